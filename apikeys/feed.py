@@ -1,0 +1,148 @@
+"""The change feed: what changed in the database, told to every process within milliseconds of the commit.
+
+Triggers (see `notify_on_change`) NOTIFY one channel with the table's name, so that no writer can forget it:
+the API, the admin, a shell and plain SQL alike. While the feed is live a cached row may be kept for ever;
+while it is not, for a second.
+"""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Generic, TypeVar
+
+import psycopg
+
+from apikeys.database import connect
+
+log = logging.getLogger(__name__)
+
+CHANNEL = "mcp_connector"
+BLIND_MAX_AGE_S = 1.0
+_HEARTBEAT_S = 2.0
+_RETRY_S = 1.0
+
+_subscribers: list[tuple[frozenset[str], Callable[[], None]]] = []
+_live = False
+
+
+def notify_on_change(table: str, *, columns: Iterable[str] = ()) -> str:
+    """SQL for a migration: NOTIFY after each statement that changed `table`, or only these columns of it."""
+    update = f"UPDATE OF {', '.join(columns)}" if columns else "UPDATE"
+    return f"""
+        CREATE OR REPLACE FUNCTION mcp_connector_notify() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_notify('{CHANNEL}', TG_TABLE_NAME); RETURN NULL; END $$;
+        CREATE TRIGGER mcp_connector_notify AFTER INSERT OR DELETE OR TRUNCATE OR {update} ON {table}
+        FOR EACH STATEMENT EXECUTE FUNCTION mcp_connector_notify();
+    """
+
+
+def subscribe(tables: Iterable[str], callback: Callable[[], None]) -> None:
+    """Have `callback` run in the listening loop when one of these tables changed, or may have, unheard."""
+    _subscribers.append((frozenset(tables), callback))
+
+
+def max_age() -> float:
+    """For how many seconds a cached row may be trusted now."""
+    return float("inf") if _live else BLIND_MAX_AGE_S
+
+
+@asynccontextmanager
+async def listening() -> AsyncIterator[None]:
+    """Keep this process's caches in step with the database for as long as the context lasts."""
+    task = asyncio.create_task(_listen_for_ever(), name="change-feed")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _listen_for_ever() -> None:
+    while True:
+        try:
+            await _listen()
+        except (psycopg.Error, OSError, TimeoutError) as error:
+            log.warning("The change feed lost the database (%s); retrying.", type(error).__name__)
+        finally:
+            _set_live(False)
+        await asyncio.sleep(_RETRY_S)
+
+
+async def _listen() -> None:
+    async with await connect() as connection:
+        await connection.execute(f"LISTEN {CHANNEL}")
+        _tell_all()  # whatever changed before LISTEN went unheard
+        _set_live(True)
+        while True:
+            async for notification in connection.notifies(timeout=_HEARTBEAT_S):
+                _tell(notification.payload)
+            await asyncio.wait_for(connection.execute("SELECT 1"), _HEARTBEAT_S)
+
+
+def _set_live(live: bool) -> None:
+    global _live  # noqa: PLW0603 - one feed a process
+    _live = live
+
+
+def _tell(table: str) -> None:
+    for tables, callback in _subscribers:
+        if table in tables:
+            callback()
+
+
+def _tell_all() -> None:
+    for _, callback in _subscribers:
+        callback()
+
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class FeedCache(Generic[K, V]):
+    """What `load` answered, until the feed tells of a change in `tables`. Misses for one key load once."""
+
+    def __init__(
+        self, load: Callable[[K], Awaitable[V]], tables: Iterable[str], *, maxsize: int = 1024
+    ) -> None:
+        self._load = load
+        self._maxsize = maxsize
+        self._entries: OrderedDict[K, tuple[float, V]] = OrderedDict()
+        self._loading: dict[K, asyncio.Task[V]] = {}
+        subscribe(tables, self.clear)
+
+    def clear(self) -> None:
+        self._entries.clear()
+        self._loading.clear()  # a load under way may have read what was before the change
+
+    async def get(self, key: K) -> V:
+        """The value for `key`. Raises what `load` raises, and caches no failure."""
+        entry = self._entries.get(key)
+        if entry is not None and time.monotonic() - entry[0] <= max_age():
+            return entry[1]
+        task = self._loading.get(key)
+        if task is None:
+            task = self._loading[key] = asyncio.create_task(self._fill(key))
+        return await asyncio.shield(task)
+
+    async def _fill(self, key: K) -> V:
+        started = time.monotonic()
+        task: asyncio.Task[Any] | None = asyncio.current_task()
+        try:
+            value = await self._load(key)
+            if self._loading.get(key) is task:
+                self._store(key, started, value)
+            return value
+        finally:
+            if self._loading.get(key) is task:
+                del self._loading[key]
+
+    def _store(self, key: K, started: float, value: V) -> None:
+        self._entries[key] = (started, value)
+        self._entries.move_to_end(key)
+        while len(self._entries) > self._maxsize:
+            self._entries.popitem(last=False)

@@ -1,0 +1,15 @@
+from django.db import migrations
+
+from apikeys.feed import notify_on_change
+
+COLUMNS = ["name", "key_hash", "can_manage", "can_call_assistant", "is_disabled", "expires_at"]
+
+
+class Migration(migrations.Migration):
+    dependencies = [("apikeys", "0001_initial")]
+    operations = [
+        migrations.RunSQL(
+            notify_on_change("apikeys_apikey", columns=COLUMNS),
+            "DROP TRIGGER mcp_connector_notify ON apikeys_apikey",
+        )
+    ]

@@ -1,0 +1,41 @@
+import pytest
+from django.core.exceptions import ValidationError
+
+from apikeys import actions, keys
+from apikeys.models import ApiKey
+
+pytestmark = pytest.mark.django_db
+
+
+def test_it_stores_the_hash_and_never_the_key() -> None:
+    issued = actions.issue(name="alice")
+    stored = ApiKey.objects.values().get()
+    assert stored["key_hash"] == keys.hash_key(issued.key)
+    assert issued.key not in str(stored)
+    assert issued.key not in repr(issued)
+
+
+def test_a_new_key_may_call_and_not_manage() -> None:
+    api_key = actions.issue(name="alice").api_key
+    assert (api_key.can_call_assistant, api_key.can_manage, api_key.is_disabled) == (True, False, False)
+
+
+@pytest.mark.parametrize("name", ["", "x" * 256, "nul\0"])
+def test_it_refuses_a_bad_name(name: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        actions.issue(name=name)
+    assert "name" in refusal.value.message_dict
+    assert not ApiKey.objects.exists()
+
+
+def test_it_refuses_a_taken_name_whatever_its_case() -> None:
+    actions.issue(name="Alice")
+    with pytest.raises(ValidationError):
+        actions.issue(name="alice")
+
+
+def test_each_update_counts_the_version() -> None:
+    api_key = actions.issue(name="alice").api_key
+    actions.update(api_key, name="bob")
+    api_key.refresh_from_db()
+    assert (api_key.name, api_key.version) == ("bob", 2)

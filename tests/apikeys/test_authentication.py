@@ -1,0 +1,108 @@
+import asyncio
+from datetime import timedelta
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.utils import timezone
+
+from apikeys import actions, feed, keys
+from apikeys.authentication import authenticate
+from apikeys.errors import InvalidApiKey
+from apikeys.models import ApiKey
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+issue = sync_to_async(actions.issue)
+disable = sync_to_async(actions.disable)
+
+
+async def test_it_knows_an_issued_key() -> None:
+    issued = await issue(name="alice", can_manage=True)
+    principal = await authenticate(f"Bearer {issued.key}")
+    assert (principal.id, principal.name, principal.can_manage) == (issued.api_key.pk, "alice", True)
+
+
+async def test_the_scheme_is_case_insensitive() -> None:
+    issued = await issue(name="alice")
+    assert (await authenticate(f"bearer {issued.key}")).name == "alice"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [None, "", "Bearer", "Bearer ", "Basic YTpi", "Bearer a b", "Bearer ' OR '1'='1", "Bearer \ud800"],
+)
+async def test_it_refuses_what_is_no_key(header: str | None) -> None:
+    with pytest.raises(InvalidApiKey):
+        await authenticate(header)
+
+
+async def test_it_refuses_an_unknown_key() -> None:
+    with pytest.raises(InvalidApiKey, match="not known"):
+        await authenticate(f"Bearer {keys.generate()}")
+
+
+async def test_it_refuses_an_expired_key() -> None:
+    issued = await issue(name="alice", expires_at=timezone.now() - timedelta(seconds=1))
+    with pytest.raises(InvalidApiKey, match="expired"):
+        await authenticate(f"Bearer {issued.key}")
+
+
+async def test_no_refusal_repeats_what_was_sent() -> None:
+    key = keys.generate()
+    for sent in (key, key[:-1]):
+        with pytest.raises(InvalidApiKey) as refusal:
+            await authenticate(f"Bearer {sent}")
+        assert sent[10:] not in str(refusal.value)
+
+
+async def test_a_live_feed_makes_disabling_take_hold_at_once() -> None:
+    issued = await issue(name="alice")
+    async with feed.listening():
+        await eventually(lambda: feed.max_age() == float("inf"))
+        await authenticate(f"Bearer {issued.key}")
+        await disable(issued.api_key)
+        await eventually_refused(issued.key, within_s=0.5)
+
+
+async def test_plain_sql_takes_hold_too() -> None:
+    issued = await issue(name="alice")
+    async with feed.listening():
+        await eventually(lambda: feed.max_age() == float("inf"))
+        await authenticate(f"Bearer {issued.key}")
+        await ApiKey.objects.filter(pk=issued.api_key.pk).aupdate(is_disabled=True)
+        await eventually_refused(issued.key, within_s=0.5)
+
+
+async def test_without_the_feed_nothing_is_trusted_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, "BLIND_MAX_AGE_S", 0.2)
+    issued = await issue(name="alice")
+    await authenticate(f"Bearer {issued.key}")
+    await disable(issued.api_key)
+    await eventually_refused(issued.key, within_s=1)
+
+
+async def test_a_known_key_costs_no_query(monkeypatch: pytest.MonkeyPatch) -> None:
+    issued = await issue(name="alice")
+    async with feed.listening():
+        await eventually(lambda: feed.max_age() == float("inf"))
+        await authenticate(f"Bearer {issued.key}")
+        monkeypatch.setattr(
+            "apikeys.authentication._find", lambda key_hash: pytest.fail("asked the database")
+        )
+        assert (await authenticate(f"Bearer {issued.key}")).name == "alice"
+
+
+async def eventually(condition: object, within_s: float = 2) -> None:
+    async with asyncio.timeout(within_s):
+        while not condition():  # type: ignore[operator]
+            await asyncio.sleep(0.01)
+
+
+async def eventually_refused(key: str, *, within_s: float) -> None:
+    async with asyncio.timeout(within_s):
+        while True:
+            try:
+                await authenticate(f"Bearer {key}")
+            except InvalidApiKey:
+                return
+            await asyncio.sleep(0.01)
