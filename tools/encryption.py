@@ -1,0 +1,54 @@
+"""Secrets at rest: Fernet tokens. Of SECRET_ENCRYPTION_KEYS the first encrypts and all decrypt."""
+
+import json
+from functools import cache
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import models
+
+
+class UndecryptableSecret(Exception):
+    """A stored secret was encrypted with a key that SECRET_ENCRYPTION_KEYS no longer lists."""
+
+
+@cache
+def _fernet() -> MultiFernet:
+    try:
+        return MultiFernet([Fernet(key) for key in settings.SECRET_ENCRYPTION_KEYS])
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            "SECRET_ENCRYPTION_KEYS must list Fernet keys (32 bytes, URL-safe base64), separated by commas."
+        ) from error
+
+
+def encrypt(value: Any) -> str:
+    return _fernet().encrypt(json.dumps(value).encode()).decode()
+
+
+def decrypt(token: str) -> Any:
+    try:
+        return json.loads(_fernet().decrypt(token))
+    except InvalidToken as error:
+        raise UndecryptableSecret(
+            "A stored secret cannot be decrypted: add the key that encrypted it to SECRET_ENCRYPTION_KEYS."
+        ) from error
+
+
+class EncryptedJSONField(models.TextField[Any, Any]):
+    """Any JSON value, stored as one Fernet token. It cannot be searched, and is None only as SQL NULL."""
+
+    def from_db_value(self, value: str | None, *_: Any) -> Any:
+        return None if value is None else decrypt(value)
+
+    def get_prep_value(self, value: Any) -> str | None:
+        return None if value is None else encrypt(value)
+
+    def value_to_string(self, obj: models.Model) -> str:
+        """Serialised (dumpdata) as the token: a dump holds no secret in clear."""
+        return encrypt(self.value_from_object(obj))
+
+    def to_python(self, value: Any) -> Any:
+        return value

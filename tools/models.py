@@ -1,0 +1,164 @@
+from typing import Self
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models.functions import Lower
+from pgvector.django import SparseVectorField, VectorField
+
+from apikeys.models import no_nul
+from tools.encryption import EncryptedJSONField
+from tools.validation import remote_errors, stdio_errors
+
+validate_slug = RegexValidator(
+    r"\A[a-z][a-z0-9-]{0,62}\Z", "Use lower-case letters, digits and hyphens, starting with a letter."
+)
+WORD_DIMENSIONS = 2**20
+
+
+class ConnectionType(models.TextChoices):
+    STDIO = "stdio", "stdio"
+    SSE = "sse", "SSE"
+    STREAMABLE_HTTP = "streamable_http", "Streamable HTTP"
+
+
+class Status(models.TextChoices):
+    STOPPED = "stopped", "Stopped"
+    STARTING = "starting", "Starting"
+    RUNNING = "running", "Running"
+    DEGRADED = "degraded", "Degraded"
+    ERROR = "error", "Error"
+
+
+class Approval(models.TextChoices):
+    AUTO = "auto", "Serve changed definitions"
+    PINNED = "pinned", "Withhold changed definitions until approved"
+
+
+class MCPToolQuerySet(models.QuerySet["MCPTool"]):
+    def present(self) -> Self:
+        return self.filter(deleted_at=None)
+
+    def wanted(self) -> Self:
+        """Servers that should be running."""
+        return self.present().filter(is_enabled=True)
+
+
+class MCPTool(models.Model):
+    """A registered MCP server: how to reach it, and whether it should run. Only `tools.actions` writes it.
+
+    `generation` counts the changes of intent; `status`, `error` and `last_healthy_at` are derived by the
+    connector from what it observes.
+    """
+
+    name = models.CharField(max_length=255, validators=[no_nul])
+    slug = models.CharField(
+        max_length=63,
+        unique=True,
+        blank=True,
+        validators=[validate_slug],
+        help_text="Empty: made of the name.",
+    )
+    description = models.TextField(blank=True, validators=[no_nul])
+    connection_type = models.CharField(max_length=16, choices=ConnectionType.choices)
+    command = models.CharField(max_length=1024, blank=True, validators=[no_nul])
+    args = models.JSONField(default=list, blank=True)
+    env = EncryptedJSONField(default=dict, blank=True)
+    url = models.CharField(max_length=2048, blank=True, validators=[no_nul])
+    headers = EncryptedJSONField(default=dict, blank=True)
+    start_timeout_s = models.FloatField(
+        default=30, validators=[MinValueValidator(1), MaxValueValidator(300)], help_text="Seconds."
+    )
+    call_timeout_s = models.FloatField(
+        default=60, validators=[MinValueValidator(1), MaxValueValidator(600)], help_text="Seconds."
+    )
+    approval = models.CharField(max_length=8, choices=Approval.choices, default=Approval.AUTO)
+
+    is_enabled = models.BooleanField("enabled", default=True)
+    replicas = models.PositiveSmallIntegerField(
+        default=1, validators=[MinValueValidator(1), MaxValueValidator(16)]
+    )
+    generation = models.PositiveBigIntegerField(default=1, editable=False)
+    restart_requested_at = models.DateTimeField(null=True, editable=False)
+    deleted_at = models.DateTimeField(null=True, editable=False)
+
+    status = models.CharField(
+        max_length=16, choices=Status.choices, default=Status.STOPPED, editable=False, db_index=True
+    )
+    error = models.JSONField(null=True, editable=False)
+    last_healthy_at = models.DateTimeField(null=True, editable=False)
+
+    embedding = VectorField(null=True, editable=False)
+    embedder = models.CharField(max_length=128, blank=True, editable=False)
+    version = models.PositiveIntegerField(default=1, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = MCPToolQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "MCP server"
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                Lower("name"), condition=models.Q(deleted_at=None), name="mcptool_name_unique"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        if self.connection_type == ConnectionType.STDIO:
+            errors = stdio_errors(command=self.command, args=self.args, env=self.env)
+        else:
+            errors = remote_errors(url=self.url, headers=self.headers)
+        if errors:
+            raise ValidationError(errors)
+
+    @property
+    def error_message(self) -> str | None:
+        return self.error["message"] if self.error else None
+
+
+class ToolFunctionQuerySet(models.QuerySet["ToolFunction"]):
+    def offered(self) -> Self:
+        """Functions that a model may be given: present, enabled, and approved where the server is pinned."""
+        approved = models.Q(server__approval=Approval.AUTO) | models.Q(
+            approved_hash=models.F("definition_hash")
+        )
+        return self.filter(approved, removed_at=None, is_enabled=True)
+
+
+class ToolFunction(models.Model):
+    """A tool that an MCP server offers, as last observed. Models know it by `public_name`, for ever."""
+
+    server = models.ForeignKey(MCPTool, on_delete=models.CASCADE, related_name="functions")
+    name = models.CharField(max_length=255)
+    public_name = models.CharField(max_length=64, unique=True, editable=False)
+    title = models.CharField(max_length=255, blank=True)
+    description = models.TextField(blank=True)
+    input_schema = models.JSONField(default=dict)
+    output_schema = models.JSONField(null=True)
+    annotations = models.JSONField(default=dict)
+    overrides = models.JSONField(default=dict, blank=True)
+    definition_hash = models.CharField(max_length=64)
+    approved_hash = models.CharField(max_length=64, blank=True)
+    is_enabled = models.BooleanField("enabled", default=True)
+    removed_at = models.DateTimeField(null=True, editable=False)
+
+    embedding = VectorField(null=True, editable=False)
+    embedder = models.CharField(max_length=128, blank=True, editable=False)
+    words = SparseVectorField(dimensions=WORD_DIMENSIONS, null=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = ToolFunctionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "tool"
+        ordering = ["server_id", "name"]
+        constraints = [models.UniqueConstraint(fields=["server", "name"], name="toolfunction_server_name")]
+
+    def __str__(self) -> str:
+        return self.public_name
