@@ -4,6 +4,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 
 from apikeys import actions
+from apikeys.audit import Actor
 from apikeys.models import ApiKey
 
 
@@ -19,14 +20,14 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
     def save_model(self, request: HttpRequest, obj: ApiKey, form: ModelForm[ApiKey], change: bool) -> None:
         wanted = form.cleaned_data
         if change:
-            actions.update(obj, **{name: wanted[name] for name in form.changed_data})
+            actions.update(obj, by=Actor.of(request), **{name: wanted[name] for name in form.changed_data})
             return
-        issued = actions.issue(**wanted)
+        issued = actions.issue(by=Actor.of(request), **wanted)
         obj.pk, obj._state.adding = issued.api_key.pk, False  # noqa: SLF001 - the admin logs and redirects by it
         messages.warning(request, f"Copy the key now, it is not shown again: {issued.key}")
 
     @admin.action(description="Disable the selected keys")
     def disable(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         for api_key in queryset:
-            actions.disable(api_key)
+            actions.disable(api_key, by=Actor.of(request))
         messages.success(request, "The keys are disabled: callers that use them are refused from now on.")

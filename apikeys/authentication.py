@@ -28,6 +28,7 @@ class Principal:
     can_call_assistant: bool
     is_disabled: bool
     expires_at: datetime | None
+    """When this key stops to work: at its expiry, or with the grace period of a rotation."""
 
     is_authenticated = True
 
@@ -70,9 +71,10 @@ class ApiKeyAuthentication(BaseAuthentication):
 
 
 def _find(key_hash: str) -> Principal | None:
-    row = ApiKey.objects.filter(key_hash=key_hash).first()
+    row = ApiKey.objects.with_key(key_hash).first()
     if row is None:
         return None
+    ends = [row.expires_at] if row.key_hash == key_hash else [row.expires_at, row.previous_key_until]
     return Principal(
         id=row.pk,
         name=row.name,
@@ -80,7 +82,7 @@ def _find(key_hash: str) -> Principal | None:
         can_manage=row.can_manage,
         can_call_assistant=row.can_call_assistant,
         is_disabled=row.is_disabled,
-        expires_at=row.expires_at,
+        expires_at=min((end for end in ends if end is not None), default=None),
     )
 
 

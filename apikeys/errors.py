@@ -1,4 +1,4 @@
-from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
+from rest_framework.exceptions import APIException, AuthenticationFailed, PermissionDenied
 
 
 class InvalidApiKey(AuthenticationFailed):
@@ -15,3 +15,16 @@ class ManagementRequired(PermissionDenied):
 class CallingRequired(PermissionDenied):
     default_code = "calling_required"
     default_detail = "This API key may not call assistants: it lacks the permission can_call_assistant."
+
+
+class Conflict(APIException):
+    """409: what was asked for cannot be, given what else there is."""
+
+    status_code = 409
+    default_code = "conflict"
+
+
+class DatabaseUnavailable(APIException):
+    status_code = 503
+    default_code = "database_unavailable"
+    default_detail = "The database does not answer. Try again in a few seconds."

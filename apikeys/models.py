@@ -1,13 +1,33 @@
-from typing import Self
+from ipaddress import ip_network
+from typing import Any, Self
 
-from django.core.validators import ProhibitNullCharactersValidator
+from django.core.exceptions import ValidationError
+from django.core.serializers.json import DjangoJSONEncoder
+from django.core.validators import MinValueValidator, ProhibitNullCharactersValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-
 no_nul = ProhibitNullCharactersValidator()
 """PostgreSQL keeps no NUL in a text: refuse it with a message rather than fail on it."""
+
+
+name_taken: dict[str, Any] = {
+    "violation_error_code": "taken",
+    "violation_error_message": "The name is taken: names differ by more than their case.",
+}
+at_least_one = MinValueValidator(1)
+
+
+def validate_networks(networks: Any) -> None:
+    """A list of IPv4 or IPv6 networks in CIDR notation."""
+    if not isinstance(networks, list):
+        raise ValidationError("Give a list of networks, for example 10.0.0.0/8.")
+    for network in networks:
+        try:
+            ip_network(network)
+        except (TypeError, ValueError):
+            raise ValidationError("Give networks in CIDR notation, for example 10.0.0.0/8.") from None
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
@@ -15,6 +35,10 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         """Keys that open a door right now: neither disabled nor expired."""
         alive = models.Q(expires_at=None) | models.Q(expires_at__gt=timezone.now())
         return self.filter(alive, is_disabled=False)
+
+    def with_key(self, key_hash: str) -> Self:
+        """The key with this hash, also as the one before its last rotation."""
+        return self.filter(models.Q(key_hash=key_hash) | models.Q(previous_key_hash=key_hash))
 
     def managing(self) -> Self:
         return self.filter(can_manage=True)
@@ -30,6 +54,20 @@ class ApiKey(models.Model):
     can_call_assistant = models.BooleanField(default=True, help_text="May call the assistants granted to it.")
     is_disabled = models.BooleanField(default=False)
     expires_at = models.DateTimeField(null=True, blank=True)
+    previous_key_hash = models.CharField(  # noqa: DJ001 - unique, so none must be NULL
+        max_length=64, unique=True, null=True, editable=False
+    )
+    previous_key_until = models.DateTimeField(null=True, editable=False)
+    requests_per_minute = models.PositiveIntegerField(null=True, blank=True, validators=[at_least_one])
+    tokens_per_minute = models.PositiveIntegerField(null=True, blank=True, validators=[at_least_one])
+    concurrent_requests = models.PositiveIntegerField(null=True, blank=True, validators=[at_least_one])
+    tokens_per_month = models.PositiveBigIntegerField(null=True, blank=True, validators=[at_least_one])
+    allowed_networks = models.JSONField(
+        default=list,
+        blank=True,
+        validators=[validate_networks],
+        help_text='Where the key may be used from, for example ["10.0.0.0/8"]. Empty: from anywhere.',
+    )
     last_used_at = models.DateTimeField(null=True, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -40,7 +78,37 @@ class ApiKey(models.Model):
     class Meta:
         verbose_name = "API key"
         ordering = ["-created_at", "-id"]
-        constraints = [models.UniqueConstraint(Lower("name"), name="apikey_name_unique")]
+        constraints = [models.UniqueConstraint(Lower("name"), name="apikey_name_unique", **name_taken)]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def assistant_ids(self) -> list[int]:
+        """The assistants that it may call; `Assistant.api_keys` is the relation's other end."""
+        return sorted(assistant.pk for assistant in self.assistants.all())
+
+
+class AuditEntry(models.Model):
+    """One change. `before` and `after` hold the fields that differ, secrets masked."""
+
+    at = models.DateTimeField(auto_now_add=True, db_index=True)
+    actor_kind = models.CharField(max_length=8)
+    actor_id = models.BigIntegerField(null=True)
+    actor_name = models.CharField(max_length=255)
+    action = models.CharField(max_length=16)
+    object_kind = models.CharField(max_length=32)
+    object_id = models.BigIntegerField()
+    object_name = models.CharField(max_length=255)
+    before = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    after = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    request_id = models.CharField(max_length=128, blank=True)
+    address = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        verbose_name_plural = "audit entries"
+        ordering = ["-at", "-id"]
+        indexes = [models.Index(fields=["object_kind", "object_id"])]
+
+    def __str__(self) -> str:
+        return f"{self.actor_name} {self.action} {self.object_kind} {self.object_name}"

@@ -3,6 +3,8 @@ from collections.abc import Iterator
 import pytest
 from django.db import connection
 
+pytest_plugins = ["tests.llm", "tests.stack"]
+
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: "pytest.FixtureRequest") -> Iterator[None]:

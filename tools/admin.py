@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from apikeys.audit import Actor
 from tools import actions
 from tools.masking import masked, unmasked
 from tools.models import MCPTool, ToolFunction
@@ -73,29 +74,30 @@ class MCPToolAdmin(admin.ModelAdmin[MCPTool]):
         self, request: HttpRequest, obj: MCPTool, form: forms.ModelForm[MCPTool], change: bool
     ) -> None:
         if change:
-            actions.update(obj, **{name: form.cleaned_data[name] for name in form.changed_data})
+            changes = {name: form.cleaned_data[name] for name in form.changed_data}
+            actions.update(obj, by=Actor.of(request), **changes)
         else:
-            registered = actions.register(**form.cleaned_data)
+            registered = actions.register(by=Actor.of(request), **form.cleaned_data)
             obj.pk = registered.pk
 
     def delete_model(self, request: HttpRequest, obj: MCPTool) -> None:
-        actions.delete(obj)
+        actions.delete(obj, by=Actor.of(request))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[MCPTool]) -> None:
         for server in queryset:
-            actions.delete(server)
+            actions.delete(server, by=Actor.of(request))
 
     @admin.action(description="Start")
     def start(self, request: HttpRequest, queryset: QuerySet[MCPTool]) -> None:
         for server in queryset:
-            actions.start(server)
+            actions.start(server, by=Actor.of(request))
 
     @admin.action(description="Stop")
     def stop(self, request: HttpRequest, queryset: QuerySet[MCPTool]) -> None:
         for server in queryset:
-            actions.stop(server)
+            actions.stop(server, by=Actor.of(request))
 
     @admin.action(description="Restart")
     def restart(self, request: HttpRequest, queryset: QuerySet[MCPTool]) -> None:
         for server in queryset:
-            actions.restart(server)
+            actions.restart(server, by=Actor.of(request))

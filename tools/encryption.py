@@ -9,6 +9,8 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 
+from tools.masking import MASK, masked
+
 
 class UndecryptableSecret(Exception):
     """A stored secret was encrypted with a key that SECRET_ENCRYPTION_KEYS no longer lists."""
@@ -49,6 +51,12 @@ class EncryptedJSONField(models.TextField[Any, Any]):
     def value_to_string(self, obj: models.Model) -> str:
         """Serialised (dumpdata) as the token: a dump holds no secret in clear."""
         return encrypt(self.value_from_object(obj))
+
+    def masked(self, value: Any) -> Any:
+        """As people may see it: of an object the names, of another value whether it is there."""
+        if isinstance(value, dict):
+            return masked(value)
+        return MASK if value else value
 
     def to_python(self, value: Any) -> Any:
         return value

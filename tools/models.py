@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models.functions import Lower
 from pgvector.django import SparseVectorField, VectorField
 
-from apikeys.models import no_nul
+from apikeys.models import name_taken, no_nul
 from tools.encryption import EncryptedJSONField
 from tools.validation import remote_errors, stdio_errors
 
@@ -101,7 +101,7 @@ class MCPTool(models.Model):
         ordering = ["-created_at", "-id"]
         constraints = [
             models.UniqueConstraint(
-                Lower("name"), condition=models.Q(deleted_at=None), name="mcptool_name_unique"
+                Lower("name"), condition=models.Q(deleted_at=None), name="mcptool_name_unique", **name_taken
             )
         ]
 

@@ -2,7 +2,10 @@ from django.db import migrations
 
 from apikeys.feed import notify_on_change
 
-COLUMNS = ["name", "key_hash", "can_manage", "can_call_assistant", "is_disabled", "expires_at"]
+COLUMNS = [
+    "name", "key_hash", "previous_key_hash", "previous_key_until",
+    "can_manage", "can_call_assistant", "is_disabled", "expires_at",
+]
 
 
 class Migration(migrations.Migration):

@@ -6,10 +6,12 @@ from asgiref.sync import sync_to_async
 from django.utils import timezone
 
 from apikeys import actions, feed, keys
+from apikeys.audit import Actor
 from apikeys.authentication import authenticate
 from apikeys.errors import InvalidApiKey
 from apikeys.models import ApiKey
 
+BY = Actor.system("tests")
 pytestmark = pytest.mark.django_db(transaction=True)
 
 issue = sync_to_async(actions.issue)
@@ -17,13 +19,13 @@ disable = sync_to_async(actions.disable)
 
 
 async def test_it_knows_an_issued_key() -> None:
-    issued = await issue(name="alice", can_manage=True)
+    issued = await issue(by=BY, name="alice", can_manage=True)
     principal = await authenticate(f"Bearer {issued.key}")
     assert (principal.id, principal.name, principal.can_manage) == (issued.api_key.pk, "alice", True)
 
 
 async def test_the_scheme_is_case_insensitive() -> None:
-    issued = await issue(name="alice")
+    issued = await issue(by=BY, name="alice")
     assert (await authenticate(f"bearer {issued.key}")).name == "alice"
 
 
@@ -42,7 +44,8 @@ async def test_it_refuses_an_unknown_key() -> None:
 
 
 async def test_it_refuses_an_expired_key() -> None:
-    issued = await issue(name="alice", expires_at=timezone.now() - timedelta(seconds=1))
+    issued = await issue(by=BY, name="alice", expires_at=timezone.now() + timedelta(seconds=0.2))
+    await asyncio.sleep(0.3)
     with pytest.raises(InvalidApiKey, match="expired"):
         await authenticate(f"Bearer {issued.key}")
 
@@ -56,16 +59,16 @@ async def test_no_refusal_repeats_what_was_sent() -> None:
 
 
 async def test_a_live_feed_makes_disabling_take_hold_at_once() -> None:
-    issued = await issue(name="alice")
+    issued = await issue(by=BY, name="alice")
     async with feed.listening():
         await eventually(lambda: feed.max_age() == float("inf"))
         await authenticate(f"Bearer {issued.key}")
-        await disable(issued.api_key)
+        await disable(issued.api_key, by=BY)
         await eventually_refused(issued.key, within_s=0.5)
 
 
 async def test_plain_sql_takes_hold_too() -> None:
-    issued = await issue(name="alice")
+    issued = await issue(by=BY, name="alice")
     async with feed.listening():
         await eventually(lambda: feed.max_age() == float("inf"))
         await authenticate(f"Bearer {issued.key}")
@@ -75,14 +78,14 @@ async def test_plain_sql_takes_hold_too() -> None:
 
 async def test_without_the_feed_nothing_is_trusted_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed, "BLIND_MAX_AGE_S", 0.2)
-    issued = await issue(name="alice")
+    issued = await issue(by=BY, name="alice")
     await authenticate(f"Bearer {issued.key}")
-    await disable(issued.api_key)
+    await disable(issued.api_key, by=BY)
     await eventually_refused(issued.key, within_s=1)
 
 
 async def test_a_known_key_costs_no_query(monkeypatch: pytest.MonkeyPatch) -> None:
-    issued = await issue(name="alice")
+    issued = await issue(by=BY, name="alice")
     async with feed.listening():
         await eventually(lambda: feed.max_age() == float("inf"))
         await authenticate(f"Bearer {issued.key}")

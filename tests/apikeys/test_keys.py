@@ -29,7 +29,7 @@ def test_it_notices_one_mistyped_character(position: int) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["", "ak-", "ak-123456-", "' OR '1'='1", "ak-१२३४५६-" + "a" * 36, "ak-123456-" + "é" * 36, "x" * 100_000],
+    ["", "ak-", "ak-123456-", "' OR 1=1", "ak-१२३४५६-" + "a" * 36, "ak-123456-" + "é" * 36, "x" * 100_000],
 )
 def test_it_refuses_what_is_no_key(key: str) -> None:
     assert not keys.is_well_formed(key)

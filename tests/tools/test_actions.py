@@ -4,16 +4,18 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import connection
 
+from apikeys.audit import Actor
 from tools import actions
 from tools.models import MCPTool
 from tools.signals import intent_changed
 
+BY = Actor.system("tests")
 STDIO = {"name": "Time", "connection_type": "stdio", "command": "mcp-server-time"}
 
 
 @pytest.mark.django_db
 def test_a_server_is_registered_to_run() -> None:
-    server = actions.register(**STDIO)
+    server = actions.register(by=BY, **STDIO)
     assert (server.slug, server.is_enabled, server.generation) == ("time", True, 1)
     assert list(MCPTool.objects.wanted()) == [server]
 
@@ -39,32 +41,32 @@ def test_a_server_is_registered_to_run() -> None:
 )
 def test_it_refuses_what_cannot_run_and_names_the_field(changes: dict[str, Any], field: str) -> None:
     with pytest.raises(ValidationError) as refusal:
-        actions.register(**{**STDIO, **changes})
+        actions.register(by=BY, **{**STDIO, **changes})
     assert field in refusal.value.message_dict
     assert not MCPTool.objects.exists()
 
 
 @pytest.mark.django_db
 def test_each_change_of_intent_counts_a_generation() -> None:
-    server = actions.register(**STDIO)
+    server = actions.register(by=BY, **STDIO)
     for verb in (actions.stop, actions.start, actions.restart):
-        verb(server)
+        verb(server, by=BY)
     server.refresh_from_db()
     assert (server.generation, server.version) == (4, 4)
 
 
 @pytest.mark.django_db
 def test_a_slug_never_changes() -> None:
-    server = actions.register(**STDIO)
+    server = actions.register(by=BY, **STDIO)
     with pytest.raises(ValidationError):
-        actions.update(server, slug="other")
+        actions.update(server, by=BY, slug="other")
 
 
 @pytest.mark.django_db
 def test_a_deleted_server_frees_its_name() -> None:
-    actions.delete(actions.register(**STDIO))
+    actions.delete(actions.register(by=BY, **STDIO), by=BY)
     assert not MCPTool.objects.present().exists()
-    assert actions.register(**STDIO).slug == "time"
+    assert actions.register(by=BY, **STDIO).slug == "time"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -76,7 +78,7 @@ def test_the_connector_hears_of_a_change_after_the_commit() -> None:
 
     intent_changed.connect(listen)
     try:
-        server = actions.register(**STDIO)
+        server = actions.register(by=BY, **STDIO)
     finally:
         intent_changed.disconnect(listen)
     assert heard == [server.pk]
@@ -84,7 +86,7 @@ def test_the_connector_hears_of_a_change_after_the_commit() -> None:
 
 @pytest.mark.django_db
 def test_secrets_are_encrypted_at_rest() -> None:
-    actions.register(**STDIO, env={"TOKEN": "canary-5f1c"})
+    actions.register(by=BY, **STDIO, env={"TOKEN": "canary-5f1c"})
     with connection.cursor() as cursor:
         cursor.execute("SELECT tools_mcptool::text FROM tools_mcptool")
         assert "canary" not in cursor.fetchone()[0]

@@ -4,10 +4,12 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from apikeys.audit import Actor
 from apikeys.models import ApiKey
 from tools import actions
 from tools.models import MCPTool
 
+BY = Actor.system("tests")
 pytestmark = pytest.mark.django_db
 
 FORM: dict[str, Any] = {
@@ -51,14 +53,16 @@ def test_secrets_are_masked_and_a_masked_one_is_kept(admin_client: Client) -> No
 
 @pytest.mark.parametrize(("action", "enabled"), [("stop", False), ("start", True), ("restart", True)])
 def test_staff_start_stop_and_restart(admin_client: Client, action: str, enabled: bool) -> None:
-    server = actions.register(name="Time", connection_type="stdio", command="x", is_enabled=action != "start")
+    server = actions.register(
+        by=BY, name="Time", connection_type="stdio", command="x", is_enabled=action != "start"
+    )
     admin_client.post("/admin/tools/mcptool/", {"action": action, "_selected_action": [server.pk]})
     server.refresh_from_db()
     assert (server.is_enabled, server.generation) == (enabled, 2)
 
 
 def test_staff_delete_a_server(admin_client: Client) -> None:
-    server = actions.register(name="Time", connection_type="stdio", command="x")
+    server = actions.register(by=BY, name="Time", connection_type="stdio", command="x")
     admin_client.post(f"/admin/tools/mcptool/{server.pk}/delete/", {"post": "yes"})
     assert not MCPTool.objects.present().exists()
     assert MCPTool.objects.get().deleted_at is not None
@@ -68,8 +72,6 @@ def test_a_new_key_is_shown_once(admin_client: Client) -> None:
     form = {"name": "alice", "can_call_assistant": "on", "expires_at_0": "", "expires_at_1": ""}
     response = admin_client.post("/admin/apikeys/apikey/add/", form, follow=True)
     prefix = ApiKey.objects.get().key_prefix.removesuffix("...")
-    assert (
-        response.content.decode().count(prefix) == 2
-    )  # the whole key in the message, the prefix in the list
+    assert response.content.decode().count(prefix) == 2  # once whole, once in the list
     page = admin_client.get(f"/admin/apikeys/apikey/{ApiKey.objects.get().pk}/change/")
     assert page.content.decode().count(prefix) == 1

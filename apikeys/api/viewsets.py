@@ -1,0 +1,103 @@
+"""The management API's common behaviour: verbs, versions, partial updates."""
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+from django.db import models, transaction
+from django.http import Http404
+from rest_framework import mixins, viewsets
+from rest_framework.exceptions import APIException
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from apikeys.api.pagination import HeaderPagination
+from apikeys.audit import Actor
+
+
+class PreconditionFailed(APIException):
+    status_code = 412
+    default_code = "version_conflict"
+    default_detail = "Somebody changed it since you read it. Read it again, then repeat your change."
+
+
+class ManagementViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Any]):
+    """CRUD through an app's verbs. A PUT may be partial, as a PATCH is; `If-Match` guards every change.
+
+    Subclasses say what the verbs are: `perform_create`, `perform_update` and `perform_destroy`.
+    """
+
+    pagination_class = HeaderPagination
+    slug_field: ClassVar[str | None] = None
+    """Where items are found by their slug as well as by their id."""
+
+    @property
+    def actor(self) -> Actor:
+        return Actor.of(self.request)
+
+    def get_object(self) -> Any:
+        return self._found(self.filter_queryset(self.get_queryset()))
+
+    def _found(self, rows: models.QuerySet[Any]) -> Any:
+        value = self.kwargs["pk"]
+        if value.isascii() and value.isdigit():
+            row = rows.filter(pk=value).first()
+        else:
+            row = rows.filter(**{self.slug_field: value}).first() if self.slug_field else None
+        if row is None:
+            raise Http404
+        return row
+
+    def _locked(self) -> Any:
+        """The item for a change, if it is what the caller has seen. Must be called in a transaction."""
+        row = self._found(self.get_queryset().select_for_update(of=("self",)))
+        wanted = self.request.headers.get("If-Match")
+        if wanted and wanted != "*" and etag(row) not in [tag.strip() for tag in wanted.split(",")]:
+            raise PreconditionFailed
+        return row
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.answer(self.get_object())
+
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.answer(self.perform_create(self._validated(None)), status=201)
+
+    def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        with transaction.atomic():
+            row = self._locked()
+            self.perform_update(row, self._validated(row))
+        return self.answer(self._found(self.get_queryset()))
+
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.update(request, *args, **kwargs)
+
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        with transaction.atomic():
+            self.perform_destroy(self._locked())
+        return Response(status=204)
+
+    def answer(self, row: Any, *, status: int = 200, **extra: Any) -> Response:
+        data = {**self.get_serializer(row).data, **extra}
+        return Response(data, status=status, headers={"ETag": etag(row)})
+
+    def _validated(self, row: Any) -> dict[str, Any]:
+        serializer: BaseSerializer[Any] = self.get_serializer(
+            row, data=self.request.data, partial=row is not None
+        )
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)
+
+    @abstractmethod
+    def perform_create(self, validated: dict[str, Any]) -> Any:
+        """The new row."""
+
+    @abstractmethod
+    def perform_update(self, row: Any, validated: dict[str, Any]) -> object:
+        """Only what was sent is in `validated`."""
+
+    @abstractmethod
+    def perform_destroy(self, row: Any) -> object: ...
+
+
+def etag(row: Any) -> str:
+    return f'"{row.version}"'

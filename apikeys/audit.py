@@ -1,0 +1,101 @@
+"""Who changed what. Verbs record here, in the transaction of the change."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+
+from django.db import models
+from django.http import HttpRequest
+
+from apikeys.models import AuditEntry
+
+UNTOLD = {"version", "created_at", "updated_at", "key_hash", "previous_key_hash", "embedding", "embedder"}
+"""Fields that say nothing of what somebody did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts: an API key, a member of staff, or the system itself (a command, a worker)."""
+
+    kind: str
+    name: str
+    id: int | None = None
+    request_id: str = ""
+    address: str = ""
+
+    @classmethod
+    def system(cls, name: str) -> Self:
+        return cls("system", name)
+
+    @classmethod
+    def of(cls, request: HttpRequest) -> Self:
+        """The authenticated user of a request: a Principal behind an API key, or staff in the admin."""
+        user: Any = request.user
+        is_key = hasattr(user, "key_prefix")
+        return cls(
+            kind="key" if is_key else "staff",
+            name=user.name if is_key else user.get_username(),
+            id=user.id,
+            request_id=request.headers.get("x-request-id", ""),
+            address=request.META.get("REMOTE_ADDR", ""),
+        )
+
+
+def created(obj: models.Model, *, by: Actor, **related: Any) -> None:
+    """`related` is told beside the row's own fields."""
+    _record("created", obj, by, before=None, after=_snapshot(obj) | related)
+
+
+def deleted(obj: models.Model, *, by: Actor) -> None:
+    """Call it before the row goes."""
+    _record("deleted", obj, by, before=_snapshot(obj), after=None)
+
+
+@contextmanager
+def changing(
+    obj: models.Model, *, by: Actor, action: str = "updated", **related: Callable[[], Any]
+) -> Iterator[None]:
+    """Records what the block changes in the row of `obj`, and in what `related` reads; else nothing."""
+    before = _values(type(obj)._default_manager.get(pk=obj.pk)) | _read(related)
+    yield
+    after = _values(obj) | _read(related)
+    differing = [name for name in after if before[name] != after[name]]
+    if differing:
+        _record(action, obj, by, before=_told(obj, before, differing), after=_told(obj, after, differing))
+
+
+def _read(related: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
+    return {name: read() for name, read in related.items()}
+
+
+def _snapshot(obj: models.Model) -> dict[str, Any]:
+    values = _values(obj)
+    return _told(obj, values, values)
+
+
+def _values(obj: models.Model) -> dict[str, Any]:
+    fields = (field for field in obj._meta.concrete_fields if field.name not in UNTOLD)
+    return {field.name: field.value_from_object(obj) for field in fields}
+
+
+def _told(obj: models.Model, values: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """As people may see them: a field that holds secrets masks them by its own `masked`."""
+    masks = {field.name: field.masked for field in obj._meta.concrete_fields if hasattr(field, "masked")}
+    return {name: masks[name](values[name]) if name in masks else values[name] for name in names}
+
+
+def _record(action: str, obj: models.Model, by: Actor, *, before: Any, after: Any) -> None:
+    AuditEntry.objects.create(
+        actor_kind=by.kind,
+        actor_id=by.id,
+        actor_name=by.name,
+        action=action,
+        object_kind=str(obj._meta.verbose_name),
+        object_id=obj.pk,
+        object_name=str(obj)[:255],
+        before=before,
+        after=after,
+        request_id=by.request_id,
+        address=by.address,
+    )
