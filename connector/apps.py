@@ -1,0 +1,11 @@
+from django.apps import AppConfig
+
+
+class ConnectorConfig(AppConfig):
+    name = "connector"
+    verbose_name = "Connector"
+
+    def ready(self) -> None:
+        from connector import receivers
+
+        receivers.connect()

@@ -1,0 +1,132 @@
+"""One attempt to run or reach a server, and what is known of how it went."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from connector import sweep
+from connector.errors import ProtocolMismatch, SessionLost, Unresponsive
+from connector.exits import Ending, ExitClass, Failure, classify
+from connector.session import Noise, Session, Streams, http_streams, sse_streams, stdio_streams
+from connector.stdio import StdioProcess, environment
+from tools.launch import LaunchSpec
+from tools.models import ConnectionType
+
+EXIT_WAIT_S = 0.5
+
+
+class Connection:
+    """Used once. `lease_s` tells for how long a process may live without a further `beat`.
+
+    Call `stop` before leaving `open` on purpose.
+    """
+
+    def __init__(self, spec: LaunchSpec, *, mark: str, lease_s: Callable[[], float]) -> None:
+        self.process: StdioProcess | None = None
+        self._stopping = False
+        self._hard = False
+        self._ended_by_itself = False
+        self._spec = spec
+        self._mark = mark
+        self._lease_s = lease_s
+        self._noise = Noise()
+
+    @asynccontextmanager
+    async def open(self, *, probe: bool) -> AsyncIterator[Session]:
+        """Raises what `explain` understands. Enter and leave it in one task."""
+        async with self._streams() as streams, Session.open(streams, probe=probe) as session:
+            yield session
+
+    def stop(self, *, hard: bool) -> None:
+        """`hard`: kill the process now, and leave without waiting for the server."""
+        self._stopping = True
+        self._hard = self._hard or hard
+        if hard:
+            self.beat(0.0)
+
+    def beat(self, lease_s: float) -> None:
+        if self.process is not None:
+            self.process.beat(lease_s)
+
+    @property
+    def stderr_tail(self) -> str:
+        return self.process.stderr_tail if self.process is not None else ""
+
+    def explain(self, error: BaseException | None, *, stage: str, lived_s: float) -> Failure:
+        """Why it ended. `stage`: `start` until the tools were listed, then `run`."""
+        if isinstance(error, Unresponsive):
+            return Failure(stage, ExitClass.UNRESPONSIVE, str(error))
+        if isinstance(error, ProtocolMismatch):
+            return Failure(stage, ExitClass.PROTOCOL_MISMATCH, str(error))
+        if self.process is not None and self._ended_by_itself:
+            return classify(self._ending(stage, lived_s))
+        if isinstance(error, TimeoutError):
+            return self._timed_out(stage)
+        if isinstance(error, SessionLost):
+            return Failure(
+                stage, ExitClass.UNREACHABLE if self.process is None else ExitClass.CRASHED, str(error)
+            )
+        return Failure(stage, ExitClass.UNREACHABLE, f"{self._where} cannot be reached{_because(error)}.")
+
+    def _streams(self) -> AbstractAsyncContextManager[Streams]:
+        limit = settings.MCP_RESULT_LIMIT
+        if self._spec.connection_type == ConnectionType.STDIO:
+            return self._stdio(limit)
+        open_streams = sse_streams if self._spec.connection_type == ConnectionType.SSE else http_streams
+        return open_streams(self._spec.url, self._spec.headers, limit=limit)
+
+    @asynccontextmanager
+    async def _stdio(self, limit: int) -> AsyncIterator[Streams]:
+        await asyncio.to_thread(sweep.kill_marked, self._mark)
+        self.process = process = await StdioProcess.start(
+            [self._spec.command, *self._spec.args],
+            env=environment(self._spec.env),
+            mark=self._mark,
+            lease_s=self._lease_s(),
+            line_limit=limit,
+        )
+        try:
+            if not await process.spawned():
+                raise SessionLost("The command cannot be run.")
+            async with stdio_streams(process, self._noise) as streams:
+                yield streams
+        finally:
+            if not self._stopping:  # a server that ended closes its pipes a moment before it is gone
+                self._ended_by_itself = await process.exits_within(EXIT_WAIT_S)
+            await process.stop(hard=self._hard)
+            if not process.tree_is_gone:
+                await asyncio.to_thread(sweep.kill_marked, self._mark)
+
+    def _ending(self, stage: str, lived_s: float) -> Ending:
+        assert self.process is not None  # noqa: S101 - `explain` has looked
+        return Ending(
+            command=self._spec.command,
+            stage=stage,
+            lived_s=lived_s,
+            code=self.process.exit_code,
+            signal=self.process.exit_signal,
+            exec_errno=self.process.exec_errno,
+            stderr=self.process.stderr_tail,
+            noise=self._noise.first,
+        )
+
+    def _timed_out(self, stage: str) -> Failure:
+        if self._noise.first:
+            noise = f"The server wrote {self._noise.first!r} where the protocol belongs, and no answer."
+            return Failure(stage, ExitClass.NOISE_ON_STDOUT, noise)
+        message = f"The server was not ready within {self._spec.start_timeout_s:g} s."
+        return Failure(stage, ExitClass.START_TIMEOUT, message)
+
+    @property
+    def _where(self) -> str:
+        """Without path and query, which may hold secrets."""
+        parts = urlsplit(self._spec.url)
+        return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
+
+
+def _because(error: BaseException | None) -> str:
+    """The innermost cause's kind: its text may hold an address with secrets in it."""
+    return f" ({type(error).__name__})" if error is not None else ""

@@ -1,0 +1,144 @@
+"""The address of a worker's sessions: `POST /call` on a unix socket, and on TCP where other machines call.
+
+The body is `{server_id, slot, fence, function, arguments, timeout_s, progress}`; the answer is lines of JSON:
+any number of `{"progress": ..}`, if asked for, then one `{"result": ..}` or `{"error": {"code", "message"}}`.
+A caller that closes the connection cancels the call.
+"""
+
+import asyncio
+import hmac
+import os
+import stat
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import orjson
+from aiohttp import web
+from django.conf import settings
+
+from connector.credential import TOKEN_HEADER, data_plane_token
+from connector.errors import CallFailed
+from connector.observation import Slot
+from connector.results import Progress
+from connector.server_task import ServerTask
+
+SOCKET_PATH_LIMIT = 107  # bytes of sun_path without its NUL
+CALL_LIMIT_S = 600.0
+
+Find = Callable[[Slot, int], ServerTask]
+"""The task that holds a slot under a fence. Raises CallFailed."""
+
+
+@asynccontextmanager
+async def serving(find: Find, *, name: str, bind: str) -> AsyncIterator[tuple[str, str]]:
+    """Serve the sessions; gives the socket's path and the `host:port`. `bind`: empty for this host only."""
+    runner = web.AppRunner(_application(find), handler_cancellation=True, access_log=None)
+    await runner.setup()
+    path = socket_folder() / f"{name}.sock"
+    try:
+        await web.UnixSite(runner, str(path)).start()
+        yield str(path), await _serve_others(runner, bind) if bind else ""
+    finally:
+        await runner.cleanup()
+        path.unlink(missing_ok=True)
+
+
+async def _serve_others(runner: web.AppRunner, bind: str) -> str:
+    host, _, port = bind.rpartition(":")
+    site = web.TCPSite(runner, host, int(port))
+    await site.start()
+    return f"{host}:{runner.addresses[-1][1]}"
+
+
+def socket_folder() -> Path:
+    """Ours alone, and short enough for a socket's path. Raises OSError if somebody else holds the name."""
+    for parent in (tempfile.gettempdir(), "/tmp"):  # noqa: S108 - the folder itself is private
+        folder = Path(parent) / f"mcp-connector-{os.getuid()}"
+        if len(os.fsencode(folder)) + 48 <= SOCKET_PATH_LIMIT:
+            break
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise OSError(f"{folder} must be a folder that only this user can enter.")
+    return folder
+
+
+def _application(find: Find) -> web.Application:
+    application = web.Application(client_max_size=settings.MCP_RESULT_LIMIT)
+    application.router.add_post("/call", _Calls(find).handle)
+    return application
+
+
+class _Calls:
+    def __init__(self, find: Find) -> None:
+        self._find = find
+        self._token = data_plane_token().encode()
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        token = request.headers.get(TOKEN_HEADER, "")
+        if not hmac.compare_digest(token.encode(), self._token):
+            raise web.HTTPForbidden
+        answer = _Answer(request)
+        try:
+            return await answer.finish(await self._call(orjson.loads(await request.read()), answer))
+        except CallFailed as failure:
+            return await answer.finish({"error": {"code": failure.code, "message": failure.message}})
+        finally:
+            answer.close()
+
+    async def _call(self, body: dict[str, Any], answer: "_Answer") -> dict[str, Any]:
+        task = self._find(Slot(body["server_id"], body["slot"]), body["fence"])
+        result = await task.call(
+            body["function"],
+            body["arguments"],
+            timeout_s=min(body["timeout_s"], CALL_LIMIT_S),
+            on_progress=answer.progress if body["progress"] else None,
+        )
+        return {
+            "result": {
+                "content": result.content,
+                "structured_content": result.structured_content,
+                "is_error": result.is_error,
+            }
+        }
+
+
+class _Answer:
+    """One line, unless progress came first: then a stream."""
+
+    def __init__(self, request: web.Request) -> None:
+        self._request = request
+        self._stream: web.StreamResponse | None = None
+        self._lines: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._writer: asyncio.Task[None] | None = None
+
+    def progress(self, progress: Progress) -> None:
+        self._lines.put_nowait({"progress": asdict(progress)})
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write())
+
+    async def finish(self, wire: dict[str, Any]) -> web.StreamResponse:
+        if self._writer is None:
+            return web.Response(body=orjson.dumps(wire) + b"\n")
+        self._lines.put_nowait(wire)
+        await self._writer
+        assert self._stream is not None  # noqa: S101 - the writer has made it
+        return self._stream
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.cancel()
+
+    async def _write(self) -> None:
+        self._stream = web.StreamResponse()
+        with suppress(ConnectionResetError):
+            await self._stream.prepare(self._request)
+            while True:
+                line = await self._lines.get()
+                await self._stream.write(orjson.dumps(line) + b"\n")
+                if "progress" not in line:
+                    return

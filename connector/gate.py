@@ -1,0 +1,53 @@
+"""How many calls a server is given at once, how many may wait, and the end of it when it stops."""
+
+import asyncio
+from types import TracebackType
+
+from connector.errors import CallFailed
+
+CALLS_AT_ONCE = 32
+CALLS_WAITING = 128
+
+
+class CallGate:
+    """An asynchronous context manager around one call. Raises CallFailed instead of letting it in."""
+
+    def __init__(self) -> None:
+        self._free = asyncio.Semaphore(CALLS_AT_ONCE)
+        self._inside = 0
+        self._closed = False
+        self.empty = asyncio.Event()
+        self.empty.set()
+
+    @property
+    def inside(self) -> int:
+        """Calls under way or waiting."""
+        return self._inside
+
+    def close(self) -> None:
+        """Let nobody in any more."""
+        self._closed = True
+
+    async def __aenter__(self) -> None:
+        if self._closed:
+            raise CallFailed("server_restarting", "The server is being stopped.")
+        if self._inside >= CALLS_AT_ONCE + CALLS_WAITING:
+            raise CallFailed("overloaded", "Too many calls are waiting for this server.")
+        self._inside += 1
+        self.empty.clear()
+        try:
+            await self._free.acquire()
+        except BaseException:
+            self._leave()
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._free.release()
+        self._leave()
+
+    def _leave(self) -> None:
+        self._inside -= 1
+        if not self._inside:
+            self.empty.set()

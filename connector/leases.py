@@ -1,0 +1,188 @@
+"""Who owns which slot: the raw SQL behind it. The database's clock is the only one that decides.
+
+A claim raises the fence. Renewing, publishing and releasing touch a row only while it is the owner's; no row
+touched means that somebody else was first, which is not an error.
+"""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from apikeys.database import connect
+from connector import statements
+from connector.host import clock
+from connector.observation import Observation, Slot
+from connector.states import Phase, derive_status
+
+QUERY_DEADLINE_S = 4.0
+MODERN_SINCE = "2026"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A supervisor, as others find it."""
+
+    name: str
+    node: str
+    host_id: str
+    socket: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A slot that the database says is ours. `wanted`: it should run, as `generation` says."""
+
+    slot: Slot
+    fence: int
+    wanted: bool
+    generation: int
+    protocol_version: str
+
+    @property
+    def is_of_older_era(self) -> bool:
+        """Known from its last owner: protocol versions are dates."""
+        return "" < self.protocol_version < MODERN_SINCE
+
+
+class Database:
+    """One connection, opened when needed and again after a failure. Raises psycopg.Error, OSError, TimeoutError."""
+
+    def __init__(self) -> None:
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._lock = asyncio.Lock()
+
+    async def fetch(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
+        async with self._lock:
+            try:
+                async with asyncio.timeout(QUERY_DEADLINE_S):
+                    return await self._fetch(statement, values)
+            except BaseException:
+                await self._drop()  # its state is unknown, be it by a failure or by a cancellation
+                raise
+
+    async def close(self) -> None:
+        async with self._lock:
+            await self._drop()
+
+    async def _fetch(self, statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+        if self._connection is None:
+            self._connection = await connect()
+        cursor = await self._connection.execute(statement.encode(), values)
+        return await cursor.fetchall() if cursor.description else []
+
+    async def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+
+async def register(database: Database, owner: Owner) -> None:
+    """Be, or go on being, a worker that is alive and takes servers."""
+    await database.fetch(statements.REGISTER, **_as_values(owner))
+
+
+async def begin_drain(database: Database, owner: Owner) -> None:
+    await database.fetch(statements.BEGIN_DRAIN, name=owner.name)
+
+
+async def leave(database: Database, owner: Owner) -> None:
+    """Release what is left, and be no worker any more."""
+    await bury(database, [owner.name])
+
+
+async def renew(database: Database, owner: Owner, *, lease_s: float) -> dict[Slot, int]:
+    """Every slot that is still ours, with its fence."""
+    rows = await database.fetch(statements.RENEW, name=owner.name, lease=lease_s)
+    return {Slot(server, number): fence for server, number, fence in rows}
+
+
+async def neighbours(database: Database, owner: Owner) -> list[str]:
+    """Other owners that this host has, or had."""
+    rows = await database.fetch(statements.NEIGHBOURS, name=owner.name, host_id=owner.host_id)
+    return [name for (name,) in rows]
+
+
+async def long_gone(database: Database) -> list[str]:
+    return [name for (name,) in await database.fetch(statements.LONG_GONE)]
+
+
+async def bury(database: Database, names: Sequence[str]) -> None:
+    """Free the slots of owners that are known to be gone."""
+    await database.fetch(statements.FREE, names=list(names))
+    await database.fetch(statements.FORGET, names=list(names))
+
+
+async def claim(database: Database, owner: Owner, *, lease_s: float) -> list[Slot]:
+    """Take free slots of wanted servers, up to this worker's fair share."""
+    rows = await database.fetch(statements.CLAIM, name=owner.name, lease=lease_s)
+    return [Slot(server, number) for server, number in rows]
+
+
+async def owned(database: Database, owner: Owner) -> list[Owned]:
+    rows = await database.fetch(statements.OWNED, name=owner.name)
+    return [Owned(Slot(server, number), *rest) for server, number, *rest in rows]
+
+
+async def publish(database: Database, owner: Owner, slot: Slot, fence: int, seen: Observation) -> None:
+    values = {
+        "phase": seen.phase,
+        "generation": seen.generation,
+        "protocol_version": seen.protocol_version,
+        "pid": seen.pid,
+        "restarts": seen.restarts,
+        "started_age": _age(seen.started),
+        "checked_age": _age(seen.checked),
+        "healthy_age": _age(seen.healthy),
+        "last_exit": _jsonb(seen.last_exit),
+        "error": _jsonb(seen.error),
+        "stderr_tail": seen.stderr_tail,
+    }
+    await database.fetch(statements.PUBLISH, **_key(owner, slot, fence), **values)
+    await derive(database, slot.server_id)
+
+
+async def release(database: Database, owner: Owner, slot: Slot, fence: int) -> None:
+    await database.fetch(statements.RELEASE, **_key(owner, slot, fence))
+    await derive(database, slot.server_id)
+
+
+async def derive(database: Database, server_id: int) -> None:
+    """Write the server's status as its instances have it."""
+    rows = await database.fetch(statements.SEEN, server_id=server_id)
+    if not rows:
+        return
+    wanted, replicas, phases, error = rows[0]
+    status = derive_status(wanted=wanted, replicas=replicas, phases=[Phase(phase) for phase in phases])
+    await database.fetch(statements.SET_STATUS, server_id=server_id, status=status, error=_jsonb(error))
+
+
+def _key(owner: Owner, slot: Slot, fence: int) -> dict[str, Any]:
+    return {"name": owner.name, "server_id": slot.server_id, "slot": slot.number, "fence": fence}
+
+
+def _as_values(owner: Owner) -> dict[str, Any]:
+    return {
+        "name": owner.name,
+        "node": owner.node,
+        "host_id": owner.host_id,
+        "socket": owner.socket,
+        "address": owner.address,
+    }
+
+
+def _age(moment: float | None) -> float | None:
+    """Seconds since, to be taken from the database's clock."""
+    return None if moment is None else clock() - moment
+
+
+def _jsonb(value: dict[str, Any] | None) -> Jsonb | None:
+    """PostgreSQL keeps no NUL in JSON."""
+    return (
+        None if value is None else Jsonb(value, dumps=lambda found: json.dumps(found).replace("\\u0000", ""))
+    )

@@ -1,0 +1,41 @@
+"""Hearing of changes at once: the poll would find them a second later."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import psycopg
+
+from apikeys.database import connect
+from apikeys.feed import CHANNEL
+
+log = logging.getLogger(__name__)
+
+CHECK = "check"
+"""What `connector.tasks.check` notifies to have servers checked whose last check is old."""
+_TABLES = frozenset({"tools_mcptool", "connector_instance"})
+_RETRY_S = 1.0
+_ALIVE_S = 5.0
+
+
+async def listen(on_change: Callable[[], None], on_check: Callable[[], None]) -> None:
+    """For ever, through failures of the database."""
+    while True:
+        try:
+            await _listen(on_change, on_check)
+        except (psycopg.Error, OSError, TimeoutError) as error:
+            log.debug("No notifications (%s); polling.", type(error).__name__)
+        await asyncio.sleep(_RETRY_S)
+
+
+async def _listen(on_change: Callable[[], None], on_check: Callable[[], None]) -> None:
+    async with await connect() as connection:
+        await connection.execute(f"LISTEN {CHANNEL}")
+        while True:
+            async for notification in connection.notifies(timeout=_ALIVE_S):
+                if notification.payload in _TABLES:
+                    on_change()
+                elif notification.payload == CHECK:
+                    on_check()
+            async with asyncio.timeout(_ALIVE_S):
+                await connection.execute("SELECT 1")

@@ -1,0 +1,177 @@
+"""Compares what should run with what this worker runs, acts on the difference, publishes what it sees."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from connector import leases, records, sweep
+from connector.database_errors import DATABASE_ERRORS
+from connector.errors import CallFailed
+from connector.exits import ExitClass, Failure
+from connector.host import clock
+from connector.lease_keeper import LeaseKeeper
+from connector.leases import Owned, Owner
+from connector.observation import Observation, Slot
+from connector.server_task import ServerTask, Surroundings
+from connector.states import Phase
+from connector.timings import Timings
+from tools.launch import LaunchSpec
+
+log = logging.getLogger(__name__)
+
+STARTS_AT_ONCE = 8
+
+
+class Reconciler:
+    """`tasks` holds what runs here. Its methods but `find` are for one loop, one after the other."""
+
+    def __init__(self, owner: Owner, timings: Timings, changed: Callable[[], None]) -> None:
+        self.tasks: dict[Slot, ServerTask] = {}
+        self.keeper = LeaseKeeper(owner, timings, self.tasks, changed)
+        self._draining = False
+        self._owner = owner
+        self._timings = timings
+        self._database = leases.Database()
+        self._published: dict[Slot, Observation] = {}
+        self._unlaunchable: dict[Slot, int] = {}
+        self._around = Surroundings(
+            owner=owner.name,
+            timings=timings,
+            lease_left=self.keeper.guard_left,
+            starting=asyncio.Semaphore(STARTS_AT_ONCE),
+            changed=changed,
+        )
+
+    def find(self, slot: Slot, fence: int) -> ServerTask:
+        """The task that serves a slot. Raises CallFailed `stale_fence` when that is not, or no more, ours."""
+        task = self.tasks.get(slot)
+        if task is None or task.fence != fence or not self.keeper.holds:
+            raise CallFailed("stale_fence", "The server is no longer at this worker.")
+        return task
+
+    async def reconcile(self) -> None:
+        """One round. Raises DATABASE_ERRORS."""
+        if not self.keeper.holds:
+            return
+        if self._draining:
+            await leases.begin_drain(self._database, self._owner)
+        else:
+            await self._bury_the_dead()
+            await leases.claim(self._database, self._owner, lease_s=self._timings.lease)
+        rows = {row.slot: row for row in await leases.owned(self._database, self._owner)}
+        for slot in self.tasks.keys() - rows.keys():
+            self._let_go(slot)
+        for row in rows.values():
+            await self._settle(row)
+        for slot in list(self.tasks):
+            await self._publish(slot)
+
+    @property
+    def is_drained(self) -> bool:
+        running = (
+            self.tasks if self.keeper.holds else [task for task in self.tasks.values() if not task.is_done]
+        )
+        return self._draining and not running
+
+    def drain(self, *, hard: bool) -> None:
+        """Claim nothing more and stop everything; `reconcile` then releases it."""
+        self._draining = self.keeper.draining = True
+        for task in self.tasks.values():
+            task.stop(hard=hard)
+
+    def check_all(self) -> None:
+        """Check what was not checked lately."""
+        for task in self.tasks.values():
+            if task.seen.checked is None or clock() - task.seen.checked > self._timings.health:
+                task.check()
+
+    async def kill_all(self) -> None:
+        for task in self.tasks.values():
+            task.stop(hard=True)
+        await asyncio.gather(*(task.wait() for task in self.tasks.values()))
+
+    async def leave(self) -> None:
+        """Be no worker any more. Without the database the leases run out by themselves."""
+        try:
+            await leases.bury(self._database, [self._owner.name])
+        except DATABASE_ERRORS as error:
+            log.warning("The worker could not sign off (%s).", type(error).__name__)
+        finally:
+            await self._database.close()
+
+    async def _bury_the_dead(self) -> None:
+        """Owners of this host whose process is gone need not be waited for until their leases end."""
+        neighbours = await leases.neighbours(self._database, self._owner)
+        dead = [name for name in neighbours if not sweep.owner_lives(name)]
+        if dead:
+            killed = await asyncio.to_thread(sweep.kill_strays)
+            log.warning(
+                "%d workers of this host are gone; %d processes left behind were killed.", len(dead), killed
+            )
+            await leases.bury(self._database, dead)
+
+    def _let_go(self, slot: Slot) -> None:
+        """The database says that the slot is no longer ours."""
+        if self.tasks[slot].is_done:
+            del self.tasks[slot]
+        else:
+            self.tasks[slot].stop(hard=True)
+
+    async def _settle(self, row: Owned) -> None:
+        task, wanted = self.tasks.get(row.slot), row.wanted and not self._draining
+        if task is not None and task.is_done:
+            del self.tasks[row.slot]
+            task = None
+        if task is not None:
+            if not wanted or (task.spec.generation, task.fence) != (row.generation, row.fence):
+                task.stop()
+        elif not wanted:
+            await leases.release(self._database, self._owner, row.slot, row.fence)
+        elif self._unlaunchable.get(row.slot) != row.generation:
+            await self._launch(row)
+
+    async def _launch(self, row: Owned) -> None:
+        spec = await self._spec(row)
+        if spec is None or not self.keeper.holds:
+            return
+        probe = not row.is_of_older_era
+        self.tasks[row.slot] = ServerTask(spec, row.slot, row.fence, self._around, probe=probe)
+
+    async def _spec(self, row: Owned) -> LaunchSpec | None:
+        try:
+            return await records.read_spec(row.slot.server_id)
+        except DATABASE_ERRORS:
+            raise
+        except Exception as error:
+            log.exception("MCP server %s cannot be launched as it is stored.", row.slot)
+            self._unlaunchable[row.slot] = row.generation
+            failure = Failure(
+                "start", ExitClass.MISCONFIGURED, f"The settings cannot be read: {type(error).__name__}."
+            )
+            seen = Observation(Phase.BACKOFF, row.generation, error=failure.as_error(_now()))
+            await leases.publish(self._database, self._owner, row.slot, row.fence, seen)
+            return None
+
+    async def _publish(self, slot: Slot) -> None:
+        """Tools before phase: who sees a server as ready can find what it offers."""
+        task = self.tasks[slot]
+        seen, catalogue = task.seen, task.catalogue
+        if seen is self._published.get(slot):
+            return
+        if catalogue is not None:
+            await self._record(slot, catalogue)
+        await leases.publish(self._database, self._owner, slot, task.fence, seen)
+        self._published[slot] = seen
+
+    async def _record(self, slot: Slot, catalogue: list[dict[str, object]]) -> None:
+        try:
+            await records.record_catalogue(slot.server_id, catalogue)
+        except DATABASE_ERRORS:
+            raise
+        except Exception:
+            log.exception("The tools of MCP server %s could not be recorded.", slot)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,31 @@
+"""What the supervisor reads and writes through the ORM: in a thread, its connection closed afterwards."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from django.db import connections
+
+from tools import catalogue
+from tools.launch import LaunchSpec, launch_specs
+
+T = TypeVar("T")
+
+
+async def read_spec(server_id: int) -> LaunchSpec | None:
+    """How to launch the server, or None if it is gone. Raises what decrypting its secrets raises."""
+    return await _in_thread(lambda: launch_specs([server_id]).get(server_id))
+
+
+async def record_catalogue(server_id: int, tools: Sequence[dict[str, Any]]) -> None:
+    await _in_thread(lambda: catalogue.record(server_id, tools))
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    def run() -> T:
+        try:
+            return work()
+        finally:
+            connections.close_all()
+
+    return await asyncio.to_thread(run)

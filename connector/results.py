@@ -1,0 +1,20 @@
+"""What a tool call gives, on its way from the session to the caller."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    progress: float
+    total: float | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """`content`: MCP content blocks as wire JSON. `is_error`: the tool ran and says that it failed."""
+
+    content: list[dict[str, Any]]
+    structured_content: dict[str, Any] | None
+    is_error: bool = False

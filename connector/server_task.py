@@ -1,0 +1,234 @@
+"""One owned slot: a single asyncio task spawns the server, opens the session, checks it and closes it."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from connector.connection import Connection
+from connector.errors import CallFailed, SessionLost, Unresponsive, innermost
+from connector.exits import ExitClass, Failure
+from connector.gate import CallGate
+from connector.host import clock
+from connector.observation import Observation, Slot
+from connector.results import CallResult, Progress
+from connector.session import Listing, Session
+from connector.states import Phase, Restarts
+from connector.timings import Timings
+from connector.waiting import first_of
+from tools.launch import LaunchSpec
+
+log = logging.getLogger(__name__)
+
+REFRESH_DEBOUNCE_S = 0.3
+MISSES_ALLOWED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a task needs of its supervisor. `lease_left`: seconds until the guard must kill."""
+
+    owner: str
+    timings: Timings
+    lease_left: Callable[[], float]
+    starting: asyncio.Semaphore
+    changed: Callable[[], None]
+
+
+class ServerTask:
+    """`seen` is to be published, `catalogue` (wire JSON) to be recorded before it; `changed` is called when they change.
+
+    `probe=False`: the server is known to be of the older protocol era.
+    """
+
+    def __init__(
+        self, spec: LaunchSpec, slot: Slot, fence: int, around: Surroundings, *, probe: bool
+    ) -> None:
+        self.spec = spec
+        self.slot = slot
+        self.fence = fence
+        self.seen = Observation(Phase.CLAIMED, spec.generation)
+        self.catalogue: list[dict[str, Any]] | None = None
+        self._around = around
+        self._probe = probe
+        self._restarts = Restarts()
+        self._gate = CallGate()
+        self._session: Session | None = None
+        self._functions: frozenset[str] = frozenset()
+        self._connection: Connection | None = None
+        self._opening: asyncio.Timeout | None = None
+        self._ready_since: float | None = None
+        self._misses = 0
+        self._stopping = asyncio.Event()
+        self._killed = asyncio.Event()
+        self._attention = asyncio.Event()
+        self._task = asyncio.create_task(self._run(), name=f"server-{slot}")
+
+    @property
+    def is_done(self) -> bool:
+        return self._task.done()
+
+    async def wait(self) -> None:
+        await asyncio.wait([self._task])
+
+    def stop(self, *, hard: bool = False) -> None:
+        """Ask it to end: calls may finish within the drain; `hard` kills at once."""
+        self._gate.close()
+        self._stopping.set()
+        self._attention.set()
+        if hard:
+            self._killed.set()
+        if self._connection is not None:
+            self._connection.stop(hard=hard)
+        if self._opening is not None:
+            self._opening.reschedule(asyncio.get_running_loop().time())
+
+    def beat(self) -> None:
+        """Pass on that the lease was renewed."""
+        if self._connection is not None and not self._killed.is_set():
+            self._connection.beat(self._around.lease_left())
+
+    def check(self) -> None:
+        """Have the health checked now."""
+        self._attention.set()
+
+    async def call(
+        self,
+        function: str,
+        arguments: dict[str, Any],
+        *,
+        timeout_s: float,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> CallResult:
+        """Raises CallFailed, at the latest after `timeout_s`."""
+        try:
+            async with asyncio.timeout(timeout_s), self._gate:
+                return await self._call(function, arguments, on_progress)
+        except TimeoutError as error:
+            raise CallFailed("tool_timeout", f"{function} did not answer within {timeout_s:g} s.") from error
+        except SessionLost as error:
+            self._attention.set()
+            raise CallFailed("server_restarting", f"{self.spec.slug} ended during the call.") from error
+
+    async def _call(
+        self, function: str, arguments: dict[str, Any], on_progress: Callable[[Progress], None] | None
+    ) -> CallResult:
+        if self._session is None:
+            raise CallFailed("server_restarting", f"{self.spec.slug} is not ready.")
+        if function not in self._functions:
+            raise CallFailed("unknown_tool", f"{self.spec.slug} offers no tool {function}.")
+        return await self._session.call(function, arguments, on_progress)
+
+    # --- the task -----------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        while failure := await self._live():
+            log.warning("MCP server %s: %s", self.spec.slug, failure.message)
+            lived_s = clock() - self._ready_since if self._ready_since is not None else 0.0
+            phase, delay = self._restarts.after_exit(now=clock(), lived_s=lived_s)
+            error, last_exit = failure.as_error(_now()), failure.as_last_exit()
+            self._see(phase, pid=None, restarts=self._restarts.count, error=error, last_exit=last_exit)
+            await first_of(self._stopping, within=delay)
+            if self._stopping.is_set():
+                break
+        self._see(Phase.STOPPING, pid=None)
+
+    async def _live(self) -> Failure | None:
+        """One life of the server: why it ended, or None when it was stopped on purpose."""
+        began, self._ready_since, self._misses = clock(), None, 0
+        self._see(Phase.STARTING)
+        mark = f"{self._around.owner}/{self.slot}"
+        self._connection = connection = Connection(self.spec, mark=mark, lease_s=self._around.lease_left)
+        error: BaseException | None = None
+        try:
+            await self._live_on(connection)
+        except Exception as raised:  # noqa: BLE001 - however a server ends, it is explained below
+            error = innermost(raised)
+        finally:
+            self._session = self._connection = None
+        if self._stopping.is_set():
+            return None
+        if self._ready_since is None and isinstance(error, SessionLost):
+            self._probe = False  # some servers of the older era end at an unknown request
+        stage = "start" if self._ready_since is None else "run"
+        self.seen = replace(self.seen, stderr_tail=connection.stderr_tail)
+        return connection.explain(error, stage=stage, lived_s=clock() - began)
+
+    async def _live_on(self, connection: Connection) -> None:
+        async with AsyncExitStack() as stack:
+            session, listing = await self._open(connection, stack)
+            self._ready_since, self._session = clock(), session
+            pid = connection.process.pid if connection.process is not None else None
+            self._healthy(listing, pid=pid, protocol_version=session.protocol_version, started=clock())
+            try:
+                await self._tend(session)
+            finally:
+                self._session = None
+
+    async def _open(self, connection: Connection, stack: AsyncExitStack) -> tuple[Session, Listing]:
+        try:
+            async with asyncio.timeout(None) as self._opening, self._around.starting:
+                now = asyncio.get_running_loop().time()
+                self._opening.reschedule(now if self._stopping.is_set() else now + self.spec.start_timeout_s)
+                session = await stack.enter_async_context(connection.open(probe=self._probe))
+                return session, await session.list_tools()
+        finally:
+            self._opening = None
+
+    async def _tend(self, session: Session) -> None:
+        """Until it is to stop. Raises SessionLost or Unresponsive."""
+        while not self._stopping.is_set():
+            events = session.ended, session.tools_changed, self._attention
+            await first_of(*events, within=self._around.timings.health)
+            if session.tools_changed.is_set():
+                await first_of(session.ended, self._stopping, within=REFRESH_DEBOUNCE_S)
+                session.tools_changed.clear()
+            self._attention.clear()
+            if session.ended.is_set():
+                raise SessionLost("The server closed the connection.")
+            if not self._stopping.is_set():
+                await self._check(session)
+        await first_of(self._gate.empty, self._killed, session.ended, within=self._around.timings.drain)
+
+    async def _check(self, session: Session) -> None:
+        try:
+            async with asyncio.timeout(self._around.timings.health_deadline):
+                listing = await session.list_tools()
+        except TimeoutError:
+            self._missed()
+        else:
+            self._healthy(listing)
+
+    def _healthy(self, listing: Listing, **changes: Any) -> None:
+        self._misses = 0
+        self._functions = frozenset(tool["name"] for tool in listing.tools)
+        self.catalogue = listing.tools
+        error = None
+        if listing.complaint:
+            error = Failure("tools", ExitClass.INVALID_TOOLS, listing.complaint).as_error(_now())
+        phase = Phase.DEGRADED if error else Phase.READY
+        self._see(phase, checked=clock(), healthy=clock(), error=error, **changes)
+
+    def _missed(self) -> None:
+        """A busy server may be slow to answer: only an idle one is given up."""
+        self._misses += 1
+        message = (
+            f"The server did not answer a health check within {self._around.timings.health_deadline:g} s."
+        )
+        if self._misses > MISSES_ALLOWED and not self._gate.inside:
+            if self._connection is not None:
+                self._connection.stop(hard=True)  # it does not answer: asking it to end is in vain
+            raise Unresponsive(message)
+        error = Failure("run", ExitClass.UNRESPONSIVE, message).as_error(_now())
+        self._see(Phase.DEGRADED, checked=clock(), error=error)
+
+    def _see(self, phase: Phase, **changes: Any) -> None:
+        self.seen = self.seen.then(phase, **changes)
+        self._around.changed()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,37 @@
+"""The SDK's dispatcher, made tolerant: a broken tool costs that tool, and the end of the stream is noticed."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from mcp.shared.dispatcher import CallOptions
+from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
+from mcp.shared.transport_context import TransportContext
+
+from connector.session.definitions import sift
+
+
+class TolerantDispatcher(JSONRPCDispatcher[TransportContext]):
+    """`ended` is set once the transport has closed; `refused` holds the names of tools dropped from listings."""
+
+    def __init__(self, read_stream: Any, write_stream: Any) -> None:
+        super().__init__(read_stream, write_stream)
+        self.ended = asyncio.Event()
+        self.refused: set[str] = set()
+        self.protocol_version = ""
+
+    async def send_raw_request(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None, **related: Any
+    ) -> dict[str, Any]:
+        result = await super().send_raw_request(method, params, opts, **related)
+        if method != "tools/list":
+            return result
+        tools, refused = sift(result, self.protocol_version)
+        self.refused |= refused
+        return {**result, "tools": tools}
+
+    async def run(self, *handlers: Any, **options: Any) -> None:
+        try:
+            await super().run(*handlers, **options)
+        finally:
+            self.ended.set()

@@ -1,0 +1,106 @@
+"""The SQL of the leases. `clock_timestamp()`, not `now()`: a statement may have waited for a lock."""
+
+REGISTER = """
+INSERT INTO connector_worker (name, node, host_id, socket, address, seen_at)
+VALUES (%(name)s, %(node)s, %(host_id)s, %(socket)s, %(address)s, clock_timestamp())
+ON CONFLICT (name) DO UPDATE SET seen_at = EXCLUDED.seen_at
+"""
+
+BEGIN_DRAIN = "UPDATE connector_worker SET seen_at = NULL WHERE name = %(name)s"
+
+RENEW = """
+UPDATE connector_instance SET expires_at = clock_timestamp() + make_interval(secs => %(lease)s)
+WHERE worker_id = %(name)s AND expires_at > clock_timestamp()
+RETURNING server_id, slot, fence
+"""
+
+NEIGHBOURS = "SELECT name FROM connector_worker WHERE host_id = %(host_id)s AND name <> %(name)s"
+
+LONG_GONE = """
+SELECT name FROM connector_worker worker
+WHERE coalesce(seen_at, '-infinity') < clock_timestamp() - interval '1 day' AND NOT EXISTS (
+  SELECT FROM connector_instance WHERE worker_id = worker.name AND expires_at > clock_timestamp())
+"""
+
+FREE = """
+UPDATE connector_instance SET worker_id = NULL, expires_at = NULL, phase = 'released', pid = NULL
+WHERE worker_id = ANY(%(names)s)
+"""
+
+FORGET = "DELETE FROM connector_worker WHERE name = ANY(%(names)s)"
+
+# `FOR UPDATE SKIP LOCKED` keeps two workers from claiming the same server at once; the condition on the row
+# itself, read again under its lock, keeps a claim from overtaking a renewal. The fair share is counted over
+# the workers that are alive, so that no single one takes everything.
+CLAIM = """
+WITH slots AS (
+  SELECT tool.id AS server_id, number AS slot
+  FROM tools_mcptool tool CROSS JOIN LATERAL generate_series(0, tool.replicas - 1) AS number
+  WHERE tool.is_enabled AND tool.deleted_at IS NULL
+),
+share AS (
+  SELECT ceil((SELECT count(*) FROM slots)::numeric / greatest(1, (
+    SELECT count(*) FROM connector_worker
+    WHERE seen_at > clock_timestamp() - make_interval(secs => %(lease)s)
+  ))) - (
+    SELECT count(*) FROM connector_instance WHERE worker_id = %(name)s AND expires_at > clock_timestamp()
+  ) AS room
+),
+free AS (
+  SELECT slots.server_id, slots.slot
+  FROM tools_mcptool tool
+  JOIN slots ON slots.server_id = tool.id
+  LEFT JOIN connector_instance held ON held.server_id = slots.server_id AND held.slot = slots.slot
+  WHERE held.worker_id IS NULL OR held.expires_at <= clock_timestamp()
+  ORDER BY slots.slot, slots.server_id
+  LIMIT greatest(0, (SELECT room FROM share))::bigint
+  FOR UPDATE OF tool SKIP LOCKED
+)
+INSERT INTO connector_instance AS held
+  (server_id, slot, worker_id, fence, expires_at, phase, observed_generation, protocol_version, restarts, stderr_tail)
+SELECT server_id, slot, %(name)s, 1, clock_timestamp() + make_interval(secs => %(lease)s), 'claimed', 0, '', 0, ''
+FROM free
+ON CONFLICT (server_id, slot) DO UPDATE SET
+  worker_id = EXCLUDED.worker_id, fence = held.fence + 1, expires_at = EXCLUDED.expires_at, phase = 'claimed',
+  pid = NULL, restarts = 0
+WHERE held.worker_id IS NULL OR held.expires_at <= clock_timestamp()
+RETURNING server_id, slot
+"""
+
+OWNED = """
+SELECT held.server_id, held.slot, held.fence,
+  tool.is_enabled AND tool.deleted_at IS NULL AND held.slot < tool.replicas, tool.generation, held.protocol_version
+FROM connector_instance held JOIN tools_mcptool tool ON tool.id = held.server_id
+WHERE held.worker_id = %(name)s AND held.expires_at > clock_timestamp()
+"""
+
+PUBLISH = """
+UPDATE connector_instance SET
+  phase = %(phase)s, observed_generation = %(generation)s, protocol_version = %(protocol_version)s, pid = %(pid)s,
+  restarts = %(restarts)s, last_exit = %(last_exit)s, error = %(error)s, stderr_tail = %(stderr_tail)s,
+  started_at = clock_timestamp() - make_interval(secs => %(started_age)s),
+  checked_at = clock_timestamp() - make_interval(secs => %(checked_age)s),
+  last_healthy_at = coalesce(clock_timestamp() - make_interval(secs => %(healthy_age)s), last_healthy_at)
+WHERE worker_id = %(name)s AND server_id = %(server_id)s AND slot = %(slot)s AND fence = %(fence)s
+"""
+
+RELEASE = """
+UPDATE connector_instance SET worker_id = NULL, expires_at = NULL, phase = 'released', pid = NULL
+WHERE worker_id = %(name)s AND server_id = %(server_id)s AND slot = %(slot)s AND fence = %(fence)s
+"""
+
+SEEN = """
+SELECT tool.is_enabled AND tool.deleted_at IS NULL, tool.replicas,
+  coalesce(array_agg(held.phase) FILTER (WHERE held.phase IS NOT NULL), '{}'),
+  (array_agg(held.error ORDER BY held.slot) FILTER (WHERE held.error IS NOT NULL))[1]
+FROM tools_mcptool tool
+LEFT JOIN connector_instance held ON held.server_id = tool.id AND held.expires_at > clock_timestamp()
+WHERE tool.id = %(server_id)s
+GROUP BY tool.id
+"""
+
+SET_STATUS = """
+UPDATE tools_mcptool SET status = %(status)s, error = %(error)s, last_healthy_at = greatest(
+  last_healthy_at, (SELECT max(last_healthy_at) FROM connector_instance WHERE server_id = %(server_id)s))
+WHERE id = %(server_id)s
+"""

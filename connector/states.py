@@ -1,0 +1,93 @@
+"""Where an instance stands, and when it is tried again. Pure: no process, no database, no clock of its own."""
+
+import random
+from collections import deque
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from django.db import models
+
+from tools.models import Status
+
+BACKOFF_FIRST_S = 0.5
+BACKOFF_CAP_S = 60.0
+HEALTHY_AFTER_S = 60.0
+CRASH_WINDOW_S = 60.0
+CRASHES_IN_WINDOW = 5
+CRASH_LOOP_RETRY_S = (240.0, 300.0)
+
+
+class Phase(models.TextChoices):
+    """Of one instance. `ready` and `degraded` serve calls; the others do not."""
+
+    CLAIMED = "claimed", "Claimed"
+    STARTING = "starting", "Starting"
+    READY = "ready", "Ready"
+    DEGRADED = "degraded", "Degraded"
+    BACKOFF = "backoff", "Waiting to restart"
+    CRASH_LOOP = "crash_loop", "Crashing again and again"
+    STOPPING = "stopping", "Stopping"
+    RELEASED = "released", "Released"
+
+
+SERVING = frozenset({Phase.READY, Phase.DEGRADED})
+FAILED = frozenset({Phase.BACKOFF, Phase.CRASH_LOOP})
+
+TRANSITIONS: dict[Phase, frozenset[Phase]] = {
+    Phase.CLAIMED: frozenset({Phase.STARTING, Phase.STOPPING}),
+    Phase.STARTING: frozenset({Phase.READY, Phase.DEGRADED, Phase.BACKOFF, Phase.CRASH_LOOP, Phase.STOPPING}),
+    Phase.READY: frozenset({Phase.DEGRADED, Phase.BACKOFF, Phase.CRASH_LOOP, Phase.STOPPING}),
+    Phase.DEGRADED: frozenset({Phase.READY, Phase.BACKOFF, Phase.CRASH_LOOP, Phase.STOPPING}),
+    Phase.BACKOFF: frozenset({Phase.STARTING, Phase.STOPPING}),
+    Phase.CRASH_LOOP: frozenset({Phase.STARTING, Phase.STOPPING}),
+    Phase.STOPPING: frozenset({Phase.RELEASED}),
+    Phase.RELEASED: frozenset({Phase.CLAIMED}),
+}
+
+
+class IllegalTransition(Exception):
+    """A phase that cannot follow the one before: a bug, never an outside event."""
+
+
+def transition(current: Phase, following: Phase) -> Phase:
+    if following != current and following not in TRANSITIONS[current]:
+        raise IllegalTransition(f"{current} cannot become {following}")
+    return following
+
+
+@dataclass
+class Restarts:
+    """When a server that ended is started again: 0.5 s doubling to 60 s, and rarely once it loops."""
+
+    count: int = 0
+    _in_a_row: int = 0
+    _exits: deque[float] = field(default_factory=deque)
+
+    def after_exit(self, *, now: float, lived_s: float) -> tuple[Phase, float]:
+        """The phase to wait in, and for how many seconds. `now` is monotonic; `lived_s` counts from ready."""
+        self.count += 1
+        self._in_a_row = 1 if lived_s >= HEALTHY_AFTER_S else self._in_a_row + 1
+        self._exits.append(now)
+        while self._exits[0] <= now - CRASH_WINDOW_S:
+            self._exits.popleft()
+        if len(self._exits) > CRASHES_IN_WINDOW:
+            return Phase.CRASH_LOOP, random.uniform(*CRASH_LOOP_RETRY_S)  # noqa: S311 - jitter, not a secret
+        return Phase.BACKOFF, backoff_s(self._in_a_row)
+
+
+def backoff_s(attempt: int) -> float:
+    """Seconds before the `attempt`-th restart in a row, counted from 1, with 50 to 100 % of jitter."""
+    longest = min(BACKOFF_CAP_S, BACKOFF_FIRST_S * 2 ** min(attempt - 1, 10))
+    return longest * random.uniform(0.5, 1)  # noqa: S311 - jitter, not a secret
+
+
+def derive_status(*, wanted: bool, replicas: int, phases: Collection[Phase]) -> Status:
+    """What a server is, from the phases of its instances that have a live owner."""
+    if not wanted:
+        return Status.STOPPED
+    serving = [phase for phase in phases if phase in SERVING]
+    if len(serving) >= replicas and all(phase == Phase.READY for phase in serving):
+        return Status.RUNNING
+    if serving:
+        return Status.DEGRADED
+    return Status.ERROR if any(phase in FAILED for phase in phases) else Status.STARTING

@@ -1,0 +1,46 @@
+"""The truth about servers that no worker speaks for. For any process; everything else is the owners' to say."""
+
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from apikeys.feed import CHANNEL
+from connector import health
+from connector.listening import CHECK
+from connector.models import Instance
+from connector.states import derive_status
+from tools.models import MCPTool, Status
+
+NO_WORKER = {
+    "stage": "start",
+    "class": "no_worker",
+    "message": "No worker is running that could own this server.",
+    "remedy": "Start a Celery worker on the queue `mcp`.",
+}
+
+
+def ask_for_checks() -> None:
+    """Every supervisor checks what it has not checked lately."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, CHECK])
+
+
+@transaction.atomic
+def correct_the_unowned() -> None:
+    """Write the status of servers without a live instance."""
+    live = Instance.objects.filter(server=OuterRef("pk"), expires_at__gt=Now())
+    unowned = MCPTool.objects.filter(~Exists(live)).select_for_update(skip_locked=True)
+    someone_works = bool(health.nodes_alive())
+    for server in unowned:
+        _correct(server, someone_works=someone_works)
+
+
+def _correct(server: MCPTool, *, someone_works: bool) -> None:
+    wanted = server.is_enabled and server.deleted_at is None
+    status, error = derive_status(wanted=wanted, replicas=server.replicas, phases=[]), None
+    if wanted and not someone_works:
+        at = timezone.now().isoformat(timespec="seconds").replace("+00:00", "Z")
+        status, error = Status.ERROR, {**NO_WORKER, "at": at}
+    if status != server.status:
+        MCPTool.objects.filter(pk=server.pk).update(status=status, error=error)

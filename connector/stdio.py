@@ -1,0 +1,244 @@
+"""A stdio MCP server as a child process, under its guard: lines in, lines out, and how it ended.
+
+The server's environment is built from nothing, no shell is involved, and its end is told by the process itself:
+a pipe stays open as long as any grandchild holds it.
+"""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import cast
+
+from connector import guard
+from connector.lines import LineSplitter, Oversized
+
+STDERR_KEPT = 8 * 1024
+WRITE_DEADLINE_S = 10.0
+STDIN_CLOSED_GRACE_S = 1.0
+TERMINATED_GRACE_S = 2.0
+LAST_WORDS_S = 0.05
+_LINES_AHEAD = 256
+_CHUNK = 64 * 1024
+
+
+class ServerStuck(Exception):
+    """The server has not read its standard input for the write deadline."""
+
+
+def environment(own: Mapping[str, str]) -> dict[str, str]:
+    """What a server is given: commands installed beside our interpreter are found first."""
+    beside_us = str(Path(sys.executable).parent)
+    path = os.environ.get("PATH", os.defpath)
+    kept = {name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ}
+    return {"PATH": f"{beside_us}{os.pathsep}{path}", **kept, **own}
+
+
+class StdioProcess(asyncio.SubprocessProtocol):
+    """One guarded server. `exited` is set when it has ended, `ended` when its guard and the whole tree have."""
+
+    def __init__(self, *, line_limit: int) -> None:
+        self.pid: int | None = None
+        self.exit_code: int | None = None
+        self.exit_signal: int | None = None
+        self.exec_errno: int | None = None
+        self.exited = asyncio.Event()
+        self.ended = asyncio.Event()
+        self._spawned = asyncio.Event()
+        self._stderr = b""
+        self._splitter = LineSplitter(line_limit)
+        self._lines: asyncio.Queue[bytes | Oversized | None] = asyncio.Queue()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._transport: asyncio.SubprocessTransport | None = None
+        self._control: socket.socket | None = None
+
+    @classmethod
+    async def start(
+        cls, command: Sequence[str], *, env: Mapping[str, str], mark: str, lease_s: float, line_limit: int
+    ) -> "StdioProcess":
+        """`lease_s`: for how long it may run until the first `beat`. Raises OSError when no process can be made."""
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        control = str(theirs.fileno())
+        arguments = [control, str(os.getpid()), f"{lease_s:.3f}", mark, *command]
+        loop = asyncio.get_running_loop()
+        process = cls(line_limit=line_limit)
+        try:
+            await loop.subprocess_exec(
+                lambda: process,
+                *(sys.executable, "-I", "-S", guard.__file__, *arguments),
+                env=dict(env),
+                cwd=os.environ.get("HOME") or tempfile.gettempdir(),
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        process._control = ours
+        loop.add_reader(ours, process._hear)
+        return process
+
+    async def spawned(self) -> bool:
+        """Whether the command could be executed at all; false leaves `exec_errno`."""
+        await self._spawned.wait()
+        return self.pid is not None
+
+    async def exits_within(self, seconds: float) -> bool:
+        """The server itself; what it started may still be being killed."""
+        return await _is_set_within(self.exited, seconds)
+
+    @property
+    def tree_is_gone(self) -> bool:
+        """As far as the guard told: it reports the server's end, and ends only when nothing is left."""
+        return self.ended.is_set() and (self.exit_code, self.exit_signal, self.exec_errno) != (None, None, None)
+
+    @property
+    def stderr_tail(self) -> str:
+        return self._stderr.decode(errors="replace").replace("\0", "\ufffd")
+
+    async def lines(self) -> AsyncIterator[bytes | Oversized]:
+        """What the server writes to standard output, until it closes it or ends."""
+        while (line := await self._lines.get()) is not None:
+            if self._lines.qsize() == _LINES_AHEAD // 2:
+                self._stdout().resume_reading()
+            yield line
+
+    async def write(self, line: bytes) -> None:
+        """Raises ServerStuck when the server does not read, BrokenPipeError when it has ended."""
+        if self.ended.is_set() or self._transport is None:
+            raise BrokenPipeError
+        stdin = cast(asyncio.WriteTransport, self._transport.get_pipe_transport(0))
+        stdin.write(line + b"\n")
+        try:
+            await asyncio.wait_for(self._writable.wait(), WRITE_DEADLINE_S)
+        except TimeoutError as error:
+            raise ServerStuck from error
+
+    def beat(self, lease_s: float) -> None:
+        """Let the server live for this many seconds more."""
+        if self._control is not None:
+            with suppress(OSError):
+                self._control.send(f"{lease_s:.3f}\n".encode())
+
+    async def stop(self, *, hard: bool = False) -> None:
+        """End of input, then SIGTERM, then SIGKILL, for the whole tree; `hard` begins with the last."""
+        try:
+            if not hard:
+                self._close_stdin()
+                if await _is_set_within(self.ended, STDIN_CLOSED_GRACE_S):
+                    return
+                self._signal_guard(terminate=True)
+                if await _is_set_within(self.ended, TERMINATED_GRACE_S):
+                    return
+            self.beat(0.0)
+            if not await _is_set_within(self.ended, TERMINATED_GRACE_S):
+                self._signal_guard(terminate=False)
+                await _is_set_within(self.ended, TERMINATED_GRACE_S)
+        finally:
+            self._close()
+
+    # --- asyncio.SubprocessProtocol -----------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.SubprocessTransport, transport)
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        if fd == 2:
+            self._stderr = (self._stderr + data)[-STDERR_KEPT:]
+            return
+        for line in self._splitter.feed(data):
+            self._lines.put_nowait(line)
+        if self._lines.qsize() >= _LINES_AHEAD:
+            self._stdout().pause_reading()
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        if fd == 1:
+            self._lines.put_nowait(None)
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    def process_exited(self) -> None:
+        self._hear()
+        self._spawned.set()
+        self._writable.set()
+        self.ended.set()
+        self._server_exited()
+
+    # --- the rest -----------------------------------------------------------------------------------------
+
+    def _hear(self) -> None:
+        """What the guard reports: see its docstring."""
+        try:
+            said = self._control.recv(4096) if self._control else b""
+        except OSError:
+            return
+        if not said:
+            self._close_control()
+        for line in said.decode().splitlines():
+            self._note(*line.split())
+
+    def _note(self, what: str, number: str) -> None:
+        match what:
+            case "pid":
+                self.pid = int(number)
+                self._spawned.set()
+            case "exec":
+                self.exec_errno = int(number)
+            case "exit":
+                self.exit_code = int(number)
+                self._server_exited()
+            case "signal":
+                self.exit_signal = int(number)
+                self._server_exited()
+
+    def _server_exited(self) -> None:
+        """Its lines do not end at once: what it wrote last may still be in the pipe."""
+        self.exited.set()
+        asyncio.get_running_loop().call_later(LAST_WORDS_S, self._lines.put_nowait, None)
+
+    def _stdout(self) -> asyncio.ReadTransport:
+        assert self._transport is not None  # noqa: S101 - data cannot come before the connection
+        return cast(asyncio.ReadTransport, self._transport.get_pipe_transport(1))
+
+    def _close_stdin(self) -> None:
+        if self._transport is not None and (stdin := self._transport.get_pipe_transport(0)):
+            stdin.close()
+
+    def _signal_guard(self, *, terminate: bool) -> None:
+        if self._transport is not None:
+            with suppress(ProcessLookupError):
+                self._transport.terminate() if terminate else self._transport.kill()
+
+    def _close(self) -> None:
+        self._close_control()
+        if self._transport is not None:
+            self._transport.close()
+
+    def _close_control(self) -> None:
+        if self._control is not None:
+            asyncio.get_running_loop().remove_reader(self._control)
+            self._control.close()
+            self._control = None
+
+
+async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+    return event.is_set()

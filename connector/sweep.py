@@ -1,0 +1,88 @@
+"""Strays: processes of MCP servers whose owner is gone. The guard should leave none; this is the second net.
+
+Every process of a server carries `MCPC_ID=<owner>/<server>.<slot>` in its environment. An owner's name begins
+with its process id and start time, so that whether it lives is seen without the database. What belongs to an
+owner that lives is never touched, except one's own.
+"""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Self
+from uuid import uuid4
+
+from connector.host import PROC, pid_namespace, start_time
+
+MARK = b"MCPC_ID="
+
+
+def new_owner() -> str:
+    """A name for one life of a supervisor: `<pid>-<start time>-<random>`."""
+    pid = os.getpid()
+    return f"{pid}-{start_time(pid) or 0}-{uuid4().hex[:8]}"
+
+
+def owner_lives(owner: str) -> bool:
+    pid, _, rest = owner.partition("-")
+    return start_time(int(pid)) == int(rest.partition("-")[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A process of an MCP server."""
+
+    pid: int
+    owner: str
+    server: str
+
+    @classmethod
+    def read(cls, pid: int) -> Self | None:
+        try:
+            environment = (PROC / str(pid) / "environ").read_bytes()
+        except OSError:
+            return None
+        marks = [entry for entry in environment.split(b"\0") if entry.startswith(MARK)]
+        if not marks:
+            return None
+        owner, _, server = marks[0].removeprefix(MARK).decode(errors="replace").rpartition("/")
+        return cls(pid, owner, server)
+
+    def kill(self) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(self.pid, signal.SIGKILL)
+
+
+def kill_strays() -> int:
+    """Kill what owners on this host left behind that have ended. Returns how many processes that were."""
+    strays = [process for process in marked() if _is_stray(process)]
+    for process in strays:
+        process.kill()
+    return len(strays)
+
+
+def kill_marked(mark: str) -> int:
+    """Kill what is left of one's own server: before it starts, and after a guard that ended without its tree."""
+    left = [process for process in marked() if f"{process.owner}/{process.server}" == mark]
+    for process in left:
+        process.kill()
+    return len(left)
+
+
+def marked() -> Iterator[Marked]:
+    """Processes of MCP servers that this process can see and that count their ids as it does."""
+    if not (PROC / "self").exists():
+        return
+    namespace = pid_namespace(os.getpid())
+    for entry in PROC.iterdir():
+        process = Marked.read(int(entry.name)) if entry.name.isdigit() else None
+        if process is not None and pid_namespace(process.pid) == namespace:
+            yield process
+
+
+def _is_stray(process: Marked) -> bool:
+    try:
+        return not owner_lives(process.owner)
+    except ValueError:  # somebody else's use of the same variable
+        return False

@@ -1,0 +1,38 @@
+"""Tasks of the queue `mcp`, and the periodic check. They are hints: what should run stands in the database."""
+
+from celery import shared_task
+
+from apikeys.audit import Actor
+from connector import bootstep, status
+from tools import actions
+from tools.models import MCPTool
+
+BY = Actor.system("celery")
+
+
+@shared_task
+def start(server_id: int) -> None:
+    actions.start(MCPTool.objects.present().get(pk=server_id), by=BY)
+
+
+@shared_task
+def stop(server_id: int) -> None:
+    actions.stop(MCPTool.objects.present().get(pk=server_id), by=BY)
+
+
+@shared_task
+def restart(server_id: int) -> None:
+    actions.restart(MCPTool.objects.present().get(pk=server_id), by=BY)
+
+
+@shared_task
+def reconcile() -> None:
+    """Have this worker's supervisor look now; others hear of changes from the database."""
+    bootstep.nudge()
+
+
+@shared_task
+def check() -> None:
+    """Have servers checked whose last check is old, and say the truth of those that nobody owns."""
+    status.ask_for_checks()
+    status.correct_the_unowned()

@@ -1,0 +1,37 @@
+"""How long the supervisor waits for what. Seconds."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from django.conf import settings
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Of a 15 s lease the owner gives up after 12 s without renewal and the guard after 13 s, in proportion."""
+
+    lease: float = 15
+    heartbeat: float = 5
+    poll: float = 1
+    health: float = 30
+    health_deadline: float = 10
+    drain: float = 8
+    sweep: float = 30
+
+    @classmethod
+    def from_settings(cls) -> Self:
+        return cls(
+            lease=settings.SUPERVISOR_LEASE_S,
+            heartbeat=settings.SUPERVISOR_HEARTBEAT_S,
+            poll=settings.SUPERVISOR_POLL_S,
+            health=settings.SUPERVISOR_HEALTH_S,
+            drain=settings.SUPERVISOR_DRAIN_S,
+        )
+
+    @property
+    def self_fence(self) -> float:
+        return self.lease * 12 / 15
+
+    @property
+    def guard(self) -> float:
+        return self.lease * 13 / 15

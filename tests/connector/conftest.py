@@ -1,0 +1,168 @@
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
+
+from apikeys import feed
+from apikeys.audit import Actor
+from connector import calls, sweep
+from connector.models import Instance
+from connector.supervisor import Supervisor
+from connector.timings import Timings
+from tools import actions
+from tools.models import MCPTool, Status
+
+BY = Actor.system("tests")
+ROOT = Path(__file__).resolve().parent.parent.parent
+SERVERS = ROOT / "tests" / "servers"
+FAST = Timings(lease=4, heartbeat=0.5, poll=0.2, health=0.5, health_deadline=1, drain=0.5, sweep=0.5)
+
+
+def orm(work: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+    """`work` in a thread whose connection does not outlive it."""
+
+    def run(*args: Any, **options: Any) -> Any:
+        try:
+            return work(*args, **options)
+        finally:
+            connections.close_all()
+
+    return sync_to_async(run)
+
+
+async def wait_for(condition: Callable[[], Any], *, within_s: float = 8) -> Any:
+    """The first true value of `condition`, which may be a coroutine function."""
+    until = time.monotonic() + within_s
+    while True:
+        value = condition()
+        value = await value if asyncio.iscoroutine(value) or isinstance(value, asyncio.Future) else value
+        if value:
+            return value
+        assert time.monotonic() < until, f"not within {within_s} s: {condition}"
+        await asyncio.sleep(0.02)
+
+
+class Servers:
+    """MCP servers, registered and looked at as the rest of the product does."""
+
+    async def register(self, *switches: str, name: str = "fake", **fields: Any) -> MCPTool:
+        fields.setdefault("connection_type", "stdio")
+        if fields["connection_type"] == "stdio":
+            fields.setdefault("command", sys.executable)
+            fields.setdefault("args", [str(SERVERS / "fake.py"), *switches])
+        return await orm(actions.register)(name=name, by=BY, **fields)
+
+    async def act(self, verb: Callable[..., Any], server: MCPTool, **options: Any) -> None:
+        await orm(lambda: verb(MCPTool.objects.get(pk=server.pk), by=BY, **options))()
+
+    async def row(self, server: MCPTool) -> MCPTool:
+        return await orm(MCPTool.objects.get)(pk=server.pk)
+
+    async def instance(self, server: MCPTool, slot: int = 0) -> Instance:
+        return await orm(Instance.objects.select_related("worker").get)(server=server, slot=slot)
+
+    async def wait_until(self, server: MCPTool, status: Status, *, within_s: float = 8) -> MCPTool:
+        async def reached() -> MCPTool | None:
+            row = await self.row(server)
+            return row if row.status == status else None
+
+        return await wait_for(reached, within_s=within_s)
+
+    async def running(self, *switches: str, **fields: Any) -> MCPTool:
+        return await self.wait_until(await self.register(*switches, **fields), Status.RUNNING)
+
+
+@pytest.fixture
+def servers(transactional_db: None) -> Servers:
+    return Servers()
+
+
+@pytest.fixture
+def supervise(transactional_db: None) -> Iterator[Callable[..., Supervisor]]:
+    """Start supervisors; they are stopped, and must be able to stop, at the end of the test."""
+    started: list[Supervisor] = []
+
+    def start(node: str = "mcp@test", **options: Any) -> Supervisor:
+        supervisor = Supervisor(node, **{"timings": FAST, "bind": "", **options})
+        supervisor.start()
+        started.append(supervisor)
+        return supervisor
+
+    yield start
+    assert all([supervisor.stop(hard=True) for supervisor in started])
+
+
+@pytest.fixture
+async def caller() -> AsyncIterator[Callable[..., Awaitable[Any]]]:
+    """`calls.call`, in a process that hears of changes."""
+
+    async def call(server: MCPTool, function: str, *, timeout_s: float = 5, **arguments: Any) -> Any:
+        return await calls.call(server.pk, function, arguments, timeout_s=timeout_s)
+
+    async with feed.listening(), calls.lifespan():
+        yield call
+
+
+def environment() -> dict[str, str]:
+    """For another process of the product, on the same test database."""
+    base, _, query = os.environ["DATABASE_URL"].partition("?")
+    url = f"{base.rpartition('/')[0]}/{connections['default'].settings_dict['NAME']}?{query}"
+    return {**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "config.settings"}
+
+
+class OwnerProcess:
+    """A supervisor that can be killed or frozen."""
+
+    def __init__(self, node: str) -> None:
+        command = [sys.executable, "-m", "tests.connector.owner", node]
+        self.process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, cwd=ROOT)
+        OURS.add(self.process.pid)
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == b"up\n"
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def end(self) -> int:
+        self.process.kill()
+        self.process.communicate()
+        return self.process.returncode
+
+
+@pytest.fixture
+def owner_process(transactional_db: None) -> Iterator[Callable[[str], OwnerProcess]]:
+    started: list[OwnerProcess] = []
+
+    def start(node: str = "mcp@other") -> OwnerProcess:
+        started.append(OwnerProcess(node))
+        return started[-1]
+
+    yield start
+    for owner in started:
+        owner.end()
+
+
+OURS = {os.getpid()}
+"""Process ids of owners that belong to this run: others may run on the machine."""
+
+
+def of_ours() -> list[sweep.Marked]:
+    return [process for process in sweep.marked() if int(process.owner.partition("-")[0]) in OURS]
+
+
+@pytest.fixture(autouse=True)
+def no_process_is_left() -> Iterator[None]:
+    """Whatever a test does to owners and guards, no server outlives it."""
+    yield
+    until = time.monotonic() + 3
+    while left := of_ours():
+        assert time.monotonic() < until, f"left behind: {left}"
+        time.sleep(0.02)

@@ -1,0 +1,241 @@
+"""Servers that break the rules: what becomes of the server, of its calls, and of the others."""
+
+import asyncio
+import os
+import signal
+from typing import Any
+
+import pytest
+
+from connector.errors import CallFailed
+from connector.states import Phase
+from tests.connector.conftest import SERVERS, wait_for
+from tools import actions
+from tools.models import Status, ToolFunction
+
+
+async def failure(call: Any) -> CallFailed:
+    with pytest.raises(CallFailed) as failed:
+        await call
+    return failed.value
+
+
+async def cancellations(caller: Any, server: Any) -> int:
+    return int((await caller(server, "cancelled")).content[0]["text"])
+
+
+async def test_a_command_that_does_not_exist_is_an_error_with_a_reason(servers: Any, supervise: Any) -> None:
+    supervise()
+    server = await servers.register(command="no-such-command", args=[])
+    row = await servers.wait_until(server, Status.ERROR, within_s=2)
+    assert row.error["class"] == "missing_binary"
+    assert row.error_message == "The command 'no-such-command' cannot be run: No such file or directory."
+    assert row.error["remedy"]
+
+
+async def test_a_server_that_ends_at_once_is_tried_again_and_then_left_alone(
+    servers: Any, supervise: Any, monkeypatch: Any, tmp_path: Any
+) -> None:
+    monkeypatch.setattr("connector.states.BACKOFF_FIRST_S", 0.02)
+    supervise()
+    log = tmp_path / "starts"
+    script = f"open({str(log)!r}, 'a').write('x'); raise SystemExit(3)"
+    server = await servers.register(args=["-c", script])
+
+    async def looping() -> bool:
+        try:
+            return bool((await servers.instance(server)).phase == Phase.CRASH_LOOP)
+        except Exception:
+            return False
+
+    await wait_for(looping)
+    row, instance = await servers.row(server), await servers.instance(server)
+    assert (row.status, row.error["class"]) == (Status.ERROR, "crashed")
+    assert instance.last_exit["code"] == 3
+    assert len(log.read_text()) == 6
+    await servers.act(actions.update, server, args=[str(SERVERS / "fake.py")])
+    await servers.wait_until(server, Status.RUNNING, within_s=3)
+
+
+async def test_a_missing_variable_is_named_and_the_last_words_are_kept(servers: Any, supervise: Any) -> None:
+    supervise()
+    server = await servers.register("needs-key")
+    row = await servers.wait_until(server, Status.ERROR)
+    assert (row.error["class"], "WEATHER_API_KEY" in row.error_message) == ("missing_variable", True)
+    assert "KeyError" in (await servers.instance(server)).stderr_tail
+
+
+async def test_a_server_that_says_nothing_times_out_at_its_start(servers: Any, supervise: Any) -> None:
+    supervise()
+    server = await servers.register("mute", start_timeout_s=1)
+    row = await servers.wait_until(server, Status.ERROR)
+    assert (row.error["class"], row.error_message) == (
+        "start_timeout",
+        "The server was not ready within 1 s.",
+    )
+
+
+async def test_one_that_only_prints_is_told_to_log_elsewhere(servers: Any, supervise: Any) -> None:
+    supervise()
+    server = await servers.register(
+        args=["-c", "print('Listening!', flush=True); input(); input(); input()"], start_timeout_s=1
+    )
+    row = await servers.wait_until(server, Status.ERROR)
+    assert (row.error["class"], "Listening!" in row.error_message) == ("noise_on_stdout", True)
+
+
+async def test_noise_between_messages_is_passed_over(servers: Any, supervise: Any, caller: Any) -> None:
+    supervise()
+    server = await servers.running("noise")
+    assert (await caller(server, "echo")).content[0]["text"] == "{}"
+
+
+async def test_a_server_that_ends_at_an_unknown_request_is_greeted_the_older_way(
+    servers: Any, supervise: Any, caller: Any
+) -> None:
+    supervise()
+    server = await servers.running("modern-dies")
+    assert (await caller(server, "echo")).content[0]["text"] == "{}"
+
+
+async def test_a_crash_fails_its_call_at_once_and_the_server_is_soon_back(
+    servers: Any, supervise: Any, caller: Any
+) -> None:
+    supervise()
+    server, bystander = await servers.running(), await servers.running(name="bystander")
+    began = asyncio.get_running_loop().time()
+    other = asyncio.create_task(caller(server, "sleep", s=30, timeout_s=30))
+    await asyncio.sleep(0.05)
+    assert (await failure(caller(server, "crash", timeout_s=30))).code == "server_restarting"
+    assert (await failure(other)).code == "server_restarting"
+    assert (await caller(bystander, "echo")).content
+
+    async def back() -> bool:
+        try:
+            return bool((await caller(server, "echo")).content)
+        except CallFailed:
+            return False
+
+    await wait_for(back)
+    assert asyncio.get_running_loop().time() - began < 2.5
+    instance = await servers.instance(server)
+    assert (instance.last_exit["code"], instance.restarts) == (7, 1)
+
+
+async def test_a_giant_line_fails_its_call_and_the_server_lives(
+    servers: Any, supervise: Any, caller: Any, settings: Any
+) -> None:
+    settings.MCP_RESULT_LIMIT = 100_000
+    supervise()
+    server = await servers.running()
+    pid = (await caller(server, "pid")).content
+    assert (await failure(caller(server, "big", bytes=5_000_000))).code == "output_too_large"
+    assert (await caller(server, "pid")).content == pid
+
+
+async def test_sixteen_megabytes_pass_in_a_moment(servers: Any, supervise: Any, caller: Any) -> None:
+    supervise()
+    server = await servers.running()
+    result = await asyncio.wait_for(caller(server, "big", bytes=15_000_000), 3)
+    assert len(result.content[0]["text"]) == 15_000_000
+
+
+async def test_cancelling_a_call_tells_the_server(servers: Any, supervise: Any, caller: Any) -> None:
+    supervise()
+    server = await servers.running()
+    call = asyncio.create_task(caller(server, "sleep", s=30, timeout_s=30))
+    await asyncio.sleep(0.1)
+    call.cancel()
+
+    async def told() -> bool:
+        return await cancellations(caller, server) == 1
+
+    await wait_for(told, within_s=2)
+
+
+async def test_a_call_past_its_deadline_fails_and_is_cancelled_at_the_server(
+    servers: Any, supervise: Any, caller: Any
+) -> None:
+    supervise()
+    server = await servers.running()
+    assert (await failure(caller(server, "sleep", s=30, timeout_s=0.2))).code == "tool_timeout"
+    assert await cancellations(caller, server) == 1
+
+
+async def test_a_broken_tool_costs_that_tool(servers: Any, supervise: Any) -> None:
+    supervise()
+    server = await servers.register("broken-tool")
+    row = await servers.wait_until(server, Status.DEGRADED)
+    assert "broken, number 12, number 13" in row.error_message
+    names = {name async for name in ToolFunction.objects.filter(server=server).values_list("name", flat=True)}
+    assert "echo" in names
+    assert "broken" not in names
+
+
+async def test_pages_without_end_are_cut(servers: Any, supervise: Any) -> None:
+    supervise()
+    server = await servers.register("endless")
+    await servers.wait_until(server, Status.DEGRADED)
+    assert await ToolFunction.objects.filter(server=server).acount() == 50
+
+
+async def test_a_changed_list_is_noticed(servers: Any, supervise: Any, caller: Any) -> None:
+    supervise()
+    server = await servers.running()
+    await caller(server, "grow")
+
+    async def noticed() -> bool:
+        return await ToolFunction.objects.filter(server=server, name="grown").aexists()
+
+    await wait_for(noticed, within_s=2)
+    assert (await caller(server, "grown")).content
+
+
+async def test_a_tool_that_is_not_offered_is_not_called(servers: Any, supervise: Any, caller: Any) -> None:
+    supervise()
+    server = await servers.running()
+    assert (await failure(caller(server, "nonsense"))).code == "unknown_tool"
+
+
+async def test_a_tool_that_says_it_failed_is_a_result(servers: Any, supervise: Any, caller: Any) -> None:
+    supervise()
+    assert (await caller(await servers.running(), "fail")).is_error
+
+
+async def test_a_server_that_stops_answering_is_restarted(
+    servers: Any, supervise: Any, caller: Any
+) -> None:
+    supervise()
+    server = await servers.running()
+    pid = (await servers.instance(server)).pid
+    os.kill(pid, signal.SIGSTOP)
+
+    async def replaced() -> bool:
+        return bool((await servers.instance(server)).pid not in (pid, None))
+
+    await wait_for(replaced, within_s=10)
+    assert (await servers.instance(server)).last_exit["class"] == "unresponsive"
+
+
+async def test_more_calls_than_may_wait_are_refused(
+    servers: Any, supervise: Any, caller: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("connector.gate.CALLS_WAITING", 0)
+    supervise()
+    server = await servers.running()
+    running = [asyncio.create_task(caller(server, "sleep", s=0.5)) for _ in range(32)]
+    await asyncio.sleep(0.2)
+    assert (await failure(caller(server, "echo"))).code == "overloaded"
+    assert len(await asyncio.gather(*running)) == 32
+
+
+async def test_no_descriptor_of_the_worker_reaches_a_server(servers: Any, supervise: Any) -> None:
+    supervise()
+    script = (
+        "import os, sys\n"
+        "print([fd for fd in range(3, 512) if os.path.exists(f'/proc/self/fd/{fd}')], file=sys.stderr)\n"
+        "raise SystemExit(1)"
+    )
+    server = await servers.register(args=["-c", script])
+    await servers.wait_until(server, Status.ERROR)
+    assert (await servers.instance(server)).stderr_tail == "[]\n"

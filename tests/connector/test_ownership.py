@@ -1,0 +1,167 @@
+"""One owner at a time, and somebody else soon when it dies."""
+
+import asyncio
+import os
+import signal
+from typing import Any
+
+import psutil
+from django.utils import timezone
+
+from connector import leases, routes, sweep
+from connector.errors import CallFailed
+from connector.host import start_time
+from connector.models import Instance, Worker
+from tests.connector.conftest import FAST, of_ours, orm, wait_for
+from tools import actions
+from tools.models import Status
+
+
+async def answers(caller: Any, server: Any) -> bool:
+    try:
+        await caller(server, "echo")
+    except CallFailed:
+        return False
+    return True
+
+
+async def test_two_supervisors_share_the_servers_and_never_own_one_twice(
+    servers: Any, supervise: Any, tmp_path: Any
+) -> None:
+    supervise(node="one"), supervise(node="two")
+    log = tmp_path / "starts"
+    registered = [
+        await servers.register(name=f"server {number}", env={"FAKE_STARTS": str(log)}) for number in range(6)
+    ]
+    for server in registered:
+        await servers.wait_until(server, Status.RUNNING)
+    owners = [(await servers.instance(server)).worker.node for server in registered]
+    assert sorted(owners) == ["one"] * 3 + ["two"] * 3
+    assert len(log.read_text().split()) == 6
+
+
+async def test_restarts_from_two_sides_end_with_one_process(
+    servers: Any, supervise: Any, caller: Any
+) -> None:
+    supervise(node="one"), supervise(node="two")
+    server = await servers.running()
+    await asyncio.gather(*(servers.act(actions.restart, server) for _ in range(10)))
+
+    async def settled() -> bool:
+        row, instance = await servers.row(server), await servers.instance(server)
+        return bool(row.status == Status.RUNNING and instance.observed_generation == row.generation)
+
+    await wait_for(settled)
+    assert len([process for process in of_ours() if process.server == f"{server.pk}.0"]) == 1
+
+
+async def test_a_killed_owner_takes_its_trees_with_it_and_another_takes_over(
+    servers: Any, supervise: Any, owner_process: Any, caller: Any
+) -> None:
+    other = owner_process("mcp@other")
+    server = await servers.running("daemon", "stubborn")
+    assert (await servers.instance(server)).worker.node == "mcp@other"
+    supervise(node="mcp@here")
+    other.signal(signal.SIGKILL)
+    await wait_for(lambda: answers(caller, server), within_s=5)
+    instance = await servers.instance(server)
+    assert (instance.worker.node, instance.fence) == ("mcp@here", 2)
+    tree = [process for process in of_ours() if process.server == f"{server.pk}.0"]
+    assert {process.owner for process in tree} == {instance.worker_id}
+
+
+async def test_a_frozen_owner_is_killed_by_its_guards_before_its_lease_ends(
+    servers: Any, supervise: Any, owner_process: Any, caller: Any
+) -> None:
+    other = owner_process("mcp@other")
+    server = await servers.running()
+    supervise(node="mcp@here")
+    first = (await servers.instance(server)).worker_id
+    other.signal(signal.SIGSTOP)
+    while (instance := await servers.instance(server)).fence == 1 or instance.worker_id is None:
+        await asyncio.sleep(0.05)
+    assert not [process for process in of_ours() if process.owner == first]
+    await wait_for(lambda: answers(caller, server))
+    other.signal(signal.SIGCONT)
+    await asyncio.sleep(1)
+    assert {process.owner for process in of_ours()} == {instance.worker_id}
+    assert await answers(caller, server)
+
+
+async def test_a_terminated_owner_hands_over(
+    servers: Any, supervise: Any, owner_process: Any, caller: Any
+) -> None:
+    other = owner_process("mcp@other")
+    server = await servers.running()
+    supervise(node="mcp@here")
+    other.signal(signal.SIGTERM)
+    assert await asyncio.to_thread(other.process.wait, 10) == 0
+    await wait_for(lambda: answers(caller, server))
+    assert not await orm(Worker.objects.filter(node="mcp@other").exists)()
+
+
+async def test_a_killed_guard_costs_a_moment(servers: Any, supervise: Any, caller: Any) -> None:
+    supervise()
+    server = await servers.running("daemon")
+    pid = (await servers.instance(server)).pid
+    guard = psutil.Process(pid).parent()
+    guard.kill()
+    await wait_for(lambda: start_time(pid) is None, within_s=1)
+
+    async def back() -> bool:
+        return bool((await servers.instance(server)).pid not in (pid, None) and await answers(caller, server))
+
+    await wait_for(back, within_s=4)
+
+
+async def test_strays_of_an_owner_that_is_gone_are_swept(supervise: Any, servers: Any) -> None:
+    gone = "999999999-1-abcdef01"
+    stray = psutil.Popen(["sleep", "60"], env={**os.environ, "MCPC_ID": f"{gone}/7.0"})
+    supervise()
+    assert await asyncio.to_thread(stray.wait, 3) == -signal.SIGKILL
+
+
+async def test_processes_of_an_owner_that_lives_are_not_swept() -> None:
+    alive = psutil.Popen(["sleep", "60"], env={**os.environ, "MCPC_ID": f"{sweep.new_owner()}/7.0"})
+    try:
+        sweep.kill_strays()
+        await asyncio.sleep(0.1)
+        assert alive.poll() is None
+    finally:
+        alive.kill()
+        alive.wait()
+
+
+async def test_a_call_with_an_old_fence_is_routed_anew(
+    servers: Any, supervise: Any, caller: Any, monkeypatch: Any
+) -> None:
+    """As if the change of hands had not been heard of yet."""
+    supervise()
+    server = await servers.running()
+    (route,) = await routes.find(server.pk)
+    answers = [(routes.Route(route.server_id, 0, route.fence - 1, route.host_id, route.socket, ""),)]
+    real = routes.find
+
+    async def outdated_once(server_id: int) -> Any:
+        return answers.pop() if answers else await real(server_id)
+
+    monkeypatch.setattr(routes, "find", outdated_once)
+    assert (await caller(server, "echo")).content[0]["text"] == "{}"
+
+
+async def test_an_owner_without_the_database_kills_in_time(
+    servers: Any, supervise: Any, caller: Any, monkeypatch: Any
+) -> None:
+    supervise()
+    server = await servers.running()
+
+    async def refuse(*_: Any, **__: Any) -> Any:
+        raise OSError("no database")
+
+    monkeypatch.setattr(leases.Database, "fetch", refuse)
+    await wait_for(lambda: not of_ours(), within_s=FAST.lease)
+    instance = await servers.instance(server)
+    assert instance.expires_at > timezone.now()
+    monkeypatch.undo()
+    await wait_for(lambda: answers(caller, server))
+    assert await orm(Instance.objects.filter(server=server).count)() == 1

@@ -1,0 +1,99 @@
+"""A real Celery worker with its supervisor, and the tasks that reach it over a real Redis."""
+
+import asyncio
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.celery import app
+from connector import health, tasks
+from tests.connector.conftest import FAST, OURS, ROOT, environment, of_ours, orm, wait_for
+from tools.models import Status
+
+CELERY = [sys.executable, "-m", "celery", "-A", "config", "worker", "-P", "threads", "-c", "2"]
+TIMES = {"SUPERVISOR_LEASE_S": "6", "SUPERVISOR_HEARTBEAT_S": "1", "SUPERVISOR_POLL_S": "60"}
+
+
+@pytest.fixture
+def worker(transactional_db: None, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Its poll is so slow that only messages explain what it does soon."""
+    command = [*CELERY, "-Q", "mcp", "-n", "mcp@celery"]
+    with (tmp_path / "worker.log").open("wb") as log:
+        process = subprocess.Popen(command, env={**environment(), **TIMES}, cwd=ROOT, stdout=log, stderr=log)
+    OURS.add(process.pid)
+    yield process
+    process.kill()
+    process.wait()
+    sys.stderr.write((tmp_path / "worker.log").read_text())
+
+
+async def test_a_worker_owns_servers_obeys_tasks_and_ends_in_time(
+    servers: Any, worker: Any, caller: Any
+) -> None:
+    server = await servers.register()
+    await servers.wait_until(server, Status.RUNNING, within_s=20)
+    assert await health.workers_alive() == ["mcp@celery"]
+    assert (await caller(server, "echo")).content
+    await orm(tasks.stop.delay)(server.pk)
+    await servers.wait_until(server, Status.STOPPED)
+    await orm(tasks.start.delay)(server.pk)
+    await servers.wait_until(server, Status.RUNNING)
+    before = (await servers.instance(server)).pid
+    await orm(tasks.restart.delay)(server.pk)
+
+    async def restarted() -> bool:
+        return bool((await servers.instance(server)).pid not in (before, None))
+
+    await wait_for(restarted)
+    began = time.monotonic()
+    worker.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(worker.wait, 12) == 0
+    assert time.monotonic() - began < 12
+    assert not of_ours()
+    assert await health.workers_alive() == []
+
+
+async def test_a_check_says_the_truth_when_nobody_works(servers: Any) -> None:
+    server = await servers.register()
+    await orm(tasks.check)()
+    row = await servers.row(server)
+    assert (row.status, row.error["class"]) == (Status.ERROR, "no_worker")
+
+
+async def test_a_worker_takes_on_what_was_in_error_for_want_of_one(servers: Any, supervise: Any) -> None:
+    server = await servers.register()
+    await orm(tasks.check)()
+    supervise()
+    assert (await servers.wait_until(server, Status.RUNNING)).error is None
+
+
+async def test_a_check_has_old_servers_checked(servers: Any, supervise: Any) -> None:
+    supervise(timings=replace(FAST, health=1.0))
+    server = await servers.running()
+    first = (await servers.instance(server)).checked_at
+    await orm(tasks.check)()
+
+    async def checked() -> bool:
+        return bool((await servers.instance(server)).checked_at > first)
+
+    await wait_for(checked)
+
+
+@pytest.mark.parametrize("broker", ["refuses", "never answers"])
+async def test_a_change_is_made_quickly_although_redis(servers: Any, monkeypatch: Any, broker: str) -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        if broker == "never answers":
+            bound.listen()
+        monkeypatch.setattr(app.conf, "broker_write_url", f"redis://127.0.0.1:{bound.getsockname()[1]}/0")
+        began = time.monotonic()
+        await servers.register()
+        assert time.monotonic() - began < 1.5

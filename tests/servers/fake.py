@@ -1,0 +1,140 @@
+"""A hand-rolled stdio MCP server of the older era, with switches for misbehaviour: `fake.py [SWITCH]...`.
+
+noise       prints a line on standard output before and between messages
+mute        never answers anything
+silent-end  ends at once with code 3
+needs-key   ends with a traceback about a missing variable
+modern-dies ends at `server/discover`, as some servers end at an unknown request
+broken-tool offers one tool with an impossible definition among good ones
+endless     pages of tools without end
+stubborn    ignores SIGTERM and the end of its input
+daemon      starts a detached grandchild that ignores everything
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+SWITCHES = set(sys.argv[1:])
+OBJECT = {"type": "object"}
+NAMES = ("echo", "sleep", "crash", "pid", "big", "environment", "cancelled", "grow", "progress", "fail")
+cancelled: list[Any] = []
+running: dict[Any, threading.Event] = {}
+grown: list[str] = []
+lock = threading.Lock()
+
+
+def send(message: dict[str, Any]) -> None:
+    with lock:
+        if "noise" in SWITCHES:
+            print("a stray line of log")
+        print(json.dumps({"jsonrpc": "2.0", **message}), flush=True)
+
+
+def tools(params: dict[str, Any]) -> dict[str, Any]:
+    offered: list[Any] = [
+        {"name": name, "description": f"Does {name}.", "inputSchema": OBJECT} for name in (*NAMES, *grown)
+    ]
+    if "broken-tool" in SWITCHES:
+        offered += [{"name": "broken", "inputSchema": "nonsense"}, 7, {"inputSchema": OBJECT}]
+    if "endless" in SWITCHES:
+        number = int(params.get("cursor") or 0) + 1
+        return {"tools": [{"name": f"tool{number}", "inputSchema": OBJECT}], "nextCursor": str(number)}
+    return {"tools": offered}
+
+
+def call(request_id: Any, name: str, arguments: dict[str, Any], token: Any) -> dict[str, Any] | None:
+    match name:
+        case "crash":
+            os._exit(arguments.get("code", 7))
+        case "sleep":
+            if running[request_id].wait(arguments.get("s", 1)):
+                return None
+            return text("slept")
+        case "progress":
+            for step in (1, 2, 3):
+                progress = {"progressToken": token, "progress": step, "total": 3, "message": f"step {step}"}
+                send({"method": "notifications/progress", "params": progress})
+                time.sleep(0.02)
+            return text("done")
+        case "grow":
+            grown.append("grown")
+            send({"method": "notifications/tools/list_changed"})
+            return text("grown")
+        case "big":
+            return text("x" * arguments["bytes"])
+        case "environment":
+            return text(json.dumps(dict(os.environ)))
+        case "cancelled":
+            return text(json.dumps(len(cancelled)))
+        case "pid":
+            return text(str(os.getpid()))
+        case "fail":
+            return {**text("it failed"), "isError": True}
+    return text(json.dumps(arguments))
+
+
+def text(value: str) -> dict[str, Any]:
+    return {"content": [{"type": "text", "text": value}]}
+
+
+def answer(message: dict[str, Any]) -> None:
+    method, params, request_id = message["method"], message.get("params") or {}, message["id"]
+    if "mute" in SWITCHES:
+        return
+    if method == "initialize":
+        capabilities = {"tools": {"listChanged": True}}
+        info = {"name": "fake", "version": "0"}
+        version = {"protocolVersion": "2025-06-18", "capabilities": capabilities, "serverInfo": info}
+        send({"id": request_id, "result": version})
+    elif method == "tools/list":
+        send({"id": request_id, "result": tools(params)})
+    elif method == "tools/call":
+        token = params.get("_meta", {}).get("progressToken")
+        result = call(request_id, params["name"], params.get("arguments") or {}, token)
+        if result is not None:
+            send({"id": request_id, "result": result})
+    elif method == "server/discover" and "modern-dies" in SWITCHES:
+        os._exit(1)
+    else:
+        send({"id": request_id, "error": {"code": -32601, "message": "Method not found"}})
+
+
+def misbehave_at_start() -> None:
+    if "silent-end" in SWITCHES:
+        sys.exit(3)
+    if "needs-key" in SWITCHES:
+        os.environ["WEATHER_API_KEY"]
+    if "stubborn" in SWITCHES:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if "daemon" in SWITCHES:
+        detached = "import signal, time; signal.signal(15, 1); signal.signal(1, 1); time.sleep(600)"
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        subprocess.Popen([sys.executable, "-c", detached], start_new_session=True, **quiet)
+
+
+def main() -> None:
+    misbehave_at_start()
+    if log := os.environ.get("FAKE_STARTS"):
+        with Path(log).open("a") as starts:
+            starts.write(f"{os.getpid()}\n")
+    for line in sys.stdin:
+        message = json.loads(line)
+        if message.get("method") == "notifications/cancelled":
+            cancelled.append(message["params"]["requestId"])
+            running[message["params"]["requestId"]].set()
+        if "method" in message and "id" in message:
+            running[message["id"]] = threading.Event()
+            threading.Thread(target=answer, args=[message], daemon=True).start()
+    while "stubborn" in SWITCHES:
+        time.sleep(1)
+
+
+if __name__ == "__main__":
+    main()
