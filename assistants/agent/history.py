@@ -1,0 +1,123 @@
+"""OpenAI chat messages, validated by the door, as a system prompt and Strands messages."""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Self, cast
+
+import orjson
+from strands.types.content import ContentBlock, Message, Messages, Role
+from strands.types.media import ImageFormat
+
+from assistants.errors import InvalidMessages
+
+_DATA_URL = re.compile(r"data:image/(png|jpeg|jpg|gif|webp);base64,", re.IGNORECASE)
+_SYSTEM_ROLES = ("system", "developer")
+
+
+class _Settled(dict[str, Any]):
+    """A message of the past, which nobody changes.
+
+    Strands copies all messages deeply, twice for every call of the model: a copy of this one is itself.
+    """
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+
+def system_prompt(*own: str, messages: Iterable[Mapping[str, Any]]) -> str | None:
+    """Our own texts first, then the caller's system and developer texts, apart by a blank line."""
+    theirs = (_plain_text(message) for message in messages if message["role"] in _SYSTEM_ROLES)
+    return "\n\n".join(text for text in (*own, *theirs) if text) or None
+
+
+def to_strands(messages: Sequence[Mapping[str, Any]]) -> Messages:
+    """All but the system texts. Raises InvalidMessages where Strands would act without asking the model."""
+    history: Messages = []
+    for message in messages:
+        if message["role"] not in _SYSTEM_ROLES:
+            _append(history, message)
+    if history and any("toolUse" in block for block in history[-1]["content"]):
+        # Strands would run these calls without asking the model.
+        raise InvalidMessages("The conversation ends in tool calls without their results.")
+    return history
+
+
+def _append(history: Messages, message: Mapping[str, Any]) -> None:
+    """Results of one turn's calls belong in one message."""
+    role = message["role"]
+    if role == "tool":
+        if not (history and "toolResult" in history[-1]["content"][0]):
+            history.append(_message("user", []))
+        history[-1]["content"].append(_tool_result(message))
+    elif role == "user":
+        history.append(_message("user", [*_blocks(message)] or [{"text": ""}]))
+    elif blocks := [*_blocks(message), *_tool_uses(message)]:
+        history.append(_message("assistant", blocks))
+
+
+def _message(role: Role, content: list[ContentBlock]) -> Message:
+    return cast(Message, _Settled(role=role, content=content))
+
+
+def _blocks(message: Mapping[str, Any]) -> Iterator[ContentBlock]:
+    content = message.get("content")
+    if isinstance(content, str):
+        if content.strip():
+            yield {"text": content}
+        return
+    for part in content or ():
+        yield _block(part)
+
+
+def _block(part: Mapping[str, Any]) -> ContentBlock:
+    if part["type"] == "image_url":
+        return _image(part["image_url"]["url"])
+    if part["type"] in ("text", "refusal"):
+        return {"text": part[part["type"]]}
+    raise InvalidMessages(f"Content of type {part['type']!r} is not supported.")
+
+
+def _image(url: str) -> ContentBlock:
+    match = _DATA_URL.match(url)
+    if match is None:
+        raise InvalidMessages("Images must be data URLs of type png, jpeg, gif or webp, in base64.")
+    try:
+        data = base64.b64decode(url[match.end() :], validate=True)
+    except binascii.Error as error:
+        raise InvalidMessages("An image is not valid base64.") from error
+    name = match[1].lower().replace("jpg", "jpeg")
+    return {"image": {"format": cast(ImageFormat, name), "source": {"bytes": data}}}
+
+
+def _tool_uses(message: Mapping[str, Any]) -> Iterator[ContentBlock]:
+    for call in message.get("tool_calls") or ():
+        function = call["function"]
+        yield {
+            "toolUse": {
+                "toolUseId": call["id"],
+                "name": function["name"],
+                "input": tool_input(function.get("arguments") or ""),
+            }
+        }
+
+
+def tool_input(arguments: str) -> dict[str, Any] | str:
+    """The arguments of a call: an object, or the text itself where it is none."""
+    if not arguments.strip():
+        return {}
+    try:
+        value = orjson.loads(arguments)
+    except orjson.JSONDecodeError:
+        return arguments
+    return value if isinstance(value, dict) else arguments
+
+
+def _tool_result(message: Mapping[str, Any]) -> ContentBlock:
+    content: list[Any] = list(_blocks(message)) or [{"text": ""}]
+    return {"toolResult": {"toolUseId": message["tool_call_id"], "status": "success", "content": content}}
+
+
+def _plain_text(message: Mapping[str, Any]) -> str:
+    return "\n".join(block["text"] for block in _blocks(message) if "text" in block)

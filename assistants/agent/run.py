@@ -1,0 +1,187 @@
+"""One request to an assistant: rounds of model and tools, told as events."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from django.conf import settings
+from strands import Agent
+from strands.agent.conversation_manager import NullConversationManager
+from strands.types.exceptions import EventLoopException
+from strands.types.tools import AgentTool
+
+from assistants.agent import history
+from assistants.agent.model import OpenAICompatibleModel
+from assistants.agent.parameters import sampling
+from assistants.agent.tools import ClientTool, Toolbox, server_tools
+from assistants.agent.turns import TurnRules
+from assistants.agent.upstream import Upstream, connected
+from assistants.catalogue import AssistantEntry
+from assistants.errors import UpstreamFailed
+from assistants.events import (
+    ClientToolCall,
+    ClientToolCalls,
+    Event,
+    Finished,
+    TextDelta,
+    UnavailableTool,
+    Usage,
+)
+from connector import routes
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """`messages`: OpenAI chat messages that the door has validated. `parameters` override the assistant's."""
+
+    assistant: AssistantEntry
+    messages: Sequence[Mapping[str, Any]]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    client_tools: Sequence[Mapping[str, Any]] = ()
+    tool_choice: str | Mapping[str, Any] | None = None
+
+
+Emit = Callable[[Event], None]
+_upstream: Upstream | None = None
+
+
+@asynccontextmanager
+async def lifespan() -> AsyncIterator[None]:
+    """Runs are possible, in this event loop, for as long as the context lasts."""
+    global _upstream  # noqa: PLW0603 - one connection pool a process
+    async with connected() as _upstream:
+        try:
+            yield
+        finally:
+            _upstream = None
+
+
+async def run(request: RunRequest) -> AsyncGenerator[Event, None]:
+    """The events of a run. Closing the generator cancels the model's call and the running tools.
+
+    Raises UpstreamFailed, before or after the first event, and InvalidMessages before it.
+    """
+    # In a task of its own: a caller may wait for each event in another one, and a deadline or tracing context
+    # must end where it began. The queue has no bound, so that a cancellation always meets the innermost wait;
+    # what a run can say is bounded by the limits on an upstream's answer.
+    events: asyncio.Queue[Event | BaseException | None] = asyncio.Queue()
+    task = asyncio.create_task(_drive(request, events.put_nowait))
+    task.add_done_callback(lambda task: events.put_nowait(None if task.cancelled() else task.exception()))
+    try:
+        while (event := await events.get()) is not None:
+            if isinstance(event, BaseException):
+                raise event
+            yield event
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def _drive(request: RunRequest, emit: Emit) -> None:
+    deadline = asyncio.timeout(settings.RUN_DEADLINE_S)
+    try:
+        async with deadline:
+            await _run(request, emit)
+    except TimeoutError as error:
+        if not deadline.expired():
+            raise
+        raise UpstreamFailed("upstream_timeout", "The run took too long and was ended.") from error
+    except EventLoopException as error:
+        raise error.original_exception from error
+
+
+async def _run(request: RunRequest, emit: Emit) -> None:
+    unavailable = await _unavailable(request.assistant)
+    model = _model(request)
+    await _loop(_agent(request, model, unavailable), model, emit)
+    calls = _client_calls(request, model)
+    if calls:
+        emit(ClientToolCalls(calls))
+    emit(Usage(model.prompt_tokens, model.completion_tokens))
+    reason = "tool_calls" if calls else model.finish_reason
+    emit(Finished(reason, model.rounds, tuple(unavailable.values())))
+
+
+async def _loop(agent: Agent, model: OpenAICompatibleModel, emit: Emit) -> None:
+    """Rounds of model and tools. The texts of two rounds are kept apart by a blank line."""
+    spoken_in, end = 0, ""
+    async with aclosing(cast(AsyncGenerator[dict[str, Any], None], agent.stream_async())) as stream:
+        async for event in stream:
+            if "data" in event:
+                text = event["data"]
+                if spoken_in not in (0, model.rounds) and not (end.isspace() or text[0].isspace()):
+                    emit(TextDelta("\n\n"))
+                spoken_in, end = model.rounds, text[-1]
+                emit(TextDelta(text))
+            elif "tool_stream_event" in event:
+                emit(event["tool_stream_event"]["data"])
+
+
+async def _unavailable(assistant: AssistantEntry) -> dict[int, UnavailableTool]:
+    """By server id."""
+    names = {server.id: server.name for server in assistant.servers}
+    availability = await routes.availability(names) if names else {}
+    return {
+        server_id: UnavailableTool(names[server_id], problem.reason)
+        for server_id, problem in availability.items()
+        if problem is not None
+    }
+
+
+def _model(request: RunRequest) -> OpenAICompatibleModel:
+    if _upstream is None:
+        raise RuntimeError("Runs need assistants.agent.lifespan().")
+    assistant = request.assistant
+    return OpenAICompatibleModel(
+        _upstream,
+        assistant.endpoint,
+        parameters=sampling(assistant.parameters, request.parameters, assistant.endpoint),
+        tool_choice=request.tool_choice,
+        max_rounds=assistant.max_rounds,
+    )
+
+
+def _agent(
+    request: RunRequest, model: OpenAICompatibleModel, unavailable: Mapping[int, UnavailableTool]
+) -> Agent:
+    assistant = request.assistant
+    agent = Agent(
+        model=model,
+        messages=history.to_strands(request.messages),
+        system_prompt=history.system_prompt(
+            assistant.system_prompt, _notice(unavailable), messages=request.messages
+        ),
+        callback_handler=None,
+        conversation_manager=NullConversationManager(),
+        retry_strategy=None,
+        hooks=[TurnRules()],
+    )
+    agent.tool_registry = Toolbox(_tools(request, unavailable))
+    return agent
+
+
+def _notice(unavailable: Mapping[int, UnavailableTool]) -> str:
+    if not unavailable:
+        return ""
+    servers = "; ".join(f"{tool.server} ({tool.reason})" for tool in unavailable.values())
+    line = f"These tool servers are unavailable now; where they are needed, say so in your answer: {servers}"
+    return " ".join(line.split())
+
+
+def _tools(request: RunRequest, unavailable: Mapping[int, UnavailableTool]) -> list[AgentTool]:
+    if request.tool_choice == "none":
+        return []
+    ours = (tool for tool in server_tools(request.assistant) if tool.server_id not in unavailable)
+    return [*ours, *(ClientTool(definition) for definition in request.client_tools)]
+
+
+def _client_calls(request: RunRequest, model: OpenAICompatibleModel) -> tuple[ClientToolCall, ...]:
+    """The last turn's calls of the caller's tools, if it had any."""
+    names = {definition["function"]["name"] for definition in request.client_tools}
+    return tuple(
+        ClientToolCall(call.id, call.name, call.arguments or "{}")
+        for call in model.calls
+        if call.name in names
+    )

@@ -1,0 +1,49 @@
+"""What an assistant can fail with. The doors render it; no message holds an upstream's words or a secret."""
+
+from typing import Literal
+
+from rest_framework.exceptions import APIException
+
+UpstreamCode = Literal[
+    "upstream_error",
+    "upstream_timeout",
+    "upstream_rate_limited",
+    "upstream_auth_error",
+    "upstream_invalid_response",
+    "context_length_exceeded",
+    "overloaded",
+]
+_STATUS: dict[UpstreamCode, int] = {
+    "upstream_error": 502,
+    "upstream_timeout": 504,
+    "upstream_rate_limited": 429,
+    "upstream_auth_error": 502,
+    "upstream_invalid_response": 502,
+    "context_length_exceeded": 400,
+    "overloaded": 503,
+}
+
+
+class UpstreamFailed(APIException):
+    """The LLM did not answer as it should. `retry_after`: seconds after which a caller may try again."""
+
+    def __init__(self, code: UpstreamCode, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message, code)
+        self.code = code
+        self.status_code = _STATUS[code]
+        self.retry_after = retry_after
+
+
+class ModelNotFound(APIException):
+    """404: no such assistant, or it is disabled, or not granted to the key. Which one is not told."""
+
+    status_code = 404
+    default_code = "model_not_found"
+    default_detail = "The model does not exist, or this API key may not call it."
+
+
+class InvalidMessages(APIException):
+    """400: a conversation that must not be given to a model."""
+
+    status_code = 400
+    default_code = "invalid_messages"

@@ -1,0 +1,79 @@
+"""What happens during a run, in order: the only language between the agent and the doors."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of the answer, as the model wrote it. Never empty."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStarted:
+    """A function of one of our servers is being called."""
+
+    call_id: str
+    public_name: str
+    server: str
+    function: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFinished:
+    """`error` is a code: of `connector.errors`, or `tool_error` where the tool itself says that it failed."""
+
+    call_id: str
+    public_name: str
+    status: Literal["ok", "error"]
+    duration_ms: int
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientToolCall:
+    """`arguments` is the text that the model wrote: JSON, if the model kept to it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClientToolCalls:
+    """The model wants tools that the caller brought. The run ends with them."""
+
+    calls: tuple[ClientToolCall, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens, summed over the rounds. Comes once, before Finished."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnavailableTool:
+    """A server whose functions the model was not offered, and why."""
+
+    server: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last event of a run. `rounds` counts the calls of the model."""
+
+    finish_reason: FinishReason
+    rounds: int
+    unavailable: tuple[UnavailableTool, ...] = ()
+
+
+Event = TextDelta | ToolStarted | ToolFinished | ClientToolCalls | Usage | Finished

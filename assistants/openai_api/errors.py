@@ -1,0 +1,124 @@
+"""Failures of the door in OpenAI's envelope: {"error": {"message", "type", "param", "code"}}, all four."""
+
+import logging
+from typing import Any
+
+from django.db import Error as DatabaseError
+from django.http import HttpResponse
+from rest_framework.exceptions import APIException
+
+from apikeys.errors import InvalidApiKey
+from assistants.errors import UpstreamFailed
+from assistants.openai_api.responses import json_response
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_MESSAGE, _LONGEST_PARAM = 1_000, 200
+_TYPES = {403: "permission_error", 429: "rate_limit_error"}
+_PARAMS = {"model_not_found": "model", "invalid_messages": "messages", "context_length_exceeded": "messages"}
+
+
+class InvalidRequest(APIException):
+    """400, or another 4xx. `param` is the path of the field at fault: `messages[2].content`."""
+
+    def __init__(self, message: str, *, param: str | None = None, code: str, status_code: int = 400) -> None:
+        super().__init__(message, code)
+        self.param = param
+        self.status_code = status_code
+
+
+class UnknownURL(APIException):
+    status_code = 404
+    default_code = "unknown_url"
+    default_detail = (
+        "There is nothing at this address. The API answers at /v1/chat/completions and /v1/models."
+    )
+
+
+class MethodNotAllowed(APIException):
+    status_code = 405
+    default_code = "method_not_allowed"
+
+    def __init__(self, allowed: str) -> None:
+        super().__init__(f"This address answers only to {allowed}.")
+        self.allowed = allowed
+
+
+class DatabaseUnavailable(APIException):
+    status_code = 503
+    default_code = "database_unavailable"
+    default_detail = "The database does not answer. Try again in a few seconds."
+
+
+class InternalError(APIException):
+    default_code = "internal_error"
+    default_detail = (
+        "Something went wrong on our side. Quote the x-request-id of this answer when you report it."
+    )
+
+
+def response(error: Exception, *, tool_ran: bool = False) -> HttpResponse:
+    """After a tool ran, `x-should-retry` keeps SDKs, which retry 409, 429 and 5xx, from running it again."""
+    refusal = _refusal(error)
+    headers = _headers(refusal)
+    if tool_ran:
+        headers["x-should-retry"] = "false"
+    return json_response(_envelope(refusal), status=refusal.status_code, headers=headers)
+
+
+def envelope(error: Exception) -> dict[str, Any]:
+    """Nothing of an unexpected error leaks; it is logged."""
+    return _envelope(_refusal(error))
+
+
+def body_too_large(limit: int) -> dict[str, Any]:
+    return _envelope(request_too_large(limit))
+
+
+def request_too_large(limit: int) -> InvalidRequest:
+    message = f"The request body is over the limit of {limit:,} bytes."
+    return InvalidRequest(message, code="request_too_large", status_code=413)
+
+
+def _refusal(error: Exception) -> APIException:
+    if isinstance(error, APIException):
+        if error.status_code >= 500:
+            logger.warning("Answering %s %s: %s", error.status_code, error.get_codes(), error.detail)
+        return error
+    if isinstance(error, DatabaseError):
+        logger.error("The database failed a request: %s", type(error).__name__)
+        return DatabaseUnavailable()
+    logger.error("Unexpected error", exc_info=error)
+    return InternalError()
+
+
+def _envelope(error: APIException) -> dict[str, Any]:
+    code = error.get_codes()
+    code = code if isinstance(code, str) else "invalid_request"
+    param: str | None = getattr(error, "param", None) or _PARAMS.get(code)
+    return {
+        "error": {
+            "message": str(error.detail)[:_LONGEST_MESSAGE],
+            "type": _type(error.status_code),
+            "param": param and param[:_LONGEST_PARAM],
+            "code": code,
+        }
+    }
+
+
+def _type(status_code: int) -> str:
+    if status_code >= 500:
+        return "server_error"
+    return _TYPES.get(status_code, "invalid_request_error")
+
+
+def _headers(error: APIException) -> dict[str, str]:
+    match error:
+        case InvalidApiKey():
+            return {"www-authenticate": "Bearer"}
+        case MethodNotAllowed():
+            return {"allow": error.allowed}
+        case UpstreamFailed(retry_after=float() | int() as seconds):
+            return {"retry-after": str(max(1, round(seconds)))}
+        case _:
+            return {}

@@ -1,0 +1,72 @@
+"""A conversation's order: each tool call is answered by one tool message, before anything else is said."""
+
+from collections.abc import Sequence
+
+from assistants.openai_api.errors import InvalidRequest
+from assistants.openai_api.messages import AssistantMessage, Message, ToolMessage
+
+MOST_MESSAGES = 2_000
+
+
+def check(messages: Sequence[Message]) -> None:
+    """Raises InvalidRequest, whose `param` names the message.
+
+    A history that ends in tool calls would be acted on without asking the model: it is refused.
+    """
+    if not messages:
+        raise _invalid("messages", "At least one message is needed.", code="invalid_value")
+    if len(messages) > MOST_MESSAGES:
+        raise _invalid("messages", f"At most {MOST_MESSAGES:,} messages are read.", code="too_many_messages")
+    calls = _OpenCalls()
+    for index, message in enumerate(messages):
+        calls.follow(message, f"messages[{index}]")
+    calls.require_none()
+
+
+class _OpenCalls:
+    """The calls of the last assistant message that wait for their results."""
+
+    def __init__(self) -> None:
+        self.waiting: set[str] = set()
+        self.answered: set[str] = set()
+        self.place = ""
+
+    def follow(self, message: Message, place: str) -> None:
+        if isinstance(message, ToolMessage):
+            self._answer(message.tool_call_id, place)
+            return
+        self.require_none()
+        self.answered = set()
+        if isinstance(message, AssistantMessage):
+            self._open(message, place)
+
+    def require_none(self) -> None:
+        if self.waiting:
+            missing = ", ".join(sorted(self.waiting))
+            message = (
+                f"Each tool call must be followed by a tool message with its result. Without one: {missing}."
+            )
+            raise _invalid(f"{self.place}.tool_calls", message)
+
+    def _open(self, message: AssistantMessage, place: str) -> None:
+        self.place = place
+        for index, call in enumerate(message.tool_calls or ()):
+            if call.id in self.waiting:
+                raise _invalid(f"{place}.tool_calls[{index}].id", "Two tool calls have the same id.")
+            self.waiting.add(call.id)
+        if message.content is None and not message.tool_calls:
+            raise _invalid(place, "An assistant message needs content or tool calls.")
+
+    def _answer(self, call_id: str, place: str) -> None:
+        if call_id in self.answered:
+            raise _invalid(f"{place}.tool_call_id", "This tool call has a result already.")
+        if call_id not in self.waiting:
+            raise _invalid(
+                f"{place}.tool_call_id", "No tool call with this id comes right before the message."
+            )
+        self.waiting.remove(call_id)
+        self.answered.add(call_id)
+
+
+def _invalid(param: str, message: str, *, code: str = "invalid_messages") -> InvalidRequest:
+    return InvalidRequest(f"Invalid '{param}': {message}", param=param, code=code)

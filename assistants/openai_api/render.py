@@ -1,0 +1,184 @@
+"""A run's events as Chat Completions: a completion, or chunks. What is ours stands under `mcp_connector`."""
+
+import time
+import uuid
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import orjson
+
+from assistants.events import (
+    ClientToolCall,
+    ClientToolCalls,
+    Event,
+    Finished,
+    TextDelta,
+    ToolFinished,
+    ToolStarted,
+    Usage,
+)
+
+DONE = b"data: [DONE]\n\n"
+HEARTBEAT = b": still working\n\n"
+
+
+@dataclass(slots=True)
+class Head:
+    """What all chunks of an answer have in common."""
+
+    model: str
+    id: str = field(default_factory=lambda: f"chatcmpl-{uuid.uuid4().hex}")
+    created: int = field(default_factory=lambda: int(time.time()))
+
+    def fields(self, kind: str) -> dict[str, Any]:
+        return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
+
+
+@dataclass(slots=True)
+class ServerCalls:
+    """The calls of our servers so far, by call id. They are shown here and never as OpenAI's `tool_calls`."""
+
+    calls: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def started(self, event: ToolStarted) -> dict[str, Any]:
+        call = {
+            "id": event.call_id,
+            "name": event.public_name,
+            "server": event.server,
+            "function": event.function,
+            "arguments": event.arguments,
+            "status": "running",
+        }
+        return self.calls.setdefault(event.call_id, call)
+
+    def finished(self, event: ToolFinished) -> dict[str, Any]:
+        call = self.calls.setdefault(event.call_id, {"id": event.call_id, "name": event.public_name})
+        call |= {"status": event.status, "duration_ms": event.duration_ms}
+        if event.error is not None:
+            call["error"] = event.error
+        return call
+
+    def extension(self, end: Finished) -> dict[str, Any]:
+        return {
+            "tool_calls": list(self.calls.values()),
+            "unavailable_tools": [asdict(tool) for tool in end.unavailable],
+            "rounds": end.rounds,
+        }
+
+
+class Completion:
+    """Collects a run into one answer."""
+
+    def __init__(self, model: str) -> None:
+        self.head = Head(model)
+        self.server_calls = ServerCalls()
+        self._text: list[str] = []
+        self._client_calls: tuple[ClientToolCall, ...] = ()
+        self._usage = Usage(0, 0)
+        self._end = Finished("stop", 0)
+
+    @property
+    def ran_tools(self) -> bool:
+        return bool(self.server_calls.calls)
+
+    def add(self, event: Event) -> None:
+        match event:
+            case TextDelta():
+                self._text.append(event.text)
+            case ToolStarted():
+                self.server_calls.started(event)
+            case ToolFinished():
+                self.server_calls.finished(event)
+            case ClientToolCalls():
+                self._client_calls = event.calls
+            case Usage():
+                self._usage = event
+            case Finished():
+                self._end = event
+
+    def body(self) -> dict[str, Any]:
+        choice = {
+            "index": 0,
+            "message": self._message(),
+            "logprobs": None,
+            "finish_reason": self._end.finish_reason,
+        }
+        return {**self.head.fields("chat.completion"), "choices": [choice], "usage": usage(self._usage)}
+
+    def _message(self) -> dict[str, Any]:
+        text = "".join(self._text)
+        message: dict[str, Any] = {
+            "role": "assistant",
+            "content": None if self._client_calls and not text else text,
+            "refusal": None,
+        }
+        if self._client_calls:
+            message["tool_calls"] = [_client_call(call) for call in self._client_calls]
+        message["mcp_connector"] = self.server_calls.extension(self._end)
+        return message
+
+
+class Chunks:
+    """A run's events, each as the server-sent events that tell of it. Every chunk has `choices`."""
+
+    def __init__(self, model: str, *, include_usage: bool) -> None:
+        self._include_usage = include_usage
+        self._server_calls = ServerCalls()
+        self._usage = b""
+        head = orjson.dumps(Head(model).fields("chat.completion.chunk"))[:-1]
+        self._before = b"data: " + head + b',"choices":[{"index":0,"delta":'
+        self._after = b',"finish_reason":null}]}\n\n'
+        self._no_choices = b"data: " + head + b',"choices":[],"usage":'
+
+    def role(self) -> bytes:
+        return self._before + b'{"role":"assistant","content":""}' + self._after
+
+    def render(self, event: Event) -> bytes:
+        match event:
+            case TextDelta():
+                return self._before + b'{"content":' + orjson.dumps(event.text) + b"}" + self._after
+            case ToolStarted():
+                return self._server_call(self._server_calls.started(event))
+            case ToolFinished():
+                return self._server_call(self._server_calls.finished(event))
+            case ClientToolCalls():
+                return b"".join(self._client_call(index, call) for index, call in enumerate(event.calls))
+            case Usage():
+                self._usage = self._no_choices + orjson.dumps(usage(event)) + b"}\n\n"
+                return b""
+            case Finished():
+                return self._finish(event)
+
+    def _server_call(self, call: dict[str, Any]) -> bytes:
+        return self._extended(None, {"tool_calls": [call]})
+
+    def _client_call(self, index: int, call: ClientToolCall) -> bytes:
+        """Two fragments, as OpenAI's own: one that names the call, one with its arguments."""
+        first = _client_call(call) | {"index": index, "function": {"name": call.name, "arguments": ""}}
+        second = {"index": index, "function": {"arguments": call.arguments}}
+        fragments = (orjson.dumps({"tool_calls": [each]}) for each in (first, second))
+        return b"".join(self._before + fragment + self._after for fragment in fragments)
+
+    def _finish(self, event: Finished) -> bytes:
+        end = self._extended(event.finish_reason, self._server_calls.extension(event))
+        return end + self._usage if self._include_usage else end
+
+    def _extended(self, finish_reason: str | None, extension: dict[str, Any]) -> bytes:
+        finish, ours = orjson.dumps(finish_reason), orjson.dumps(extension)
+        return self._before + b'{},"finish_reason":' + finish + b'}],"mcp_connector":' + ours + b"}\n\n"
+
+
+def error_event(envelope: dict[str, Any]) -> bytes:
+    return b"data: " + orjson.dumps(envelope) + b"\n\n"
+
+
+def usage(event: Usage) -> dict[str, int]:
+    return {
+        "prompt_tokens": event.prompt_tokens,
+        "completion_tokens": event.completion_tokens,
+        "total_tokens": event.prompt_tokens + event.completion_tokens,
+    }
+
+
+def _client_call(call: ClientToolCall) -> dict[str, Any]:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}

@@ -1,0 +1,14 @@
+"""Routes for /v1/ (with `unknown_urlpattern`) and for /api/v1/ (without: the rest is management)."""
+
+from django.urls import path, re_path
+
+from assistants.openai_api import views
+
+door_urlpatterns = [
+    path("chat/completions", views.ChatCompletionViewSet.as_view({"post": "create"})),
+    path("models", views.ModelViewSet.as_view({"get": "list"})),
+    path("models/<path:model>", views.ModelViewSet.as_view({"get": "retrieve"})),
+]
+unknown_urlpattern = re_path("", views.unknown_url)
+
+urlpatterns = [*door_urlpatterns, unknown_urlpattern]

@@ -1,0 +1,94 @@
+"""Chat Completions and Models: an assistant's slug is the `model`."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+from assistants import catalogue
+from assistants.agent import RunRequest, run
+from assistants.catalogue import AssistantEntry
+from assistants.openai_api import body, errors, history, wire
+from assistants.openai_api.render import Chunks, Completion
+from assistants.openai_api.responses import event_stream, json_response
+from assistants.openai_api.stream import stream
+from assistants.openai_api.viewset import OpenAIViewSet
+from assistants.openai_api.wire import ChatCompletionRequest, NamedChoice
+
+
+class ChatCompletionViewSet(OpenAIViewSet):
+    async def create(self, request: HttpRequest) -> HttpResponseBase:
+        content = body.read(request)
+        asked = wire.validate(content)
+        history.check(asked.messages)
+        assistant = await catalogue.find(asked.model, self.principal)
+        run_request = _run_request(asked, content["messages"], assistant)
+        if not asked.stream:
+            return await _completion(run_request, asked.model)
+        include_usage = bool(asked.stream_options and asked.stream_options.include_usage)
+        chunks = Chunks(asked.model, include_usage=include_usage)
+        return await event_stream(stream(run(run_request), chunks, heartbeat_s=settings.STREAM_HEARTBEAT_S))
+
+
+class ModelViewSet(OpenAIViewSet):
+    async def list(self, _: HttpRequest) -> HttpResponse:
+        entries = await catalogue.callable_by(self.principal)
+        return json_response({"object": "list", "data": [_model(entry) for entry in entries]})
+
+    async def retrieve(self, _: HttpRequest, model: str) -> HttpResponse:
+        return json_response(_model(await catalogue.find(model, self.principal)))
+
+
+async def unknown_url(_: HttpRequest, **__: str) -> HttpResponse:
+    return errors.response(errors.UnknownURL())
+
+
+async def _completion(run_request: RunRequest, model: str) -> HttpResponse:
+    completion = Completion(model)
+    try:
+        async with aclosing(run(run_request)) as events:
+            async for event in events:
+                completion.add(event)
+    except Exception as error:  # noqa: BLE001 - rendered, and logged there; only here it is known what ran
+        return errors.response(error, tool_ran=completion.ran_tools)
+    return json_response(completion.body())
+
+
+def _run_request(
+    asked: ChatCompletionRequest, messages: Sequence[dict[str, Any]], assistant: AssistantEntry
+) -> RunRequest:
+    """`messages` as they were sent: what `asked` holds of them is only their validated part."""
+    definitions = asked.tool_definitions
+    _check_names(asked, definitions, assistant)
+    choice = asked.tool_choice
+    return RunRequest(
+        assistant=assistant,
+        messages=messages,
+        parameters=asked.sampling,
+        client_tools=definitions,
+        tool_choice=choice.model_dump() if isinstance(choice, NamedChoice) else choice,
+    )
+
+
+def _check_names(
+    asked: ChatCompletionRequest, definitions: Sequence[Mapping[str, Any]], assistant: AssistantEntry
+) -> None:
+    """The caller's tools share the model's namespace with the assistant's own."""
+    names = {function.public_name for function in assistant.functions}
+    for index, definition in enumerate(definitions):
+        name = definition["function"]["name"]
+        if name in names:
+            message = f"There is already a tool with the name '{name}': choose another."
+            param = f"tools[{index}].function.name"
+            raise errors.InvalidRequest(message, param=param, code="tool_name_conflict")
+        names.add(name)
+    if isinstance(asked.tool_choice, NamedChoice) and asked.tool_choice.function.name not in names:
+        message = "The tool of 'tool_choice' is neither among 'tools' nor one of the assistant's."
+        param = "tool_choice.function.name"
+        raise errors.InvalidRequest(message, param=param, code="invalid_value")
+
+
+def _model(entry: AssistantEntry) -> dict[str, Any]:
+    return {"id": entry.slug, "object": "model", "created": entry.created, "owned_by": "mcp-connector"}

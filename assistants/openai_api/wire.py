@@ -1,0 +1,206 @@
+"""What Chat Completions may be asked. What is unknown is ignored; what is known but not done is refused."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, ValidationError
+from pydantic_core import ErrorDetails
+
+from assistants.openai_api.errors import InvalidRequest
+from assistants.openai_api.messages import ByShape, Message, Text, Wire
+
+MOST_TOOLS = 128
+
+_SAMPLING = {
+    "frequency_penalty",
+    "max_completion_tokens",
+    "max_tokens",
+    "parallel_tool_calls",
+    "presence_penalty",
+    "reasoning_effort",
+    "response_format",
+    "seed",
+    "stop",
+    "temperature",
+    "top_p",
+    "user",
+}
+_CODES = {
+    "missing": "missing_required_parameter",
+    "union_tag_not_found": "missing_required_parameter",
+    "union_tag_invalid": "unsupported_parameter",
+}
+
+Penalty = Annotated[float, Field(ge=-2, le=2)]
+Tokens = Annotated[int, Field(ge=1, lt=2**31)]
+FunctionName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+
+
+class StreamOptions(Wire):
+    include_usage: bool | None = None
+
+
+class JSONSchemaFormat(Wire):
+    name: FunctionName
+    schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
+    strict: bool | None = None
+
+
+class ResponseFormat(Wire):
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: JSONSchemaFormat | None = None
+
+
+class FunctionDefinition(Wire):
+    name: FunctionName
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class Tool(Wire):
+    type: Literal["function", "custom"]
+    function: FunctionDefinition | None = None
+
+
+class NamedFunction(Wire):
+    name: str
+
+
+class NamedChoice(Wire):
+    type: Literal["function"]
+    function: NamedFunction
+
+
+def _choice_shape(value: Any) -> str:
+    return "named" if isinstance(value, dict) else "mode"
+
+
+ToolChoice = Annotated[
+    Annotated[Literal["none", "auto", "required"], Tag("mode")] | Annotated[NamedChoice, Tag("named")],
+    Discriminator(_choice_shape),
+]
+Stop = Annotated[Text | Annotated[list[str], Field(max_length=4), Tag("list")], ByShape]
+
+
+class ChatCompletionRequest(Wire):
+    model: str
+    messages: list[Message]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    tools: list[Tool] | None = None
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: ResponseFormat | None = None
+    max_completion_tokens: Tokens | None = None
+    max_tokens: Tokens | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    presence_penalty: Penalty | None = None
+    frequency_penalty: Penalty | None = None
+    stop: Stop | None = None
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    reasoning_effort: Annotated[str, Field(pattern=r"^[a-z_-]{1,32}$")] | None = None
+    user: Annotated[str, Field(max_length=512)] | None = None
+    # Known, and refused unless they ask for nothing:
+    n: Annotated[int, Field(ge=1)] | None = None
+    modalities: list[str] | None = None
+    audio: Any = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    logit_bias: dict[str, Any] | None = None
+    functions: Any = None
+    function_call: Any = None
+    web_search_options: Any = None
+
+    @property
+    def tool_definitions(self) -> list[dict[str, Any]]:
+        """The caller's tools as OpenAI tool definitions."""
+        return [tool.model_dump(exclude_none=True) for tool in self.tools or ()]
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """What was asked of the model besides the conversation; `max_tokens` under its present name."""
+        asked = self.model_dump(include=_SAMPLING, exclude_none=True, by_alias=True)
+        if (limit := asked.pop("max_tokens", None)) is not None:
+            asked.setdefault("max_completion_tokens", limit)
+        return asked
+
+
+def validate(body: Mapping[str, Any]) -> ChatCompletionRequest:
+    """Raises InvalidRequest, whose `param` names the field."""
+    try:
+        request = ChatCompletionRequest.model_validate(body)
+    except ValidationError as error:
+        raise _invalid(error.errors(include_url=False, include_input=False)[0], body) from None
+    for param, reason in _unsupported(request):
+        raise InvalidRequest(reason, param=param, code="unsupported_parameter")
+    _check_tools(request.tools or [])
+    return request
+
+
+def _unsupported(request: ChatCompletionRequest) -> Iterator[tuple[str, str]]:
+    if (request.n or 1) > 1:
+        yield "n", "An assistant gives one answer: leave 'n' out, or set it to 1."
+    if request.audio is not None or "audio" in (request.modalities or ()):
+        yield (
+            "audio" if request.audio is not None else "modalities",
+            "Answers are text: audio is not supported.",
+        )
+    if request.logprobs or request.top_logprobs:
+        yield "logprobs", "Log probabilities are not supported."
+    for name in ("logit_bias", "web_search_options", "functions", "function_call"):
+        if getattr(request, name):
+            yield name, f"'{name}' is not supported."
+
+
+def _check_tools(tools: Sequence[Tool]) -> None:
+    if len(tools) > MOST_TOOLS:
+        raise InvalidRequest(f"At most {MOST_TOOLS} tools.", param="tools", code="too_many_tools")
+    for index, tool in enumerate(tools):
+        _check_tool(tool, f"tools[{index}]")
+
+
+def _check_tool(tool: Tool, place: str) -> None:
+    if tool.type == "custom":
+        message = "Custom tools are not supported: use tools of type 'function'."
+        raise InvalidRequest(message, param=f"{place}.type", code="unsupported_parameter")
+    if tool.function is None:
+        message = f"'{place}.function' is required."
+        raise InvalidRequest(message, param=f"{place}.function", code="missing_required_parameter")
+    for reference in _references(tool.function.parameters):
+        if not reference.startswith("#"):
+            message = "A schema may refer only to its own parts, by '#/...': nothing else is fetched."
+            raise InvalidRequest(message, param=f"{place}.function.parameters", code="invalid_tool_schema")
+
+
+def _references(schema: Any) -> Iterator[str]:
+    if isinstance(schema, list):
+        for item in schema:
+            yield from _references(item)
+    elif isinstance(schema, dict):
+        if isinstance(reference := schema.get("$ref"), str):
+            yield reference
+        for item in schema.values():
+            yield from _references(item)
+
+
+def _invalid(error: ErrorDetails, body: Mapping[str, Any]) -> InvalidRequest:
+    param = _param(error, body)
+    code = _CODES.get(error["type"], "invalid_type" if error["type"].endswith("_type") else "invalid_value")
+    return InvalidRequest(f"Invalid '{param}': {error['msg']}.", param=param, code=code)
+
+
+def _param(error: ErrorDetails, body: Mapping[str, Any]) -> str:
+    """`messages[0].content`. Pydantic's location has steps that the body has not: the tags of unions."""
+    path = ""
+    value: Any = body
+    missing = error["loc"][-1] if error["type"] == "missing" else None
+    for step in error["loc"]:
+        if isinstance(value, list) and isinstance(step, int):
+            path, value = f"{path}[{step}]", value[step]
+        elif isinstance(value, dict) and step in (*value, missing):
+            path, value = f"{path}.{step}" if path else str(step), value.get(str(step))
+    if error["type"].startswith("union_tag"):
+        path += "." + error["ctx"]["discriminator"].strip("'")
+    return path

@@ -1,0 +1,78 @@
+"""An offline stand-in for an LLM service: it speaks the OpenAI protocol over HTTP without a model or a key.
+
+`uvicorn assistants.standin.app:app` serves it under /v1. Django is not needed.
+"""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from assistants.standin import answers, script, wire
+
+logger = logging.getLogger("uvicorn.error")
+
+MODEL = "stand-in"
+
+
+def create_app(*, scripted: bool = False) -> Starlette:
+    """With `scripted`, tests may set its answers at /script/{conversation}: see assistants.standin.script."""
+    routes = [
+        Route("/v1/chat/completions", script.scripted(chat) if scripted else chat, methods=["POST"]),
+        Route("/v1/models", models),
+    ]
+    handlers: dict[Any, Any] = {HTTPException: _http_error, ValueError: _bad_request}
+    app = Starlette(
+        routes=routes + (script.routes() if scripted else []), lifespan=_lifespan, exception_handlers=handlers
+    )
+    app.state.conversations = {}
+    return app
+
+
+async def chat(request: Request) -> Response:
+    body = await read(request)
+    answer = answers.answer(body)
+    if not body.get("stream"):
+        return JSONResponse(wire.completion(body, answer))
+    return StreamingResponse(_events(body, answer), media_type="text/event-stream")
+
+
+async def read(request: Request) -> dict[str, Any]:
+    """The request's body. Raises ValueError where it is no chat completion request."""
+    body = await request.json()
+    if not isinstance(body, dict) or not isinstance(body.get("messages"), list) or not body["messages"]:
+        raise ValueError("The body needs 'model' and a list of 'messages'.")
+    return body
+
+
+async def models(_: Request) -> Response:
+    model = {"id": MODEL, "object": "model", "created": 0, "owned_by": "mcp-connector"}
+    return JSONResponse({"object": "list", "data": [model]})
+
+
+async def _events(body: dict[str, Any], answer: wire.Answer) -> AsyncIterator[bytes]:
+    for event in wire.events(body, answer):
+        yield event
+
+
+async def _http_error(_: Request, error: HTTPException) -> Response:
+    return JSONResponse(wire.error(error.detail), status_code=error.status_code)
+
+
+async def _bad_request(_: Request, error: ValueError) -> Response:
+    return JSONResponse(wire.error(str(error)), status_code=400)
+
+
+@asynccontextmanager
+async def _lifespan(_: Starlette) -> AsyncIterator[None]:
+    logger.warning(answers.NOTICE)
+    yield
+
+
+app = create_app()

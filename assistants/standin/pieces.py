@@ -1,0 +1,91 @@
+"""What a message offers to fill arguments with: quoted text, numbers, times of day, places, addresses."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Self
+
+from assistants.standin.places import Place, places
+
+_QUOTED = re.compile(r"\"([^\"]+)\"|“([^”]+)”|`([^`]+)`|(?<!\w)'([^']+)'(?!\w)")
+_NUMBER = re.compile(r"(?<![\w.:/])-?\d+(?:\.\d+)?(?![\w:/]|\.\d)")
+_CLOCK = re.compile(
+    r"\b(?P<hour>[01]?\d|2[0-3])(?::(?P<minute>[0-5]\d))?\s*(?P<half>[ap]m)?\b", re.IGNORECASE
+)
+_SHAPES = {
+    "uri": re.compile(r"https?://[^\s\"'<>]+[^\s\"'<>.,;:!?)]"),
+    "email": re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]*\w"),
+    "date": re.compile(r"\b\d{4}-\d{2}-\d{2}\b"),
+    "date-time": re.compile(r"\b\d{4}-\d{2}-\d{2}T[\d:.]+(?:Z|[+-]\d{2}:\d{2})?"),
+    "path": re.compile(r"(?<!\S)(?:~|\.{0,2})/[^\s\"']+"),
+}
+_SHAPES["url"] = _SHAPES["uri"]
+
+
+@dataclass(slots=True)
+class Pieces:
+    """Quoted texts and numbers are used up in the order of the message; the rest may be used again."""
+
+    text: str
+    _quoted: list[str] = field(default_factory=list)
+    _numbers: list[str] = field(default_factory=list)
+    _places: list[Place] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        quoted = ["".join(groups) for groups in _QUOTED.findall(text)]
+        return cls(text, quoted, _NUMBER.findall(_QUOTED.sub(" ", text)), places(text))
+
+    def quoted(self) -> str | None:
+        return self._quoted.pop(0) if self._quoted else None
+
+    def number(self, name: str, *, whole: bool) -> int | float | None:
+        stated = self.labelled(name)
+        if stated is not None and _NUMBER.fullmatch(stated) and stated in self._numbers:
+            self._numbers.remove(stated)
+        else:
+            stated = self._numbers.pop(0) if self._numbers else None
+        if stated is None:
+            return None
+        return int(float(stated)) if whole or "." not in stated else float(stated)
+
+    def consumable(self, kind: str) -> bool:
+        """Whether another value of this JSON type is left."""
+        return bool(self._numbers) if kind in ("integer", "number") else bool(self._quoted)
+
+    def clock(self) -> str | None:
+        """The first time of day, as HH:MM on the 24-hour clock."""
+        for match in _CLOCK.finditer(self.text):
+            if match["minute"] or match["half"]:
+                hour = int(match["hour"])
+                if match["half"]:
+                    hour = hour % 12 + (12 if match["half"].lower() == "pm" else 0)
+                return f"{hour:02}:{match['minute'] or '00'}"
+        return None
+
+    def zone(self, *, source: bool, target: bool) -> str | None:
+        """The first place's zone; of several, the one that the message goes from (source) or to (target)."""
+        if target:
+            after_to = [place.zone for place in self._places if place.before in ("to", "into")]
+            return next(iter(after_to + [place.zone for place in self._places[:0:-1]]), None)
+        if source:
+            after_from = [place.zone for place in self._places if place.before == "from"]
+            others = [place.zone for place in self._places if place.before not in ("to", "into")]
+            return next(iter(after_from + others), None)
+        return self._places[0].zone if self._places else None
+
+    def shaped(self, shape: str) -> str | None:
+        """The first address, date or path, where `shape` is the name of one."""
+        match = _SHAPES[shape].search(self.text) if shape in _SHAPES else None
+        return match[0] if match else None
+
+    def labelled(self, name: str) -> str | None:
+        """What follows the argument's name: `city Paris`, `city: Paris`, `city=Paris`."""
+        label = re.escape(name).replace("_", "[ _]")
+        match = re.search(
+            rf"\b{label}\b(?:\s*[:=]\s*|\s+(?:is\s+)?)[\"']?([\w./@+-]*\w)", self.text, re.IGNORECASE
+        )
+        return match[1] if match and name else None
+
+    def has_word(self, word: str) -> bool:
+        spoken = re.escape(word.replace("_", " "))
+        return bool(word) and re.search(rf"(?<!\w){spoken}(?!\w)", self.text, re.IGNORECASE) is not None

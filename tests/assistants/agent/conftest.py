@@ -1,0 +1,101 @@
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from pytest_django import Settings
+
+from assistants.agent import RunRequest, lifespan, run
+from assistants.catalogue import AssistantEntry, Endpoint, FunctionEntry, ServerEntry
+from assistants.events import Event, TextDelta
+from tests.llm import ScriptedLLM
+
+CANARY = "sk-canary-93ab1f"
+
+
+@pytest.fixture
+async def agent(settings: Settings) -> AsyncIterator[None]:
+    """Runs are possible, and lose their patience early."""
+    settings.LLM_CONNECT_TIMEOUT_S = 1
+    settings.LLM_READ_TIMEOUT_S = 0.5
+    async with lifespan():
+        yield
+
+
+class Assistant:
+    """An assistant whose LLM is a conversation of its own with the scripted stand-in."""
+
+    def __init__(self, llm: ScriptedLLM) -> None:
+        self.llm = llm
+        self.conversation = f"model-{uuid4().hex}"
+        self.endpoint = Endpoint(llm.base_url, CANARY, self.conversation)
+
+    def script(self, *steps: dict[str, Any]) -> None:
+        self.llm.script(self.conversation, *steps)
+
+    def bodies(self) -> list[dict[str, Any]]:
+        return self.llm.bodies(self.conversation)
+
+    def request(self, said: str | Sequence[Mapping[str, Any]] = "Hello", **changes: Any) -> RunRequest:
+        """`changes` are fields of RunRequest or of AssistantEntry."""
+        messages = [{"role": "user", "content": said}] if isinstance(said, str) else said
+        asked = {name: changes.pop(name) for name in RunRequest.__dataclass_fields__ if name in changes}
+        return RunRequest(entry(self.endpoint, **changes), messages, **asked)
+
+    async def events(self, said: str | Sequence[Mapping[str, Any]] = "Hello", **changes: Any) -> list[Event]:
+        async with aclosing(run(self.request(said, **changes))) as events:
+            return [event async for event in events]
+
+
+@pytest.fixture
+def assistant(llm: ScriptedLLM, agent: None) -> Assistant:
+    return Assistant(llm)
+
+
+def entry(endpoint: Endpoint, **changes: Any) -> AssistantEntry:
+    fields: dict[str, Any] = {
+        "id": 1,
+        "slug": "helper",
+        "name": "Helper",
+        "created": 1,
+        "system_prompt": "You help.",
+        "endpoint": endpoint,
+        "parameters": {},
+        "max_rounds": 10,
+        "functions": (),
+        "servers": (),
+        "api_key_ids": frozenset(),
+    }
+    return AssistantEntry(**fields | changes)
+
+
+def function(name: str = "add", *, server: ServerEntry, **changes: Any) -> FunctionEntry:
+    fields: dict[str, Any] = {
+        "server_id": server.id,
+        "server_name": server.name,
+        "server_slug": server.slug,
+        "name": name,
+        "public_name": f"{server.slug}__{name}",
+        "description": f"The function {name}",
+        "input_schema": {"type": "object", "properties": {"a": {"type": "integer"}}},
+        "read_only": True,
+        "timeout_s": 5,
+    }
+    return FunctionEntry(**fields | changes)
+
+
+def client_tool(name: str) -> dict[str, Any]:
+    return {
+        "type": "function",
+        "function": {"name": name, "parameters": {"type": "object", "properties": {}}, "strict": False},
+    }
+
+
+def text(events: Sequence[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, TextDelta))
+
+
+def tool_messages(body: dict[str, Any]) -> list[str]:
+    """What the model was told of its calls."""
+    return [message["content"] for message in body["messages"] if message["role"] == "tool"]

@@ -1,0 +1,51 @@
+"""An upstream below HTTP: it sends exactly the bytes that a test gives it, when the test says."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def chunked(body: bytes, size: int) -> list[bytes]:
+    """One HTTP chunk for each `size` bytes, sent one by one."""
+    pieces = [body[start : start + size] for start in range(0, len(body), size)]
+    return [HEAD, *(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces), b"0\r\n\r\n"]
+
+
+class RawUpstream:
+    """Each request gets the next answer; an empty one closes the connection at once."""
+
+    def __init__(self, answers: Sequence[Sequence[bytes]]) -> None:
+        self.answers = list(answers)
+        self.connections = 0
+        self.requests = 0
+        self.base_url = ""
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while answer := await self._next_answer(reader):
+                for piece in answer:
+                    writer.write(piece)
+                    await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async def _next_answer(self, reader: asyncio.StreamReader) -> Sequence[bytes]:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
+        await reader.readexactly(int(length.split(b":")[1]))
+        self.requests += 1
+        return self.answers.pop(0)
+
+
+@asynccontextmanager
+async def raw_upstream(*answers: Sequence[bytes]) -> AsyncIterator[RawUpstream]:
+    upstream = RawUpstream(answers)
+    async with await asyncio.start_server(upstream._serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        upstream.base_url = f"http://127.0.0.1:{port}/v1"
+        yield upstream

@@ -1,0 +1,77 @@
+"""What of a function reaches the model, and what it costs."""
+
+import copy
+import gc
+from typing import Any
+from weakref import ref
+
+import orjson
+import pytest
+
+from assistants.agent.tools import ClientTool, ServerTool, Spec, Toolbox, server_tools
+from assistants.catalogue import Endpoint, ServerEntry
+from tests.assistants.agent.conftest import client_tool, entry, function
+
+SERVER = ServerEntry(1, "Calculator", "calc")
+LOCAL = Endpoint("http://127.0.0.1:9/v1", "", "m")
+
+
+def definition(tool: ServerTool | ClientTool) -> Any:
+    spec = tool.tool_spec
+    assert isinstance(spec, Spec)
+    return orjson.loads(orjson.dumps(spec.definition))
+
+
+def test_a_function_is_defined_as_openai_wants_it() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+    assert definition(ServerTool(function("add", server=SERVER, input_schema=schema))) == {
+        "type": "function",
+        "function": {"name": "calc__add", "description": "The function add", "parameters": schema},
+    }
+
+
+@pytest.mark.parametrize(
+    ("schema", "offered"),
+    [
+        ({}, {"type": "object", "properties": {}}),
+        ({"type": "object"}, {"type": "object", "properties": {}}),
+        ({"type": "string"}, {"type": "object", "properties": {}}),
+        ({"properties": {"a": {}}}, {"type": "object", "properties": {"a": {}}}),
+        ({"type": "object", "properties": None}, {"type": "object", "properties": {}}),
+        (
+            {"anyOf": [{"required": ["a"]}], "properties": {"a": {}}},
+            {"type": "object", "properties": {"a": {}}},
+        ),
+    ],
+)
+def test_a_schema_that_services_refuse_is_repaired(schema: Any, offered: Any) -> None:
+    tool = ServerTool(function(server=SERVER, input_schema=schema))
+    assert definition(tool)["function"]["parameters"] == offered
+
+
+def test_a_callers_tool_is_passed_on_as_it_came() -> None:
+    given = client_tool("weather")
+    assert definition(ClientTool(given)) == given
+
+
+def test_a_copy_of_the_specs_copies_no_schema() -> None:
+    toolbox = Toolbox([ServerTool(function(name, server=SERVER)) for name in ("add", "sub")])
+    specs = toolbox.get_all_tool_specs()
+    assert all(copied is spec for copied, spec in zip(copy.deepcopy(specs), specs, strict=True))
+
+
+def test_names_that_differ_by_a_hyphen_go_together() -> None:
+    assert list(Toolbox([ServerTool(function(name, server=SERVER)) for name in ("a-b", "a_b")]).registry) == [
+        "calc__a-b",
+        "calc__a_b",
+    ]
+
+
+def test_the_tools_of_an_assistant_are_made_once_and_go_with_it() -> None:
+    assistant = entry(LOCAL, functions=(function(server=SERVER),))
+    [tool] = server_tools(assistant)
+    assert server_tools(assistant) == (tool,)
+    remains = ref(tool)
+    del assistant, tool
+    gc.collect()
+    assert remains() is None

@@ -1,0 +1,55 @@
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from assistants.agent import sse
+from assistants.errors import UpstreamFailed
+
+
+async def read(*chunks: bytes) -> list[bytes]:
+    async def source() -> AsyncIterator[bytes]:
+        for chunk in chunks:
+            yield chunk
+
+    return [payload async for batch in sse.payloads(source()) for payload in batch]
+
+
+STREAM = (
+    ': hello\r\n\r\ndata: {"a":"žluťoučký 🐎"}\r\n\r\nevent: x\nid: 7\ndata:{"b":1}\n\n\ndata: [DONE]\n\n'
+).encode()
+PAYLOADS = ['{"a":"žluťoučký 🐎"}'.encode(), b'{"b":1}', b"[DONE]"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, len(STREAM)])
+async def test_chunk_boundaries_anywhere_change_nothing(size: int) -> None:
+    chunks = [STREAM[start : start + size] for start in range(0, len(STREAM), size)]
+    assert await read(*chunks) == PAYLOADS
+
+
+async def test_a_last_line_without_its_end_counts() -> None:
+    assert await read(b'data: {"a":1}\ndata: {"b"', b":2}") == [b'{"a":1}', b'{"b":2}']
+
+
+async def test_what_is_no_data_is_skipped() -> None:
+    assert await read(b"<html>\n<body>data: no</body>\n\ndata:\ndata:   \n") == []
+
+
+async def test_a_long_line_takes_linear_time() -> None:
+    line = b"data: " + b"x" * 8_000_000 + b"\n"
+    chunks = [line[start : start + 1024] for start in range(0, len(line), 1024)]
+    started = time.process_time()
+    assert [len(payload) for payload in await read(*chunks)] == [8_000_000]
+    assert time.process_time() - started < 1
+
+
+async def test_a_line_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "MAX_EVENT_BYTES", 100)
+    with pytest.raises(UpstreamFailed, match="too large"):
+        await read(*[b"x" * 10] * 11)
+
+
+async def test_a_stream_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "MAX_STREAM_BYTES", 100)
+    with pytest.raises(UpstreamFailed, match="too large"):
+        await read(*[b"data: 1\n"] * 20)

@@ -1,0 +1,212 @@
+"""Runs that call the tools of real MCP servers, held by a real supervisor."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+
+from apikeys import actions as key_actions
+from apikeys import feed
+from apikeys.authentication import Principal, authenticate
+from assistants import actions, catalogue
+from assistants.agent import RunRequest, run
+from assistants.catalogue import AssistantEntry
+from assistants.events import (
+    ClientToolCalls,
+    Event,
+    Finished,
+    TextDelta,
+    ToolFinished,
+    ToolStarted,
+    UnavailableTool,
+)
+from connector import calls
+from tests.assistants.agent.conftest import Assistant, client_tool, text, tool_messages
+from tests.connector.conftest import BY, Servers, orm, servers, supervise
+from tools.models import MCPTool, Status
+
+__all__ = ["servers", "supervise"]
+
+
+class Helper:
+    """An assistant as staff make it and callers reach it, whose LLM is scripted by `llm`."""
+
+    def __init__(self, llm: Assistant) -> None:
+        self.llm = llm
+
+    async def uses(self, *servers: MCPTool, **fields: Any) -> None:
+        issued = await orm(key_actions.issue)(by=BY, name="alice")
+        self.principal: Principal = await authenticate(f"Bearer {issued.key}")
+        await orm(actions.create)(
+            by=BY,
+            name="Helper",
+            model=self.llm.conversation,
+            tools=servers,
+            api_keys=[issued.api_key],
+            **fields,
+        )
+
+    async def request(self, **asked: Any) -> RunRequest:
+        entry: AssistantEntry = await catalogue.find("helper", self.principal)
+        return RunRequest(entry, [{"role": "user", "content": "Please"}], **asked)
+
+    async def events(self, **asked: Any) -> list[Event]:
+        return [event async for event in run(await self.request(**asked))]
+
+
+@pytest.fixture
+async def helper(servers: Servers, assistant: Assistant, settings: LazySettings) -> AsyncIterator[Helper]:
+    settings.OPENAI_BASE_URL = assistant.llm.base_url
+    async with feed.listening(), calls.lifespan():
+        yield Helper(assistant)
+
+
+def call(name: str, **arguments: Any) -> dict[str, Any]:
+    return {"name": f"fake__{name}", "arguments": arguments}
+
+
+async def test_it_calls_tools_and_answers_from_their_results(
+    helper: Helper, servers: Servers, supervise: Any
+) -> None:
+    supervise()
+    await helper.uses(await servers.running())
+    helper.llm.script({"tool_calls": [call("echo", word="ahoj")]}, {"text": "It said ahoj."})
+    started, finished, *rest = await helper.events()
+    assert isinstance(started, ToolStarted)
+    assert (started.public_name, started.server, started.function) == ("fake__echo", "fake", "echo")
+    assert started.arguments == {"word": "ahoj"}
+    assert finished == ToolFinished(started.call_id, "fake__echo", "ok", finished.duration_ms, None)  # type: ignore[union-attr]
+    assert text(rest) == "It said ahoj."
+    assert rest[-1] == Finished("stop", 2)
+    first, second = helper.llm.bodies()
+    assert "fake__echo" in [tool["function"]["name"] for tool in first["tools"]]
+    assert tool_messages(second) == ['{"word": "ahoj"}']
+    assert second["messages"][-2]["tool_calls"][0]["id"] == started.call_id
+
+
+async def test_several_rounds_of_several_tools(helper: Helper, servers: Servers, supervise: Any) -> None:
+    supervise()
+    await helper.uses(await servers.running())
+    helper.llm.script(
+        {"tool_calls": [call("sleep", s=0.6), call("sleep", s=0.6), call("echo", n=1)]},
+        {"text": "And then.", "tool_calls": [call("echo", n=2)]},
+        {"text": "Done."},
+    )
+    started = time.monotonic()
+    events = await helper.events()
+    assert time.monotonic() - started < 1.1  # at the same time, not one after the other
+    assert text(events) == "And then.\n\nDone."
+    assert events[-1] == Finished("stop", 3)
+    assert tool_messages(helper.llm.bodies()[2]) == ["slept", "slept", '{"n": 1}', '{"n": 2}']
+
+
+async def test_what_goes_wrong_in_a_tool_is_told_to_the_model(
+    helper: Helper, servers: Servers, supervise: Any
+) -> None:
+    supervise()
+    await helper.uses(await servers.running(call_timeout_s=1))
+    broken = {"name": "fake__echo", "arguments": "{broken"}
+    wanted = [call("fail"), call("sleep", s=5), broken, {"name": "fake__echo", "arguments": "[1]"}]
+    helper.llm.script({"tool_calls": wanted}, {"text": "Sorry."})
+    events = await helper.events()
+    assert text(events) == "Sorry."
+    errors = [event.error for event in events if isinstance(event, ToolFinished)]
+    assert errors == ["tool_error", "tool_timeout"]
+    told = tool_messages(helper.llm.bodies()[1])
+    assert told[0] == "it failed"
+    assert "did not answer within 1 s" in told[1]
+    assert told[2:] == ["The arguments are not a JSON object. Call it again."] * 2
+
+
+async def test_a_server_that_dies_in_a_call_fails_the_call_and_not_the_run(
+    helper: Helper, servers: Servers, supervise: Any
+) -> None:
+    supervise()
+    await helper.uses(await servers.running())
+    helper.llm.script({"tool_calls": [call("crash")]}, {"text": "It crashed."})
+    events = await helper.events()
+    assert text(events) == "It crashed."
+    [finished] = [event for event in events if isinstance(event, ToolFinished)]
+    assert (finished.status, finished.error) == ("error", "server_restarting")
+
+
+async def test_an_unavailable_server_is_not_offered_but_named(
+    helper: Helper, servers: Servers, supervise: Any
+) -> None:
+    supervise()
+    missing = await servers.register(name="Weather", command="no-such-command-here", args=[])
+    await servers.wait_until(missing, Status.ERROR)
+    await helper.uses(await servers.running(), missing, system_prompt="You help.")
+    helper.llm.script({"text": "I cannot see the weather."})
+    events = await helper.events()
+    [unavailable] = events[-1].unavailable  # type: ignore[union-attr]
+    assert unavailable == UnavailableTool("Weather", unavailable.reason)
+    assert "no-such-command-here" in unavailable.reason
+    [body] = helper.llm.bodies()
+    prompt, notice = body["messages"][0]["content"].split("\n\n")
+    assert prompt == "You help."
+    assert notice.startswith("These tool servers are unavailable now")
+    assert f"Weather ({unavailable.reason})" in notice
+    assert {tool["function"]["name"].split("__")[0] for tool in body["tools"]} == {"fake"}
+
+
+async def test_a_long_result_is_cut_for_the_model(
+    helper: Helper, servers: Servers, supervise: Any, settings: LazySettings
+) -> None:
+    supervise()
+    settings.TOOL_RESULT_LIMIT = 1000
+    await helper.uses(await servers.running())
+    helper.llm.script({"tool_calls": [call("big", bytes=100_000)]}, {"text": "Long."})
+    await helper.events()
+    [told] = tool_messages(helper.llm.bodies()[1])
+    assert "99,000 of 100,000 bytes left out" in told
+
+
+async def test_in_a_mixed_turn_ours_run_and_the_callers_are_handed_back(
+    helper: Helper, servers: Servers, supervise: Any
+) -> None:
+    supervise()
+    await helper.uses(await servers.running())
+    helper.llm.script({"tool_calls": [call("echo", n=1), {"name": "weather"}, call("echo", n=2)]})
+    events = await helper.events(client_tools=[client_tool("weather")])
+    assert [event.status for event in events if isinstance(event, ToolFinished)] == ["ok", "ok"]
+    [returned] = [event for event in events if isinstance(event, ClientToolCalls)]
+    assert [call.name for call in returned.calls] == ["weather"]
+    assert events[-1] == Finished("tool_calls", 1)
+
+
+async def test_closing_a_run_cancels_its_tools_within_a_second(
+    helper: Helper, servers: Servers, supervise: Any
+) -> None:
+    supervise()
+    server = await servers.running()
+    await helper.uses(server)
+    helper.llm.script({"text": "Wait.", "tool_calls": [call("sleep", s=30), call("sleep", s=30)]})
+    events = run(await helper.request())
+    seen = [await anext(events) for _ in range(3)]
+    assert [type(event) for event in seen] == [TextDelta, ToolStarted, ToolStarted]
+    await asyncio.sleep(0.3)  # until the calls have reached the server
+    began = time.monotonic()
+    await events.aclose()
+    assert time.monotonic() - began < 1
+    result = await calls.call(server.pk, "cancelled", {}, timeout_s=5)
+    assert json.loads(result.content[0]["text"]) == 2
+
+
+async def test_a_function_that_is_switched_off_is_gone_from_the_next_run(
+    helper: Helper, servers: Servers, supervise: Any
+) -> None:
+    supervise()
+    server = await servers.running()
+    await helper.uses(server)
+    helper.llm.script({"text": "Hi", "repeat": True})
+    await helper.events()
+    await orm(lambda: server.functions.filter(name="echo").update(is_enabled=False))()
+    await asyncio.sleep(0.3)  # the feed's way
+    await helper.events()
+    before, after = ({tool["function"]["name"] for tool in body["tools"]} for body in helper.llm.bodies())
+    assert before - after == {"fake__echo"}

@@ -1,0 +1,267 @@
+"""What services really do, against real sockets."""
+
+import asyncio
+import json
+import logging
+import time
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from assistants.agent import lifespan, run, upstream
+from assistants.catalogue import Endpoint
+from assistants.errors import UpstreamFailed
+from assistants.events import Finished, Usage
+from tests.assistants.agent.conftest import CANARY, Assistant, text
+from tests.assistants.agent.raw import chunked, raw_upstream
+
+BODY = (
+    b": keep-alive\r\n\r\n"
+    + b"data: "
+    + json.dumps(
+        {"choices": [{"index": 0, "delta": {"content": "Dobrý den 🐎"}}]}, ensure_ascii=False
+    ).encode()
+    + b"\r\n\r\ndata: "
+    + json.dumps({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}).encode()
+    + b"\r\n\r\ndata: [DONE]\r\n\r\n"
+)
+
+
+async def failure(assistant: Assistant) -> UpstreamFailed:
+    with pytest.raises(UpstreamFailed) as failed:
+        await assistant.events()
+    return failed.value
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 1000])
+async def test_bytes_may_come_in_any_pieces(assistant: Assistant, size: int) -> None:
+    async with raw_upstream(chunked(BODY, size)) as raw:
+        assistant.endpoint = Endpoint(raw.base_url, "", "m")
+        events = await assistant.events()
+    assert text(events) == "Dobrý den 🐎"
+    assert events[-1] == Finished("stop", 1)
+
+
+async def test_a_connection_is_used_again(assistant: Assistant) -> None:
+    async with raw_upstream(*[chunked(BODY, 1000)] * 3) as raw:
+        assistant.endpoint = Endpoint(raw.base_url, "", "m")
+        for _ in range(3):
+            await assistant.events()
+    assert (raw.requests, raw.connections) == (3, 1)
+
+
+async def test_a_service_that_keeps_the_stream_open_after_its_end_delays_nobody(assistant: Assistant) -> None:
+    async with raw_upstream(chunked(BODY, 1000)[:-1]) as raw:
+        assistant.endpoint = Endpoint(raw.base_url, "", "m")
+        started = time.monotonic()
+        assert text(await assistant.events()) == "Dobrý den 🐎"
+    assert time.monotonic() - started < 0.45  # LLM_READ_TIMEOUT_S is 0.5
+
+
+async def test_a_connection_that_closes_unanswered_is_tried_again(assistant: Assistant) -> None:
+    async with raw_upstream([], chunked(BODY, 1000)) as raw:
+        assistant.endpoint = Endpoint(raw.base_url, "", "m")
+        assert text(await assistant.events()) == "Dobrý den 🐎"
+    assert raw.connections == 2
+
+
+async def test_a_service_that_cannot_be_reached_fails_after_two_more_attempts(assistant: Assistant) -> None:
+    async with raw_upstream([], [], [], chunked(BODY, 1000)) as raw:
+        assistant.endpoint = Endpoint(raw.base_url, "", "m")
+        assert (await failure(assistant)).code == "upstream_error"
+    assert raw.connections == 3
+    assistant.endpoint = Endpoint("http://127.0.0.1:9/v1", "", "m")
+    failed = await failure(assistant)
+    assert (failed.status_code, failed.code) == (502, "upstream_error")
+
+
+@pytest.mark.parametrize("base_url", ["http://", "nonsense", "http://127.0.0.1:99999/v1"])
+async def test_a_malformed_address_fails_clearly(assistant: Assistant, base_url: str) -> None:
+    assistant.endpoint = Endpoint(base_url, "", "m")
+    assert (await failure(assistant)).status_code == 502
+
+
+async def test_a_key_that_no_header_can_carry_fails_clearly(assistant: Assistant) -> None:
+    assistant.endpoint = Endpoint(assistant.llm.base_url, "two\nlines", "m")
+    assert (await failure(assistant)).status_code == 502
+
+
+async def test_without_a_key_none_is_sent(assistant: Assistant) -> None:
+    assistant.script({"text": "Hi"}, {"text": "Hi"})
+    await assistant.events()
+    assistant.endpoint = Endpoint(assistant.llm.base_url, "", assistant.conversation)
+    await assistant.events()
+    first, second = assistant.llm.requests(assistant.conversation)
+    assert first["headers"]["authorization"] == f"Bearer {CANARY}"
+    assert "authorization" not in second["headers"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "answered", "attempts"),
+    [
+        (400, "upstream_error", 502, 1),
+        (401, "upstream_auth_error", 502, 1),
+        (403, "upstream_auth_error", 502, 1),
+        (404, "upstream_error", 502, 1),
+        (429, "upstream_rate_limited", 429, 3),
+        (500, "upstream_error", 502, 3),
+        (503, "upstream_error", 502, 3),
+        (529, "upstream_error", 502, 3),
+        (302, "upstream_error", 502, 1),
+    ],
+)
+async def test_a_refusal_is_told_by_its_status_and_never_by_its_words(  # noqa: PLR0917
+    assistant: Assistant,
+    caplog: pytest.LogCaptureFixture,
+    status: int,
+    code: str,
+    answered: int,
+    attempts: int,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    body = json.dumps({"error": {"message": f"Incorrect API key: {CANARY}", "code": "canary-code"}})
+    step = {"status": status, "body": body, "headers": {"location": "/elsewhere"}, "repeat": True}
+    assistant.script(step)
+    failed = await failure(assistant)
+    assert (failed.code, failed.status_code) == (code, answered)
+    assert len(assistant.bodies()) == attempts
+    assert "canary" not in f"{failed!r} {failed} {caplog.text}"
+
+
+async def test_a_short_failure_is_bridged(assistant: Assistant) -> None:
+    assistant.script({"status": 503, "body": "busy"}, {"status": 429, "body": "{}"}, {"text": "Here again"})
+    assert text(await assistant.events()) == "Here again"
+
+
+async def test_a_short_retry_after_is_honoured(assistant: Assistant) -> None:
+    assistant.script({"status": 429, "body": "{}", "headers": {"retry-after": "1"}}, {"text": "Now"})
+    started = time.monotonic()
+    assert text(await assistant.events()) == "Now"
+    assert 1 <= time.monotonic() - started < 2
+
+
+async def test_a_long_retry_after_is_passed_on_at_once(assistant: Assistant) -> None:
+    assistant.script({"status": 429, "body": "{}", "headers": {"retry-after": "3600"}, "repeat": True})
+    failed = await failure(assistant)
+    assert (failed.retry_after, len(assistant.bodies())) == (3600, 1)
+
+
+async def test_a_spent_quota_is_not_asked_for_again(assistant: Assistant) -> None:
+    body = json.dumps({"error": {"code": "insufficient_quota"}})
+    assistant.script({"status": 429, "body": body, "repeat": True})
+    assert (await failure(assistant)).status_code == 429
+    assert len(assistant.bodies()) == 1
+
+
+async def test_a_conversation_that_is_too_long_is_the_callers_matter(assistant: Assistant) -> None:
+    body = json.dumps({"error": {"code": "context_length_exceeded"}})
+    assistant.script({"status": 400, "body": body})
+    failed = await failure(assistant)
+    assert (failed.status_code, failed.code) == (400, "context_length_exceeded")
+
+
+@pytest.mark.parametrize(
+    "step",
+    [{"text": "late", "delay_s": 3}, {"text": "word by word", "chunk_delay_s": 3}],
+    ids=["start", "later"],
+)
+async def test_silence_is_a_timeout_and_frees_the_connection(
+    assistant: Assistant, step: dict[str, Any]
+) -> None:
+    assistant.script(step)
+    started = time.monotonic()
+    failed = await failure(assistant)
+    assert (failed.status_code, failed.code) == (504, "upstream_timeout")
+    assert time.monotonic() - started < 1.5
+    assistant.llm.wait_for_outcome(assistant.conversation, "disconnected", within_s=1)
+
+
+async def test_silence_after_the_finish_reason_loses_nothing(assistant: Assistant) -> None:
+    stop = json.dumps({"choices": [{"index": 0, "delta": {"content": "Done."}, "finish_reason": "stop"}]})
+    assistant.script({"sse": [f"data: {stop}\n\n", "data: [DONE]\n\n"], "chunk_delay_s": 3})
+    assert text(await assistant.events()) == "Done."
+
+
+DELTA = 'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
+LIMITED = 'data: {"error":{"message":"canary","code":429}}\n\n'
+HTML = "<html>Sign in</html>"
+BROKEN: dict[str, tuple[dict[str, Any], str]] = {
+    "cut": ({"text": "a b c d e", "cut_after": 3}, "upstream_error"),
+    "without an end": ({"sse": [DELTA]}, "upstream_error"),
+    "cut in JSON": ({"sse": [DELTA[:40]]}, "upstream_invalid_response"),
+    "garbage": ({"sse": ["data: ~~~~\n\n"]}, "upstream_invalid_response"),
+    "nothing": ({"sse": [""]}, "upstream_invalid_response"),
+    "an error event": ({"sse": [LIMITED]}, "upstream_rate_limited"),
+    "HTML": ({"body": HTML, "headers": {"content-type": "text/html"}}, "upstream_invalid_response"),
+    "HTML as JSON": ({"body": HTML}, "upstream_invalid_response"),
+    "an error object": ({"body": '{"error":{"message":"canary"}}'}, "upstream_error"),
+    "other JSON": ({"body": '{"hello":1}'}, "upstream_error"),
+}
+
+
+@pytest.mark.parametrize(("step", "code"), BROKEN.values(), ids=BROKEN)
+async def test_a_broken_answer_is_an_error(assistant: Assistant, step: dict[str, Any], code: str) -> None:
+    assistant.script(step)
+    failed = await failure(assistant)
+    assert failed.code == code
+    assert "canary" not in f"{failed!r} {failed}"
+
+
+async def test_a_service_that_does_not_stream_is_understood(assistant: Assistant) -> None:
+    message = {"role": "assistant", "content": "All at once"}
+    usage = {"prompt_tokens": 3, "completion_tokens": 4}
+    body = {"choices": [{"index": 0, "message": message, "finish_reason": "length"}], "usage": usage}
+    assistant.script({"body": json.dumps(body)})
+    events = await assistant.events()
+    assert text(events) == "All at once"
+    assert events[-2:] == [Usage(3, 4), Finished("length", 1)]
+
+
+async def test_a_megabyte_in_one_delta_arrives_whole(assistant: Assistant) -> None:
+    delta = json.dumps(
+        {"choices": [{"index": 0, "delta": {"content": "x" * 1_000_000}, "finish_reason": "stop"}]}
+    )
+    assistant.script({"sse": [f"data: {delta}\n\n"]})
+    assert len(text(await assistant.events())) == 1_000_000
+
+
+async def test_a_crowd_before_a_hanging_service_is_turned_away_at_once(
+    assistant: Assistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upstream, "MAX_CALLS_PER_UPSTREAM", 2)
+    assistant.script({"text": "late", "delay_s": 3, "repeat": True})
+    waiting = [asyncio.create_task(failure(assistant)) for _ in range(2)]
+    await asyncio.sleep(0.1)
+    started = time.monotonic()
+    failed = await failure(assistant)
+    assert (failed.status_code, failed.code) == (503, "overloaded")
+    assert time.monotonic() - started < 0.2
+    assert {(await each).code for each in waiting} == {"upstream_timeout"}
+    assert (await failure(assistant)).code == "upstream_timeout"  # there is room again
+
+
+async def test_the_whole_run_has_a_deadline(assistant: Assistant, settings: Settings) -> None:
+    settings.RUN_DEADLINE_S = 0.6
+    assistant.script({"text": "on and on and on and on and on", "chunk_delay_s": 0.2})
+    started = time.monotonic()
+    failed = await failure(assistant)
+    assert (failed.code, failed.status_code) == ("upstream_timeout", 504)
+    assert time.monotonic() - started < 1
+    assistant.llm.wait_for_outcome(assistant.conversation, "disconnected", within_s=1)
+
+
+async def test_closing_a_run_closes_the_connection_to_the_model(assistant: Assistant) -> None:
+    assistant.script({"text": "one two three", "chunk_delay_s": 0.3})
+    events = run(assistant.request())
+    await anext(events)
+    await events.aclose()
+    assistant.llm.wait_for_outcome(assistant.conversation, "disconnected", within_s=1)
+
+
+async def test_a_run_needs_the_lifespan(assistant: Assistant) -> None:
+    request = assistant.request()
+    async with lifespan():
+        pass
+    with pytest.raises(RuntimeError, match="lifespan"):
+        await anext(run(request))

@@ -1,0 +1,166 @@
+import json
+from typing import Any
+
+import pytest
+
+from assistants.standin import answers
+
+ZONE = {
+    "type": "string",
+    "description": "IANA timezone name (e.g., 'America/New_York', 'Europe/London'). Else 'UTC'.",
+}
+CLOCK = {"type": "string", "description": "Time to convert in 24-hour format (HH:MM)"}
+NUMBER = {"type": "number"}
+
+
+def function(name: str, description: str, /, *optional: str, **properties: dict[str, Any]) -> dict[str, Any]:
+    required = [name for name in properties if name not in optional]
+    parameters = {"type": "object", "properties": properties, "required": required}
+    return {
+        "type": "function",
+        "function": {"name": name, "description": description, "parameters": parameters},
+    }
+
+
+TOOLS = [
+    function("time__get_current_time", "Get current time in a specific timezone", timezone=ZONE),
+    function(
+        "time__convert_time",
+        "Convert time between timezones",
+        source_timezone=ZONE,
+        time=CLOCK,
+        target_timezone=ZONE,
+    ),
+    function("sums__add", "Add two numbers", a=NUMBER, b=NUMBER),
+    function("everything__echo", "Echoes back the input", message={"type": "string"}),
+    function(
+        "everything__get-structured-content",
+        "Returns structured content",
+        location={"type": "string", "enum": ["New York", "Chicago"]},
+    ),
+    function(
+        "files__search_files", "Search files", "limit", path={"type": "string"}, limit={"type": "integer"}
+    ),
+]
+
+
+def asked(said: str, **request: Any) -> list[tuple[str, Any]]:
+    """The calls that the stand-in makes, as (name, arguments)."""
+    answer = answers.answer({"messages": [{"role": "user", "content": said}], "tools": TOOLS} | request)
+    return [(call.name, json.loads(call.arguments)) for call in answer.calls]
+
+
+@pytest.mark.parametrize(
+    ("said", "zone"),
+    [
+        ("What time is it in Asia/Shanghai?", "Asia/Shanghai"),
+        ("what time is it in shanghai", "Asia/Shanghai"),
+        ("Tell me the time in New York, please", "America/New_York"),
+        ("What's the current time in Japan?", "Asia/Tokyo"),
+        ("What time is it?", "UTC"),
+    ],
+)
+def test_it_finds_the_time_zone(said: str, zone: str) -> None:
+    assert asked(said) == [("time__get_current_time", {"timezone": zone})]
+
+
+@pytest.mark.parametrize(
+    ("said", "source", "clock", "target"),
+    [
+        ("Convert 12:30 from New York to Tokyo", "America/New_York", "12:30", "Asia/Tokyo"),
+        ("Convert to Tokyo time: 9:05 from London", "Europe/London", "09:05", "Asia/Tokyo"),
+        ("What is 3pm Berlin time in Tokyo?", "Europe/Berlin", "15:00", "Asia/Tokyo"),
+    ],
+)
+def test_it_tells_source_from_target(said: str, source: str, clock: str, target: str) -> None:
+    arguments = {"source_timezone": source, "time": clock, "target_timezone": target}
+    assert asked(said) == [("time__convert_time", arguments)]
+
+
+@pytest.mark.parametrize(
+    ("said", "call"),
+    [
+        ("Add 2 and 3", ("sums__add", {"a": 2, "b": 3})),
+        ("add -2.5 to 4", ("sums__add", {"a": -2.5, "b": 4})),
+        ('Echo "hello world"', ("everything__echo", {"message": "hello world"})),
+        ("structured content for Chicago", ("everything__get-structured-content", {"location": "Chicago"})),
+        ("search files with path /tmp/a", ("files__search_files", {"path": "/tmp/a"})),
+        ("search files in /tmp/a limit 5", ("files__search_files", {"path": "/tmp/a", "limit": 5})),
+    ],
+)
+def test_it_fills_numbers_quotes_options_and_paths(said: str, call: tuple[str, Any]) -> None:
+    assert asked(said) == [call]
+
+
+def test_it_asks_once_for_each_place_in_parallel() -> None:
+    calls = asked("What time is it in Tokyo and in Paris?")
+    assert [arguments["timezone"] for _, arguments in calls] == ["Asia/Tokyo", "Europe/Paris"]
+
+
+def test_it_makes_one_call_where_parallel_calls_are_off() -> None:
+    assert len(asked("What time is it in Tokyo and in Paris?", parallel_tool_calls=False)) == 1
+
+
+def test_it_calls_every_tool_that_is_named_in_full() -> None:
+    calls = asked("Run get-structured-content for Chicago, then get_current_time")
+    assert [name for name, _ in calls] == ["everything__get-structured-content", "time__get_current_time"]
+
+
+def test_it_leaves_a_tool_alone_whose_arguments_are_not_told() -> None:
+    assert asked("Add something") == []
+
+
+def test_it_answers_plainly_that_it_is_a_stand_in() -> None:
+    answer = answers.answer({"messages": [{"role": "user", "content": "Hello"}], "tools": TOOLS})
+    assert not answer.calls
+    assert answers.NOTICE in answer.text
+    assert "OPENAI_API_KEY" in answer.text
+
+
+def test_it_calls_nothing_when_told_so() -> None:
+    assert asked("What time is it in Tokyo?", tool_choice="none") == []
+
+
+def test_it_calls_the_tool_that_it_is_forced_to() -> None:
+    choice = {"type": "function", "function": {"name": "sums__add"}}
+    assert asked("Hello", tool_choice=choice) == [("sums__add", {"a": 0, "b": 0})]
+
+
+def test_it_calls_something_when_required() -> None:
+    assert len(asked("Hello", tool_choice="required")) == 1
+
+
+def test_it_answers_with_the_results_since_the_user_last_spoke() -> None:
+    calls = [{"id": "c1", "type": "function", "function": {"name": "sums__add", "arguments": "{}"}}]
+    messages = [
+        {"role": "user", "content": "Add 1 and 1"},
+        {"role": "assistant", "tool_calls": calls},
+        {"role": "tool", "tool_call_id": "c1", "content": "an old result"},
+        {"role": "user", "content": "Add 2 and 3"},
+        {"role": "assistant", "tool_calls": calls},
+        {"role": "tool", "tool_call_id": "c1", "content": [{"type": "text", "text": "five"}]},
+    ]
+    answer = answers.answer({"messages": messages, "tools": TOOLS})
+    assert not answer.calls
+    assert "sums__add answered: five" in answer.text
+    assert "an old result" not in answer.text
+    assert answers.NOTICE in answer.text
+
+
+def test_it_repeats_which_servers_are_unavailable() -> None:
+    line = "These servers are unavailable now: github (it crashed)"
+    messages = [{"role": "system", "content": f"Be kind.\n{line}"}, {"role": "user", "content": "Hello"}]
+    text = answers.answer({"messages": messages}).text
+    assert line in text
+    assert "Be kind" not in text
+
+
+def test_it_follows_local_references_and_survives_endless_ones() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"node": {"$ref": "#/$defs/node"}, "count": {"anyOf": [{"type": "null"}, NUMBER]}},
+        "required": ["node", "count"],
+        "$defs": {"node": {"type": "object", "properties": {"node": {"$ref": "#/$defs/node"}}}},
+    }
+    tool = {"type": "function", "function": {"name": "grow_tree", "parameters": schema}}
+    assert asked("grow tree by 3", tools=[tool]) == [("grow_tree", {"node": {}, "count": 3})]

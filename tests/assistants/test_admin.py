@@ -1,0 +1,95 @@
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from apikeys import actions as key_actions
+from apikeys.audit import Actor
+from assistants import actions
+from assistants.models import Assistant, Provider
+from tools import actions as tool_actions
+
+pytestmark = pytest.mark.django_db
+BY = Actor.system("tests")
+INLINE = "assistant_tools"
+FORM: dict[str, Any] = {
+    "name": "Helper",
+    "slug": "helper",
+    "system_prompt": "You help.",
+    "parameters": "{}",
+    "max_rounds": 10,
+    "is_enabled": "on",
+    f"{INLINE}-TOTAL_FORMS": 0,
+    f"{INLINE}-INITIAL_FORMS": 0,
+}
+PROVIDER = {"name": "LLM", "kind": "openai", "base_url": "", "api_key": "sk-canary-3", "default_model": "m"}
+
+
+def test_staff_create_an_assistant_with_tools_and_keys(admin_client: Client) -> None:
+    server = tool_actions.register(by=BY, name="Time", connection_type="stdio", command="x")
+    key = key_actions.issue(by=BY, name="alice").api_key
+    tools = {
+        f"{INLINE}-TOTAL_FORMS": 1,
+        f"{INLINE}-0-mcp_tool": server.pk,
+        f"{INLINE}-0-functions": '["now"]',
+    }
+    response = admin_client.post("/admin/assistants/assistant/add/", {**FORM, **tools, "api_keys": [key.pk]})
+    assert response.status_code == 302
+    assistant = Assistant.objects.get()
+    assert list(assistant.api_keys.all()) == [key]
+    link = assistant.assistant_tools.get()
+    assert (link.mcp_tool, link.functions) == (server, ["now"])
+
+
+def test_a_mistake_is_shown_beside_its_field(admin_client: Client) -> None:
+    wrong = {"parameters": json.dumps({"temprature": 1})}
+    response = admin_client.post("/admin/assistants/assistant/add/", {**FORM, **wrong})
+    assert "Not known: temprature" in response.content.decode()
+    assert not Assistant.objects.exists()
+
+
+def test_staff_change_an_assistant(admin_client: Client) -> None:
+    assistant = actions.create(by=BY, name="Helper")
+    page = f"/admin/assistants/assistant/{assistant.pk}/change/"
+    assert admin_client.get(page).status_code == 200
+    admin_client.post(page, {**FORM, "name": "Better helper", "slug": "other"})
+    assistant.refresh_from_db()
+    assert (assistant.name, assistant.slug, assistant.version) == ("Better helper", "helper", 2)
+
+
+@pytest.mark.parametrize("page", ["assistant/", "assistant/add/", "provider/", "provider/add/"])
+def test_its_pages_open(admin_client: Client, page: str) -> None:
+    actions.create(by=BY, name="Helper")
+    actions.add_provider(by=BY, name="LLM", default_model="m")
+    assert admin_client.get(f"/admin/assistants/{page}").status_code == 200
+
+
+def test_a_providers_key_is_kept_and_never_shown(admin_client: Client) -> None:
+    admin_client.post("/admin/assistants/provider/add/", PROVIDER)
+    provider = Provider.objects.get()
+    page = f"/admin/assistants/provider/{provider.pk}/change/"
+    assert "canary" not in admin_client.get(page).content.decode()
+    admin_client.post(page, {**PROVIDER, "api_key": "", "default_model": "n"})
+    provider.refresh_from_db()
+    assert (provider.api_key, provider.default_model) == ("sk-canary-3", "n")
+    admin_client.post(page, {**PROVIDER, "api_key": "sk-canary-4"})
+    provider.refresh_from_db()
+    assert provider.api_key == "sk-canary-4"
+
+
+def test_a_rejected_key_is_not_echoed(admin_client: Client) -> None:
+    response = admin_client.post("/admin/assistants/provider/add/", {**PROVIDER, "api_key": "sk-canary 5"})
+    assert "printable ASCII" in response.content.decode()
+    assert "canary" not in response.content.decode()
+
+
+def test_staff_delete_an_assistant_and_its_provider(admin_client: Client) -> None:
+    provider = actions.add_provider(by=BY, name="LLM", default_model="m")
+    assistant = actions.create(by=BY, name="Helper", provider=provider)
+    admin_client.post(f"/admin/assistants/provider/{provider.pk}/delete/", {"post": "yes"})
+    assert Provider.objects.exists()
+    admin_client.post(f"/admin/assistants/assistant/{assistant.pk}/delete/", {"post": "yes"})
+    admin_client.post(f"/admin/assistants/provider/{provider.pk}/delete/", {"post": "yes"})
+    assert not Assistant.objects.exists()
+    assert not Provider.objects.exists()

@@ -1,0 +1,91 @@
+"""The scripted stand-in LLM under a real uvicorn, as the fixture `llm`."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import pytest
+from starlette.applications import Starlette
+
+from assistants.standin.app import create_app
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def scripted_app() -> Starlette:
+    return create_app(scripted=True)
+
+
+class ScriptedLLM:
+    """A conversation is named by the `model` (or `user`) of the requests that belong to it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.base_url = f"{url}/v1"
+
+    def script(self, conversation: str, *steps: dict[str, Any]) -> None:
+        """Each step as in assistants.standin.script.Step, for example {"text": "Hello"}."""
+        self._send("PUT", conversation, {"steps": steps})
+
+    def requests(self, conversation: str) -> list[dict[str, Any]]:
+        """What was asked so far: [{body, headers, at, outcome, ended_at}]."""
+        return list(self._send("GET", conversation)["requests"])
+
+    def bodies(self, conversation: str) -> list[dict[str, Any]]:
+        return [request["body"] for request in self.requests(conversation)]
+
+    def wait_for_outcome(self, conversation: str, outcome: str, *, within_s: float) -> dict[str, Any]:
+        """The last request of the conversation, once it ended as `outcome` says."""
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            requests = self.requests(conversation)
+            if requests and requests[-1]["outcome"] == outcome:
+                return requests[-1]
+            time.sleep(0.02)
+        seen = [request["outcome"] for request in self.requests(conversation)]
+        raise AssertionError(f"The LLM's requests ended as {seen}, not as {outcome!r}, after {within_s} s")
+
+    def _send(self, method: str, conversation: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(f"{self.url}/script/{conversation}", data, method=method)
+        with urlopen(request, timeout=5) as response:
+            return dict(json.load(response))
+
+
+@pytest.fixture(scope="session")
+def llm() -> Iterator[ScriptedLLM]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        command = [sys.executable, "-m", "uvicorn", "tests.llm:scripted_app", "--factory"]
+        options = [
+            "--fd",
+            str(listener.fileno()),
+            "--log-level",
+            "warning",
+            "--timeout-graceful-shutdown",
+            "1",
+        ]
+        process = subprocess.Popen(
+            [*command, *options], cwd=ROOT, env=dict(os.environ), pass_fds=[listener.fileno()]
+        )
+    try:
+        llm = ScriptedLLM(f"http://127.0.0.1:{port}")
+        _wait_until_it_answers(llm)
+        yield llm
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
+
+
+def _wait_until_it_answers(llm: ScriptedLLM) -> None:
+    # The listening socket was there before the process: the first request waits until it is served.
+    with urlopen(f"{llm.base_url}/models", timeout=20) as response:
+        assert response.status == 200
