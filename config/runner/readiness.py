@@ -1,0 +1,28 @@
+"""Whether what `up` prints is true by now."""
+
+import json
+import urllib.request
+
+from django.apps import apps
+
+TIMEOUT_S = 3
+
+
+def is_ready(base_url: str) -> bool:
+    return _probe(base_url) == "ok" and not waiting_for()
+
+
+def waiting_for() -> str:
+    """The demo's own server and its state, when it is wanted and does not run."""
+    servers = apps.get_model("tools", "MCPTool")._default_manager
+    late = servers.filter(slug="time", is_enabled=True).exclude(status="running").first()
+    return f"{late.name} ({late.error_message or late.status})" if late else ""
+
+
+def _probe(base_url: str) -> str:
+    """The status that /ready tells, or nothing."""
+    try:
+        with urllib.request.urlopen(f"{base_url}/ready", timeout=TIMEOUT_S) as answer:  # noqa: S310 - our own
+            return str(json.load(answer).get("status"))
+    except (OSError, ValueError):
+        return ""

@@ -1,0 +1,62 @@
+"""The servers that everything else needs: those that the environment does not name are started here."""
+
+import os
+import sys
+from pathlib import Path
+
+import psycopg
+from redis import RedisError
+
+from config.runner import postgres, redis
+from config.runner.network import accepts, free_port
+from config.runner.processes import Program, Service, StartFailed
+
+CONNECT_TIMEOUT_S = 5
+LLM = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
+
+
+def check_given() -> None:
+    """Raises StartFailed when a service that the environment names does not answer."""
+    if url := os.environ.get("DATABASE_URL"):
+        try:
+            psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S).close()
+        except psycopg.Error as error:
+            raise StartFailed(f"DATABASE_URL: {_first_line(error)}") from error
+    if url := os.environ.get("REDIS_URL"):
+        try:
+            redis.ping(url, timeout_s=CONNECT_TIMEOUT_S)
+        except (RedisError, ValueError) as error:
+            raise StartFailed(f"REDIS_URL: {_first_line(error)}") from error
+
+
+def missing(data_dir: Path) -> list[Service]:
+    """In the order of their start."""
+    services = []
+    if not os.environ.get("DATABASE_URL"):
+        services.append(postgres.service(data_dir / "postgres"))
+    if not os.environ.get("REDIS_URL"):
+        services.append(redis.service(data_dir / "redis"))
+    if not any(os.environ.get(name) for name in LLM):
+        services.append(_stand_in())
+    return services
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def _stand_in() -> Service:
+    """The LLM of the demo: offline, and as clever as that."""
+    port = free_port()
+    serve = (sys.executable, "-m", "uvicorn", "assistants.standin.app:app", "--no-access-log")
+    program = Program("stand-in", [*serve, "--port", str(port)])
+    return Service(
+        name="a stand-in LLM",
+        environment={
+            "OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1",
+            "OPENAI_API_KEY": "stand-in",
+            "OPENAI_MODEL": "stand-in",
+        },
+        program=lambda: program,
+        is_ready=lambda: accepts(port),
+    )

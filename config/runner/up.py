@@ -1,0 +1,96 @@
+"""`manage.py up`: everything on one machine, from nothing, until Ctrl-C."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterable
+from io import StringIO
+from pathlib import Path
+
+import django
+import environ
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError, connection
+
+from config.runner import programs, readiness, services, words
+from config.runner.data_dir import DataDir
+from config.runner.options import Options
+from config.runner.processes import Service, StartFailed
+from config.runner.supervisor import Supervisor
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+READY_S = 30  # how long what is printed may take to come true, before it is printed with a warning
+EXPECTED = (StartFailed, ImproperlyConfigured, CommandError, DatabaseError)
+
+
+def main() -> int:
+    """The exit status: 0 after Ctrl-C or SIGTERM, 1 with a line on standard error when it cannot run."""
+    for stopping in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(stopping, signal.default_int_handler)
+    try:
+        up()
+    except KeyboardInterrupt:
+        print("Stopped.")
+    except EXPECTED as error:
+        print(f"MCP Connector cannot run: {str(error).strip()}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def up() -> None:
+    environ.Env.read_env(BASE_DIR / ".env")
+    options = Options.from_environment(base_dir=BASE_DIR)
+    data_dir = DataDir(options.data_dir)
+    options.check_port()
+    services.check_given()
+    embedded = services.missing(data_dir.path)
+    environment = {name: value for service in embedded for name, value in service.environment.items()}
+    prepare_environment(data_dir.path, environment)
+    with data_dir.announced(environment), Supervisor(data_dir.logs, words.say) as supervisor:
+        words.starting(data_dir.path, [service.name for service in embedded])
+        django.setup()
+        start_services(supervisor, embedded)
+        is_new = prepare_database(options.base_url)
+        start_product(supervisor, options)
+        announce(data_dir, options.base_url, is_new=is_new)
+        supervisor.tend()
+
+
+def prepare_environment(data_dir: Path, environment: dict[str, str]) -> None:
+    """For this process and all that it starts. What is empty in the environment counts as not set."""
+    os.environ |= environment
+    os.environ["DATA_DIR"] = str(data_dir)
+    os.environ["PYTHONUNBUFFERED"] = "1"
+    # As an activated virtual environment has it: there are the commands of the MCP servers in Python.
+    os.environ["PATH"] = os.pathsep.join(
+        [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    )
+    os.environ.setdefault("SUPERVISOR_DRAIN_S", "3")  # leaves the other processes time to stop
+
+
+def start_services(supervisor: Supervisor, embedded: Iterable[Service]) -> None:
+    for service in embedded:
+        supervisor.start_service(service)
+
+
+def prepare_database(base_url: str) -> bool:
+    """Migrate, and fill an empty database with the demo. Returns whether it was empty."""
+    call_command("migrate", verbosity=0, interactive=False)
+    call_command("collectstatic", verbosity=0, interactive=False)
+    return bool(call_command("demo", base_url=base_url, stdout=StringIO()))
+
+
+def start_product(supervisor: Supervisor, options: Options) -> None:
+    for program in programs.product(options.host, options.port, options.data_dir):
+        supervisor.start(program)
+    supervisor.tend(until=lambda: readiness.is_ready(options.base_url), timeout_s=READY_S)
+
+
+def announce(data_dir: DataDir, base_url: str, *, is_new: bool) -> None:
+    words.running(base_url)
+    if demo := data_dir.demo(base_url=base_url):
+        words.demo(demo, path=data_dir.demo_env, is_new=is_new)
+    if not readiness.is_ready(base_url):
+        words.late(readiness.waiting_for())
+    connection.close_pool()  # type: ignore[attr-defined]

@@ -1,0 +1,44 @@
+"""What `up` says."""
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+QUESTION = "What time is it in Asia/Shanghai?"
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+def starting(data_dir: Path, embedded: Sequence[str]) -> None:
+    say(f"MCP Connector is starting. Data and logs: {data_dir}")
+    if embedded:
+        say(f"Embedded: {', '.join(embedded)}")
+
+
+def running(base_url: str) -> None:
+    say(f"\nOpenAI API   {base_url}/v1\nAdmin        {base_url}/admin/")
+
+
+def demo(values: Mapping[str, str], *, path: Path, is_new: bool) -> None:
+    password = (
+        f"{values['ADMIN_PASSWORD']} (shown once, kept in {path})" if is_new else f"(password in {path})"
+    )
+    say(f"Admin login  {values['ADMIN_USERNAME']}  {password}")
+    say(f"Demo key     {values['DEMO_API_KEY']}")
+    say(f"\n{curl(values)}\n")
+
+
+def curl(values: Mapping[str, str]) -> str:
+    body = {"model": "demo", "messages": [{"role": "user", "content": QUESTION}]}
+    command = ["curl", f"{values['BASE_URL']}/v1/chat/completions"]
+    headers = (f"Authorization: Bearer {values['DEMO_API_KEY']}", "Content-Type: application/json")
+    return shlex.join(
+        [*command, *(word for header in headers for word in ("-H", header)), "-d", json.dumps(body)]
+    )
+
+
+def late(waiting_for: str) -> None:
+    say(f"Not everything is up yet: {waiting_for or 'see /ready'}. What is above works as soon as it is.")

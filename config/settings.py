@@ -1,0 +1,197 @@
+"""Every setting of MCP Connector, read from the environment. Each is described in docs/settings.md."""
+
+from pathlib import Path
+
+import django_stubs_ext
+import environ
+
+django_stubs_ext.monkeypatch()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+env.read_env(BASE_DIR / ".env")
+DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data"))).absolute()
+# What `manage.py up` started and generated: the environment itself always wins over it.
+env.read_env(DATA_DIR / "runtime.env")
+
+# --- secrets -----------------------------------------------------------------------------------------------
+SECRET_KEY = env.str("SECRET_KEY")
+SECRET_ENCRYPTION_KEYS = env.list("SECRET_ENCRYPTION_KEYS")
+
+# --- where things are --------------------------------------------------------------------------------------
+MAX_DB_CONNECTIONS = env.int("MAX_DB_CONNECTIONS", default=20)
+DATABASES = {"default": env.db("DATABASE_URL")}
+DATABASES["default"].setdefault("OPTIONS", {}).update(
+    {
+        "pool": {"min_size": 0, "max_size": MAX_DB_CONNECTIONS, "timeout": 10, "max_idle": 60},
+        "connect_timeout": 5,
+    }
+)
+REDIS_URL = env.str("REDIS_URL")
+
+# --- web ---------------------------------------------------------------------------------------------------
+DEBUG = False
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+CORS_ALLOWED_ORIGINS = env.list("CORS_ORIGINS", default=["http://localhost:3000"])
+CORS_ALLOW_CREDENTIALS = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("SECURE_COOKIES", default=False)
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CHAT_BODY_LIMIT = env.int("CHAT_BODY_LIMIT", default=10 * 1024 * 1024)
+DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("API_BODY_LIMIT", default=1024 * 1024)
+APPEND_SLASH = False
+
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "corsheaders",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "rest_framework",
+    "apikeys",
+    "tools",
+    "connector",
+    "assistants",
+    "config",
+]
+# For the console and the management API. The OpenAI doors pass only what config.asgi gives them.
+MIDDLEWARE = [
+    "config.requests.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["apikeys.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["apikeys.permissions.CanManage"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "apikeys.api.pagination.HeaderPagination",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "config.errors.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "MCP Connector",
+    "DESCRIPTION": "The management API, and the OpenAI-compatible one beside it.",
+    "VERSION": "1",
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.schema.describe_errors",
+    ],
+}
+
+# --- the LLM -----------------------------------------------------------------------------------------------
+OPENAI_API_KEY = env.str("OPENAI_API_KEY", default="")
+OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", default="https://api.openai.com/v1").rstrip("/")
+OPENAI_MODEL = env.str("OPENAI_MODEL", default="gpt-4.1-mini")
+STRANDS_API_KEY = env.str("STRANDS_API_KEY", default="")  # accepted for the order's sake: the SDK needs none
+LLM_CONNECT_TIMEOUT_S = env.float("LLM_CONNECT_TIMEOUT_S", default=5)
+LLM_READ_TIMEOUT_S = env.float("LLM_READ_TIMEOUT_S", default=60)
+RUN_DEADLINE_S = env.float("RUN_DEADLINE_S", default=540)  # below the SDKs' own 600 s
+STREAM_HEARTBEAT_S = env.float("STREAM_HEARTBEAT_S", default=15)
+TOOL_RESULT_LIMIT = env.int("TOOL_RESULT_LIMIT", default=64 * 1024)  # bytes of text that the model is given
+
+# --- supervision: seconds, from the table in docs/operating.md ----------------------------------------------
+SUPERVISOR_LEASE_S = env.float("SUPERVISOR_LEASE_S", default=15)
+SUPERVISOR_HEARTBEAT_S = env.float("SUPERVISOR_HEARTBEAT_S", default=5)
+SUPERVISOR_POLL_S = env.float("SUPERVISOR_POLL_S", default=1)
+SUPERVISOR_HEALTH_S = env.float("SUPERVISOR_HEALTH_S", default=30)
+SUPERVISOR_DRAIN_S = env.float("SUPERVISOR_DRAIN_S", default=8)
+CONNECTOR_HOST_BIND = env.str("CONNECTOR_HOST_BIND", default="")  # host:port for callers on other machines
+MCP_RESULT_LIMIT = env.int("MCP_RESULT_LIMIT", default=16 * 1024 * 1024)
+
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_ROUTES = {"connector.tasks.*": {"queue": "mcp"}}
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_timeout": 5,
+    "socket_connect_timeout": 3,
+    "socket_keepalive": True,
+    "health_check_interval": 5,
+}
+CELERY_BEAT_SCHEDULE = {
+    "check-mcp-servers": {
+        "task": "connector.tasks.check",
+        "schedule": SUPERVISOR_HEALTH_S,
+        "options": {"expires": SUPERVISOR_HEALTH_S},
+    }
+}
+
+# --- logs --------------------------------------------------------------------------------------------------
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "config.requests.RequestIdFilter"}},
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}
+    },
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        "celery": {"level": "WARNING"},
+        "django.request": {"level": "ERROR"},
+        "strands": {"level": "WARNING"},
+        "httpx": {"level": "WARNING"},
+        "mcp": {"level": "ERROR"},
+    },
+}

@@ -1,0 +1,97 @@
+"""The real `manage.py up`, in a folder of its own."""
+
+import contextlib
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Self
+
+import psutil
+
+from config.runner.network import free_port
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+# Empty counts as not set, and keeps what a developer's .env names out of it.
+UNSET = dict.fromkeys(("DATABASE_URL", "REDIS_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL", "HOST"), "")
+
+
+class Installation:
+    """One run of `up`. `output` is what it has printed, line by line, errors included."""
+
+    def __init__(self, data_dir: Path, **environment: str) -> None:
+        self.data_dir = data_dir
+        self.port = free_port()
+        self.output: list[str] = []
+        self.curl = ""
+        self._new: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self.up = subprocess.Popen(
+            [sys.executable, "manage.py", "up"],
+            cwd=ROOT,
+            env=self._clean() | {"PORT": str(self.port)} | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _clean(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        return kept | UNSET | {"DATA_DIR": str(self.data_dir)}
+
+    def _read(self) -> None:
+        with self.up.stdout as lines:
+            for line in lines:
+                self._new.put(line.rstrip("\n"))
+        self._new.put(None)
+
+    def line(self, beginning: str, *, timeout_s: float = 60) -> str:
+        """The first line, from now on, that begins so. Fails with the output when there is none."""
+        deadline = time.monotonic() + timeout_s
+        while (line := self._next(max(deadline - time.monotonic(), 0.01))) is not None:
+            if line.startswith(beginning):
+                return line
+        raise AssertionError("\n".join(self.output))
+
+    def _next(self, timeout_s: float) -> str | None:
+        """None at the end of the output, and after the time."""
+        with contextlib.suppress(queue.Empty):
+            if (line := self._new.get(timeout=timeout_s)) is not None:
+                self.output.append(line)
+                return line
+        return None
+
+    def wait_for_curl(self) -> Self:
+        self.curl = self.line("curl ")
+        return self
+
+    def manage(self, *words: str) -> str:
+        """What a command that is given this DATA_DIR, and nothing else, prints."""
+        return subprocess.run(
+            [sys.executable, "manage.py", *words],
+            cwd=ROOT,
+            env={name: value for name, value in self._clean().items() if name not in UNSET},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        ).stdout
+
+    def processes(self) -> list[psutil.Process]:
+        return psutil.Process(self.up.pid).children(recursive=True)
+
+    def child(self, words: str) -> psutil.Process:
+        [found] = [each for each in self.processes() if words in " ".join(each.cmdline())]
+        return found
+
+    def wait(self, *, timeout_s: float) -> int:
+        """Its exit status, with its output complete."""
+        status = self.up.wait(timeout_s)
+        self._reader.join(timeout=10)
+        while not self._new.empty():
+            self._next(0)
+        return status

@@ -1,0 +1,46 @@
+from pathlib import Path
+
+import pytest
+
+from config.runner import logs
+from config.runner.logs import Log
+
+
+def append(path: Path, text: str) -> None:
+    with path.open("a") as file:
+        file.write(text)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    append(tmp_path / "web.log", "2026-11-22 12:00:00,000 ERROR of an earlier run\n")
+    return tmp_path / "web.log"
+
+
+def test_it_shows_warnings_and_errors_once(path: Path):
+    log = Log(path)
+    append(
+        path, "2026-11-22 12:00:01,000 INFO fine\n2026-11-22 12:00:02,000 ERROR x [-] bad\nERROR:    worse\n"
+    )
+    assert log.troubles() == ["2026-11-22 12:00:02,000 ERROR x [-] bad", "ERROR:    worse"]
+    assert log.troubles() == []
+
+
+def test_it_waits_for_the_end_of_a_line(path: Path):
+    log = Log(path)
+    append(path, "ERROR: half")
+    assert log.troubles() == []
+    append(path, " and half\n")
+    assert log.troubles() == ["ERROR: half and half"]
+
+
+def test_it_stays_within_bounds_while_it_is_written_to(path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(logs, "LIMIT", 1000)
+    log = Log(path)
+    with path.open("a") as writer:
+        for number in range(100):
+            writer.write(f"ERROR: {number} {'x' * 100}\n")
+            writer.flush()
+            assert [line.split()[1] for line in log.troubles()] == [str(number)]
+            assert path.stat().st_size <= 1200
+    assert sorted(file.name for file in path.parent.iterdir()) == ["web.log", "web.log.1"]

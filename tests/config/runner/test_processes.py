@@ -1,0 +1,77 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from config.runner.processes import Program, Running, StartFailed
+from tests.config.runner.programs import IGNORES_SIGTERM, SLEEPS, python
+
+PARENT = """
+import sys, time
+from pathlib import Path
+from config.runner.processes import Running
+from tests.config.runner.programs import SLEEPS, python
+print(Running(python(SLEEPS), Path(sys.argv[1])).popen.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_program_ends_when_its_parent_is_killed(tmp_path: Path):
+    command = [sys.executable, "-c", PARENT, str(tmp_path / "log")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        child = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+    child.wait(timeout=5)
+
+
+def test_it_does_not_hear_the_ctrl_c_of_its_parents_terminal(tmp_path: Path):
+    running = Running(python(SLEEPS), tmp_path / "log")
+    assert os.getsid(running.popen.pid) == running.popen.pid != os.getsid(0)
+    running.stop(timeout_s=5)
+
+
+def test_it_is_asked_to_stop(tmp_path: Path):
+    running = Running(python(SLEEPS), tmp_path / "log")
+    running.stop(timeout_s=5)
+    assert running.popen.returncode == -signal.SIGTERM
+
+
+def test_it_is_killed_when_it_does_not_listen(tmp_path: Path):
+    log = tmp_path / "log"
+    running = Running(python(IGNORES_SIGTERM), log)
+    running.wait_until(lambda: log.read_text() == "on\n", timeout_s=5)
+    running.stop(timeout_s=0.2)
+    assert running.popen.returncode == -signal.SIGKILL
+
+
+def test_waiting_ends_with_the_last_words_of_a_program_that_fails(tmp_path: Path):
+    running = Running(python("print('first'); raise SystemExit('no such thing')"), tmp_path / "log")
+    with pytest.raises(StartFailed, match=r"^child ended: no such thing$"):
+        running.wait_until(lambda: False, timeout_s=10)
+
+
+def test_waiting_ends_in_time(tmp_path: Path):
+    running = Running(python(SLEEPS), tmp_path / "log")
+    began = time.monotonic()
+    with pytest.raises(StartFailed, match="child was not ready in time"):
+        running.wait_until(lambda: False, timeout_s=0.2)
+    assert time.monotonic() - began < 2
+    running.stop(timeout_s=5)
+
+
+def test_words_of_an_earlier_run_are_not_taken_for_its_own(tmp_path: Path):
+    (tmp_path / "log").write_text("an old error\n")
+    running = Running(python("raise SystemExit(3)"), tmp_path / "log")
+    running.popen.wait()
+    assert running.last_words() == "status 3"
+
+
+def test_a_command_that_is_missing_says_so(tmp_path: Path):
+    running = Running(Program("child", ["/nowhere/command"]), tmp_path / "log")
+    running.popen.wait()
+    assert running.last_words() == "/nowhere/command: No such file or directory"

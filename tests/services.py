@@ -1,0 +1,52 @@
+"""A pytest plugin: real PostgreSQL and Redis for the whole run, started before Django's settings load.
+
+They are the ones of `make up`, in a temporary folder, unless DATABASE_URL or REDIS_URL name others. The rest
+of the environment is made here too, so that neither a developer's data nor a real LLM is ever touched.
+"""
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from config.runner import postgres, redis
+from config.runner.processes import Running, Service
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
+    """A wrapper, because it comes before pytest-django's own hook, which loads the settings."""
+    services = ExitStack()
+    early_config.add_cleanup(services.close)
+    prepare_environment(services)
+    yield
+
+
+def prepare_environment(services: ExitStack) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="mcp-connector-tests-"))
+    services.callback(shutil.rmtree, folder, ignore_errors=True)
+    os.environ |= {
+        "DATA_DIR": str(folder),
+        "SECRET_KEY": secrets.token_urlsafe(48),
+        "SECRET_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+        "OPENAI_API_KEY": "",
+        "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",  # discard: refuses at once
+    }
+    if not os.environ.get("DATABASE_URL"):
+        start(postgres.service(folder / "postgres", durable=False), folder, services)
+    if not os.environ.get("REDIS_URL"):
+        start(redis.service(folder / "redis"), folder, services)
+
+
+def start(service: Service, folder: Path, services: ExitStack) -> None:
+    program = service.program()
+    running = Running(program, folder / f"{program.name}.log")
+    services.callback(running.stop, timeout_s=5)
+    running.wait_until(service.is_ready, timeout_s=30)
+    os.environ |= service.environment
