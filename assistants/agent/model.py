@@ -1,6 +1,5 @@
 """Strands' view of an OpenAI-compatible LLM, for one run."""
 
-import logging
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, NoReturn, cast
@@ -19,8 +18,6 @@ from assistants.agent.wire import to_wire
 from assistants.catalogue import Endpoint
 from assistants.errors import UpstreamFailed
 from assistants.events import FinishReason
-
-log = logging.getLogger(__name__)
 
 _FINISH_REASONS: dict[str, FinishReason] = {
     "length": "length",
@@ -108,7 +105,7 @@ class OpenAICompatibleModel(Model):
     def _settle(self, completion: Completion, *, may_call: bool) -> None:
         """Take the round's outcome. Calls of an answer that was cut are not made: so were their arguments."""
         self.finish_reason = _FINISH_REASONS.get(completion.finish_reason or "", "stop")
-        self.calls = completion.calls 
+        self.calls = completion.calls if may_call and self.finish_reason == "stop" else ()
         self.prompt_tokens += completion.prompt_tokens
         self.completion_tokens += completion.completion_tokens
         self._reasoning_field = completion.reasoning_field

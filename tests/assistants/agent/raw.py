@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+Answer = Sequence[bytes | float]
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -14,9 +15,9 @@ def chunked(body: bytes, size: int) -> list[bytes]:
 
 
 class RawUpstream:
-    """Each request gets the next answer; an empty one closes the connection at once."""
+    """Each request gets the next answer: bytes, and pauses in seconds. An empty one closes the connection."""
 
-    def __init__(self, answers: Sequence[Sequence[bytes]]) -> None:
+    def __init__(self, answers: Sequence[Answer]) -> None:
         self.answers = list(answers)
         self.connections = 0
         self.requests = 0
@@ -27,14 +28,17 @@ class RawUpstream:
         try:
             while answer := await self._next_answer(reader):
                 for piece in answer:
-                    writer.write(piece)
-                    await writer.drain()
+                    if isinstance(piece, float):
+                        await asyncio.sleep(piece)
+                    else:
+                        writer.write(piece)
+                        await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             writer.close()
 
-    async def _next_answer(self, reader: asyncio.StreamReader) -> Sequence[bytes]:
+    async def _next_answer(self, reader: asyncio.StreamReader) -> Answer:
         head = await reader.readuntil(b"\r\n\r\n")
         length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
         await reader.readexactly(int(length.split(b":")[1]))
@@ -43,7 +47,7 @@ class RawUpstream:
 
 
 @asynccontextmanager
-async def raw_upstream(*answers: Sequence[bytes]) -> AsyncIterator[RawUpstream]:
+async def raw_upstream(*answers: Answer) -> AsyncIterator[RawUpstream]:
     upstream = RawUpstream(answers)
     async with await asyncio.start_server(upstream._serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]

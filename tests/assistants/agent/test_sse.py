@@ -49,6 +49,11 @@ async def test_a_line_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) ->
         await read(*[b"x" * 10] * 11)
 
 
+async def test_the_limit_on_a_line_is_not_one_on_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "MAX_EVENT_BYTES", 100)
+    assert len(await read(*[b"data: 1\n\ndata:", b" 2\n"] * 20)) == 40
+
+
 async def test_a_stream_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sse, "MAX_STREAM_BYTES", 100)
     with pytest.raises(UpstreamFailed, match="too large"):

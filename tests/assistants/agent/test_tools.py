@@ -27,6 +27,7 @@ from assistants.events import (
 from connector import calls
 from tests.assistants.agent.conftest import Assistant, client_tool, text, tool_messages
 from tests.connector.conftest import BY, Servers, orm, servers, supervise
+from tools import actions as server_actions
 from tools.models import MCPTool, Status
 
 __all__ = ["servers", "supervise"]
@@ -138,19 +139,35 @@ async def test_an_unavailable_server_is_not_offered_but_named(
     helper: Helper, servers: Servers, supervise: Any
 ) -> None:
     supervise()
-    missing = await servers.register(name="Weather", command="no-such-command-here", args=[])
+    missing = await servers.register(name="Weather\nstation", command="no-such-command-here", args=[])
     await servers.wait_until(missing, Status.ERROR)
     await helper.uses(await servers.running(), missing, system_prompt="You help.")
     helper.llm.script({"text": "I cannot see the weather."})
     events = await helper.events()
     [unavailable] = events[-1].unavailable  # type: ignore[union-attr]
-    assert unavailable == UnavailableTool("Weather", unavailable.reason)
+    assert unavailable == UnavailableTool("Weather\nstation", unavailable.reason)
     assert "no-such-command-here" in unavailable.reason
     [body] = helper.llm.bodies()
     prompt, notice = body["messages"][0]["content"].split("\n\n")
     assert prompt == "You help."
     assert notice.startswith("These tool servers are unavailable now")
-    assert f"Weather ({unavailable.reason})" in notice
+    assert f"Weather station ({unavailable.reason})" in notice
+    assert {tool["function"]["name"].split("__")[0] for tool in body["tools"]} == {"fake"}
+
+
+async def test_the_functions_of_a_stopped_server_are_not_offered(
+    helper: Helper, servers: Servers, supervise: Any
+) -> None:
+    supervise()
+    running, stopped = await servers.running(), await servers.running(name="Other")
+    await helper.uses(running, stopped)
+    await servers.act(server_actions.stop, stopped)
+    await servers.wait_until(stopped, Status.STOPPED)
+    helper.llm.script({"text": "Hi"})
+    assert (await helper.events())[-1] == Finished(
+        "stop", 1, (UnavailableTool("Other", "The server is stopped."),)
+    )
+    [body] = helper.llm.bodies()
     assert {tool["function"]["name"].split("__")[0] for tool in body["tools"]} == {"fake"}
 
 
