@@ -14,6 +14,7 @@ import orjson
 from connector import routes
 from connector.credential import TOKEN_HEADER, data_plane_token
 from connector.errors import CallFailed
+from connector.flights import following
 from connector.host import host_id
 from connector.lines import LineSplitter
 from connector.results import CallResult, Progress
@@ -86,7 +87,7 @@ async def _ask(route: Route, request: dict[str, Any], on_progress: OnProgress | 
     body = orjson.dumps({**request, "slot": route.slot, "fence": route.fence})
     session, url = _way(route)
     try:
-        async with session.post(url, data=body) as response:
+        async with following(route), session.post(url, data=body) as response:
             response.raise_for_status()
             return await _read(response, on_progress)
     except aiohttp.ClientConnectorError as error:  # nothing was sent

@@ -25,6 +25,7 @@ from connector.errors import CallFailed
 from connector.observation import Slot
 from connector.results import Progress
 from connector.server_task import ServerTask
+from connector.sweep import owner_lives
 
 SOCKET_PATH_LIMIT = 107  # bytes of sun_path without its NUL
 CALL_LIMIT_S = 600.0
@@ -38,7 +39,9 @@ async def serving(find: Find, *, name: str, bind: str) -> AsyncIterator[tuple[st
     """Serve the sessions; gives the socket's path and the `host:port`. `bind`: empty for this host only."""
     runner = web.AppRunner(_application(find), handler_cancellation=True, access_log=None)
     await runner.setup()
-    path = socket_folder() / f"{name}.sock"
+    folder = socket_folder()
+    _clear(folder)
+    path = folder / f"{name}.sock"
     try:
         await web.UnixSite(runner, str(path)).start()
         yield str(path), await _serve_others(runner, bind) if bind else ""
@@ -65,6 +68,13 @@ def socket_folder() -> Path:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise OSError(f"{folder} must be a folder that only this user can enter.")
     return folder
+
+
+def _clear(folder: Path) -> None:
+    """Sockets of owners that were killed."""
+    for path in folder.glob("*.sock"):
+        if not owner_lives(path.stem):
+            path.unlink(missing_ok=True)
 
 
 def _application(find: Find) -> web.Application:

@@ -3,9 +3,10 @@
 Run as `python -I -S guard.py CONTROL_FD OWNER_PID LEASE_S MARK COMMAND [ARG]...`, with the standard library
 only: it must start fast and not depend on the product. Standard input, output and error belong to the server.
 
-CONTROL_FD is one end of a socket pair. The owner writes lines `<seconds>`: how long its lease still lasts. When
-that time passes without another line the tree is killed; the end of the stream is a request to stop. The guard
-writes `pid N` when the server runs or `exec ERRNO` when it cannot, and `exit N` or `signal N` once it has ended.
+CONTROL_FD is one end of a socket pair. The owner writes lines `<seconds>`: how long its lease still lasts.
+When that time passes without another line the tree is killed; the end of the stream is a request to stop.
+The guard writes `pid N` when the server runs or `exec ERRNO` when it cannot, and `exit N` or `signal N` once
+it has ended.
 """
 
 import contextlib
@@ -16,14 +17,12 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from types import FrameType
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 TERM_GRACE_S = 1.0
 EXEC_FAILED = 127
-PROC = Path("/proc")
 CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # goes on while the machine is suspended
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 CHANGED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)  # ignored since the interpreter started
@@ -46,7 +45,7 @@ def owner_descriptor(pid: int) -> int | None:
         return None
 
 
-def spawn(command: Sequence[str], environment: Mapping[str, str], report: Callable[[str], None]) -> int:
+def spawn(command: list[str], environment: Mapping[str, str], report: Callable[[str], None]) -> int:
     """Fork and execute. The parent-death signal is safe here only because the guard has a single thread."""
     guard = os.getpid()
     read_end, write_end = os.pipe()
@@ -72,13 +71,15 @@ def spawn(command: Sequence[str], environment: Mapping[str, str], report: Callab
 
 def descendants(root: int, child: int) -> list[int]:
     """Every process below `root`. Without /proc (macOS) only `child` is known."""
-    if not PROC.is_dir():
-        return [child]
     children: dict[int, list[int]] = {}
-    for entry in PROC.iterdir():
-        with contextlib.suppress(OSError, ValueError):
-            pid, stat = int(entry.name), (entry / "stat").read_bytes()
-            children.setdefault(int(stat.rpartition(b")")[2].split()[1]), []).append(pid)
+    try:
+        names = os.listdir("/proc")  # noqa: PTH208 - importing pathlib would cost 10 ms a start
+    except OSError:
+        return [child]
+    for name in filter(str.isdigit, names):
+        with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as stat:  # noqa: PTH123
+            parent = stat.read().rpartition(b")")[2].split()[1]
+            children.setdefault(int(parent), []).append(int(name))
     found: list[int] = []
     pending = [root]
     while pending:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import connections
+from django.db import connection
 from django.db.models.functions import Now
 
 from connector.models import Worker
@@ -16,10 +16,13 @@ def nodes_alive() -> list[str]:
     return sorted(seen.values_list("node", flat=True))
 
 
-@sync_to_async
-def workers_alive() -> list[str]:
+async def workers_alive() -> list[str]:
     """As `nodes_alive`, for the probes. Raises django.db.Error when the database is away."""
+    return await sync_to_async(_read, thread_sensitive=False)()
+
+
+def _read() -> list[str]:
     try:
         return nodes_alive()
     finally:
-        connections.close_all()
+        connection.close()

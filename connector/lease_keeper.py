@@ -19,7 +19,7 @@ TICK_S = 0.1
 
 
 class LeaseKeeper:
-    """Measures by a monotonic clock, from before each renewal was sent: never longer than the database does."""
+    """Counts by a monotonic clock from before a renewal was sent: never longer than the database does."""
 
     def __init__(
         self, owner: Owner, timings: Timings, tasks: Mapping[Slot, ServerTask], regained: Callable[[], None]
@@ -44,7 +44,8 @@ class LeaseKeeper:
         database = leases.Database()
         try:
             while True:
-                await asyncio.sleep(await self._renew(database))
+                pause = await self._renew(database)
+                await asyncio.sleep(pause)
         finally:
             await database.close()
 

@@ -6,7 +6,8 @@ touched means that somebody else was first, which is not an error.
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from connector.states import Phase, derive_status
 
 QUERY_DEADLINE_S = 4.0
 MODERN_SINCE = "2026"
+Connection = psycopg.AsyncConnection[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,30 +53,36 @@ class Owned:
 
 
 class Database:
-    """One connection, opened when needed and again after a failure. Raises psycopg.Error, OSError, TimeoutError."""
+    """One connection, opened when needed and again after a failure. Raises DATABASE_ERRORS if it is away."""
 
     def __init__(self) -> None:
-        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._connection: Connection | None = None
         self._lock = asyncio.Lock()
 
     async def fetch(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
-        async with self._lock:
-            try:
-                async with asyncio.timeout(QUERY_DEADLINE_S):
-                    return await self._fetch(statement, values)
-            except BaseException:
-                await self._drop()  # its state is unknown, be it by a failure or by a cancellation
-                raise
+        async with self._connected() as connection:
+            return await _fetch(connection, statement, values)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        async with self._connected() as connection, connection.transaction():
+            yield connection
 
     async def close(self) -> None:
         async with self._lock:
             await self._drop()
 
-    async def _fetch(self, statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-        if self._connection is None:
-            self._connection = await connect()
-        cursor = await self._connection.execute(statement.encode(), values)
-        return await cursor.fetchall() if cursor.description else []
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Connection]:
+        async with self._lock:
+            try:
+                async with asyncio.timeout(QUERY_DEADLINE_S):
+                    if self._connection is None:
+                        self._connection = await connect()
+                    yield self._connection
+            except BaseException:
+                await self._drop()  # its state is unknown, be it by a failure or by a cancellation
+                raise
 
     async def _drop(self) -> None:
         connection, self._connection = self._connection, None
@@ -143,23 +151,29 @@ async def publish(database: Database, owner: Owner, slot: Slot, fence: int, seen
         "error": _jsonb(seen.error),
         "stderr_tail": seen.stderr_tail,
     }
-    await database.fetch(statements.PUBLISH, **_key(owner, slot, fence), **values)
-    await derive(database, slot.server_id)
+    await _write(database, statements.PUBLISH, _key(owner, slot, fence) | values)
 
 
 async def release(database: Database, owner: Owner, slot: Slot, fence: int) -> None:
-    await database.fetch(statements.RELEASE, **_key(owner, slot, fence))
-    await derive(database, slot.server_id)
+    await _write(database, statements.RELEASE, _key(owner, slot, fence))
 
 
-async def derive(database: Database, server_id: int) -> None:
-    """Write the server's status as its instances have it."""
-    rows = await database.fetch(statements.SEEN, server_id=server_id)
-    if not rows:
-        return
-    wanted, replicas, phases, error = rows[0]
-    status = derive_status(wanted=wanted, replicas=replicas, phases=[Phase(phase) for phase in phases])
-    await database.fetch(statements.SET_STATUS, server_id=server_id, status=status, error=_jsonb(error))
+async def _write(database: Database, statement: str, values: dict[str, Any]) -> None:
+    """Change an instance, and with it its server's status: both are seen at once."""
+    server = {"server_id": values["server_id"]}
+    async with database.transaction() as connection:
+        await _fetch(connection, statements.LOCK, server)
+        await _fetch(connection, statement, values)
+        for wanted, replicas, found, error in await _fetch(connection, statements.SEEN, server):
+            phases = [Phase(phase) for phase in found]
+            status = derive_status(wanted=wanted, replicas=replicas, phases=phases)
+            seen = {"status": status, "error": _jsonb(error)}
+            await _fetch(connection, statements.SET_STATUS, server | seen)
+
+
+async def _fetch(connection: Connection, statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+    cursor = await connection.execute(statement.encode(), values)
+    return await cursor.fetchall() if cursor.description else []
 
 
 def _key(owner: Owner, slot: Slot, fence: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from tools.models import MCPTool
 
 
 class Worker(models.Model):
-    """One life of a supervisor. Its name begins with its process id and start time. Only `connector.leases` writes it.
+    """One life of a supervisor; the name begins with its process id and start time. Only `leases` writes it.
 
     `seen_at` is by the database's clock, and empty while the worker drains.
     """

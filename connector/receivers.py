@@ -1,4 +1,4 @@
-"""Hears of changed intent and tells the workers. It is a hint: their poll would find the change a second later."""
+"""Hears of changed intent and tells the workers: a hint, for their poll would find it a second later."""
 
 import logging
 from typing import Any
@@ -29,7 +29,7 @@ def nudge_the_workers(**_: Any) -> None:
     options = {**current_app.conf.broker_transport_options, **_BOUNDED}
     try:
         with current_app.connection_for_write(transport_options=options) as connection:
-            reconcile.apply_async(connection=connection, retry=False)
+            reconcile.apply_async(producer=current_app.amqp.Producer(connection), retry=False)
     except (OperationalError, RedisError, OSError) as error:
         log.warning(
             "The workers could not be nudged (%s); they will notice within their poll.", type(error).__name__

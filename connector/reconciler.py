@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from connector import leases, records, sweep
 from connector.database_errors import DATABASE_ERRORS
@@ -34,6 +35,7 @@ class Reconciler:
         self._timings = timings
         self._database = leases.Database()
         self._published: dict[Slot, Observation] = {}
+        self._recorded: dict[Slot, list[dict[str, Any]]] = {}
         self._unlaunchable: dict[Slot, int] = {}
         self._around = Surroundings(
             owner=owner.name,
@@ -114,14 +116,19 @@ class Reconciler:
     def _let_go(self, slot: Slot) -> None:
         """The database says that the slot is no longer ours."""
         if self.tasks[slot].is_done:
-            del self.tasks[slot]
+            self._forget(slot)
         else:
             self.tasks[slot].stop(hard=True)
+
+    def _forget(self, slot: Slot) -> None:
+        del self.tasks[slot]
+        for known in (self._published, self._recorded, self._unlaunchable):
+            known.pop(slot, None)
 
     async def _settle(self, row: Owned) -> None:
         task, wanted = self.tasks.get(row.slot), row.wanted and not self._draining
         if task is not None and task.is_done:
-            del self.tasks[row.slot]
+            self._forget(row.slot)
             task = None
         if task is not None:
             if not wanted or (task.spec.generation, task.fence) != (row.generation, row.fence):
@@ -159,12 +166,13 @@ class Reconciler:
         seen, catalogue = task.seen, task.catalogue
         if seen is self._published.get(slot):
             return
-        if catalogue is not None:
+        if catalogue is not None and catalogue is not self._recorded.get(slot):
             await self._record(slot, catalogue)
+            self._recorded[slot] = catalogue
         await leases.publish(self._database, self._owner, slot, task.fence, seen)
         self._published[slot] = seen
 
-    async def _record(self, slot: Slot, catalogue: list[dict[str, object]]) -> None:
+    async def _record(self, slot: Slot, catalogue: list[dict[str, Any]]) -> None:
         try:
             await records.record_catalogue(slot.server_id, catalogue)
         except DATABASE_ERRORS:

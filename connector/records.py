@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from django.db import connections
+from django.db import connection
 
 from tools import catalogue
 from tools.launch import LaunchSpec, launch_specs
@@ -26,6 +26,6 @@ async def _in_thread(work: Callable[[], T]) -> T:
         try:
             return work()
         finally:
-            connections.close_all()
+            connection.close()
 
     return await asyncio.to_thread(run)

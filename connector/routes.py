@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from asgiref.sync import sync_to_async
-from django.db import connections
+from django.db import connection
 from django.db.models.functions import Now
 
 from apikeys.feed import FeedCache
@@ -52,12 +52,11 @@ def forget() -> None:
     _cache.clear()
 
 
-@sync_to_async
 def _load(server_id: int) -> tuple[Route, ...] | Unavailable:
     try:
         return _live(server_id) or Unavailable(_reason(server_id))
     finally:
-        connections.close_all()
+        connection.close()  # back to the pool: no request ends here to do it
 
 
 def _live(server_id: int) -> tuple[Route, ...]:
@@ -79,5 +78,5 @@ def _reason(server_id: int) -> str:
 
 
 _cache: FeedCache[int, tuple[Route, ...] | Unavailable] = FeedCache(
-    _load, ["tools_mcptool", "connector_instance"]
+    sync_to_async(_load, thread_sensitive=False), ["tools_mcptool", "connector_instance"]
 )

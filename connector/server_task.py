@@ -39,7 +39,7 @@ class Surroundings:
 
 
 class ServerTask:
-    """`seen` is to be published, `catalogue` (wire JSON) to be recorded before it; `changed` is called when they change.
+    """`seen` is to be published, and `catalogue` (wire JSON) recorded before it, after each `changed`.
 
     `probe=False`: the server is known to be of the older protocol era.
     """
@@ -60,7 +60,8 @@ class ServerTask:
         self._functions: frozenset[str] = frozenset()
         self._connection: Connection | None = None
         self._opening: asyncio.Timeout | None = None
-        self._ready_since: float | None = None
+        self._began = clock()
+        self._stage = "start"
         self._misses = 0
         self._stopping = asyncio.Event()
         self._killed = asyncio.Event()
@@ -127,8 +128,9 @@ class ServerTask:
     async def _run(self) -> None:
         while failure := await self._live():
             log.warning("MCP server %s: %s", self.spec.slug, failure.message)
-            lived_s = clock() - self._ready_since if self._ready_since is not None else 0.0
-            phase, delay = self._restarts.after_exit(now=clock(), lived_s=lived_s)
+            lived_s = clock() - self._began if self._stage == "run" else 0.0
+            crashed = failure.exit_class != ExitClass.UNREACHABLE
+            phase, delay = self._restarts.after_exit(now=clock(), lived_s=lived_s, crashed=crashed)
             error, last_exit = failure.as_error(_now()), failure.as_last_exit()
             self._see(phase, pid=None, restarts=self._restarts.count, error=error, last_exit=last_exit)
             await first_of(self._stopping, within=delay)
@@ -138,7 +140,7 @@ class ServerTask:
 
     async def _live(self) -> Failure | None:
         """One life of the server: why it ended, or None when it was stopped on purpose."""
-        began, self._ready_since, self._misses = clock(), None, 0
+        self._began, self._stage, self._misses = clock(), "start", 0
         self._see(Phase.STARTING)
         mark = f"{self._around.owner}/{self.slot}"
         self._connection = connection = Connection(self.spec, mark=mark, lease_s=self._around.lease_left)
@@ -151,16 +153,15 @@ class ServerTask:
             self._session = self._connection = None
         if self._stopping.is_set():
             return None
-        if self._ready_since is None and isinstance(error, SessionLost):
-            self._probe = False  # some servers of the older era end at an unknown request
-        stage = "start" if self._ready_since is None else "run"
+        if self._stage == "start" and isinstance(error, SessionLost):
+            self._probe = not self._probe  # some servers end at a request of the era that they do not know
         self.seen = replace(self.seen, stderr_tail=connection.stderr_tail)
-        return connection.explain(error, stage=stage, lived_s=clock() - began)
+        return connection.explain(error, stage=self._stage, lived_s=clock() - self._began)
 
     async def _live_on(self, connection: Connection) -> None:
         async with AsyncExitStack() as stack:
             session, listing = await self._open(connection, stack)
-            self._ready_since, self._session = clock(), session
+            self._stage, self._session = "run", session
             pid = connection.process.pid if connection.process is not None else None
             self._healthy(listing, pid=pid, protocol_version=session.protocol_version, started=clock())
             try:
@@ -205,7 +206,8 @@ class ServerTask:
     def _healthy(self, listing: Listing, **changes: Any) -> None:
         self._misses = 0
         self._functions = frozenset(tool["name"] for tool in listing.tools)
-        self.catalogue = listing.tools
+        if listing.tools != self.catalogue:
+            self.catalogue = listing.tools
         error = None
         if listing.complaint:
             error = Failure("tools", ExitClass.INVALID_TOOLS, listing.complaint).as_error(_now())

@@ -57,8 +57,10 @@ free AS (
   FOR UPDATE OF tool SKIP LOCKED
 )
 INSERT INTO connector_instance AS held
-  (server_id, slot, worker_id, fence, expires_at, phase, observed_generation, protocol_version, restarts, stderr_tail)
-SELECT server_id, slot, %(name)s, 1, clock_timestamp() + make_interval(secs => %(lease)s), 'claimed', 0, '', 0, ''
+  (server_id, slot, worker_id, fence, expires_at,
+   phase, observed_generation, protocol_version, restarts, stderr_tail)
+SELECT server_id, slot, %(name)s, 1, clock_timestamp() + make_interval(secs => %(lease)s),
+   'claimed', 0, '', 0, ''
 FROM free
 ON CONFLICT (server_id, slot) DO UPDATE SET
   worker_id = EXCLUDED.worker_id, fence = held.fence + 1, expires_at = EXCLUDED.expires_at, phase = 'claimed',
@@ -69,15 +71,17 @@ RETURNING server_id, slot
 
 OWNED = """
 SELECT held.server_id, held.slot, held.fence,
-  tool.is_enabled AND tool.deleted_at IS NULL AND held.slot < tool.replicas, tool.generation, held.protocol_version
+  tool.is_enabled AND tool.deleted_at IS NULL AND held.slot < tool.replicas,
+  tool.generation, held.protocol_version
 FROM connector_instance held JOIN tools_mcptool tool ON tool.id = held.server_id
 WHERE held.worker_id = %(name)s AND held.expires_at > clock_timestamp()
 """
 
 PUBLISH = """
 UPDATE connector_instance SET
-  phase = %(phase)s, observed_generation = %(generation)s, protocol_version = %(protocol_version)s, pid = %(pid)s,
-  restarts = %(restarts)s, last_exit = %(last_exit)s, error = %(error)s, stderr_tail = %(stderr_tail)s,
+  phase = %(phase)s, observed_generation = %(generation)s, protocol_version = %(protocol_version)s,
+  pid = %(pid)s, restarts = %(restarts)s, last_exit = %(last_exit)s, error = %(error)s,
+  stderr_tail = %(stderr_tail)s,
   started_at = clock_timestamp() - make_interval(secs => %(started_age)s),
   checked_at = clock_timestamp() - make_interval(secs => %(checked_age)s),
   last_healthy_at = coalesce(clock_timestamp() - make_interval(secs => %(healthy_age)s), last_healthy_at)
@@ -88,6 +92,9 @@ RELEASE = """
 UPDATE connector_instance SET worker_id = NULL, expires_at = NULL, phase = 'released', pid = NULL
 WHERE worker_id = %(name)s AND server_id = %(server_id)s AND slot = %(slot)s AND fence = %(fence)s
 """
+
+# Before anything else in a transaction that ends in SET_STATUS: of two owners the later one sees both.
+LOCK = "SELECT FROM tools_mcptool WHERE id = %(server_id)s FOR UPDATE"
 
 SEEN = """
 SELECT tool.is_enabled AND tool.deleted_at IS NULL, tool.replicas,

@@ -1,4 +1,4 @@
-"""Where an instance stands, and when it is tried again. Pure: no process, no database, no clock of its own."""
+"""Where an instance stands, and when it is tried again. Pure: no process, database or clock of its own."""
 
 import random
 from collections import deque
@@ -63,12 +63,16 @@ class Restarts:
     _in_a_row: int = 0
     _exits: deque[float] = field(default_factory=deque)
 
-    def after_exit(self, *, now: float, lived_s: float) -> tuple[Phase, float]:
-        """The phase to wait in, and for how many seconds. `now` is monotonic; `lived_s` counts from ready."""
+    def after_exit(self, *, now: float, lived_s: float, crashed: bool = True) -> tuple[Phase, float]:
+        """The phase to wait in, and for how many seconds. `lived_s` is 0 if it never was ready.
+
+        A remote server that cannot be reached has not `crashed`: it is tried at least every minute.
+        """
         self.count += 1
         self._in_a_row = 1 if lived_s >= HEALTHY_AFTER_S else self._in_a_row + 1
-        self._exits.append(now)
-        while self._exits[0] <= now - CRASH_WINDOW_S:
+        if crashed:
+            self._exits.append(now)
+        while self._exits and self._exits[0] <= now - CRASH_WINDOW_S:
             self._exits.popleft()
         if len(self._exits) > CRASHES_IN_WINDOW:
             return Phase.CRASH_LOOP, random.uniform(*CRASH_LOOP_RETRY_S)  # noqa: S311 - jitter, not a secret
@@ -77,14 +81,14 @@ class Restarts:
 
 def backoff_s(attempt: int) -> float:
     """Seconds before the `attempt`-th restart in a row, counted from 1, with 50 to 100 % of jitter."""
-    longest = min(BACKOFF_CAP_S, BACKOFF_FIRST_S * 2 ** min(attempt - 1, 10))
+    longest = min(BACKOFF_CAP_S, BACKOFF_FIRST_S * 2.0 ** min(attempt - 1, 10))
     return longest * random.uniform(0.5, 1)  # noqa: S311 - jitter, not a secret
 
 
 def derive_status(*, wanted: bool, replicas: int, phases: Collection[Phase]) -> Status:
     """What a server is, from the phases of its instances that have a live owner."""
     if not wanted:
-        return Status.STOPPED
+        return Status.RUNNING if phases else Status.STOPPED  # until it is really gone
     serving = [phase for phase in phases if phase in SERVING]
     if len(serving) >= replicas and all(phase == Phase.READY for phase in serving):
         return Status.RUNNING

@@ -1,4 +1,4 @@
-"""The truth about servers that no worker speaks for. For any process; everything else is the owners' to say."""
+"""The truth about servers that no worker speaks for; all else is for their owners to say."""
 
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
@@ -22,8 +22,7 @@ NO_WORKER = {
 
 def ask_for_checks() -> None:
     """Every supervisor checks what it has not checked lately."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, CHECK])
+    _tell(CHECK)
 
 
 @transaction.atomic
@@ -44,3 +43,9 @@ def _correct(server: MCPTool, *, someone_works: bool) -> None:
         status, error = Status.ERROR, {**NO_WORKER, "at": at}
     if status != server.status:
         MCPTool.objects.filter(pk=server.pk).update(status=status, error=error)
+        _tell(MCPTool._meta.db_table)
+
+
+def _tell(what: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, what])

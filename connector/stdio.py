@@ -1,7 +1,7 @@
 """A stdio MCP server as a child process, under its guard: lines in, lines out, and how it ended.
 
-The server's environment is built from nothing, no shell is involved, and its end is told by the process itself:
-a pipe stays open as long as any grandchild holds it.
+The server's environment is built from nothing and no shell is involved. Its end is told by the process: a
+pipe stays open as long as any grandchild holds it.
 """
 
 import asyncio
@@ -23,8 +23,7 @@ WRITE_DEADLINE_S = 10.0
 STDIN_CLOSED_GRACE_S = 1.0
 TERMINATED_GRACE_S = 2.0
 LAST_WORDS_S = 0.05
-_LINES_AHEAD = 256
-_CHUNK = 64 * 1024
+READ_AHEAD = 1024 * 1024  # bytes of lines that nobody has taken yet
 
 
 class ServerStuck(Exception):
@@ -40,7 +39,7 @@ def environment(own: Mapping[str, str]) -> dict[str, str]:
 
 
 class StdioProcess(asyncio.SubprocessProtocol):
-    """One guarded server. `exited` is set when it has ended, `ended` when its guard and the whole tree have."""
+    """One guarded server. `exited`: it has ended. `ended`: its guard and the whole tree have."""
 
     def __init__(self, *, line_limit: int) -> None:
         self.pid: int | None = None
@@ -53,6 +52,8 @@ class StdioProcess(asyncio.SubprocessProtocol):
         self._stderr = b""
         self._splitter = LineSplitter(line_limit)
         self._lines: asyncio.Queue[bytes | Oversized | None] = asyncio.Queue()
+        self._ahead = 0
+        self._is_paused = False
         self._writable = asyncio.Event()
         self._writable.set()
         self._transport: asyncio.SubprocessTransport | None = None
@@ -62,7 +63,7 @@ class StdioProcess(asyncio.SubprocessProtocol):
     async def start(
         cls, command: Sequence[str], *, env: Mapping[str, str], mark: str, lease_s: float, line_limit: int
     ) -> "StdioProcess":
-        """`lease_s`: for how long it may run until the first `beat`. Raises OSError when no process can be made."""
+        """`lease_s`: for how long it may run until the first `beat`. Raises OSError."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         control = str(theirs.fileno())
@@ -103,7 +104,8 @@ class StdioProcess(asyncio.SubprocessProtocol):
     @property
     def tree_is_gone(self) -> bool:
         """As far as the guard told: it reports the server's end, and ends only when nothing is left."""
-        return self.ended.is_set() and (self.exit_code, self.exit_signal, self.exec_errno) != (None, None, None)
+        reported = (self.exit_code, self.exit_signal, self.exec_errno)
+        return self.ended.is_set() and reported != (None, None, None)
 
     @property
     def stderr_tail(self) -> str:
@@ -112,7 +114,9 @@ class StdioProcess(asyncio.SubprocessProtocol):
     async def lines(self) -> AsyncIterator[bytes | Oversized]:
         """What the server writes to standard output, until it closes it or ends."""
         while (line := await self._lines.get()) is not None:
-            if self._lines.qsize() == _LINES_AHEAD // 2:
+            self._ahead -= _size(line)
+            if self._is_paused and self._ahead <= READ_AHEAD:
+                self._is_paused = False
                 self._stdout().resume_reading()
             yield line
 
@@ -160,8 +164,10 @@ class StdioProcess(asyncio.SubprocessProtocol):
             self._stderr = (self._stderr + data)[-STDERR_KEPT:]
             return
         for line in self._splitter.feed(data):
+            self._ahead += _size(line)
             self._lines.put_nowait(line)
-        if self._lines.qsize() >= _LINES_AHEAD:
+        if self._ahead > READ_AHEAD and not self._is_paused:
+            self._is_paused = True
             self._stdout().pause_reading()
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
@@ -236,6 +242,11 @@ class StdioProcess(asyncio.SubprocessProtocol):
             asyncio.get_running_loop().remove_reader(self._control)
             self._control.close()
             self._control = None
+
+
+def _size(line: bytes | Oversized) -> int:
+    """With what an empty line costs in memory."""
+    return 100 + (len(line) if isinstance(line, bytes) else 0)
 
 
 async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:

@@ -1,4 +1,4 @@
-"""Holds the MCP servers of a worker: one thread, one event loop, stopped by draining. It knows nothing of Celery."""
+"""Holds the MCP servers of a worker: one thread with one event loop. It knows nothing of Celery."""
 
 import asyncio
 import logging

@@ -25,8 +25,9 @@ def new_owner() -> str:
 
 
 def owner_lives(owner: str) -> bool:
-    pid, _, rest = owner.partition("-")
-    return start_time(int(pid)) == int(rest.partition("-")[0])
+    """Raises ValueError for what is no owner's name."""
+    pid, started, _ = owner.split("-")
+    return start_time(int(pid)) == int(started)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def kill_strays() -> int:
 
 
 def kill_marked(mark: str) -> int:
-    """Kill what is left of one's own server: before it starts, and after a guard that ended without its tree."""
+    """Kill what is left of a server of one's own: before it starts, or after its guard was killed."""
     left = [process for process in marked() if f"{process.owner}/{process.server}" == mark]
     for process in left:
         process.kill()

@@ -1,4 +1,4 @@
-"""Tasks of the queue `mcp`, and the periodic check. They are hints: what should run stands in the database."""
+"""The tasks of the queue `mcp`. They are hints: what should run stands in the database."""
 
 from celery import shared_task
 

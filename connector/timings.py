@@ -8,7 +8,7 @@ from django.conf import settings
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Of a 15 s lease the owner gives up after 12 s without renewal and the guard after 13 s, in proportion."""
+    """Of a lease of 15 s the owner gives up after 12 s without renewal, the guard after 13 s."""
 
     lease: float = 15
     heartbeat: float = 5

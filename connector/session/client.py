@@ -30,7 +30,7 @@ from connector.session.transports import Streams
 PAGE_LIMIT = 50
 TOOL_LIMIT = 500
 CLIENT = Implementation(name="mcp-connector", version="1")
-_RAW: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
+_RAW: TypeAdapter[Any] = TypeAdapter(dict[str, Any])
 _SESSION_GONE = "Session terminated"  # how the SDK words HTTP 404 on a session
 
 
@@ -56,7 +56,7 @@ class Session:
     @classmethod
     @asynccontextmanager
     async def open(cls, streams: Streams, *, probe: bool = True) -> AsyncIterator[Self]:
-        """Connected and greeted. `probe=False` skips `server/discover`, for a server known to be of the older era.
+        """Connected and greeted. `probe=False` skips `server/discover`: the server is of the older era.
 
         Raises ProtocolMismatch, SessionLost, or what the transport raises. Enter and leave it in one task.
         """
@@ -99,7 +99,7 @@ class Session:
     async def call(
         self, function: str, arguments: dict[str, Any], on_progress: Callable[[Progress], None] | None
     ) -> CallResult:
-        """Cancelling it cancels the request at the server. Raises CallFailed, and SessionLost with the session."""
+        """Cancelling it cancels the request at the server. Raises CallFailed, or SessionLost."""
 
         async def report(progress: float, total: float | None, message: str | None) -> None:
             if on_progress is not None:
@@ -179,7 +179,7 @@ def _lost(error: MCPError) -> SessionLost:
 
 
 def _failed_call(error: MCPError) -> CallResult:
-    """A protocol error that names this call is a result for the model to read; anything else fails the call."""
+    """An error that the server gives for this call is a result for the model to read."""
     if error.code == CONNECTION_CLOSED or error.message == _SESSION_GONE:
         raise SessionLost("The server ended during the call.") from error
     if error.code == OUTPUT_TOO_LARGE or (error.code == PARSE_ERROR and TOO_LARGE_TEXT in error.message):

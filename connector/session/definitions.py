@@ -1,4 +1,4 @@
-"""Tool definitions as servers send them: repaired where that is harmless, refused one by one where it is not."""
+"""Tool definitions as servers send them: repaired where that is harmless, else refused one by one."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""The SDK's dispatcher, made tolerant: a broken tool costs that tool, and the end of the stream is noticed."""
+"""The SDK's dispatcher, made tolerant: a broken tool costs that tool. The end of the stream is noticed."""
 
 import asyncio
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from connector.session.definitions import sift
 
 
 class TolerantDispatcher(JSONRPCDispatcher[TransportContext]):
-    """`ended` is set once the transport has closed; `refused` holds the names of tools dropped from listings."""
+    """`ended` is set once the transport has closed; `refused` names the tools dropped from listings."""
 
     def __init__(self, read_stream: Any, write_stream: Any) -> None:
         super().__init__(read_stream, write_stream)

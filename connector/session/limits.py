@@ -1,4 +1,4 @@
-"""A bound on what a remote server may answer: too large a message becomes an error for the call that waits for it.
+"""A bound on what a remote server may answer: too large a message becomes an error for its call.
 
 The SDK bounds an event by ending the whole stream, and does not bound a JSON body.
 """
@@ -15,7 +15,7 @@ TOO_LARGE_TEXT = "The answer is over the limit"
 
 
 class CappedTransport(httpx2.AsyncBaseTransport):
-    """Messages of up to `limit` bytes pass. What is compressed although we asked for no compression does not."""
+    """Messages of up to `limit` bytes pass; what is compressed, although we asked otherwise, does not."""
 
     def __init__(self, inner: httpx2.AsyncBaseTransport, limit: int) -> None:
         self._inner = inner
@@ -60,7 +60,8 @@ class _CappedEvents(_Capped):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         splitter = LineSplitter(self._limit)
         async for chunk in self._inner:
-            lines = [too_large(line) if isinstance(line, Oversized) else line for line in splitter.feed(chunk)]
+            fed = splitter.feed(chunk)
+            lines = [too_large(line) if isinstance(line, Oversized) else line for line in fed]
             if lines:
                 yield b"\n".join(lines) + b"\n"
 

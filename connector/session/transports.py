@@ -131,9 +131,9 @@ def _http_client(headers: Mapping[str, str], *, limit: int) -> httpx2.AsyncClien
     )
 
 
-_within_origin = sse.sse_within_origin
+_within_origin = sse.sse_within_origin  # type: ignore[attr-defined]
 
 
 def _raise_sse_limit(limit: int) -> None:
     """The SDK's SSE client (2.3) has no parameter for the size of an event, which it caps at 1 MiB."""
-    sse.sse_within_origin = functools.partial(_within_origin, max_event_size=limit + SLACK)
+    sse.sse_within_origin = functools.partial(_within_origin, max_event_size=limit + SLACK)  # type: ignore[attr-defined]

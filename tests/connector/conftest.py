@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -53,11 +54,19 @@ async def wait_for(condition: Callable[[], Any], *, within_s: float = 8) -> Any:
 class Servers:
     """MCP servers, registered and looked at as the rest of the product does."""
 
+    def __init__(self, settings: Any) -> None:
+        self._settings = settings
+
     async def register(self, *switches: str, name: str = "fake", **fields: Any) -> MCPTool:
         fields.setdefault("connection_type", "stdio")
         if fields["connection_type"] == "stdio":
-            fields.setdefault("command", sys.executable)
+            fields.setdefault("command", "python")
             fields.setdefault("args", [str(SERVERS / "fake.py"), *switches])
+        else:
+            self._settings.ALLOWED_PRIVATE_HOSTS = [
+                *self._settings.ALLOWED_PRIVATE_HOSTS,
+                urlsplit(fields["url"]).netloc,
+            ]
         return await orm(actions.register)(name=name, by=BY, **fields)
 
     async def act(self, verb: Callable[..., Any], server: MCPTool, **options: Any) -> None:
@@ -81,8 +90,8 @@ class Servers:
 
 
 @pytest.fixture
-def servers(transactional_db: None) -> Servers:
-    return Servers()
+def servers(transactional_db: None, settings: Any) -> Servers:
+    return Servers(settings)
 
 
 @pytest.fixture
@@ -97,7 +106,8 @@ def supervise(transactional_db: None) -> Iterator[Callable[..., Supervisor]]:
         return supervisor
 
     yield start
-    assert all([supervisor.stop(hard=True) for supervisor in started])
+    ended = [supervisor.stop(hard=True) for supervisor in started]
+    assert all(ended)
 
 
 @pytest.fixture
@@ -125,6 +135,8 @@ class OwnerProcess:
         command = [sys.executable, "-m", "tests.connector.owner", node]
         self.process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, cwd=ROOT)
         OURS.add(self.process.pid)
+
+    def wait_until_up(self) -> None:
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == b"up\n"
 
@@ -143,6 +155,7 @@ def owner_process(transactional_db: None) -> Iterator[Callable[[str], OwnerProce
 
     def start(node: str = "mcp@other") -> OwnerProcess:
         started.append(OwnerProcess(node))
+        started[-1].wait_until_up()
         return started[-1]
 
     yield start

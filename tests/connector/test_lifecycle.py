@@ -18,7 +18,7 @@ async def pid_of(caller: Any, server: MCPTool) -> str:
     return str((await caller(server, "pid")).content[0]["text"])
 
 
-async def test_it_runs_a_registered_server_and_answers_a_call(servers: Any, supervise: Any, caller: Any) -> None:
+async def test_a_registered_server_runs_and_answers(servers: Any, supervise: Any, caller: Any) -> None:
     supervise()
     server = await servers.running()
     result = await caller(server, "echo", word="hello", nothing=None)

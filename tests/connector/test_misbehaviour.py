@@ -3,13 +3,15 @@
 import asyncio
 import os
 import signal
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from connector.errors import CallFailed
+from connector.models import Instance
 from connector.states import Phase
-from tests.connector.conftest import SERVERS, wait_for
+from tests.connector.conftest import FAST, SERVERS, wait_for
 from tools import actions
 from tools.models import Status, ToolFunction
 
@@ -24,7 +26,10 @@ async def cancellations(caller: Any, server: Any) -> int:
     return int((await caller(server, "cancelled")).content[0]["text"])
 
 
-async def test_a_command_that_does_not_exist_is_an_error_with_a_reason(servers: Any, supervise: Any) -> None:
+async def test_a_command_that_does_not_exist_is_an_error_with_a_reason(
+    servers: Any, supervise: Any, settings: Any
+) -> None:
+    settings.MCP_ALLOWED_COMMANDS = ["no-such-command"]
     supervise()
     server = await servers.register(command="no-such-command", args=[])
     row = await servers.wait_until(server, Status.ERROR, within_s=2)
@@ -43,10 +48,7 @@ async def test_a_server_that_ends_at_once_is_tried_again_and_then_left_alone(
     server = await servers.register(args=["-c", script])
 
     async def looping() -> bool:
-        try:
-            return bool((await servers.instance(server)).phase == Phase.CRASH_LOOP)
-        except Exception:
-            return False
+        return await Instance.objects.filter(server=server, phase=Phase.CRASH_LOOP).aexists()
 
     await wait_for(looping)
     row, instance = await servers.row(server), await servers.instance(server)
@@ -140,6 +142,25 @@ async def test_sixteen_megabytes_pass_in_a_moment(servers: Any, supervise: Any, 
     assert len(result.content[0]["text"]) == 15_000_000
 
 
+async def test_a_server_that_stops_reading_is_restarted_and_its_calls_fail(
+    servers: Any, supervise: Any, caller: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("connector.stdio.WRITE_DEADLINE_S", 0.3)
+    supervise(timings=replace(FAST, health=60))
+    server = await servers.running()
+    pid = (await servers.instance(server)).pid
+    await caller(server, "deafen")
+    unheard = asyncio.create_task(caller(server, "echo", timeout_s=30))
+    await asyncio.sleep(0.1)
+    assert (await failure(caller(server, "echo", word="x" * 500_000))).code == "server_restarting"
+
+    async def replaced() -> bool:
+        return bool((await servers.instance(server)).pid not in (pid, None))
+
+    assert (await failure(unheard)).code == "server_restarting"
+    await wait_for(replaced)
+
+
 async def test_cancelling_a_call_tells_the_server(servers: Any, supervise: Any, caller: Any) -> None:
     supervise()
     server = await servers.running()
@@ -202,9 +223,7 @@ async def test_a_tool_that_says_it_failed_is_a_result(servers: Any, supervise: A
     assert (await caller(await servers.running(), "fail")).is_error
 
 
-async def test_a_server_that_stops_answering_is_restarted(
-    servers: Any, supervise: Any, caller: Any
-) -> None:
+async def test_a_server_that_stops_answering_is_restarted(servers: Any, supervise: Any, caller: Any) -> None:
     supervise()
     server = await servers.running()
     pid = (await servers.instance(server)).pid

@@ -6,6 +6,7 @@ import signal
 from typing import Any
 
 import psutil
+import pytest
 from django.utils import timezone
 
 from connector import leases, routes, sweep
@@ -77,11 +78,15 @@ async def test_a_frozen_owner_is_killed_by_its_guards_before_its_lease_ends(
     server = await servers.running()
     supervise(node="mcp@here")
     first = (await servers.instance(server)).worker_id
+    call = asyncio.create_task(caller(server, "sleep", s=60, timeout_s=60))
+    await asyncio.sleep(0.1)
     other.signal(signal.SIGSTOP)
     while (instance := await servers.instance(server)).fence == 1 or instance.worker_id is None:
         await asyncio.sleep(0.05)
     assert not [process for process in of_ours() if process.owner == first]
     await wait_for(lambda: answers(caller, server))
+    with pytest.raises(CallFailed, match="moved to another worker"):
+        await asyncio.wait_for(call, 2)
     other.signal(signal.SIGCONT)
     await asyncio.sleep(1)
     assert {process.owner for process in of_ours()} == {instance.worker_id}

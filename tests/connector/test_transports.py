@@ -16,6 +16,7 @@ from connector import calls
 from connector.errors import CallFailed
 from connector.results import Progress
 from tests.connector.conftest import SERVERS, wait_for
+from tests.ports import listed_port
 from tools import actions
 from tools.models import MCPTool, Status
 
@@ -25,9 +26,7 @@ REMOTE = {"sse": ("sse", "/sse"), "streamable_http": ("streamable-http", "/mcp")
 class Remote:
     def __init__(self, connection_type: str) -> None:
         self._transport, path = REMOTE[connection_type]
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = listed_port()
         self.url = f"http://127.0.0.1:{self.port}{path}"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -61,6 +60,20 @@ def remote() -> Iterator[Callable[[str], Remote]]:
     yield start
     for one in started:
         one.kill()
+
+
+@pytest.fixture
+def small_results(settings: Any, supervise: Any) -> None:
+    """A supervisor whose limit is 100 kB."""
+    settings.MCP_RESULT_LIMIT = 100_000
+    supervise()
+
+
+@pytest.fixture
+def patient(monkeypatch: Any, supervise: Any) -> None:
+    """A supervisor that tries again soon, however long it takes."""
+    monkeypatch.setattr("connector.states.BACKOFF_CAP_S", 0.3)
+    supervise()
 
 
 @pytest.fixture(scope="module")
@@ -102,10 +115,8 @@ async def test_a_result_of_two_megabytes_arrives(
 
 @pytest.mark.parametrize("connection_type", ["stdio", "sse", "streamable_http"])
 async def test_a_result_over_the_limit_fails_its_call_alone(
-    servers: Any, supervise: Any, caller: Any, lasting: Any, connection_type: str, settings: Any
+    servers: Any, small_results: Any, caller: Any, lasting: Any, connection_type: str
 ) -> None:
-    settings.MCP_RESULT_LIMIT = 100_000
-    supervise()
     server = await register(servers, connection_type, lasting)
     with pytest.raises(CallFailed) as failed:
         await caller(server, "big", size=200_000, timeout_s=4)
@@ -127,9 +138,8 @@ async def test_progress_arrives_while_the_call_runs(
 
 @pytest.mark.parametrize("connection_type", ["sse", "streamable_http"])
 async def test_a_remote_server_that_went_is_used_again_when_it_is_back(
-    servers: Any, supervise: Any, caller: Any, remote: Any, connection_type: str
+    servers: Any, patient: Any, caller: Any, remote: Any, connection_type: str
 ) -> None:
-    supervise()
     there = remote(connection_type)
     server = await servers.register(connection_type=connection_type, url=there.url)
     await servers.wait_until(server, Status.RUNNING)
@@ -168,3 +178,10 @@ async def test_a_remote_server_that_is_not_there_is_an_error_with_a_reason(
     assert "canary" not in str(row.error)
     await servers.act(actions.stop, server)
     await wait_for(lambda: servers.wait_until(server, Status.STOPPED))
+
+
+async def test_a_command_installed_beside_us_is_found(servers: Any, supervise: Any, caller: Any) -> None:
+    supervise()
+    server = await servers.running(command="mcp-server-time", args=[])
+    result = await caller(server, "get_current_time", timezone="Asia/Shanghai")
+    assert "+08:00" in result.content[0]["text"]

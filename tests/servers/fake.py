@@ -18,12 +18,12 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 SWITCHES = set(sys.argv[1:])
 OBJECT = {"type": "object"}
-NAMES = ("echo", "sleep", "crash", "pid", "big", "environment", "cancelled", "grow", "progress", "fail")
 cancelled: list[Any] = []
 running: dict[Any, threading.Event] = {}
 grown: list[str] = []
@@ -39,7 +39,9 @@ def send(message: dict[str, Any]) -> None:
 
 def tools(params: dict[str, Any]) -> dict[str, Any]:
     offered: list[Any] = [
-        {"name": name, "description": f"Does {name}.", "inputSchema": OBJECT} for name in (*NAMES, *grown)
+        {"name": name, "description": f"Does {name}.", "inputSchema": OBJECT}
+        for name in TOOLS
+        if name != "grown" or grown
     ]
     if "broken-tool" in SWITCHES:
         offered += [{"name": "broken", "inputSchema": "nonsense"}, 7, {"inputSchema": OBJECT}]
@@ -49,39 +51,39 @@ def tools(params: dict[str, Any]) -> dict[str, Any]:
     return {"tools": offered}
 
 
-def call(request_id: Any, name: str, arguments: dict[str, Any], token: Any) -> dict[str, Any] | None:
-    match name:
-        case "crash":
-            os._exit(arguments.get("code", 7))
-        case "sleep":
-            if running[request_id].wait(arguments.get("s", 1)):
-                return None
-            return text("slept")
-        case "progress":
-            for step in (1, 2, 3):
-                progress = {"progressToken": token, "progress": step, "total": 3, "message": f"step {step}"}
-                send({"method": "notifications/progress", "params": progress})
-                time.sleep(0.02)
-            return text("done")
-        case "grow":
-            grown.append("grown")
-            send({"method": "notifications/tools/list_changed"})
-            return text("grown")
-        case "big":
-            return text("x" * arguments["bytes"])
-        case "environment":
-            return text(json.dumps(dict(os.environ)))
-        case "cancelled":
-            return text(json.dumps(len(cancelled)))
-        case "pid":
-            return text(str(os.getpid()))
-        case "fail":
-            return {**text("it failed"), "isError": True}
-    return text(json.dumps(arguments))
-
-
 def text(value: str) -> dict[str, Any]:
     return {"content": [{"type": "text", "text": value}]}
+
+
+def sleep(arguments: dict[str, Any], request_id: Any) -> dict[str, Any] | None:
+    was_cancelled = running[request_id].wait(arguments.get("s", 1))
+    return None if was_cancelled else text("slept")
+
+
+def grow(arguments: dict[str, Any], request_id: Any) -> dict[str, Any]:
+    grown.append("grown")
+    send({"method": "notifications/tools/list_changed"})
+    return text("grown")
+
+
+def deafen(arguments: dict[str, Any], request_id: Any) -> dict[str, Any]:
+    SWITCHES.add("deaf")
+    return text("deaf after the next message")
+
+
+TOOLS: dict[str, Callable[[dict[str, Any], Any], dict[str, Any] | None]] = {
+    "echo": lambda arguments, _: text(json.dumps(arguments)),
+    "sleep": sleep,
+    "crash": lambda arguments, _: os._exit(arguments.get("code", 7)),
+    "pid": lambda *_: text(str(os.getpid())),
+    "big": lambda arguments, _: text("x" * arguments["bytes"]),
+    "environment": lambda *_: text(json.dumps(dict(os.environ))),
+    "cancelled": lambda *_: text(str(len(cancelled))),
+    "grow": grow,
+    "grown": lambda *_: text("grown"),
+    "deafen": deafen,
+    "fail": lambda *_: {**text("it failed"), "isError": True},
+}
 
 
 def answer(message: dict[str, Any]) -> None:
@@ -96,8 +98,7 @@ def answer(message: dict[str, Any]) -> None:
     elif method == "tools/list":
         send({"id": request_id, "result": tools(params)})
     elif method == "tools/call":
-        token = params.get("_meta", {}).get("progressToken")
-        result = call(request_id, params["name"], params.get("arguments") or {}, token)
+        result = TOOLS[params["name"]](params.get("arguments") or {}, request_id)
         if result is not None:
             send({"id": request_id, "result": result})
     elif method == "server/discover" and "modern-dies" in SWITCHES:
@@ -125,6 +126,8 @@ def main() -> None:
         with Path(log).open("a") as starts:
             starts.write(f"{os.getpid()}\n")
     for line in sys.stdin:
+        while "deaf" in SWITCHES:
+            time.sleep(1)
         message = json.loads(line)
         if message.get("method") == "notifications/cancelled":
             cancelled.append(message["params"]["requestId"])

@@ -1,0 +1,67 @@
+"""Who may call a worker, and from where."""
+
+import stat
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from connector import calls
+from connector.credential import TOKEN_HEADER, data_plane_token
+from connector.errors import CallFailed
+
+CALL = {"slot": 0, "fence": 1, "function": "echo", "arguments": {}, "timeout_s": 1, "progress": False}
+
+
+async def post(socket: str, body: dict[str, Any], token: str) -> tuple[int, str]:
+    connector = aiohttp.UnixConnector(socket)
+    async with (
+        aiohttp.ClientSession(connector=connector, headers={TOKEN_HEADER: token}) as session,
+        session.post("http://worker/call", json=body) as response,
+    ):
+        return response.status, await response.text()
+
+
+@pytest.mark.parametrize("token", ["", "wrong", "Ünicode".encode().decode("latin-1")])
+async def test_a_caller_without_the_token_is_refused(servers: Any, supervise: Any, token: str) -> None:
+    supervise()
+    instance = await servers.instance(await servers.running())
+    body = {**CALL, "server_id": instance.server_id}
+    assert (await post(instance.worker.socket, body, token))[0] == 403
+    assert (await post(instance.worker.socket, body, data_plane_token()))[0] == 200
+
+
+async def test_a_stale_fence_is_refused(servers: Any, supervise: Any) -> None:
+    supervise()
+    instance = await servers.instance(await servers.running())
+    body = {**CALL, "server_id": instance.server_id, "fence": instance.fence - 1}
+    status, answer = await post(instance.worker.socket, body, data_plane_token())
+    assert (status, '"stale_fence"' in answer) == (200, True)
+
+
+async def test_the_socket_is_for_this_user_alone(servers: Any, supervise: Any) -> None:
+    supervise()
+    socket = Path((await servers.instance(await servers.running())).worker.socket)
+    assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
+    assert len(str(socket)) < 108
+
+
+async def test_another_machine_calls_over_tcp(
+    servers: Any, supervise: Any, caller: Any, monkeypatch: Any
+) -> None:
+    supervise(bind="127.0.0.1:0")
+    server = await servers.running()
+    monkeypatch.setattr(calls, "host_id", lambda: "another machine")
+    assert (await caller(server, "echo")).content[0]["text"] == "{}"
+
+
+async def test_another_machine_cannot_call_a_worker_without_an_address(
+    servers: Any, supervise: Any, caller: Any, monkeypatch: Any
+) -> None:
+    supervise()
+    server = await servers.running()
+    monkeypatch.setattr(calls, "host_id", lambda: "another machine")
+    with pytest.raises(CallFailed) as failed:
+        await caller(server, "echo")
+    assert failed.value.code == "server_unavailable"

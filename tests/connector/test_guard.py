@@ -1,0 +1,132 @@
+"""The guard by itself, run as it runs in production."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from connector import guard
+from connector.host import start_time
+
+MARK = "1-1-test/1.0"
+TREE = """
+import signal, subprocess, sys, time
+for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP): signal.signal(number, signal.SIG_IGN)
+below = subprocess.Popen([sys.executable, "-c", "import os, time; os.setsid(); time.sleep(60)"])
+print(below.pid, flush=True)
+time.sleep(60)
+"""
+
+
+class Guarded:
+    def __init__(self, *command: str) -> None:
+        self.control, theirs = socket.socketpair()
+        self.control.settimeout(5)
+        arguments = [str(theirs.fileno()), str(os.getpid()), "30", MARK, *command]
+        self.process = subprocess.Popen(
+            [sys.executable, "-I", "-S", guard.__file__, *arguments],
+            pass_fds=[theirs.fileno()],
+            stdout=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+        )
+        theirs.close()
+
+    def hear(self) -> str:
+        return self.control.recv(100).decode().strip()
+
+    def tree(self) -> list[int]:
+        assert self.process.stdout is not None
+        below = int(self.process.stdout.readline())
+        return [int(self.hear().removeprefix("pid ")), below]
+
+    def close(self) -> None:
+        self.control.close()
+        self.process.communicate(timeout=5)
+
+
+@pytest.fixture
+def guarded() -> Iterator[Callable[..., Guarded]]:
+    started: list[Guarded] = []
+
+    def start(*command: str) -> Guarded:
+        started.append(Guarded(*command))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+def all_gone(pids: list[int], *, within_s: float) -> bool:
+    until = time.monotonic() + within_s
+    while any(start_time(pid) is not None for pid in pids):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def test_it_reports_the_pid_and_passes_the_exit_code_on(guarded: Callable[..., Guarded]) -> None:
+    one = guarded(sys.executable, "-c", "raise SystemExit(42)")
+    assert one.hear().startswith("pid ")
+    assert one.hear() == "exit 42"
+    assert one.process.wait(5) == 42
+
+
+def test_it_reports_the_signal_that_killed_the_server(guarded: Callable[..., Guarded]) -> None:
+    one = guarded("sleep", "60")
+    os.kill(int(one.hear().removeprefix("pid ")), signal.SIGKILL)
+    assert one.hear() == "signal 9"
+    assert one.process.wait(5) == 137
+
+
+def test_it_reports_why_a_command_cannot_run(guarded: Callable[..., Guarded]) -> None:
+    assert guarded("no-such-command").hear() == "exec 2"
+
+
+def test_a_stubborn_tree_ends_when_the_owner_lets_go(guarded: Callable[..., Guarded]) -> None:
+    one = guarded(sys.executable, "-c", TREE)
+    pids = one.tree()
+    one.control.close()
+    assert all_gone(pids, within_s=2)
+
+
+def test_a_tree_ends_when_its_guard_is_asked_to(guarded: Callable[..., Guarded]) -> None:
+    one = guarded(sys.executable, "-c", TREE)
+    pids = one.tree()
+    one.process.terminate()
+    assert all_gone(pids, within_s=2)
+
+
+def test_a_tree_ends_at_once_when_the_lease_was_not_renewed(guarded: Callable[..., Guarded]) -> None:
+    one = guarded(sys.executable, "-c", TREE)
+    pids = one.tree()
+    one.control.send(b"1.0\n")
+    time.sleep(0.3)
+    one.control.send(b"2.0\n")
+    assert not all_gone(pids, within_s=1.2)
+    assert all_gone(pids, within_s=1.5)
+
+
+def test_the_server_itself_dies_with_its_guard(guarded: Callable[..., Guarded]) -> None:
+    one = guarded("sleep", "60")
+    pid = int(one.hear().removeprefix("pid "))
+    one.process.kill()
+    assert all_gone([pid], within_s=0.5)
+
+
+def test_the_server_starts_with_ordinary_signals(guarded: Callable[..., Guarded]) -> None:
+    one = guarded("sleep", "60")
+    pid = int(one.hear().removeprefix("pid "))
+    status = dict(line.split(":\t") for line in status_of(pid))
+    assert int(status["SigBlk"], 16) == int(status["SigIgn"], 16) == 0
+
+
+def status_of(pid: int) -> list[str]:
+    return [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line]
