@@ -2,12 +2,13 @@
 FROM python:3.12-slim-bookworm AS build
 WORKDIR /build
 COPY pyproject.toml requirements.lock ./
-# uv from the lock's own hash, then with it what the product needs, none of the tools that build and test it.
+# uv from the lock's own hash; with it what the product needs and the demo's MCP server, but no tool that builds or tests.
 RUN awk '/^uv==/ {uv = 1} uv {print} uv && !/\\$/ {exit}' requirements.lock > uv.lock \
     && pip install --no-cache-dir --require-hashes -r uv.lock \
     && uv venv /opt/venv \
     && uv pip install --no-cache --python /opt/venv/bin/python --compile-bytecode \
-        --require-hashes --constraints requirements.lock -r pyproject.toml mcp-server-time
+        --require-hashes --constraints requirements.lock -r pyproject.toml \
+        "$(grep -o '^mcp-server-time==[^ ]*' requirements.lock)"
 
 FROM python:3.12-slim-bookworm
 RUN useradd --system --uid 10001 --home-dir /tmp --shell /usr/sbin/nologin connector

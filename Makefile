@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SYNCED := .venv/.synced
+# As pip does: trust whom the machine trusts.
+export UV_SYSTEM_CERTS ?= 1
 
 .PHONY: up test check lock clean
 
@@ -24,7 +26,7 @@ check: $(SYNCED)  ## what can be said about the code without running it
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 
 lock: $(SYNCED)  ## resolve pyproject.toml anew
-	@$(BIN)/uv pip compile --system-certs --universal --generate-hashes --all-extras --no-emit-index-url pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --universal --generate-hashes --all-extras --no-emit-index-url pyproject.toml -o requirements.lock
 
 clean:  ## forget the environment and the caches, never the data
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
@@ -37,5 +39,5 @@ $(SYNCED): requirements.lock
 		echo "Setting up .venv" && $(PYTHON) -m venv .venv && \
 		awk '/^uv==/ {uv = 1} uv {print} uv && !/\\$$/ {exit}' requirements.lock > .venv/uv.lock && \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock; }
-	@$(BIN)/uv pip sync --quiet --system-certs --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 	@touch $(SYNCED)

@@ -10,7 +10,16 @@ from django.http import HttpRequest
 
 from apikeys.models import AuditEntry
 
-UNTOLD = {"version", "created_at", "updated_at", "key_hash", "previous_key_hash", "embedding", "embedder"}
+UNTOLD = {
+    "version",
+    "created_at",
+    "updated_at",
+    "last_used_at",
+    "key_hash",
+    "previous_key_hash",
+    "embedding",
+    "embedder",
+}
 """Fields that say nothing of what somebody did."""
 
 

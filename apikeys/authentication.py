@@ -1,43 +1,28 @@
 """Who is calling. `authenticate` answers from memory; the change feed empties that memory."""
 
-from dataclasses import dataclass
-from datetime import datetime
-
-from asgiref.sync import sync_to_async
-from django.db import connection
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from apikeys import keys
-from apikeys.errors import InvalidApiKey
+from apikeys import keys, last_used, networks
+from apikeys.database import in_thread
+from apikeys.errors import InvalidApiKey, NetworkNotAllowed
 from apikeys.feed import FeedCache
 from apikeys.models import ApiKey
+from apikeys.principal import Limits, Principal
+
+__all__ = ["ApiKeyAuthentication", "Principal", "authenticate"]
 
 SCHEME = "Bearer"
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """The caller behind a verified key. It stands where DRF puts a user."""
+async def authenticate(authorization: str | None, address: str = "") -> Principal:
+    """The principal of an `Authorization` header that came from an IP address.
 
-    id: int
-    name: str
-    key_prefix: str
-    can_manage: bool
-    can_call_assistant: bool
-    is_disabled: bool
-    expires_at: datetime | None
-    """When this key stops to work: at its expiry, or with the grace period of a rotation."""
-
-    is_authenticated = True
-
-
-async def authenticate(authorization: str | None) -> Principal:
-    """The principal of an `Authorization` header. Raises InvalidApiKey."""
+    Raises InvalidApiKey and NetworkNotAllowed.
+    """
     key_hash = keys.hash_key(_bearer_key(authorization))
-    principal = await _principals.get(key_hash)
-    return _require_usable(principal)
+    return _admitted(await _principals.get(key_hash), address)
 
 
 def _bearer_key(authorization: str | None) -> str:
@@ -47,6 +32,14 @@ def _bearer_key(authorization: str | None) -> str:
     if scheme.lower() != SCHEME.lower() or not keys.is_well_formed(key):
         raise InvalidApiKey("The API key is not valid: it should look like ak-123456-... and be sent whole.")
     return key
+
+
+def _admitted(principal: Principal | None, address: str) -> Principal:
+    principal = _require_usable(principal)
+    if not networks.allow(principal.networks, address):
+        raise NetworkNotAllowed
+    last_used.note(principal.id)
+    return principal
 
 
 def _require_usable(principal: Principal | None) -> Principal:
@@ -64,7 +57,7 @@ class ApiKeyAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Principal, None]:
         key = _bearer_key(request.headers.get("Authorization"))
-        return _require_usable(_find(keys.hash_key(key))), None
+        return _admitted(_find(keys.hash_key(key)), request.META.get("REMOTE_ADDR", "")), None
 
     def authenticate_header(self, request: Request) -> str:
         return SCHEME
@@ -83,16 +76,11 @@ def _find(key_hash: str) -> Principal | None:
         can_call_assistant=row.can_call_assistant,
         is_disabled=row.is_disabled,
         expires_at=min((end for end in ends if end is not None), default=None),
+        limits=Limits(*(getattr(row, name) for name in Limits.names())),
+        networks=networks.parse(row.allowed_networks),
     )
 
 
-def _load(key_hash: str) -> Principal | None:
-    try:
-        return _find(key_hash)
-    finally:
-        connection.close()  # back to the pool: a door has no request_finished to do it
-
-
 _principals: FeedCache[str, Principal | None] = FeedCache(
-    sync_to_async(_load, thread_sensitive=False), ["apikeys_apikey"], maxsize=10_000
+    in_thread(_find), ["apikeys_apikey"], maxsize=10_000
 )

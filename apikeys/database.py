@@ -1,12 +1,31 @@
-"""Connections outside the ORM, for what must wait on the database without a thread: the feed, the leases."""
+"""The database for what runs in an event loop: connections without a thread, and the ORM in one."""
 
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import psycopg
-from django.db import connections
+from asgiref.sync import sync_to_async
+from django.db import connection, connections
 
 CONNECT_TIMEOUT_S = 3
 STATEMENT_TIMEOUT_S = 3
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def in_thread(query: Callable[P, T]) -> Callable[P, Awaitable[T]]:
+    """`query`, awaitable: it runs in a thread of its own, and leaves no connection behind."""
+
+    @wraps(query)
+    def releasing(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return query(*args, **kwargs)
+        finally:
+            connection.close()  # back to the pool: a door has no request_finished to do it
+
+    return sync_to_async(releasing, thread_sensitive=False)
 
 
 async def connect() -> psycopg.AsyncConnection[Any]:

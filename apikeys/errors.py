@@ -1,3 +1,6 @@
+from collections.abc import Mapping
+from typing import Any
+
 from rest_framework.exceptions import APIException, AuthenticationFailed, PermissionDenied
 
 
@@ -17,14 +20,41 @@ class CallingRequired(PermissionDenied):
     default_detail = "This API key may not call assistants: it lacks the permission can_call_assistant."
 
 
+class NetworkNotAllowed(PermissionDenied):
+    default_code = "network_not_allowed"
+    default_detail = "This API key may not be used from your address."
+
+
 class Conflict(APIException):
-    """409: what was asked for cannot be, given what else there is."""
+    """409: what was asked for cannot be, given what else there is. `details` name that, for programs."""
 
     status_code = 409
     default_code = "conflict"
+
+    def __init__(self, message: str, code: str, **details: Any) -> None:
+        super().__init__(message, code)
+        self.details = details
 
 
 class DatabaseUnavailable(APIException):
     status_code = 503
     default_code = "database_unavailable"
     default_detail = "The database does not answer. Try again in a few seconds."
+
+
+class LimitReached(APIException):
+    """429. `headers` say when to come back, if it is worth it."""
+
+    status_code = 429
+
+    def __init__(self, message: str, code: str, headers: Mapping[str, str]) -> None:
+        super().__init__(message, code)
+        self.headers = headers
+
+
+class LimitsUnavailable(APIException):
+    """For keys with limits, while those cannot be counted and RATE_LIMIT_FAILS_OPEN is false."""
+
+    status_code = 503
+    default_code = "limits_unavailable"
+    default_detail = "The limits of this API key cannot be checked at the moment. Try again in a few seconds."

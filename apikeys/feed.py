@@ -104,13 +104,22 @@ V = TypeVar("V")
 
 
 class FeedCache(Generic[K, V]):
-    """What `load` answered, until the feed tells of a change in `tables`. Misses for one key load once."""
+    """What `load` answered, until the feed tells of a change in `tables`. Misses for one key load once.
+
+    Nothing is kept for longer than `max_age_s`.
+    """
 
     def __init__(
-        self, load: Callable[[K], Awaitable[V]], tables: Iterable[str], *, maxsize: int = 1024
+        self,
+        load: Callable[[K], Awaitable[V]],
+        tables: Iterable[str],
+        *,
+        maxsize: int = 1024,
+        max_age_s: float = float("inf"),
     ) -> None:
         self._load = load
         self._maxsize = maxsize
+        self._max_age_s = max_age_s
         self._entries: OrderedDict[K, tuple[float, V]] = OrderedDict()
         self._loading: dict[K, asyncio.Task[V]] = {}
         subscribe(tables, self.clear)
@@ -119,10 +128,15 @@ class FeedCache(Generic[K, V]):
         self._entries.clear()
         self._loading.clear()  # a load under way may have read what was before the change
 
+    def put(self, key: K, value: V) -> None:
+        """What is known to be true now, newer than any load under way."""
+        self._loading.pop(key, None)
+        self._store(key, time.monotonic(), value)
+
     async def get(self, key: K) -> V:
         """The value for `key`. Raises what `load` raises, and caches no failure."""
         entry = self._entries.get(key)
-        if entry is not None and time.monotonic() - entry[0] <= max_age():
+        if entry is not None and time.monotonic() - entry[0] <= min(self._max_age_s, max_age()):
             return entry[1]
         task = self._loading.get(key)
         if task is None:

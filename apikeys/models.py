@@ -1,4 +1,3 @@
-from ipaddress import ip_network
 from typing import Any, Self
 
 from django.core.exceptions import ValidationError
@@ -7,6 +6,8 @@ from django.core.validators import MinValueValidator, ProhibitNullCharactersVali
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+
+from apikeys import networks
 
 no_nul = ProhibitNullCharactersValidator()
 """PostgreSQL keeps no NUL in a text: refuse it with a message rather than fail on it."""
@@ -17,17 +18,19 @@ name_taken: dict[str, Any] = {
     "violation_error_message": "The name is taken: names differ by more than their case.",
 }
 at_least_one = MinValueValidator(1)
+MOST_NETWORKS = 100
 
 
-def validate_networks(networks: Any) -> None:
+def validate_networks(value: Any) -> None:
     """A list of IPv4 or IPv6 networks in CIDR notation."""
-    if not isinstance(networks, list):
+    if not (isinstance(value, list) and all(isinstance(network, str) for network in value)):
         raise ValidationError("Give a list of networks, for example 10.0.0.0/8.")
-    for network in networks:
-        try:
-            ip_network(network)
-        except (TypeError, ValueError):
-            raise ValidationError("Give networks in CIDR notation, for example 10.0.0.0/8.") from None
+    if len(value) > MOST_NETWORKS:
+        raise ValidationError(f"At most {MOST_NETWORKS} networks.")
+    try:
+        networks.parse(value)
+    except ValueError:
+        raise ValidationError("Give networks in CIDR notation, for example 10.0.0.0/8.") from None
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
@@ -87,6 +90,22 @@ class ApiKey(models.Model):
     def assistant_ids(self) -> list[int]:
         """The assistants that it may call; `Assistant.api_keys` is the relation's other end."""
         return sorted(assistant.pk for assistant in self.assistants.all())
+
+
+class TokenUsage(models.Model):
+    """What a key spent in a month (UTC), which is named by its first day."""
+
+    api_key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="token_usage")
+    month = models.DateField()
+    tokens = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["api_key", "month"], name="tokenusage_key_month_unique")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.api_key} {self.month:%Y-%m}: {self.tokens}"
 
 
 class AuditEntry(models.Model):

@@ -1,6 +1,7 @@
 """What can be done to assistants and their providers. Views, the admin and commands call these alone."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -9,10 +10,29 @@ from django.db.models import F
 
 from apikeys import audit
 from apikeys.audit import Actor
+from apikeys.errors import Conflict
 from apikeys.models import ApiKey
-from assistants.models import Assistant, Provider
+from apikeys.validation import clean
+from assistants import names
+from assistants.models import Assistant, Conversation, Provider, Run, RunStatus, ToolCall
 from tools.models import MCPTool
 from tools.names import slugify
+
+_OWN = {"id", "name", "slug", "version", "created_at", "updated_at"}
+"""What a copy does not share with its original."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """A server for an assistant, with all of its functions (None) or these. A selection keeps the pinned."""
+
+    server: MCPTool
+    functions: list[str] | None = None
+    pinned: tuple[str, ...] = ()
+
+
+Tools = Iterable[MCPTool | ToolUse]
+"""A server alone keeps the functions that were chosen of it before; a new one is used whole."""
 
 
 @transaction.atomic
@@ -21,17 +41,24 @@ def create(
     name: str,
     by: Actor,
     slug: str = "",
-    tools: Iterable[MCPTool] = (),
+    aliases: Iterable[str] = (),
+    tools: Tools = (),
     api_keys: Iterable[ApiKey] = (),
     **fields: Any,
 ) -> Assistant:
-    """A new assistant; its slug is made from its name where none is given. Raises ValidationError."""
+    """A new assistant; without a slug it gets one made of its name. Raises ValidationError and Conflict."""
     assistant = Assistant(name=name, slug=slug or slugify(name), **fields)
-    assistant.full_clean()
+    names.require_free_slug(assistant.slug)
+    clean(assistant)
     assistant.save(force_insert=True)
-    audit.created(assistant, by=by)
-    assistant.tools.set(tools)
-    assistant.api_keys.set(api_keys)
+    _relate(assistant, aliases, tools, api_keys)
+    audit.created(
+        assistant,
+        by=by,
+        aliases=_aliases(assistant),
+        tools=_tools(assistant),
+        api_key_ids=_api_key_ids(assistant),
+    )
     return assistant
 
 
@@ -40,25 +67,42 @@ def update(
     assistant: Assistant,
     *,
     by: Actor,
-    tools: Iterable[MCPTool] | None = None,
+    aliases: Iterable[str] | None = None,
+    tools: Tools | None = None,
     api_keys: Iterable[ApiKey] | None = None,
     **changes: Any,
 ) -> Assistant:
-    """Change an assistant; None leaves its tools or keys as they are. Raises ValidationError."""
+    """Change an assistant; None leaves its aliases, tools or keys. Raises ValidationError and Conflict."""
     if changes.get("slug", assistant.slug) != assistant.slug:
         raise ValidationError({"slug": "A slug cannot be changed: callers name the assistant by it."})
-    for name, value in changes.items():
-        setattr(assistant, name, value)
-    assistant.full_clean()
-    with audit.changing(assistant, by=by):
+    with audit.changing(
+        assistant,
+        by=by,
+        aliases=lambda: _aliases(assistant),
+        tools=lambda: _tools(assistant),
+        api_key_ids=lambda: _api_key_ids(assistant),
+    ):
+        for name, value in changes.items():
+            setattr(assistant, name, value)
+        clean(assistant)
         assistant.save(update_fields=[*changes, "updated_at"])
-    if tools is not None:
-        assistant.tools.set(tools)
-    if api_keys is not None:
-        assistant.api_keys.set(api_keys)
+        _relate(assistant, aliases, tools, api_keys)
     Assistant.objects.filter(pk=assistant.pk).update(version=F("version") + 1)
     assistant.refresh_from_db(fields=["version"])
     return assistant
+
+
+def duplicate(assistant: Assistant, *, by: Actor, name: str = "", slug: str = "") -> Assistant:
+    """A copy, tools included. Its aliases cannot be the same, and no key may call it yet."""
+    ours = {field.attname: field.value_from_object(assistant) for field in Assistant._meta.concrete_fields}
+    free_name, free_slug = names.for_copy(assistant)
+    return create(
+        by=by,
+        name=name or free_name,
+        slug=slug or (slugify(name) if name else free_slug),
+        tools=[ToolUse(link.mcp_tool, link.functions, tuple(link.pinned)) for link in assistant.uses],
+        **{name: value for name, value in ours.items() if name not in _OWN},
+    )
 
 
 @transaction.atomic
@@ -72,30 +116,104 @@ def grant(assistant: Assistant, api_key: ApiKey) -> None:
     assistant.api_keys.add(api_key)
 
 
+def _aliases(assistant: Assistant) -> list[str]:
+    return sorted(assistant.alias_rows.values_list("name", flat=True))
+
+
+def _tools(assistant: Assistant) -> list[Any]:
+    links = assistant.assistant_tools.order_by("mcp_tool_id")
+    return list(links.values("mcp_tool_id", "functions", "pinned"))
+
+
+def _api_key_ids(assistant: Assistant) -> list[int]:
+    return sorted(assistant.api_keys.values_list("pk", flat=True))
+
+
+def _relate(
+    assistant: Assistant,
+    aliases: Iterable[str] | None,
+    tools: Tools | None,
+    api_keys: Iterable[ApiKey] | None,
+) -> None:
+    if aliases is not None:
+        names.set_aliases(assistant, set(aliases))
+    if tools is not None:
+        _use(assistant, list(tools))
+    if api_keys is not None:
+        assistant.api_keys.set(api_keys)
+
+
+def _use(assistant: Assistant, tools: list[MCPTool | ToolUse]) -> None:
+    assistant.tools.set(tool.server if isinstance(tool, ToolUse) else tool for tool in tools)
+    for tool in tools:
+        if isinstance(tool, ToolUse):
+            _require_known_functions(tool)
+            links = assistant.assistant_tools.filter(mcp_tool=tool.server)
+            links.update(functions=tool.functions, pinned=list(tool.pinned))
+
+
+def _require_known_functions(use: ToolUse) -> None:
+    """Of a server that was never seen running any name may be right."""
+    known = set(use.server.functions.values_list("name", flat=True))
+    unknown = {*(use.functions or ()), *use.pinned} - known
+    if known and unknown:
+        names = ", ".join(sorted(unknown))
+        raise ValidationError({"tools": f"The server {use.server.slug} offers no function {names}."})
+
+
+# --- providers ---
+
+
 @transaction.atomic
 def add_provider(*, name: str, default_model: str, by: Actor, **fields: Any) -> Provider:
-    """A new LLM service. Raises ValidationError."""
+    """A new LLM service. Raises ValidationError and Conflict."""
     provider = Provider(name=name, default_model=default_model, **fields)
-    provider.full_clean()
+    clean(provider)
     provider.save(force_insert=True)
     audit.created(provider, by=by)
     return provider
 
 
 @transaction.atomic
-def delete_provider(provider: Provider, *, by: Actor) -> None:
-    """Raises ProtectedError while an assistant uses it."""
+def update_provider(provider: Provider, *, by: Actor, **changes: Any) -> Provider:
+    """Raises Conflict and ValidationError. A stored key never follows its provider to another address."""
+    moves = changes.get("base_url", provider.base_url) != provider.base_url
+    if moves and provider.api_key and "api_key" not in changes:
+        raise ValidationError({"api_key": "Give the key again: the address is another one."})
+    with audit.changing(provider, by=by):
+        for name, value in changes.items():
+            setattr(provider, name, value)
+        clean(provider)
+        provider.save(update_fields=[*changes, "updated_at"])
+    Provider.objects.filter(pk=provider.pk).update(version=F("version") + 1)
+    return provider
+
+
+@transaction.atomic
+def delete_provider(provider: Provider, *, by: Actor, force: bool = False) -> None:
+    """Raises Conflict while assistants use it; `force` gives them the provider of the environment."""
+    users = list(provider.assistants.order_by("slug"))
+    if users and not force:
+        slugs = ", ".join(assistant.slug for assistant in users)
+        raise Conflict(f"Assistants use it: {slugs}. With ?force=true they lose it.", "in_use")
+    for assistant in users:
+        update(assistant, by=by, provider=None)
     audit.deleted(provider, by=by)
     provider.delete()
 
 
+# --- runs and sessions ---
+
+
 @transaction.atomic
-def update_provider(provider: Provider, *, by: Actor, **changes: Any) -> Provider:
-    """Raises ValidationError."""
-    for name, value in changes.items():
-        setattr(provider, name, value)
-    provider.full_clean()
-    with audit.changing(provider, by=by):
-        provider.save(update_fields=[*changes, "updated_at"])
-    Provider.objects.filter(pk=provider.pk).update(version=F("version") + 1)
-    return provider
+def delete_conversation(conversation: Conversation, *, by: Actor) -> None:
+    """What was said in its runs goes with it; the runs themselves stay, for the usage."""
+    audit.deleted(conversation, by=by)
+    ToolCall.objects.filter(run__conversation=conversation).update(arguments=None, result=None)
+    conversation.runs.update(answer=None)
+    conversation.delete()
+
+
+def fail_abandoned_runs() -> int:
+    """How many there were."""
+    return Run.objects.abandoned().update(status=RunStatus.FAILED, error="abandoned")

@@ -15,12 +15,13 @@ class AssistantForm(forms.ModelForm[Assistant]):
         model = Assistant
         fields = [
             "name", "slug", "description", "system_prompt", "provider", "model", "parameters", "max_rounds",
-            "is_enabled", "api_keys",
+            "store_bodies", "is_enabled", "api_keys",
         ]  # fmt: skip
 
 
 class AssistantToolInline(admin.TabularInline[AssistantTool, Assistant]):
     model = AssistantTool
+    fields = ["mcp_tool", "functions"]
     autocomplete_fields = ["mcp_tool"]
     extra = 1
 
@@ -71,6 +72,11 @@ class ProviderForm(forms.ModelForm[Provider]):
     class Meta:
         model = Provider
         fields = ["name", "kind", "base_url", "api_key", "default_model"]
+
+    def clean(self) -> dict[str, Any] | None:
+        if "base_url" in self.changed_data and self.instance.api_key and not self.data.get("api_key"):
+            self.add_error("api_key", "Give the key again: the address is another one.")
+        return super().clean()
 
     def clean_api_key(self) -> str:
         return str(self.cleaned_data["api_key"] or self.instance.api_key)

@@ -5,17 +5,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import connection
 
 from apikeys.authentication import Principal
+from apikeys.database import in_thread
 from apikeys.feed import FeedCache
 from assistants.errors import ModelNotFound
 from assistants.models import Assistant, AssistantQuerySet, AssistantTool, Provider
 from tools.models import MCPTool, ToolFunction
 
 TABLES = (
+    "assistants_alias",
     "assistants_assistant",
     "assistants_assistant_api_keys",
     "assistants_assistanttool",
@@ -24,7 +24,7 @@ TABLES = (
     "tools_toolfunction",
 )
 OPENAI_BASE_URL = "https://api.openai.com/v1"
-_SLUG = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +76,12 @@ class AssistantEntry:
     functions: tuple[FunctionEntry, ...]
     servers: tuple[ServerEntry, ...]
     api_key_ids: frozenset[int]
+    store_bodies: bool = False
 
 
-async def find(slug: str, principal: Principal) -> AssistantEntry:
-    """The assistant that the caller named as `model`. Raises ModelNotFound."""
-    entry = await _by_slug.get(slug) if _SLUG.fullmatch(slug) else None
+async def find(name: str, principal: Principal) -> AssistantEntry:
+    """The assistant that the caller named as `model`, by slug or alias. Raises ModelNotFound."""
+    entry = await _by_name.get(name) if _NAME.fullmatch(name) else None
     if entry is None or principal.id not in entry.api_key_ids:
         raise ModelNotFound
     return entry
@@ -91,24 +92,18 @@ async def callable_by(principal: Principal) -> tuple[AssistantEntry, ...]:
     return await _by_key.get(principal.id)
 
 
-@sync_to_async
-def _load(slug: str) -> AssistantEntry | None:
-    try:
-        row = _rows().filter(is_enabled=True, slug=slug).first()
-        return _entry(row) if row else None
-    finally:
-        connection.close()  # back to the pool: a door has no request_finished to do it
+@in_thread
+def _load(name: str) -> AssistantEntry | None:
+    row = _rows().filter(is_enabled=True).named(name).first()
+    return _entry(row) if row else None
 
 
-@sync_to_async
+@in_thread
 def _load_callable(key_id: int) -> tuple[AssistantEntry, ...]:
-    try:
-        return tuple(_entry(row) for row in _rows().callable_by(key_id).order_by("slug"))
-    finally:
-        connection.close()
+    return tuple(_entry(row) for row in _rows().callable_by(key_id).order_by("slug"))
 
 
-_by_slug: FeedCache[str, AssistantEntry | None] = FeedCache(_load, TABLES)
+_by_name: FeedCache[str, AssistantEntry | None] = FeedCache(_load, TABLES)
 _by_key: FeedCache[int, tuple[AssistantEntry, ...]] = FeedCache(_load_callable, TABLES)
 
 
@@ -125,16 +120,18 @@ def _entry(row: Assistant) -> AssistantEntry:
         name=row.name,
         created=int(row.created_at.timestamp()),
         system_prompt=row.system_prompt,
-        endpoint=_endpoint(row.provider, row.model),
+        endpoint=endpoint(row.provider, row.model),
         parameters=row.parameters,
         max_rounds=row.max_rounds,
         functions=tuple(_functions(links)),
         servers=tuple(_server(link.mcp_tool) for link in links),
         api_key_ids=frozenset(key.pk for key in row.api_keys.all()),
+        store_bodies=row.store_bodies,
     )
 
 
-def _endpoint(provider: Provider | None, model: str) -> Endpoint:
+def endpoint(provider: Provider | None, model: str = "") -> Endpoint:
+    """Without a provider, the one of the environment; without a model, the provider's default."""
     if provider is None:
         return Endpoint(settings.OPENAI_BASE_URL, settings.OPENAI_API_KEY, model or settings.OPENAI_MODEL)
     base_url = provider.base_url.rstrip("/") or OPENAI_BASE_URL

@@ -1,6 +1,7 @@
 """What happens during a run, in order: the only language between the agent and the doors."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
@@ -26,13 +27,17 @@ class ToolStarted:
 
 @dataclass(frozen=True, slots=True)
 class ToolFinished:
-    """`error` is a code: of `connector.errors`, or `tool_error` where the tool itself says that it failed."""
+    """`error` is a code: of `connector.errors`, or `tool_error` where the tool itself says that it failed.
+
+    `content` is what the model is given of the result: blocks with a `text`, or with something else.
+    """
 
     call_id: str
     public_name: str
     status: Literal["ok", "error"]
     duration_ms: int
     error: str | None = None
+    content: Sequence[Mapping[str, Any]] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ class ClientToolCalls:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens, summed over the rounds. Comes once, before Finished."""
+    """Tokens, summed over the rounds so far. Comes before each tool call, and at last before Finished."""
 
     prompt_tokens: int
     completion_tokens: int

@@ -1,12 +1,20 @@
 """What assistants and providers must keep to beyond their fields. Messages are for people."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
+from django.core.validators import RegexValidator
 
 RESERVED_SLUGS = {"auto"}
+validate_alias = RegexValidator(
+    r"\A[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}\Z",
+    "Use letters, digits and . _ : / @ -, starting with a letter or digit.",
+)
 _PARAMETERS = {"temperature", "top_p", "max_tokens", "reasoning_effort", "extra"}
+_EFFORT = re.compile(r"[a-z_-]{1,32}")
+_MOST_BYTES = 64 * 1024
 _OURS = {"model", "messages", "stream", "stream_options", "tools", "tool_choice", "n"}
 
 
@@ -26,9 +34,34 @@ def _parameters_problem(parameters: Any) -> str | None:
         return f"Not known: {', '.join(unknown)}. What only your LLM knows goes into `extra`."
     if taken := sorted(parameters.get("extra", {}).keys() & _OURS):
         return f"`extra` may not set {', '.join(taken)}."
-    if b"\\u0000" in orjson.dumps(parameters):
-        return "Null characters are not allowed."
+    return _sampling_problem(parameters) or _storage_problem(parameters)
+
+
+def _sampling_problem(parameters: Mapping[str, Any]) -> str | None:
+    for name, most in (("temperature", 2), ("top_p", 1)):
+        if not _is_number(parameters.get(name, 0), most):
+            return f"`{name}` is a number from 0 to {most}."
+    limit = parameters.get("max_tokens", 1)
+    if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit < 2**31:
+        return "`max_tokens` is a whole number from 1."
+    effort = parameters.get("reasoning_effort", "low")
+    if not isinstance(effort, str) or not _EFFORT.fullmatch(effort):
+        return "`reasoning_effort` is a word, for example low."
     return None
+
+
+def _is_number(value: Any, most: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most
+
+
+def _storage_problem(parameters: Mapping[str, Any]) -> str | None:
+    try:
+        wire = orjson.dumps(parameters)
+    except orjson.JSONEncodeError:
+        return "Numbers beyond 64 bits, broken Unicode and very deep nesting are not allowed."
+    if len(wire) > _MOST_BYTES:
+        return f"At most {_MOST_BYTES:,} bytes."
+    return "Null characters are not allowed." if rb"\u0000" in wire else None
 
 
 def provider_errors(*, base_url: str, api_key: Any) -> dict[str, str]:

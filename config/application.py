@@ -1,7 +1,7 @@
 """Which handler answers a path, and what lives as long as a web process.
 
-Doors (the OpenAI API, the probes) pass two middlewares and hold no database connection; everything else is
-Django as usual; static files are served as they are.
+Doors (the OpenAI API, the probes) pass no middleware but CORS and hold no database connection; everything
+else is Django as usual; static files are served as they are.
 """
 
 import re
@@ -13,12 +13,13 @@ from django.core.handlers.asgi import ASGIHandler
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from apikeys import feed
-from assistants import agent
+from apikeys import feed, limits
+from assistants import agent, recording
 from assistants.openai_api import errors as openai_errors
 from config import errors
 from config.body_limit import ASGIApp, Receive, Scope, Send, body_limit
 from config.door import DoorHandler
+from config.requests import with_request_id
 from connector import calls
 
 DOORS = re.compile(r"/(health|ready|v1(/.*)?|api/v1/(chat|models|embeddings|responses)(/.*)?)")
@@ -32,6 +33,7 @@ class Application:
         self._console = body_limit(
             ASGIHandler(), limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, refusal=errors.body_too_large
         )
+        self._http = with_request_id(self._dispatch)
         files = StaticFiles(directory=settings.STATIC_ROOT, check_dir=False)
         self._static = Mount(settings.STATIC_URL.rstrip("/"), files)
 
@@ -39,7 +41,10 @@ class Application:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
-            await self._handler(scope["path"])(scope, receive, send)
+            await self._http(scope, receive, send)
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._handler(scope["path"])(scope, receive, send)
 
     def _handler(self, path: str) -> ASGIApp:
         if path.startswith(settings.STATIC_URL):
@@ -49,8 +54,14 @@ class Application:
     async def _live(self, receive: Receive, send: Send) -> None:
         async with AsyncExitStack() as stack:
             await receive()
-            for context in (feed.listening(), calls.lifespan(), agent.lifespan()):
-                await stack.enter_async_context(context)
+            for lifespan in (
+                feed.listening(),
+                limits.lifespan(),
+                calls.lifespan(),
+                recording.lifespan(),
+                agent.lifespan(),
+            ):
+                await stack.enter_async_context(lifespan)
             await send({"type": "lifespan.startup.complete"})
             await receive()
         await send({"type": "lifespan.shutdown.complete"})

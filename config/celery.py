@@ -1,13 +1,14 @@
 """The Celery application. Workers on the queue `mcp` own MCP servers; the others do the rest."""
 
-import os
 from typing import Any
 
 from celery import Celery
 from celery.signals import celeryd_init
 from django.utils.module_loading import import_string
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+from config.environment import load_settings
+
+load_settings()
 
 app = Celery("mcp-connector")
 app.config_from_object("django.conf:settings", namespace="CELERY")

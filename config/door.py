@@ -4,18 +4,18 @@ import asyncio
 from typing import Any, cast
 
 from corsheaders.middleware import CorsMiddleware
+from django.conf import settings
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
 from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpResponseBase
-from django.urls import set_script_prefix
+from django.urls import set_script_prefix, set_urlconf
 
 from config.body_limit import Receive, Scope, Send
-from config.requests import Handler, RequestIdMiddleware
 
 
 class DoorHandler(ASGIHandler):
-    """Two async middlewares, and no thread for a request.
+    """CORS is the only middleware, and no thread serves a request.
 
     Django's own handler hops to a thread when a request starts and ends, to look after its database
     connections: views behind a door have none. A caller who leaves cancels the view, streaming or not.
@@ -26,7 +26,7 @@ class DoorHandler(ASGIHandler):
         self._template_response_middleware: list[object] = []
         self._exception_middleware: list[object] = []
         view = convert_exception_to_response(self._get_response_async)  # type: ignore[attr-defined]
-        self._middleware_chain = RequestIdMiddleware(cast(Handler, CorsMiddleware(cast(Any, view))))
+        self._middleware_chain = CorsMiddleware(cast(Any, view))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -56,5 +56,6 @@ class DoorHandler(ASGIHandler):
             answering.result()
 
     async def _answer(self, request: ASGIRequest, send: Send) -> None:
-        response = await self.get_response_async(request)
+        set_urlconf(settings.ROOT_URLCONF)
+        response = await cast(Any, self._middleware_chain)(request)
         await self.send_response(response, send)

@@ -4,28 +4,27 @@
 """
 
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import Error as DatabaseError
+from django.db import IntegrityError
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from apikeys.errors import DatabaseUnavailable
+from apikeys.errors import Conflict, DatabaseUnavailable
 from config.requests import request_id
 
 log = logging.getLogger(__name__)
 
 
 def envelope(
-    *, status_code: int, kind: str, message: str, fields: dict[str, list[str]] | None = None
+    *, status_code: int, kind: str, message: str, details: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    details: dict[str, Any] = {"request_id": request_id.get()}
-    if fields:
-        details["fields"] = fields
     return {
         "success": False,
         "error": {
@@ -33,7 +32,7 @@ def envelope(
             "type": kind,
             "message": message,
             "status_code": status_code,
-            "details": details,
+            "details": {"request_id": request_id.get(), **(details or {})},
         },
         "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
     }
@@ -51,7 +50,12 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     if isinstance(error, exceptions.ValidationError | ValidationError):
         return _validation_response(error)
     refusal = _refusal(error)
-    body = envelope(status_code=refusal.status_code, kind=_kind(refusal), message=str(refusal.detail))
+    body = envelope(
+        status_code=refusal.status_code,
+        kind=_kind(refusal),
+        message=str(refusal.detail),
+        details=getattr(refusal, "details", None),
+    )
     return Response(body, status=refusal.status_code, headers=_headers(refusal))
 
 
@@ -62,6 +66,8 @@ def _refusal(error: Exception) -> exceptions.APIException:
         return exceptions.NotFound()
     if isinstance(error, PermissionDenied):
         return exceptions.PermissionDenied()
+    if isinstance(error, IntegrityError):
+        return Conflict("Somebody else changed the same at the same moment. Try again.", "conflict")
     if isinstance(error, DatabaseError):
         log.error("The database failed a request: %s", type(error).__name__)
         return DatabaseUnavailable()
@@ -88,7 +94,7 @@ def _headers(error: exceptions.APIException) -> dict[str, str]:
 def _validation_response(error: exceptions.ValidationError | ValidationError) -> Response:
     fields = _fields(error)
     message = "; ".join(f"{name}: {' '.join(messages)}" for name, messages in fields.items())
-    body = envelope(status_code=422, kind="validation_error", message=message, fields=fields)
+    body = envelope(status_code=422, kind="validation_error", message=message, details={"fields": fields})
     return Response(body, status=422)
 
 

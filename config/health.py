@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 from psycopg import OperationalError
@@ -16,11 +18,11 @@ from redis.exceptions import RedisError
 from apikeys import database
 from connector.health import workers_alive
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
-TIMEOUT_S = 2
+TIMEOUT_S = 2  # for each check
 KEPT_S = 1  # callers without a key must not be able to keep the database busy
-UNANSWERED = (OperationalError, RedisError, OSError, TimeoutError)
+UNANSWERED = (OperationalError, DatabaseError, RedisError, OSError, TimeoutError)
 
 
 @require_safe
@@ -44,7 +46,7 @@ class Readiness:
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
         self._checks: dict[str, bool] = {}
-        self._checked_at = -KEPT_S
+        self._checked_at = -math.inf
 
     async def checks(self) -> dict[str, bool]:
         async with self._lock:
@@ -58,9 +60,9 @@ _readiness = Readiness()
 
 
 async def _check_all() -> dict[str, bool]:
-    checks = {"database": _database, "redis": _redis, "workers": _workers}
-    passed = await asyncio.gather(*(_passes(name, check) for name, check in checks.items()))
-    return dict(zip(checks, passed, strict=True))
+    database, redis = await asyncio.gather(_passes("database", _database), _passes("redis", _redis))
+    # Workers tell that they live in the database.
+    return {"database": database, "redis": redis, "workers": database and await _passes("workers", _workers)}
 
 
 async def _passes(name: str, check: Callable[[], Awaitable[bool]]) -> bool:
@@ -68,7 +70,7 @@ async def _passes(name: str, check: Callable[[], Awaitable[bool]]) -> bool:
         async with asyncio.timeout(TIMEOUT_S):
             return await check()
     except UNANSWERED as error:
-        logger.warning("%s is not ready: %s", name, type(error).__name__)
+        log.warning("%s is not ready: %s", name, type(error).__name__)
         return False
 
 

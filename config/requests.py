@@ -3,36 +3,39 @@
 import logging
 import re
 import uuid
-from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 
-from asgiref.sync import markcoroutinefunction
-from django.http import HttpRequest, HttpResponseBase
+from config.body_limit import ASGIApp, Message, Receive, Scope, Send
 
-HEADER = "x-request-id"
-_GIVEN = re.compile(r"[A-Za-z0-9_.:-]{1,128}", re.ASCII)
+HEADER = b"x-request-id"
+_GIVEN = re.compile(rb"[A-Za-z0-9_.:-]{1,128}")
 
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
-Handler = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
+
+def with_request_id(app: ASGIApp) -> ASGIApp:
+    """`app`, seeing and answering an `x-request-id`: the caller's where it is harmless, else a new one."""
+
+    async def identified(scope: Scope, receive: Receive, send: Send) -> None:
+        identity = _given(scope) or f"req_{uuid.uuid4().hex}".encode()
+        header = (HEADER, identity)
+        request_id.set(identity.decode())
+        others = [pair for pair in scope["headers"] if pair[0] != HEADER]
+
+        async def send_identified(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", ()), header]}
+            await send(message)
+
+        await app({**scope, "headers": [*others, header]}, receive, send_identified)
+
+    return identified
 
 
-class RequestIdMiddleware:
-    """Takes the caller's `x-request-id` where it is harmless, else makes one, and answers with it."""
-
-    sync_capable = False
-    async_capable = True
-
-    def __init__(self, get_response: Handler) -> None:
-        self.get_response = get_response
-        markcoroutinefunction(self)
-
-    async def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        given = request.headers.get(HEADER, "")
-        request_id.set(given if _GIVEN.fullmatch(given) else f"req_{uuid.uuid4().hex}")
-        response = await self.get_response(request)
-        response.headers[HEADER] = request_id.get()
-        return response
+def _given(scope: Scope) -> bytes | None:
+    """None, too, when there are several."""
+    given = [value for name, value in scope["headers"] if name == HEADER]
+    return given[0] if len(given) == 1 and _GIVEN.fullmatch(given[0]) else None
 
 
 class RequestIdFilter(logging.Filter):

@@ -70,8 +70,8 @@ OPENAI_ERROR: dict[str, Any] = {
             "properties": {
                 "message": TEXT,
                 "type": TEXT,
-                "param": {"type": "string", "nullable": True},
-                "code": {"type": "string", "nullable": True},
+                "param": {"type": ["string", "null"]},
+                "code": {"type": ["string", "null"]},
             },
         }
     },

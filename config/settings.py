@@ -4,6 +4,7 @@ from pathlib import Path
 
 import django_stubs_ext
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 django_stubs_ext.monkeypatch()
 
@@ -39,6 +40,7 @@ CORS_ALLOW_CREDENTIALS = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("SECURE_COOKIES", default=False)
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+RATE_LIMIT_FAILS_OPEN = env.bool("RATE_LIMIT_FAILS_OPEN", default=True)
 CHAT_BODY_LIMIT = env.int("CHAT_BODY_LIMIT", default=10 * 1024 * 1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("API_BODY_LIMIT", default=1024 * 1024)
 APPEND_SLASH = False
@@ -65,7 +67,6 @@ INSTALLED_APPS = [
 ]
 # For the console and the management API. The OpenAI doors pass only what config.asgi gives them.
 MIDDLEWARE = [
-    "config.requests.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -121,6 +122,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "MCP Connector",
     "DESCRIPTION": "The management API, and the OpenAI-compatible one beside it.",
     "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_INCLUDE_SCHEMA": False,
@@ -136,6 +138,8 @@ SPECTACULAR_SETTINGS = {
 # --- the LLM -----------------------------------------------------------------------------------------------
 OPENAI_API_KEY = env.str("OPENAI_API_KEY", default="")
 OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", default="https://api.openai.com/v1").rstrip("/")
+if not OPENAI_BASE_URL.startswith(("http://", "https://")):
+    raise ImproperlyConfigured("OPENAI_BASE_URL must begin with http:// or https://.")
 OPENAI_MODEL = env.str("OPENAI_MODEL", default="gpt-4.1-mini")
 STRANDS_API_KEY = env.str("STRANDS_API_KEY", default="")  # accepted for the order's sake: the SDK needs none
 LLM_CONNECT_TIMEOUT_S = env.float("LLM_CONNECT_TIMEOUT_S", default=5)
@@ -151,12 +155,19 @@ SUPERVISOR_POLL_S = env.float("SUPERVISOR_POLL_S", default=1)
 SUPERVISOR_HEALTH_S = env.float("SUPERVISOR_HEALTH_S", default=30)
 SUPERVISOR_DRAIN_S = env.float("SUPERVISOR_DRAIN_S", default=8)
 CONNECTOR_HOST_BIND = env.str("CONNECTOR_HOST_BIND", default="")  # host:port for callers on other machines
+MCP_ALLOWED_COMMANDS = env.list(
+    "MCP_ALLOWED_COMMANDS", default=["uvx", "npx", "python", "python3", "node", "mcp-server-time"]
+)
+ALLOWED_PRIVATE_HOSTS = env.list("ALLOWED_PRIVATE_HOSTS", default=[])  # host:port
 MCP_RESULT_LIMIT = env.int("MCP_RESULT_LIMIT", default=16 * 1024 * 1024)
 
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_ROUTES = {"connector.tasks.*": {"queue": "mcp"}}
+CELERY_TASK_ROUTES = {
+    "connector.tasks.check": {"queue": "default"},  # it also tells when there is no worker for `mcp`
+    "connector.tasks.*": {"queue": "mcp"},
+}
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -173,7 +184,12 @@ CELERY_BEAT_SCHEDULE = {
         "task": "connector.tasks.check",
         "schedule": SUPERVISOR_HEALTH_S,
         "options": {"expires": SUPERVISOR_HEALTH_S},
-    }
+    },
+    "fail-abandoned-runs": {
+        "task": "assistants.tasks.fail_abandoned_runs",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
 }
 
 # --- logs --------------------------------------------------------------------------------------------------
@@ -190,8 +206,9 @@ LOGGING = {
     "loggers": {
         "celery": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},
-        "strands": {"level": "WARNING"},
+        # These tell whole URLs, which may hold secrets.
         "httpx": {"level": "WARNING"},
-        "mcp": {"level": "ERROR"},
+        "httpx2": {"level": "WARNING"},
+        "mcp": {"level": "CRITICAL"},
     },
 }

@@ -3,14 +3,19 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from assistants.openai_api.urls import door_urlpatterns, unknown_urlpattern
+from assistants.openai_api.views import unknown_url
 from config import health
 
 urlpatterns = [
     path("health", health.health),
     path("ready", health.ready),
+    path("v1", unknown_url),
     path("v1/", include([*door_urlpatterns, unknown_urlpattern])),
     path("api/v1/", include(door_urlpatterns)),
     path("api/v1/", include("apikeys.api.urls")),
+    path("api/v1/", include("assistants.api.urls")),
+    path("api/v1/", include("connector.api.urls")),
+    path("api/v1/", include("tools.api.urls")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema")),
     path("admin/", admin.site.urls),

@@ -12,10 +12,20 @@ from connector.errors import ProtocolMismatch, SessionLost, Unresponsive
 from connector.exits import Ending, ExitClass, Failure, classify
 from connector.session import Noise, Session, Streams, http_streams, sse_streams, stdio_streams
 from connector.stdio import StdioProcess, environment
+from tools import outbound
 from tools.launch import LaunchSpec
 from tools.models import ConnectionType
+from tools.outbound import AddressRefused
+from tools.policy import CommandRefused, require_startable
 
 EXIT_WAIT_S = 0.5
+_TELLING = {
+    Unresponsive: ExitClass.UNRESPONSIVE,
+    CommandRefused: ExitClass.COMMAND_NOT_ALLOWED,
+    AddressRefused: ExitClass.URL_NOT_ALLOWED,
+    ProtocolMismatch: ExitClass.PROTOCOL_MISMATCH,
+}
+"""Errors that say by themselves what is wrong."""
 
 
 class Connection:
@@ -53,14 +63,13 @@ class Connection:
 
     @property
     def stderr_tail(self) -> str:
-        return self.process.stderr_tail if self.process is not None else ""
+        return self._spec.redact(self.process.stderr_tail) if self.process is not None else ""
 
     def explain(self, error: BaseException | None, *, stage: str, lived_s: float) -> Failure:
         """Why it ended. `stage`: `start` until the tools were listed, then `run`."""
-        if isinstance(error, Unresponsive):
-            return Failure(stage, ExitClass.UNRESPONSIVE, str(error))
-        if isinstance(error, ProtocolMismatch):
-            return Failure(stage, ExitClass.PROTOCOL_MISMATCH, str(error))
+        for kind, exit_class in _TELLING.items():
+            if isinstance(error, kind):
+                return Failure(stage, exit_class, str(error))
         if self.process is not None and self._ended_by_itself:
             return classify(self._ending(stage, lived_s))
         if isinstance(error, TimeoutError):
@@ -75,11 +84,18 @@ class Connection:
         limit = settings.MCP_RESULT_LIMIT
         if self._spec.connection_type == ConnectionType.STDIO:
             return self._stdio(limit)
+        return self._remote(limit)
+
+    @asynccontextmanager
+    async def _remote(self, limit: int) -> AsyncIterator[Streams]:
+        await outbound.addresses(outbound.endpoint(self._spec.url))  # the SDK would hide a refusal
         open_streams = sse_streams if self._spec.connection_type == ConnectionType.SSE else http_streams
-        return open_streams(self._spec.url, self._spec.headers, limit=limit)
+        async with open_streams(self._spec.url, self._spec.headers, limit=limit) as streams:
+            yield streams
 
     @asynccontextmanager
     async def _stdio(self, limit: int) -> AsyncIterator[Streams]:
+        require_startable(self._spec.command, self._spec.env)
         await asyncio.to_thread(sweep.kill_marked, self._mark)
         self.process = process = await StdioProcess.start(
             [self._spec.command, *self._spec.args],
@@ -109,14 +125,15 @@ class Connection:
             code=self.process.exit_code,
             signal=self.process.exit_signal,
             exec_errno=self.process.exec_errno,
-            stderr=self.process.stderr_tail,
-            noise=self._noise.first,
+            stderr=self.stderr_tail,
+            noise=self._spec.redact(self._noise.first),
         )
 
     def _timed_out(self, stage: str) -> Failure:
         if self._noise.first:
-            noise = f"The server wrote {self._noise.first!r} where the protocol belongs, and no answer."
-            return Failure(stage, ExitClass.NOISE_ON_STDOUT, noise)
+            noise = self._spec.redact(self._noise.first)
+            message = f"The server wrote {noise!r} where the protocol belongs, and no answer."
+            return Failure(stage, ExitClass.NOISE_ON_STDOUT, message)
         message = f"The server was not ready within {self._spec.start_timeout_s:g} s."
         return Failure(stage, ExitClass.START_TIMEOUT, message)
 

@@ -2,7 +2,7 @@
 
 The body is `{server_id, slot, fence, function, arguments, timeout_s, progress}`; the answer is lines of JSON:
 any number of `{"progress": ..}`, if asked for, then one `{"result": ..}` or `{"error": {"code", "message"}}`.
-A caller that closes the connection cancels the call.
+A caller that closes the connection cancels the call. `POST /trial` tries a server out: see `connector.trials`.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from typing import Any
 
 import orjson
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from django.conf import settings
 
 from connector.credential import TOKEN_HEADER, data_plane_token
@@ -26,6 +27,7 @@ from connector.observation import Slot
 from connector.results import Progress
 from connector.server_task import ServerTask
 from connector.sweep import owner_lives
+from connector.trial import Trials
 
 SOCKET_PATH_LIMIT = 107  # bytes of sun_path without its NUL
 CALL_LIMIT_S = 600.0
@@ -37,7 +39,7 @@ Find = Callable[[Slot, int], ServerTask]
 @asynccontextmanager
 async def serving(find: Find, *, name: str, bind: str) -> AsyncIterator[tuple[str, str]]:
     """Serve the sessions; gives the socket's path and the `host:port`. `bind`: empty for this host only."""
-    runner = web.AppRunner(_application(find), handler_cancellation=True, access_log=None)
+    runner = web.AppRunner(_application(find, name), handler_cancellation=True, access_log=None)
     await runner.setup()
     folder = socket_folder()
     _clear(folder)
@@ -77,21 +79,26 @@ def _clear(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _application(find: Find) -> web.Application:
-    application = web.Application(client_max_size=settings.MCP_RESULT_LIMIT)
+def _application(find: Find, name: str) -> web.Application:
+    application = web.Application(client_max_size=settings.MCP_RESULT_LIMIT, middlewares=[_authenticated])
     application.router.add_post("/call", _Calls(find).handle)
+    application.router.add_post("/trial", Trials(owner=name).handle)
     return application
+
+
+@web.middleware
+async def _authenticated(request: web.Request, handler: Handler) -> web.StreamResponse:
+    token = request.headers.get(TOKEN_HEADER, "")
+    if not hmac.compare_digest(token.encode(), data_plane_token().encode()):
+        raise web.HTTPForbidden
+    return await handler(request)
 
 
 class _Calls:
     def __init__(self, find: Find) -> None:
         self._find = find
-        self._token = data_plane_token().encode()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        token = request.headers.get(TOKEN_HEADER, "")
-        if not hmac.compare_digest(token.encode(), self._token):
-            raise web.HTTPForbidden
         answer = _Answer(request)
         try:
             return await answer.finish(await self._call(orjson.loads(await request.read()), answer))

@@ -20,6 +20,8 @@ class ExitClass(StrEnum):
     UNREACHABLE = "unreachable"
     UNRESPONSIVE = "unresponsive"
     MISCONFIGURED = "misconfigured"
+    COMMAND_NOT_ALLOWED = "command_not_allowed"
+    URL_NOT_ALLOWED = "url_not_allowed"
     INVALID_TOOLS = "invalid_tools"
 
 
@@ -37,6 +39,8 @@ REMEDIES = {
     ExitClass.UNRESPONSIVE: "See why the server stopped answering; it is restarted.",
     ExitClass.INVALID_TOOLS: "Correct the definitions in the server.",
     ExitClass.MISCONFIGURED: "Correct the server's settings.",
+    ExitClass.COMMAND_NOT_ALLOWED: "Use an allowed command, or have it allowed where the workers run.",
+    ExitClass.URL_NOT_ALLOWED: "Use a public address, or have this one allowed where the workers run.",
 }
 
 _OUT_OF_MEMORY = re.compile(

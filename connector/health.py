@@ -2,11 +2,10 @@
 
 from datetime import timedelta
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import connection
 from django.db.models.functions import Now
 
+from apikeys.database import in_thread
 from connector.models import Worker
 
 
@@ -16,13 +15,5 @@ def nodes_alive() -> list[str]:
     return sorted(seen.values_list("node", flat=True))
 
 
-async def workers_alive() -> list[str]:
-    """As `nodes_alive`, for the probes. Raises django.db.Error when the database is away."""
-    return await sync_to_async(_read, thread_sensitive=False)()
-
-
-def _read() -> list[str]:
-    try:
-        return nodes_alive()
-    finally:
-        connection.close()
+workers_alive = in_thread(nodes_alive)
+"""For the probes. Raises django.db.Error when the database is away."""

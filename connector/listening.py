@@ -12,13 +12,13 @@ from apikeys.feed import CHANNEL
 log = logging.getLogger(__name__)
 
 CHECK = "check"
-"""What `connector.tasks.check` notifies to have servers checked whose last check is old."""
+"""Notified to have servers checked whose last check is old; with `:<id>`, to have that one checked now."""
 _TABLES = frozenset({"tools_mcptool", "connector_instance"})
 _RETRY_S = 1.0
 _ALIVE_S = 5.0
 
 
-async def listen(on_change: Callable[[], None], on_check: Callable[[], None]) -> None:
+async def listen(on_change: Callable[[], None], on_check: Callable[[int | None], None]) -> None:
     """For ever, through failures of the database."""
     while True:
         try:
@@ -28,7 +28,7 @@ async def listen(on_change: Callable[[], None], on_check: Callable[[], None]) ->
         await asyncio.sleep(_RETRY_S)
 
 
-async def _listen(on_change: Callable[[], None], on_check: Callable[[], None]) -> None:
+async def _listen(on_change: Callable[[], None], on_check: Callable[[int | None], None]) -> None:
     async with await connect() as connection:
         await connection.execute(f"LISTEN {CHANNEL}")
         while True:
@@ -36,6 +36,8 @@ async def _listen(on_change: Callable[[], None], on_check: Callable[[], None]) -
                 if notification.payload in _TABLES:
                     on_change()
                 elif notification.payload == CHECK:
-                    on_check()
+                    on_check(None)
+                elif notification.payload.startswith(f"{CHECK}:"):
+                    on_check(int(notification.payload.removeprefix(f"{CHECK}:")))
             async with asyncio.timeout(_ALIVE_S):
                 await connection.execute("SELECT 1")

@@ -82,10 +82,11 @@ class Reconciler:
         for task in self.tasks.values():
             task.stop(hard=hard)
 
-    def check_all(self) -> None:
-        """Check what was not checked lately."""
-        for task in self.tasks.values():
-            if task.seen.checked is None or clock() - task.seen.checked > self._timings.health:
+    def check(self, server_id: int | None) -> None:
+        """Check this server now, or, without an id, what was not checked lately."""
+        for slot, task in self.tasks.items():
+            lately = task.seen.checked is not None and clock() - task.seen.checked <= self._timings.health
+            if slot.server_id == server_id or (server_id is None and not lately):
                 task.check()
 
     async def kill_all(self) -> None:

@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from asgiref.sync import sync_to_async
-from django.db import connection
 from django.db.models.functions import Now
 
+from apikeys.database import in_thread
 from apikeys.feed import FeedCache
 from connector.models import Instance
 from connector.states import SERVING
@@ -52,11 +51,9 @@ def forget() -> None:
     _cache.clear()
 
 
+@in_thread
 def _load(server_id: int) -> tuple[Route, ...] | Unavailable:
-    try:
-        return _live(server_id) or Unavailable(_reason(server_id))
-    finally:
-        connection.close()  # back to the pool: no request ends here to do it
+    return _live(server_id) or Unavailable(_reason(server_id))
 
 
 def _live(server_id: int) -> tuple[Route, ...]:
@@ -78,5 +75,5 @@ def _reason(server_id: int) -> str:
 
 
 _cache: FeedCache[int, tuple[Route, ...] | Unavailable] = FeedCache(
-    sync_to_async(_load, thread_sensitive=False), ["tools_mcptool", "connector_instance"]
+    _load, ["tools_mcptool", "connector_instance"]
 )

@@ -25,6 +25,11 @@ def ask_for_checks() -> None:
     _tell(CHECK)
 
 
+def ask_for_check(server_id: int) -> None:
+    """Whoever runs this server lists its tools anew, now."""
+    _tell(f"{CHECK}:{server_id}")
+
+
 @transaction.atomic
 def correct_the_unowned() -> None:
     """Write the status of servers without a live instance."""

@@ -96,7 +96,7 @@ class Supervisor:
         work = (
             reconciler.keeper.keep(),
             reconciler.keeper.fence(),
-            listening.listen(self._dirty.set, reconciler.check_all),
+            listening.listen(self._dirty.set, reconciler.check),
             self._reconcile_for_ever(reconciler),
             self._sweep_for_ever(),
         )

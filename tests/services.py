@@ -7,6 +7,7 @@ of the environment is made here too, so that neither a developer's data nor a re
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -17,6 +18,10 @@ from cryptography.fernet import Fernet
 
 from config.runner import postgres, redis
 from config.runner.processes import Running, Service
+from tests import ports
+
+MISSING = ["no-such-command", "no-such-command-5f1c", "no-such-command-here", "/nonexistent/program"]
+COMMANDS = ["uvx", "npx", "python", "python3", "node", "mcp-server-time", sys.executable, *MISSING]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -37,6 +42,8 @@ def prepare_environment(services: ExitStack) -> None:
         "SECRET_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
         "OPENAI_API_KEY": "",
         "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",  # discard: refuses at once
+        "MCP_ALLOWED_COMMANDS": ",".join(COMMANDS),
+        ports.VARIABLE: ports.reserve(),
     }
     if not os.environ.get("DATABASE_URL"):
         start(postgres.service(folder / "postgres", durable=False), folder, services)

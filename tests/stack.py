@@ -62,10 +62,16 @@ class Stack:
             self.start_process(name)
         self.wait_until_ready()
 
-    def start_process(self, name: str) -> Running:
-        program = Program(name, self._commands[name], cwd=ROOT, env=self._environment)
+    def start_process(self, name: str, command: list[str] | None = None, **environment: str) -> Running:
+        """One of the stack's own, or another `command` beside them."""
+        environment = {**self._environment, **environment}
+        program = Program(name, command or self._commands[name], cwd=ROOT, env=environment)
         self._running[name] = Running(program, self.folder / f"{name}.log")
         return self._running[name]
+
+    def web_command(self, port: int) -> list[str]:
+        uvicorn = [sys.executable, "-m", "uvicorn", "config.asgi:application", "--port", str(port)]
+        return [*uvicorn, "--log-level", "warning", "--timeout-graceful-shutdown", "2"]
 
     def process(self, name: str) -> Running:
         return self._running[name]
@@ -85,9 +91,8 @@ class Stack:
     @property
     def _commands(self) -> dict[str, list[str]]:
         celery = [sys.executable, "-m", "celery", "-A", "config", "worker", "-P", "threads", "-c", "4"]
-        uvicorn = [sys.executable, "-m", "uvicorn", "config.asgi:application", "--port", str(self.port)]
         return {
-            "web": [*uvicorn, "--log-level", "warning", "--timeout-graceful-shutdown", "2"],
+            "web": self.web_command(self.port),
             "mcp": [*celery, "-Q", "mcp", "-n", "mcp@journeys"],
             "default": [
                 *celery,
@@ -106,6 +111,7 @@ class Stack:
         base, _, query = os.environ["DATABASE_URL"].partition("?")
         return {
             **TIMES,
+            "MAX_DB_CONNECTIONS": "4",
             "DATABASE_URL": f"{base.rpartition('/')[0]}/{DATABASE}?{query}",
             "OPENAI_BASE_URL": self.llm.base_url,
             "OPENAI_API_KEY": "stand-in-key",

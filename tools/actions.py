@@ -9,16 +9,21 @@ from django.utils import timezone
 
 from apikeys import audit
 from apikeys.audit import Actor
+from apikeys.errors import Conflict
 from apikeys.validation import clean
 from tools.models import MCPTool
-from tools.names import slugify
+from tools.names import RESERVED_SLUGS, numbered, slugify
 from tools.signals import intent_changed
+
+INTENT = {"is_enabled", "restart_requested_at"}
+RELAUNCHING = INTENT | {"connection_type", "command", "args", "env", "url", "headers", "start_timeout_s"}
+"""Fields whose change means that the server has to be started anew."""
 
 
 @transaction.atomic
 def register(*, name: str, connection_type: str, by: Actor, slug: str = "", **fields: Any) -> MCPTool:
     """A new server, running unless `is_enabled=False`. Raises ValidationError, with one entry a field."""
-    server = MCPTool(name=name, slug=slug or slugify(name), connection_type=connection_type, **fields)
+    server = MCPTool(name=name, slug=slug or _free_slug(name), connection_type=connection_type, **fields)
     clean(server)
     server.save(force_insert=True)
     audit.created(server, by=by)
@@ -28,15 +33,16 @@ def register(*, name: str, connection_type: str, by: Actor, slug: str = "", **fi
 
 @transaction.atomic
 def update(server: MCPTool, *, by: Actor, **changes: Any) -> MCPTool:
-    """Change a server; a running one is restarted as it should now be. Raises ValidationError."""
+    """Change a server; a running one is restarted where that changes how it runs. Raises ValidationError."""
     if changes.get("slug", server.slug) != server.slug:
         raise ValidationError({"slug": "A slug cannot be changed: models and callers know the tools by it."})
     for name, value in changes.items():
         setattr(server, name, value)
-    clean(server)
+    if changes.keys() - INTENT:  # what is wrong with a server must not keep it from being stopped
+        clean(server)
     with audit.changing(server, by=by):
         server.save(update_fields=[*changes, "updated_at"])
-    return _bump(server)
+    return _bump(server, relaunch=bool(changes.keys() & RELAUNCHING))
 
 
 def start(server: MCPTool, *, by: Actor) -> MCPTool:
@@ -52,18 +58,41 @@ def restart(server: MCPTool, *, by: Actor) -> MCPTool:
 
 
 @transaction.atomic
-def delete(server: MCPTool, *, by: Actor) -> None:
-    """Mark a server as deleted; its owner stops it. Its slug and name are free at once."""
+def delete(server: MCPTool, *, by: Actor, force: bool = False) -> None:
+    """Mark a server as deleted; its owner stops it. Its slug and name are free at once.
+
+    Raises Conflict while assistants use it, unless `force` takes it away from them.
+    """
+    _detach(server, force=force)
     audit.deleted(server, by=by)
     server.deleted_at = timezone.now()
-    server.slug = f"deleted-{server.pk}"
+    server.slug = f"~{server.pk}"  # no slug that anybody could choose
     server.save(update_fields=["slug", "deleted_at", "updated_at"])
     server.functions.all().delete()
-    _bump(server)
+    _bump(server, relaunch=True)
 
 
-def _bump(server: MCPTool) -> MCPTool:
-    MCPTool.objects.filter(pk=server.pk).update(generation=F("generation") + 1, version=F("version") + 1)
+def _detach(server: MCPTool, *, force: bool) -> None:
+    """By the reverse relation: `assistants` declares it, and this app knows no other."""
+    users = list(server.assistants.order_by("slug").values("id", "name", "slug"))
+    if users and not force:
+        slugs = ", ".join(user["slug"] for user in users)
+        message = f"Assistants use this server: {slugs}. With ?force=true it is taken away from them."
+        raise Conflict(message, "in_use", assistants=users)
+    if users:
+        server.assistants.update(version=F("version") + 1)
+        server.assistants.clear()
+
+
+def _free_slug(name: str) -> str:
+    slug = slugify(name)
+    taken = MCPTool.objects.filter(slug__startswith=slug[:1]).values_list("slug", flat=True)
+    return numbered(slug, taken=RESERVED_SLUGS.union(taken))
+
+
+def _bump(server: MCPTool, *, relaunch: bool) -> MCPTool:
+    counted = {"version": F("version") + 1} | ({"generation": F("generation") + 1} if relaunch else {})
+    MCPTool.objects.filter(pk=server.pk).update(**counted)
     server.refresh_from_db(fields=["generation", "version"])
     _announce(server)
     return server

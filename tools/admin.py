@@ -2,32 +2,22 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from apikeys.audit import Actor
 from tools import actions
-from tools.masking import masked, unmasked
 from tools.models import MCPTool, ToolFunction
 
 
-class SecretsField(forms.JSONField):
-    """A JSON object of strings, shown with its values masked. A value left masked stays as it is stored."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(required=False, **kwargs)
-        self.stored: dict[str, str] = {}
-
-    def clean(self, value: Any) -> dict[str, str]:
-        sent = super().clean(value) or {}
-        if not isinstance(sent, dict):
-            raise forms.ValidationError("Give a JSON object of strings.")
-        return unmasked(sent, self.stored)
-
-
 class MCPToolForm(forms.ModelForm[MCPTool]):
-    env = SecretsField(help_text="Environment variables as a JSON object. The values are kept encrypted.")
-    headers = SecretsField(help_text="HTTP headers as a JSON object. The values are kept encrypted.")
+    """Secrets are shown masked. What is left masked stays as it is stored."""
+
+    args = forms.JSONField(required=False, help_text="A JSON list of strings. Kept encrypted.")
+    env = forms.JSONField(required=False, help_text="Variables, as a JSON object. Kept encrypted.")
+    url = forms.CharField(required=False, label="URL", help_text="Kept encrypted.")
+    headers = forms.JSONField(required=False, help_text="HTTP headers, as a JSON object. Kept encrypted.")
 
     class Meta:
         model = MCPTool
@@ -38,10 +28,19 @@ class MCPToolForm(forms.ModelForm[MCPTool]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name, field in self.fields.items():
-            if isinstance(field, SecretsField):
-                field.stored = getattr(self.instance, name)
-                self.initial[name] = masked(field.stored)
+        for name, field in MCPTool.secret_fields().items():
+            self.initial[name] = field.masked(getattr(self.instance, name))
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        for name, field in MCPTool.secret_fields().items():
+            try:
+                cleaned[name] = field.unmasked(
+                    cleaned.get(name) or field.get_default(), getattr(self.instance, name)
+                )
+            except ValidationError as error:
+                self.add_error(name, error)
+        return cleaned
 
 
 class ToolFunctionInline(admin.TabularInline[ToolFunction, MCPTool]):
@@ -81,11 +80,11 @@ class MCPToolAdmin(admin.ModelAdmin[MCPTool]):
             obj.pk = registered.pk
 
     def delete_model(self, request: HttpRequest, obj: MCPTool) -> None:
-        actions.delete(obj, by=Actor.of(request))
+        actions.delete(obj, by=Actor.of(request), force=True)  # the page before has listed who uses it
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[MCPTool]) -> None:
         for server in queryset:
-            actions.delete(server, by=Actor.of(request))
+            actions.delete(server, by=Actor.of(request), force=True)
 
     @admin.action(description="Start")
     def start(self, request: HttpRequest, queryset: QuerySet[MCPTool]) -> None:

@@ -8,8 +8,9 @@ import orjson
 from django.db import transaction
 from django.utils import timezone
 
+from tools.functions import OBSERVED, taken_names
 from tools.models import Approval, MCPTool, ToolFunction
-from tools.names import SLUG_KEPT, folded, public_name
+from tools.names import folded, public_name
 
 _HASHED = ("name", "title", "description", "inputSchema", "outputSchema", "annotations")
 
@@ -29,7 +30,7 @@ def record(server_id: int, definitions: Sequence[Mapping[str, Any]]) -> None:
     _remove(known[name] for name in known.keys() - offered.keys())
     new = [definition for name, definition in offered.items() if name not in known]
     for name in known.keys() & offered.keys():
-        _observe(known[name], offered[name])
+        _observe(server, known[name], offered[name])
     _add(server, new)
 
 
@@ -52,13 +53,27 @@ def _remove(functions: Iterable[ToolFunction]) -> None:
         ToolFunction.objects.filter(pk__in=ids).update(removed_at=timezone.now())
 
 
-def _observe(function: ToolFunction, definition: Mapping[str, Any]) -> None:
+def _observe(server: MCPTool, known: ToolFunction, definition: Mapping[str, Any]) -> None:
     digest = definition_hash(definition)
-    if digest == function.definition_hash and function.removed_at is None:
+    if digest == known.definition_hash and known.removed_at is None:
         return
+    function = ToolFunction.objects.select_for_update().get(pk=known.pk)  # staff may be approving it
+    before, was_approved = function.definition, function.approved_hash == function.definition_hash
     _describe(function, definition, digest)
+    if digest != known.definition_hash:
+        _note_change(server, function, before if was_approved else function.replaced)
     function.removed_at = None
-    function.save()
+    function.version += 1
+    function.save(update_fields=OBSERVED)
+
+
+def _note_change(server: MCPTool, function: ToolFunction, before: dict[str, Any] | None) -> None:
+    """What was approved stays what the change is shown against, however often the definition changes."""
+    function.replaced, function.replaced_at = before, timezone.now()
+    if server.approval == Approval.AUTO:
+        function.approved_hash = function.definition_hash
+    elif function.approved_hash == function.definition_hash:  # it changed back
+        function.replaced = function.replaced_at = None
 
 
 def _add(server: MCPTool, definitions: list[Mapping[str, Any]]) -> None:
@@ -66,7 +81,7 @@ def _add(server: MCPTool, definitions: list[Mapping[str, Any]]) -> None:
         return
     # A first look at a pinned server is what staff approved by registering it; later additions wait.
     trusted = server.approval == Approval.AUTO or not server.functions.exists()
-    taken = _taken_names(server)
+    taken = taken_names(server)
     for definition in sorted(definitions, key=lambda definition: definition["name"]):
         digest = definition_hash(definition)
         function = ToolFunction(server=server, name=definition["name"])
@@ -75,11 +90,6 @@ def _add(server: MCPTool, definitions: list[Mapping[str, Any]]) -> None:
         _describe(function, definition, digest)
         function.save(force_insert=True)
         taken.add(folded(function.public_name))
-
-
-def _taken_names(server: MCPTool) -> set[str]:
-    rows = ToolFunction.objects.filter(public_name__istartswith=server.slug[:SLUG_KEPT])
-    return {folded(name) for name in rows.values_list("public_name", flat=True)}
 
 
 def _describe(function: ToolFunction, definition: Mapping[str, Any], digest: str) -> None:

@@ -9,7 +9,8 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 
-from tools.masking import MASK, masked
+from tools import masking
+from tools.masking import MASK
 
 
 class UndecryptableSecret(Exception):
@@ -40,7 +41,10 @@ def decrypt(token: str) -> Any:
 
 
 class EncryptedJSONField(models.TextField[Any, Any]):
-    """Any JSON value, stored as one Fernet token. It cannot be searched, and is None only as SQL NULL."""
+    """Any JSON value, stored as one Fernet token. It cannot be searched, and is None only as SQL NULL.
+
+    People see it `masked`, wherever they do: in the API, in the console, in the audit trail.
+    """
 
     def from_db_value(self, value: str | None, *_: Any) -> Any:
         return None if value is None else decrypt(value)
@@ -55,8 +59,35 @@ class EncryptedJSONField(models.TextField[Any, Any]):
     def masked(self, value: Any) -> Any:
         """As people may see it: of an object the names, of another value whether it is there."""
         if isinstance(value, dict):
-            return masked(value)
+            return masking.masked(value)
         return MASK if value else value
+
+    def unmasked(self, sent: Any, stored: Any) -> Any:
+        """What to store when people send `sent`. Raises ValidationError where a mask stands for nothing."""
+        if isinstance(sent, dict):
+            return masking.unmasked(sent, stored or {})
+        return stored if sent == MASK else sent
 
     def to_python(self, value: Any) -> Any:
         return value
+
+
+class EncryptedArgumentsField(EncryptedJSONField):
+    """The arguments of a command: a list of strings. Only what looks secret in it is masked."""
+
+    def masked(self, value: Any) -> Any:
+        return masking.masked_args(value)
+
+    def unmasked(self, sent: Any, stored: Any) -> Any:
+        is_list = isinstance(sent, list) and all(isinstance(arg, str) for arg in sent)
+        return masking.unmasked_args(sent, stored or []) if is_list else sent
+
+
+class EncryptedURLField(EncryptedJSONField):
+    """A URL. Only its credentials and what looks secret in it are masked."""
+
+    def masked(self, value: Any) -> Any:
+        return masking.masked_url(value)
+
+    def unmasked(self, sent: Any, stored: Any) -> Any:
+        return masking.unmasked_url(sent, stored or "") if isinstance(sent, str) else sent

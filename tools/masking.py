@@ -1,8 +1,19 @@
-"""Secrets as people see them: names in clear, values masked. A masked value sent back means: unchanged."""
+"""Secrets as people see them: names in clear, values masked. A mask sent back means: unchanged. Pure."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+
+from django.core.exceptions import ValidationError
+
+from tools.secrets import is_placeholder, is_secret_name, looks_secret
 
 MASK = "********"
+_URL = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*://)((?P<user>[^/?#@]*)@)?(?P<rest>.*)", re.IGNORECASE | re.DOTALL
+)
+_PARAMETER = re.compile(r"(?<=[?&#])([^=&#]*)=([^&#]*)")
+_SEGMENT = re.compile(r"[^/?&#=]+")
+_OPTION = re.compile(r"(?P<name>-{0,2}[A-Za-z][\w.-]*)(?P<sign>=|:\s*)(?P<value>.+)", re.DOTALL)
 
 
 def masked(secrets: Mapping[str, str]) -> dict[str, str]:
@@ -10,5 +21,79 @@ def masked(secrets: Mapping[str, str]) -> dict[str, str]:
 
 
 def unmasked(sent: Mapping[str, str], stored: Mapping[str, str]) -> dict[str, str]:
-    """What to store: `sent`, with the stored value where the mask came back."""
-    return {name: stored.get(name, value) if value == MASK else value for name, value in sent.items()}
+    """What to store: `sent`, with the stored value where the mask came back. Raises ValidationError."""
+    if new := [name for name, value in sent.items() if value == MASK and name not in stored]:
+        raise ValidationError(f"No value is stored for {', '.join(new)}: give one.")
+    return {name: stored[name] if value == MASK else value for name, value in sent.items()}
+
+
+def masked_args(args: Sequence[str]) -> list[str]:
+    """Arguments with what is secret in them masked: values of options, headers, URLs, tokens."""
+    before = ["", *args]
+    return [_masked_arg(arg, option) for option, arg in zip(before, args, strict=False)]
+
+
+def unmasked_args(sent: Sequence[str], stored: Sequence[str]) -> list[str]:
+    """A masked argument is the stored one that looks alike and follows the same. Raises ValidationError."""
+    shown = masked_args(stored)
+    known = {(before, shape): arg for before, shape, arg in zip(["", *shown], shown, stored, strict=False)}
+    restored = []
+    for before, arg in zip(["", *sent], sent, strict=False):
+        if MASK in arg and (before, arg) not in known:
+            raise ValidationError(f"No value is stored for the argument {arg[:64]}: give it whole.")
+        restored.append(known[before, arg] if MASK in arg else arg)
+    return restored
+
+
+def masked_url(url: str) -> str:
+    """A URL of any scheme with credentials, secret parameters and what looks like a token masked."""
+    found = _URL.fullmatch(url)
+    if found is None:
+        return url
+    user = "" if found["user"] is None else f"{_masked_user(found['user'])}@"
+    rest = _PARAMETER.sub(_masked_parameter, found["rest"])
+    return f"{found['scheme']}{user}{_SEGMENT.sub(_masked_segment, rest)}"
+
+
+def unmasked_url(sent: str, stored: str) -> str:
+    """Raises ValidationError for a masked URL that is not the stored one."""
+    if MASK not in sent:
+        return sent
+    if sent != masked_url(stored):
+        raise ValidationError("The address differs from the stored one: give its secret parts too.")
+    return stored
+
+
+def _masked_arg(arg: str, before: str) -> str:
+    if is_placeholder(arg):
+        return arg
+    if _URL.fullmatch(arg):
+        return masked_url(arg)
+    if looks_secret(arg) or (before.startswith("-") and "=" not in before and _is_value_of(before, arg)):
+        return MASK
+    if option := _OPTION.fullmatch(arg):
+        return f"{option['name']}{option['sign']}{_masked_value(option['name'], option['value'])}"
+    return arg
+
+
+def _is_value_of(option: str, arg: str) -> bool:
+    return is_secret_name(option) and not arg.startswith("-")
+
+
+def _masked_value(name: str, value: str) -> str:
+    if is_placeholder(value):
+        return value
+    return MASK if is_secret_name(name) or looks_secret(value) else masked_url(value)
+
+
+def _masked_user(user: str) -> str:
+    name, colon, _ = user.partition(":")
+    return f"{name}:{MASK}" if colon else MASK
+
+
+def _masked_parameter(found: re.Match[str]) -> str:
+    return f"{found[1]}={_masked_value(found[1], found[2])}"
+
+
+def _masked_segment(found: re.Match[str]) -> str:
+    return MASK if looks_secret(found[0]) else found[0]

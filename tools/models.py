@@ -1,13 +1,14 @@
-from typing import Self
+from typing import Any, Self
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models.functions import Lower
+from django.db.models.functions import Coalesce, Lower
 from pgvector.django import SparseVectorField, VectorField
 
 from apikeys.models import name_taken, no_nul
-from tools.encryption import EncryptedJSONField
+from tools.encryption import EncryptedArgumentsField, EncryptedJSONField, EncryptedURLField
+from tools.names import RESERVED_SLUGS
 from tools.validation import remote_errors, stdio_errors
 
 validate_slug = RegexValidator(
@@ -39,6 +40,11 @@ class MCPToolQuerySet(models.QuerySet["MCPTool"]):
     def present(self) -> Self:
         return self.filter(deleted_at=None)
 
+    def with_function_count(self) -> Self:
+        functions = ToolFunction.objects.present().filter(server=models.OuterRef("pk")).order_by()
+        count = functions.values("server").annotate(count=models.Count("pk")).values("count")
+        return self.annotate(function_count=Coalesce(models.Subquery(count), 0))
+
     def wanted(self) -> Self:
         """Servers that should be running."""
         return self.present().filter(is_enabled=True)
@@ -62,9 +68,9 @@ class MCPTool(models.Model):
     description = models.TextField(blank=True, validators=[no_nul])
     connection_type = models.CharField(max_length=16, choices=ConnectionType.choices)
     command = models.CharField(max_length=1024, blank=True, validators=[no_nul])
-    args = models.JSONField(default=list, blank=True)
+    args = EncryptedArgumentsField(default=list, blank=True)
     env = EncryptedJSONField(default=dict, blank=True)
-    url = models.CharField(max_length=2048, blank=True, validators=[no_nul])
+    url = EncryptedURLField(default=str, blank=True)
     headers = EncryptedJSONField(default=dict, blank=True)
     start_timeout_s = models.FloatField(
         default=30, validators=[MinValueValidator(1), MaxValueValidator(300)], help_text="Seconds."
@@ -113,8 +119,15 @@ class MCPTool(models.Model):
             errors = stdio_errors(command=self.command, args=self.args, env=self.env)
         else:
             errors = remote_errors(url=self.url, headers=self.headers)
+        if self.slug in RESERVED_SLUGS:
+            errors["slug"] = f"'{self.slug}' is reserved: choose another slug."
         if errors:
             raise ValidationError(errors)
+
+    @classmethod
+    def secret_fields(cls) -> dict[str, EncryptedJSONField]:
+        """The fields that people see masked."""
+        return {field.name: field for field in cls._meta.fields if isinstance(field, EncryptedJSONField)}
 
     @property
     def error_message(self) -> str | None:
@@ -122,6 +135,9 @@ class MCPTool(models.Model):
 
 
 class ToolFunctionQuerySet(models.QuerySet["ToolFunction"]):
+    def present(self) -> Self:
+        return self.filter(removed_at=None)
+
     def offered(self) -> Self:
         """Functions that a model may be given: present, enabled, and approved where the server is pinned."""
         approved = models.Q(server__approval=Approval.AUTO) | models.Q(
@@ -131,7 +147,12 @@ class ToolFunctionQuerySet(models.QuerySet["ToolFunction"]):
 
 
 class ToolFunction(models.Model):
-    """A tool that an MCP server offers, as last observed. Models know it by `public_name`, for ever."""
+    """A tool that an MCP server offers, as last observed. Models know it by `public_name`.
+
+    `overrides`: `name` and `description` that take the place of its own. `replaced`: the definition, as
+    `definition` gives it, that the present one took the place of at `replaced_at`; of a pinned server the one
+    that was approved last.
+    """
 
     server = models.ForeignKey(MCPTool, on_delete=models.CASCADE, related_name="functions")
     name = models.CharField(max_length=255)
@@ -144,12 +165,15 @@ class ToolFunction(models.Model):
     overrides = models.JSONField(default=dict, blank=True)
     definition_hash = models.CharField(max_length=64)
     approved_hash = models.CharField(max_length=64, blank=True)
+    replaced = models.JSONField(null=True, editable=False)
+    replaced_at = models.DateTimeField(null=True, editable=False)
     is_enabled = models.BooleanField("enabled", default=True)
     removed_at = models.DateTimeField(null=True, editable=False)
 
     embedding = VectorField(null=True, editable=False)
     embedder = models.CharField(max_length=128, blank=True, editable=False)
     words = SparseVectorField(dimensions=WORD_DIMENSIONS, null=True, editable=False)
+    version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -162,3 +186,29 @@ class ToolFunction(models.Model):
 
     def __str__(self) -> str:
         return self.public_name
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """What a model or a policy reads, but for the name."""
+        fields = ("title", "description", "input_schema", "output_schema", "annotations")
+        return {name: getattr(self, name) for name in fields}
+
+    @property
+    def approval(self) -> str:
+        """`approved`, `changed` since it was, or `new`."""
+        if self.approved_hash == self.definition_hash:
+            return "approved"
+        return "changed" if self.approved_hash else "new"
+
+    @property
+    def change(self) -> dict[str, Any] | None:
+        """`{before, after, at}`: what of the definition differs from the one that it replaced."""
+        if self.replaced is None:
+            return None
+        after = self.definition
+        differing = [name for name in after if self.replaced.get(name) != after[name]]
+        return {
+            "before": {name: self.replaced.get(name) for name in differing},
+            "after": {name: after[name] for name in differing},
+            "at": self.replaced_at,
+        }

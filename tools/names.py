@@ -8,11 +8,14 @@ same at every discovery.
 import hashlib
 import re
 from collections.abc import Container
+from itertools import count
 
 MAX_LENGTH = 64
 _HASH_LENGTH = 8
 SLUG_KEPT = MAX_LENGTH - _HASH_LENGTH - 1
 """As many characters of the slug as begin every public name of a server."""
+RESERVED_SLUGS = frozenset({"import", "export", "test"})
+"""They stand where a server's slug would in the addresses of the management API."""
 _FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -29,6 +32,12 @@ def public_name(server_slug: str, function: str, *, taken: Container[str] = ()) 
 def folded(name: str) -> str:
     """Names that fold alike are taken for the same by some model or client (Strands: `a-b` and `a_b`)."""
     return name.lower().replace("-", "_")
+
+
+def numbered(slug: str, *, taken: Container[str]) -> str:
+    """The slug itself, or with the first number from 2 on that makes it a free one."""
+    numbers = (f"{slug[:58]}-{number}" for number in count(2))
+    return slug if slug not in taken else next(free for free in numbers if free not in taken)
 
 
 def slugify(name: str) -> str:

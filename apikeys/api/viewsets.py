@@ -39,14 +39,7 @@ class ManagementViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
         return self._found(self.filter_queryset(self.get_queryset()))
 
     def _found(self, rows: models.QuerySet[Any]) -> Any:
-        value = self.kwargs["pk"]
-        if value.isascii() and value.isdigit():
-            row = rows.filter(pk=value).first()
-        else:
-            row = rows.filter(**{self.slug_field: value}).first() if self.slug_field else None
-        if row is None:
-            raise Http404
-        return row
+        return found(rows, self.kwargs["pk"], slug_field=self.slug_field)
 
     def _locked(self) -> Any:
         """The item for a change, if it is what the caller has seen. Must be called in a transaction."""
@@ -97,6 +90,18 @@ class ManagementViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
 
     @abstractmethod
     def perform_destroy(self, row: Any) -> object: ...
+
+
+def found(rows: models.QuerySet[Any], value: str, *, slug_field: str | None) -> Any:
+    """The row with this id or slug. Raises Http404."""
+    value = value.replace("\0", "\ufffd")  # PostgreSQL knows no NUL, and fails on one
+    if value.isascii() and value.isdigit():
+        row = rows.filter(pk=value).first()
+    else:
+        row = rows.filter(**{slug_field: value}).first() if slug_field else None
+    if row is None:
+        raise Http404
+    return row
 
 
 def etag(row: Any) -> str:

@@ -26,6 +26,7 @@ from assistants.events import (
     Event,
     Finished,
     TextDelta,
+    ToolStarted,
     UnavailableTool,
     Usage,
 )
@@ -116,7 +117,10 @@ async def _loop(agent: Agent, model: OpenAICompatibleModel, emit: Emit) -> None:
                 spoken_in, end = model.rounds, text[-1]
                 emit(TextDelta(text))
             elif "tool_stream_event" in event:
-                emit(event["tool_stream_event"]["data"])
+                data = event["tool_stream_event"]["data"]
+                if isinstance(data, ToolStarted):
+                    emit(Usage(model.prompt_tokens, model.completion_tokens))
+                emit(data)
 
 
 async def _unavailable(assistant: AssistantEntry) -> dict[int, UnavailableTool]:

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from typing import Any, Self
+from typing import Any, Self, cast
 from weakref import WeakKeyDictionary
 
 import orjson
@@ -92,7 +92,9 @@ class ServerTool(_SpecifiedTool):
         result, error = await _call(function, call_id, given)
         duration_ms = round((time.monotonic() - started) * 1000)
         status: Any = "error" if error else "ok"
-        yield ToolFinished(call_id, function.public_name, status, duration_ms, error)
+        yield ToolFinished(
+            call_id, function.public_name, status, duration_ms, error, cast(Any, result["content"])
+        )
         yield ToolResultEvent(result)
 
 

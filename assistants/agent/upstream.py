@@ -15,6 +15,7 @@ from assistants.agent.completion import DONE
 from assistants.agent.refusals import TransientFailure, status_failure
 from assistants.catalogue import Endpoint
 from assistants.errors import UpstreamFailed
+from tools.outbound_http import guarded_connector
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ class Upstream:
 @asynccontextmanager
 async def connected() -> AsyncIterator[Upstream]:
     """An Upstream for as long as the context lasts, for the event loop that it is entered in."""
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=30)
+    connector = guarded_connector(exempt=[settings.OPENAI_BASE_URL], limit=0, keepalive_timeout=30)
     timeout = aiohttp.ClientTimeout(
         total=None, sock_connect=settings.LLM_CONNECT_TIMEOUT_S, sock_read=settings.LLM_READ_TIMEOUT_S
     )

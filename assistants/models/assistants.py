@@ -7,9 +7,10 @@ from django.db.models.functions import Lower
 from pgvector.django import VectorField
 
 from apikeys.models import ApiKey, name_taken, no_nul
-from assistants.validation import assistant_errors, provider_errors
+from assistants.validation import assistant_errors, provider_errors, validate_alias
 from tools.encryption import EncryptedJSONField
 from tools.models import MCPTool, validate_slug
+from tools.outbound import require_allowed
 
 
 class Provider(models.Model):
@@ -35,7 +36,13 @@ class Provider(models.Model):
         return self.name
 
     def clean(self) -> None:
-        if errors := provider_errors(base_url=self.base_url, api_key=self.api_key):
+        errors = provider_errors(base_url=self.base_url, api_key=self.api_key)
+        if self.base_url and "base_url" not in errors:
+            try:
+                require_allowed(self.base_url)
+            except ValidationError as refusal:
+                errors["base_url"] = " ".join(refusal.messages)
+        if errors:
             raise ValidationError(errors)
 
 
@@ -43,9 +50,21 @@ class AssistantQuerySet(models.QuerySet["Assistant"]):
     def callable_by(self, key_id: int) -> Self:
         return self.filter(is_enabled=True, api_keys=key_id)
 
+    def matching(self, text: str) -> Self:
+        names = models.Q(name__icontains=text) | models.Q(slug__icontains=text)
+        return self.filter(names | models.Q(description__icontains=text))
+
+    def named(self, name: str) -> Self:
+        """The assistant that callers mean by `name`: its slug or one of its aliases."""
+        aliased = Alias.objects.filter(assistant=models.OuterRef("pk"), name=name)
+        return self.filter(models.Q(slug=name) | models.Exists(aliased))
+
 
 class Assistant(models.Model):
     """What a caller names as `model`: a prompt, an LLM and the tools it may use."""
+
+    class Selection(models.TextChoices):
+        ALL = "all", "The model is given all of its tools"
 
     name = models.CharField(max_length=255, validators=[no_nul])
     slug = models.CharField(
@@ -58,6 +77,7 @@ class Assistant(models.Model):
         null=True,
         blank=True,
         on_delete=models.PROTECT,
+        related_name="assistants",
         help_text="Empty: the one that OPENAI_API_KEY and OPENAI_BASE_URL name.",
     )
     model = models.CharField(
@@ -66,6 +86,21 @@ class Assistant(models.Model):
     parameters = models.JSONField(default=dict, blank=True)
     max_rounds = models.PositiveSmallIntegerField(
         default=10, validators=[MinValueValidator(1), MaxValueValidator(50)]
+    )
+    selection = models.CharField(max_length=16, choices=Selection.choices, default=Selection.ALL)
+    top_k = models.PositiveSmallIntegerField(
+        default=10,
+        validators=[MinValueValidator(1), MaxValueValidator(128)],
+        help_text="How many tools a selection gives the model, beside the pinned ones.",
+    )
+    schema_token_budget = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="How many tokens the schemas of selected tools may take. Empty: any number.",
+    )
+    store_bodies = models.BooleanField(
+        default=False, help_text="Keep what is said: answers, and the arguments and results of tool calls."
     )
     is_enabled = models.BooleanField("enabled", default=True)
     tools = models.ManyToManyField(MCPTool, through="AssistantTool", related_name="assistants", blank=True)
@@ -85,9 +120,41 @@ class Assistant(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def aliases(self) -> list[str]:
+        """Other names that callers may use, for clients whose model names are fixed."""
+        return sorted(alias.name for alias in self.alias_rows.all())
+
+    @property
+    def uses(self) -> list["AssistantTool"]:
+        """The servers that it uses, of those that are still there."""
+        present = [link for link in self.assistant_tools.all() if link.mcp_tool.deleted_at is None]
+        return sorted(present, key=lambda link: link.mcp_tool_id)
+
+    @property
+    def mcp_tool_ids(self) -> list[int]:
+        return [link.mcp_tool_id for link in self.uses]
+
+    @property
+    def api_key_ids(self) -> list[int]:
+        return sorted(key.pk for key in self.api_keys.all())
+
     def clean(self) -> None:
         if errors := assistant_errors(slug=self.slug, parameters=self.parameters):
             raise ValidationError(errors)
+
+
+class Alias(models.Model):
+    """Another name of an assistant. No other has it for a slug: `assistants.names` sees to that."""
+
+    assistant = models.ForeignKey(Assistant, on_delete=models.CASCADE, related_name="alias_rows")
+    name = models.CharField(max_length=128, unique=True, validators=[validate_alias])
+
+    class Meta:
+        verbose_name_plural = "aliases"
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class AssistantTool(models.Model):
@@ -97,6 +164,10 @@ class AssistantTool(models.Model):
     mcp_tool = models.ForeignKey(MCPTool, on_delete=models.CASCADE, verbose_name="MCP server")
     functions = models.JSONField(
         null=True, blank=True, help_text="Names of the functions to offer. Empty: all of them."
+    )
+
+    pinned = models.JSONField(
+        default=list, blank=True, help_text="Names of the functions that every selection keeps."
     )
 
     class Meta:

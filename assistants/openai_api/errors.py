@@ -7,7 +7,7 @@ from django.db import Error as DatabaseError
 from django.http import HttpResponse
 from rest_framework.exceptions import APIException
 
-from apikeys.errors import InvalidApiKey
+from apikeys.errors import InvalidApiKey, LimitReached
 from assistants.errors import UpstreamFailed
 from assistants.openai_api.responses import json_response
 
@@ -116,6 +116,8 @@ def _headers(error: APIException) -> dict[str, str]:
     match error:
         case InvalidApiKey():
             return {"www-authenticate": "Bearer"}
+        case LimitReached():
+            return dict(error.headers)
         case MethodNotAllowed():
             return {"allow": error.allowed}
         case UpstreamFailed(retry_after=float() | int() as seconds):

@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -36,8 +37,12 @@ class Head:
 
 @dataclass(slots=True)
 class ServerCalls:
-    """The calls of our servers so far, by call id. They are shown here and never as OpenAI's `tool_calls`."""
+    """The calls of our servers so far, by call id. They are shown here and never as OpenAI's `tool_calls`.
 
+    `about` is told beside them at the end: the ids of run and session.
+    """
+
+    about: Mapping[str, str] = field(default_factory=dict)
     calls: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def started(self, event: ToolStarted) -> dict[str, Any]:
@@ -63,15 +68,16 @@ class ServerCalls:
             "tool_calls": list(self.calls.values()),
             "unavailable_tools": [asdict(tool) for tool in end.unavailable],
             "rounds": end.rounds,
+            **self.about,
         }
 
 
 class Completion:
     """Collects a run into one answer."""
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, about: Mapping[str, str] | None = None) -> None:
         self.head = Head(model)
-        self.server_calls = ServerCalls()
+        self.server_calls = ServerCalls(about or {})
         self._text: list[str] = []
         self._client_calls: tuple[ClientToolCall, ...] = ()
         self._usage = Usage(0, 0)
@@ -121,9 +127,9 @@ class Completion:
 class Chunks:
     """A run's events, each as the server-sent events that tell of it. Every chunk has `choices`."""
 
-    def __init__(self, model: str, *, include_usage: bool) -> None:
+    def __init__(self, model: str, *, include_usage: bool, about: Mapping[str, str] | None = None) -> None:
         self._include_usage = include_usage
-        self._server_calls = ServerCalls()
+        self._server_calls = ServerCalls(about or {})
         self._usage = b""
         head = orjson.dumps(Head(model).fields("chat.completion.chunk"))[:-1]
         self._before = b"data: " + head + b',"choices":[{"index":0,"delta":'

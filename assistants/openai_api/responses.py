@@ -19,7 +19,7 @@ def json_response(
 
 
 class EventStream(StreamingHttpResponse):
-    """Hands its generator out as it is: Django's own wraps it in two more, which do not close it with them."""
+    """Hands out its generator as it is: Django's own wraps it in two more, which do not close it in turn."""
 
     def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
         super().__init__(events, content_type="text/event-stream")

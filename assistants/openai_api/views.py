@@ -1,6 +1,6 @@
 """Chat Completions and Models: an assistant's slug is the `model`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -8,35 +8,46 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from assistants import catalogue
-from assistants.agent import RunRequest, run
+from assistants.agent import RunRequest
 from assistants.catalogue import AssistantEntry
-from assistants.openai_api import body, errors, history, wire
+from assistants.events import Event
+from assistants.openai_api import body, errors, history, schema, wire
+from assistants.openai_api.limited import limited
 from assistants.openai_api.render import Chunks, Completion
 from assistants.openai_api.responses import event_stream, json_response
+from assistants.openai_api.session import session_id
 from assistants.openai_api.stream import stream
 from assistants.openai_api.viewset import OpenAIViewSet
 from assistants.openai_api.wire import ChatCompletionRequest, NamedChoice
+from assistants.recording import Origin, recorded
 
 
 class ChatCompletionViewSet(OpenAIViewSet):
+    @schema.create_completion
     async def create(self, request: HttpRequest) -> HttpResponseBase:
         content = body.read(request)
         asked = wire.validate(content)
         history.check(asked.messages)
         assistant = await catalogue.find(asked.model, self.principal)
         run_request = _run_request(asked, content["messages"], assistant)
+        origin = Origin(self.principal, request.headers.get("x-request-id", ""), session_id(request, asked))
+        run = limited(recorded(run_request, origin), self.principal)
         if not asked.stream:
-            return await _completion(run_request, asked.model)
+            return await _completion(run, Completion(asked.model, origin.ids))
         include_usage = bool(asked.stream_options and asked.stream_options.include_usage)
-        chunks = Chunks(asked.model, include_usage=include_usage)
-        return await event_stream(stream(run(run_request), chunks, heartbeat_s=settings.STREAM_HEARTBEAT_S))
+        chunks = Chunks(asked.model, include_usage=include_usage, about=origin.ids)
+        return await event_stream(stream(run, chunks, heartbeat_s=settings.STREAM_HEARTBEAT_S))
 
 
 class ModelViewSet(OpenAIViewSet):
+    is_counted = False
+
+    @schema.list_models
     async def list(self, _: HttpRequest) -> HttpResponse:
         entries = await catalogue.callable_by(self.principal)
         return json_response({"object": "list", "data": [_model(entry) for entry in entries]})
 
+    @schema.retrieve_model
     async def retrieve(self, _: HttpRequest, model: str) -> HttpResponse:
         return json_response(_model(await catalogue.find(model, self.principal)))
 
@@ -45,10 +56,9 @@ async def unknown_url(_: HttpRequest, **__: str) -> HttpResponse:
     return errors.response(errors.UnknownURL())
 
 
-async def _completion(run_request: RunRequest, model: str) -> HttpResponse:
-    completion = Completion(model)
+async def _completion(run: AsyncGenerator[Event, None], completion: Completion) -> HttpResponse:
     try:
-        async with aclosing(run(run_request)) as events:
+        async with aclosing(run) as events:
             async for event in events:
                 completion.add(event)
     except Exception as error:  # noqa: BLE001 - rendered, and logged there; only here it is known what ran

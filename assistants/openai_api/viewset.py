@@ -1,13 +1,14 @@
 """DRF's viewset without its threads: authenticated from memory, answered in the event loop."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from asgiref.sync import markcoroutinefunction
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.decorators import classonlymethod
 from rest_framework.viewsets import ViewSet
 
+from apikeys import limits
 from apikeys.authentication import Principal, authenticate
 from apikeys.errors import CallingRequired
 from assistants.openai_api import errors
@@ -19,6 +20,8 @@ class OpenAIViewSet(ViewSet):
     """Its actions are coroutines that take Django's request. What they raise is answered in the envelope."""
 
     principal: Principal
+    is_counted: ClassVar[bool] = True
+    """Whether its requests count in the limits of keys."""
 
     @classonlymethod
     def as_view(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - a class method
@@ -27,14 +30,18 @@ class OpenAIViewSet(ViewSet):
     async def dispatch(  # type: ignore[override]
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
+        headers: dict[str, str] = {}
         try:
             action = self._action(request)
-            self.principal = await authenticate(request.META.get("HTTP_AUTHORIZATION"))
-            if not self.principal.can_call_assistant:
-                raise CallingRequired
-            return await action(request, *args, **kwargs)
+            self.principal = await _caller(request)
+            if self.is_counted:
+                headers = await limits.admit(self.principal)
+            response = await action(request, *args, **kwargs)
         except Exception as error:  # noqa: BLE001 - the door's boundary: everything is rendered, and logged there
-            return errors.response(error)
+            response = errors.response(error)
+        for name, value in headers.items():
+            response.headers.setdefault(name, value)
+        return response
 
     def _action(self, request: HttpRequest) -> Handler:
         name = self.action_map.get((request.method or "").lower())
@@ -42,3 +49,11 @@ class OpenAIViewSet(ViewSet):
             raise errors.MethodNotAllowed(", ".join(method.upper() for method in self.action_map))
         action: Handler = getattr(self, name)
         return action
+
+
+async def _caller(request: HttpRequest) -> Principal:
+    meta = request.META
+    principal = await authenticate(meta.get("HTTP_AUTHORIZATION"), meta.get("REMOTE_ADDR", ""))
+    if not principal.can_call_assistant:
+        raise CallingRequired
+    return principal

@@ -102,6 +102,8 @@ class ChatCompletionRequest(Wire):
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     reasoning_effort: Annotated[str, Field(pattern=r"^[a-z_-]{1,32}$")] | None = None
     user: Annotated[str, Field(max_length=512)] | None = None
+    metadata: dict[str, Any] | None = None
+    session_id: str | None = None
     # Known, and refused unless they ask for nothing:
     n: Annotated[int, Field(ge=1)] | None = None
     modalities: list[str] | None = None

@@ -65,9 +65,8 @@ def _results(messages: Sequence[dict[str, Any]]) -> list[str]:
 def _unavailable(messages: Sequence[dict[str, Any]]) -> list[str]:
     """The lines of the system prompt that tell of unavailable servers."""
     prompts = [text_of(message.get("content")) for message in messages if message.get("role") in _SYSTEM]
-    return [
-        line.strip() for prompt in prompts for line in prompt.splitlines() if "unavailable" in line.lower()
-    ]
+    lines = (line.strip() for prompt in prompts for line in prompt.splitlines())
+    return [f"I was told: {line}" for line in lines if "unavailable" in line.lower()]
 
 
 def _no_match(said: str, tools: Sequence[dict[str, Any]]) -> str:

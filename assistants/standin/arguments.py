@@ -114,12 +114,16 @@ class _Filler:
         return _maybe(next((each for each in options if self.pieces.has_word(str(each))), None))
 
     def _list(self, schema: Schema, depth: int) -> Value | None:
+        """As many values as the message has: each uses up a number or a quoted text, or is the only one."""
         items = self._plain(schema.get("items") or {})
         values: list[Any] = []
-        while (found := self._found("", items, depth + 1)) is not None and found.sure and len(values) < 100:
-            values.append(found.value)
-            if not self.pieces.consumable(_type(items)):
+        left = -1
+        while left != self.pieces.left:
+            left = self.pieces.left
+            found = self._found("", items, depth + 1)
+            if found is None or not found.sure:
                 break
+            values.append(found.value)
         return Value(values) if values else None
 
     def _nested(self, schema: Schema, depth: int) -> Value | None:

@@ -48,9 +48,10 @@ class Pieces:
             return None
         return int(float(stated)) if whole or "." not in stated else float(stated)
 
-    def consumable(self, kind: str) -> bool:
-        """Whether another value of this JSON type is left."""
-        return bool(self._numbers) if kind in ("integer", "number") else bool(self._quoted)
+    @property
+    def left(self) -> int:
+        """How many pieces are not used up."""
+        return len(self._numbers) + len(self._quoted)
 
     def clock(self) -> str | None:
         """The first time of day, as HH:MM on the 24-hour clock."""

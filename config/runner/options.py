@@ -36,6 +36,7 @@ class Options:
         try:
             free = is_free(self.host, self.port)
         except OSError as error:
-            raise StartFailed(f"cannot listen on {self.host}:{self.port}: {error.strerror}") from error
+            reason = str(error.strerror).partition(" (")[0]
+            raise StartFailed(f"cannot listen on {self.host}:{self.port}: {reason}") from error
         if not free:
             raise StartFailed(f"port {self.port} is taken: stop what listens there, or set PORT")

@@ -5,20 +5,24 @@ from pathlib import Path
 
 from config.runner.processes import Program
 
+CELERY = (sys.executable, "-m", "celery", "-A", "config")
+# Nobody asks who else is there: a start without mingling is a second shorter.
+WORKER = (*CELERY, "worker", "-P", "threads", "-c", "4", "--without-gossip", "--without-mingle")
 
-def product(host: str, port: int, data_dir: Path) -> list[Program]:
-    celery = (sys.executable, "-m", "celery", "-A", "config")
-    # Nobody asks who else is there: a start without mingling is a second shorter.
-    worker = (*celery, "worker", "-P", "threads", "-c", "4", "--without-gossip", "--without-mingle")
-    schedule = str(data_dir / "beat")
+
+def serving(host: str, port: int) -> list[Program]:
+    """What a chat needs."""
+    web = (sys.executable, "-m", "uvicorn", "config.asgi:application", "--host", host, "--port", str(port))
+    quiet = ("--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "5")
     return [
-        Program("web", _web(host, port)),
-        Program("worker-mcp", [*worker, "-Q", "mcp", "-n", "mcp@%h"]),
-        Program("worker", [*worker, "-Q", "default", "-n", "default@%h"]),
-        Program("beat", [*celery, "beat", "--schedule", schedule, "--pidfile", ""]),
+        Program("web", [*web, *quiet]),
+        Program("worker-mcp", [*WORKER, "-Q", "mcp", "-n", "mcp@%h"]),
     ]
 
 
-def _web(host: str, port: int) -> list[str]:
-    serve = [sys.executable, "-m", "uvicorn", "config.asgi:application", "--host", host, "--port", str(port)]
-    return [*serve, "--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "5"]
+def background(data_dir: Path) -> list[Program]:
+    schedule = str(data_dir / "beat")
+    return [
+        Program("worker", [*WORKER, "-Q", "default", "-n", "default@%h"]),
+        Program("beat", [*CELERY, "beat", "--schedule", schedule, "--pidfile", ""]),
+    ]

@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection
 
+from config.environment import load_settings
 from config.runner import programs, readiness, services, words
 from config.runner.data_dir import DataDir
 from config.runner.options import Options
@@ -26,7 +27,8 @@ EXPECTED = (StartFailed, ImproperlyConfigured, CommandError, DatabaseError)
 
 def main() -> int:
     """The exit status: 0 after Ctrl-C or SIGTERM, 1 with a line on standard error when it cannot run."""
-    for stopping in (signal.SIGTERM, signal.SIGHUP):
+    # SIGINT too: a shell starts what it runs in the background deaf to it.
+    for stopping in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(stopping, signal.default_int_handler)
     try:
         up()
@@ -48,6 +50,7 @@ def up() -> None:
     environment = {name: value for service in embedded for name, value in service.environment.items()}
     prepare_environment(data_dir.path, environment)
     with data_dir.announced(environment), Supervisor(data_dir.logs, words.say) as supervisor:
+        load_settings()
         words.starting(data_dir.path, [service.name for service in embedded])
         django.setup()
         start_services(supervisor, embedded)
@@ -82,9 +85,11 @@ def prepare_database(base_url: str) -> bool:
 
 
 def start_product(supervisor: Supervisor, options: Options) -> None:
-    for program in programs.product(options.host, options.port, options.data_dir):
+    for program in programs.serving(options.host, options.port):
         supervisor.start(program)
     supervisor.tend(until=lambda: readiness.is_ready(options.base_url), timeout_s=READY_S)
+    for program in programs.background(options.data_dir):  # only now: they would take the others' time
+        supervisor.start(program)
 
 
 def announce(data_dir: DataDir, base_url: str, *, is_new: bool) -> None:

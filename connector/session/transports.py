@@ -17,6 +17,7 @@ from mcp.types import ErrorData, JSONRPCError, jsonrpc_message_adapter
 from pydantic import ValidationError
 
 from connector.lines import Oversized
+from connector.session.guarded import GuardedTransport
 from connector.session.limits import OUTPUT_TOO_LARGE, TOO_LARGE_TEXT, CappedTransport
 from connector.stdio import ServerStuck, StdioProcess
 
@@ -127,7 +128,7 @@ def _http_client(headers: Mapping[str, str], *, limit: int) -> httpx2.AsyncClien
     return httpx2.AsyncClient(
         headers=dict(headers),
         timeout=httpx2.Timeout(CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
-        transport=CappedTransport(httpx2.AsyncHTTPTransport(), limit),
+        transport=CappedTransport(GuardedTransport(httpx2.AsyncHTTPTransport()), limit),
     )
 
 

@@ -2,10 +2,10 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db.models import ProtectedError
 
 from apikeys import actions as key_actions
 from apikeys.audit import Actor
+from apikeys.errors import Conflict
 from apikeys.models import AuditEntry
 from assistants import actions
 from assistants.models import Assistant, Provider
@@ -20,7 +20,7 @@ def create(**fields: Any) -> Assistant:
 
 
 def test_an_assistant_is_created_with_its_tools_and_keys() -> None:
-    server = tool_actions.register(by=BY, name="Time", connection_type="stdio", command="x")
+    server = tool_actions.register(by=BY, name="Time", connection_type="stdio", command="uvx")
     key = key_actions.issue(by=BY, name="alice").api_key
     assistant = create(tools=[server], api_keys=[key])
     assert (assistant.slug, list(assistant.tools.all()), list(assistant.api_keys.all())) == (
@@ -57,7 +57,7 @@ def test_it_refuses_what_cannot_work_and_names_the_field(fields: dict[str, Any],
 @pytest.mark.parametrize("taken", [{"name": "HELPER", "slug": "other"}, {"name": "Other", "slug": "helper"}])
 def test_names_and_slugs_are_unique(taken: dict[str, str]) -> None:
     create()
-    with pytest.raises(ValidationError):
+    with pytest.raises(Conflict):
         create(**taken)
 
 
@@ -115,7 +115,15 @@ def test_it_refuses_a_provider_that_cannot_be_called(fields: dict[str, Any], fie
 def test_a_provider_in_use_stays() -> None:
     provider = actions.add_provider(by=BY, name="LLM", default_model="m")
     create(provider=provider)
-    with pytest.raises(ProtectedError):
+    with pytest.raises(Conflict, match="Assistants use it: helper"):
         actions.delete_provider(provider, by=BY)
     assert Provider.objects.exists()
     assert not AuditEntry.objects.filter(action="deleted").exists()
+
+
+def test_a_provider_in_use_goes_by_force_and_its_assistants_stay() -> None:
+    provider = actions.add_provider(by=BY, name="LLM", default_model="m")
+    assistant = create(provider=provider)
+    actions.delete_provider(provider, by=BY, force=True)
+    assistant.refresh_from_db()
+    assert (assistant.provider, assistant.version) == (None, 2)

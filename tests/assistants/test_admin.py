@@ -27,7 +27,7 @@ PROVIDER = {"name": "LLM", "kind": "openai", "base_url": "", "api_key": "sk-cana
 
 
 def test_staff_create_an_assistant_with_tools_and_keys(admin_client: Client) -> None:
-    server = tool_actions.register(by=BY, name="Time", connection_type="stdio", command="x")
+    server = tool_actions.register(by=BY, name="Time", connection_type="stdio", command="uvx")
     key = key_actions.issue(by=BY, name="alice").api_key
     tools = {
         f"{INLINE}-TOTAL_FORMS": 1,

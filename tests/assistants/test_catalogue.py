@@ -36,7 +36,7 @@ def create(name: str = "Helper", **fields: Any) -> Assistant:
 
 @sync_to_async
 def register(name: str, *functions: str) -> MCPTool:
-    server = tool_actions.register(by=BY, name=name, connection_type="stdio", command="x")
+    server = tool_actions.register(by=BY, name=name, connection_type="stdio", command="uvx")
     schema = {"type": "object", "properties": {}}
     tool_catalogue.record(server.pk, [{"name": each, "inputSchema": schema} for each in functions])
     return server
@@ -157,7 +157,7 @@ async def test_only_chosen_and_offered_functions_count() -> None:
         ToolFunction.objects.filter(name="now").update(
             overrides={"description": "Better"}, annotations={"readOnlyHint": True}
         )
-        tool_actions.delete(gone, by=BY)
+        tool_actions.delete(gone, by=BY, force=True)
 
     await sync_to_async(arrange)()
     entry = await catalogue.find("helper", await principal(assistant))

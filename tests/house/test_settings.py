@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 BY_THE_RUNNER = {"HOST", "PORT"}
 FOR_COMPOSE = {"POSTGRES_PASSWORD", "REDIS_PASSWORD"}
 

@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import openai
 import pytest
@@ -13,7 +14,8 @@ from apikeys.actions import IssuedKey
 from config.runner.network import free_port
 from config.runner.processes import Program, Running
 from connector.models import Instance
-from tests.stack import BY, SERVERS, Stack, wait_for
+from tests.ports import listed_port
+from tests.stack import BY, SERVERS, Stack, readiness, wait_for
 from tools.models import MCPTool, Status
 
 
@@ -34,7 +36,7 @@ def fake(stack: Stack) -> MCPTool:
 @pytest.fixture(scope="module")
 def remote(stack: Stack) -> Iterator[dict[str, str]]:
     """Addresses of one real server, by transport."""
-    ports = {"sse": free_port(), "streamable_http": free_port()}
+    ports = {"sse": listed_port(), "streamable_http": listed_port()}
     servers = [
         Running(
             Program(name, [sys.executable, str(SERVERS / "real.py"), name.replace("_", "-"), str(port)]),
@@ -76,7 +78,7 @@ def test_a_streamed_chat_with_two_rounds_of_tools(stack: Stack, key: IssuedKey, 
     )
     chunks = list(stream)
     choices = [chunk.choices[0] for chunk in chunks if chunk.choices]
-    assert "".join(choice.delta.content or "" for choice in choices) == "Let me look again.Both are done."
+    assert "".join(choice.delta.content or "" for choice in choices) == "Let me look again.\n\nBoth are done."
     assert choices[0].delta.role == "assistant"
     assert [choice.finish_reason for choice in choices if choice.finish_reason] == ["stop"]
     assert not any(choice.delta.tool_calls for choice in choices)
@@ -158,6 +160,24 @@ def test_a_revoked_key_is_refused_within_a_second(stack: Stack) -> None:
     assert refusal.value.code == "invalid_api_key"
 
 
+def test_a_key_is_revoked_with_redis_down(stack: Stack) -> None:
+    revoked = stack.key("revoked without redis")
+    stack.assistant("without-redis", keys=(revoked,))
+    stack.llm.script("without-redis", {"text": "Hello.", "repeat": True})
+    port = free_port()
+    web = stack.start_process("lonely", stack.web_command(port), REDIS_URL="redis://127.0.0.1:9/0")
+    url = f"http://127.0.0.1:{port}"
+    wait_for(lambda: readiness(url) == "degraded", within_s=20)
+    caller = openai.OpenAI(base_url=f"{url}/v1", api_key=revoked.key, max_retries=0)
+    caller.chat.completions.create(model="without-redis", messages=ask("hello"))
+    with stack.database():
+        key_actions.disable(revoked.api_key, by=BY)
+    time.sleep(1)
+    with pytest.raises(openai.AuthenticationError):
+        caller.chat.completions.create(model="without-redis", messages=ask("hello"))
+    web.stop(timeout_s=10)
+
+
 def test_a_key_sees_and_calls_only_its_assistants(stack: Stack, key: IssuedKey) -> None:
     other = stack.key("other")
     stack.assistant("private", keys=(key,))
@@ -168,6 +188,27 @@ def test_a_key_sees_and_calls_only_its_assistants(stack: Stack, key: IssuedKey) 
         with pytest.raises(openai.NotFoundError) as refusal:
             client(stack, other).chat.completions.create(model=model, messages=ask("hello"))
         assert refusal.value.code == "model_not_found"
+
+
+def test_streams_hold_no_database_connection(stack: Stack, key: IssuedKey, fake: MCPTool) -> None:
+    """Each process may have four; three times as many streams run side by side."""
+    slugs = [f"slow-{number}" for number in range(12)]
+    for slug in slugs:
+        stack.assistant(slug, fake, keys=(key,))
+        stack.llm.script(
+            slug,
+            {"tool_calls": [{"name": "fake__sleep", "arguments": {"s": 1}}], "delay_s": 1},
+            {"text": "Slept."},
+        )
+
+    def chat(slug: str) -> str:
+        stream = client(stack, key).chat.completions.create(model=slug, messages=ask("go"), stream=True)
+        return "".join(chunk.choices[0].delta.content or "" for chunk in stream)
+
+    started = time.monotonic()
+    with ThreadPoolExecutor(len(slugs)) as threads:
+        assert set(threads.map(chat, slugs)) == {"Slept."}
+    assert time.monotonic() - started < 8
 
 
 def test_everything_can_be_restarted(stack: Stack, key: IssuedKey, fake: MCPTool) -> None:

@@ -54,7 +54,7 @@ def test_secrets_are_masked_and_a_masked_one_is_kept(admin_client: Client) -> No
 @pytest.mark.parametrize(("action", "enabled"), [("stop", False), ("start", True), ("restart", True)])
 def test_staff_start_stop_and_restart(admin_client: Client, action: str, enabled: bool) -> None:
     server = actions.register(
-        by=BY, name="Time", connection_type="stdio", command="x", is_enabled=action != "start"
+        by=BY, name="Time", connection_type="stdio", command="python", is_enabled=action != "start"
     )
     admin_client.post("/admin/tools/mcptool/", {"action": action, "_selected_action": [server.pk]})
     server.refresh_from_db()
@@ -62,7 +62,7 @@ def test_staff_start_stop_and_restart(admin_client: Client, action: str, enabled
 
 
 def test_staff_delete_a_server(admin_client: Client) -> None:
-    server = actions.register(by=BY, name="Time", connection_type="stdio", command="x")
+    server = actions.register(by=BY, name="Time", connection_type="stdio", command="python")
     admin_client.post(f"/admin/tools/mcptool/{server.pk}/delete/", {"post": "yes"})
     assert not MCPTool.objects.present().exists()
     assert MCPTool.objects.get().deleted_at is not None

@@ -3,10 +3,10 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
 
 from apikeys import actions
 from apikeys.audit import Actor
+from apikeys.errors import Conflict
 from assistants.models import Assistant
 
 
@@ -32,9 +32,14 @@ class Command(BaseCommand):
         if missing:
             raise CommandError(f"There is no assistant {', '.join(sorted(missing))}.")
         try:
-            with transaction.atomic():
-                issued = actions.issue(by=Actor.system("create_key"), name=name, can_manage=manage)
-                issued.api_key.assistants.set(found)
+            issued = actions.issue(
+                by=Actor.system("create_key"),
+                name=name,
+                can_manage=manage,
+                assistant_ids=[row.pk for row in found],
+            )
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
+        except Conflict as error:
+            raise CommandError(str(error.detail)) from error
         return issued.key

@@ -15,8 +15,9 @@ CANARY = "sk-canary-93ab1f"
 
 
 @pytest.fixture
-async def agent(settings: Settings) -> AsyncIterator[None]:
+async def agent(settings: Settings, llm: ScriptedLLM) -> AsyncIterator[None]:
     """Runs are possible, and lose their patience early."""
+    settings.OPENAI_BASE_URL = llm.base_url
     settings.LLM_CONNECT_TIMEOUT_S = 1
     settings.LLM_READ_TIMEOUT_S = 0.5
     async with lifespan():

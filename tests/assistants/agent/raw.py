@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from tests.ports import listed_port
+
 Answer = Sequence[bytes | float]
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -49,7 +51,7 @@ class RawUpstream:
 @asynccontextmanager
 async def raw_upstream(*answers: Answer) -> AsyncIterator[RawUpstream]:
     upstream = RawUpstream(answers)
-    async with await asyncio.start_server(upstream._serve, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
+    port = listed_port()
+    async with await asyncio.start_server(upstream._serve, "127.0.0.1", port):
         upstream.base_url = f"http://127.0.0.1:{port}/v1"
         yield upstream

@@ -23,6 +23,7 @@ from assistants.events import (
     ToolFinished,
     ToolStarted,
     UnavailableTool,
+    Usage,
 )
 from connector import calls
 from tests.assistants.agent.conftest import Assistant, client_tool, text, tool_messages
@@ -76,11 +77,13 @@ async def test_it_calls_tools_and_answers_from_their_results(
     supervise()
     await helper.uses(await servers.running())
     helper.llm.script({"tool_calls": [call("echo", word="ahoj")]}, {"text": "It said ahoj."})
-    started, finished, *rest = await helper.events()
+    counted, started, finished, *rest = await helper.events()
+    assert isinstance(counted, Usage)
     assert isinstance(started, ToolStarted)
     assert (started.public_name, started.server, started.function) == ("fake__echo", "fake", "echo")
     assert started.arguments == {"word": "ahoj"}
     assert finished == ToolFinished(started.call_id, "fake__echo", "ok", finished.duration_ms, None)  # type: ignore[union-attr]
+    assert finished.content == [{"text": '{"word": "ahoj"}'}]  # type: ignore[union-attr]
     assert text(rest) == "It said ahoj."
     assert rest[-1] == Finished("stop", 2)
     first, second = helper.llm.bodies()
@@ -204,8 +207,8 @@ async def test_closing_a_run_cancels_its_tools_within_a_second(
     await helper.uses(server)
     helper.llm.script({"text": "Wait.", "tool_calls": [call("sleep", s=30), call("sleep", s=30)]})
     events = run(await helper.request())
-    seen = [await anext(events) for _ in range(3)]
-    assert [type(event) for event in seen] == [TextDelta, ToolStarted, ToolStarted]
+    seen = [await anext(events) for _ in range(5)]
+    assert [type(event) for event in seen] == [TextDelta, Usage, ToolStarted, Usage, ToolStarted]
     await asyncio.sleep(0.3)  # until the calls have reached the server
     began = time.monotonic()
     await events.aclose()

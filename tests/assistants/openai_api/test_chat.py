@@ -46,6 +46,7 @@ def test_an_answer(client: openai.OpenAI, llm: ScriptedLLM, model: str) -> None:
     assert choice.message.tool_calls is None
     assert (completion.model, completion.object) == (model, "chat.completion")
     assert completion.usage.model_dump(exclude_none=True) == USAGE
+    assert choice.message.mcp_connector.pop("run_id").startswith("run_")
     assert choice.message.mcp_connector == {"tool_calls": [], "unavailable_tools": [], "rounds": 1}
 
 

@@ -101,6 +101,20 @@ def test_it_makes_one_call_where_parallel_calls_are_off() -> None:
     assert len(asked("What time is it in Tokyo and in Paris?", parallel_tool_calls=False)) == 1
 
 
+@pytest.mark.parametrize(
+    ("items", "said", "values"),
+    [
+        (NUMBER, "plot points 1, 2 and 2", [1, 2, 2]),
+        ({"type": "string"}, 'plot points "a" and "b"', ["a", "b"]),
+        ({"type": "string", "enum": ["red", "blue"]}, 'plot points in red, "quoted"', ["red"]),
+        ({"type": "string", "format": "uri"}, 'plot points of http://a/b "c"', ["http://a/b"]),
+    ],
+)
+def test_it_fills_lists(items: dict[str, Any], said: str, values: list[Any]) -> None:
+    tool = function("plot_points", "Plots", points={"type": "array", "items": items})
+    assert asked(said, tools=[tool]) == [("plot_points", {"points": values})]
+
+
 def test_it_calls_every_tool_that_is_named_in_full() -> None:
     calls = asked("Run get-structured-content for Chicago, then get_current_time")
     assert [name for name, _ in calls] == ["everything__get-structured-content", "time__get_current_time"]

@@ -50,7 +50,9 @@ def test_it_is_killed_when_it_does_not_listen(tmp_path: Path):
 
 
 def test_waiting_ends_with_the_last_words_of_a_program_that_fails(tmp_path: Path):
-    running = Running(python("print('first'); raise SystemExit('no such thing')"), tmp_path / "log")
+    running = Running(
+        python("print('first', flush=True); raise SystemExit('no such thing')"), tmp_path / "log"
+    )
     with pytest.raises(StartFailed, match=r"^child ended: no such thing$"):
         running.wait_until(lambda: False, timeout_s=10)
 

@@ -1,0 +1,43 @@
+"""/api/v1/audit"""
+
+import django_filters
+from rest_framework import mixins, serializers, viewsets
+
+from apikeys.api.filters import IdFilter, TimeFilter
+from apikeys.api.pagination import HeaderPagination
+from apikeys.models import AuditEntry
+
+
+class AuditEntrySerializer(serializers.ModelSerializer[AuditEntry]):
+    """`before` and `after` hold the fields that differ, secrets masked; null where nothing was or is."""
+
+    class Meta:
+        model = AuditEntry
+        fields = [
+            "id", "at", "actor_kind", "actor_id", "actor_name", "action",
+            "object_kind", "object_id", "object_name", "before", "after", "request_id", "address",
+        ]  # fmt: skip
+
+
+class AuditFilter(django_filters.FilterSet):
+    object_kind = django_filters.CharFilter(
+        lookup_expr="iexact", help_text="API key, assistant, MCP tool and so on, whatever the case."
+    )
+    object_id = IdFilter()
+    actor = django_filters.CharFilter(
+        field_name="actor_name", lookup_expr="iexact", help_text="The name of an API key or of staff."
+    )
+    since = TimeFilter(field_name="at", lookup_expr="gte", help_text="A time in ISO 8601.")
+
+    class Meta:
+        model = AuditEntry
+        fields: list[str] = []
+
+
+class AuditViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[AuditEntry]):
+    """Who changed what, newest first."""
+
+    queryset = AuditEntry.objects.all()
+    serializer_class = AuditEntrySerializer
+    filterset_class = AuditFilter
+    pagination_class = HeaderPagination

@@ -1,0 +1,34 @@
+"""When a key was last used, to about a minute: the row is written at most once in that, by all processes."""
+
+import time
+from collections.abc import Iterable
+from datetime import timedelta
+
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from apikeys.background import BatchWriter
+from apikeys.database import in_thread
+from apikeys.models import ApiKey
+
+PRECISION = timedelta(minutes=1)
+_NOTED_EVERY_S = 15  # a process cannot know when others wrote: it asks more often, and mostly in vain
+
+_noted: dict[int, float] = {}
+
+
+def note(api_key_id: int) -> None:
+    """The key is used now. Costs a look into a dictionary; a background task writes it."""
+    now = time.monotonic()
+    if now - _noted.get(api_key_id, -_NOTED_EVERY_S) >= _NOTED_EVERY_S:
+        _noted[api_key_id] = now
+        writer.add(api_key_id)
+
+
+@in_thread
+def _write(api_key_ids: Iterable[int]) -> None:
+    stale = Q(last_used_at=None) | Q(last_used_at__lte=Now() - PRECISION)
+    ApiKey.objects.filter(stale, pk__in=set(api_key_ids)).update(last_used_at=Now())
+
+
+writer = BatchWriter("last use of keys", _write)

@@ -1,0 +1,95 @@
+"""How many requests of a key run at once, over all processes.
+
+Each running request holds a lease in Redis that its process renews: the leases of a process that died end by
+themselves. What a process holds stands in its memory too, so that an emptied Redis learns of it again.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from redis.asyncio import Redis
+
+from apikeys.limits.rates import PREFIX
+from apikeys.limits.store import Store, StoreDown
+
+LEASE_S = 15.0
+_RENEWALS_A_LEASE = 3
+
+# By the clock of Redis. KEYS: the key's leases, scored by their end. ARGV: limit, seconds, lease.
+_TAKE = """
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1000000
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[1]) then return 0 end
+redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[3])
+redis.call('PEXPIRE', KEYS[1], math.ceil(ARGV[2] * 1000))
+return 1
+"""
+# ARGV: seconds, leases.
+_RENEW = """
+local time = redis.call('TIME')
+local ends = time[1] + time[2] / 1000000 + ARGV[1]
+for index = 2, #ARGV do redis.call('ZADD', KEYS[1], ends, ARGV[index]) end
+redis.call('PEXPIRE', KEYS[1], math.ceil(ARGV[1] * 1000))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    api_key_id: int
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @property
+    def key(self) -> str:
+        return f"{PREFIX}:running:{self.api_key_id}"
+
+
+class Leases:
+    """Those of this process."""
+
+    def __init__(self, store: Store, *, lease_s: float = LEASE_S) -> None:
+        self._store = store
+        self._lease_s = lease_s
+        self._held: set[Lease] = set()
+        self._take = store.redis.register_script(_TAKE)
+        self._renew = store.redis.register_script(_RENEW)
+
+    async def take(self, api_key_id: int, limit: int) -> Lease | None:
+        """None when `limit` requests run already. A lease must be given back. Raises StoreDown."""
+        lease = Lease(api_key_id)
+        async with self._store.asked():
+            is_taken = await self._take(keys=[lease.key], args=[limit, self._lease_s, lease.id])
+        if not is_taken:
+            return None
+        self._held.add(lease)
+        return lease
+
+    async def give_back(self, lease: Lease) -> None:
+        self._held.discard(lease)
+        with suppress(StoreDown):  # then it ends by itself
+            async with self._store.asked() as redis:
+                await redis.zrem(lease.key, lease.id)
+
+    async def renew_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self._lease_s / _RENEWALS_A_LEASE)
+            for api_key_id in {lease.api_key_id for lease in self._held}:
+                with suppress(StoreDown):
+                    await self._renew_of(api_key_id)
+
+    async def _renew_of(self, api_key_id: int) -> None:
+        leases = [lease for lease in self._held if lease.api_key_id == api_key_id]
+        if not leases:
+            return
+        async with self._store.asked() as redis:
+            await self._renew(keys=[leases[0].key], args=[self._lease_s, *(lease.id for lease in leases)])
+            await _forget(redis, (lease for lease in leases if lease not in self._held))
+
+
+async def _forget(redis: Redis, leases: Iterable[Lease]) -> None:
+    """Those that were given back while they were being renewed."""
+    for lease in leases:
+        await redis.zrem(lease.key, lease.id)

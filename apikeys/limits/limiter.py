@@ -1,0 +1,123 @@
+"""The limits of keys, asked before a request and told after it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from django.conf import settings
+
+from apikeys.errors import LimitReached, LimitsUnavailable
+from apikeys.limits import budget
+from apikeys.limits.concurrency import LEASE_S, Lease, Leases
+from apikeys.limits.rates import Rate, Rates
+from apikeys.limits.store import Store, StoreDown
+from apikeys.principal import Principal
+
+_MOST_TOKENS = 2**31 - 1
+"""Of one run; a lying LLM service must not end in numbers that nobody can count."""
+
+
+class Limiter:
+    """A key without limits costs neither a question to Redis nor one to the database."""
+
+    def __init__(self, url: str, *, lease_s: float = LEASE_S) -> None:
+        self._store = Store(url)
+        self._rates = Rates(self._store)
+        self._leases = Leases(self._store, lease_s=lease_s)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Leases are renewed for as long as the context lasts."""
+        renewing = asyncio.create_task(self._leases.renew_for_ever(), name="leases of running requests")
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            await asyncio.wait([renewing])
+            await self._store.close()
+
+    async def admit(self, principal: Principal) -> dict[str, str]:
+        """Count a request. The headers that tell how the limits stand, also beside a refusal.
+
+        Raises LimitReached and LimitsUnavailable.
+        """
+        await _require_budget(principal)
+        rates = await self._counted(principal)
+        headers = {name: value for rate in rates for name, value in rate.headers.items()}
+        for rate in rates:
+            if rate.is_exceeded:
+                raise _rate_limit_exceeded(rate, headers)
+        return headers
+
+    async def _counted(self, principal: Principal) -> list[Rate]:
+        limits, rates = principal.limits, []
+        if limits.requests_per_minute is None and limits.tokens_per_minute is None:
+            return []
+        try:
+            async with self._store.asked():
+                if limits.requests_per_minute is not None:
+                    rates.append(await self._rates.request(principal.id, limits.requests_per_minute))
+                if limits.tokens_per_minute is not None:
+                    rates.append(await self._rates.tokens(principal.id, limits.tokens_per_minute))
+        except StoreDown:
+            _require_open()
+        return rates
+
+    @asynccontextmanager
+    async def place(self, principal: Principal) -> AsyncIterator[None]:
+        """One of the key's concurrent requests. Raises LimitReached and LimitsUnavailable."""
+        lease = await self._taken(principal)
+        try:
+            yield
+        finally:
+            if lease is not None:
+                await self._leases.give_back(lease)
+
+    async def _taken(self, principal: Principal) -> Lease | None:
+        limit = principal.limits.concurrent_requests
+        if limit is None:
+            return None
+        try:
+            lease = await self._leases.take(principal.id, limit)
+        except StoreDown:
+            _require_open()
+            return None
+        if lease is None:
+            raise _too_many_at_once(limit)
+        return lease
+
+    async def spent(self, principal: Principal, tokens: int) -> None:
+        """A run of the key used `tokens`. They count from now on; it never fails."""
+        tokens = min(tokens, _MOST_TOKENS)
+        if tokens <= 0:
+            return
+        budget.spend(principal.id, tokens)
+        if (limit := principal.limits.tokens_per_minute) is not None:
+            with suppress(StoreDown):
+                async with self._store.asked():
+                    await self._rates.spend(principal.id, limit, tokens)
+
+
+async def _require_budget(principal: Principal) -> None:
+    limit = principal.limits.tokens_per_month
+    if limit is not None and await budget.spent_this_month(principal.id) >= limit:
+        message = f"This API key has spent its {limit:,} tokens of this month."
+        raise LimitReached(message, "insufficient_quota", {"x-should-retry": "false"})
+
+
+def _require_open() -> None:
+    if not settings.RATE_LIMIT_FAILS_OPEN:
+        raise LimitsUnavailable
+
+
+def _rate_limit_exceeded(rate: Rate, headers: dict[str, str]) -> LimitReached:
+    message = (
+        f"This API key may use {rate.limit:,} {rate.unit} a minute, and has: "
+        f"try again in {rate.retry_after_s} s."
+    )
+    return LimitReached(message, "rate_limit_exceeded", {**headers, "retry-after": str(rate.retry_after_s)})
+
+
+def _too_many_at_once(limit: int) -> LimitReached:
+    message = f"This API key may run {limit:,} requests at once, and does: try again when one has ended."
+    return LimitReached(message, "rate_limit_exceeded", {"retry-after": "1"})

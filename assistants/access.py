@@ -1,0 +1,85 @@
+"""Which assistants and tools a key reaches, and what stands between it and the others."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.utils import timezone
+
+from apikeys.models import ApiKey
+from assistants.models import Assistant, AssistantTool
+from tools.models import Approval, MCPTool, Status, ToolFunction
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionAccess:
+    name: str
+    public_name: str
+    reasons: tuple[str, ...]
+    """Why not; empty: the key reaches it. So with the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAccess:
+    server: MCPTool
+    reasons: tuple[str, ...]
+    functions: tuple[FunctionAccess, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantAccess:
+    assistant: Assistant
+    reasons: tuple[str, ...]
+    servers: tuple[ServerAccess, ...]
+
+
+def to_assistant(api_key: ApiKey, assistant: Assistant) -> AssistantAccess:
+    """What keeps a key from an assistant keeps it from all of its tools, and is told once."""
+    return AssistantAccess(
+        assistant,
+        (*_key_reasons(api_key), *_assistant_reasons(api_key, assistant)),
+        tuple(_server(link) for link in assistant.uses),
+    )
+
+
+def _key_reasons(api_key: ApiKey) -> Iterator[str]:
+    if api_key.is_disabled:
+        yield "key_disabled"
+    if api_key.expires_at is not None and api_key.expires_at <= timezone.now():
+        yield "key_expired"
+    if not api_key.can_call_assistant:
+        yield "calling_not_permitted"
+
+
+def _assistant_reasons(api_key: ApiKey, assistant: Assistant) -> Iterator[str]:
+    if api_key.pk not in assistant.api_key_ids:
+        yield "not_granted"
+    if not assistant.is_enabled:
+        yield "assistant_disabled"
+
+
+def _server(link: AssistantTool) -> ServerAccess:
+    server = link.mcp_tool
+    functions = tuple(_function(link, function) for function in server.functions.all())
+    return ServerAccess(server, tuple(_server_reasons(server)), functions)
+
+
+def _server_reasons(server: MCPTool) -> Iterator[str]:
+    if not server.is_enabled:
+        yield "server_stopped"
+    elif server.status not in {Status.RUNNING, Status.DEGRADED}:
+        yield f"server_{server.status}"
+
+
+def _function(link: AssistantTool, function: ToolFunction) -> FunctionAccess:
+    return FunctionAccess(function.name, function.public_name, tuple(_function_reasons(link, function)))
+
+
+def _function_reasons(link: AssistantTool, function: ToolFunction) -> Iterator[str]:
+    if link.functions and function.name not in link.functions:
+        yield "not_chosen"
+    if function.removed_at is not None:
+        yield "function_removed"
+    if not function.is_enabled:
+        yield "function_disabled"
+    if link.mcp_tool.approval == Approval.PINNED and function.approved_hash != function.definition_hash:
+        yield "not_approved"

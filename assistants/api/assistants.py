@@ -1,0 +1,158 @@
+"""/api/v1/assistants"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import django_filters
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apikeys.api.filters import LARGEST_ID, IdFilter
+from apikeys.api.serializers import NullFreeCharField, StrictSerializer
+from apikeys.api.viewsets import ManagementViewSet
+from apikeys.models import ApiKey
+from assistants import actions
+from assistants.actions import ToolUse
+from assistants.api.fields import FunctionsField, RowsField
+from assistants.models import Assistant, Provider
+from tools.models import MCPTool
+
+MOST_SERVERS = 1_000
+
+
+class ToolUseSerializer(StrictSerializer):
+    mcp_tool_id = serializers.IntegerField(min_value=1, max_value=LARGEST_ID)
+    functions = FunctionsField(default=None)
+    pinned = serializers.ListField(child=NullFreeCharField(max_length=255), default=list, max_length=100)
+
+
+@extend_schema_field(
+    {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "temperature": {"type": "number", "minimum": 0, "maximum": 2},
+            "top_p": {"type": "number", "minimum": 0, "maximum": 1},
+            "max_tokens": {"type": "integer", "minimum": 1, "maximum": 2**31 - 1},
+            "reasoning_effort": {"type": "string", "pattern": "^[a-z_-]{1,32}$"},
+            "extra": {"type": "object", "additionalProperties": True},
+        },
+    }
+)
+class ParametersField(serializers.JSONField):
+    """What the model is asked with. `assistants.validation` checks it, for the console too."""
+
+
+class AssistantSerializer(StrictSerializer):
+    """`mcp_tool_ids` names whole servers, `tools` can narrow them to some functions: give one of the two."""
+
+    id = serializers.IntegerField(read_only=True)
+    version = serializers.IntegerField(read_only=True)
+    name = NullFreeCharField(max_length=255)
+    slug = NullFreeCharField(
+        required=False, max_length=63, help_text="The model that callers name. It cannot be changed."
+    )
+    aliases = serializers.ListField(child=NullFreeCharField(max_length=128), required=False, max_length=32)
+    description = NullFreeCharField(required=False, allow_blank=True)
+    system_prompt = NullFreeCharField(required=False, allow_blank=True)
+    provider_id: Any = serializers.PrimaryKeyRelatedField(
+        source="provider",
+        queryset=Provider.objects.all(),
+        pk_field=serializers.IntegerField(min_value=1, max_value=LARGEST_ID),
+        required=False,
+        allow_null=True,
+        help_text="null: the one of the environment.",
+    )
+    model = NullFreeCharField(required=False, allow_blank=True, max_length=255)
+    parameters = ParametersField(required=False)
+    mcp_tool_ids = RowsField(MCPTool.objects.present(), required=False)
+    tools: Any = serializers.ListSerializer(
+        child=ToolUseSerializer(), source="uses", required=False, max_length=MOST_SERVERS
+    )
+    selection = serializers.ChoiceField(Assistant.Selection.choices, required=False)
+    top_k = serializers.IntegerField(required=False, min_value=1, max_value=128)
+    schema_token_budget = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=2**31 - 1
+    )
+    max_rounds = serializers.IntegerField(required=False, min_value=1, max_value=50)
+    store_bodies = serializers.BooleanField(required=False)
+    is_enabled = serializers.BooleanField(required=False)
+    api_key_ids = RowsField(ApiKey.objects.all(), required=False)
+    created_at = serializers.DateTimeField(read_only=True)
+    updated_at = serializers.DateTimeField(read_only=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """As the verbs take it."""
+        servers, uses = attrs.pop("mcp_tool_ids", None), attrs.pop("uses", None)
+        if uses is not None:
+            uses = _tool_uses(uses)
+            _require_same(servers, uses)
+        tools = servers if uses is None else uses
+        related = {"tools": tools, "api_keys": attrs.pop("api_key_ids", None)}
+        return attrs | {name: rows for name, rows in related.items() if rows is not None}
+
+
+def _tool_uses(uses: list[dict[str, Any]]) -> list[ToolUse]:
+    ids = [use["mcp_tool_id"] for use in uses]
+    servers = MCPTool.objects.present().in_bulk(ids)
+    if missing := sorted({*ids} - servers.keys()):
+        raise serializers.ValidationError({"tools": f"There is no {', '.join(map(str, missing))}."})
+    if len(servers) < len(ids):
+        raise serializers.ValidationError({"tools": "Name each server once."})
+    return [ToolUse(servers[use["mcp_tool_id"]], use["functions"], tuple(use["pinned"])) for use in uses]
+
+
+def _require_same(servers: Iterable[MCPTool] | None, uses: list[ToolUse]) -> None:
+    if servers is not None and set(servers) != {use.server for use in uses}:
+        message = "Names other servers than `tools`: give one of the two."
+        raise serializers.ValidationError({"mcp_tool_ids": message})
+
+
+class CopySerializer(StrictSerializer):
+    name = NullFreeCharField(required=False, max_length=255)
+    slug = NullFreeCharField(required=False, max_length=63)
+
+
+class AssistantFilter(django_filters.FilterSet):
+    search = django_filters.CharFilter(method="filter_search", help_text="In name, slug and description.")
+    provider_id = IdFilter(field_name="provider")
+    mcp_tool_id = IdFilter(field_name="tools")
+    api_key_id = IdFilter(field_name="api_keys")
+
+    class Meta:
+        model = Assistant
+        fields = ["is_enabled"]
+
+    def filter_search(self, rows: Any, name: str, value: str) -> Any:
+        return rows.matching(value)
+
+
+class AssistantViewSet(ManagementViewSet):
+    """Assistants, also found by their slug."""
+
+    queryset = Assistant.objects.prefetch_related("alias_rows", "api_keys", "assistant_tools__mcp_tool")
+    serializer_class = AssistantSerializer
+    filterset_class = AssistantFilter
+    slug_field = "slug"
+    lookup_value_regex = "[a-z0-9-]{1,63}"
+
+    def perform_create(self, validated: dict[str, Any]) -> Assistant:
+        return actions.create(by=self.actor, **validated)
+
+    def perform_update(self, row: Assistant, validated: dict[str, Any]) -> Assistant:
+        return actions.update(row, by=self.actor, **validated)
+
+    def perform_destroy(self, row: Assistant) -> None:
+        actions.delete(row, by=self.actor)
+
+    @extend_schema(request=CopySerializer, responses={201: AssistantSerializer})
+    @action(detail=True, methods=["post"])
+    def duplicate(self, request: Request, pk: str) -> Response:
+        """Copy the assistant, tools included. Nobody may call the copy until it is granted to keys."""
+        asked = CopySerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        copy = actions.duplicate(self.get_object(), by=self.actor, **asked.validated_data)
+        return self.answer(copy, status=201)

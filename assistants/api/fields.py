@@ -1,0 +1,68 @@
+"""Fields of more than one serializer here."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from apikeys.api.serializers import NullFreeCharField
+from tools.masking import MASK
+
+MOST_FUNCTIONS = 500
+_ALL = "all"
+
+
+class RowsField(serializers.ListField):
+    """Ids, given as rows: all of them are looked up at once. Read from a list of ids."""
+
+    child = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+
+    def __init__(self, rows: QuerySet[Any], **options: Any) -> None:
+        super().__init__(max_length=1_000, **options)
+        self._rows = rows
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        ids = set(super().to_internal_value(data))
+        rows = list(self._rows.filter(pk__in=ids))
+        if missing := sorted(ids - {row.pk for row in rows}):
+            raise serializers.ValidationError(f"There is no {', '.join(map(str, missing))}.")
+        return rows
+
+
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "string", "enum": [_ALL]},
+            {"type": "array", "items": {"type": "string", "maxLength": 255}, "minItems": 1},
+        ],
+        "default": _ALL,
+    }
+)
+class FunctionsField(serializers.Field[Any, Any, Any, Any]):
+    """`all`, which is None here, or the names of some functions."""
+
+    names = serializers.ListField(
+        child=NullFreeCharField(max_length=255), allow_empty=False, max_length=MOST_FUNCTIONS
+    )
+
+    def to_internal_value(self, data: Any) -> list[str] | None:
+        if data == _ALL:
+            return None
+        if not isinstance(data, list):
+            raise serializers.ValidationError("Give 'all', or a list of functions' names.")
+        chosen: list[str] = self.names.run_validation(data)
+        return list(dict.fromkeys(chosen))
+
+    def get_attribute(self, instance: Any) -> Any:
+        return super().get_attribute(instance) or _ALL
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+class SecretField(NullFreeCharField):
+    """Shown as a mask. The mask sent back is MASK: unchanged."""
+
+    def to_representation(self, value: Any) -> str:
+        return MASK if value else ""

@@ -1,0 +1,122 @@
+"""/api/v1/runs"""
+
+from typing import Any
+
+import django_filters
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, serializers, viewsets
+from rest_framework.generics import get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apikeys.api.filters import IdFilter, TimeFilter
+from apikeys.api.pagination import HeaderPagination
+from assistants.models import Run, RunStatus, ToolCall
+
+
+class CodeField(serializers.CharField):
+    """The code of what failed; null where nothing did."""
+
+    def to_representation(self, value: str) -> str | None:
+        return value or None
+
+
+class RunKeySerializer(serializers.Serializer[Any]):
+    """As it was when the run began. `id` is null once the key is gone."""
+
+    id = serializers.IntegerField(source="api_key_id", allow_null=True)
+    name = serializers.CharField(source="api_key_name")
+    key_prefix = serializers.CharField()
+
+
+class RunAssistantSerializer(serializers.Serializer[Any]):
+    """`id` is null once the assistant is gone."""
+
+    id = serializers.IntegerField(source="assistant_id", allow_null=True)
+    slug = serializers.CharField(source="assistant_slug")
+
+
+class UsageSerializer(serializers.Serializer[Any]):
+    prompt_tokens = serializers.IntegerField()
+    completion_tokens = serializers.IntegerField()
+    total_tokens = serializers.IntegerField()
+    server_tool_calls = serializers.IntegerField()
+
+
+class RunSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    run_id = serializers.CharField(help_text="As the answer's `mcp_connector` told it.")
+    request_id = serializers.CharField(help_text="As the answer's x-request-id told it.")
+    api_key = RunKeySerializer(source="*")
+    assistant = RunAssistantSerializer(source="*")
+    conversation_id = serializers.IntegerField(allow_null=True, help_text="Of its session.")
+    model = serializers.CharField()
+    status = serializers.ChoiceField(RunStatus.choices)
+    rounds = serializers.IntegerField()
+    usage = UsageSerializer(source="*")
+    started_at = serializers.DateTimeField()
+    first_token_ms = serializers.IntegerField(allow_null=True)
+    duration_ms = serializers.IntegerField(allow_null=True)
+    error = CodeField(allow_null=True)
+
+
+class ToolCallSerializer(serializers.ModelSerializer[ToolCall]):
+    """`arguments` and `result` are null unless the assistant stores bodies."""
+
+    error = CodeField(allow_null=True)
+
+    class Meta:
+        model = ToolCall
+        fields = [
+            "server",
+            "function",
+            "status",
+            "duration_ms",
+            "error",
+            "result_size",
+            "arguments",
+            "result",
+        ]
+
+
+class TracedRunSerializer(RunSerializer):
+    """`answer`, as far as it came, is null unless the assistant stores bodies."""
+
+    answer = serializers.CharField(allow_null=True)
+    tool_calls = ToolCallSerializer(many=True)
+
+
+class RunFilter(django_filters.FilterSet):
+    api_key_id = IdFilter(field_name="api_key_id")
+    key = django_filters.CharFilter(field_name="api_key_name", help_text="The name of an API key.")
+    assistant = django_filters.CharFilter(field_name="assistant_slug", help_text="The slug of an assistant.")
+    assistant_id = IdFilter(field_name="assistant_id")
+    conversation_id = IdFilter(field_name="conversation_id")
+    status = django_filters.ChoiceFilter(choices=RunStatus.choices)
+    model = django_filters.CharFilter()
+    request_id = django_filters.CharFilter()
+    since = TimeFilter(field_name="started_at", lookup_expr="gte")
+    until = TimeFilter(field_name="started_at", lookup_expr="lt")
+
+    class Meta:
+        model = Run
+        fields: list[str] = []
+
+
+class RunViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Run]):
+    """Requests to assistants and what became of them, newest first. One is also found by its run_id."""
+
+    queryset = Run.objects.all()
+    serializer_class = RunSerializer
+    filterset_class = RunFilter
+    pagination_class = HeaderPagination
+    lookup_value_regex = "[a-z0-9_]{1,64}"
+
+    @extend_schema(responses=TracedRunSerializer)
+    def retrieve(self, request: Request, pk: str) -> Response:
+        """One run with its trace."""
+        rows: QuerySet[Run] = self.get_queryset().prefetch_related("tool_calls")
+        by_id = pk.isascii() and pk.isdigit()
+        run = get_object_or_404(rows, **({"pk": pk} if by_id else {"run_id": pk}))
+        return Response(TracedRunSerializer(run).data)

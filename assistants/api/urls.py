@@ -1,0 +1,22 @@
+from django.urls import path
+from rest_framework.routers import SimpleRouter
+
+from assistants.api.access import AccessView, MeView
+from assistants.api.assistants import AssistantViewSet
+from assistants.api.providers import ProviderViewSet
+from assistants.api.runs import RunViewSet
+from assistants.api.sessions import SessionViewSet
+from assistants.api.usage import UsageView
+
+router = SimpleRouter(trailing_slash=False)
+router.register("assistants", AssistantViewSet, basename="assistant")
+router.register("providers", ProviderViewSet, basename="provider")
+router.register("runs", RunViewSet, basename="run")
+router.register("sessions", SessionViewSet, basename="session")
+
+urlpatterns = [
+    *router.urls,
+    path("usage", UsageView.as_view()),
+    path("me", MeView.as_view()),
+    path("api-keys/<int:pk>/access", AccessView.as_view()),
+]

@@ -1,0 +1,87 @@
+"""/api/v1/usage"""
+
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import generics, serializers
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apikeys.api.pagination import HeaderPagination
+from assistants.api.runs import RunFilter
+from assistants.models import Run
+from assistants.usage import GROUPS, summed
+
+DAYS = 30
+GROUP_BY = OpenApiParameter(
+    "group_by",
+    str,
+    default="day",
+    pattern=f"^({'|'.join(GROUPS)})(,({'|'.join(GROUPS)}))*$",
+    description=f"Any of {', '.join(GROUPS)}, separated by commas. Days are those of UTC.",
+)
+
+
+class UsageKeySerializer(serializers.Serializer[Any]):
+    """By its present name; one that is gone by its last known, with the id null."""
+
+    id = serializers.IntegerField(source="api_key_id", allow_null=True)
+    name = serializers.CharField(source="current_name")
+    key_prefix = serializers.CharField(source="current_prefix")
+
+
+class UsageAssistantSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField(source="assistant_id", allow_null=True)
+    slug = serializers.CharField(source="current_slug")
+
+
+class UsageRowSerializer(serializers.Serializer[Any]):
+    """Of `api_key`, `assistant`, `model` and `day` those are there that were grouped by."""
+
+    api_key = UsageKeySerializer(source="*", required=False)
+    assistant = UsageAssistantSerializer(source="*", required=False)
+    model = serializers.CharField(required=False)
+    day = serializers.DateField(required=False)
+    runs = serializers.IntegerField()
+    failed_runs = serializers.IntegerField()
+    prompt_tokens = serializers.IntegerField()
+    completion_tokens = serializers.IntegerField()
+    total_tokens = serializers.IntegerField()
+    server_tool_calls = serializers.IntegerField()
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if groups := self.context.get("groups"):
+            for name in GROUPS.keys() - groups:
+                del self.fields[name]
+
+
+class UsageView(generics.ListAPIView[Run]):
+    queryset = Run.objects.all()
+    serializer_class = UsageRowSerializer
+    filterset_class = RunFilter
+    pagination_class = HeaderPagination
+
+    @extend_schema(parameters=[GROUP_BY])
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """What runs used, summed: the latest 30 days unless `since` says otherwise."""
+        return super().get(request, *args, **kwargs)
+
+    def filter_queryset(self, queryset: Any) -> Any:
+        rows: QuerySet[Run] = super().filter_queryset(queryset)
+        if "since" not in self.request.query_params:
+            rows = rows.filter(started_at__gte=timezone.now() - timedelta(days=DAYS))
+        return summed(rows, self._groups())
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "groups": self._groups()}
+
+    def _groups(self) -> list[str]:
+        asked = self.request.query_params.get("group_by", "day").split(",")
+        if unknown := sorted(set(asked) - GROUPS.keys()):
+            raise ValidationError({"group_by": [f"Not known: {', '.join(unknown)}."]})
+        return [name for name in GROUPS if name in asked]

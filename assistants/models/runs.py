@@ -1,0 +1,127 @@
+"""What callers asked and what became of it. `assistants.recording` writes these rows, in bulk."""
+
+from datetime import timedelta
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from apikeys.models import ApiKey
+from assistants.models.assistants import Assistant
+from tools.models import MCPTool
+
+_SLACK_S = 60
+
+
+def _outlived(to: type[models.Model], on_delete: Any, **options: Any) -> Any:
+    """A relation that the database does not enforce: a run may be written after its key or assistant went."""
+    return models.ForeignKey(to, on_delete=on_delete, db_constraint=False, **options)
+
+
+class Conversation(models.Model):
+    """A session: runs of one key that belong together, by the id that the caller gave."""
+
+    api_key = _outlived(ApiKey, models.CASCADE, related_name="+", db_index=False)
+    assistant = _outlived(Assistant, models.SET_NULL, null=True, related_name="+")
+    external_id = models.CharField(max_length=255)
+    created_at = models.DateTimeField()
+    last_run_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name = "session"
+        ordering = ["-last_run_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["api_key", "external_id"], name="conversation_key_external_id")
+        ]
+
+    def __str__(self) -> str:
+        return self.external_id
+
+
+class RunStatus(models.TextChoices):
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class RunQuerySet(models.QuerySet["Run"]):
+    def abandoned(self) -> Self:
+        """Runs whose process was killed: nothing else leaves one running beyond its deadline."""
+        oldest = timezone.now() - timedelta(seconds=settings.RUN_DEADLINE_S + _SLACK_S)
+        return self.filter(status=RunStatus.RUNNING, started_at__lt=oldest)
+
+
+class Run(models.Model):
+    """One request to an assistant. Key and assistant are kept by name when they go."""
+
+    run_id = models.CharField(max_length=64)
+    request_id = models.CharField(max_length=128)
+    api_key = _outlived(ApiKey, models.SET_NULL, null=True, related_name="+")
+    api_key_name = models.CharField(max_length=255)
+    key_prefix = models.CharField(max_length=32)
+    assistant = _outlived(Assistant, models.SET_NULL, null=True, related_name="+")
+    assistant_slug = models.CharField(max_length=63)
+    conversation = models.ForeignKey(Conversation, on_delete=models.SET_NULL, null=True, related_name="runs")
+    model = models.CharField(max_length=255)
+    status = models.CharField(max_length=16, choices=RunStatus.choices)
+    rounds = models.PositiveIntegerField(default=0)
+    prompt_tokens = models.PositiveBigIntegerField(default=0)
+    completion_tokens = models.PositiveBigIntegerField(default=0)
+    server_tool_calls = models.PositiveIntegerField(default=0)
+    started_at = models.DateTimeField()
+    first_token_ms = models.PositiveIntegerField(null=True)
+    duration_ms = models.PositiveIntegerField(null=True)
+    error = models.CharField(max_length=64, blank=True)
+    """The code of what failed; empty where nothing did."""
+    answer = models.TextField(null=True)  # noqa: DJ001 - NULL: not kept
+    """As far as it came. Only where the assistant stores bodies."""
+
+    objects = RunQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-started_at", "-id"]
+        constraints = [models.UniqueConstraint(fields=["run_id"], name="run_run_id_unique")]
+        indexes = [
+            models.Index(fields=["started_at"], name="run_started_at"),
+            models.Index(fields=["request_id"], name="run_request_id"),
+            models.Index(
+                fields=["started_at"], condition=models.Q(status=RunStatus.RUNNING), name="run_running"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.run_id
+
+    @property
+    def total_tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+
+class ToolCall(models.Model):
+    """One call of a function of a server, in a run. The server is kept by name when it goes."""
+
+    class Status(models.TextChoices):
+        OK = "ok"
+        ERROR = "error"
+        CANCELLED = "cancelled"
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="tool_calls")
+    position = models.PositiveSmallIntegerField()
+    mcp_tool = _outlived(MCPTool, models.SET_NULL, null=True, related_name="+")
+    server = models.CharField(max_length=255)
+    function = models.CharField(max_length=255)
+    status = models.CharField(max_length=16, choices=Status.choices)
+    duration_ms = models.PositiveIntegerField(null=True)
+    error = models.CharField(max_length=64, blank=True)
+    result_size = models.PositiveIntegerField(default=0)
+    """Characters of text that the model was given."""
+    arguments = models.JSONField(null=True)
+    result = models.TextField(null=True)  # noqa: DJ001 - NULL: not kept
+
+    class Meta:
+        ordering = ["run_id", "position"]
+
+    def __str__(self) -> str:
+        return f"{self.server} {self.function}"

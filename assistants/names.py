@@ -1,0 +1,59 @@
+"""The names of assistants: slugs and aliases are one namespace."""
+
+from itertools import count
+
+from django.core.exceptions import ValidationError
+from django.db import connection
+
+from apikeys.errors import Conflict
+from assistants.models import Alias, Assistant
+from assistants.validation import RESERVED_SLUGS
+from tools.names import slugify
+
+
+def require_free_slug(slug: str) -> None:
+    """In a transaction. Raises Conflict."""
+    _take_turn()
+    if Alias.objects.filter(name=slug).exists():
+        raise Conflict(f"'{slug}' is another assistant's alias.", "already_taken")
+
+
+def set_aliases(assistant: Assistant, names: set[str]) -> None:
+    """In a transaction. Raises ValidationError and Conflict."""
+    _take_turn()
+    if unusable := sorted(names & {*RESERVED_SLUGS, assistant.slug}):
+        raise ValidationError({"aliases": f"{', '.join(unusable)} cannot be an alias: it is a name already."})
+    others = Assistant.objects.exclude(pk=assistant.pk)
+    taken = {*others.filter(slug__in=names).values_list("slug", flat=True)}
+    taken |= {*Alias.objects.filter(name__in=names, assistant__in=others).values_list("name", flat=True)}
+    if taken:
+        raise Conflict(f"{', '.join(sorted(taken))}: another assistant has that name.", "already_taken")
+    assistant.alias_rows.exclude(name__in=names).delete()
+    for name in sorted(names - set(assistant.alias_rows.values_list("name", flat=True))):
+        _add_alias(assistant, name)
+
+
+def _add_alias(assistant: Assistant, name: str) -> None:
+    alias = Alias(assistant=assistant, name=name)
+    try:
+        alias.full_clean()
+    except ValidationError as error:
+        raise ValidationError({"aliases": error.messages}) from error
+    alias.save(force_insert=True)
+
+
+def _take_turn() -> None:
+    """Until the transaction ends no other names an assistant: no constraint spans two tables."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('assistants.names'))")
+
+
+def for_copy(assistant: Assistant) -> tuple[str, str]:
+    """A name and a slug that nobody has."""
+    for number in count(1):
+        suffix = "copy" if number == 1 else f"copy {number}"
+        name, slug = f"{assistant.name[:240]} ({suffix})", f"{assistant.slug[:50]}-{slugify(suffix)}"
+        is_taken = Assistant.objects.filter(name__iexact=name) | Assistant.objects.named(slug)
+        if not is_taken.exists():
+            return name, slug
+    raise AssertionError("There is always another number.")

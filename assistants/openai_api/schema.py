@@ -1,0 +1,51 @@
+"""The door in the OpenAPI description. These models describe answers; they take no part in making them."""
+
+from typing import Any, Literal
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema, extend_schema_serializer
+from pydantic import BaseModel
+
+from assistants.openai_api.wire import ChatCompletionRequest
+
+
+class ChatCompletion(BaseModel):
+    """As OpenAI's, with `mcp_connector` (tool_calls, unavailable_tools, rounds) on the message."""
+
+    id: str
+    object: Literal["chat.completion"]
+    created: int
+    model: str
+    choices: list[dict[str, Any]]
+    usage: dict[str, int]
+
+
+class Model(BaseModel):
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+
+
+@extend_schema_serializer(many=False)
+class ModelList(BaseModel):
+    object: Literal["list"]
+    data: list[Model]
+
+
+create_completion = extend_schema(
+    summary="Chat with an assistant",
+    description="`model` is an assistant's slug. With `stream`, chunks are the answer, then `[DONE]`.",
+    request=ChatCompletionRequest,
+    responses={(200, "application/json"): ChatCompletion, (200, "text/event-stream"): OpenApiTypes.STR},
+)
+list_models = extend_schema(
+    summary="List models",
+    description="The assistants that the key may call, as models.",
+    responses=ModelList,
+)
+retrieve_model = extend_schema(
+    summary="Get a model",
+    description="One assistant that the key may call, as a model.",
+    responses=Model,
+)

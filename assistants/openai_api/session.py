@@ -1,0 +1,30 @@
+"""Which session a request belongs to: the caller's own name for the runs that belong together."""
+
+import re
+
+from django.http import HttpRequest
+
+from assistants.openai_api.errors import InvalidRequest
+from assistants.openai_api.wire import ChatCompletionRequest
+
+_NAME = re.compile(r"[!-~]{1,255}")
+
+
+def session_id(request: HttpRequest, asked: ChatCompletionRequest) -> str | None:
+    """From X-Session-Id, else `session_id`, else `metadata.session_id`. Raises InvalidRequest."""
+    given = {
+        "x-session-id": request.META.get("HTTP_X_SESSION_ID"),
+        "session_id": asked.session_id,
+        "metadata.session_id": (asked.metadata or {}).get("session_id"),
+    }
+    for param, name in given.items():
+        if name:
+            return _checked(param, name)
+    return None
+
+
+def _checked(param: str, name: object) -> str:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        message = "A session's id is a text of 1 to 255 printable ASCII characters without spaces."
+        raise InvalidRequest(message, param=param, code="invalid_value")
+    return name

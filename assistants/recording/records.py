@@ -1,0 +1,64 @@
+"""A run on its way to the database."""
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from apikeys.authentication import Principal
+from assistants.models import RunStatus, ToolCall
+
+
+def new_run_id() -> str:
+    return f"run_{uuid.uuid4().hex}"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Whose request it is. `session_id` is the caller's own name for the runs that belong together."""
+
+    principal: Principal
+    request_id: str
+    session_id: str | None = None
+    run_id: str = field(default_factory=new_run_id)
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """As the caller is told them."""
+        session = {"session_id": self.session_id} if self.session_id else {}
+        return {"run_id": self.run_id, **session}
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """`arguments` and `result` are None where the assistant keeps no bodies."""
+
+    server_id: int | None
+    server: str
+    function: str
+    status: ToolCall.Status = ToolCall.Status.CANCELLED
+    duration_ms: int | None = None
+    error: str = ""
+    result_size: int = 0
+    arguments: dict[str, Any] | None = field(default=None, repr=False)
+    result: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run as it stands: still running, or ended. `calls` is empty until it ended."""
+
+    origin: Origin
+    assistant_id: int
+    assistant_slug: str
+    model: str
+    started_at: datetime
+    status: RunStatus = RunStatus.RUNNING
+    rounds: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    first_token_ms: int | None = None
+    duration_ms: int | None = None
+    error: str = ""
+    answer: str | None = field(default=None, repr=False)
+    calls: tuple[CallRecord, ...] = ()

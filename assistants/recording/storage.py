@@ -1,0 +1,123 @@
+"""Records as rows: a statement a table for any number of runs."""
+
+import logging
+from collections.abc import Collection, Iterable
+
+from django.db import DataError, IntegrityError, transaction
+from django.utils import timezone
+
+from assistants.models import Conversation, Run, ToolCall
+from assistants.recording.records import CallRecord, RunRecord
+
+log = logging.getLogger(__name__)
+
+_CHANGING = [
+    "status", "rounds", "prompt_tokens", "completion_tokens", "server_tool_calls", "first_token_ms",
+    "duration_ms", "error", "answer",
+]  # fmt: skip
+_Session = tuple[int, str]
+"""A key's id, and its caller's name for the session."""
+
+
+def write(records: Iterable[RunRecord]) -> None:
+    """Each run as the last of its records has it. One that the database refuses costs no other its row."""
+    latest = {record.origin.run_id: record for record in records}.values()
+    try:
+        _write(latest)
+    except (DataError, IntegrityError):
+        for record in latest:
+            _write_alone(record)
+
+
+def _write_alone(record: RunRecord) -> None:
+    try:
+        _write([record])
+    except (DataError, IntegrityError) as error:
+        log.error("Run %s cannot be recorded: %s", record.origin.run_id, type(error).__name__)
+
+
+@transaction.atomic
+def _write(records: Collection[RunRecord]) -> None:
+    conversations = _conversations(records)
+    rows = Run.objects.bulk_create(
+        [_run(record, conversations.get(_session(record))) for record in records],
+        update_conflicts=True,
+        unique_fields=["run_id"],
+        update_fields=_CHANGING,
+    )
+    calls = (
+        _call(row, position, call)
+        for row, record in zip(rows, records, strict=True)
+        for position, call in enumerate(record.calls)
+    )
+    ToolCall.objects.bulk_create(calls)
+
+
+def _session(record: RunRecord) -> _Session:
+    return record.origin.principal.id, record.origin.session_id or ""
+
+
+def _conversations(records: Iterable[RunRecord]) -> dict[_Session, int]:
+    """The ids of the sessions that the runs belong to, new or not."""
+    latest = {_session(record): record for record in records if record.origin.session_id}
+    if not latest:
+        return {}
+    # Sorted: two processes that write the same sessions in two orders would wait for each other.
+    rows = Conversation.objects.bulk_create(
+        [_conversation(session, latest[session]) for session in sorted(latest)],
+        update_conflicts=True,
+        unique_fields=["api_key", "external_id"],
+        update_fields=["assistant", "last_run_at"],
+    )
+    return {(row.api_key_id, row.external_id): row.pk for row in rows}
+
+
+def _conversation(session: _Session, record: RunRecord) -> Conversation:
+    return Conversation(
+        api_key_id=session[0],
+        external_id=session[1],
+        assistant_id=record.assistant_id,
+        created_at=record.started_at,
+        last_run_at=timezone.now(),
+    )
+
+
+def _run(record: RunRecord, conversation_id: int | None) -> Run:
+    principal = record.origin.principal
+    return Run(
+        run_id=record.origin.run_id,
+        request_id=record.origin.request_id,
+        api_key_id=principal.id,
+        api_key_name=principal.name,
+        key_prefix=principal.key_prefix,
+        assistant_id=record.assistant_id,
+        assistant_slug=record.assistant_slug,
+        conversation_id=conversation_id,
+        model=record.model,
+        status=record.status,
+        rounds=record.rounds,
+        prompt_tokens=record.prompt_tokens,
+        completion_tokens=record.completion_tokens,
+        server_tool_calls=len(record.calls),
+        started_at=record.started_at,
+        first_token_ms=record.first_token_ms,
+        duration_ms=record.duration_ms,
+        error=record.error,
+        answer=record.answer,
+    )
+
+
+def _call(run: Run, position: int, call: CallRecord) -> ToolCall:
+    return ToolCall(
+        run=run,
+        position=position,
+        mcp_tool_id=call.server_id,
+        server=call.server,
+        function=call.function,
+        status=call.status,
+        duration_ms=call.duration_ms,
+        error=call.error,
+        result_size=call.result_size,
+        arguments=call.arguments,
+        result=call.result,
+    )

@@ -1,0 +1,170 @@
+"""Watches a run go by."""
+
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any
+
+import orjson
+from django.utils import timezone
+from rest_framework.exceptions import APIException
+
+from apikeys import limits
+from apikeys.background import BatchWriter
+from apikeys.database import in_thread
+from assistants.agent import RunRequest, run
+from assistants.events import Event, Finished, TextDelta, ToolFinished, ToolStarted, Usage
+from assistants.models import RunStatus, ToolCall
+from assistants.recording import storage
+from assistants.recording.records import CallRecord, Origin, RunRecord
+
+writer = BatchWriter("runs", in_thread(storage.write), gather_s=0.25)
+LONGEST_BODY = 64 * 1024
+"""Characters that are kept of an answer, a result, or arguments."""
+_CHARACTERS_A_TOKEN = 4
+
+
+async def recorded(request: RunRequest, origin: Origin) -> AsyncGenerator[Event, None]:
+    """`run`, on the record from its first moment, however it ends."""
+    trace = Trace(request, origin)
+    writer.add(trace.record)
+    status, error = RunStatus.CANCELLED, ""
+    try:
+        async with aclosing(run(request)) as events:
+            async for event in events:
+                trace.add(event)
+                yield event
+    except Exception as failure:
+        status, error = RunStatus.FAILED, _code(failure)
+        raise
+    finally:
+        record = trace.ended(status, error)
+        writer.add(record)
+        await limits.spent(origin.principal, record.prompt_tokens + record.completion_tokens)
+
+
+class Trace:
+    """A run so far, as its events tell."""
+
+    def __init__(self, request: RunRequest, origin: Origin) -> None:
+        assistant = request.assistant
+        self.record = RunRecord(
+            origin=origin,
+            assistant_id=assistant.id,
+            assistant_slug=assistant.slug,
+            model=assistant.endpoint.model,
+            started_at=timezone.now(),
+        )
+        self._messages = request.messages
+        self._keeps_bodies = assistant.store_bodies
+        self._server_ids = {function.public_name: function.server_id for function in assistant.functions}
+        self._started = time.monotonic()
+        self._first_token_ms: int | None = None
+        self._usage = Usage(0, 0)
+        self._uncounted = 0  # characters that the model wrote since it last told its usage
+        self._text: list[str] = []
+        self._calls: dict[str, CallRecord] = {}
+        self._end: Finished | None = None
+
+    def add(self, event: Event) -> None:
+        match event:
+            case TextDelta():
+                self._add_text(event.text)
+            case ToolStarted():
+                self._calls[event.call_id] = self._call(event)
+            case ToolFinished():
+                self._finish_call(event)
+            case Usage():
+                self._usage, self._uncounted = event, 0
+            case Finished():
+                self._end = event
+
+    def ended(self, status: RunStatus, error: str) -> RunRecord:
+        """What is left of an end that came early, though the run itself was through, is not told."""
+        usage = self._usage if self._end else self._estimated_usage()
+        calls = tuple(self._calls.values())
+        return replace(
+            self.record,
+            status=RunStatus.COMPLETED if self._end else status,
+            error="" if self._end else error,
+            rounds=self._end.rounds if self._end else 0,
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            first_token_ms=self._first_token_ms,
+            duration_ms=self._elapsed_ms(),
+            answer=_storable("".join(self._text)) if self._keeps_bodies else None,
+            calls=calls,
+        )
+
+    def _add_text(self, text: str) -> None:
+        if self._first_token_ms is None:
+            self._first_token_ms = self._elapsed_ms()
+        self._uncounted += len(text)
+        if self._keeps_bodies:
+            self._text.append(text)
+
+    def _call(self, event: ToolStarted) -> CallRecord:
+        return CallRecord(
+            server_id=self._server_ids.get(event.public_name),
+            server=event.server,
+            function=event.function,
+            arguments=_arguments(event.arguments) if self._keeps_bodies else None,
+        )
+
+    def _finish_call(self, event: ToolFinished) -> None:
+        text = "\n".join(str(block["text"]) for block in event.content if "text" in block)
+        self._calls[event.call_id] = replace(
+            self._calls[event.call_id],
+            status=ToolCall.Status(event.status),
+            duration_ms=event.duration_ms,
+            error=event.error or "",
+            result_size=len(text),
+            result=_storable(text) if self._keeps_bodies else None,
+        )
+
+    def _estimated_usage(self) -> Usage:
+        """Of a run that was cut: what its rounds told, and a guess at the one that was cut."""
+        if not self._uncounted:
+            return self._usage
+        return Usage(
+            self._usage.prompt_tokens + _tokens(_characters(self._messages)),
+            self._usage.completion_tokens + _tokens(self._uncounted),
+        )
+
+    def _elapsed_ms(self) -> int:
+        return round((time.monotonic() - self._started) * 1000)
+
+
+def _code(failure: Exception) -> str:
+    codes = failure.get_codes() if isinstance(failure, APIException) else "internal_error"
+    return codes if isinstance(codes, str) else "invalid_request"
+
+
+def _characters(messages: Sequence[Mapping[str, Any]]) -> int:
+    """Of what was said; images have none."""
+    return sum(len(text) for message in messages for text in _texts(message.get("content")))
+
+
+def _texts(content: Any) -> list[str]:
+    if isinstance(content, str):
+        return [content]
+    return [str(part.get("text") or "") for part in content or ()]
+
+
+def _tokens(characters: int) -> int:
+    return -(-characters // _CHARACTERS_A_TOKEN)
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL keeps no NUL."""
+    return text[:LONGEST_BODY].replace("\0", "\ufffd")
+
+
+def _arguments(arguments: dict[str, Any]) -> dict[str, Any] | None:
+    """None for what is too long to keep."""
+    wire = orjson.dumps(arguments)
+    if len(wire) > LONGEST_BODY:
+        return None
+    kept: dict[str, Any] = orjson.loads(wire.replace(rb"\u0000", rb"\ufffd"))
+    return kept

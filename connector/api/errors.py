@@ -1,0 +1,19 @@
+from rest_framework.exceptions import APIException
+
+from connector.errors import CallFailed, FailureCode
+
+_STATUSES: dict[FailureCode, int] = {
+    "unknown_tool": 404,
+    "tool_timeout": 504,
+    "output_too_large": 502,
+    "invalid_result": 502,
+}
+
+
+class Failed(APIException):
+    """A call that came to no result: 404, 502, 503 or 504, by its cause. `type` is the failure's code."""
+
+    def __init__(self, failure: CallFailed) -> None:
+        super().__init__(failure.message, failure.code)
+        self.status_code = _STATUSES.get(failure.code, 503)
+        self.wait = 1 if self.status_code == 503 else None

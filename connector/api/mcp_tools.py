@@ -1,0 +1,101 @@
+"""/api/v1/mcp-tools/{id}/...: what does or shows how a server runs."""
+
+import time
+from collections.abc import Coroutine
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+from asgiref.sync import async_to_sync
+from django.db import connection
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework import viewsets
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apikeys.api.viewsets import found
+from connector import calls, status, trials
+from connector.api.errors import Failed
+from connector.api.serializers import (
+    CallResultSerializer,
+    CallSerializer,
+    CandidateSerializer,
+    InstanceSerializer,
+    TrialSerializer,
+)
+from connector.errors import CallFailed
+from connector.models import Instance
+from tools.api.serializers import MCPToolSerializer
+from tools.launch import launch_spec
+from tools.models import MCPTool, ToolFunction
+
+T = TypeVar("T")
+
+
+class RuntimeViewSet(viewsets.GenericViewSet[MCPTool]):
+    queryset = MCPTool.objects.present().with_function_count()
+    serializer_class = MCPToolSerializer
+    pagination_class = None
+    filter_backends = []
+
+    def get_object(self) -> MCPTool:
+        server: MCPTool = found(self.get_queryset(), self.kwargs["pk"], slug_field="slug")
+        return server
+
+    @extend_schema(request=None, responses={202: MCPToolSerializer})
+    def refresh(self, request: Request, pk: str) -> Response:
+        """List the functions of a running server anew, and check its health."""
+        server = self.get_object()
+        status.ask_for_check(server.pk)
+        return Response(MCPToolSerializer(server).data, status=202)
+
+    @extend_schema(responses=InstanceSerializer(many=True))
+    def instances(self, request: Request, pk: str) -> Response:
+        """The copies of a server: who runs them, how they are, and what they last said."""
+        rows = Instance.objects.filter(server=self.get_object()).select_related("worker").order_by("slot")
+        return Response(InstanceSerializer(rows, many=True).data)
+
+    @extend_schema(request=CandidateSerializer, responses=TrialSerializer)
+    def try_candidate(self, request: Request) -> Response:
+        """Start or reach a server that is not registered, list its functions, and forget it."""
+        return self._try(MCPTool(), CandidateSerializer(data=request.data))
+
+    @extend_schema(request=CandidateSerializer, responses=TrialSerializer)
+    def try_registered(self, request: Request, pk: str) -> Response:
+        """The same with a registered server, and with what the body changes of it. Nothing is saved."""
+        server = self.get_object()
+        return self._try(server, CandidateSerializer(server, data=request.data, partial=True))
+
+    @extend_schema(request=CallSerializer, responses=CallResultSerializer)
+    def call(self, request: Request, pk: str, name: str) -> Response:
+        """Call a function by its own name, once."""
+        server = self.get_object()
+        function = get_object_or_404(ToolFunction.objects.present(), server=server, name=name)
+        sent = CallSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        timeout_s = sent.validated_data.get("timeout_s", server.call_timeout_s)
+        arguments = sent.validated_data["arguments"]
+        began = time.monotonic()
+        result = _awaited(calls.call(server.pk, function.name, arguments, timeout_s=timeout_s))
+        duration_ms = round((time.monotonic() - began) * 1000)
+        return Response(CallResultSerializer({**asdict(result), "duration_ms": duration_ms}).data)
+
+    def _try(self, server: MCPTool, sent: CandidateSerializer) -> Response:
+        sent.is_valid(raise_exception=True)
+        for name, value in sent.validated_data.items():
+            setattr(server, name, value)
+        server.clean()
+        return Response(TrialSerializer(_awaited(trials.attempt(launch_spec(server)))).data)
+
+
+def _awaited(work: Coroutine[Any, Any, T]) -> T:
+    """Its result, on the web process's event loop. No database connection is held meanwhile."""
+    connection.close()
+
+    async def wait() -> T:
+        return await work
+
+    try:
+        return async_to_sync(wait)()
+    except CallFailed as failure:
+        raise Failed(failure) from failure

@@ -1,0 +1,18 @@
+"""Beside those of `tools.api`, and before them: a function's name may end in `/call`."""
+
+from django.urls import path, re_path
+
+from connector.api.mcp_tools import RuntimeViewSet
+
+_as_view = RuntimeViewSet.as_view
+urlpatterns = [
+    path("mcp-tools/test", _as_view({"post": "try_candidate"}), name="mcp-tool-candidate-test"),
+    path("mcp-tools/<str:pk>/test", _as_view({"post": "try_registered"}), name="mcp-tool-test"),
+    path("mcp-tools/<str:pk>/refresh", _as_view({"post": "refresh"}), name="mcp-tool-refresh"),
+    path("mcp-tools/<str:pk>/instances", _as_view({"get": "instances"}), name="mcp-tool-instances"),
+    re_path(
+        r"^mcp-tools/(?P<pk>[^/]+)/functions/(?P<name>.+)/call$",
+        _as_view({"post": "call"}),
+        name="function-call",
+    ),
+]

@@ -1,0 +1,216 @@
+"""Runs, usage and sessions as the management API tells them."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from apikeys import actions as key_actions
+from apikeys.models import ApiKey
+from apikeys.principal import Principal
+from assistants import actions
+from assistants.models import Assistant, Run, RunStatus, ToolCall
+from assistants.recording.records import CallRecord, Origin, RunRecord
+from assistants.recording.storage import write
+from tests.assistants.api.conftest import BY, Client, key
+
+pytestmark = pytest.mark.django_db
+NOW = timezone.now().replace(microsecond=0)
+CALL = CallRecord(3, "Time", "now", ToolCall.Status.OK, 12, "", 4, {"zone": "UTC"}, "noon")
+
+
+def principal(api_key: ApiKey) -> Principal:
+    return Principal(api_key.pk, api_key.name, api_key.key_prefix, False, True, False, None)
+
+
+def assistant(name: str) -> Assistant:
+    return actions.create(by=BY, name=name)
+
+
+def run(of: Assistant, by: ApiKey, *, session: str | None = None, ago: timedelta | None = None, **fields: Any) -> str:
+    """Its run_id."""
+    ended: dict[str, Any] = {
+        "status": RunStatus.COMPLETED,
+        "rounds": 2,
+        "prompt_tokens": 30,
+        "completion_tokens": 9,
+        "first_token_ms": 50,
+        "duration_ms": 120,
+    }
+    origin = Origin(principal(by), "req_1", session)
+    write([RunRecord(origin, of.pk, of.slug, "tiny", NOW - (ago or timedelta()), **(ended | fields))])
+    return origin.run_id
+
+
+@pytest.fixture
+def helper(db: None) -> Assistant:
+    return assistant("Helper")
+
+
+@pytest.fixture
+def alice(db: None) -> ApiKey:
+    return key("alice").api_key
+
+
+def test_one_run_is_told_with_its_trace(api: Client, helper: Assistant, alice: ApiKey) -> None:
+    run_id = run(helper, alice, session="chat", answer="Noon.", calls=(CALL,))
+    told = api.read(f"runs/{run_id}")
+    assert told == api.read(f"runs/{told['id']}")
+    [session] = api.read("sessions")
+    started_at = datetime.fromisoformat(told.pop("started_at"))
+    assert started_at == NOW
+    assert told == {
+        "id": told["id"],
+        "run_id": run_id,
+        "request_id": "req_1",
+        "api_key": {"id": alice.pk, "name": "alice", "key_prefix": alice.key_prefix},
+        "assistant": {"id": helper.pk, "slug": "helper"},
+        "conversation_id": session["id"],
+        "model": "tiny",
+        "status": "completed",
+        "rounds": 2,
+        "usage": {
+            "prompt_tokens": 30,
+            "completion_tokens": 9,
+            "total_tokens": 39,
+            "server_tool_calls": 1,
+        },
+        "first_token_ms": 50,
+        "duration_ms": 120,
+        "error": None,
+        "answer": "Noon.",
+        "tool_calls": [
+            {
+                "server": "Time",
+                "function": "now",
+                "status": "ok",
+                "duration_ms": 12,
+                "error": None,
+                "result_size": 4,
+                "arguments": {"zone": "UTC"},
+                "result": "noon",
+            }
+        ],
+    }
+
+
+def test_a_list_of_runs_holds_no_bodies(api: Client, helper: Assistant, alice: ApiKey) -> None:
+    run(helper, alice, answer="Noon.", calls=(CALL,))
+    [listed] = api.read("runs")
+    assert "answer" not in listed
+    assert "tool_calls" not in listed
+
+
+def test_runs_are_filtered_newest_first(api: Client, helper: Assistant, alice: ApiKey) -> None:
+    bob, other, hour = key("bob").api_key, assistant("Other"), timedelta(hours=1)
+    old = run(helper, alice, ago=2 * hour)
+    failed = run(other, alice, ago=hour, status=RunStatus.FAILED, error="upstream_error")
+    new = run(helper, bob, session="chat")
+
+    def found(**query: Any) -> list[str]:
+        return [each["run_id"] for each in api.read("runs", **query)]
+
+    assert found() == [new, failed, old]
+    assert found(status="failed") == [failed]
+    assert found(key="bob") == found(api_key_id=bob.pk) == [new]
+    assert found(assistant="other") == found(assistant_id=other.pk) == [failed]
+    assert found(since=(NOW - hour).isoformat()) == [new, failed]
+    assert found(until=(NOW - hour).isoformat()) == [old]
+    assert found(conversation_id=api.read("sessions")[0]["id"]) == [new]
+    assert found(request_id="req_1", limit=1, offset=1) == [failed]
+
+
+@pytest.mark.parametrize(
+    "query", ["status=odd", "since=yesterday", "api_key_id=x", "api_key_id=" + "9" * 30, "key=%00", "limit=-1"]
+)
+def test_a_bad_filter_is_refused(api: Client, query: str) -> None:
+    assert api.refused("get", f"runs?{query}")[0] == 422
+    assert api.refused("get", f"usage?{query}")[0] == 422
+
+
+@pytest.mark.parametrize("path", ["runs/7", "runs/run_x", "runs/%00", "runs/" + "9" * 40, "sessions/7"])
+def test_what_is_not_there_is_not_found(api: Client, path: str) -> None:
+    assert api.refused("get", path)[0] == 404
+
+
+def test_runs_outlive_their_key_and_assistant(api: Client, helper: Assistant, alice: ApiKey) -> None:
+    run_id, prefix = run(helper, alice, session="chat"), alice.key_prefix
+    actions.delete(helper, by=BY)
+    key_actions.delete(alice, by=BY)
+    told = api.read(f"runs/{run_id}")
+    assert told["api_key"] == {"id": None, "name": "alice", "key_prefix": prefix}
+    assert told["assistant"] == {"id": None, "slug": "helper"}
+    assert (told["conversation_id"], api.read("sessions")) == (None, [])
+    [row] = api.read("usage", group_by="api_key,assistant")
+    assert (row["api_key"]["name"], row["assistant"]["slug"], row["runs"]) == ("alice", "helper", 1)
+
+
+def test_usage_is_summed_by_what_is_asked(api: Client, helper: Assistant, alice: ApiKey) -> None:
+    bob, day = key("bob").api_key, timedelta(days=1)
+    run(helper, alice, calls=(CALL, CALL))
+    run(helper, alice, ago=day, status=RunStatus.FAILED)
+    run(helper, bob, prompt_tokens=100, completion_tokens=0)
+    run(helper, alice, ago=31 * day)
+    days = api.read("usage")
+    assert [(row["day"], row["runs"], row["failed_runs"]) for row in days] == [
+        (NOW.date().isoformat(), 2, 0),
+        ((NOW - day).date().isoformat(), 1, 1),
+    ]
+    keys = api.read("usage", group_by="api_key")
+    assert [(row["api_key"]["name"], row["total_tokens"], row["server_tool_calls"]) for row in keys] == [
+        ("bob", 100, 0),
+        ("alice", 78, 2),
+    ]
+    assert set(keys[0]) == {
+        "api_key", "runs", "failed_runs", "prompt_tokens", "completion_tokens", "total_tokens", "server_tool_calls",
+    }  # fmt: skip
+    [row] = api.read("usage", group_by="assistant,model", key="alice", since=(NOW - 40 * day).isoformat())
+    assert (row["assistant"], row["model"], row["runs"]) == ({"id": helper.pk, "slug": "helper"}, "tiny", 3)
+    assert api.get("/api/v1/usage?limit=1").headers["X-Total-Count"] == "2"
+
+
+def test_usage_goes_by_the_names_of_today(api: Client, helper: Assistant, alice: ApiKey) -> None:
+    run(helper, alice)
+    key_actions.update(alice, by=BY, name="alicia")
+    run(helper, alice)
+    assert [(row["api_key"]["name"], row["runs"]) for row in api.read("usage", group_by="api_key")] == [
+        ("alicia", 2)
+    ]
+
+
+def test_an_unknown_group_is_refused(api: Client) -> None:
+    status, error = api.refused("get", "usage?group_by=day,colour")
+    assert (status, list(error["details"]["fields"])) == (422, ["group_by"])
+
+
+def test_sessions_are_told_with_what_they_used(api: Client, helper: Assistant, alice: ApiKey) -> None:
+    for number in range(2):
+        run(helper, alice, session="chat", ago=timedelta(minutes=number))
+    [session] = api.read("sessions", session_id="chat", api_key_id=alice.pk)
+    assert (session["session_id"], session["api_key_id"], session["assistant_id"]) == (
+        "chat",
+        alice.pk,
+        helper.pk,
+    )
+    assert (session["run_count"], session["total_tokens"]) == (2, 78)
+    assert api.read(f"sessions/{session['id']}") == session
+    assert api.read("sessions", session_id="other") == []
+
+
+def test_a_deleted_session_takes_what_was_said_along(api: Client, helper: Assistant, alice: ApiKey) -> None:
+    run_id = run(helper, alice, session="chat", answer="Noon.", calls=(CALL,))
+    other = run(helper, alice, session="other", answer="Noon.", calls=(CALL,))
+    [session] = api.read("sessions", session_id="chat")
+    assert api.delete(f"/api/v1/sessions/{session['id']}").status_code == 204
+    told = api.read(f"runs/{run_id}")
+    assert (told["conversation_id"], told["answer"], told["usage"]["total_tokens"]) == (None, None, 39)
+    assert (told["tool_calls"][0]["arguments"], told["tool_calls"][0]["result"]) == (None, None)
+    assert api.read(f"runs/{other}")["answer"] == "Noon."
+    assert api.read("audit", object_kind="session")[0]["action"] == "deleted"
+
+
+@pytest.mark.parametrize("path", ["runs", "runs/1", "sessions", "usage"])
+def test_nothing_is_made_by_hand(api: Client, path: str) -> None:
+    assert api.refused("post", path, {})[0] == 405
+    assert not Run.objects.exists()

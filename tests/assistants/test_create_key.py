@@ -1,0 +1,44 @@
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from apikeys import actions, keys
+from apikeys.audit import Actor
+from apikeys.models import ApiKey
+from assistants import actions as assistant_actions
+
+pytestmark = pytest.mark.django_db
+BY = Actor.system("tests")
+
+
+def create_key(*arguments: str) -> str:
+    output = StringIO()
+    call_command("create_key", *arguments, stdout=output)
+    return output.getvalue()
+
+
+def test_it_prints_the_key_alone() -> None:
+    printed = create_key("alice")
+    key = printed.removesuffix("\n")
+    assert keys.is_well_formed(key)
+    assert ApiKey.objects.get().key_hash == keys.hash_key(key)
+
+
+def test_it_grants_what_it_is_told() -> None:
+    assistant = assistant_actions.create(by=BY, name="Demo", slug="demo")
+    create_key("alice", "--manage", "--assistant", "demo")
+    api_key = ApiKey.objects.get()
+    assert (api_key.can_manage, list(api_key.assistants.all())) == (True, [assistant])
+
+
+def test_an_unknown_assistant_changes_nothing() -> None:
+    with pytest.raises(CommandError, match="no assistant nobody"):
+        create_key("alice", "--assistant", "nobody")
+    assert not ApiKey.objects.exists()
+
+
+def test_a_taken_name_is_told_in_one_line() -> None:
+    actions.issue(by=BY, name="alice")
+    with pytest.raises(CommandError, match="taken"):
+        create_key("Alice")

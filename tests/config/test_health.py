@@ -1,0 +1,93 @@
+import asyncio
+import re
+import time
+from datetime import UTC, datetime
+
+import pytest
+from django.conf import settings
+from django.db import connections
+from django.test import AsyncClient
+from django.utils import timezone
+
+from config import health
+from connector.models import Worker
+
+NOWHERE = "redis://127.0.0.1:1/0"
+
+
+@pytest.fixture(autouse=True)
+def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_readiness", health.Readiness())
+
+
+@pytest.fixture
+def worker(transactional_db: None) -> Worker:
+    return Worker.objects.create(name="w", node="mcp@here", host_id="h", socket="s", seen_at=timezone.now())
+
+
+async def get(path: str) -> tuple[int, dict[str, str]]:
+    response = await AsyncClient().get(path)
+    return response.status_code, response.json()
+
+
+async def test_health_asks_nobody():
+    status, body = await get("/health")
+    assert (status, body["status"]) == (200, "healthy")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", body["timestamp"])
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(body["timestamp"])).total_seconds() < 5
+
+
+async def test_it_is_ready_with_all_it_needs(worker: Worker):
+    assert await get("/ready") == (200, {"status": "ok", "database": "ok", "redis": "ok", "workers": "ok"})
+
+
+async def test_it_is_degraded_without_workers(transactional_db: None):
+    assert await get("/ready") == (
+        200,
+        {"status": "degraded", "database": "ok", "redis": "ok", "workers": "down"},
+    )
+
+
+async def test_it_is_degraded_without_redis(worker: Worker, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(settings, "REDIS_URL", NOWHERE)
+    assert await get("/ready") == (
+        200,
+        {"status": "degraded", "database": "ok", "redis": "down", "workers": "ok"},
+    )
+
+
+async def test_it_is_unavailable_without_the_database(worker: Worker, monkeypatch: pytest.MonkeyPatch):
+    database = connections["default"].settings_dict
+    monkeypatch.setitem(database, "OPTIONS", database["OPTIONS"] | {"host": "/nowhere"})
+    assert await get("/ready") == (
+        503,
+        {"status": "unavailable", "database": "down", "redis": "ok", "workers": "down"},
+    )
+
+
+async def test_a_redis_that_does_not_answer_is_waited_for_only_so_long(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+):
+    async def keep_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    monkeypatch.setattr(health, "TIMEOUT_S", 0.3)
+    async with await asyncio.start_server(keep_silent, "127.0.0.1", 0) as server:
+        monkeypatch.setattr(
+            settings, "REDIS_URL", f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+        )
+        began = time.monotonic()
+        assert (await get("/ready"))[1]["redis"] == "down"
+        assert time.monotonic() - began < 1.5
+
+
+async def test_many_callers_cost_one_look(worker: Worker, monkeypatch: pytest.MonkeyPatch):
+    await get("/ready")
+    monkeypatch.setattr(settings, "REDIS_URL", NOWHERE)
+    answers = await asyncio.gather(*(get("/ready") for _ in range(20)))
+    assert {body["status"] for _, body in answers} == {"ok"}
+
+
+async def test_only_reading_is_allowed():
+    assert (await AsyncClient().post("/health")).status_code == 405

@@ -1,0 +1,35 @@
+"""The product does what its OpenAPI description says, and is never broken by what it does not."""
+
+import subprocess
+import sys
+
+from django.core.management import call_command
+
+from tests.stack import Stack
+
+CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+PHASES = "examples,coverage,fuzzing"
+# Trying a connection looks up the host names that were made up: tests of their own show these.
+OUTBOUND = r"/test$"
+
+
+def test_the_description_is_valid_and_generated_without_a_warning(tmp_path: object) -> None:
+    call_command("spectacular", "--validate", "--fail-on-warn", "--file", f"{tmp_path}/schema.yml")
+
+
+def test_no_request_breaks_the_product_or_its_description(stack: Stack) -> None:
+    key = stack.key("schemathesis", can_manage=True)
+    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{stack.url}/api/schema"]
+    options = {
+        "--header": f"Authorization: Bearer {key.key}",
+        "--checks": CHECKS,
+        "--phases": PHASES,
+        "--exclude-path-regex": OUTBOUND,
+        "--max-examples": "25",
+        "--workers": "2",
+        "--request-timeout": "15",
+        "--seed": "1",
+    }
+    flat = [part for option in options.items() for part in option]
+    result = subprocess.run([*command, *flat], capture_output=True, text=True, timeout=600, check=False)
+    assert result.returncode == 0, result.stdout[-8000:]

@@ -1,0 +1,180 @@
+"""`mcpServers` JSON as MCP clients write it, in and out."""
+
+import json
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from apikeys.models import AuditEntry
+from tests.tools.conftest import fields_of
+from tools.models import MCPTool
+
+URL = "/api/v1/mcp-tools"
+TOKEN = "ghp_" + "0123456789abcdefABCDEF0123456789abcd"
+CLAUDE_DESKTOP = {
+    "mcpServers": {
+        "github": {
+            "command": "npx",
+            "args": ["-y", "@modelcontextprotocol/server-github@2026.1.1"],
+            "env": {"GITHUB_PERSONAL_ACCESS_TOKEN": TOKEN, "LOG_LEVEL": "debug"},
+        },
+        "linear": {
+            "command": "npx",
+            "args": [
+                "-y",
+                "mcp-remote@1.0.0",
+                "https://93.184.216.34/sse",
+                "--header",
+                "Authorization: Bearer lin_x",
+            ],
+        },
+    }
+}
+CURSOR = {
+    "mcpServers": {
+        "search": {
+            "url": "https://93.184.216.34/mcp?exaApiKey=5f1c-canary",
+            "headers": {"Authorization": "Bearer canary", "X-Mode": "fast"},
+        },
+        "older": {"url": "https://93.184.216.34/sse"},
+    }
+}
+VS_CODE = {
+    "inputs": [{"type": "promptString", "id": "key", "description": "Key", "password": True}],
+    "servers": {
+        "perplexity": {
+            "type": "stdio",
+            "command": "uvx",
+            "args": ["server-perplexity"],
+            "env": {"PERPLEXITY_API_KEY": "${input:key}"},
+        },
+        "remote": {
+            "type": "http",
+            "url": "https://93.184.216.34/mcp",
+            "headers": {"X-Api-Key": "${input:key}"},
+        },
+    },
+}
+
+
+def imported(api: APIClient, body: Any) -> dict[str, dict[str, Any]]:
+    response = api.post(f"{URL}/import", body, format="json")
+    assert response.status_code == 201, response.content
+    return {row["name"]: row for row in response.json()}
+
+
+def parts(row: dict[str, Any], which: str) -> set[tuple[str, str]]:
+    return {(part["field"], part["name"]) for part in row[which]}
+
+
+def test_claude_desktops_servers_run_and_their_secrets_are_lifted(api: APIClient) -> None:
+    rows = imported(api, CLAUDE_DESKTOP)
+    assert parts(rows["github"], "secrets") == {("env", "GITHUB_PERSONAL_ACCESS_TOKEN")}
+    assert parts(rows["linear"], "secrets") == {("args", "Authorization")}
+    github = MCPTool.objects.get(slug="github")
+    assert (github.command, github.env["GITHUB_PERSONAL_ACCESS_TOKEN"], github.is_enabled) == (
+        "npx",
+        TOKEN,
+        True,
+    )
+    assert api.get(f"{URL}/linear").json()["args"][-1] == "Authorization: ********"
+
+
+def test_cursors_servers_are_reached_by_url(api: APIClient) -> None:
+    rows = imported(api, CURSOR)
+    assert parts(rows["search"], "secrets") == {("url", "exaApiKey"), ("headers", "Authorization")}
+    kinds = dict(MCPTool.objects.values_list("slug", "connection_type"))
+    assert kinds == {"search": "streamable_http", "older": "sse"}
+
+
+def test_vs_codes_prompts_are_missing_and_the_servers_wait_for_them(api: APIClient) -> None:
+    rows = imported(api, VS_CODE)
+    assert parts(rows["perplexity"], "missing") == {("env", "PERPLEXITY_API_KEY")}
+    assert parts(rows["remote"], "missing") == {("headers", "X-Api-Key")}
+    assert not any(row["is_enabled"] or row["secrets"] for row in rows.values())
+
+
+def test_no_secret_stands_in_the_database_the_answer_or_the_audit_trail(api: APIClient) -> None:
+    answer = api.post(f"{URL}/import", CURSOR, format="json").content.decode()
+    with_secrets = str(list(AuditEntry.objects.values())) + answer + api.get(URL).content.decode()
+    assert "canary" not in with_secrets
+    assert "canary" not in str(list(MCPTool.objects.extra(select={"raw": "url || headers"}).values("raw")))
+
+
+def test_credentials_in_an_address_become_a_header(api: APIClient) -> None:
+    row = imported(api, {"mcpServers": {"a": {"url": "https://me:p%40ss@93.184.216.34/mcp"}}})["a"]
+    server = MCPTool.objects.get()
+    assert server.url == "https://93.184.216.34/mcp"
+    assert server.headers == {"Authorization": "Basic bWU6cEBzcw=="}
+    assert ("url", "credentials") in parts(row, "secrets")
+
+
+def test_what_is_unwise_or_ignored_is_told(api: APIClient) -> None:
+    entry = {
+        "command": "npx",
+        "args": ["-y", "some-server", "--api-key", "abc"],
+        "autoApprove": ["x"],
+        "disabled": True,
+    }
+    row = imported(api, {"mcpServers": {"a": entry}})["a"]
+    told = " ".join(row["warnings"])
+    assert "use variables" in told
+    assert "some-server@1.2.3" in told
+    assert "autoApprove" in told
+    assert row["is_enabled"] is False
+
+
+@pytest.mark.parametrize(
+    ("entry", "field"),
+    [
+        ({"command": "bash", "args": ["-c", "id"]}, "a.command"),
+        ({"command": "npx", "env": {"NODE_OPTIONS": "--require /tmp/x.js"}}, "a.env"),
+        ({"url": "http://169.254.169.254/"}, "a.url"),
+        ({"type": "carrier-pigeon", "url": "https://93.184.216.34/"}, "a.type"),
+        ({}, "a.command"),
+        ("npx", "mcpServers"),
+        ({"command": ["npx"]}, "mcpServers"),
+        ({"command": "npx", "env": {"A": {"b": 1}}}, "mcpServers"),
+        ({"command": "npx", "args": "x"}, "mcpServers"),
+    ],
+)
+def test_one_bad_server_is_named_and_none_is_registered(api: APIClient, entry: Any, field: str) -> None:
+    good = {"command": "uvx", "args": ["mcp-server-time==2026.1.1"]}
+    response = api.post(f"{URL}/import", {"mcpServers": {"good": good, "a": entry}}, format="json")
+    assert list(fields_of(response)) == [field]
+    assert not MCPTool.objects.exists()
+
+
+def test_a_taken_name_is_a_conflict_that_says_whose(api: APIClient) -> None:
+    imported(api, CURSOR)
+    response = api.post(f"{URL}/import", CURSOR, format="json")
+    assert response.status_code == 409
+    assert response.json()["error"]["message"].startswith("search: ")
+
+
+@pytest.mark.parametrize(
+    "body", [{}, [], {"mcpServers": {}}, {"mcpServers": []}, {"mcpServers": {str(n): {} for n in range(101)}}]
+)
+def test_nothing_to_import_is_told(api: APIClient, body: Any) -> None:
+    assert api.post(f"{URL}/import", body, format="json").status_code == 422
+
+
+def test_an_export_holds_no_secret_and_can_be_imported_again(api: APIClient) -> None:
+    imported(api, CLAUDE_DESKTOP)
+    imported(api, CURSOR)
+    exported = api.get(f"{URL}/export").json()
+    text = json.dumps(exported)
+    assert TOKEN not in text
+    assert "canary" not in text
+    assert exported["mcpServers"]["github"]["env"]["LOG_LEVEL"] == "${LOG_LEVEL}"
+    assert exported["mcpServers"]["search"]["type"] == "http"
+    for server in MCPTool.objects.all():
+        api.delete(f"{URL}/{server.pk}")
+    rows = imported(api, exported)
+    assert {name: row["is_enabled"] for name, row in rows.items()} == {
+        "github": False,
+        "linear": False,
+        "search": False,
+        "older": True,
+    }

@@ -1,0 +1,80 @@
+from typing import Any
+
+import pytest
+
+from tools.policy import CommandRefused, command_refusal, environment_refusal, require_startable
+
+
+@pytest.mark.parametrize("command", ["uvx", "npx", "python", "python3", "node", "mcp-server-time"])
+def test_the_usual_launchers_are_allowed(command: str) -> None:
+    assert command_refusal(command) is None
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "",
+        "bash",
+        "sh",
+        "/bin/sh",
+        "./npx",
+        "npx ",
+        "npx;id",
+        "NPX",
+        "/usr/bin/npx",
+        "../npx",
+        "python3 -c id",
+        "docker",
+    ],
+)
+def test_nothing_else_is(command: str) -> None:
+    assert command_refusal(command)
+
+
+def test_a_path_is_allowed_as_it_is_listed(settings: Any) -> None:
+    settings.MCP_ALLOWED_COMMANDS = ["/opt/mcp/server"]
+    assert command_refusal("/opt/mcp/server") is None
+    assert command_refusal("/opt/mcp/../mcp/server")
+    assert command_refusal("server")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "ld_preload", "DYLD_INSERT_LIBRARIES", "GCONV_PATH",
+        "GLIBC_TUNABLES", "PATH", "IFS", "ENV", "BASH_ENV", "BASH_FUNC_ls", "PYTHONPATH",
+        "PYTHONSTARTUP", "PYTHONHOME",
+        "PYTHONINSPECT", "PYTHONBREAKPOINT", "PYTHONWARNINGS", "NODE_OPTIONS", "NODE_PATH", "PERL5OPT",
+        "RUBYOPT",        "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "GIT_SSH_COMMAND", "npm_config_node_options",
+        "NPM_CONFIG_USERCONFIG",
+        "MCPC_ID", "", "A B", "A=B", "1A", "A\n", "Ä",
+    ],
+)  # fmt: skip
+def test_variables_that_change_what_runs_are_refused(name: str) -> None:
+    assert environment_refusal([name])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "GITHUB_TOKEN",
+        "HOME",
+        "TZ",
+        "HTTPS_PROXY",
+        "PYTHONUNBUFFERED",
+        "PYTHONUTF8",
+        "NODE_ENV",
+        "path_to_data",
+        "_",
+    ],
+)
+def test_others_are_the_servers_own(name: str) -> None:
+    assert environment_refusal([name]) is None
+
+
+def test_what_may_not_start_says_why(settings: Any) -> None:
+    require_startable("npx", ["TOKEN"])
+    with pytest.raises(CommandRefused, match="MCP_ALLOWED_COMMANDS"):
+        require_startable("bash", [])
+    with pytest.raises(CommandRefused, match="LD_PRELOAD"):
+        require_startable("npx", iter(["TOKEN", "LD_PRELOAD"]))

@@ -1,0 +1,39 @@
+"""/api/v1/mcp-tools/{id}/functions"""
+
+from typing import Any, NoReturn
+
+from django.db import models
+from django.shortcuts import get_object_or_404
+from rest_framework.exceptions import MethodNotAllowed
+
+from apikeys.api.viewsets import ManagementViewSet, found
+from tools import functions
+from tools.api.serializers import FunctionSerializer
+from tools.models import MCPTool, ToolFunction
+
+
+class FunctionViewSet(ManagementViewSet):
+    """The tools that a server offers, by their own names."""
+
+    queryset = ToolFunction.objects.present().select_related("server")
+    serializer_class = FunctionSerializer
+    filterset_fields = ["is_enabled"]
+
+    def get_queryset(self) -> models.QuerySet[ToolFunction]:
+        if getattr(self, "swagger_fake_view", False):
+            return self.queryset.none()
+        server = found(MCPTool.objects.present(), self.kwargs["pk"], slug_field="slug")
+        return self.queryset.filter(server=server).order_by("name")
+
+    def _found(self, rows: models.QuerySet[ToolFunction]) -> ToolFunction:
+        return get_object_or_404(rows, name=self.kwargs["name"].replace("\0", "\ufffd"))
+
+    def perform_create(self, validated: dict[str, Any]) -> NoReturn:
+        raise MethodNotAllowed("POST")
+
+    def perform_update(self, row: ToolFunction, validated: dict[str, Any]) -> object:
+        approve = validated.pop("approval", None) is not None
+        return functions.update(row, by=self.actor, approve=approve, **validated)
+
+    def perform_destroy(self, row: ToolFunction) -> NoReturn:
+        raise MethodNotAllowed("DELETE")

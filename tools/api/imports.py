@@ -1,0 +1,103 @@
+"""The `mcpServers` JSON of Claude Desktop, Cursor and VS Code on the wire."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework import serializers
+
+from apikeys.api.serializers import NullFreeCharField, StrictSerializer
+from tools.importing import Entry
+from tools.validation import LONGEST_TEXT
+
+MOST_SERVERS = 100
+_ADDRESSES = ("url", "serverUrl", "httpUrl")
+
+
+class VariablesField(serializers.DictField):
+    """An object of texts, numbers and truth values: clients make texts of all of them."""
+
+    child = serializers.JSONField()
+
+    def to_internal_value(self, data: Any) -> dict[str, str]:
+        values = super().to_internal_value(data)
+        return {name: self._text(value) for name, value in values.items()}
+
+    def _text(self, value: Any) -> str:
+        if isinstance(value, bool):
+            return str(value).lower()
+        if not isinstance(value, str | int | float):
+            raise serializers.ValidationError("Give the values as texts.")
+        return str(value)
+
+
+class EntrySerializer(serializers.Serializer[Any]):
+    """One server. What only its client knows is ignored, and reported."""
+
+    type = NullFreeCharField(required=False, max_length=32)
+    command = NullFreeCharField(required=False, max_length=1024)
+    args = serializers.ListField(
+        child=NullFreeCharField(allow_blank=True, max_length=LONGEST_TEXT), required=False
+    )
+    env = VariablesField(required=False)
+    url = NullFreeCharField(required=False, max_length=2048)
+    headers = VariablesField(required=False)
+    disabled = serializers.BooleanField(required=False)
+
+    def to_internal_value(self, data: Any) -> Entry:
+        if not isinstance(data, Mapping):
+            raise serializers.ValidationError("Give the server as an object.")
+        address = next((data[name] for name in _ADDRESSES if data.get(name)), None)
+        known = super().to_internal_value({**data, **({"url": address} if address else {})})
+        ignored = sorted(map(str, data.keys() - self.fields.keys() - set(_ADDRESSES)))
+        return Entry(**known, ignored=tuple(ignored))
+
+
+class ServersField(serializers.DictField):
+    child = EntrySerializer()
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if isinstance(data, Mapping) and len(data) > MOST_SERVERS:
+            raise serializers.ValidationError(f"Give up to {MOST_SERVERS} servers at once.")
+        return super().to_internal_value(data)
+
+
+class ImportSerializer(StrictSerializer):
+    mcpServers = ServersField(required=False, help_text="As Claude Desktop and Cursor write it.")  # noqa: N815
+    servers = ServersField(required=False, help_text="As VS Code writes it.")
+    inputs = serializers.ListField(
+        child=serializers.JSONField(), required=False, help_text="VS Code's prompts for secrets."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        servers = attrs.get("mcpServers", {}) | attrs.get("servers", {})
+        if not servers:
+            raise serializers.ValidationError({"mcpServers": ["Give at least one server."]})
+        return {"servers": servers}
+
+
+class PartSerializer(serializers.Serializer[Any]):
+    field = serializers.ChoiceField(["env", "args", "url", "headers"])
+    name = serializers.CharField()
+
+
+class ImportedSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField(source="mcp_tool.id")
+    name = serializers.CharField(source="mcp_tool.name")
+    slug = serializers.CharField(source="mcp_tool.slug")
+    is_enabled = serializers.BooleanField(source="mcp_tool.is_enabled")
+    secrets = PartSerializer(many=True, help_text="Found, and kept encrypted.")
+    missing = PartSerializer(many=True, help_text="To be given before the server can run.")
+    warnings = serializers.ListField(child=serializers.CharField())
+
+
+class ExportedEntrySerializer(serializers.Serializer[Any]):
+    type = serializers.ChoiceField(["http", "sse"], required=False)
+    command = serializers.CharField(required=False)
+    args = serializers.ListField(child=serializers.CharField(), required=False)
+    env = serializers.DictField(child=serializers.CharField(), required=False)
+    url = serializers.CharField(required=False)
+    headers = serializers.DictField(child=serializers.CharField(), required=False)
+
+
+class ExportSerializer(serializers.Serializer[Any]):
+    mcpServers = serializers.DictField(child=ExportedEntrySerializer())  # noqa: N815

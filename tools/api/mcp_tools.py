@@ -1,0 +1,105 @@
+"""/api/v1/mcp-tools"""
+
+from collections.abc import Callable
+from typing import Any
+
+import django_filters
+from django.db import models, transaction
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apikeys.api.viewsets import ManagementViewSet
+from tools import actions, importing
+from tools.api.imports import ExportSerializer, ImportedSerializer, ImportSerializer
+from tools.api.serializers import MCPToolSerializer
+from tools.models import ConnectionType, MCPTool, Status
+
+_STEERED = extend_schema(request=None, responses={202: MCPToolSerializer})
+
+
+class MCPToolFilter(django_filters.FilterSet):
+    search = django_filters.CharFilter(method="_search", label="In name, slug and description.")
+    status = django_filters.ChoiceFilter(choices=Status.choices)
+    connection_type = django_filters.ChoiceFilter(choices=ConnectionType.choices)
+
+    class Meta:
+        model = MCPTool
+        fields = ["is_enabled"]
+
+    def _search(self, rows: models.QuerySet[MCPTool], name: str, text: str) -> models.QuerySet[MCPTool]:
+        found = (models.Q(**{f"{field}__icontains": text}) for field in ("name", "slug", "description"))
+        return rows.filter(next(found) | next(found) | next(found))
+
+
+class DeletionSerializer(serializers.Serializer[Any]):
+    force = serializers.BooleanField(default=False)
+
+
+class MCPToolViewSet(ManagementViewSet):
+    queryset = MCPTool.objects.present().with_function_count()
+    serializer_class = MCPToolSerializer
+    filterset_class = MCPToolFilter
+    slug_field = "slug"
+
+    def perform_create(self, validated: dict[str, Any]) -> MCPTool:
+        return self._read(actions.register(by=self.actor, **validated))
+
+    def perform_update(self, row: MCPTool, validated: dict[str, Any]) -> object:
+        return actions.update(row, by=self.actor, **validated)
+
+    @extend_schema(parameters=[OpenApiParameter("force", bool, description="Take it away from assistants.")])
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().destroy(request, *args, **kwargs)
+
+    def perform_destroy(self, row: MCPTool) -> object:
+        asked = DeletionSerializer(data=self.request.query_params)
+        asked.is_valid(raise_exception=True)
+        return actions.delete(row, by=self.actor, force=asked.validated_data["force"])
+
+    @_STEERED
+    @action(detail=True, methods=["post"])
+    def start(self, request: Request, pk: str) -> Response:
+        """Have it run. One that already runs is started anew."""
+        return self._steer(actions.start)
+
+    @_STEERED
+    @action(detail=True, methods=["post"])
+    def stop(self, request: Request, pk: str) -> Response:
+        return self._steer(actions.stop)
+
+    @_STEERED
+    @action(detail=True, methods=["post"])
+    def restart(self, request: Request, pk: str) -> Response:
+        """Start it anew, if it is to run at all."""
+        return self._steer(actions.restart)
+
+    @extend_schema(request=ImportSerializer, responses={201: ImportedSerializer(many=True)}, filters=False)
+    @action(detail=False, methods=["post"], url_path="import", url_name="import", pagination_class=None)
+    def import_(self, request: Request) -> Response:
+        """Register servers from the JSON of Claude Desktop, Cursor or VS Code: all of them or none.
+
+        Whatever looks secret is kept encrypted, and reported. Where the JSON holds a placeholder in its stead
+        (`${input:token}`, `<your key>`) the server is registered as stopped, and what is missing is reported.
+        """
+        sent = ImportSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        imported = importing.register_all(sent.validated_data["servers"], by=self.actor)
+        return Response(ImportedSerializer(imported, many=True).data, status=201)
+
+    @extend_schema(responses=ExportSerializer, filters=False)
+    @action(detail=False, methods=["get"], pagination_class=None)
+    def export(self, request: Request) -> Response:
+        """Every server as `mcpServers` JSON, with placeholders for its secrets."""
+        rows = MCPTool.objects.present().order_by("name")
+        return Response({"mcpServers": {row.name: importing.exported(row) for row in rows}})
+
+    def _steer(self, verb: Callable[..., MCPTool]) -> Response:
+        with transaction.atomic():
+            row = verb(self._locked(), by=self.actor)
+        return self.answer(self._read(row), status=202)
+
+    def _read(self, row: MCPTool) -> MCPTool:
+        return MCPTool.objects.with_function_count().get(pk=row.pk)

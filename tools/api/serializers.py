@@ -1,0 +1,137 @@
+"""MCP servers and their functions on the wire. Secrets go out masked; a mask sent back changes nothing."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from rest_framework import serializers
+
+from apikeys.api.serializers import NullFreeCharField, StrictSerializer
+from tools.models import Approval, ConnectionType, MCPTool, Status
+from tools.validation import LONGEST_TEXT, LONGEST_URL
+
+LONGEST_DESCRIPTION = 4096
+SECRETS = MCPTool.secret_fields()
+
+
+class TimeoutsSerializer(StrictSerializer):
+    start_s = serializers.FloatField(required=False, min_value=1, max_value=300, source="start_timeout_s")
+    call_s = serializers.FloatField(required=False, min_value=1, max_value=600, source="call_timeout_s")
+
+
+class ServerErrorSerializer(serializers.Serializer[Any]):
+    """Why a server does not run as it should, and what to do about it."""
+
+    stage = serializers.CharField()
+    message = serializers.CharField()
+    remedy = serializers.CharField()
+    at = serializers.DateTimeField()
+
+    def get_fields(self) -> dict[str, Any]:
+        return {**super().get_fields(), "class": serializers.CharField()}
+
+
+class TextsField(serializers.DictField):
+    """An object of strings. Its values go out masked."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        child = NullFreeCharField(allow_blank=True, max_length=LONGEST_TEXT)
+        super().__init__(child=child, required=False, help_text="Values are masked in answers.", **kwargs)
+
+
+class ConnectionSerializer(StrictSerializer):
+    """How to start or reach a server: what a test needs of it."""
+
+    connection_type = serializers.ChoiceField(ConnectionType.choices)
+    command = NullFreeCharField(max_length=1024, required=False, allow_blank=True)
+    args = serializers.ListField(
+        child=NullFreeCharField(allow_blank=True, max_length=LONGEST_TEXT),
+        required=False,
+        help_text="What looks secret is masked in answers.",
+    )
+    env = TextsField()
+    url = NullFreeCharField(
+        max_length=LONGEST_URL,
+        required=False,
+        allow_blank=True,
+        help_text="What looks secret is masked in answers.",
+    )
+    headers = TextsField()
+    timeouts = TimeoutsSerializer(source="*", required=False)
+
+    def to_representation(self, instance: MCPTool) -> dict[str, Any]:
+        shown = super().to_representation(instance)
+        return shown | {name: field.masked(getattr(instance, name)) for name, field in SECRETS.items()}
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        stored = self.instance or MCPTool()
+        return attrs | {name: _unmasked(name, attrs[name], stored) for name in SECRETS if name in attrs}
+
+
+class MCPToolSerializer(ConnectionSerializer):
+    id = serializers.IntegerField(read_only=True)
+    version = serializers.IntegerField(read_only=True)
+    name = NullFreeCharField(max_length=255)
+    slug = NullFreeCharField(
+        max_length=63, required=False, help_text="Made of the name where none is given; never changes."
+    )
+    description = NullFreeCharField(required=False, allow_blank=True, max_length=LONGEST_DESCRIPTION)
+    is_enabled = serializers.BooleanField(required=False)
+    replicas = serializers.IntegerField(required=False, min_value=1, max_value=16)
+    approval = serializers.ChoiceField(Approval.choices, required=False)
+    status = serializers.ChoiceField(Status.choices, read_only=True)
+    error_message = serializers.CharField(read_only=True, allow_null=True)
+    error = ServerErrorSerializer(read_only=True, allow_null=True)
+    function_count = serializers.IntegerField(read_only=True)
+    last_healthy_at = serializers.DateTimeField(read_only=True, allow_null=True)
+    created_at = serializers.DateTimeField(read_only=True)
+    updated_at = serializers.DateTimeField(read_only=True)
+
+
+class OverridesSerializer(StrictSerializer):
+    """Null or an empty text takes an override back."""
+
+    name = NullFreeCharField(required=False, allow_null=True, allow_blank=True, max_length=128)
+    description = NullFreeCharField(
+        required=False, allow_null=True, allow_blank=True, max_length=LONGEST_DESCRIPTION
+    )
+
+
+class ChangeSerializer(serializers.Serializer[Any]):
+    """What of a definition differs from the one before."""
+
+    before = serializers.DictField()
+    after = serializers.DictField()
+    at = serializers.DateTimeField()
+
+
+class FunctionSerializer(StrictSerializer):
+    """`overrides` are merged into what is there, not replaced."""
+
+    version = serializers.IntegerField(read_only=True)
+    name = serializers.CharField(read_only=True)
+    public_name = serializers.CharField(read_only=True)
+    title = serializers.CharField(read_only=True)
+    description = serializers.CharField(read_only=True)
+    input_schema = serializers.DictField(read_only=True)
+    output_schema = serializers.DictField(read_only=True, allow_null=True)
+    annotations = serializers.DictField(read_only=True)
+    is_enabled = serializers.BooleanField(required=False)
+    approval = serializers.ChoiceField(
+        ["approved", "changed", "new"],
+        required=False,
+        help_text="Send `approved`, with If-Match for the definition that you have seen, to approve it.",
+    )
+    overrides = OverridesSerializer(required=False)
+    change = ChangeSerializer(read_only=True, allow_null=True)
+
+    def validate_approval(self, value: str) -> str:
+        if value != "approved":
+            raise serializers.ValidationError("A definition can be approved, and nothing else.")
+        return value
+
+
+def _unmasked(name: str, sent: Any, stored: MCPTool) -> Any:
+    try:
+        return SECRETS[name].unmasked(sent, getattr(stored, name))
+    except ValidationError as error:
+        raise serializers.ValidationError({name: error.messages}) from error

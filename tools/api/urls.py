@@ -1,0 +1,19 @@
+"""What does or shows how servers run stands beside these, in `connector.api`, and is matched before them."""
+
+from django.urls import path, re_path
+from rest_framework.routers import SimpleRouter
+
+from tools.api.functions import FunctionViewSet
+from tools.api.mcp_tools import MCPToolViewSet
+
+router = SimpleRouter(trailing_slash=False)
+router.register("mcp-tools", MCPToolViewSet, basename="mcp-tool")
+
+functions = FunctionViewSet.as_view({"get": "list"})
+function = FunctionViewSet.as_view({"get": "retrieve", "put": "update", "patch": "partial_update"})
+urlpatterns = [
+    *router.urls,
+    path("mcp-tools/<str:pk>/functions", functions, name="function-list"),
+    # A tool's name may hold slashes.
+    re_path(r"^mcp-tools/(?P<pk>[^/.]+)/functions/(?P<name>.+)$", function, name="function-detail"),
+]

@@ -1,0 +1,79 @@
+"""What can be done to the functions that a server offers: enable, rename, describe anew, approve."""
+
+from typing import Any
+
+from django.db import transaction
+
+from apikeys import audit
+from apikeys.audit import Actor
+from apikeys.errors import Conflict
+from tools.models import MCPTool, ToolFunction
+from tools.names import SLUG_KEPT, folded, public_name
+
+OBSERVED = [
+    "title", "description", "input_schema", "output_schema", "annotations", "definition_hash",
+    "approved_hash", "replaced", "replaced_at", "removed_at", "version", "updated_at",
+]  # fmt: skip
+"""Fields that the catalogue writes."""
+_CHOSEN = [
+    "is_enabled",
+    "overrides",
+    "public_name",
+    "approved_hash",
+    "replaced",
+    "replaced_at",
+    "version",
+    "updated_at",
+]
+
+
+@transaction.atomic
+def update(
+    function: ToolFunction,
+    *,
+    by: Actor,
+    is_enabled: bool | None = None,
+    overrides: dict[str, str | None] | None = None,
+    approve: bool = False,
+) -> ToolFunction:
+    """`overrides` are merged; None or "" takes one back. `function` must be locked.
+
+    Raises Conflict where another function has the new public name.
+    """
+    with audit.changing(function, by=by, action="approved" if approve else "updated"):
+        if is_enabled is not None:
+            function.is_enabled = is_enabled
+        if overrides is not None:
+            _override(function, overrides)
+        if approve:
+            _approve(function)
+        function.version += 1
+        function.save(update_fields=_CHOSEN)
+    return function
+
+
+def taken_names(server: MCPTool) -> set[str]:
+    """Folded public names near the server's own, its own functions' included."""
+    rows = ToolFunction.objects.filter(public_name__istartswith=server.slug[:SLUG_KEPT])
+    return {folded(name) for name in rows.values_list("public_name", flat=True)}
+
+
+def _override(function: ToolFunction, overrides: dict[str, str | None]) -> None:
+    before = function.overrides.get("name")
+    merged: dict[str, Any] = function.overrides | overrides
+    function.overrides = {name: value for name, value in merged.items() if value}
+    wanted = function.overrides.get("name")
+    if wanted == before:
+        return
+    taken = taken_names(function.server) - {folded(function.public_name)}
+    if wanted is None:
+        function.public_name = public_name(function.server.slug, function.name, taken=taken)
+        return
+    function.public_name = public_name(function.server.slug, wanted)
+    if folded(function.public_name) in taken:
+        raise Conflict(f"Another tool is known as {function.public_name}.", "already_taken")
+
+
+def _approve(function: ToolFunction) -> None:
+    function.approved_hash = function.definition_hash
+    function.replaced = function.replaced_at = None

@@ -1,0 +1,35 @@
+from typing import Any
+
+from django.apps import apps
+from django.core.management.base import BaseCommand, CommandError
+from django.db import models, transaction
+
+from tools.encryption import EncryptedJSONField, UndecryptableSecret
+
+
+class Command(BaseCommand):
+    help = (
+        "Encrypt every stored secret anew, with the first of SECRET_ENCRYPTION_KEYS. "
+        "Afterwards the others can be removed from it."
+    )
+
+    @transaction.atomic
+    def handle(self, *args: Any, **options: Any) -> str:
+        try:
+            count = sum(map(_reencrypt, apps.get_models()))
+        except UndecryptableSecret as error:
+            raise CommandError(str(error)) from error
+        return f"{count} rows are encrypted with the first of SECRET_ENCRYPTION_KEYS."
+
+
+def _reencrypt(model: type[models.Model]) -> int:
+    names = [field.attname for field in model._meta.local_fields if isinstance(field, EncryptedJSONField)]
+    if not names:
+        return 0
+    pks = list(model._default_manager.values_list("pk", flat=True))
+    for pk in pks:
+        one = model._default_manager.filter(pk=pk)
+        for row in one.select_for_update().only("pk", *names):
+            # Not `save`: nothing has changed, for versions, times and the audit trail.
+            one.update(**{name: getattr(row, name) for name in names})
+    return len(pks)

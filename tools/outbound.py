@@ -1,0 +1,144 @@
+"""The guard of every address that people give us to connect to: none leads into our own network.
+
+A URL is checked when it is saved (`require_allowed`), and again whenever a connection is made, to an address
+that was just checked: a name may answer differently the second time. What ALLOWED_PRIVATE_HOSTS lists may be
+private, but never a cloud's metadata service.
+"""
+
+import asyncio
+import re
+import socket
+from collections.abc import Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+
+from tools.addresses import Address, is_metadata, is_public, literal
+
+RESOLVE_AT_SAVE_S = 2.0
+RESOLVE_S = 5.0
+_PORTS = {"http": 80, "https": 443}
+_LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*\.?")
+_UNFIT = re.compile(r"[\s\\\x00-\x1f\x7f]")
+_resolvers = ThreadPoolExecutor(4, thread_name_prefix="resolve-at-save")
+
+
+class AddressRefused(OSError):
+    """The text is for people, and names no more of the URL than host and port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """`host`: a lower-case name without a dot at its end, or an address in its shortest form."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def endpoint(url: str) -> Endpoint:
+    """Where a URL leads. Raises AddressRefused where libraries could disagree about that."""
+    if _UNFIT.search(url):
+        raise AddressRefused("An address holds neither spaces nor backslashes.")
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:  # its text may hold credentials
+        raise AddressRefused("The host or the port of the address is malformed.") from None
+    if parts.scheme not in _PORTS or not host:
+        raise AddressRefused("Give an address that starts with http:// or https://.")
+    return Endpoint(_host(host), _PORTS[parts.scheme] if port is None else port)
+
+
+def require_allowed(url: str) -> None:
+    """For a URL that is to be saved. Raises ValidationError with the code `url_not_allowed`.
+
+    A name that cannot be resolved now passes: the guard at connect has the last word.
+    """
+    try:
+        target = endpoint(url)
+        require_all_allowed(target, _resolved_soon(target))
+    except AddressRefused as refusal:
+        raise ValidationError(str(refusal), code="url_not_allowed") from refusal
+
+
+async def addresses(target: Endpoint, *, exempt: Collection[Endpoint] = ()) -> list[Address]:
+    """What to connect to instead of the name. Raises AddressRefused, and OSError for an unknown name."""
+    spelled = literal(target.host)
+    try:
+        async with asyncio.timeout(RESOLVE_S):
+            found = [spelled] if spelled else await _resolve(target)
+    except TimeoutError as error:
+        raise OSError(f"{target.host} was not resolved within {RESOLVE_S:g} s.") from error
+    require_all_allowed(target, found, exempt=exempt)
+    return found
+
+
+def require_all_allowed(
+    target: Endpoint, found: Iterable[Address], *, exempt: Collection[Endpoint] = ()
+) -> None:
+    """Raises AddressRefused if one of the addresses `found` for the target is none to connect to."""
+    for address in found:
+        if is_metadata(address):
+            raise AddressRefused(f"{target} is a cloud's metadata service, which is never called.")
+        if not is_public(address) and target not in exempt and target not in allowed_private_hosts():
+            raise AddressRefused(
+                f"{target} is not on the public Internet. To use it, list {target} in ALLOWED_PRIVATE_HOSTS."
+            )
+
+
+def allowed_private_hosts() -> set[Endpoint]:
+    """Raises ImproperlyConfigured."""
+    try:
+        return {_listed(entry) for entry in settings.ALLOWED_PRIVATE_HOSTS}
+    except (ValueError, AddressRefused) as error:
+        message = "ALLOWED_PRIVATE_HOSTS must list host:port, separated by commas: localhost:8080,[::1]:8080."
+        raise ImproperlyConfigured(message) from error
+
+
+def _listed(entry: str) -> Endpoint:
+    parts = urlsplit(f"//{entry}")
+    if parts.port is None or parts.netloc != entry:
+        raise ValueError(entry)
+    return endpoint(f"http://{entry}")
+
+
+def _host(host: str) -> str:
+    try:
+        address = literal(host)
+    except ValueError:
+        message = "Write an IP address as four decimal numbers, or as IPv6 in brackets."
+        raise AddressRefused(message) from None
+    if address is not None:
+        return str(address)
+    if not _NAME.fullmatch(host):
+        raise AddressRefused("Write the host's name in ASCII: an international one in its xn-- form.")
+    return host.removesuffix(".")
+
+
+def _resolved_soon(target: Endpoint) -> list[Address]:
+    """Nothing if the name is not there, or its servers are slow."""
+    if spelled := literal(target.host):
+        return [spelled]
+    try:
+        answer = _resolvers.submit(socket.getaddrinfo, target.host, target.port, type=socket.SOCK_STREAM)
+        return _found(info[4][0] for info in answer.result(RESOLVE_AT_SAVE_S))
+    except OSError:
+        return []
+
+
+async def _resolve(target: Endpoint) -> list[Address]:
+    loop = asyncio.get_running_loop()
+    answer = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    return _found(info[4][0] for info in answer)
+
+
+def _found(texts: Iterable[object]) -> list[Address]:
+    return list(dict.fromkeys(ip_address(str(text)) for text in texts))

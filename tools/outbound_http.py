@@ -1,0 +1,62 @@
+"""The outbound guard for aiohttp."""
+
+import socket
+from collections.abc import Collection
+from typing import Any
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from tools import outbound
+from tools.addresses import Address, literal
+from tools.outbound import AddressRefused, Endpoint
+
+
+def guarded_connector(*, exempt: Collection[str] = (), **options: Any) -> aiohttp.TCPConnector:
+    """A connector that connects to nothing but what the guard allows, on redirects too.
+
+    `exempt`: URLs whose host and port may be private (the LLM service that the environment names). A refused
+    request raises aiohttp.ClientConnectorError, whose `os_error` is an AddressRefused. For the running loop.
+    """
+    return _GuardedConnector(frozenset(map(outbound.endpoint, exempt)), **options)
+
+
+class _GuardedConnector(aiohttp.TCPConnector):
+    def __init__(self, exempt: Collection[Endpoint], **options: Any) -> None:
+        super().__init__(resolver=_Resolver(exempt), **options)
+        self._exempt = exempt
+
+    async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
+        """aiohttp asks its resolver for names only: here is where addresses in URLs pass."""
+        try:
+            if address := literal(req.url.raw_host):
+                target = Endpoint(str(address), req.url.port)
+                outbound.require_all_allowed(target, [address], exempt=self._exempt)
+        except ValueError as error:
+            raise aiohttp.InvalidUrlClientError(req.url.origin(), "an unusual IP address") from error
+        except AddressRefused as refusal:
+            raise aiohttp.ClientConnectorError(req.connection_key, refusal) from refusal
+        return await super().connect(req, traces, timeout)
+
+
+class _Resolver(AbstractResolver):
+    def __init__(self, exempt: Collection[Endpoint]) -> None:
+        self._exempt = exempt
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        target = Endpoint(host.lower().removesuffix("."), port)
+        found = await outbound.addresses(target, exempt=self._exempt)
+        results = [_result(host, port, address) for address in found]
+        return [result for result in results if family in {socket.AF_UNSPEC, result["family"]}]
+
+    async def close(self) -> None:
+        """It holds nothing."""
+
+
+def _result(hostname: str, port: int, address: Address) -> ResolveResult:
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    return ResolveResult(
+        hostname=hostname, host=str(address), port=port, family=family, proto=0, flags=socket.AI_NUMERICHOST
+    )

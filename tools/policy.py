@@ -1,0 +1,52 @@
+"""What may be started as an MCP server, and with which environment. Asked at save and at start."""
+
+import re
+from collections.abc import Iterable
+
+from django.conf import settings
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LOADERS = re.compile(
+    r"""PATH|IFS|ENV|BASH_ENV|BASH_FUNC_.*|SHELLOPTS|BASHOPTS|PS4|PROMPT_COMMAND   # shells
+      | LD_.*|DYLD_.*|GCONV_PATH|GLIBC_TUNABLES|LOCPATH|NLSPATH|MALLOC_.*          # the loader and libc
+      | HOSTALIASES|RES_OPTIONS|LOCALDOMAIN|RESOLV_HOST_CONF|OPENSSL_(CONF|ENGINES|MODULES)
+      | PYTHON(?!UNBUFFERED$|UTF8$|IOENCODING$|DONTWRITEBYTECODE$|HASHSEED$).*
+      | UV_PYTHON|VIRTUAL_ENV
+      | NODE_OPTIONS|NODE_PATH|NODE_REPL_.*|NPM_CONFIG_(SCRIPT_SHELL|NODE_OPTIONS|SHELL|GIT|PREFIX|.*CONFIG)
+      | PERL5?(LIB|OPT|DB)|RUBY(LIB|OPT)|(_|JDK_)?JAVA_(TOOL_)?OPTIONS|CLASSPATH
+      | GIT_(SSH.*|EXEC_PATH|CONFIG.*|ASKPASS|PROXY_COMMAND|EXTERNAL_DIFF)|SSH_ASKPASS
+      | EDITOR|VISUAL|PAGER|BROWSER
+      | MCPC_ID                                                                   # marks servers' processes
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+class CommandRefused(Exception):
+    """The text is for people and holds no secret."""
+
+
+def command_refusal(command: str) -> str | None:
+    """Why the command may not be started, or None. A path counts only as it is listed."""
+    if command in settings.MCP_ALLOWED_COMMANDS:
+        return None
+    allowed = ", ".join(settings.MCP_ALLOWED_COMMANDS) or "none"
+    return f"The command {command[:200]!r} is not allowed. MCP_ALLOWED_COMMANDS allows: {allowed}."
+
+
+def environment_refusal(names: Iterable[str]) -> str | None:
+    """Why a server may not be given variables of these names, or None.
+
+    Whatever makes a loader or an interpreter run other code than the command's is refused.
+    """
+    if foreign := [name for name in names if not _VARIABLE.fullmatch(name)]:
+        return f"Not the name of a variable: {foreign[0][:64]!r}. Use letters, digits and underscores."
+    if refused := sorted(name for name in names if _LOADERS.fullmatch(name)):
+        return f"Not allowed, because it changes what is run: {', '.join(refused)[:200]}."
+    return None
+
+
+def require_startable(command: str, names: Iterable[str]) -> None:
+    """Raises CommandRefused. However the row came to be, this is what stands before its start."""
+    if refusal := command_refusal(command) or environment_refusal(list(names)):
+        raise CommandRefused(refusal)
