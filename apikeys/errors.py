@@ -36,6 +36,15 @@ class Conflict(APIException):
         self.details = details
 
 
+class InvalidRequest(APIException):
+    """400, or another 4xx. `param` is the path of the field at fault: `messages[2].content`."""
+
+    def __init__(self, message: str, *, param: str | None = None, code: str, status_code: int = 400) -> None:
+        super().__init__(message, code)
+        self.param = param
+        self.status_code = status_code
+
+
 class DatabaseUnavailable(APIException):
     status_code = 503
     default_code = "database_unavailable"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import django_stubs_ext
 import environ
+from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 
 django_stubs_ext.monkeypatch()
@@ -37,6 +38,17 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 CORS_ALLOWED_ORIGINS = env.list("CORS_ORIGINS", default=["http://localhost:3000"])
 CORS_ALLOW_CREDENTIALS = True
+CORS_URLS_REGEX = r"^/(v1|api)/"
+CORS_ALLOW_HEADERS = [*default_headers, "if-match", "idempotency-key", "x-session-id"]
+CORS_EXPOSE_HEADERS = [
+    "etag",
+    "link",
+    "retry-after",
+    "x-request-id",
+    "x-total-count",
+    *(f"x-ratelimit-{part}-requests" for part in ("limit", "remaining", "reset")),
+    *(f"x-ratelimit-{part}-tokens" for part in ("limit", "remaining", "reset")),
+]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("SECURE_COOKIES", default=False)
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -110,7 +122,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["apikeys.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["apikeys.permissions.CanManage"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["apikeys.api.parsers.StrictJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "apikeys.api.pagination.HeaderPagination",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
@@ -129,6 +141,12 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "ServerStatus": "tools.models.Status",
+        "ServerApproval": "tools.models.Approval",
+        "RunStatus": "assistants.models.RunStatus",
+        "CallStatus": "assistants.models.ToolCall.Status",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "config.schema.describe_errors",
@@ -154,11 +172,17 @@ SUPERVISOR_HEARTBEAT_S = env.float("SUPERVISOR_HEARTBEAT_S", default=5)
 SUPERVISOR_POLL_S = env.float("SUPERVISOR_POLL_S", default=1)
 SUPERVISOR_HEALTH_S = env.float("SUPERVISOR_HEALTH_S", default=30)
 SUPERVISOR_DRAIN_S = env.float("SUPERVISOR_DRAIN_S", default=8)
+SUPERVISOR_STALL_S = env.float("SUPERVISOR_STALL_S", default=10)
+SUPERVISOR_ECHO_S = env.float("SUPERVISOR_ECHO_S", default=30)
 CONNECTOR_HOST_BIND = env.str("CONNECTOR_HOST_BIND", default="")  # host:port for callers on other machines
 MCP_ALLOWED_COMMANDS = env.list(
     "MCP_ALLOWED_COMMANDS", default=["uvx", "npx", "python", "python3", "node", "mcp-server-time"]
 )
 ALLOWED_PRIVATE_HOSTS = env.list("ALLOWED_PRIVATE_HOSTS", default=[])  # host:port
+MCP_RUN_AS = env.str("MCP_RUN_AS", default="")  # a user's name
+MCP_MEMORY_LIMIT = env.int("MCP_MEMORY_LIMIT", default=2048)  # MiB of a server's whole tree; 0: none
+MCP_PROCESS_LIMIT = env.int("MCP_PROCESS_LIMIT", default=256)
+MCP_OPEN_FILES_LIMIT = env.int("MCP_OPEN_FILES_LIMIT", default=4096)
 MCP_RESULT_LIMIT = env.int("MCP_RESULT_LIMIT", default=16 * 1024 * 1024)
 
 CELERY_BROKER_URL = REDIS_URL
@@ -166,6 +190,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "connector.tasks.check": {"queue": "default"},  # it also tells when there is no worker for `mcp`
+    "connector.tasks.tidy": {"queue": "default"},
     "connector.tasks.*": {"queue": "mcp"},
 }
 CELERY_TASK_SERIALIZER = "json"
@@ -184,6 +209,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "connector.tasks.check",
         "schedule": SUPERVISOR_HEALTH_S,
         "options": {"expires": SUPERVISOR_HEALTH_S},
+    },
+    "tidy-mcp-servers": {
+        "task": "connector.tasks.tidy",
+        "schedule": 300,
+        "options": {"expires": 300},
     },
     "fail-abandoned-runs": {
         "task": "assistants.tasks.fail_abandoned_runs",

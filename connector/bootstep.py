@@ -1,16 +1,17 @@
 """A supervisor in each Celery worker that consumes the queue `mcp`. Needs the threads pool."""
 
-import os
-import signal
 from typing import Any
 
 from celery import Celery, bootsteps
 from celery.signals import worker_shutting_down
+from kombu import Exchange, Queue
 
-from connector.supervisor import Supervisor
+from connector import broker
+from connector.watched import WatchedSupervisor
 
 QUEUE = "mcp"
-_running: list[Supervisor] = []
+ECHO = "connector.tasks.echo"
+_running: list[WatchedSupervisor] = []
 
 
 class SupervisorStep(bootsteps.StartStopStep):
@@ -21,8 +22,14 @@ class SupervisorStep(bootsteps.StartStopStep):
     def include_if(self, parent: Any) -> bool:
         return QUEUE in parent.app.amqp.queues.consume_from
 
+    def create(self, parent: Any) -> None:
+        """It consumes a queue of its own besides."""
+        self._own_queue = f"{QUEUE}.{parent.hostname}"
+        own = Queue(self._own_queue, Exchange(self._own_queue), routing_key=self._own_queue)
+        parent.app.amqp.queues.select_add(own)
+
     def start(self, parent: Any) -> None:
-        supervisor = Supervisor(parent.hostname, on_death=_end_this_process)
+        supervisor = WatchedSupervisor(parent.hostname, probe=self._probe)
         supervisor.start()
         _running.append(supervisor)
 
@@ -33,6 +40,9 @@ class SupervisorStep(bootsteps.StartStopStep):
     def terminate(self, parent: Any) -> None:
         while _running:
             _running.pop().stop(hard=True)
+
+    def _probe(self, expires_s: float) -> None:
+        broker.send(ECHO, queue=self._own_queue, expires_s=expires_s)
 
 
 def install(app: Celery) -> None:
@@ -45,11 +55,11 @@ def nudge() -> None:
         supervisor.nudge()
 
 
+def echo() -> None:
+    for supervisor in _running:
+        supervisor.echo()
+
+
 def _begin_drain(**_: Any) -> None:
     for supervisor in _running:
         supervisor.begin_drain()
-
-
-def _end_this_process() -> None:
-    """A worker without its supervisor is no use: whoever manages it starts a new one."""
-    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,27 +1,22 @@
-"""Calling a tool, from any process: over HTTP to the worker that holds the server's session."""
+"""Calling a tool, reading a resource and getting a prompt, from any process."""
 
 import asyncio
-import random
-import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Any, cast
-from weakref import WeakKeyDictionary
+from collections.abc import Awaitable, Callable
+from typing import Any
 
-import aiohttp
-import orjson
+import django.db
 
-from connector import routes
-from connector.credential import TOKEN_HEADER, data_plane_token
+from apikeys.database import in_thread
+from connector.delivery import Order, deliver, lifespan
 from connector.errors import CallFailed
-from connector.flights import following
-from connector.host import host_id
-from connector.lines import LineSplitter
-from connector.results import CallResult, Progress
-from connector.routes import Route, Unavailable
+from connector.results import CallResult, Progress, PromptResult
+from tools.models import ToolFunction
 
-CONNECT_TIMEOUT_S = 3.0
+__all__ = ["OnProgress", "call", "get_prompt", "lifespan", "read_resource"]
+
 GRACE_S = 2.0  # the worker keeps the deadline; this is for a worker that does not
+BACK_WITHIN_S = 5.0
+LOOK_EVERY_S = 0.1
 OnProgress = Callable[[Progress], None]
 
 
@@ -33,115 +28,84 @@ async def call(
     timeout_s: float,
     on_progress: OnProgress | None = None,
 ) -> CallResult:
-    """Call a tool once; it is never repeated. Cancelling this cancels the MCP request.
+    """Call a tool. Cancelling this cancels the MCP request. Raises CallFailed, at the latest 2 s too late.
 
-    Raises CallFailed, at the latest 2 s after `timeout_s`.
+    When the session is lost on the way, the call is repeated, once, if the tool says that it is read-only or
+    idempotent.
     """
-    request = {
-        "server_id": server_id,
-        "function": function,
-        "arguments": arguments,
-        "timeout_s": timeout_s,
-        "progress": on_progress is not None,
-    }
+    body = {"function": function, "arguments": arguments, "progress": on_progress is not None}
+    order = Order(server_id, "/call", body, function, _in(timeout_s), on_progress)
+    return CallResult(**await _fulfil(order, timeout_s, lambda: _is_repeatable(server_id, function)))
+
+
+async def read_resource(server_id: int, uri: str, *, timeout_s: float) -> list[dict[str, Any]]:
+    """Its contents as wire JSON: each with `uri`, perhaps `mimeType`, and `text` or base64 `blob`.
+
+    Raises CallFailed; `not_found` when the server has no such resource.
+    """
+    order = Order(server_id, "/resource", {"uri": uri}, uri, _in(timeout_s))
+    contents: list[dict[str, Any]] = (await _fulfil(order, timeout_s, _always))["contents"]
+    return contents
+
+
+async def get_prompt(
+    server_id: int, name: str, arguments: dict[str, str], *, timeout_s: float
+) -> PromptResult:
+    """Raises CallFailed; `not_found` when the server refuses the name or the arguments."""
+    order = Order(server_id, "/prompt", {"name": name, "arguments": arguments}, name, _in(timeout_s))
+    return PromptResult(**await _fulfil(order, timeout_s, _always))
+
+
+async def _fulfil(
+    order: Order, timeout_s: float, is_repeatable: Callable[[], Awaitable[bool]]
+) -> dict[str, Any]:
     try:
         async with asyncio.timeout(timeout_s + GRACE_S):
-            return await _call(server_id, request, on_progress)
+            try:
+                return await deliver(order)
+            except CallFailed as failure:
+                if failure.code != "session_lost" or not await is_repeatable():
+                    raise
+            return await _repeat(order)
     except TimeoutError as error:
-        raise CallFailed("tool_timeout", f"{function} did not answer within {timeout_s:g} s.") from error
-
-
-@asynccontextmanager
-async def lifespan() -> AsyncIterator[None]:
-    """Close this loop's connections to workers at the end."""
-    try:
-        yield
-    finally:
-        for session in _sessions.pop(asyncio.get_running_loop(), {}).values():
-            await session.close()
-
-
-async def _call(server_id: int, request: dict[str, Any], on_progress: OnProgress | None) -> CallResult:
-    try:
-        return await _ask(await _route(server_id), request, on_progress)
+        raise CallFailed("tool_timeout", f"{order.name} did not answer within {timeout_s:g} s.") from error
     except CallFailed as failure:
-        if failure.code != "stale_fence":
+        if failure.code != "session_lost":
             raise
-    routes.forget()  # refused before anything ran: it may go, once, to where the server is now
+        raise CallFailed("server_restarting", failure.message) from failure
+
+
+async def _repeat(order: Order) -> dict[str, Any]:
+    """As soon as the server is back, if it is back soon."""
+    until = min(_in(BACK_WITHIN_S), order.until)
+    while True:
+        await asyncio.sleep(LOOK_EVERY_S)
+        try:
+            return await deliver(order)
+        except CallFailed as failure:
+            is_away = failure.code in {"server_restarting", "server_unavailable"}  # and nothing ran
+            if not is_away or _in(0) > until:
+                raise
+
+
+async def _is_repeatable(server_id: int, function: str) -> bool:
     try:
-        return await _ask(await _route(server_id), request, on_progress)
-    except CallFailed as failure:
-        if failure.code != "stale_fence":
-            raise
-        raise CallFailed("server_restarting", "The server is moving to another worker.") from failure
+        annotations = await _annotations(server_id, function)
+    except django.db.Error:
+        return False
+    return any(annotations.get(hint) is True for hint in ("readOnlyHint", "idempotentHint"))
 
 
-async def _route(server_id: int) -> Route:
-    found = await routes.find(server_id)
-    if isinstance(found, Unavailable):
-        raise CallFailed("server_unavailable", found.reason)
-    return found[0] if len(found) == 1 else random.choice(found)  # noqa: S311 - spreading load
+@in_thread
+def _annotations(server_id: int, function: str) -> dict[str, Any]:
+    rows = ToolFunction.objects.present().filter(server=server_id, name=function)
+    return rows.values_list("annotations", flat=True).first() or {}
 
 
-async def _ask(route: Route, request: dict[str, Any], on_progress: OnProgress | None) -> CallResult:
-    body = orjson.dumps({**request, "slot": route.slot, "fence": route.fence})
-    session, url = _way(route)
-    try:
-        async with following(route), session.post(url, data=body) as response:
-            response.raise_for_status()
-            return await _read(response, on_progress)
-    except aiohttp.ClientConnectorError as error:  # nothing was sent
-        raise CallFailed("stale_fence", "The worker cannot be reached.") from error
-    except aiohttp.ClientError as error:
-        raise CallFailed("server_restarting", "The worker ended during the call.") from error
+async def _always() -> bool:
+    """What only reads may be repeated."""
+    return True
 
 
-async def _read(response: aiohttp.ClientResponse, on_progress: OnProgress | None) -> CallResult:
-    splitter = LineSplitter(sys.maxsize)
-    async for chunk in response.content.iter_any():
-        for line in splitter.feed(chunk):
-            answer = _interpret(orjson.loads(cast(bytes, line)), on_progress)
-            if answer is not None:
-                return answer
-    raise CallFailed("server_restarting", "The worker ended during the call.")
-
-
-def _interpret(message: dict[str, Any], on_progress: OnProgress | None) -> CallResult | None:
-    if "error" in message:
-        raise CallFailed(**message["error"])
-    if "result" in message:
-        return CallResult(**message["result"])
-    if on_progress is not None:
-        on_progress(Progress(**message["progress"]))
-    return None
-
-
-def _way(route: Route) -> tuple[aiohttp.ClientSession, str]:
-    if route.host_id == host_id():
-        return _session(route.socket), "http://worker/call"
-    if not route.address:
-        raise CallFailed(
-            "server_unavailable", "The server is at a worker of another host, without an address."
-        )
-    return _session(TCP), f"http://{route.address}/call"
-
-
-def _session(socket: str) -> aiohttp.ClientSession:
-    """One for each worker of this host and one for all others, for each event loop."""
-    sessions = _sessions.setdefault(asyncio.get_running_loop(), {})
-    session = sessions.get(socket)
-    if session is None:
-        connector = aiohttp.UnixConnector(socket, limit=0) if socket else aiohttp.TCPConnector(limit=0)
-        session = sessions[socket] = aiohttp.ClientSession(
-            connector=connector,
-            headers={TOKEN_HEADER: data_plane_token()},
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
-    return session
-
-
-TCP = ""
-_sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, aiohttp.ClientSession]] = (
-    WeakKeyDictionary()
-)
+def _in(seconds: float) -> float:
+    return asyncio.get_running_loop().time() + seconds

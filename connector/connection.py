@@ -7,10 +7,13 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from connector import sweep
-from connector.errors import ProtocolMismatch, SessionLost, Unresponsive
+from connector import run_as, sweep
+from connector.confinement import Confinement
+from connector.errors import ProtocolMismatch, SessionExpired, SessionLost, Unresponsive
 from connector.exits import Ending, ExitClass, Failure, classify
-from connector.session import Noise, Session, Streams, http_streams, sse_streams, stdio_streams
+from connector.noise import FLOOD, Noise
+from connector.run_as import RunAsRefused
+from connector.session import Session, Streams, http_streams, sse_streams, stdio_streams
 from connector.stdio import StdioProcess, environment
 from tools import outbound
 from tools.launch import LaunchSpec
@@ -22,8 +25,10 @@ EXIT_WAIT_S = 0.5
 _TELLING = {
     Unresponsive: ExitClass.UNRESPONSIVE,
     CommandRefused: ExitClass.COMMAND_NOT_ALLOWED,
+    RunAsRefused: ExitClass.RUN_AS_REFUSED,
     AddressRefused: ExitClass.URL_NOT_ALLOWED,
     ProtocolMismatch: ExitClass.PROTOCOL_MISMATCH,
+    SessionExpired: ExitClass.SESSION_EXPIRED,
 }
 """Errors that say by themselves what is wrong."""
 
@@ -70,6 +75,8 @@ class Connection:
         for kind, exit_class in _TELLING.items():
             if isinstance(error, kind):
                 return Failure(stage, exit_class, str(error))
+        if self._noise.is_flood:
+            return self._flooded(stage)
         if self.process is not None and self._ended_by_itself:
             return classify(self._ending(stage, lived_s))
         if isinstance(error, TimeoutError):
@@ -96,11 +103,13 @@ class Connection:
     @asynccontextmanager
     async def _stdio(self, limit: int) -> AsyncIterator[Streams]:
         require_startable(self._spec.command, self._spec.env)
+        account = run_as.account()
         await asyncio.to_thread(sweep.kill_marked, self._mark)
         self.process = process = await StdioProcess.start(
             [self._spec.command, *self._spec.args],
-            env=environment(self._spec.env),
+            env=environment(self._spec.env, home=account.pw_dir if account else None),
             mark=self._mark,
+            confinement=_confinement(account.pw_name if account else ""),
             lease_s=self._lease_s(),
             line_limit=limit,
         )
@@ -125,9 +134,15 @@ class Connection:
             code=self.process.exit_code,
             signal=self.process.exit_signal,
             exec_errno=self.process.exec_errno,
+            excess=self.process.excess,
             stderr=self.stderr_tail,
             noise=self._spec.redact(self._noise.first),
         )
+
+    def _flooded(self, stage: str) -> Failure:
+        noise = self._spec.redact(self._noise.first)
+        message = f"The server wrote {FLOOD} lines in a row that are no messages, the first {noise!r}."
+        return Failure(stage, ExitClass.PROTOCOL_ERROR, message)
 
     def _timed_out(self, stage: str) -> Failure:
         if self._noise.first:
@@ -142,6 +157,11 @@ class Connection:
         """Without path and query, which may hold secrets."""
         parts = urlsplit(self._spec.url)
         return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
+
+
+def _confinement(user: str) -> Confinement:
+    limits = settings.MCP_MEMORY_LIMIT, settings.MCP_PROCESS_LIMIT, settings.MCP_OPEN_FILES_LIMIT
+    return Confinement(*limits, user)
 
 
 def _because(error: BaseException | None) -> str:

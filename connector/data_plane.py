@@ -1,8 +1,9 @@
-"""The address of a worker's sessions: `POST /call` on a unix socket, and on TCP where other machines call.
+"""The address of a worker's sessions: on a unix socket, and on TCP where other machines call.
 
-The body is `{server_id, slot, fence, function, arguments, timeout_s, progress}`; the answer is lines of JSON:
-any number of `{"progress": ..}`, if asked for, then one `{"result": ..}` or `{"error": {"code", "message"}}`.
-A caller that closes the connection cancels the call. `POST /trial` tries a server out: see `connector.trials`.
+A body has `{server_id, slot, fence, timeout_s}` and, for `POST /call`, `{function, arguments, progress}`, for
+`/resource` `{uri}`, for `/prompt` `{name, arguments}`. The answer is lines of JSON: any number of
+`{"progress": ..}`, if asked for, then one `{"result": ..}` or `{"error": {"code", "message"}}`.
+A caller that closes the connection cancels the call. `POST /trial`: see `connector.trials`.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import hmac
 import os
 import stat
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -81,7 +82,10 @@ def _clear(folder: Path) -> None:
 
 def _application(find: Find, name: str) -> web.Application:
     application = web.Application(client_max_size=settings.MCP_RESULT_LIMIT, middlewares=[_authenticated])
-    application.router.add_post("/call", _Calls(find).handle)
+    calls = _Calls(find)
+    application.router.add_post("/call", calls.call)
+    application.router.add_post("/resource", calls.read_resource)
+    application.router.add_post("/prompt", calls.get_prompt)
     application.router.add_post("/trial", Trials(owner=name).handle)
     return application
 
@@ -98,30 +102,35 @@ class _Calls:
     def __init__(self, find: Find) -> None:
         self._find = find
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        answer = _Answer(request)
-        try:
-            return await answer.finish(await self._call(orjson.loads(await request.read()), answer))
-        except CallFailed as failure:
-            return await answer.finish({"error": {"code": failure.code, "message": failure.message}})
-        finally:
-            answer.close()
-
-    async def _call(self, body: dict[str, Any], answer: "_Answer") -> dict[str, Any]:
-        task = self._find(Slot(body["server_id"], body["slot"]), body["fence"])
-        result = await task.call(
-            body["function"],
-            body["arguments"],
-            timeout_s=min(body["timeout_s"], CALL_LIMIT_S),
-            on_progress=answer.progress if body["progress"] else None,
+    async def call(self, request: web.Request) -> web.StreamResponse:
+        body, answer = orjson.loads(await request.read()), _Answer(request)
+        on_progress = answer.progress if body["progress"] else None
+        return await answer.give(
+            lambda: self._task(body).call(
+                body["function"], body["arguments"], timeout_s=_deadline(body), on_progress=on_progress
+            )
         )
-        return {
-            "result": {
-                "content": result.content,
-                "structured_content": result.structured_content,
-                "is_error": result.is_error,
-            }
-        }
+
+    async def read_resource(self, request: web.Request) -> web.StreamResponse:
+        body = orjson.loads(await request.read())
+
+        async def read() -> dict[str, Any]:
+            return {"contents": await self._task(body).read_resource(body["uri"], timeout_s=_deadline(body))}
+
+        return await _Answer(request).give(read)
+
+    async def get_prompt(self, request: web.Request) -> web.StreamResponse:
+        body = orjson.loads(await request.read())
+        return await _Answer(request).give(
+            lambda: self._task(body).get_prompt(body["name"], body["arguments"], timeout_s=_deadline(body))
+        )
+
+    def _task(self, body: dict[str, Any]) -> ServerTask:
+        return self._find(Slot(body["server_id"], body["slot"]), body["fence"])
+
+
+def _deadline(body: dict[str, Any]) -> float:
+    return float(min(body["timeout_s"], CALL_LIMIT_S))
 
 
 class _Answer:
@@ -138,17 +147,23 @@ class _Answer:
         if self._writer is None:
             self._writer = asyncio.create_task(self._write())
 
-    async def finish(self, wire: dict[str, Any]) -> web.StreamResponse:
+    async def give(self, work: Callable[[], Awaitable[Any]]) -> web.StreamResponse:
+        """The result of `work`, which orjson knows how to write, or the CallFailed that it raises."""
+        try:
+            return await self._finish({"result": await work()})
+        except CallFailed as failure:
+            return await self._finish({"error": {"code": failure.code, "message": failure.message}})
+        finally:
+            if self._writer is not None:
+                self._writer.cancel()
+
+    async def _finish(self, wire: dict[str, Any]) -> web.StreamResponse:
         if self._writer is None:
             return web.Response(body=orjson.dumps(wire) + b"\n")
         self._lines.put_nowait(wire)
         await self._writer
         assert self._stream is not None  # noqa: S101 - the writer has made it
         return self._stream
-
-    def close(self) -> None:
-        if self._writer is not None:
-            self._writer.cancel()
 
     async def _write(self) -> None:
         self._stream = web.StreamResponse()

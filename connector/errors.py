@@ -1,6 +1,7 @@
 """
 CallFailed            a tool call that did not come to a result; `code` is for programs, `message` for people
 SessionLost           a session that could not be opened or cannot be used any more
+  SessionExpired      the server has forgotten it: a new one can be opened at once
   ProtocolMismatch    there is no protocol version that both sides speak
 Unresponsive          a server that missed its health checks
 """
@@ -15,12 +16,19 @@ FailureCode = Literal[
     "overloaded",
     "unknown_tool",
     "invalid_result",
+    "not_found",
+    "refused",
     "stale_fence",
+    "session_lost",
 ]
 
 
 class CallFailed(Exception):
-    """`stale_fence` stays between workers and `connector.calls`, which routes anew."""
+    """`message` is for people.
+
+    Two codes stay between workers and `connector.calls`: `stale_fence`, refused before anything ran, which is
+    routed anew, and `session_lost`, when the server may have begun.
+    """
 
     def __init__(self, code: FailureCode, message: str) -> None:
         super().__init__(message)
@@ -30,6 +38,10 @@ class CallFailed(Exception):
 
 class SessionLost(Exception):
     """The session with a server ended or could not be opened. The text is for people and holds no secret."""
+
+
+class SessionExpired(SessionLost):
+    """The server answers, and knows nothing of the session (HTTP 404)."""
 
 
 class ProtocolMismatch(SessionLost):

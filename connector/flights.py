@@ -25,7 +25,7 @@ async def following(route: Route) -> AsyncIterator[None]:
         if not patience.expired():
             raise
         message = "The server moved to another worker during the call."
-        raise CallFailed("server_restarting", message) from error
+        raise CallFailed("session_lost", message) from error
     finally:
         _flights.pop(patience, None)
 

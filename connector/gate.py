@@ -4,6 +4,7 @@ import asyncio
 from types import TracebackType
 
 from connector.errors import CallFailed
+from connector.host import clock
 
 CALLS_AT_ONCE = 32
 CALLS_WAITING = 128
@@ -16,6 +17,7 @@ class CallGate:
         self._free = asyncio.Semaphore(CALLS_AT_ONCE)
         self._inside = 0
         self._closed = False
+        self._left = clock()
         self.empty = asyncio.Event()
         self.empty.set()
 
@@ -23,6 +25,11 @@ class CallGate:
     def inside(self) -> int:
         """Calls under way or waiting."""
         return self._inside
+
+    @property
+    def unused_s(self) -> float:
+        """For how long nobody was inside, in seconds."""
+        return 0.0 if self._inside else clock() - self._left
 
     def close(self) -> None:
         """Let nobody in any more."""
@@ -49,5 +56,6 @@ class CallGate:
 
     def _leave(self) -> None:
         self._inside -= 1
+        self._left = clock()
         if not self._inside:
             self.empty.set()

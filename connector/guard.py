@@ -1,18 +1,18 @@
 """The guard between a worker and one MCP server: no process of the server outlives its owner.
 
-Run as `python -I -S guard.py CONTROL_FD OWNER_PID LEASE_S MARK COMMAND [ARG]...`, with the standard library
-only: it must start fast and not depend on the product. Standard input, output and error belong to the server.
+Run as `python -I -S guard.py CONTROL_FD OWNER_PID LEASE_S MARK CONFINEMENT COMMAND [ARG]...`, with the
+standard library only: it must start fast. Standard input, output and error belong to the server. CONFINEMENT
+is what the whole tree may use, looked at every 2 s, and more often near a limit.
 
 CONTROL_FD is one end of a socket pair. The owner writes lines `<seconds>`: how long its lease still lasts.
 When that time passes without another line the tree is killed; the end of the stream is a request to stop.
-The guard writes `pid N` when the server runs or `exec ERRNO` when it cannot, and `exit N` or `signal N` once
-it has ended.
+The guard writes `pid N` when the server runs or `exec ERRNO` when it cannot, `memory MIB` or `processes N`
+when it kills the tree for using so much, and `exit N` or `signal N` once the server has ended.
 """
 
 import contextlib
 import ctypes
 import os
-import resource
 import select
 import signal
 import sys
@@ -20,8 +20,15 @@ import time
 from collections.abc import Callable, Mapping
 from types import FrameType
 
+if __name__ == "__main__":  # run by its path in isolation, it would not find its own package
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120
+
+from connector.confinement import Confinement
+from connector.process_tree import descendants, members, memory_mib
+
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 TERM_GRACE_S = 1.0
+LOOK_S, LOOK_CLOSELY_S = 2.0, 0.2
 EXEC_FAILED = 127
 CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # goes on while the machine is suspended
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
@@ -45,21 +52,26 @@ def owner_descriptor(pid: int) -> int | None:
         return None
 
 
-def spawn(command: list[str], environment: Mapping[str, str], report: Callable[[str], None]) -> int:
+def spawn(
+    command: list[str],
+    environment: Mapping[str, str],
+    confinement: Confinement,
+    report: Callable[[str], None],
+) -> int:
     """Fork and execute. The parent-death signal is safe here only because the guard has a single thread."""
     guard = os.getpid()
     read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != guard:
-            os._exit(EXEC_FAILED)
         for number in SIGNALS + CHANGED_BY_PYTHON:
             signal.signal(number, signal.SIG_DFL)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         try:
+            confinement.enter()
+            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # the kernel forgets it when the user changes
+            if os.getppid() != guard:
+                os._exit(EXEC_FAILED)
             os.execvpe(command[0], command, environment)  # noqa: S606 - no shell is the point
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError) as error:
             os.write(write_end, str(getattr(error, "errno", None) or 0).encode())
         os._exit(EXEC_FAILED)
     os.close(write_end)
@@ -69,31 +81,13 @@ def spawn(command: list[str], environment: Mapping[str, str], report: Callable[[
     return child
 
 
-def descendants(root: int, child: int) -> list[int]:
-    """Every process below `root`. Without /proc (macOS) only `child` is known."""
-    children: dict[int, list[int]] = {}
-    try:
-        names = os.listdir("/proc")  # noqa: PTH208 - importing pathlib would cost 10 ms a start
-    except OSError:
-        return [child]
-    for name in filter(str.isdigit, names):
-        with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as stat:  # noqa: PTH123
-            parent = stat.read().rpartition(b")")[2].split()[1]
-            children.setdefault(int(parent), []).append(int(name))
-    found: list[int] = []
-    pending = [root]
-    while pending:
-        below = children.get(pending.pop(), [])
-        found += below
-        pending += below
-    return found
-
-
 class Guard:
-    def __init__(self, control: int, owner_pid: int, lease_s: float, mark: str, command: list[str]) -> None:
+    def __init__(
+        self, control: int, owner_pid: int, lease_s: float, confinement: Confinement, command: list[str]
+    ) -> None:
         self.control, self.owner, self.command = control, owner_descriptor(owner_pid), command
         self.owner_pid, self.deadline = owner_pid, now() + lease_s
-        self.environment = {**os.environ, "MCPC_ID": mark}
+        self.confinement, self.look_at = confinement, now() + LOOK_CLOSELY_S
         self.stopping = False
         self.child = 0
         self.status: int | None = None
@@ -112,17 +106,19 @@ class Guard:
         with contextlib.suppress(OSError):
             os.write(self.control, line.encode() + b"\n")
 
-    def run(self) -> int:
+    def run(self, mark: str) -> int:
         prctl(PR_SET_CHILD_SUBREAPER, 1)
         if os.getppid() != self.owner_pid:
             return EXEC_FAILED
-        self.child = spawn(self.command, self.environment, self.report)
+        environment = {**os.environ, "MCPC_ID": mark}
+        self.child = spawn(self.command, environment, self.confinement, self.report)
         let_go_of_the_pipes()
         grace = TERM_GRACE_S
         while not self.stopping and self.status is None:
-            self.wait(max(0.0, self.deadline - now()))
+            self.wait(max(0.0, min(self.deadline, self.look_at) - now()))
             self.reap()
-            if now() >= self.deadline:  # the owner is frozen: the lease is about to be somebody else's
+            frozen = now() >= self.deadline  # the owner is: the lease is about to be somebody else's
+            if frozen or self.uses_too_much():
                 self.stopping, grace = True, 0.0
         self.kill_tree(grace)
         return exit_status(self.status)
@@ -148,6 +144,21 @@ class Guard:
         lines = said.split(b"\n")[:-1]
         if lines:
             self.deadline = now() + float(lines[-1])
+
+    def uses_too_much(self) -> bool:
+        """Whether the tree is over a limit, if it is time to look; reports it then."""
+        if now() < self.look_at:
+            return False
+        limits, pids = self.confinement, members(os.getpid())
+        mib = memory_mib(pids, limit=limits.memory_mib) if limits.memory_mib else 0
+        used = ("processes", len(pids), limits.processes), ("memory", mib, limits.memory_mib)
+        for what, number, limit in used:
+            if 0 < limit < number:
+                self.report(f"{what} {number}")
+                return True
+        is_near = any(0 < limit < 2 * number for _, number, limit in used)
+        self.look_at = now() + (LOOK_CLOSELY_S if is_near else LOOK_S)
+        return False
 
     def reap(self) -> bool:
         """True when no child is left, grandchildren included: orphans become ours."""
@@ -191,9 +202,10 @@ def let_go_of_the_pipes() -> None:
 
 
 def main(argv: list[str]) -> None:
-    control, owner_pid, lease_s, mark, *command = argv
+    control, owner_pid, lease_s, mark, confinement, *command = argv
     os.set_inheritable(int(control), False)
-    os._exit(Guard(int(control), int(owner_pid), float(lease_s), mark, command).run())
+    guard = Guard(int(control), int(owner_pid), float(lease_s), Confinement.parse(confinement), command)
+    os._exit(guard.run(mark))
 
 
 if __name__ == "__main__":

@@ -132,6 +132,12 @@ async def claim(database: Database, owner: Owner, *, lease_s: float) -> list[Slo
     return [Slot(server, number) for server, number in rows]
 
 
+async def load(database: Database, owner: Owner, *, lease_s: float) -> dict[str, int]:
+    """How many slots this worker holds (`held`), of how many (`slots`) among how many `workers`."""
+    ((held, slots, workers),) = await database.fetch(statements.LOAD, name=owner.name, lease=lease_s)
+    return {"held": held, "slots": slots, "workers": workers}
+
+
 async def owned(database: Database, owner: Owner) -> list[Owned]:
     rows = await database.fetch(statements.OWNED, name=owner.name)
     return [Owned(Slot(server, number), *rest) for server, number, *rest in rows]

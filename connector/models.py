@@ -1,7 +1,7 @@
 from django.db import models
 
 from connector.states import Phase
-from tools.models import MCPTool
+from tools.models import MCPTool, Status
 
 
 class Worker(models.Model):
@@ -55,3 +55,19 @@ class Instance(models.Model):
 
     def __str__(self) -> str:
         return f"{self.server_id}/{self.slot}"
+
+
+class StateChange(models.Model):
+    """A server's status from `at` on, and why. The database itself notes every change; kept for 90 days."""
+
+    server = models.ForeignKey(MCPTool, on_delete=models.CASCADE, related_name="state_changes")
+    status = models.CharField(max_length=16, choices=Status.choices)
+    error = models.JSONField(null=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-at", "-id"]
+        indexes = [models.Index(fields=["server", "at"], name="statechange_server_at")]
+
+    def __str__(self) -> str:
+        return f"{self.server_id}: {self.status}"

@@ -3,21 +3,14 @@
 import logging
 from typing import Any
 
-from celery import current_app
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
-
-from connector.tasks import reconcile
+from connector import broker
+from connector.broker import BROKER_ERRORS
 from tools.signals import intent_changed
 
 log = logging.getLogger(__name__)
 
-PUBLISH_TIMEOUT_S = 0.5
-_BOUNDED = {
-    "socket_timeout": PUBLISH_TIMEOUT_S,
-    "socket_connect_timeout": PUBLISH_TIMEOUT_S,
-    "max_retries": 0,
-}
+RECONCILE = "connector.tasks.reconcile"
+"""By name: importing the task would import the MCP client, 30 MB that a web process has no use for."""
 
 
 def connect() -> None:
@@ -26,11 +19,9 @@ def connect() -> None:
 
 def nudge_the_workers(**_: Any) -> None:
     """Never fails, and takes about a second at most, with the broker away."""
-    options = {**current_app.conf.broker_transport_options, **_BOUNDED}
     try:
-        with current_app.connection_for_write(transport_options=options) as connection:
-            reconcile.apply_async(producer=current_app.amqp.Producer(connection), retry=False)
-    except (OperationalError, RedisError, OSError) as error:
+        broker.send(RECONCILE)
+    except BROKER_ERRORS as error:
         log.warning(
             "The workers could not be nudged (%s); they will notice within their poll.", type(error).__name__
         )

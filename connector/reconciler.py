@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 from connector import leases, records, sweep
 from connector.database_errors import DATABASE_ERRORS
@@ -14,7 +13,9 @@ from connector.host import clock
 from connector.lease_keeper import LeaseKeeper
 from connector.leases import Owned, Owner
 from connector.observation import Observation, Slot
+from connector.recorder import Recorder
 from connector.server_task import ServerTask, Surroundings
+from connector.spreading import Spreader
 from connector.states import Phase
 from connector.timings import Timings
 from tools.launch import LaunchSpec
@@ -35,8 +36,9 @@ class Reconciler:
         self._timings = timings
         self._database = leases.Database()
         self._published: dict[Slot, Observation] = {}
-        self._recorded: dict[Slot, list[dict[str, Any]]] = {}
+        self._recorder = Recorder()
         self._unlaunchable: dict[Slot, int] = {}
+        self._spreader = Spreader(self._database, owner, timings, self.tasks)
         self._around = Surroundings(
             owner=owner.name,
             timings=timings,
@@ -61,9 +63,11 @@ class Reconciler:
         else:
             await self._bury_the_dead()
             await leases.claim(self._database, self._owner, lease_s=self._timings.lease)
+            await self._spreader.round()
         rows = {row.slot: row for row in await leases.owned(self._database, self._owner)}
         for slot in self.tasks.keys() - rows.keys():
             self._let_go(slot)
+        self._spreader.leaving &= rows.keys()
         for row in rows.values():
             await self._settle(row)
         for slot in list(self.tasks):
@@ -123,11 +127,13 @@ class Reconciler:
 
     def _forget(self, slot: Slot) -> None:
         del self.tasks[slot]
-        for known in (self._published, self._recorded, self._unlaunchable):
+        self._recorder.forget(slot)
+        for known in (self._published, self._unlaunchable):
             known.pop(slot, None)
 
     async def _settle(self, row: Owned) -> None:
-        task, wanted = self.tasks.get(row.slot), row.wanted and not self._draining
+        task = self.tasks.get(row.slot)
+        wanted = row.wanted and not self._draining and row.slot not in self._spreader.leaving
         if task is not None and task.is_done:
             self._forget(row.slot)
             task = None
@@ -136,6 +142,7 @@ class Reconciler:
                 task.stop()
         elif not wanted:
             await leases.release(self._database, self._owner, row.slot, row.fence)
+            self._spreader.leaving.discard(row.slot)
         elif self._unlaunchable.get(row.slot) != row.generation:
             await self._launch(row)
 
@@ -164,22 +171,12 @@ class Reconciler:
     async def _publish(self, slot: Slot) -> None:
         """Tools before phase: who sees a server as ready can find what it offers."""
         task = self.tasks[slot]
-        seen, catalogue = task.seen, task.catalogue
+        seen = task.seen
         if seen is self._published.get(slot):
             return
-        if catalogue is not None and catalogue is not self._recorded.get(slot):
-            await self._record(slot, catalogue)
-            self._recorded[slot] = catalogue
+        await self._recorder.record(slot, task)
         await leases.publish(self._database, self._owner, slot, task.fence, seen)
         self._published[slot] = seen
-
-    async def _record(self, slot: Slot, catalogue: list[dict[str, Any]]) -> None:
-        try:
-            await records.record_catalogue(slot.server_id, catalogue)
-        except DATABASE_ERRORS:
-            raise
-        except Exception:
-            log.exception("The tools of MCP server %s could not be recorded.", slot)
 
 
 def _now() -> str:

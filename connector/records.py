@@ -6,8 +6,10 @@ from typing import Any, TypeVar
 
 from django.db import connection
 
-from tools import catalogue
+from connector.session import Offers
+from tools import catalogue, offers
 from tools.launch import LaunchSpec, launch_specs
+from tools.models import Offer
 
 T = TypeVar("T")
 
@@ -19,6 +21,15 @@ async def read_spec(server_id: int) -> LaunchSpec | None:
 
 async def record_catalogue(server_id: int, tools: Sequence[dict[str, Any]]) -> None:
     await _in_thread(lambda: catalogue.record(server_id, tools))
+
+
+async def record_offers(server_id: int, found: Offers) -> None:
+    by_kind = {
+        Offer.Kind.RESOURCE: found.resources,
+        Offer.Kind.TEMPLATE: found.templates,
+        Offer.Kind.PROMPT: found.prompts,
+    }
+    await _in_thread(lambda: offers.record(server_id, by_kind))
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

@@ -1,4 +1,4 @@
-"""What a tool call gives, on its way from the session to the caller."""
+"""What servers give, on its way from the session to the caller."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,3 +18,11 @@ class CallResult:
     content: list[dict[str, Any]]
     structured_content: dict[str, Any] | None
     is_error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PromptResult:
+    """`messages`: MCP prompt messages (`role`, `content`) as wire JSON."""
+
+    description: str
+    messages: list[dict[str, Any]]

@@ -2,27 +2,28 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from connector.connection import Connection
-from connector.errors import CallFailed, SessionLost, Unresponsive, innermost
+from connector.errors import CallFailed, SessionExpired, SessionLost, Unresponsive, innermost
 from connector.exits import ExitClass, Failure
 from connector.gate import CallGate
 from connector.host import clock
 from connector.observation import Observation, Slot
-from connector.results import CallResult, Progress
-from connector.session import Listing, Session
-from connector.states import Phase, Restarts
+from connector.results import CallResult, Progress, PromptResult
+from connector.session import Listing, Offers, Session
+from connector.states import SERVING, Phase, Restarts
 from connector.timings import Timings
 from connector.waiting import first_of
 from tools.launch import LaunchSpec
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 REFRESH_DEBOUNCE_S = 0.3
 MISSES_ALLOWED = 1
 
@@ -39,7 +40,7 @@ class Surroundings:
 
 
 class ServerTask:
-    """`seen` is to be published, and `catalogue` (wire JSON) recorded before it, after each `changed`.
+    """After each `changed`, `catalogue` (wire JSON) and `offers` are to be recorded, then `seen` published.
 
     `probe=False`: the server is known to be of the older protocol era.
     """
@@ -52,6 +53,7 @@ class ServerTask:
         self.fence = fence
         self.seen = Observation(Phase.CLAIMED, spec.generation)
         self.catalogue: list[dict[str, Any]] | None = None
+        self.offers: Offers | None = None
         self._around = around
         self._probe = probe
         self._restarts = Restarts()
@@ -63,6 +65,7 @@ class ServerTask:
         self._began = clock()
         self._stage = "start"
         self._misses = 0
+        self._lost: SessionLost | None = None
         self._stopping = asyncio.Event()
         self._killed = asyncio.Event()
         self._attention = asyncio.Event()
@@ -71,6 +74,10 @@ class ServerTask:
     @property
     def is_done(self) -> bool:
         return self._task.done()
+
+    def is_unused(self, *, for_s: float) -> bool:
+        """Whether it serves calls, and nobody made any lately."""
+        return self.seen.phase in SERVING and self._gate.unused_s >= for_s
 
     async def wait(self) -> None:
         await asyncio.wait([self._task])
@@ -84,7 +91,7 @@ class ServerTask:
             self._killed.set()
         if self._connection is not None:
             self._connection.stop(hard=hard)
-        if self._opening is not None:
+        if self._opening is not None and not self._opening.expired():
             self._opening.reschedule(asyncio.get_running_loop().time())
 
     def beat(self) -> None:
@@ -105,23 +112,34 @@ class ServerTask:
         on_progress: Callable[[Progress], None] | None = None,
     ) -> CallResult:
         """Raises CallFailed, at the latest after `timeout_s`."""
+
+        async def call(session: Session) -> CallResult:
+            if function not in self._functions:
+                raise CallFailed("unknown_tool", f"{self.spec.slug} offers no tool {function}.")
+            return await session.call(function, arguments, on_progress)
+
+        return await self._ask(call, function, timeout_s)
+
+    async def read_resource(self, uri: str, *, timeout_s: float) -> list[dict[str, Any]]:
+        """As `call`."""
+        return await self._ask(lambda session: session.read_resource(uri), uri, timeout_s)
+
+    async def get_prompt(self, name: str, arguments: dict[str, str], *, timeout_s: float) -> PromptResult:
+        """As `call`."""
+        return await self._ask(lambda session: session.get_prompt(name, arguments), name, timeout_s)
+
+    async def _ask(self, work: Callable[[Session], Awaitable[T]], name: str, timeout_s: float) -> T:
         try:
             async with asyncio.timeout(timeout_s), self._gate:
-                return await self._call(function, arguments, on_progress)
+                if self._session is None or self._session.ended.is_set():
+                    raise CallFailed("server_restarting", f"{self.spec.slug} is not ready.")
+                return await work(self._session)
         except TimeoutError as error:
-            raise CallFailed("tool_timeout", f"{function} did not answer within {timeout_s:g} s.") from error
+            raise CallFailed("tool_timeout", f"{name} did not answer within {timeout_s:g} s.") from error
         except SessionLost as error:
+            self._lost = error
             self._attention.set()
-            raise CallFailed("server_restarting", f"{self.spec.slug} ended during the call.") from error
-
-    async def _call(
-        self, function: str, arguments: dict[str, Any], on_progress: Callable[[Progress], None] | None
-    ) -> CallResult:
-        if self._session is None:
-            raise CallFailed("server_restarting", f"{self.spec.slug} is not ready.")
-        if function not in self._functions:
-            raise CallFailed("unknown_tool", f"{self.spec.slug} offers no tool {function}.")
-        return await self._session.call(function, arguments, on_progress)
+            raise CallFailed("session_lost", f"{self.spec.slug} ended during the call.") from error
 
     # --- the task -----------------------------------------------------------------------------------------
 
@@ -129,8 +147,7 @@ class ServerTask:
         while failure := await self._live():
             log.warning("MCP server %s: %s", self.spec.slug, failure.message)
             lived_s = clock() - self._began if self._stage == "run" else 0.0
-            crashed = failure.exit_class != ExitClass.UNREACHABLE
-            phase, delay = self._restarts.after_exit(now=clock(), lived_s=lived_s, crashed=crashed)
+            phase, delay = self._restarts.after_exit(failure.prospect, now=clock(), lived_s=lived_s)
             error, last_exit = failure.as_error(_now()), failure.as_last_exit()
             self._see(phase, pid=None, restarts=self._restarts.count, error=error, last_exit=last_exit)
             await first_of(self._stopping, within=delay)
@@ -140,7 +157,7 @@ class ServerTask:
 
     async def _live(self) -> Failure | None:
         """One life of the server: why it ended, or None when it was stopped on purpose."""
-        self._began, self._stage, self._misses = clock(), "start", 0
+        self._began, self._stage, self._misses, self._lost = clock(), "start", 0, None
         self._see(Phase.STARTING)
         mark = f"{self._around.owner}/{self.slot}"
         self._connection = connection = Connection(self.spec, mark=mark, lease_s=self._around.lease_left)
@@ -182,17 +199,30 @@ class ServerTask:
     async def _tend(self, session: Session) -> None:
         """Until it is to stop. Raises SessionLost or Unresponsive."""
         while not self._stopping.is_set():
-            events = session.ended, session.tools_changed, self._attention
-            await first_of(*events, within=self._around.timings.health)
-            if session.tools_changed.is_set():
+            await self._list_offers(session)
+            changes = session.tools_changed, session.offers_changed
+            await first_of(session.ended, *changes, self._attention, within=self._around.timings.health)
+            if any(change.is_set() for change in changes):
                 await first_of(session.ended, self._stopping, within=REFRESH_DEBOUNCE_S)
                 session.tools_changed.clear()
             self._attention.clear()
             if session.ended.is_set():
                 raise SessionLost("The server closed the connection.")
+            if isinstance(self._lost, SessionExpired):
+                raise self._lost
             if not self._stopping.is_set():
                 await self._check(session)
         await first_of(self._gate.empty, self._killed, session.ended, within=self._around.timings.drain)
+
+    async def _list_offers(self, session: Session) -> None:
+        """If they may have changed. What is not listed in time stays as it was: tools are what counts."""
+        if not session.offers_changed.is_set():
+            return
+        session.offers_changed.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._around.timings.health_deadline):
+                self.offers = await session.list_offers()
+        self._see(self.seen.phase)
 
     async def _check(self, session: Session) -> None:
         try:

@@ -69,6 +69,14 @@ WHERE held.worker_id IS NULL OR held.expires_at <= clock_timestamp()
 RETURNING server_id, slot
 """
 
+LOAD = """
+SELECT
+  (SELECT count(*) FROM connector_instance WHERE worker_id = %(name)s AND expires_at > clock_timestamp()),
+  (SELECT coalesce(sum(replicas), 0) FROM tools_mcptool WHERE is_enabled AND deleted_at IS NULL),
+  (SELECT count(*) FROM connector_worker
+   WHERE seen_at > clock_timestamp() - make_interval(secs => %(lease)s))
+"""
+
 OWNED = """
 SELECT held.server_id, held.slot, held.fence,
   tool.is_enabled AND tool.deleted_at IS NULL AND held.slot < tool.replicas,

@@ -4,6 +4,7 @@ import random
 from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 from django.db import models
 
@@ -55,6 +56,19 @@ def transition(current: Phase, following: Phase) -> Phase:
     return following
 
 
+class Prospect(Enum):
+    """What an ending says of the next attempt."""
+
+    CRASH = auto()
+    """It may loop."""
+    ABSENT = auto()
+    """A remote server that cannot be reached: nothing is started, so it is tried at least every minute."""
+    EXPIRED = auto()
+    """The server is well and has forgotten the session: a new one is tried at once, for once."""
+    HOPELESS = auto()
+    """Nothing changes until somebody changes something."""
+
+
 @dataclass
 class Restarts:
     """When a server that ended is started again: 0.5 s doubling to 60 s, and rarely once it loops."""
@@ -63,20 +77,27 @@ class Restarts:
     _in_a_row: int = 0
     _exits: deque[float] = field(default_factory=deque)
 
-    def after_exit(self, *, now: float, lived_s: float, crashed: bool = True) -> tuple[Phase, float]:
-        """The phase to wait in, and for how many seconds. `lived_s` is 0 if it never was ready.
-
-        A remote server that cannot be reached has not `crashed`: it is tried at least every minute.
-        """
+    def after_exit(
+        self, prospect: Prospect = Prospect.CRASH, *, now: float, lived_s: float
+    ) -> tuple[Phase, float]:
+        """The phase to wait in, and for how many seconds. `lived_s` is 0 if it never was ready."""
         self.count += 1
         self._in_a_row = 1 if lived_s >= HEALTHY_AFTER_S else self._in_a_row + 1
-        if crashed:
+        if prospect is Prospect.HOPELESS:
+            return Phase.BACKOFF, _rarely_s()
+        if prospect is Prospect.EXPIRED and self._in_a_row == 1:
+            return Phase.BACKOFF, 0.0
+        if prospect is Prospect.CRASH:
             self._exits.append(now)
         while self._exits and self._exits[0] <= now - CRASH_WINDOW_S:
             self._exits.popleft()
         if len(self._exits) > CRASHES_IN_WINDOW:
-            return Phase.CRASH_LOOP, random.uniform(*CRASH_LOOP_RETRY_S)  # noqa: S311 - jitter, not a secret
+            return Phase.CRASH_LOOP, _rarely_s()
         return Phase.BACKOFF, backoff_s(self._in_a_row)
+
+
+def _rarely_s() -> float:
+    return random.uniform(*CRASH_LOOP_RETRY_S)  # noqa: S311 - jitter, not a secret
 
 
 def backoff_s(attempt: int) -> float:

@@ -10,6 +10,7 @@ from connector import health
 from connector.listening import CHECK
 from connector.models import Instance
 from connector.states import derive_status
+from tools import actions
 from tools.models import MCPTool, Status
 
 NO_WORKER = {
@@ -38,6 +39,12 @@ def correct_the_unowned() -> None:
     someone_works = bool(health.nodes_alive())
     for server in unowned:
         _correct(server, someone_works=someone_works)
+
+
+def purge_the_deleted() -> None:
+    """Forget servers that were deleted and that nobody runs any more."""
+    live = Instance.objects.filter(server=OuterRef("pk"), expires_at__gt=Now())
+    actions.purge(MCPTool.objects.filter(~Exists(live), status=Status.STOPPED))
 
 
 def _correct(server: MCPTool, *, someone_works: bool) -> None:

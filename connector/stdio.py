@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import cast
 
 from connector import guard
+from connector.confinement import Confinement
 from connector.lines import LineSplitter, Oversized
 
 STDERR_KEPT = 8 * 1024
@@ -30,22 +31,31 @@ class ServerStuck(Exception):
     """The server has not read its standard input for the write deadline."""
 
 
-def environment(own: Mapping[str, str]) -> dict[str, str]:
-    """What a server is given: commands installed beside our interpreter are found first."""
+def environment(own: Mapping[str, str], *, home: str | None = None) -> dict[str, str]:
+    """What a server is given: commands installed beside our interpreter are found first.
+
+    `home`: of the user whom it runs as, if that is not ours.
+    """
     beside_us = str(Path(sys.executable).parent)
     path = os.environ.get("PATH", os.defpath)
     kept = {name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ}
+    if home is not None:
+        kept["HOME"] = home
     return {"PATH": f"{beside_us}{os.pathsep}{path}", **kept, **own}
 
 
 class StdioProcess(asyncio.SubprocessProtocol):
-    """One guarded server. `exited`: it has ended. `ended`: its guard and the whole tree have."""
+    """One guarded server. `exited`: it has ended. `ended`: its guard and the whole tree have.
+
+    `excess`: `memory` in MiB or `processes`, and how much of it the tree used when it was killed for that.
+    """
 
     def __init__(self, *, line_limit: int) -> None:
         self.pid: int | None = None
         self.exit_code: int | None = None
         self.exit_signal: int | None = None
         self.exec_errno: int | None = None
+        self.excess: tuple[str, int] | None = None
         self.exited = asyncio.Event()
         self.ended = asyncio.Event()
         self._spawned = asyncio.Event()
@@ -61,13 +71,20 @@ class StdioProcess(asyncio.SubprocessProtocol):
 
     @classmethod
     async def start(
-        cls, command: Sequence[str], *, env: Mapping[str, str], mark: str, lease_s: float, line_limit: int
+        cls,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        mark: str,
+        confinement: Confinement,
+        lease_s: float,
+        line_limit: int,
     ) -> "StdioProcess":
         """`lease_s`: for how long it may run until the first `beat`. Raises OSError."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         control = str(theirs.fileno())
-        arguments = [control, str(os.getpid()), f"{lease_s:.3f}", mark, *command]
+        arguments = [control, str(os.getpid()), f"{lease_s:.3f}", mark, str(confinement), *command]
         loop = asyncio.get_running_loop()
         process = cls(line_limit=line_limit)
         try:
@@ -75,7 +92,7 @@ class StdioProcess(asyncio.SubprocessProtocol):
                 lambda: process,
                 *(sys.executable, "-I", "-S", guard.__file__, *arguments),
                 env=dict(env),
-                cwd=os.environ.get("HOME") or tempfile.gettempdir(),
+                cwd=_folder(env),
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
                 bufsize=0,
@@ -207,6 +224,8 @@ class StdioProcess(asyncio.SubprocessProtocol):
                 self._spawned.set()
             case "exec":
                 self.exec_errno = int(number)
+            case "memory" | "processes":
+                self.excess = what, int(number)
             case "exit":
                 self.exit_code = int(number)
                 self._server_exited()
@@ -242,6 +261,12 @@ class StdioProcess(asyncio.SubprocessProtocol):
             asyncio.get_running_loop().remove_reader(self._control)
             self._control.close()
             self._control = None
+
+
+def _folder(env: Mapping[str, str]) -> str:
+    """Where it is started: its user's home, if there is one."""
+    home = env.get("HOME")
+    return home if home and Path(home).is_dir() else tempfile.gettempdir()
 
 
 def _size(line: bytes | Oversized) -> int:

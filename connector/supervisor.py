@@ -21,6 +21,7 @@ from connector.waiting import first_of
 log = logging.getLogger(__name__)
 
 GONE_WITHIN_S = 4.0
+TURN_S = 0.5
 
 
 class Supervisor:
@@ -39,6 +40,8 @@ class Supervisor:
         self.timings = timings or Timings.from_settings()
         self._bind = settings.CONNECTOR_HOST_BIND if bind is None else bind
         self._on_death = on_death
+        self._turns = 0
+        self._has_ended = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reconciler: Reconciler | None = None
         self._dirty = asyncio.Event()
@@ -49,6 +52,11 @@ class Supervisor:
     def start(self) -> None:
         self._thread.start()
         self._started.wait()
+
+    @property
+    def pulse(self) -> int | None:
+        """Grows as long as the loop turns; None once it has ended as it should."""
+        return None if self._has_ended else self._turns
 
     def nudge(self) -> None:
         """Look at the database now instead of at the next poll."""
@@ -69,7 +77,8 @@ class Supervisor:
     def _main(self) -> None:
         try:
             asyncio.run(self._run())
-        except Exception:
+            self._has_ended = True
+        except BaseException:
             log.critical("The supervisor of MCP servers failed.", exc_info=True)
             self._on_death()
         finally:
@@ -81,6 +90,7 @@ class Supervisor:
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._turn(self._loop)
         await asyncio.to_thread(sweep.kill_strays)
         async with data_plane.serving(self._find, name=self.name, bind=self._bind) as (socket, address):
             owner = Owner(self.name, self.node, host_id(), socket, address)
@@ -90,6 +100,10 @@ class Supervisor:
                 await self._supervise(self._reconciler)
             finally:
                 await self._reconciler.leave()
+
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._turns += 1
+        loop.call_later(TURN_S, self._turn, loop)
 
     async def _supervise(self, reconciler: Reconciler) -> None:
         """Until drained; a loop that ends before has failed."""

@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from apikeys.audit import Actor
-from connector import bootstep, status
+from connector import bootstep, history, status
 from tools import actions
 from tools.models import MCPTool
 
@@ -32,7 +32,20 @@ def reconcile() -> None:
 
 
 @shared_task
+def echo() -> None:
+    """A worker's message to itself, in its own queue: it still consumes."""
+    bootstep.echo()
+
+
+@shared_task
 def check() -> None:
     """Have servers checked whose last check is old, and say the truth of those that nobody owns."""
     status.ask_for_checks()
     status.correct_the_unowned()
+
+
+@shared_task
+def tidy() -> None:
+    """Forget what nobody needs any more."""
+    status.purge_the_deleted()
+    history.forget_the_old()

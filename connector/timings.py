@@ -17,6 +17,9 @@ class Timings:
     health_deadline: float = 10
     drain: float = 8
     sweep: float = 30
+    stall: float = 10
+    echo: float = 30
+    quiet: float = 30
 
     @classmethod
     def from_settings(cls) -> Self:
@@ -26,6 +29,8 @@ class Timings:
             poll=settings.SUPERVISOR_POLL_S,
             health=settings.SUPERVISOR_HEALTH_S,
             drain=settings.SUPERVISOR_DRAIN_S,
+            stall=settings.SUPERVISOR_STALL_S,
+            echo=settings.SUPERVISOR_ECHO_S,
         )
 
     @property

@@ -1,6 +1,7 @@
 """A worker tries a server out: connects, lists its tools and leaves. Nothing is stored, nothing stays."""
 
 import asyncio
+import logging
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ from connector.host import clock
 from connector.session import Listing
 from tools.encryption import decrypt
 from tools.launch import LaunchSpec
+
+log = logging.getLogger(__name__)
 
 AT_ONCE = 4
 LEAVING_S = 5.0
@@ -72,12 +75,20 @@ class Trials:
 
 
 async def _listed(connection: Connection, timeout_s: float, *, probe: bool) -> tuple[str, Listing]:
-    async with AsyncExitStack() as stack:
-        async with asyncio.timeout(timeout_s):
-            session = await stack.enter_async_context(connection.open(probe=probe))
-            listing = await session.list_tools()
-        connection.stop(hard=False)
-        return session.protocol_version, listing
+    """The protocol version and the tools. Raises what `Connection.explain` understands."""
+    found: tuple[str, Listing] | None = None
+    try:
+        async with AsyncExitStack() as stack:
+            async with asyncio.timeout(timeout_s):
+                session = await stack.enter_async_context(connection.open(probe=probe))
+                found = session.protocol_version, await session.list_tools()
+            connection.stop(hard=False)
+    except Exception:
+        if found is None:  # else it was only the leaving that failed
+            raise
+        log.debug("Leaving a server that was tried out failed.", exc_info=True)
+    assert found is not None  # noqa: S101 - else something was raised
+    return found
 
 
 def _ms_since(began: float) -> int:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from apikeys import audit
@@ -69,7 +69,13 @@ def delete(server: MCPTool, *, by: Actor, force: bool = False) -> None:
     server.slug = f"~{server.pk}"  # no slug that anybody could choose
     server.save(update_fields=["slug", "deleted_at", "updated_at"])
     server.functions.all().delete()
+    server.offers.all().delete()
     _bump(server, relaunch=True)
+
+
+def purge(ended: QuerySet[MCPTool]) -> None:
+    """Forget those of these servers that were deleted. Nobody may run them any more."""
+    ended.filter(deleted_at__isnull=False).delete()
 
 
 def _detach(server: MCPTool, *, force: bool) -> None:

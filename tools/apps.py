@@ -4,3 +4,8 @@ from django.apps import AppConfig
 class ToolsConfig(AppConfig):
     name = "tools"
     verbose_name = "MCP servers"
+
+    def ready(self) -> None:
+        from tools import outbound
+
+        outbound.allowed_private_hosts()  # a mistake in the setting is told at the start

@@ -212,3 +212,29 @@ class ToolFunction(models.Model):
             "after": {name: after[name] for name in differing},
             "at": self.replaced_at,
         }
+
+
+class Offer(models.Model):
+    """What a server offers besides tools, as last observed: `definition` is its wire JSON.
+
+    `identity`: the URI of a resource, the URI template of a template, the name of a prompt.
+    """
+
+    class Kind(models.TextChoices):
+        RESOURCE = "resource", "Resource"
+        TEMPLATE = "template", "Resource template"
+        PROMPT = "prompt", "Prompt"
+
+    server = models.ForeignKey(MCPTool, on_delete=models.CASCADE, related_name="offers")
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    identity = models.TextField()
+    definition = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["server_id", "kind", "identity"]
+        constraints = [
+            models.UniqueConstraint(fields=["server", "kind", "identity"], name="offer_server_kind_identity")
+        ]
+
+    def __str__(self) -> str:
+        return self.identity

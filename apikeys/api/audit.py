@@ -1,6 +1,7 @@
 """/api/v1/audit"""
 
 import django_filters
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import mixins, serializers, viewsets
 
 from apikeys.api.filters import IdFilter, TimeFilter
@@ -8,8 +9,16 @@ from apikeys.api.pagination import HeaderPagination
 from apikeys.models import AuditEntry
 
 
+@extend_schema_field({"type": ["object", "null"], "additionalProperties": True})
+class FieldsField(serializers.JSONField):
+    """Fields of a row, by name."""
+
+
 class AuditEntrySerializer(serializers.ModelSerializer[AuditEntry]):
     """`before` and `after` hold the fields that differ, secrets masked; null where nothing was or is."""
+
+    before = FieldsField(allow_null=True)
+    after = FieldsField(allow_null=True)
 
     class Meta:
         model = AuditEntry

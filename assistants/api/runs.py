@@ -18,8 +18,8 @@ from assistants.models import Run, RunStatus, ToolCall
 class CodeField(serializers.CharField):
     """The code of what failed; null where nothing did."""
 
-    def to_representation(self, value: str) -> str | None:
-        return value or None
+    def get_attribute(self, instance: Any) -> Any:
+        return super().get_attribute(instance) or None
 
 
 class RunKeySerializer(serializers.Serializer[Any]):
@@ -61,7 +61,7 @@ class RunSerializer(serializers.Serializer[Any]):
     error = CodeField(allow_null=True)
 
 
-class ToolCallSerializer(serializers.ModelSerializer[ToolCall]):
+class TracedCallSerializer(serializers.ModelSerializer[ToolCall]):
     """`arguments` and `result` are null unless the assistant stores bodies."""
 
     error = CodeField(allow_null=True)
@@ -84,7 +84,7 @@ class TracedRunSerializer(RunSerializer):
     """`answer`, as far as it came, is null unless the assistant stores bodies."""
 
     answer = serializers.CharField(allow_null=True)
-    tool_calls = ToolCallSerializer(many=True)
+    tool_calls = TracedCallSerializer(many=True)
 
 
 class RunFilter(django_filters.FilterSet):

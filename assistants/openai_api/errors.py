@@ -7,7 +7,7 @@ from django.db import Error as DatabaseError
 from django.http import HttpResponse
 from rest_framework.exceptions import APIException
 
-from apikeys.errors import InvalidApiKey, LimitReached
+from apikeys.errors import DatabaseUnavailable, InvalidApiKey, InvalidRequest, LimitReached
 from assistants.errors import UpstreamFailed
 from assistants.openai_api.responses import json_response
 
@@ -16,15 +16,6 @@ logger = logging.getLogger(__name__)
 _LONGEST_MESSAGE, _LONGEST_PARAM = 1_000, 200
 _TYPES = {403: "permission_error", 429: "rate_limit_error"}
 _PARAMS = {"model_not_found": "model", "invalid_messages": "messages", "context_length_exceeded": "messages"}
-
-
-class InvalidRequest(APIException):
-    """400, or another 4xx. `param` is the path of the field at fault: `messages[2].content`."""
-
-    def __init__(self, message: str, *, param: str | None = None, code: str, status_code: int = 400) -> None:
-        super().__init__(message, code)
-        self.param = param
-        self.status_code = status_code
 
 
 class UnknownURL(APIException):
@@ -42,12 +33,6 @@ class MethodNotAllowed(APIException):
     def __init__(self, allowed: str) -> None:
         super().__init__(f"This address answers only to {allowed}.")
         self.allowed = allowed
-
-
-class DatabaseUnavailable(APIException):
-    status_code = 503
-    default_code = "database_unavailable"
-    default_detail = "The database does not answer. Try again in a few seconds."
 
 
 class InternalError(APIException):

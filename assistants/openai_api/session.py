@@ -4,7 +4,7 @@ import re
 
 from django.http import HttpRequest
 
-from assistants.openai_api.errors import InvalidRequest
+from apikeys.errors import InvalidRequest
 from assistants.openai_api.wire import ChatCompletionRequest
 
 _NAME = re.compile(r"[!-~]{1,255}")

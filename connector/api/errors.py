@@ -7,6 +7,8 @@ _STATUSES: dict[FailureCode, int] = {
     "tool_timeout": 504,
     "output_too_large": 502,
     "invalid_result": 502,
+    "not_found": 404,
+    "refused": 502,
 }
 
 

@@ -55,7 +55,9 @@ class RuntimeViewSet(viewsets.GenericViewSet[MCPTool]):
         rows = Instance.objects.filter(server=self.get_object()).select_related("worker").order_by("slot")
         return Response(InstanceSerializer(rows, many=True).data)
 
-    @extend_schema(request=CandidateSerializer, responses=TrialSerializer)
+    @extend_schema(
+        operation_id="api_v1_mcp_tools_test_unsaved", request=CandidateSerializer, responses=TrialSerializer
+    )
     def try_candidate(self, request: Request) -> Response:
         """Start or reach a server that is not registered, list its functions, and forget it."""
         return self._try(MCPTool(), CandidateSerializer(data=request.data))

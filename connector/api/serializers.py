@@ -5,7 +5,6 @@ from typing import Any
 from rest_framework import serializers
 
 from apikeys.api.serializers import StrictSerializer
-from connector.models import Instance
 from connector.states import Phase
 from tools.api.serializers import MCPToolSerializer, ServerErrorSerializer
 
@@ -19,7 +18,7 @@ class LastExitSerializer(serializers.Serializer[Any]):
         return {**super().get_fields(), "class": serializers.CharField()}
 
 
-class InstanceSerializer(serializers.Serializer[Instance]):
+class InstanceSerializer(serializers.Serializer[Any]):
     """One copy of a server, as its owner sees it. `node`: the worker, null when nobody owns it."""
 
     slot = serializers.IntegerField()

@@ -3,6 +3,7 @@
 from django.urls import path, re_path
 
 from connector.api.mcp_tools import RuntimeViewSet
+from connector.api.uptime import UptimeView
 
 _as_view = RuntimeViewSet.as_view
 urlpatterns = [
@@ -10,6 +11,7 @@ urlpatterns = [
     path("mcp-tools/<str:pk>/test", _as_view({"post": "try_registered"}), name="mcp-tool-test"),
     path("mcp-tools/<str:pk>/refresh", _as_view({"post": "refresh"}), name="mcp-tool-refresh"),
     path("mcp-tools/<str:pk>/instances", _as_view({"get": "instances"}), name="mcp-tool-instances"),
+    path("mcp-tools/<str:pk>/uptime", UptimeView.as_view(), name="mcp-tool-uptime"),
     re_path(
         r"^mcp-tools/(?P<pk>[^/]+)/functions/(?P<name>.+)/call$",
         _as_view({"post": "call"}),

@@ -2,56 +2,61 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
 from typing import Any, Self
 
 from mcp import ClientSession, MCPError
 from mcp.client.subscriptions import SubscriptionLost, listen
+from mcp.shared.subscriptions import ToolsListChanged
 from mcp.types import (
     CONNECTION_CLOSED,
     METHOD_NOT_FOUND,
-    PARSE_ERROR,
+    UNSUPPORTED_PROTOCOL_VERSION,
     CallToolRequest,
     CallToolRequestParams,
+    GetPromptRequest,
+    GetPromptRequestParams,
     Implementation,
-    PaginatedRequestParams,
+    PromptListChangedNotification,
+    ReadResourceRequest,
+    ReadResourceRequestParams,
+    ResourceListChangedNotification,
     ToolListChangedNotification,
 )
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import TypeAdapter, ValidationError
 
-from connector.errors import CallFailed, ProtocolMismatch, SessionLost
-from connector.results import CallResult, Progress
+from connector.errors import CallFailed, ProtocolMismatch
+from connector.results import CallResult, Progress, PromptResult
+from connector.session import listing, outcomes
 from connector.session.dispatcher import TolerantDispatcher
-from connector.session.limits import OUTPUT_TOO_LARGE, TOO_LARGE_TEXT
+from connector.session.listing import PAGE_LIMIT, TOOL_LIMIT, Listing, Offers
 from connector.session.transports import Streams
 
-PAGE_LIMIT = 50
-TOOL_LIMIT = 500
 CLIENT = Implementation(name="mcp-connector", version="1")
+LISTEN_AGAIN_S = 2.0
+NO_COMMON_VERSION = "The server speaks no MCP version that is supported."
 _RAW: TypeAdapter[Any] = TypeAdapter(dict[str, Any])
-_SESSION_GONE = "Session terminated"  # how the SDK words HTTP 404 on a session
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """A server's tools as wire JSON. `complaint` tells people what was left out; empty when nothing was."""
-
-    tools: list[dict[str, Any]]
-    complaint: str = ""
+_OFFERS_CHANGED = (ResourceListChangedNotification, PromptListChangedNotification)
 
 
 class Session:
-    """`ended` is set when nothing can be called any more, `tools_changed` when the server says so."""
+    """`ended` is set when nothing can be called any more.
+
+    `tools_changed` and `offers_changed` are set when the server says so; the latter also at first, because
+    nothing but tools is needed to begin with.
+    """
 
     def __init__(self, streams: Streams) -> None:
         self._dispatcher = TolerantDispatcher(*streams)
         self._mcp = ClientSession(
             dispatcher=self._dispatcher, message_handler=self._notice, client_info=CLIENT
         )
+        self._is_of_another_era = False
         self.ended = self._dispatcher.ended
         self.tools_changed = asyncio.Event()
+        self.offers_changed = asyncio.Event()
+        self.offers_changed.set()
 
     @classmethod
     @asynccontextmanager
@@ -84,17 +89,12 @@ class Session:
         Raises SessionLost.
         """
         self._dispatcher.refused.clear()
-        tools, cursor = await self._list_page(None)
-        for _ in range(PAGE_LIMIT - 1):
-            if cursor is None or len(tools) > TOOL_LIMIT:
-                break
-            page, following = await self._list_page(cursor)
-            tools += page
-            if following == cursor:
-                break
-            cursor = following
-        cut = len(tools) > TOOL_LIMIT or cursor is not None
-        return Listing(tools[:TOOL_LIMIT], self._complaint(cut=cut))
+        tools, cut = await listing.list_tools(self._mcp)
+        return Listing(tools, self._complaint(cut=cut))
+
+    async def list_offers(self) -> Offers:
+        """Raises SessionLost."""
+        return await listing.list_offers(self._mcp)
 
     async def call(
         self, function: str, arguments: dict[str, Any], on_progress: Callable[[Progress], None] | None
@@ -107,23 +107,46 @@ class Session:
 
         request = CallToolRequest(params=CallToolRequestParams(name=function, arguments=arguments))
         try:
-            result = await self._mcp.send_request(
-                request, _RAW, progress_callback=report if on_progress is not None else None
-            )
+            wire = await self._ask(request, progress_callback=report if on_progress is not None else None)
         except MCPError as error:
-            return _failed_call(error)
+            return outcomes.failed_call(error)
+        return outcomes.call_result(wire)
+
+    async def read_resource(self, uri: str) -> list[dict[str, Any]]:
+        """Its contents as wire JSON. Raises CallFailed, or SessionLost."""
+        request = ReadResourceRequest(params=ReadResourceRequestParams(uri=uri))
+        try:
+            contents: list[dict[str, Any]] = outcomes.complete(await self._ask(request))["contents"]
+        except MCPError as error:
+            raise outcomes.failed_read(error) from error
+        return contents
+
+    async def get_prompt(self, name: str, arguments: dict[str, str]) -> PromptResult:
+        """Raises CallFailed, or SessionLost."""
+        request = GetPromptRequest(params=GetPromptRequestParams(name=name, arguments=arguments))
+        try:
+            return outcomes.prompt_result(await self._ask(request))
+        except MCPError as error:
+            raise outcomes.failed_read(error) from error
+
+    async def _ask(self, request: Any, **options: Any) -> dict[str, Any]:
+        """Raises MCPError or CallFailed."""
+        try:
+            wire: dict[str, Any] = await self._mcp.send_request(request, _RAW, **options)
         except ValidationError as error:
             raise CallFailed("invalid_result", "The server's answer is no valid MCP result.") from error
-        return _as_result(result)
+        return wire
 
     async def _greet(self, *, probe: bool) -> None:
         try:
             if not probe or not await self._discover():
                 await self._mcp.initialize()
         except MCPError as error:
-            raise _lost(error) from error
+            if self._is_of_another_era and error.code == METHOD_NOT_FOUND:
+                raise ProtocolMismatch(NO_COMMON_VERSION) from error
+            raise outcomes.lost(error) from error
         except (RuntimeError, ValidationError) as error:
-            raise ProtocolMismatch("The server speaks no MCP version that is supported.") from error
+            raise ProtocolMismatch(NO_COMMON_VERSION) from error
         self._dispatcher.protocol_version = self.protocol_version
 
     async def _discover(self) -> bool:
@@ -133,22 +156,12 @@ class Session:
         except MCPError as error:
             if error.code == CONNECTION_CLOSED:
                 raise
+            self._is_of_another_era = error.code == UNSUPPORTED_PROTOCOL_VERSION
             return False
         except (RuntimeError, ValidationError):
+            self._is_of_another_era = True
             return False
         return True
-
-    async def _list_page(self, cursor: str | None) -> tuple[list[dict[str, Any]], str | None]:
-        try:
-            page = await self._mcp.list_tools(params=PaginatedRequestParams(cursor=cursor))
-        except MCPError as error:
-            if error.code == METHOD_NOT_FOUND:
-                return [], None
-            raise _lost(error) from error
-        except ValidationError as error:
-            raise SessionLost("The server's list of tools is no valid MCP result.") from error
-        tools = [tool.model_dump(mode="json", by_alias=True, exclude_unset=True) for tool in page.tools]
-        return tools, page.next_cursor
 
     def _complaint(self, *, cut: bool) -> str:
         refused = sorted(self._dispatcher.refused)
@@ -162,34 +175,27 @@ class Session:
     async def _notice(self, message: object) -> None:
         if isinstance(message, ToolListChangedNotification):
             self.tools_changed.set()
+        elif isinstance(message, _OFFERS_CHANGED):
+            self.offers_changed.set()
 
     async def _follow_changes(self) -> None:
-        """In the stateless era changes are told only to those who subscribed."""
-        if self.is_modern:
-            with suppress(MCPError, SubscriptionLost, TimeoutError):
-                async with listen(self._mcp, tools_list_changed=True) as subscription:
-                    async for _ in subscription:
-                        self.tools_changed.set()
+        """In the stateless era changes are told only to those who subscribed, and not twice."""
+        while self.is_modern:
+            try:
+                await self._listen()
+            except MCPError as error:
+                if error.code == METHOD_NOT_FOUND:
+                    return
+            except (SubscriptionLost, TimeoutError):
+                pass
+            await asyncio.sleep(LISTEN_AGAIN_S)
 
-
-def _lost(error: MCPError) -> SessionLost:
-    if error.code == CONNECTION_CLOSED:
-        return SessionLost("The server closed the connection.")
-    return SessionLost(f"The server answered with an error: {error.message[:200]}")
-
-
-def _failed_call(error: MCPError) -> CallResult:
-    """An error that the server gives for this call is a result for the model to read."""
-    if error.code == CONNECTION_CLOSED or error.message == _SESSION_GONE:
-        raise SessionLost("The server ended during the call.") from error
-    if error.code == OUTPUT_TOO_LARGE or (error.code == PARSE_ERROR and TOO_LARGE_TEXT in error.message):
-        raise CallFailed("output_too_large", "The tool's result is too large.") from error
-    return CallResult([{"type": "text", "text": error.message}], None, is_error=True)
-
-
-def _as_result(wire: dict[str, Any]) -> CallResult:
-    if wire.get("resultType", "complete") != "complete":
-        raise CallFailed("invalid_result", "The tool asks for input, which cannot be given here.")
-    return CallResult(
-        wire.get("content", []), wire.get("structuredContent"), is_error=bool(wire.get("isError"))
-    )
+    async def _listen(self) -> None:
+        async with listen(
+            self._mcp, tools_list_changed=True, prompts_list_changed=True, resources_list_changed=True
+        ) as subscription:
+            self.tools_changed.set()  # nobody listened until now
+            self.offers_changed.set()
+            async for event in subscription:
+                concerned = self.tools_changed if isinstance(event, ToolsListChanged) else self.offers_changed
+                concerned.set()

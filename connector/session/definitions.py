@@ -1,4 +1,4 @@
-"""Tool definitions as servers send them: repaired where that is harmless, else refused one by one."""
+"""Definitions as servers send them: repaired where that is harmless, else refused one by one."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,15 @@ from pydantic import ValidationError
 
 NAME_LIMIT = 128
 DESCRIPTION_LIMIT = 4 * 1024
+URI_LIMIT = 2048  # bytes: it is indexed
+OFFERS = {
+    "resources/list": ("resources", "uri"),
+    "resources/templates/list": ("resourceTemplates", "uriTemplate"),
+    "prompts/list": ("prompts", "name"),
+}
+"""What servers list besides tools: where in the result, and what identifies one."""
 _TEXTS = ("title", "description")
+_KEPT = ("uri", "uriTemplate", "name", "title", "description", "mimeType", "size", "arguments")
 _HINTS = ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
 
 
@@ -19,11 +27,24 @@ def sift(listing: Mapping[str, Any], version: str) -> tuple[list[dict[str, Any]]
     offered = listing.get("tools")
     for number, tool in enumerate(offered if isinstance(offered, list) else []):
         repaired = _repair(tool) if isinstance(tool, dict) else None
-        if repaired is not None and _is_valid(repaired, listing, version):
+        if repaired is not None and _is_valid("tools/list", {**listing, "tools": [repaired]}, version):
             tools.append(repaired)
         else:
             refused.add(_name_of(tool, number))
     return tools, refused
+
+
+def sift_offers(method: str, listing: Mapping[str, Any], version: str) -> dict[str, Any]:
+    """The same result with what can be used of it: each under an identity of its own."""
+    key, identity = OFFERS[method]
+    usable: dict[str, dict[str, Any]] = {}
+    offered = listing.get(key)
+    for offer in offered if isinstance(offered, list) else []:
+        if isinstance(offer, dict) and _is_valid(method, {**listing, key: [offer]}, version):
+            known_as = offer[identity]
+            if 0 < len(known_as.encode()) <= URI_LIMIT:
+                usable.setdefault(known_as, {name: offer[name] for name in _KEPT if name in offer})
+    return {**listing, key: list(usable.values())}
 
 
 def _name_of(tool: Any, number: int) -> str:
@@ -57,9 +78,9 @@ def _annotations(given: dict[str, Any]) -> dict[str, Any]:
     return kept | ({"title": given["title"]} if isinstance(given.get("title"), str) else {})
 
 
-def _is_valid(tool: dict[str, Any], listing: Mapping[str, Any], version: str) -> bool:
+def _is_valid(method: str, result: dict[str, Any], version: str) -> bool:
     try:
-        validate_server_result("tools/list", version, {**listing, "tools": [tool]})
+        validate_server_result(method, version, result)
     except (ValidationError, RecursionError):
         return False
     return True

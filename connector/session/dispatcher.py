@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from mcp.shared.dispatcher import CallOptions
+from mcp.shared.dispatcher import CallOptions, OnRequest
 from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp.shared.transport_context import TransportContext
 
-from connector.session.definitions import sift
+from connector.session.definitions import OFFERS, sift, sift_offers
+from connector.session.requests import Refusals
 
 
 class TolerantDispatcher(JSONRPCDispatcher[TransportContext]):
@@ -24,14 +25,17 @@ class TolerantDispatcher(JSONRPCDispatcher[TransportContext]):
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None, **related: Any
     ) -> dict[str, Any]:
         result = await super().send_raw_request(method, params, opts, **related)
+        if method in OFFERS:
+            return sift_offers(method, result, self.protocol_version)
         if method != "tools/list":
             return result
         tools, refused = sift(result, self.protocol_version)
         self.refused |= refused
         return {**result, "tools": tools}
 
-    async def run(self, *handlers: Any, **options: Any) -> None:
+    async def run(self, on_request: OnRequest, *handlers: Any, **options: Any) -> None:
+        """What the session would answer to the server's requests is not asked."""
         try:
-            await super().run(*handlers, **options)
+            await super().run(Refusals().answer, *handlers, **options)
         finally:
             self.ended.set()

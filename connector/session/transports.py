@@ -17,6 +17,7 @@ from mcp.types import ErrorData, JSONRPCError, jsonrpc_message_adapter
 from pydantic import ValidationError
 
 from connector.lines import Oversized
+from connector.noise import Noise
 from connector.session.guarded import GuardedTransport
 from connector.session.limits import OUTPUT_TOO_LARGE, TOO_LARGE_TEXT, CappedTransport
 from connector.stdio import ServerStuck, StdioProcess
@@ -26,25 +27,12 @@ log = logging.getLogger(__name__)
 Streams = tuple[Any, Any]
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 630.0  # longer than any call's deadline: calls are ended by us, not by the transport
-NOISE_KEPT = 200
 SLACK = 1024  # CappedTransport keeps the limit; what it lets pass the SDK must not refuse
-
-
-class Noise:
-    """What a stdio server wrote to standard output that is no message: the first line, and how many."""
-
-    def __init__(self) -> None:
-        self.first = ""
-        self.count = 0
-
-    def hear(self, line: bytes) -> None:
-        self.count += 1
-        self.first = self.first or line[:NOISE_KEPT].decode(errors="replace")
 
 
 @asynccontextmanager
 async def stdio_streams(process: StdioProcess, noise: Noise) -> AsyncIterator[Streams]:
-    """The process belongs to the caller; the streams end when it ends or stops reading."""
+    """The process belongs to the caller; the streams end when it ends, stops reading or floods us."""
     incoming, read_stream = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     write_stream, outgoing = anyio.create_memory_object_stream[SessionMessage](0)
     pumps = [
@@ -66,15 +54,17 @@ async def _pump_in(process: StdioProcess, incoming: Any, noise: Noise) -> None:
         async for line in process.lines():
             message = _parse(line, noise)
             if message is not None:
+                noise.message_came()
                 await incoming.send(SessionMessage(message))
+            elif noise.is_flood:
+                await process.stop(hard=True)
+                return
 
 
 def _parse(line: bytes | Oversized, noise: Noise) -> Any:
     """None for what is no message."""
     if isinstance(line, Oversized):
         return _too_large(line)
-    if not line.strip():
-        return None
     try:
         return jsonrpc_message_adapter.validate_json(line, by_name=False)
     except (ValidationError, RecursionError):

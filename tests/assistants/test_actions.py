@@ -1,7 +1,10 @@
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection
 
 from apikeys import actions as key_actions
 from apikeys.audit import Actor
@@ -127,3 +130,25 @@ def test_a_provider_in_use_goes_by_force_and_its_assistants_stay() -> None:
     actions.delete_provider(provider, by=BY, force=True)
     assistant.refresh_from_db()
     assert (assistant.provider, assistant.version) == (None, 2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_take_a_name_at_once_one_gets_it() -> None:
+    """A slug and an alias, which no constraint of the database compares."""
+    start = Barrier(2)
+
+    def take(fields: dict[str, Any]) -> bool:
+        start.wait(5)
+        try:
+            create(**fields)
+        except Conflict:
+            return False
+        finally:
+            connection.close()
+        return True
+
+    for number in range(5):
+        name = f"wanted-{number}"
+        rivals = [{"name": f"A{number}", "slug": name}, {"name": f"B{number}", "aliases": [name]}]
+        with ThreadPoolExecutor(2) as threads:
+            assert sorted(threads.map(take, rivals)) == [False, True]

@@ -93,3 +93,13 @@ def test_staff_delete_an_assistant_and_its_provider(admin_client: Client) -> Non
     admin_client.post(f"/admin/assistants/provider/{provider.pk}/delete/", {"post": "yes"})
     assert not Assistant.objects.exists()
     assert not Provider.objects.exists()
+
+
+def test_a_stored_key_does_not_follow_to_another_address(admin_client: Client) -> None:
+    provider = actions.add_provider(by=BY, name="LLM", api_key="sk-canary-3", default_model="m")
+    url = f"/admin/assistants/provider/{provider.pk}/change/"
+    moved = PROVIDER | {"api_key": "", "base_url": "https://other.example/v1"}
+    assert "Give the key again" in admin_client.post(url, moved).content.decode()
+    provider.refresh_from_db()
+    assert (provider.base_url, provider.api_key) == ("", "sk-canary-3")
+    assert admin_client.post(url, moved | {"api_key": "sk-new"}).status_code == 302

@@ -147,6 +147,24 @@ async def test_a_new_prompt_takes_hold_at_once() -> None:
     await soon(is_new)
 
 
+async def test_an_alias_takes_hold_at_once_and_is_for_the_same_keys() -> None:
+    assistant = await create()
+    alice, bob = await principal(assistant), await principal(name="bob")
+    with pytest.raises(ModelNotFound):
+        await catalogue.find("gpt-4.1-mini", alice)
+    await sync_to_async(actions.update)(assistant, by=BY, aliases=["gpt-4.1-mini"])
+
+    async def is_found() -> bool:
+        try:
+            return (await catalogue.find("gpt-4.1-mini", alice)).slug == "helper"
+        except ModelNotFound:
+            return False
+
+    await soon(is_found)
+    with pytest.raises(ModelNotFound):
+        await catalogue.find("gpt-4.1-mini", bob)
+
+
 async def test_only_chosen_and_offered_functions_count() -> None:
     time, gone = await register("Time", "now", "convert", "old"), await register("Gone", "x")
     assistant = await create(tools=[time, gone])

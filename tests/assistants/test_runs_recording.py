@@ -1,8 +1,8 @@
 """Runs become rows: the real loop and writer, a real database, the scripted LLM."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -22,9 +22,10 @@ from assistants.agent import RunRequest
 from assistants.errors import UpstreamFailed
 from assistants.events import TextDelta
 from assistants.models import Conversation, Run, RunStatus
-from assistants.recording import Origin, recorded
+from assistants.recording import Origin, recorded, trace
 from assistants.recording.records import RunRecord
 from assistants.recording.storage import write
+from config.celery import app
 from tests.assistants.agent.conftest import Assistant, agent, assistant
 
 __all__ = ["agent", "assistant"]
@@ -124,14 +125,23 @@ async def test_sessions_group_the_runs_of_one_key(assistant: Assistant, alice: P
     ]
 
 
-async def test_many_runs_at_once_are_all_written(assistant: Assistant, alice: Principal) -> None:
+async def test_many_runs_at_once_are_written_together(
+    assistant: Assistant, alice: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = []
+
+    async def counted(records: Sequence[RunRecord]) -> None:
+        batches.append(len(records))
+        await sync_to_async(write)(records)
+
+    monkeypatch.setattr(trace.writer, "_write", counted)
     assistant.script({"text": "Hello.", "repeat": True})
-    async with recorder():
-        async with asyncio.TaskGroup() as tasks:
-            for number in range(40):
-                tasks.create_task(drain(assistant, Origin(alice, f"req_{number}", f"chat {number % 3}")))
+    async with recorder(), asyncio.TaskGroup() as tasks:
+        for number in range(40):
+            tasks.create_task(drain(assistant, Origin(alice, f"req_{number}", f"chat {number % 3}")))
     assert await Run.objects.filter(status=RunStatus.COMPLETED).acount() == 40
     assert await Conversation.objects.acount() == 3
+    assert (sum(batches), len(batches) < 10) == (80, True)
 
 
 async def drain(assistant: Assistant, origin: Origin) -> None:
@@ -176,3 +186,10 @@ async def test_a_run_whose_process_was_killed_does_not_run_for_ever(
     assert await sync_to_async(actions.fail_abandoned_runs)() == 1
     statuses = [(run.status, run.error) async for run in Run.objects.order_by("started_at")]
     assert statuses == [(RunStatus.FAILED, "abandoned"), (RunStatus.RUNNING, "")]
+
+
+def test_beat_asks_for_tasks_that_there_are(settings: LazySettings) -> None:
+    app.loader.import_default_modules()
+    asked = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
+    assert "assistants.tasks.fail_abandoned_runs" in asked
+    assert asked <= set(app.tasks)

@@ -28,7 +28,11 @@ HELLO = [{"role": "user", "content": [{"type": "text", "text": "Hello"}, {"type"
 
 
 def traced(
-    *events: Event, status: RunStatus = RunStatus.CANCELLED, error: str = "", messages: Any = HELLO, **fields: Any
+    *events: Event,
+    status: RunStatus = RunStatus.CANCELLED,
+    error: str = "",
+    messages: Any = HELLO,
+    **fields: Any,
 ) -> RunRecord:
     """The record of a run that went so, and ended as `status` and `error` say."""
     functions = (function("now", server=TIME),)

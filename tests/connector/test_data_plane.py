@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from connector import calls
+from connector import delivery
 from connector.credential import TOKEN_HEADER, data_plane_token
 from connector.errors import CallFailed
 
@@ -52,7 +52,7 @@ async def test_another_machine_calls_over_tcp(
 ) -> None:
     supervise(bind="127.0.0.1:0")
     server = await servers.running()
-    monkeypatch.setattr(calls, "host_id", lambda: "another machine")
+    monkeypatch.setattr(delivery, "host_id", lambda: "another machine")
     assert (await caller(server, "echo")).content[0]["text"] == "{}"
 
 
@@ -61,7 +61,7 @@ async def test_another_machine_cannot_call_a_worker_without_an_address(
 ) -> None:
     supervise()
     server = await servers.running()
-    monkeypatch.setattr(calls, "host_id", lambda: "another machine")
+    monkeypatch.setattr(delivery, "host_id", lambda: "another machine")
     with pytest.raises(CallFailed) as failed:
         await caller(server, "echo")
     assert failed.value.code == "server_unavailable"

@@ -15,6 +15,7 @@ from connector import guard
 from connector.host import start_time
 
 MARK = "1-1-test/1.0"
+UNCONFINED = "0:0:0:"
 TREE = """
 import signal, subprocess, sys, time
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP): signal.signal(number, signal.SIG_IGN)
@@ -28,7 +29,7 @@ class Guarded:
     def __init__(self, *command: str) -> None:
         self.control, theirs = socket.socketpair()
         self.control.settimeout(5)
-        arguments = [str(theirs.fileno()), str(os.getpid()), "30", MARK, *command]
+        arguments = [str(theirs.fileno()), str(os.getpid()), "30", MARK, UNCONFINED, *command]
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-S", guard.__file__, *arguments],
             pass_fds=[theirs.fileno()],

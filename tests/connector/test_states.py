@@ -9,6 +9,7 @@ from connector.states import (
     TRANSITIONS,
     IllegalTransition,
     Phase,
+    Prospect,
     Restarts,
     backoff_s,
     derive_status,
@@ -54,7 +55,7 @@ def test_the_sixth_exit_within_a_minute_is_a_crash_loop() -> None:
 
 def test_a_remote_server_that_is_away_is_tried_at_least_every_minute() -> None:
     restarts = Restarts()
-    outcomes = [restarts.after_exit(now=float(number), lived_s=0, crashed=False) for number in range(20)]
+    outcomes = [restarts.after_exit(Prospect.ABSENT, now=float(number), lived_s=0) for number in range(20)]
     assert {phase for phase, _ in outcomes} == {Phase.BACKOFF}
     assert max(delay for _, delay in outcomes) <= 60
 

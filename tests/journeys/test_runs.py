@@ -12,6 +12,8 @@ from assistants import actions
 from tests.stack import BY, Stack, wait_for
 from tools.models import MCPTool
 
+GO: Any = [{"role": "user", "content": "go"}]
+
 
 @pytest.fixture(scope="module")
 def caller(stack: Stack) -> IssuedKey:
@@ -63,7 +65,7 @@ def test_a_streamed_chat_with_a_tool_leaves_one_run(
     )
     with client.chat.completions.with_streaming_response.create(
         model="recorded",
-        messages=[{"role": "user", "content": "go"}],
+        messages=GO,
         stream=True,
         extra_headers={"X-Session-Id": "chat-1"},
     ) as response:
@@ -96,20 +98,26 @@ def test_a_streamed_chat_with_a_tool_leaves_one_run(
     assert [(row["runs"], row["total_tokens"]) for row in usage.json()] == [(1, 59)]
 
 
-@pytest.mark.parametrize("stream", [False, True])
-def test_a_caller_who_leaves_leaves_a_cancelled_run(
-    stack: Stack, caller: IssuedKey, api: httpx.Client, client: openai.OpenAI, stream: bool
+def test_a_caller_who_gives_up_leaves_a_cancelled_run(
+    stack: Stack, caller: IssuedKey, api: httpx.Client, client: openai.OpenAI
 ) -> None:
-    slug = f"left-{stream}".lower()
-    stack.assistant(slug, keys=(caller,))
-    stack.llm.script(slug, {"text": "word " * 100, "chunk_delay_s": 0.1})
+    stack.assistant("given-up", keys=(caller,))
+    stack.llm.script("given-up", {"text": "word " * 100, "chunk_delay_s": 0.1})
     with pytest.raises(openai.APITimeoutError):
-        answer = client.with_options(timeout=0.5).chat.completions.create(
-            model=slug, messages=[{"role": "user", "content": "go"}], stream=stream
-        )
-        assert not stream
-        assert answer
-    assert ended_run(api, assistant=slug)["status"] == "cancelled"
+        client.with_options(timeout=0.5).chat.completions.create(model="given-up", messages=GO)
+    assert ended_run(api, assistant="given-up")["status"] == "cancelled"
+
+
+def test_a_caller_who_leaves_a_stream_pays_for_what_was_said(
+    stack: Stack, caller: IssuedKey, api: httpx.Client, client: openai.OpenAI
+) -> None:
+    stack.assistant("left", keys=(caller,))
+    stack.llm.script("left", {"text": "word " * 100, "chunk_delay_s": 0.1})
+    with client.chat.completions.create(model="left", messages=GO, stream=True) as stream:
+        next(chunk for chunk in stream if chunk.choices[0].delta.content)
+    run = ended_run(api, assistant="left")
+    assert run["status"] == "cancelled"
+    assert 0 < run["usage"]["completion_tokens"] < 50
 
 
 def test_a_failed_run_says_why(
@@ -118,7 +126,7 @@ def test_a_failed_run_says_why(
     stack.assistant("refused", keys=(caller,))
     stack.llm.script("refused", {"status": 401, "body": "no"})
     with pytest.raises(openai.APIStatusError):
-        client.chat.completions.create(model="refused", messages=[{"role": "user", "content": "go"}])
+        client.chat.completions.create(model="refused", messages=GO)
     run = ended_run(api, assistant="refused")
     assert (run["status"], run["error"], run["usage"]["total_tokens"]) == ("failed", "upstream_auth_error", 0)
 
@@ -132,9 +140,7 @@ def test_a_body_names_its_session_too(
     stack.llm.script(slug, {"text": "Hello.", "repeat": True})
     body = {"session_id": slug} if place == "session_id" else {"metadata": {"session_id": slug}}
     for _ in range(2):
-        client.chat.completions.create(
-            model=slug, messages=[{"role": "user", "content": "go"}], extra_body=body
-        )
+        client.chat.completions.create(model=slug, messages=GO, extra_body=body)
     wait_for(lambda: session_of(api, slug).get("run_count") == 2, within_s=5)
 
 
@@ -151,7 +157,7 @@ def test_a_session_with_an_impossible_name_is_refused(
     with pytest.raises(openai.BadRequestError) as refusal:
         client.chat.completions.create(
             model=f"refusing-{len(name)}",
-            messages=[{"role": "user", "content": "go"}],
+            messages=GO,
             extra_body={"session_id": name},
         )
     assert (refusal.value.param, refusal.value.code) == ("session_id", "invalid_value")
@@ -162,7 +168,7 @@ def test_an_assistant_answers_to_its_alias(
 ) -> None:
     stack.assistant("aliased", keys=(caller,), aliases=["gpt-4.1-mini"])
     stack.llm.script("aliased", {"text": "Hello.", "repeat": True})
-    answer = client.chat.completions.create(model="gpt-4.1-mini", messages=[{"role": "user", "content": "go"}])
+    answer = client.chat.completions.create(model="gpt-4.1-mini", messages=GO)
     assert answer.choices[0].message.content == "Hello."
     assert ended_run(api, assistant="aliased")["status"] == "completed"
     assert client.models.retrieve("gpt-4.1-mini").id == "aliased"
@@ -173,7 +179,7 @@ def test_what_was_running_is_written_when_the_web_stops(
 ) -> None:
     stack.assistant("last", keys=(caller,))
     stack.llm.script("last", {"text": "Goodbye."})
-    client.chat.completions.create(model="last", messages=[{"role": "user", "content": "go"}])
+    client.chat.completions.create(model="last", messages=GO)
     stack.process("web").stop(timeout_s=10)
     stack.start_process("web")
     stack.wait_until_ready()

@@ -154,7 +154,7 @@ def test_a_taken_name_is_a_conflict_that_says_whose(api: APIClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{}, [], {"mcpServers": {}}, {"mcpServers": []}, {"mcpServers": {str(n): {} for n in range(101)}}]
+    "body", [{}, {"mcpServers": {}}, {"mcpServers": []}, {"mcpServers": {str(n): {} for n in range(101)}}]
 )
 def test_nothing_to_import_is_told(api: APIClient, body: Any) -> None:
     assert api.post(f"{URL}/import", body, format="json").status_code == 422

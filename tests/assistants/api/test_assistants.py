@@ -3,13 +3,14 @@
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from apikeys.actions import IssuedKey
 from apikeys.models import AuditEntry
 from assistants.models import Assistant
-from tests.assistants.api.conftest import Client, key, server
+from tests.assistants.api.conftest import BY, Client, key, server
 from tools import actions as tool_actions
-from tests.assistants.api.conftest import BY
 
 SHAPE = {
     "id", "version", "name", "slug", "aliases", "description", "system_prompt", "provider_id", "model",
@@ -118,7 +119,7 @@ def test_a_deleted_server_is_no_tool_any_more(api: Client) -> None:
         ({"parameters": {"max_tokens": 1.5}}, "parameters"),
         ({"parameters": {"reasoning_effort": "Very Much"}}, "parameters"),
         ({"parameters": {"extra": {"messages": []}}}, "parameters"),
-        ({"parameters": {"extra": {"note": "nul\0"}}}, "parameters"),
+        ({"parameters": {"extra": {"note": "nul\0"}}}, "parameters.extra.note"),
         ({"parameters": {"extra": {"n": 10**30}}}, "parameters"),
         ({"parameters": {"extra": {"text": "x" * 70_000}}}, "parameters"),
         ({"selection": "everything"}, "selection"),
@@ -129,9 +130,7 @@ def test_a_deleted_server_is_no_tool_any_more(api: Client) -> None:
         ({"colour": "red"}, "colour"),
     ],
 )
-def test_bad_input_names_the_field_and_changes_nothing(
-    api: Client, body: dict[str, Any], field: str
-) -> None:
+def test_bad_input_names_the_field_and_changes_nothing(api: Client, body: dict[str, Any], field: str) -> None:
     status, error = api.refused("post", "assistants", {"name": "Helper", **body})
     assert (status, list(error["details"]["fields"])) == (422, [field])
     assert not Assistant.objects.exists()
@@ -238,13 +237,32 @@ def test_lists_are_newest_first_searched_and_filtered(api: Client, manager: Issu
     assert api.get("/api/v1/assistants?limit=2").headers["X-Total-Count"] == "3"
 
 
+def test_a_longer_list_takes_no_more_queries(api: Client) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            api.read("assistants")
+        return len(captured)
+
+    def add(name: str) -> None:
+        servers = [server(f"{name} {number}").pk for number in range(2)]
+        api.create("assistants", {"name": name, "mcp_tool_ids": servers, "aliases": [f"nick-{name}"]})
+
+    add("first")
+    before = queries()
+    for name in ("second", "third"):
+        add(name)
+    assert queries() == before
+
+
 def test_a_deleted_assistant_is_gone(api: Client) -> None:
     api.create("assistants", {"name": "Helper"})
     assert api.delete("/api/v1/assistants/helper").status_code == 204
     assert api.refused("get", "assistants/helper")[0] == 404
 
 
-@pytest.mark.parametrize("path", ["assistants/0", "assistants/" + "9" * 40, "assistants/%00", "assistants/a b"])
+@pytest.mark.parametrize(
+    "path", ["assistants/0", "assistants/" + "9" * 40, "assistants/%00", "assistants/a b"]
+)
 def test_what_is_not_there_is_not_found(api: Client, path: str) -> None:
     assert api.refused("get", path)[0] == 404
 

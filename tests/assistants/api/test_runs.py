@@ -28,7 +28,9 @@ def assistant(name: str) -> Assistant:
     return actions.create(by=BY, name=name)
 
 
-def run(of: Assistant, by: ApiKey, *, session: str | None = None, ago: timedelta | None = None, **fields: Any) -> str:
+def run(
+    of: Assistant, by: ApiKey, *, session: str | None = None, ago: timedelta = timedelta(), **fields: Any
+) -> str:
     """Its run_id."""
     ended: dict[str, Any] = {
         "status": RunStatus.COMPLETED,
@@ -39,7 +41,7 @@ def run(of: Assistant, by: ApiKey, *, session: str | None = None, ago: timedelta
         "duration_ms": 120,
     }
     origin = Origin(principal(by), "req_1", session)
-    write([RunRecord(origin, of.pk, of.slug, "tiny", NOW - (ago or timedelta()), **(ended | fields))])
+    write([RunRecord(origin, of.pk, of.slug, "tiny", NOW - ago, **(ended | fields))])
     return origin.run_id
 
 
@@ -122,7 +124,8 @@ def test_runs_are_filtered_newest_first(api: Client, helper: Assistant, alice: A
 
 
 @pytest.mark.parametrize(
-    "query", ["status=odd", "since=yesterday", "api_key_id=x", "api_key_id=" + "9" * 30, "key=%00", "limit=-1"]
+    "query",
+    ["status=odd", "since=yesterday", "api_key_id=x", "api_key_id=" + "9" * 30, "key=%00", "limit=-1"],
 )
 def test_a_bad_filter_is_refused(api: Client, query: str) -> None:
     assert api.refused("get", f"runs?{query}")[0] == 422
@@ -163,7 +166,8 @@ def test_usage_is_summed_by_what_is_asked(api: Client, helper: Assistant, alice:
         ("alice", 78, 2),
     ]
     assert set(keys[0]) == {
-        "api_key", "runs", "failed_runs", "prompt_tokens", "completion_tokens", "total_tokens", "server_tool_calls",
+        "api_key", "runs", "failed_runs", "prompt_tokens", "completion_tokens", "total_tokens",
+        "server_tool_calls",
     }  # fmt: skip
     [row] = api.read("usage", group_by="assistant,model", key="alice", since=(NOW - 40 * day).isoformat())
     assert (row["assistant"], row["model"], row["runs"]) == ({"id": helper.pk, "slug": "helper"}, "tiny", 3)

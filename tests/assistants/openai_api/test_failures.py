@@ -11,7 +11,6 @@ import pytest
 
 from apikeys.actions import IssuedKey
 from assistants import actions as assistant_actions
-from config.runner.network import free_port
 from tests.assistants.openai_api.conftest import HELLO, Post, error_of
 from tests.llm import ScriptedLLM
 from tests.stack import BY, Stack
@@ -63,8 +62,9 @@ def test_a_rate_limit_says_when_to_come_back(post: Post, llm: ScriptedLLM, model
 def test_a_model_that_is_not_there(stack: Stack, key: IssuedKey, post: Post, stream: bool) -> None:
     slug = f"nowhere-{uuid.uuid4().hex[:12]}"
     with stack.database():
-        url = f"http://127.0.0.1:{free_port()}/v1"
-        provider = assistant_actions.add_provider(name=slug, base_url=url, default_model="m", by=BY)
+        provider = assistant_actions.add_provider(
+            name=slug, base_url="http://127.0.0.1:9/v1", default_model="m", by=BY
+        )
     stack.assistant(slug, keys=(key,), provider=provider)
     response = post(model=slug, stream=stream)
     assert (response.status_code, error_of(response)["code"]) == (502, "upstream_error")

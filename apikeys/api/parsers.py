@@ -1,0 +1,29 @@
+from collections.abc import Mapping
+from typing import IO, Any
+
+from rest_framework.exceptions import ValidationError
+from rest_framework.parsers import BaseParser
+
+from apikeys import strict_json
+from apikeys.errors import InvalidRequest
+
+
+class StrictJSONParser(BaseParser):
+    """One JSON object, in UTF-8. DRF's own would decode by any codec that the caller names, and recurse."""
+
+    media_type = "application/json"
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        meta = parser_context["request"].META if parser_context else {}
+        strict_json.require_json_type(media_type or "", meta.get("HTTP_CONTENT_ENCODING", ""))
+        try:
+            return strict_json.loads(stream.read())
+        except InvalidRequest as error:
+            if error.param is None:
+                raise
+            raise ValidationError({error.param: [error.detail]}) from error

@@ -1,0 +1,21 @@
+"""Messages to workers, by a task's name: who sends one need not import what it does."""
+
+from celery import current_app
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+BROKER_ERRORS: tuple[type[Exception], ...] = (OperationalError, RedisError, OSError)
+PUBLISH_TIMEOUT_S = 0.5
+_BOUNDED = {
+    "socket_timeout": PUBLISH_TIMEOUT_S,
+    "socket_connect_timeout": PUBLISH_TIMEOUT_S,
+    "max_retries": 0,
+}
+
+
+def send(task: str, *, queue: str | None = None, expires_s: float | None = None) -> None:
+    """Raises BROKER_ERRORS, after about a second at most, with the broker away."""
+    options = {**current_app.conf.broker_transport_options, **_BOUNDED}
+    with current_app.connection_for_write(transport_options=options) as connection:
+        producer = current_app.amqp.Producer(connection)
+        current_app.send_task(task, producer=producer, queue=queue, expires=expires_s, retry=False)

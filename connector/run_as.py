@@ -1,0 +1,41 @@
+"""Another user for MCP servers than the worker's own, where the worker may switch."""
+
+import os
+import pwd
+import sys
+from pathlib import Path
+
+from django.conf import settings
+
+_STATUS = Path("/proc/self/status")
+_CAP_KILL, _CAP_SETGID, _CAP_SETUID = 1 << 5, 1 << 6, 1 << 7
+_NEEDED = _CAP_KILL | _CAP_SETGID | _CAP_SETUID
+
+
+class RunAsRefused(Exception):
+    """The text is for people."""
+
+
+def account() -> pwd.struct_passwd | None:
+    """Whom MCP servers run as; None for the worker's own user. Raises RunAsRefused."""
+    if not settings.MCP_RUN_AS:
+        return None
+    try:
+        found = pwd.getpwnam(settings.MCP_RUN_AS)
+    except KeyError as error:
+        raise RunAsRefused(
+            f"MCP_RUN_AS names {settings.MCP_RUN_AS!r}, whom this host does not know."
+        ) from error
+    if found.pw_uid == os.geteuid():
+        return None
+    if not _may_switch():
+        raise RunAsRefused(f"MCP_RUN_AS names {found.pw_name!r}, but this worker may not switch users.")
+    return found
+
+
+def _may_switch() -> bool:
+    """A container's root may be without the capabilities that make it root."""
+    if sys.platform != "linux":
+        return os.geteuid() == 0
+    lines = dict(line.split(":\t", 1) for line in _STATUS.read_text().splitlines() if ":\t" in line)
+    return int(lines["CapEff"], 16) & _NEEDED == _NEEDED

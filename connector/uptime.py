@@ -1,0 +1,35 @@
+"""How much of the time a server served calls, from the changes of its status. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain, pairwise
+
+from tools.models import Status
+
+UP = frozenset({Status.RUNNING, Status.DEGRADED})
+DOWN = frozenset({Status.STARTING, Status.ERROR})
+
+
+@dataclass(frozen=True, slots=True)
+class Uptime:
+    """`outages`: how often it ceased to serve calls although it should. `seconds`: spent in each status.
+
+    `availability`: the share of the time that it should have run in which it served calls; None for no time.
+    """
+
+    availability: float | None
+    outages: int
+    seconds: dict[Status, float]
+
+
+def uptime(changes: Iterable[tuple[datetime, Status]], *, since: datetime, until: datetime) -> Uptime:
+    """`changes` in the order of time; what was before the first one is not known, and does not count."""
+    seconds, outages = dict.fromkeys(Status, 0.0), 0
+    end: tuple[datetime, Status | None] = (until, None)
+    for (begun, status), (ended, following) in pairwise(chain(changes, [end])):
+        if status is not None:
+            seconds[status] += max(0.0, (min(ended, until) - max(begun, since)).total_seconds())
+            outages += status in UP and following in DOWN and since <= ended <= until
+    up, down = (sum(seconds[status] for status in statuses) for statuses in (UP, DOWN))
+    return Uptime(up / (up + down) if up + down else None, outages, seconds)

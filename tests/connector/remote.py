@@ -1,0 +1,36 @@
+"""Remote MCP servers in processes of their own, for a test."""
+
+import socket
+import subprocess
+import sys
+import time
+
+from tests.connector.conftest import SERVERS
+from tests.ports import listed_port
+
+
+class RemoteServer:
+    """`program` of tests/servers, given `arguments` and a port."""
+
+    def __init__(self, program: str, *arguments: str, path: str = "/mcp") -> None:
+        self.port = listed_port()
+        self.url = f"http://127.0.0.1:{self.port}{path}"
+        self._command = [sys.executable, str(SERVERS / program), *arguments, str(self.port)]
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "RemoteServer":
+        self.process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until = time.monotonic() + 10
+        while not self._listens():
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        return self
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0

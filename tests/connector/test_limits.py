@@ -1,0 +1,146 @@
+"""What a server may use: beyond it the server dies with all that it started, and nobody else."""
+
+import json
+from typing import Any
+
+import pytest
+
+from connector.errors import CallFailed
+from connector.exits import Ending, ExitClass, classify
+from tests.connector.conftest import SERVERS, of_ours, wait_for
+from tools.models import MCPTool, Status
+
+GREEDY = [str(SERVERS / "greedy.py")]
+
+
+@pytest.fixture
+def limited(settings: Any) -> None:
+    settings.MCP_MEMORY_LIMIT, settings.MCP_PROCESS_LIMIT = 150, 20
+
+
+def processes_of(server: MCPTool) -> int:
+    """With the guard."""
+    return len([process for process in of_ours() if process.server == f"{server.pk}.0"])
+
+
+async def last_exit(servers: Any, server: MCPTool) -> str | None:
+    instance = await servers.instance(server)
+    return instance.last_exit["class"] if instance.last_exit else None
+
+
+async def confinement_of(caller: Any, server: MCPTool) -> dict[str, Any]:
+    seen: dict[str, Any] = json.loads((await caller(server, "confinement")).content[0]["text"])
+    return seen
+
+
+async def test_memory_is_counted_over_the_whole_tree(
+    servers: Any, supervise: Any, caller: Any, limited: None
+) -> None:
+    supervise()
+    server, bystander = await servers.running(args=GREEDY), await servers.running(name="bystander")
+    others = (await servers.instance(bystander)).pid
+    first = (await servers.instance(server)).pid
+    assert (await caller(server, "feed", mib=80)).content[0]["text"] == "full"
+    with pytest.raises(CallFailed):  # it is killed while this one is under way, or before
+        await caller(server, "feed", mib=80)
+        await caller(server, "sleep", s=30, timeout_s=30)
+
+    async def ended() -> bool:
+        return await last_exit(servers, server) == "out_of_memory"
+
+    await wait_for(ended, within_s=4)
+    await servers.wait_until(server, Status.RUNNING)
+    assert (await servers.instance(server)).pid != first
+    await wait_for(lambda: processes_of(server) == 1, within_s=2)
+    assert (await servers.instance(bystander)).pid == others
+
+
+async def test_memory_that_processes_share_counts_once(
+    servers: Any, supervise: Any, caller: Any, limited: None
+) -> None:
+    supervise()
+    server = await servers.running(args=GREEDY)
+    await caller(server, "eat", mib=60)
+    await caller(server, "share", copies=5)  # 400 MiB, if it were counted by process
+    with pytest.raises(CallFailed) as failed:
+        await caller(server, "sleep", s=30, timeout_s=3)
+    assert failed.value.code == "tool_timeout"
+    assert await last_exit(servers, server) is None
+
+
+async def test_a_server_with_too_many_processes_is_killed(
+    servers: Any, supervise: Any, caller: Any, limited: None
+) -> None:
+    supervise()
+    server = await servers.running(args=GREEDY)
+    await caller(server, "breed", count=15)
+    assert processes_of(server) == 16
+    with pytest.raises(CallFailed) as failed:
+        await caller(server, "breed", count=10)
+        await caller(server, "sleep", s=30, timeout_s=30)
+    assert failed.value.code == "server_restarting"
+
+    async def ended() -> bool:
+        return await last_exit(servers, server) == "too_many_processes"
+
+    await wait_for(ended, within_s=4)
+    await wait_for(lambda: processes_of(server) == 1, within_s=2)
+
+
+async def test_a_fork_bomb_is_put_out(servers: Any, supervise: Any, caller: Any, limited: None) -> None:
+    supervise()
+    server = await servers.running(args=GREEDY)
+    await caller(server, "explode", generations=9)
+
+    async def ended() -> bool:
+        return await last_exit(servers, server) == "too_many_processes"
+
+    await wait_for(ended, within_s=8)
+    await wait_for(lambda: processes_of(server) == 1, within_s=4)
+
+
+async def test_no_limits_are_no_limits(servers: Any, supervise: Any, caller: Any, settings: Any) -> None:
+    settings.MCP_MEMORY_LIMIT = settings.MCP_PROCESS_LIMIT = settings.MCP_OPEN_FILES_LIMIT = 0
+    supervise()
+    server = await servers.running(args=GREEDY)
+    await caller(server, "eat", mib=200)
+    await caller(server, "breed", count=30)
+    with pytest.raises(CallFailed) as failed:
+        await caller(server, "sleep", s=30, timeout_s=3)
+    assert failed.value.code == "tool_timeout"
+
+
+async def test_a_server_starts_confined(servers: Any, supervise: Any, caller: Any, settings: Any) -> None:
+    settings.MCP_OPEN_FILES_LIMIT = 123
+    supervise()
+    seen = await confinement_of(caller, await servers.running(args=GREEDY))
+    assert (seen["open_files"], seen["core"]) == ([123, 123], [0, 0])
+    assert (seen["umask"], seen["no_new_privs"]) == (0o077, True)
+
+
+async def test_a_flood_of_noise_ends_the_server(servers: Any, supervise: Any, caller: Any) -> None:
+    supervise()
+    server = await servers.running(args=GREEDY)
+    assert (await caller(server, "flood", lines=999)).content[0]["text"] == "flooded"
+    assert (await caller(server, "flood", lines=999)).content[0]["text"] == "flooded"
+    with pytest.raises(CallFailed) as failed:
+        await caller(server, "flood", lines=1000)
+    assert failed.value.code == "server_restarting"
+
+    async def ended() -> bool:
+        return await last_exit(servers, server) == "protocol_error"
+
+    await wait_for(ended)
+
+
+@pytest.mark.parametrize(
+    ("excess", "expected"),
+    [
+        (("memory", 2300), (ExitClass.OUT_OF_MEMORY, "2300 MiB")),
+        (("processes", 300), (ExitClass.TOO_MANY_PROCESSES, "300 processes")),
+    ],
+)
+def test_the_reason_tells_how_much_it_used(excess: Any, expected: tuple[ExitClass, str]) -> None:
+    failure = classify(Ending("node", "run", 5.0, signal=9, excess=excess, stderr="irrelevant"))
+    assert (failure.exit_class, expected[1] in failure.message) == (expected[0], True)
+    assert failure.remedy

@@ -1,0 +1,200 @@
+"""Servers that speak oddly, as far as the protocol lets one: faults I13 to I15, and calls that are repeated."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connector.errors import CallFailed
+from connector.states import Phase
+from tests.connector.conftest import SERVERS, wait_for
+from tools.models import MCPTool, Status
+
+
+async def odd(servers: Any, *switches: str, status: Status = Status.RUNNING) -> MCPTool:
+    server = await servers.register(args=[str(SERVERS / "odd.py"), *switches])
+    row: MCPTool = await servers.wait_until(server, status)
+    return row
+
+
+async def said(caller: Any, server: MCPTool, function: str, **arguments: Any) -> str:
+    return str((await caller(server, function, **arguments)).content[0]["text"])
+
+
+async def failure(call: Any) -> CallFailed:
+    with pytest.raises(CallFailed) as failed:
+        await call
+    return failed.value
+
+
+# --- I13: versions ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"])
+async def test_every_older_version_is_spoken(servers: Any, supervise: Any, caller: Any, version: str) -> None:
+    supervise()
+    server = await odd(servers, f"version={version}")
+    assert (await servers.instance(server)).protocol_version == version
+    assert await said(caller, server, "twice") == "fine"
+
+
+async def test_a_server_of_the_stateless_era_alone_is_spoken_to(
+    servers: Any, supervise: Any, caller: Any
+) -> None:
+    supervise()
+    server = await odd(servers, "modern")
+    assert (await servers.instance(server)).protocol_version == "2026-07-28"
+
+
+@pytest.mark.parametrize(
+    "switches",
+    [
+        ["version=1999-01-01"],
+        ["version=2999-01-01"],
+        ["version="],
+        ["capabilities"],
+        ["modern", "version=2999-01-01"],
+    ],
+    ids=["unknown", "newer", "missing", "capabilities", "newer-modern"],
+)
+async def test_an_unknown_version_is_an_error_that_is_not_tried_again_and_again(
+    servers: Any, supervise: Any, monkeypatch: Any, switches: list[str]
+) -> None:
+    monkeypatch.setattr("connector.states.BACKOFF_FIRST_S", 0.02)
+    supervise()
+    row = await odd(servers, *switches, status=Status.ERROR)
+    assert row.error["class"] == "protocol_mismatch"
+    await asyncio.sleep(0.5)
+    instance = await servers.instance(row)
+    assert (instance.restarts, instance.phase) == (1, Phase.BACKOFF)
+
+
+# --- I14: messages ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "answer", ["batch", "null-id", "no-jsonrpc", "string-code", "invalid-utf8", "unknown-id"]
+)
+async def test_an_answer_that_is_none_costs_its_call_and_the_session_survives(
+    servers: Any, supervise: Any, caller: Any, answer: str
+) -> None:
+    supervise()
+    server = await odd(servers)
+    pid = (await servers.instance(server)).pid
+    code = (await failure(caller(server, answer, timeout_s=0.3))).code
+    assert code in {"tool_timeout", "invalid_result"}
+    assert await said(caller, server, "twice") == "fine"
+    assert (await servers.instance(server)).pid == pid
+
+
+@pytest.mark.parametrize("answer", ["string-id", "twice"])
+async def test_an_answer_that_can_be_told_is_taken_once(
+    servers: Any, supervise: Any, caller: Any, answer: str
+) -> None:
+    supervise()
+    server = await odd(servers)
+    assert [await said(caller, server, answer) for _ in range(2)] == ["fine", "fine"]
+
+
+async def test_an_answer_that_is_a_result_and_an_error_is_an_error(
+    servers: Any, supervise: Any, caller: Any
+) -> None:
+    supervise()
+    assert (await caller(await odd(servers), "both")).is_error
+
+
+async def test_a_tool_that_asks_for_input_back_is_told_that_it_cannot(
+    servers: Any, supervise: Any, caller: Any
+) -> None:
+    supervise()
+    result = await caller(await odd(servers, "modern"), "input")
+    assert result.is_error
+    assert "asks for input" in result.content[0]["text"]
+
+
+# --- I15: requests to us ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "method", ["sampling/createMessage", "elicitation/create", "roots/list", "nonsense/method"]
+)
+async def test_what_a_server_asks_of_us_is_refused(
+    servers: Any, supervise: Any, caller: Any, method: str
+) -> None:
+    supervise()
+    server = await odd(servers)
+    await caller(server, "ask", method=method, times=1)
+    [answer] = json.loads(await said(caller, server, "answers"))
+    assert (answer["id"], answer["error"]["code"]) == ("ask-0", -32601)
+
+
+async def test_a_ping_is_answered(servers: Any, supervise: Any, caller: Any) -> None:
+    supervise()
+    server = await odd(servers)
+    await caller(server, "ask", method="ping", times=1)
+    assert [each["result"] for each in json.loads(await said(caller, server, "answers"))] == [{}]
+
+
+async def test_a_flood_of_requests_is_mostly_not_answered_and_calls_go_on(
+    servers: Any, supervise: Any, caller: Any
+) -> None:
+    supervise()
+    server = await odd(servers)
+    began = asyncio.get_running_loop().time()
+    await caller(server, "ask", method="sampling/createMessage", times=2000)
+    answers = json.loads(await said(caller, server, "answers"))
+    seconds = asyncio.get_running_loop().time() - began
+    assert seconds < 3
+    assert 0 < len(answers) <= 50 * (int(seconds) + 2)
+
+
+# --- calls that are repeated -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("function", ["look", "set"])
+async def test_a_call_that_does_no_harm_twice_is_repeated_after_a_lost_session(
+    servers: Any, supervise: Any, caller: Any, tmp_path: Path, function: str
+) -> None:
+    supervise()
+    server = await odd(servers)
+    assert await said(caller, server, function, log=str(tmp_path / "calls")) == "again"
+    assert (tmp_path / "calls").read_text() == "xx"
+
+
+async def test_any_other_call_is_never_repeated(
+    servers: Any, supervise: Any, caller: Any, tmp_path: Path
+) -> None:
+    supervise()
+    server = await odd(servers)
+    failed = await failure(caller(server, "add", log=str(tmp_path / "calls")))
+    assert failed.code == "server_restarting"
+    await wait_for(lambda: servers.wait_until(server, Status.RUNNING))
+    await asyncio.sleep(0.3)
+    assert (tmp_path / "calls").read_text() == "x"
+
+
+async def test_a_call_is_repeated_once_and_within_its_deadline(
+    servers: Any, supervise: Any, caller: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    supervise()
+    server = await odd(servers)
+    log = tmp_path / "gone" / "calls"  # opening it fails: the server ends at every call
+    began = asyncio.get_running_loop().time()
+    failed = await failure(caller(server, "look", log=str(log), timeout_s=10))
+    assert failed.code == "server_restarting"
+    assert asyncio.get_running_loop().time() - began < 4
+    assert (await servers.instance(server)).restarts <= 2
+
+
+async def test_a_call_is_not_repeated_after_its_deadline(
+    servers: Any, supervise: Any, caller: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("connector.states.BACKOFF_FIRST_S", 20)
+    supervise()
+    server = await odd(servers)
+    began = asyncio.get_running_loop().time()
+    await failure(caller(server, "look", log=str(tmp_path / "calls"), timeout_s=1))
+    assert asyncio.get_running_loop().time() - began < 2
+    assert (tmp_path / "calls").read_text() == "x"

@@ -1,0 +1,111 @@
+"""Remote servers that fail in the ways of HTTP: fault I19."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from connector import calls
+from connector.errors import CallFailed
+from tests.connector.conftest import wait_for
+from tests.connector.remote import RemoteServer
+from tools.models import MCPTool, Status
+
+
+@pytest.fixture
+def remote() -> Iterator[RemoteServer]:
+    server = RemoteServer("web.py")
+    yield server.start()
+    server.kill()
+
+
+@pytest.fixture
+async def server(remote: RemoteServer, servers: Any, supervise: Any, monkeypatch: Any) -> MCPTool:
+    monkeypatch.setattr("connector.states.BACKOFF_CAP_S", 0.3)
+    supervise()
+    row: MCPTool = await servers.running(connection_type="streamable_http", url=remote.url)
+    return row
+
+
+async def failure(call: Any) -> CallFailed:
+    with pytest.raises(CallFailed) as failed:
+        await call
+    return failed.value
+
+
+async def test_a_forgotten_session_is_opened_anew_at_once(server: MCPTool, servers: Any, caller: Any) -> None:
+    await caller(server, "become", way="forgetful")
+    assert (await failure(caller(server, "count"))).code == "server_restarting"
+    began = asyncio.get_running_loop().time()
+
+    async def back() -> bool:
+        try:
+            return bool((await caller(server, "count")).content)
+        except CallFailed:
+            return False
+
+    await wait_for(back, within_s=1)
+    assert asyncio.get_running_loop().time() - began < 0.5
+    assert (await servers.instance(server)).restarts == 1
+
+
+async def test_a_call_that_only_reads_does_not_notice_a_forgotten_session(
+    server: MCPTool, caller: Any
+) -> None:
+    await caller(server, "become", way="forgetful")
+    assert (await caller(server, "look")).content[0]["text"] == '["become", "look"]'
+
+
+async def test_a_health_check_finds_a_forgotten_session(server: MCPTool, servers: Any, caller: Any) -> None:
+    await caller(server, "become", way="forgetful")
+
+    async def renewed() -> bool:
+        return bool((await servers.instance(server)).restarts)
+
+    await wait_for(renewed, within_s=3)
+    await servers.wait_until(server, Status.RUNNING, within_s=1)
+
+
+@pytest.mark.parametrize("way", ["500", "401", "html", "not-json", "redirect", "cut"])
+async def test_a_broken_answer_fails_its_call_and_the_server_is_used_again(
+    server: MCPTool, servers: Any, caller: Any, way: str
+) -> None:
+    await caller(server, "become", way=way, times=1)
+    try:
+        result = await caller(server, "count", timeout_s=3)
+    except CallFailed as failed:
+        assert failed.code in {"invalid_result", "server_restarting"}
+    else:
+        assert result.is_error
+        assert "canary" not in str(result)
+        assert "Oops" not in str(result)
+
+    async def well() -> bool:
+        try:
+            return not (await caller(server, "count", timeout_s=1)).is_error
+        except CallFailed:
+            return False
+
+    await wait_for(well, within_s=4)
+
+
+async def test_an_answer_that_never_comes_fails_at_the_deadline(server: MCPTool, caller: Any) -> None:
+    await caller(server, "become", way="silent", times=1)
+    began = asyncio.get_running_loop().time()
+    assert (await failure(caller(server, "count", timeout_s=0.5))).code == "tool_timeout"
+    assert asyncio.get_running_loop().time() - began < 1.5
+
+
+@pytest.mark.parametrize(
+    ("way", "exit_class"),
+    [("500", "unreachable"), ("401", "login_required"), ("html", "unreachable"), ("redirect", "unreachable")],
+)
+async def test_a_server_that_goes_on_failing_is_an_error_with_a_reason(
+    server: MCPTool, servers: Any, caller: Any, way: str, exit_class: str
+) -> None:
+    await caller(server, "become", way=way, times=1000)
+    row = await servers.wait_until(server, Status.ERROR, within_s=4)
+    assert row.error["class"] == exit_class
+    assert "canary" not in str(row.error)
+    assert (await failure(calls.call(server.pk, "count", {}, timeout_s=2))).code == "server_unavailable"

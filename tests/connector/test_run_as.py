@@ -1,0 +1,91 @@
+"""MCP servers as another user, where the worker may switch."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import pytest
+
+from connector import run_as
+from connector.host import start_time
+from connector.run_as import RunAsRefused
+from tests.connector.conftest import OURS, ROOT, environment, of_ours, wait_for
+from tests.connector.test_limits import GREEDY, confinement_of
+from tools.models import Status
+
+SYSTEM_PYTHON = "/usr/bin/python3"
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may switch users")
+needs_python = pytest.mark.skipif(
+    not os.access(SYSTEM_PYTHON, os.X_OK), reason="no interpreter that another user can run"
+)
+
+
+@needs_root
+@needs_python
+async def test_a_server_runs_as_another_user(
+    servers: Any, supervise: Any, caller: Any, settings: Any
+) -> None:
+    settings.MCP_RUN_AS = "nobody"
+    settings.MCP_ALLOWED_COMMANDS = [SYSTEM_PYTHON]
+    supervise()
+    server = await servers.running(command=SYSTEM_PYTHON, args=GREEDY)
+    nobody, seen = pwd.getpwnam("nobody"), await confinement_of(caller, server)
+    assert seen["user"] == [nobody.pw_uid] * 2
+    assert set(seen["groups"]) == {nobody.pw_gid}
+    assert (seen["home"], seen["no_new_privs"]) == (nobody.pw_dir, True)
+
+
+@needs_root
+@needs_python
+async def test_another_users_server_is_killed_with_its_guard(
+    servers: Any, supervise: Any, settings: Any
+) -> None:
+    """The kernel forgets the tie between the two when the user changes: it is made afterwards."""
+    settings.MCP_RUN_AS = "nobody"
+    settings.MCP_ALLOWED_COMMANDS = [SYSTEM_PYTHON]
+    supervise()
+    server = await servers.running(command=SYSTEM_PYTHON, args=GREEDY)
+    pid = (await servers.instance(server)).pid
+    psutil.Process(pid).parent().kill()
+    await wait_for(lambda: start_time(pid) is None, within_s=0.5)
+
+
+def test_a_user_that_does_not_exist_is_refused(settings: Any) -> None:
+    settings.MCP_RUN_AS = "no-such-user"
+    with pytest.raises(RunAsRefused, match="'no-such-user', whom this host does not know"):
+        run_as.account()
+
+
+def test_the_workers_own_user_needs_no_switch(settings: Any) -> None:
+    settings.MCP_RUN_AS = pwd.getpwuid(os.geteuid()).pw_name
+    assert run_as.account() is None
+
+
+@pytest.fixture
+def powerless_owner(transactional_db: None, tmp_path: Any) -> Iterator[Any]:
+    """A worker of root's that may not switch users, as in a container without capabilities."""
+    without = ["setpriv", "--bounding-set=-setuid,-setgid", "--inh-caps=-setuid,-setgid"]
+    command = [*without, sys.executable, "-m", "tests.connector.owner", "mcp@powerless"]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command, env={**environment(), "MCP_RUN_AS": "nobody"}, cwd=ROOT, stdout=log, stderr=log
+        )
+    OURS.add(process.pid)
+    yield process
+    process.kill()
+    process.wait()
+
+
+@needs_root
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv")
+async def test_a_worker_that_may_not_switch_starts_nothing(servers: Any, powerless_owner: Any) -> None:
+    server = await servers.register()
+    row = await servers.wait_until(server, Status.ERROR, within_s=15)
+    assert row.error["class"] == "run_as_refused"
+    assert row.error_message == "MCP_RUN_AS names 'nobody', but this worker may not switch users."
+    assert not of_ours()

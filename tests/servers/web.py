@@ -1,0 +1,100 @@
+"""A hand-rolled MCP server over streamable HTTP, of the older era, that can be told to misbehave: `web.py PORT`.
+
+The tool `become` has the next `times` requests answered in a `way`: a key of WAYS.
+"""
+
+import asyncio
+import json
+import sys
+import uuid
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+sessions: set[str] = set()
+way = ["", 0]
+called: list[str] = []
+
+
+async def cut() -> AsyncIterator[bytes]:
+    yield b": here it comes\n\n"
+
+
+async def silent() -> AsyncIterator[bytes]:
+    yield b": wait\n\n"
+    await asyncio.sleep(600)
+
+
+WAYS: dict[str, Callable[[], Response]] = {
+    "500": lambda: Response("<h1>Oops</h1>", 500, media_type="text/html"),
+    "401": lambda: Response(status_code=401),
+    "html": lambda: Response("<h1>Welcome</h1>", media_type="text/html"),
+    "not-json": lambda: Response("{", media_type="application/json"),
+    "redirect": lambda: RedirectResponse("http://127.0.0.1:9/elsewhere?token=canary", 307),
+    "cut": lambda: StreamingResponse(cut(), media_type="text/event-stream"),
+    "silent": lambda: StreamingResponse(silent(), media_type="text/event-stream"),
+}
+TOOLS = [
+    {"name": "become", "inputSchema": {"type": "object"}},
+    {"name": "count", "inputSchema": {"type": "object"}},
+    {"name": "look", "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": True}},
+]
+
+
+async def post(request: Request) -> Response:
+    message = await request.json()
+    method, session = message["method"], request.headers.get("mcp-session-id")
+    if "id" not in message:
+        return Response(status_code=202)
+    if method == "initialize":
+        return greet(message)
+    if method == "server/discover":
+        return answer(message, error={"code": -32601, "message": "Method not found"})
+    if session not in sessions:
+        return Response(status_code=404)
+    if way[1]:
+        way[1] -= 1
+        return WAYS[way[0]]()
+    if method == "tools/list":
+        return answer(message, result={"tools": TOOLS})
+    return answer(message, result={"content": [{"type": "text", "text": call(**message["params"])}]})
+
+
+def greet(message: dict[str, Any]) -> Response:
+    sessions.add(session := uuid.uuid4().hex)
+    info = {"name": "web", "version": "0"}
+    result = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": info}
+    return answer(message, result=result, headers={"mcp-session-id": session})
+
+
+def answer(message: dict[str, Any], *, headers: Any = None, **outcome: Any) -> Response:
+    return JSONResponse({"jsonrpc": "2.0", "id": message["id"], **outcome}, headers=headers)
+
+
+def call(name: str, arguments: dict[str, Any], **_: Any) -> str:
+    called.append(name)
+    if name == "become" and arguments["way"] == "forgetful":
+        sessions.clear()
+    elif name == "become":
+        way[:] = [arguments["way"], arguments["times"]]
+    return json.dumps(called)
+
+
+async def other(request: Request) -> Response:
+    return Response(status_code=200 if request.method == "DELETE" else 405)
+
+
+app = Starlette(
+    routes=[
+        Route("/mcp", post, methods=["POST"]),
+        Route("/mcp", other, methods=["GET", "DELETE"]),
+    ]
+)
+
+if __name__ == "__main__":
+    uvicorn.run(app, port=int(sys.argv[1]), log_level="critical")

@@ -1,0 +1,58 @@
+"""Resources, resource templates and prompts, as observed. What has not changed is not written."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+from django.db import transaction
+
+from tools.models import MCPTool, Offer
+
+IDENTITY = {Offer.Kind.RESOURCE: "uri", Offer.Kind.TEMPLATE: "uriTemplate", Offer.Kind.PROMPT: "name"}
+
+
+@transaction.atomic
+def record(server_id: int, offered: Mapping[Offer.Kind, Iterable[Mapping[str, Any]]]) -> None:
+    """Make the server's offers match `offered`: wire JSON of every kind. The first of an identity wins."""
+    server = MCPTool.objects.select_for_update().get(pk=server_id)
+    known = {(offer.kind, offer.identity): offer for offer in server.offers.all()}
+    found = {
+        key: definition
+        for kind, definitions in offered.items()
+        for key, definition in _by_identity(kind, definitions).items()
+    }
+    gone = [known[key].pk for key in known.keys() - found.keys()]
+    changed = [
+        _changed(known[key], found[key])
+        for key in known.keys() & found.keys()
+        if known[key].definition != found[key]
+    ]
+    new = [
+        Offer(server=server, kind=kind, identity=identity, definition=found[kind, identity])
+        for kind, identity in found.keys() - known.keys()
+    ]
+    if gone:
+        Offer.objects.filter(pk__in=gone).delete()
+    Offer.objects.bulk_update(changed, ["definition"])
+    Offer.objects.bulk_create(new)
+
+
+def _by_identity(
+    kind: Offer.Kind, definitions: Iterable[Mapping[str, Any]]
+) -> dict[tuple[str, str], dict[str, Any]]:
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for definition in definitions:
+        storable = _storable(definition)
+        found.setdefault((kind, storable[IDENTITY[kind]]), storable)
+    return found
+
+
+def _storable(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """PostgreSQL keeps no NUL in text or JSON."""
+    wire: dict[str, Any] = orjson.loads(orjson.dumps(definition).replace(rb"\u0000", rb"\ufffd"))
+    return wire
+
+
+def _changed(offer: Offer, definition: dict[str, Any]) -> Offer:
+    offer.definition = definition
+    return offer
