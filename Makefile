@@ -5,20 +5,25 @@ SYNCED := .venv/.synced
 # As pip does: trust whom the machine trusts.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: up test check lock clean
+.PHONY: up test check lint house lock lock-clients clean
 
 up: $(SYNCED)  ## run everything here, until Ctrl-C
 	@exec $(BIN)/python manage.py up
 
 test: $(SYNCED)  ## run the tests, on a PostgreSQL and a Redis of their own
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --ignore tests/house
+
+check: lint house  ## what must hold of the whole: its rules, its documents, its OpenAPI description
+
+house: $(SYNCED)
+	@$(BIN)/python -m pytest tests/house
 
 # Nothing below is connected to: mypy and Django only want settings that load.
-check: export SECRET_KEY = check
-check: export SECRET_ENCRYPTION_KEYS = check
-check: export DATABASE_URL = django.db.backends.dummy://
-check: export REDIS_URL = redis://unused
-check: $(SYNCED)  ## what can be said about the code without running it
+lint: export SECRET_KEY = check
+lint: export SECRET_ENCRYPTION_KEYS = check
+lint: export DATABASE_URL = django.db.backends.dummy://
+lint: export REDIS_URL = redis://unused
+lint: $(SYNCED)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-cache
@@ -28,8 +33,13 @@ check: $(SYNCED)  ## what can be said about the code without running it
 lock: $(SYNCED)  ## resolve pyproject.toml anew
 	@$(BIN)/uv pip compile --universal --generate-hashes --all-extras --no-emit-index-url pyproject.toml -o requirements.lock
 
+lock-clients: $(SYNCED)  ## resolve what tests/clients installs anew
+	@cd tests/clients/python && ../../../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url requirements.in -o requirements.lock
+	@cd tests/clients/node && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
+
 clean:  ## forget the environment and the caches, never the data
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-clients tests/clients/node/node_modules .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './.data*' -prune -exec rm -rf {} +
 
 # The lock holds uv itself: its hash is checked like every other.

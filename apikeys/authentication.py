@@ -11,7 +11,7 @@ from apikeys.feed import FeedCache
 from apikeys.models import ApiKey
 from apikeys.principal import Limits, Principal
 
-__all__ = ["ApiKeyAuthentication", "Principal", "authenticate"]
+__all__ = ["ApiKeyAuthentication", "Principal", "authenticate", "principal_of"]
 
 SCHEME = "Bearer"
 
@@ -67,6 +67,10 @@ def _find(key_hash: str) -> Principal | None:
     row = ApiKey.objects.with_key(key_hash).first()
     if row is None:
         return None
+    return _principal(row, key_hash)
+
+
+def _principal(row: ApiKey, key_hash: str) -> Principal:
     ends = [row.expires_at] if row.key_hash == key_hash else [row.expires_at, row.previous_key_until]
     return Principal(
         id=row.pk,
@@ -79,6 +83,13 @@ def _find(key_hash: str) -> Principal | None:
         limits=Limits(*(getattr(row, name) for name in Limits.names())),
         networks=networks.parse(row.allowed_networks),
     )
+
+
+@in_thread
+def principal_of(api_key_id: int) -> Principal:
+    """Of a key that was verified when it asked for something that is done later. Raises InvalidApiKey."""
+    row = ApiKey.objects.filter(pk=api_key_id).first()
+    return _require_usable(_principal(row, row.key_hash) if row else None)
 
 
 _principals: FeedCache[str, Principal | None] = FeedCache(

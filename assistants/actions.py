@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F
+from django.utils import timezone
 
 from apikeys import audit
 from apikeys.audit import Actor
@@ -14,7 +17,17 @@ from apikeys.errors import Conflict
 from apikeys.models import ApiKey
 from apikeys.validation import clean
 from assistants import names
-from assistants.models import Assistant, Conversation, Provider, Run, RunStatus, ToolCall
+from assistants.models import (
+    Assistant,
+    Conversation,
+    Expiring,
+    Provider,
+    Run,
+    RunCancellation,
+    RunStatus,
+    StoredResponse,
+    ToolCall,
+)
 from tools.models import MCPTool
 from tools.names import slugify
 
@@ -206,6 +219,19 @@ def delete_provider(provider: Provider, *, by: Actor, force: bool = False) -> No
 
 
 @transaction.atomic
+def cancel_run(run: Run, *, by: Actor) -> None:
+    """Whichever process runs it ends it within two seconds. Raises Conflict where it has ended already."""
+    if run.status != RunStatus.RUNNING:
+        raise Conflict("The run has ended already.", "not_running")
+    expires_at = timezone.now() + timedelta(seconds=2 * settings.RUN_DEADLINE_S)
+    cancellation, is_new = RunCancellation.objects.get_or_create(
+        run_id=run.run_id, defaults={"expires_at": expires_at}
+    )
+    if is_new:
+        audit.created(cancellation, by=by)
+
+
+@transaction.atomic
 def delete_conversation(conversation: Conversation, *, by: Actor) -> None:
     """What was said in its runs goes with it; the runs themselves stay, for the usage."""
     audit.deleted(conversation, by=by)
@@ -214,6 +240,27 @@ def delete_conversation(conversation: Conversation, *, by: Actor) -> None:
     conversation.delete()
 
 
+def delete_expired() -> None:
+    """State whose time is over."""
+    for model in Expiring.__subclasses__():
+        model._default_manager.filter(expires_at__lte=timezone.now()).delete()
+    conversations = Conversation.objects.filter(messages_expire_at__lte=timezone.now())
+    conversations.update(messages=None, messages_expire_at=None)
+
+
 def fail_abandoned_runs() -> int:
     """How many there were."""
     return Run.objects.abandoned().update(status=RunStatus.FAILED, error="abandoned")
+
+
+# --- responses in the background ---
+
+
+def tend_responses() -> bool:
+    """Fail those whose worker was lost: they are never run again. Whether others wait for a worker."""
+    for response in StoredResponse.objects.lost():
+        error = {"code": "server_error", "message": "The worker that gave this answer was lost. Ask again."}
+        StoredResponse.objects.lost().filter(pk=response.pk).update(
+            status=StoredResponse.Status.FAILED, body={**response.body, "error": error}, request=None
+        )
+    return StoredResponse.objects.waiting().exists()

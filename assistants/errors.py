@@ -47,3 +47,22 @@ class InvalidMessages(APIException):
 
     status_code = 400
     default_code = "invalid_messages"
+
+
+class RequestInterrupted(APIException):
+    """409: a request that was sent again, of which nobody can say any more how far it came."""
+
+    status_code = 409
+    default_code = "request_interrupted"
+    default_detail = (
+        "This request was sent before, and was interrupted after its tools may have run: it is not repeated. "
+        "To run it anew, send it as a new request."
+    )
+
+
+class RunCancelled(APIException):
+    """409: somebody with the right to do so ended the run."""
+
+    status_code = 409
+    default_code = "run_cancelled"
+    default_detail = "The run was cancelled."

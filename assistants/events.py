@@ -51,9 +51,14 @@ class ClientToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ClientToolCalls:
-    """The model wants tools that the caller brought. The run ends with them."""
+    """The model wants tools that the caller brought. The run ends with them.
+
+    `hidden`: where tools of ours ran too, the run's rounds as OpenAI chat messages. The caller is not shown
+    them, and the model must find them again when the results of these calls come.
+    """
 
     calls: tuple[ClientToolCall, ...]
+    hidden: tuple[Mapping[str, Any], ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

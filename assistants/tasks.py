@@ -1,9 +1,24 @@
 from celery import shared_task
+from django.utils.module_loading import import_string
 
 from assistants import actions
+
+
+@shared_task
+def delete_expired() -> None:
+    """Beat sends it every five minutes."""
+    actions.delete_expired()
 
 
 @shared_task
 def fail_abandoned_runs() -> None:
     """Beat sends it every minute."""
     actions.fail_abandoned_runs()
+
+
+@shared_task
+def respond() -> None:
+    """Doors send it for a response in the background, and beat every ten seconds, should one get lost."""
+    if actions.tend_responses():
+        # By name: of all workers only one that is to respond loads the agent.
+        import_string("assistants.openai_api.responses_api.worker.nudge")()

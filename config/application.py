@@ -13,14 +13,13 @@ from django.core.handlers.asgi import ASGIHandler
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from apikeys import feed, limits
-from assistants import agent, recording
+from assistants import lifespans
+from assistants.openai_api import detached
 from assistants.openai_api import errors as openai_errors
 from config import errors
 from config.body_limit import ASGIApp, Receive, Scope, Send, body_limit
 from config.door import DoorHandler
 from config.requests import with_request_id
-from connector import calls
 
 DOORS = re.compile(r"/(health|ready|v1(/.*)?|api/v1/(chat|models|embeddings|responses)(/.*)?)")
 
@@ -54,14 +53,8 @@ class Application:
     async def _live(self, receive: Receive, send: Send) -> None:
         async with AsyncExitStack() as stack:
             await receive()
-            for lifespan in (
-                feed.listening(),
-                limits.lifespan(),
-                calls.lifespan(),
-                recording.lifespan(),
-                agent.lifespan(),
-            ):
-                await stack.enter_async_context(lifespan)
+            await stack.enter_async_context(lifespans.entered())
+            await stack.enter_async_context(detached.lifespan())
             await send({"type": "lifespan.startup.complete"})
             await receive()
         await send({"type": "lifespan.shutdown.complete"})

@@ -9,7 +9,7 @@ DOOR_PREFIXES = ("/v1/", "/api/v1/chat", "/api/v1/models", "/api/v1/embeddings",
 TEXT = {"type": "string"}
 
 
-class ApiKeyScheme(OpenApiAuthenticationExtension):
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     target_class = "apikeys.authentication.ApiKeyAuthentication"
     name = "apiKey"
 

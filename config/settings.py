@@ -164,6 +164,7 @@ LLM_CONNECT_TIMEOUT_S = env.float("LLM_CONNECT_TIMEOUT_S", default=5)
 LLM_READ_TIMEOUT_S = env.float("LLM_READ_TIMEOUT_S", default=60)
 RUN_DEADLINE_S = env.float("RUN_DEADLINE_S", default=540)  # below the SDKs' own 600 s
 STREAM_HEARTBEAT_S = env.float("STREAM_HEARTBEAT_S", default=15)
+RESPONSE_TTL_S = env.float("RESPONSE_TTL_S", default=30 * 24 * 3600)
 TOOL_RESULT_LIMIT = env.int("TOOL_RESULT_LIMIT", default=64 * 1024)  # bytes of text that the model is given
 
 # --- supervision: seconds, from the table in docs/operating.md ----------------------------------------------
@@ -214,6 +215,16 @@ CELERY_BEAT_SCHEDULE = {
         "task": "connector.tasks.tidy",
         "schedule": 300,
         "options": {"expires": 300},
+    },
+    "delete-expired-state": {
+        "task": "assistants.tasks.delete_expired",
+        "schedule": 300,
+        "options": {"expires": 300},
+    },
+    "tend-background-responses": {
+        "task": "assistants.tasks.respond",
+        "schedule": 10,
+        "options": {"expires": 10},
     },
     "fail-abandoned-runs": {
         "task": "assistants.tasks.fail_abandoned_runs",

@@ -1,5 +1,6 @@
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from assistants.openai_api.urls import door_urlpatterns, unknown_urlpattern
@@ -7,6 +8,7 @@ from assistants.openai_api.views import unknown_url
 from config import health
 
 urlpatterns = [
+    path("", RedirectView.as_view(url="/admin/")),
     path("health", health.health),
     path("ready", health.ready),
     path("v1", unknown_url),

@@ -1,7 +1,10 @@
 from django.contrib import admin
 from django.http import HttpRequest
 
-from connector.models import Instance
+from connector.grant_admin import OAuthGrantAdmin
+from connector.models import Instance, OAuthGrant
+
+admin.site.register(OAuthGrant, OAuthGrantAdmin)
 
 
 @admin.register(Instance)

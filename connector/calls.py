@@ -68,11 +68,17 @@ async def _fulfil(
                     raise
             return await _repeat(order)
     except TimeoutError as error:
-        raise CallFailed("tool_timeout", f"{order.name} did not answer within {timeout_s:g} s.") from error
+        raise _timed_out(order, timeout_s) from error
     except CallFailed as failure:
-        if failure.code != "session_lost":
-            raise
-        raise CallFailed("server_restarting", failure.message) from failure
+        if failure.code == "tool_timeout":  # the worker knows no more than what was left of the time
+            raise _timed_out(order, timeout_s) from failure
+        if failure.code == "session_lost":
+            raise CallFailed("server_restarting", failure.message) from failure
+        raise
+
+
+def _timed_out(order: Order, timeout_s: float) -> CallFailed:
+    return CallFailed("tool_timeout", f"{order.name} did not answer within {timeout_s:g} s.")
 
 
 async def _repeat(order: Order) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from django.conf import settings
 
 from connector import run_as, sweep
 from connector.confinement import Confinement
-from connector.errors import ProtocolMismatch, SessionExpired, SessionLost, Unresponsive
+from connector.errors import LoginRequired, ProtocolMismatch, SessionExpired, SessionLost, Unresponsive
 from connector.exits import Ending, ExitClass, Failure, classify
 from connector.noise import FLOOD, Noise
 from connector.run_as import RunAsRefused
-from connector.session import Session, Streams, http_streams, sse_streams, stdio_streams
+from connector.session import Authorization, Session, Streams, http_streams, sse_streams, stdio_streams
 from connector.stdio import StdioProcess, environment
 from tools import outbound
 from tools.launch import LaunchSpec
@@ -27,6 +27,7 @@ _TELLING = {
     CommandRefused: ExitClass.COMMAND_NOT_ALLOWED,
     RunAsRefused: ExitClass.RUN_AS_REFUSED,
     AddressRefused: ExitClass.URL_NOT_ALLOWED,
+    LoginRequired: ExitClass.LOGIN_REQUIRED,
     ProtocolMismatch: ExitClass.PROTOCOL_MISMATCH,
     SessionExpired: ExitClass.SESSION_EXPIRED,
 }
@@ -48,6 +49,7 @@ class Connection:
         self._mark = mark
         self._lease_s = lease_s
         self._noise = Noise()
+        self._authorization = Authorization(spec.server_id)
 
     @asynccontextmanager
     async def open(self, *, probe: bool) -> AsyncIterator[Session]:
@@ -72,6 +74,7 @@ class Connection:
 
     def explain(self, error: BaseException | None, *, stage: str, lived_s: float) -> Failure:
         """Why it ended. `stage`: `start` until the tools were listed, then `run`."""
+        error = self._authorization.failure or error
         for kind, exit_class in _TELLING.items():
             if isinstance(error, kind):
                 return Failure(stage, exit_class, str(error))
@@ -96,8 +99,10 @@ class Connection:
     @asynccontextmanager
     async def _remote(self, limit: int) -> AsyncIterator[Streams]:
         await outbound.addresses(outbound.endpoint(self._spec.url))  # the SDK would hide a refusal
+        await self._authorization.prepare(self._spec.url)
         open_streams = sse_streams if self._spec.connection_type == ConnectionType.SSE else http_streams
-        async with open_streams(self._spec.url, self._spec.headers, limit=limit) as streams:
+        headers, auth = self._spec.headers, self._authorization
+        async with open_streams(self._spec.url, headers, limit=limit, auth=auth) as streams:
             yield streams
 
     @asynccontextmanager

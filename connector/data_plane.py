@@ -3,7 +3,8 @@
 A body has `{server_id, slot, fence, timeout_s}` and, for `POST /call`, `{function, arguments, progress}`, for
 `/resource` `{uri}`, for `/prompt` `{name, arguments}`. The answer is lines of JSON: any number of
 `{"progress": ..}`, if asked for, then one `{"result": ..}` or `{"error": {"code", "message"}}`.
-A caller that closes the connection cancels the call. `POST /trial`: see `connector.trials`.
+A caller that closes the connection cancels the call. `POST /trial`: see `connector.trials`, and
+`/login`: see `connector.login_flows`.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from django.conf import settings
 
 from connector.credential import TOKEN_HEADER, data_plane_token
 from connector.errors import CallFailed
+from connector.login_flows import LoginFlows
 from connector.observation import Slot
 from connector.results import Progress
 from connector.server_task import ServerTask
@@ -87,6 +89,9 @@ def _application(find: Find, name: str) -> web.Application:
     application.router.add_post("/resource", calls.read_resource)
     application.router.add_post("/prompt", calls.get_prompt)
     application.router.add_post("/trial", Trials(owner=name).handle)
+    logins = LoginFlows()
+    application.router.add_post("/login", logins.begin)
+    application.router.add_post("/login/answer", logins.answer)
     return application
 
 

@@ -2,6 +2,7 @@
 CallFailed            a tool call that did not come to a result; `code` is for programs, `message` for people
 SessionLost           a session that could not be opened or cannot be used any more
   SessionExpired      the server has forgotten it: a new one can be opened at once
+  LoginRequired       the server lets nobody in whom it does not know
   ProtocolMismatch    there is no protocol version that both sides speak
 Unresponsive          a server that missed its health checks
 """
@@ -42,6 +43,10 @@ class SessionLost(Exception):
 
 class SessionExpired(SessionLost):
     """The server answers, and knows nothing of the session (HTTP 404)."""
+
+
+class LoginRequired(SessionLost):
+    """Somebody has to log in, or the credentials are refused."""
 
 
 class ProtocolMismatch(SessionLost):

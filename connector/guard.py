@@ -17,6 +17,7 @@ import select
 import signal
 import sys
 import time
+import warnings  # noqa: F401 - os.execvpe imports it, which the server's user may not be able to
 from collections.abc import Callable, Mapping
 from types import FrameType
 
@@ -73,7 +74,8 @@ def spawn(
             os.execvpe(command[0], command, environment)  # noqa: S606 - no shell is the point
         except (OSError, ValueError, KeyError) as error:
             os.write(write_end, str(getattr(error, "errno", None) or 0).encode())
-        os._exit(EXEC_FAILED)
+        finally:
+            os._exit(EXEC_FAILED)
     os.close(write_end)
     failure = os.read(read_end, 16)  # end of file: close-on-exec, so the server runs
     os.close(read_end)

@@ -1,7 +1,10 @@
+from django.core.exceptions import ValidationError
 from django.db import models
 
+from apikeys.models import no_nul
 from connector.states import Phase
-from tools.models import MCPTool, Status
+from tools.encryption import EncryptedJSONField
+from tools.models import ConnectionType, MCPTool, Status
 
 
 class Worker(models.Model):
@@ -71,3 +74,59 @@ class StateChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.server_id}: {self.status}"
+
+
+class OAuthGrant(models.Model):
+    """How workers are let in at a remote server. Staff write the settings, workers what they were granted.
+
+    `kept` holds `url`, which it is good for, and, once there are any, `tokens`, `expires_at` (Unix time),
+    `client` (as registered), `server` and `resource` (metadata of the authorization server and of ours).
+    """
+
+    class Flow(models.TextChoices):
+        LOGIN = "login", "Login of a person"
+        CLIENT_CREDENTIALS = "client_credentials", "Client credentials"
+
+    server = models.OneToOneField(MCPTool, on_delete=models.CASCADE, related_name="oauth_grant")
+    flow = models.CharField(max_length=24, choices=Flow.choices, default=Flow.LOGIN)
+    client_id = models.CharField(
+        max_length=2048,
+        blank=True,
+        validators=[no_nul],
+        help_text="Empty for a login: registered where the authorization server offers that.",
+    )
+    client_secret = EncryptedJSONField(default=str, blank=True)
+    scope = models.CharField(
+        max_length=1024, blank=True, validators=[no_nul], help_text="Empty: as asked for."
+    )
+    issuer = models.CharField(
+        max_length=2048,
+        blank=True,
+        validators=[no_nul],
+        help_text="The authorization server that the client belongs to: nobody else is shown the secret.",
+    )
+    kept = EncryptedJSONField(default=dict, blank=True, editable=False)
+    connected_at = models.DateTimeField(null=True, editable=False)
+    renewing_until = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        verbose_name = "OAuth grant"
+        ordering = ["server_id"]
+
+    def __str__(self) -> str:
+        return str(self.server)
+
+    def clean(self) -> None:
+        if hasattr(self, "server") and self.server.connection_type == ConnectionType.STDIO:
+            raise ValidationError({"server": "Choose a server that is reached by a URL."})
+        if self.flow == self.Flow.CLIENT_CREDENTIALS:
+            needed = {"client_id": self.client_id, "client_secret": self.client_secret, "issuer": self.issuer}
+            if missing := {
+                name: "Client credentials need it." for name, value in needed.items() if not value
+            }:
+                raise ValidationError(missing)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there are tokens for the server's present URL."""
+        return "tokens" in self.kept and self.kept.get("url") == self.server.url

@@ -1,7 +1,10 @@
 """What servers give, on its way from the session to the caller."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+LEAVING_S = 5.0
+"""Seconds that a trial may take beyond the start of its server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +29,15 @@ class PromptResult:
 
     description: str
     messages: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """`tools` is wire JSON, `complaint` what was left out of it; `error` as the management API shows it."""
+
+    duration_ms: int
+    protocol_version: str = ""
+    tools: list[dict[str, Any]] = field(default_factory=list)
+    complaint: str = ""
+    error: dict[str, Any] | None = None
+    stderr_tail: str = ""

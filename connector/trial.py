@@ -3,10 +3,9 @@
 import asyncio
 import logging
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import count
-from typing import Any
 
 import orjson
 from aiohttp import web
@@ -14,6 +13,7 @@ from aiohttp import web
 from connector.connection import Connection
 from connector.errors import SessionLost, innermost
 from connector.host import clock
+from connector.results import LEAVING_S, Trial
 from connector.session import Listing
 from tools.encryption import decrypt
 from tools.launch import LaunchSpec
@@ -21,19 +21,6 @@ from tools.launch import LaunchSpec
 log = logging.getLogger(__name__)
 
 AT_ONCE = 4
-LEAVING_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """`tools` is wire JSON, `complaint` what was left out of it; `error` as the management API shows it."""
-
-    duration_ms: int
-    protocol_version: str = ""
-    tools: list[dict[str, Any]] = field(default_factory=list)
-    complaint: str = ""
-    error: dict[str, Any] | None = None
-    stderr_tail: str = ""
 
 
 class Trials:

@@ -16,7 +16,7 @@ from connector.credential import TOKEN_HEADER, data_plane_token
 from connector.errors import CallFailed
 from connector.host import host_id
 from connector.models import Worker
-from connector.trial import LEAVING_S, Trial
+from connector.results import LEAVING_S, Trial
 from tools.encryption import encrypt
 from tools.launch import LaunchSpec
 

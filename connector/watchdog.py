@@ -3,6 +3,7 @@
 import faulthandler
 import logging
 import os
+import sys
 import threading
 from collections.abc import Callable
 
@@ -47,6 +48,8 @@ class Watchdog:
 
 def end_this_process(reason: str) -> None:
     """At once and without ado: whoever manages the worker starts a new one."""
-    log.critical("%s This worker ends.", reason)
-    faulthandler.dump_traceback(all_threads=True)
-    os._exit(EXIT_CODE)
+    try:
+        log.critical("%s This worker ends.", reason)
+        faulthandler.dump_traceback(sys.__stderr__ or 2)  # Celery puts a logger in place of sys.stderr
+    finally:
+        os._exit(EXIT_CODE)

@@ -14,8 +14,10 @@ log = logging.getLogger(__name__)
 
 
 class WatchedSupervisor:
-    """`probe` sends a message to this worker's own queue, with the seconds after which nobody wants it;
-    `echo` is to be called when it arrives."""
+    """`probe` sends a message to this worker's own queue; `echo` is to be called when it arrives.
+
+    `probe` is given the seconds after which nobody wants the message any more.
+    """
 
     def __init__(self, node: str, *, probe: Callable[[float], None]) -> None:
         timings = Timings.from_settings()

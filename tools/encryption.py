@@ -46,6 +46,8 @@ class EncryptedJSONField(models.TextField[Any, Any]):
     People see it `masked`, wherever they do: in the API, in the console, in the audit trail.
     """
 
+    _pyi_private_set_type: Any  # for django-stubs: what a model's constructor takes
+
     def from_db_value(self, value: str | None, *_: Any) -> Any:
         return None if value is None else decrypt(value)
 

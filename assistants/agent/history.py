@@ -53,7 +53,7 @@ def _append(history: Messages, message: Mapping[str, Any]) -> None:
         history[-1]["content"].append(_tool_result(message))
     elif role == "user":
         history.append(_message("user", [*_blocks(message)] or [{"text": ""}]))
-    elif blocks := [*_blocks(message), *_tool_uses(message)]:
+    elif blocks := [*_reasoning(message), *_blocks(message), *_tool_uses(message)]:
         history.append(_message("assistant", blocks))
 
 
@@ -89,6 +89,14 @@ def _image(url: str) -> ContentBlock:
         raise InvalidMessages("An image is not valid base64.") from error
     name = match[1].lower().replace("jpg", "jpeg")
     return {"image": {"format": cast(ImageFormat, name), "source": {"bytes": data}}}
+
+
+def _reasoning(message: Mapping[str, Any]) -> Iterator[ContentBlock]:
+    """Of a turn with calls: without calls no service wants it back."""
+    given = [message.get(name) for name in ("reasoning_content", "reasoning")]
+    text = next((text for text in given if text and isinstance(text, str)), None)
+    if text and message.get("tool_calls"):
+        yield {"reasoningContent": {"reasoningText": {"text": text}}}
 
 
 def _tool_uses(message: Mapping[str, Any]) -> Iterator[ContentBlock]:

@@ -49,7 +49,7 @@ class OpenAICompatibleModel(Model):
         self._parameters = parameters
         self._tool_choice = tool_choice
         self._max_rounds = max_rounds
-        self._reasoning_field = ""
+        self.reasoning_field = "reasoning_content"
 
     async def stream(
         self,
@@ -61,7 +61,7 @@ class OpenAICompatibleModel(Model):
         """Raises UpstreamFailed."""
         self.rounds += 1
         specs = cast(list[Spec], tool_specs or []) if self.rounds <= self._max_rounds else []
-        wire = to_wire(messages, system_prompt, self._reasoning_field)
+        wire = to_wire(messages, system_prompt, self.reasoning_field)
         completion = Completion()
         yield {"messageStart": {"role": "assistant"}}
         async with aclosing(self._answer(completion, self._body(wire, specs))) as deltas:
@@ -73,6 +73,10 @@ class OpenAICompatibleModel(Model):
             for event in _tool_use(call):
                 yield event
         yield {"messageStop": {"stopReason": "tool_use" if self.calls else "end_turn"}}
+
+    def withdraw_tools(self) -> None:
+        """From now on the model must answer."""
+        self._max_rounds = 0
 
     def _body(self, messages: list[dict[str, Any]], specs: list[Spec]) -> bytes:
         body = {
@@ -108,7 +112,7 @@ class OpenAICompatibleModel(Model):
         self.calls = completion.calls if may_call and self.finish_reason == "stop" else ()
         self.prompt_tokens += completion.prompt_tokens
         self.completion_tokens += completion.completion_tokens
-        self._reasoning_field = completion.reasoning_field
+        self.reasoning_field = completion.reasoning_field
 
     async def count_tokens(self, *_: Any, **__: Any) -> int:
         """Strands asks before each call, for conversation managers that are not used here."""

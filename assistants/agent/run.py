@@ -9,15 +9,19 @@ from typing import Any, cast
 from django.conf import settings
 from strands import Agent
 from strands.agent.conversation_manager import NullConversationManager
+from strands.types.content import Messages
 from strands.types.exceptions import EventLoopException
 from strands.types.tools import AgentTool
 
+from assistants import formats
 from assistants.agent import history
+from assistants.agent.formatted import formatted
 from assistants.agent.model import OpenAICompatibleModel
 from assistants.agent.parameters import sampling
 from assistants.agent.tools import ClientTool, Toolbox, server_tools
 from assistants.agent.turns import TurnRules
 from assistants.agent.upstream import Upstream, connected
+from assistants.agent.wire import to_transcript
 from assistants.catalogue import AssistantEntry
 from assistants.errors import UpstreamFailed
 from assistants.events import (
@@ -30,6 +34,7 @@ from assistants.events import (
     UnavailableTool,
     Usage,
 )
+from assistants.running import Ending
 from connector import routes
 
 
@@ -59,10 +64,10 @@ async def lifespan() -> AsyncIterator[None]:
             _upstream = None
 
 
-async def run(request: RunRequest) -> AsyncGenerator[Event, None]:
+async def run(request: RunRequest, ending: Ending | None = None) -> AsyncGenerator[Event, None]:
     """The events of a run. Closing the generator cancels the model's call and the running tools.
 
-    Raises UpstreamFailed, before or after the first event, and InvalidMessages before it.
+    Raises UpstreamFailed, before or after the first event, InvalidMessages before it, and what `ending` says.
     """
     # In a task of its own: a caller may wait for each event in another one, and a deadline or tracing context
     # must end where it began. The queue has no bound, so that a cancellation always meets the innermost wait;
@@ -70,6 +75,8 @@ async def run(request: RunRequest) -> AsyncGenerator[Event, None]:
     events: asyncio.Queue[Event | BaseException | None] = asyncio.Queue()
     task = asyncio.create_task(_drive(request, events.put_nowait))
     task.add_done_callback(lambda task: events.put_nowait(None if task.cancelled() else task.exception()))
+    if ending is not None:
+        ending.add_done_callback(lambda ending: events.put_nowait(ending.exception()))
     try:
         while (event := await events.get()) is not None:
             if isinstance(event, BaseException):
@@ -96,10 +103,16 @@ async def _drive(request: RunRequest, emit: Emit) -> None:
 async def _run(request: RunRequest, emit: Emit) -> None:
     unavailable = await _unavailable(request.assistant)
     model = _model(request)
-    await _loop(_agent(request, model, unavailable), model, emit)
+    rules = TurnRules()
+    agent = _agent(request, model, unavailable, rules)
+    past = len(agent.messages)
+    if wanted := formats.wanted(request.parameters.get("response_format")):
+        await formatted(_loop, agent, model, emit, wanted)
+    else:
+        await _loop(agent, model, emit)
     calls = _client_calls(request, model)
     if calls:
-        emit(ClientToolCalls(calls))
+        emit(ClientToolCalls(calls, _hidden(agent.messages[past:], rules, model)))
     emit(Usage(model.prompt_tokens, model.completion_tokens))
     reason = "tool_calls" if calls else model.finish_reason
     emit(Finished(reason, model.rounds, tuple(unavailable.values())))
@@ -148,7 +161,10 @@ def _model(request: RunRequest) -> OpenAICompatibleModel:
 
 
 def _agent(
-    request: RunRequest, model: OpenAICompatibleModel, unavailable: Mapping[int, UnavailableTool]
+    request: RunRequest,
+    model: OpenAICompatibleModel,
+    unavailable: Mapping[int, UnavailableTool],
+    rules: TurnRules,
 ) -> Agent:
     assistant = request.assistant
     agent = Agent(
@@ -160,7 +176,7 @@ def _agent(
         callback_handler=None,
         conversation_manager=NullConversationManager(),
         retry_strategy=None,
-        hooks=[TurnRules()],
+        hooks=[rules],
     )
     agent.tool_registry = Toolbox(_tools(request, unavailable))
     return agent
@@ -189,3 +205,11 @@ def _client_calls(request: RunRequest, model: OpenAICompatibleModel) -> tuple[Cl
         for call in model.calls
         if call.name in names
     )
+
+
+def _hidden(said: Messages, rules: TurnRules, model: OpenAICompatibleModel) -> tuple[Mapping[str, Any], ...]:
+    """What was said in the run, with the results of its last turn; nothing where no tool of ours ran."""
+    results = [rules.results] if rules.results and rules.results["content"] else []
+    if len(said) == 1 and not results:
+        return ()
+    return tuple(to_transcript([*said, *results], model.reasoning_field))

@@ -2,7 +2,14 @@
 
 from typing import Any
 
-from strands.hooks import BeforeToolCallEvent, BeforeToolsEvent, HookProvider, HookRegistry
+from strands.hooks import (
+    AfterToolsEvent,
+    BeforeToolCallEvent,
+    BeforeToolsEvent,
+    HookProvider,
+    HookRegistry,
+)
+from strands.types.content import Message
 
 from assistants.agent.tools import ClientTool
 
@@ -13,11 +20,14 @@ class TurnRules(HookProvider):
     """A caller's tools interrupt the run once our own of the turn ran. Calls beyond the limit are refused."""
 
     def __init__(self) -> None:
+        self.results: Message | None = None
+        """Of the last turn, as far as it was not for the caller to run."""
         self._refused: set[str] = set()
 
     def register_hooks(self, registry: HookRegistry, **_: Any) -> None:
         registry.add_callback(BeforeToolsEvent, self._before_turn)
         registry.add_callback(BeforeToolCallEvent, self._before_call)
+        registry.add_callback(AfterToolsEvent, self._after_turn)
 
     def _before_turn(self, event: BeforeToolsEvent) -> None:
         ids = [block["toolUse"]["toolUseId"] for block in event.message["content"] if "toolUse" in block]
@@ -28,3 +38,6 @@ class TurnRules(HookProvider):
             event.interrupt("client_tool")
         elif event.tool_use["toolUseId"] in self._refused:
             event.cancel_tool = f"Refused: at most {MAX_CALLS_PER_TURN} tools are called in one turn."
+
+    def _after_turn(self, event: AfterToolsEvent) -> None:
+        self.results = event.message

@@ -23,6 +23,22 @@ def to_wire(
     return wire
 
 
+def to_transcript(messages: Iterable[Message], reasoning_field: str) -> list[dict[str, Any]]:
+    """For `history.to_strands` to read again, and no LLM service: a result keeps its images to itself."""
+    transcript: list[dict[str, Any]] = []
+    for message in messages:
+        if message["role"] == "assistant":
+            transcript.append(_assistant(message["content"], reasoning_field))
+        else:
+            transcript.extend(_whole_result(block["toolResult"]) for block in message["content"])
+    return transcript
+
+
+def _whole_result(result: ToolResult) -> dict[str, Any]:
+    content = [_part(block) for block in result["content"]]
+    return {"role": "tool", "tool_call_id": result["toolUseId"], "content": content}
+
+
 def _assistant(blocks: list[ContentBlock], reasoning_field: str) -> dict[str, Any]:
     """Reasoning goes back in the field that it came in: some models refuse to go on without theirs."""
     message: dict[str, Any] = {"role": "assistant", "content": _joined(blocks) or None}

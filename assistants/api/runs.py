@@ -6,12 +6,15 @@ import django_filters
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, viewsets
+from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apikeys.api.filters import IdFilter, TimeFilter
 from apikeys.api.pagination import HeaderPagination
+from apikeys.audit import Actor
+from assistants import actions
 from assistants.models import Run, RunStatus, ToolCall
 
 
@@ -117,6 +120,17 @@ class RunViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Run]):
     def retrieve(self, request: Request, pk: str) -> Response:
         """One run with its trace."""
         rows: QuerySet[Run] = self.get_queryset().prefetch_related("tool_calls")
-        by_id = pk.isascii() and pk.isdigit()
-        run = get_object_or_404(rows, **({"pk": pk} if by_id else {"run_id": pk}))
-        return Response(TracedRunSerializer(run).data)
+        return Response(TracedRunSerializer(_found(rows, pk)).data)
+
+    @extend_schema(request=None, responses={202: RunSerializer})
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """End a run that is running, and its tool calls. Its caller is told `run_cancelled`."""
+        run = _found(self.get_queryset(), pk)
+        actions.cancel_run(run, by=Actor.of(request))
+        return Response(RunSerializer(run).data, status=202)
+
+
+def _found(rows: QuerySet[Run], pk: str) -> Run:
+    by_id = pk.isascii() and pk.isdigit()
+    return get_object_or_404(rows, **({"pk": pk} if by_id else {"run_id": pk}))

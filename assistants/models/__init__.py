@@ -1,4 +1,6 @@
 from assistants.models.assistants import Alias, Assistant, AssistantQuerySet, AssistantTool, Provider
+from assistants.models.expiring import Attempt, Expiring, HiddenRounds, RunCancellation, alive
+from assistants.models.responses import ResponseEvents, StoredResponse
 from assistants.models.runs import Conversation, Run, RunQuerySet, RunStatus, ToolCall
 
 __all__ = [
@@ -6,10 +8,17 @@ __all__ = [
     "Assistant",
     "AssistantQuerySet",
     "AssistantTool",
+    "Attempt",
     "Conversation",
+    "Expiring",
+    "HiddenRounds",
     "Provider",
+    "ResponseEvents",
     "Run",
+    "RunCancellation",
     "RunQuerySet",
     "RunStatus",
+    "StoredResponse",
     "ToolCall",
+    "alive",
 ]

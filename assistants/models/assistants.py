@@ -18,6 +18,10 @@ class Provider(models.Model):
 
     class Kind(models.TextChoices):
         OPENAI = "openai", "OpenAI-compatible"
+        ANTHROPIC = "anthropic", "Anthropic"
+        BEDROCK = "bedrock", "Amazon Bedrock"
+        GEMINI = "gemini", "Google Gemini"
+        OLLAMA = "ollama", "Ollama"
 
     name = models.CharField(max_length=255, validators=[no_nul])
     kind = models.CharField(max_length=16, choices=Kind.choices, default=Kind.OPENAI)
@@ -63,6 +67,11 @@ class AssistantQuerySet(models.QuerySet["Assistant"]):
 class Assistant(models.Model):
     """What a caller names as `model`: a prompt, an LLM and the tools it may use."""
 
+    class Rendering(models.TextChoices):
+        NONE = "none", "In the extension alone"
+        REASONING = "reasoning", "In reasoning_content too"
+        DETAILS = "details", "In the answer too, folded"
+
     class Selection(models.TextChoices):
         ALL = "all", "The model is given all of its tools"
 
@@ -83,6 +92,17 @@ class Assistant(models.Model):
     model = models.CharField(
         max_length=255, blank=True, validators=[no_nul], help_text="Empty: the provider's default model."
     )
+    fallback_provider = models.ForeignKey(
+        Provider,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="fallback_of",
+        help_text="Asked where the provider fails before it answers.",
+    )
+    fallback_model = models.CharField(
+        max_length=255, blank=True, validators=[no_nul], help_text="Empty: its provider's default model."
+    )
     parameters = models.JSONField(default=dict, blank=True)
     max_rounds = models.PositiveSmallIntegerField(
         default=10, validators=[MinValueValidator(1), MaxValueValidator(50)]
@@ -101,6 +121,12 @@ class Assistant(models.Model):
     )
     store_bodies = models.BooleanField(
         default=False, help_text="Keep what is said: answers, and the arguments and results of tool calls."
+    )
+    rendering = models.CharField(
+        max_length=16,
+        choices=Rendering.choices,
+        default=Rendering.NONE,
+        help_text="Where callers are shown the calls of its tools, unless a request says otherwise.",
     )
     is_enabled = models.BooleanField("enabled", default=True)
     tools = models.ManyToManyField(MCPTool, through="AssistantTool", related_name="assistants", blank=True)

@@ -9,12 +9,13 @@ from django.utils import timezone
 
 from apikeys.models import ApiKey
 from assistants.models.assistants import Assistant
+from tools.encryption import EncryptedJSONField
 from tools.models import MCPTool
 
 _SLACK_S = 60
 
 
-def _outlived(to: type[models.Model], on_delete: Any, **options: Any) -> Any:
+def outlived(to: type[models.Model], on_delete: Any, **options: Any) -> Any:
     """A relation that the database does not enforce: a run may be written after its key or assistant went."""
     return models.ForeignKey(to, on_delete=on_delete, db_constraint=False, **options)
 
@@ -22,11 +23,14 @@ def _outlived(to: type[models.Model], on_delete: Any, **options: Any) -> Any:
 class Conversation(models.Model):
     """A session: runs of one key that belong together, by the id that the caller gave."""
 
-    api_key = _outlived(ApiKey, models.CASCADE, related_name="+", db_index=False)
-    assistant = _outlived(Assistant, models.SET_NULL, null=True, related_name="+")
+    api_key = outlived(ApiKey, models.CASCADE, related_name="+", db_index=False)
+    assistant = outlived(Assistant, models.SET_NULL, null=True, related_name="+")
     external_id = models.CharField(max_length=255)
     created_at = models.DateTimeField()
     last_run_at = models.DateTimeField(db_index=True)
+    messages = EncryptedJSONField(null=True)
+    """What was said, as OpenAI chat messages, where the caller asked for it to be kept."""
+    messages_expire_at = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name = "session"
@@ -58,10 +62,10 @@ class Run(models.Model):
 
     run_id = models.CharField(max_length=64)
     request_id = models.CharField(max_length=128)
-    api_key = _outlived(ApiKey, models.SET_NULL, null=True, related_name="+")
+    api_key = outlived(ApiKey, models.SET_NULL, null=True, related_name="+")
     api_key_name = models.CharField(max_length=255)
     key_prefix = models.CharField(max_length=32)
-    assistant = _outlived(Assistant, models.SET_NULL, null=True, related_name="+")
+    assistant = outlived(Assistant, models.SET_NULL, null=True, related_name="+")
     assistant_slug = models.CharField(max_length=63)
     conversation = models.ForeignKey(Conversation, on_delete=models.SET_NULL, null=True, related_name="runs")
     model = models.CharField(max_length=255)
@@ -109,7 +113,7 @@ class ToolCall(models.Model):
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="tool_calls")
     position = models.PositiveSmallIntegerField()
-    mcp_tool = _outlived(MCPTool, models.SET_NULL, null=True, related_name="+")
+    mcp_tool = outlived(MCPTool, models.SET_NULL, null=True, related_name="+")
     server = models.CharField(max_length=255)
     function = models.CharField(max_length=255)
     status = models.CharField(max_length=16, choices=Status.choices)

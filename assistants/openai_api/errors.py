@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from rest_framework.exceptions import APIException
 
 from apikeys.errors import DatabaseUnavailable, InvalidApiKey, InvalidRequest, LimitReached
-from assistants.errors import UpstreamFailed
+from assistants.errors import RequestInterrupted, RunCancelled, UpstreamFailed
 from assistants.openai_api.responses import json_response
 
 logger = logging.getLogger(__name__)
@@ -103,6 +103,8 @@ def _headers(error: APIException) -> dict[str, str]:
             return {"www-authenticate": "Bearer"}
         case LimitReached():
             return dict(error.headers)
+        case RequestInterrupted() | RunCancelled():
+            return {"x-should-retry": "false"}
         case MethodNotAllowed():
             return {"allow": error.allowed}
         case UpstreamFailed(retry_after=float() | int() as seconds):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from assistants.openai_api.errors import InvalidRequest
+from apikeys.errors import InvalidRequest
 from assistants.openai_api.messages import AssistantMessage, Message, ToolMessage
 
 MOST_MESSAGES = 2_000

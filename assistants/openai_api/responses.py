@@ -25,10 +25,10 @@ class EventStream(StreamingHttpResponse):
         super().__init__(events, content_type="text/event-stream")
         self.headers["cache-control"] = "no-store"
         self.headers["x-accel-buffering"] = "no"  # nginx would hold the events back
-        self._events = events
+        self.events = events
 
     def __aiter__(self) -> AsyncGenerator[bytes, None]:
-        return self._events
+        return self.events
 
 
 async def event_stream(events: AsyncGenerator[bytes, None]) -> EventStream:

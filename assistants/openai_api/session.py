@@ -1,16 +1,23 @@
 """Which session a request belongs to: the caller's own name for the runs that belong together."""
 
 import re
+from typing import Any, Protocol
 
 from django.http import HttpRequest
 
 from apikeys.errors import InvalidRequest
-from assistants.openai_api.wire import ChatCompletionRequest
 
 _NAME = re.compile(r"[!-~]{1,255}")
 
 
-def session_id(request: HttpRequest, asked: ChatCompletionRequest) -> str | None:
+class Asked(Protocol):
+    """What a request's body may say of it."""
+
+    session_id: str | None
+    metadata: dict[str, Any] | None
+
+
+def session_id(request: HttpRequest, asked: Asked) -> str | None:
     """From X-Session-Id, else `session_id`, else `metadata.session_id`. Raises InvalidRequest."""
     given = {
         "x-session-id": request.META.get("HTTP_X_SESSION_ID"),

@@ -3,11 +3,13 @@
 from django.urls import path, re_path
 
 from assistants.openai_api import views
+from assistants.openai_api.responses_api.urls import urlpatterns as responses_urlpatterns
 
 door_urlpatterns = [
     path("chat/completions", views.ChatCompletionViewSet.as_view({"post": "create"})),
     path("models", views.ModelViewSet.as_view({"get": "list"})),
     path("models/<path:model>", views.ModelViewSet.as_view({"get": "retrieve"})),
+    *responses_urlpatterns,
 ]
 unknown_urlpattern = re_path("", views.unknown_url)
 

@@ -7,14 +7,16 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from assistants import catalogue
+from apikeys.errors import InvalidRequest
+from assistants import catalogue, hidden_rounds, images
 from assistants.agent import RunRequest
 from assistants.catalogue import AssistantEntry
 from assistants.events import Event
-from assistants.openai_api import body, errors, history, schema, wire
+from assistants.openai_api import body, errors, history, response_format, schema, wire
 from assistants.openai_api.limited import limited
+from assistants.openai_api.once import once
 from assistants.openai_api.render import Chunks, Completion
-from assistants.openai_api.responses import event_stream, json_response
+from assistants.openai_api.responses import EventStream, event_stream, json_response
 from assistants.openai_api.session import session_id
 from assistants.openai_api.stream import stream
 from assistants.openai_api.viewset import OpenAIViewSet
@@ -28,15 +30,18 @@ class ChatCompletionViewSet(OpenAIViewSet):
         content = body.read(request)
         asked = wire.validate(content)
         history.check(asked.messages)
+        response_format.check(asked.response_format)
         assistant = await catalogue.find(asked.model, self.principal)
-        run_request = _run_request(asked, content["messages"], assistant)
+        messages = await images.fetched(content["messages"])
+        messages = await hidden_rounds.restored(messages, self.principal, assistant)
+        run_request = _run_request(asked, messages, assistant)
         origin = Origin(self.principal, request.headers.get("x-request-id", ""), session_id(request, asked))
         run = limited(recorded(run_request, origin), self.principal)
-        if not asked.stream:
-            return await _completion(run, Completion(asked.model, origin.ids))
-        include_usage = bool(asked.stream_options and asked.stream_options.include_usage)
-        chunks = Chunks(asked.model, include_usage=include_usage, about=origin.ids)
-        return await event_stream(stream(run, chunks, heartbeat_s=settings.STREAM_HEARTBEAT_S))
+        if run_request.client_tools:
+            run = hidden_rounds.keeping(run, self.principal, assistant)
+        if attempt := once(request, content, self.principal, assistant):
+            return await attempt.answered(lambda: _answer(asked, attempt.watched(run), origin))
+        return await _answer(asked, run, origin)
 
 
 class ModelViewSet(OpenAIViewSet):
@@ -56,6 +61,16 @@ async def unknown_url(_: HttpRequest, **__: str) -> HttpResponse:
     return errors.response(errors.UnknownURL())
 
 
+async def _answer(
+    asked: ChatCompletionRequest, run: AsyncGenerator[Event, None], origin: Origin
+) -> HttpResponse | EventStream:
+    if not asked.stream:
+        return await _completion(run, Completion(asked.model, origin.ids))
+    include_usage = bool(asked.stream_options and asked.stream_options.include_usage)
+    chunks = Chunks(asked.model, include_usage=include_usage, about=origin.ids)
+    return await event_stream(stream(run, chunks, heartbeat_s=settings.STREAM_HEARTBEAT_S))
+
+
 async def _completion(run: AsyncGenerator[Event, None], completion: Completion) -> HttpResponse:
     try:
         async with aclosing(run) as events:
@@ -67,7 +82,7 @@ async def _completion(run: AsyncGenerator[Event, None], completion: Completion) 
 
 
 def _run_request(
-    asked: ChatCompletionRequest, messages: Sequence[dict[str, Any]], assistant: AssistantEntry
+    asked: ChatCompletionRequest, messages: Sequence[Mapping[str, Any]], assistant: AssistantEntry
 ) -> RunRequest:
     """`messages` as they were sent: what `asked` holds of them is only their validated part."""
     definitions = asked.tool_definitions
@@ -92,12 +107,12 @@ def _check_names(
         if name in names:
             message = f"There is already a tool with the name '{name}': choose another."
             param = f"tools[{index}].function.name"
-            raise errors.InvalidRequest(message, param=param, code="tool_name_conflict")
+            raise InvalidRequest(message, param=param, code="tool_name_conflict")
         names.add(name)
     if isinstance(asked.tool_choice, NamedChoice) and asked.tool_choice.function.name not in names:
         message = "The tool of 'tool_choice' is neither among 'tools' nor one of the assistant's."
         param = "tool_choice.function.name"
-        raise errors.InvalidRequest(message, param=param, code="invalid_value")
+        raise InvalidRequest(message, param=param, code="invalid_value")
 
 
 def _model(entry: AssistantEntry) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
-from assistants.openai_api.errors import InvalidRequest
+from apikeys.errors import InvalidRequest
 from assistants.openai_api.messages import ByShape, Message, Text, Wire
 
 MOST_TOOLS = 128
@@ -134,7 +134,7 @@ def validate(body: Mapping[str, Any]) -> ChatCompletionRequest:
     try:
         request = ChatCompletionRequest.model_validate(body)
     except ValidationError as error:
-        raise _invalid(error.errors(include_url=False, include_input=False)[0], body) from None
+        raise invalid(error.errors(include_url=False, include_input=False)[0], body) from None
     for param, reason in _unsupported(request):
         raise InvalidRequest(reason, param=param, code="unsupported_parameter")
     _check_tools(request.tools or [])
@@ -170,24 +170,26 @@ def _check_tool(tool: Tool, place: str) -> None:
     if tool.function is None:
         message = f"'{place}.function' is required."
         raise InvalidRequest(message, param=f"{place}.function", code="missing_required_parameter")
-    for reference in _references(tool.function.parameters):
+    for reference in references(tool.function.parameters):
         if not reference.startswith("#"):
             message = "A schema may refer only to its own parts, by '#/...': nothing else is fetched."
             raise InvalidRequest(message, param=f"{place}.function.parameters", code="invalid_tool_schema")
 
 
-def _references(schema: Any) -> Iterator[str]:
+def references(schema: Any) -> Iterator[str]:
+    """The `$ref`s anywhere in a JSON schema."""
     if isinstance(schema, list):
         for item in schema:
-            yield from _references(item)
+            yield from references(item)
     elif isinstance(schema, dict):
         if isinstance(reference := schema.get("$ref"), str):
             yield reference
         for item in schema.values():
-            yield from _references(item)
+            yield from references(item)
 
 
-def _invalid(error: ErrorDetails, body: Mapping[str, Any]) -> InvalidRequest:
+def invalid(error: ErrorDetails, body: Mapping[str, Any]) -> InvalidRequest:
+    """What Pydantic found wrong with `body`, in the caller's terms."""
     param = _param(error, body)
     code = _CODES.get(error["type"], "invalid_type" if error["type"].endswith("_type") else "invalid_value")
     return InvalidRequest(f"Invalid '{param}': {error['msg']}.", param=param, code=code)
@@ -203,6 +205,5 @@ def _param(error: ErrorDetails, body: Mapping[str, Any]) -> str:
             path, value = f"{path}[{step}]", value[step]
         elif isinstance(value, dict) and step in (*value, missing):
             path, value = f"{path}.{step}" if path else str(step), value.get(str(step))
-    if error["type"].startswith("union_tag"):
-        path += "." + error["ctx"]["discriminator"].strip("'")
-    return path
+    discriminator = error.get("ctx", {}).get("discriminator", "").strip("'")
+    return f"{path}.{discriminator}" if discriminator.isidentifier() else path

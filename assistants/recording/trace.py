@@ -13,6 +13,7 @@ from rest_framework.exceptions import APIException
 from apikeys import limits
 from apikeys.background import BatchWriter
 from apikeys.database import in_thread
+from assistants import running
 from assistants.agent import RunRequest, run
 from assistants.events import Event, Finished, TextDelta, ToolFinished, ToolStarted, Usage
 from assistants.models import RunStatus, ToolCall
@@ -31,12 +32,14 @@ async def recorded(request: RunRequest, origin: Origin) -> AsyncGenerator[Event,
     writer.add(trace.record)
     status, error = RunStatus.CANCELLED, ""
     try:
-        async with aclosing(run(request)) as events:
-            async for event in events:
-                trace.add(event)
-                yield event
+        with running.listed(origin.run_id, origin.principal.id) as ending:
+            async with aclosing(run(request, ending)) as events:
+                async for event in events:
+                    trace.add(event)
+                    yield event
     except Exception as failure:
-        status, error = RunStatus.FAILED, _code(failure)
+        status = RunStatus.CANCELLED if ending.done() else RunStatus.FAILED
+        error = _code(failure)
         raise
     finally:
         record = trace.ended(status, error)

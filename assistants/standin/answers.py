@@ -1,9 +1,9 @@
-"""What the stand-in says: tool calls where the words of the user fit a tool, else a plain answer."""
+"""What the stand-in says: tool calls where the words of the user fit a tool, else an answer."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from assistants.standin import picking
+from assistants.standin import picking, structured
 from assistants.standin.wire import Answer
 
 NOTICE = (
@@ -17,14 +17,14 @@ _QUOTED = 16_000  # characters of a tool's result that are repeated
 def answer(body: dict[str, Any]) -> Answer:
     """`body` is a chat completion request with at least one message."""
     messages = [message for message in body["messages"] if isinstance(message, dict)]
-    if results := _results(messages):
-        return Answer("\n\n".join([*results, *_unavailable(messages), f"({NOTICE})"]))
-    said = _last_said(messages)
-    tools = _functions(body)
-    if calls := picking.calls(
-        said, tools, body.get("tool_choice"), body.get("parallel_tool_calls") is not False
-    ):
+    results, said, tools = _results(messages), _last_said(messages), _functions(body)
+    parallel = body.get("parallel_tool_calls") is not False
+    if not results and (calls := picking.calls(said, tools, body.get("tool_choice"), parallel)):
         return Answer(calls=calls)
+    if (text := structured.answer(body.get("response_format"), "\n".join(results) or said)) is not None:
+        return Answer(text)
+    if results:
+        return Answer("\n\n".join([*results, *_unavailable(messages), f"({NOTICE})"]))
     return Answer("\n\n".join([NOTICE, _no_match(said, tools), *_unavailable(messages)]))
 
 

@@ -28,7 +28,7 @@ class Value(NamedTuple):
 
 
 def fill(schema: Schema, said: str, *, invent: bool = False) -> Filled | None:
-    """None where `said` does not tell a required argument. `invent` puts an empty value there instead."""
+    """None where `said` does not tell a required argument. `invent` puts `said` itself there, or 0 and such."""
     return _Filler(schema, Pieces.of(said), invent).fill(schema)
 
 
@@ -73,7 +73,13 @@ class _Filler:
             return None
         if "default" in schema:
             return Value(copy.deepcopy(schema["default"]), sure=False)
-        return Value(_empty(schema), sure=False) if self.invent else None
+        return Value(self._invented(schema), sure=False) if self.invent else None
+
+    def _invented(self, schema: Schema) -> Any:
+        if options := _options(schema):
+            return options[0]
+        values = {"integer": 0, "number": 0, "boolean": False, "array": [], "object": {}}
+        return values.get(_type(schema), self.pieces.text)
 
     def _plain(self, schema: Schema) -> Schema:
         """Follows local references and takes the first alternative that is not null."""
@@ -180,9 +186,3 @@ def _is_zone(name: str, schema: Schema) -> bool:
 
 def _is_clock(name: str, schema: Schema) -> bool:
     return name.lower() == "time" or "hh:mm" in str(schema.get("description", "")).lower()
-
-
-def _empty(schema: Schema) -> Any:
-    if options := _options(schema):
-        return options[0]
-    return {"integer": 0, "number": 0, "boolean": False, "array": [], "object": {}}.get(_type(schema), "")

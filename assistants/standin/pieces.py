@@ -19,6 +19,7 @@ _SHAPES = {
     "path": re.compile(r"(?<!\S)(?:~|\.{0,2})/[^\s\"']+"),
 }
 _SHAPES["url"] = _SHAPES["uri"]
+_SHAPES["location"] = _SHAPES["city"] = re.compile(r"(?<=\b[Ii]n )[A-Z]\w+(?:,? [A-Z]\w+)*")
 
 
 @dataclass(slots=True)
@@ -75,7 +76,7 @@ class Pieces:
         return self._places[0].zone if self._places else None
 
     def shaped(self, shape: str) -> str | None:
-        """The first address, date or path, where `shape` is the name of one."""
+        """The first address, date, path or place, where `shape` is the name of one."""
         match = _SHAPES[shape].search(self.text) if shape in _SHAPES else None
         return match[0] if match else None
 

@@ -7,7 +7,6 @@ from typing import Any, Self
 
 from mcp import ClientSession, MCPError
 from mcp.client.subscriptions import SubscriptionLost, listen
-from mcp.shared.subscriptions import ToolsListChanged
 from mcp.types import (
     CONNECTION_CLOSED,
     METHOD_NOT_FOUND,
@@ -196,6 +195,5 @@ class Session:
         ) as subscription:
             self.tools_changed.set()  # nobody listened until now
             self.offers_changed.set()
-            async for event in subscription:
-                concerned = self.tools_changed if isinstance(event, ToolsListChanged) else self.offers_changed
-                concerned.set()
+            async for _ in subscription:
+                pass  # `_notice` has heard of it: the SDK tells what comes to either

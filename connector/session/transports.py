@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from connector.lines import Oversized
 from connector.noise import Noise
+from connector.session.authorization import Authorization
 from connector.session.guarded import GuardedTransport
 from connector.session.limits import OUTPUT_TOO_LARGE, TOO_LARGE_TEXT, CappedTransport
 from connector.stdio import ServerStuck, StdioProcess
@@ -95,28 +96,33 @@ async def _pump_out(process: StdioProcess, outgoing: Any) -> None:
 
 
 @asynccontextmanager
-async def http_streams(url: str, headers: Mapping[str, str], *, limit: int) -> AsyncIterator[Streams]:
+async def http_streams(
+    url: str, headers: Mapping[str, str], *, limit: int, auth: Authorization
+) -> AsyncIterator[Streams]:
     async with (
-        _http_client(headers, limit=limit) as client,
+        _http_client(headers, limit, auth) as client,
         streamable_http_client(url, http_client=client, max_sse_event_size=limit + SLACK) as streams,
     ):
         yield streams
 
 
 @asynccontextmanager
-async def sse_streams(url: str, headers: Mapping[str, str], *, limit: int) -> AsyncIterator[Streams]:
+async def sse_streams(
+    url: str, headers: Mapping[str, str], *, limit: int, auth: Authorization
+) -> AsyncIterator[Streams]:
     _raise_sse_limit(limit)
 
     def client_factory(headers: Any = None, timeout: Any = None, auth: Any = None) -> httpx2.AsyncClient:
-        return _http_client(headers or {}, limit=limit)
+        return _http_client(headers or {}, limit, auth)
 
-    async with sse.sse_client(url, dict(headers), httpx_client_factory=client_factory) as streams:
+    async with sse.sse_client(url, dict(headers), httpx_client_factory=client_factory, auth=auth) as streams:
         yield streams
 
 
-def _http_client(headers: Mapping[str, str], *, limit: int) -> httpx2.AsyncClient:
+def _http_client(headers: Mapping[str, str], limit: int, auth: Authorization) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(
         headers=dict(headers),
+        auth=auth,
         timeout=httpx2.Timeout(CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
         transport=CappedTransport(GuardedTransport(httpx2.AsyncHTTPTransport()), limit),
     )

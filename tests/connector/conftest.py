@@ -18,6 +18,7 @@ from connector import calls, sweep
 from connector.models import Instance
 from connector.supervisor import Supervisor
 from connector.timings import Timings
+from tests.connector.remote import RemoteServer
 from tools import actions
 from tools.models import MCPTool, Status
 
@@ -119,6 +120,20 @@ async def caller() -> AsyncIterator[Callable[..., Awaitable[Any]]]:
 
     async with feed.listening(), calls.lifespan():
         yield call
+
+
+@pytest.fixture
+def start_remote() -> Iterator[Callable[..., RemoteServer]]:
+    """A running RemoteServer, with what its constructor takes."""
+    started: list[RemoteServer] = []
+
+    def start(*arguments: str, **options: str) -> RemoteServer:
+        started.append(RemoteServer(*arguments, **options))
+        return started[-1].start()
+
+    yield start
+    for server in started:
+        server.kill()
 
 
 def environment() -> dict[str, str]:

@@ -1,20 +1,22 @@
-"""Remote MCP servers in processes of their own, for a test."""
+"""Remote MCP servers in processes of their own. See the fixture `start_remote`."""
 
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
-from tests.connector.conftest import SERVERS
 from tests.ports import listed_port
+
+SERVERS = Path(__file__).resolve().parent.parent / "servers"
 
 
 class RemoteServer:
     """`program` of tests/servers, given `arguments` and a port."""
 
-    def __init__(self, program: str, *arguments: str, path: str = "/mcp") -> None:
+    def __init__(self, program: str, *arguments: str, path: str = "/mcp", scheme: str = "http") -> None:
         self.port = listed_port()
-        self.url = f"http://127.0.0.1:{self.port}{path}"
+        self.url = f"{scheme}://127.0.0.1:{self.port}{path}"
         self._command = [sys.executable, str(SERVERS / program), *arguments, str(self.port)]
         self.process: subprocess.Popen[bytes] | None = None
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from connector import guard
+from connector import guard, sweep
 from connector.host import start_time
 
-MARK = "1-1-test/1.0"
+MARK = f"{sweep.new_owner()}/1.0"  # of an owner that lives: others on this machine sweep too
 UNCONFINED = "0:0:0:"
 TREE = """
 import signal, subprocess, sys, time
@@ -26,10 +26,10 @@ time.sleep(60)
 
 
 class Guarded:
-    def __init__(self, *command: str) -> None:
+    def __init__(self, *command: str, confinement: str = UNCONFINED) -> None:
         self.control, theirs = socket.socketpair()
         self.control.settimeout(5)
-        arguments = [str(theirs.fileno()), str(os.getpid()), "30", MARK, UNCONFINED, *command]
+        arguments = [str(theirs.fileno()), str(os.getpid()), "30", MARK, confinement, *command]
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-S", guard.__file__, *arguments],
             pass_fds=[theirs.fileno()],
@@ -55,8 +55,8 @@ class Guarded:
 def guarded() -> Iterator[Callable[..., Guarded]]:
     started: list[Guarded] = []
 
-    def start(*command: str) -> Guarded:
-        started.append(Guarded(*command))
+    def start(*command: str, **options: str) -> Guarded:
+        started.append(Guarded(*command, **options))
         return started[-1]
 
     yield start
@@ -117,6 +117,15 @@ def test_a_tree_ends_at_once_when_the_lease_was_not_renewed(guarded: Callable[..
 
 def test_the_server_itself_dies_with_its_guard(guarded: Callable[..., Guarded]) -> None:
     one = guarded("sleep", "60")
+    pid = int(one.hear().removeprefix("pid "))
+    one.process.kill()
+    assert all_gone([pid], within_s=0.5)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may switch users")
+def test_so_does_another_users_server(guarded: Callable[..., Guarded]) -> None:
+    """The kernel forgets the tie between the two when the user changes: it is made afterwards."""
+    one = guarded("sleep", "60", confinement="0:0:0:nobody")
     pid = int(one.hear().removeprefix("pid "))
     one.process.kill()
     assert all_gone([pid], within_s=0.5)

@@ -1,5 +1,6 @@
 """What a server may use: beyond it the server dies with all that it started, and nobody else."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -41,9 +42,10 @@ async def test_memory_is_counted_over_the_whole_tree(
     others = (await servers.instance(bystander)).pid
     first = (await servers.instance(server)).pid
     assert (await caller(server, "feed", mib=80)).content[0]["text"] == "full"
-    with pytest.raises(CallFailed):  # it is killed while this one is under way, or before
-        await caller(server, "feed", mib=80)
+    more = asyncio.create_task(caller(server, "feed", mib=80))
+    with pytest.raises(CallFailed):
         await caller(server, "sleep", s=30, timeout_s=30)
+    await asyncio.gather(more, return_exceptions=True)  # it is killed while this one is under way, or after
 
     async def ended() -> bool:
         return await last_exit(servers, server) == "out_of_memory"
@@ -75,9 +77,10 @@ async def test_a_server_with_too_many_processes_is_killed(
     server = await servers.running(args=GREEDY)
     await caller(server, "breed", count=15)
     assert processes_of(server) == 16
+    more = asyncio.create_task(caller(server, "breed", count=10))
     with pytest.raises(CallFailed) as failed:
-        await caller(server, "breed", count=10)
         await caller(server, "sleep", s=30, timeout_s=30)
+    await asyncio.gather(more, return_exceptions=True)
     assert failed.value.code == "server_restarting"
 
     async def ended() -> bool:

@@ -1,4 +1,4 @@
-"""Servers that speak oddly, as far as the protocol lets one: faults I13 to I15, and calls that are repeated."""
+"""Servers that speak oddly: faults I13 to I15, and calls that are repeated."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ async def failure(call: Any) -> CallFailed:
     return failed.value
 
 
-# --- I13: versions ---------------------------------------------------------------------------------------------
+# --- I13: versions -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("version", ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"])
@@ -71,7 +71,7 @@ async def test_an_unknown_version_is_an_error_that_is_not_tried_again_and_again(
     assert (instance.restarts, instance.phase) == (1, Phase.BACKOFF)
 
 
-# --- I14: messages ---------------------------------------------------------------------------------------------
+# --- I14: messages -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ async def test_a_tool_that_asks_for_input_back_is_told_that_it_cannot(
     assert "asks for input" in result.content[0]["text"]
 
 
-# --- I15: requests to us ---------------------------------------------------------------------------------------
+# --- I15: requests to us -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ async def test_a_flood_of_requests_is_mostly_not_answered_and_calls_go_on(
     assert 0 < len(answers) <= 50 * (int(seconds) + 2)
 
 
-# --- calls that are repeated -----------------------------------------------------------------------------------
+# --- calls that are repeated -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("function", ["look", "set"])

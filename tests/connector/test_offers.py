@@ -1,6 +1,5 @@
 """Resources, templates and prompts: listed, followed, read. In both eras of the protocol."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,15 +7,8 @@ import pytest
 from connector import calls
 from connector.errors import CallFailed
 from tests.connector.conftest import SERVERS, orm, wait_for
-from tests.connector.remote import RemoteServer
+from tools import actions
 from tools.models import MCPTool, Offer, Status, ToolFunction
-
-
-@pytest.fixture
-def remote() -> Iterator[RemoteServer]:
-    server = RemoteServer("rich.py", "streamable-http")
-    yield server.start()
-    server.kill()
 
 
 @pytest.fixture
@@ -35,7 +27,7 @@ async def rich(request: Any, servers: Any, supervise: Any) -> MCPTool:
         request.getfixturevalue("older_era")
     supervise()
     if request.param == "streamable_http":
-        url = request.getfixturevalue("remote").url
+        url = request.getfixturevalue("start_remote")("rich.py", "streamable-http").url
         server: MCPTool = await servers.running(connection_type="streamable_http", url=url)
     else:
         server = await servers.running(args=[str(SERVERS / "rich.py"), "stdio"])
@@ -110,8 +102,6 @@ async def test_a_server_without_any_is_asked_for_none(servers: Any, supervise: A
 
 
 async def test_what_a_server_offers_goes_with_it(rich: MCPTool, servers: Any) -> None:
-    from tools import actions
-
     await servers.act(actions.delete, rich)
     assert not await orm(Offer.objects.filter(server=rich).exists)()
     assert (await servers.row(rich)).status in {Status.RUNNING, Status.STOPPED}

@@ -1,30 +1,26 @@
 """Remote servers that fail in the ways of HTTP: fault I19."""
 
 import asyncio
-from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from connector import calls
 from connector.errors import CallFailed
 from tests.connector.conftest import wait_for
-from tests.connector.remote import RemoteServer
 from tools.models import MCPTool, Status
 
 
 @pytest.fixture
-def remote() -> Iterator[RemoteServer]:
-    server = RemoteServer("web.py")
-    yield server.start()
-    server.kill()
-
-
-@pytest.fixture
-async def server(remote: RemoteServer, servers: Any, supervise: Any, monkeypatch: Any) -> MCPTool:
+async def server(start_remote: Any, servers: Any, supervise: Any, monkeypatch: Any) -> MCPTool:
     monkeypatch.setattr("connector.states.BACKOFF_CAP_S", 0.3)
     supervise()
-    row: MCPTool = await servers.running(connection_type="streamable_http", url=remote.url)
+    row: MCPTool = await servers.running(connection_type="streamable_http", url=start_remote("web.py").url)
     return row
 
 
@@ -32,6 +28,14 @@ async def failure(call: Any) -> CallFailed:
     with pytest.raises(CallFailed) as failed:
         await call
     return failed.value
+
+
+async def outcome(call: Any) -> str:
+    try:
+        result = await call
+    except CallFailed as failed:
+        return f"{failed.code}: {failed.message}"
+    return f"{'error' if result.is_error else 'fine'}: {result.content}"
 
 
 async def test_a_forgotten_session_is_opened_anew_at_once(server: MCPTool, servers: Any, caller: Any) -> None:
@@ -72,14 +76,10 @@ async def test_a_broken_answer_fails_its_call_and_the_server_is_used_again(
     server: MCPTool, servers: Any, caller: Any, way: str
 ) -> None:
     await caller(server, "become", way=way, times=1)
-    try:
-        result = await caller(server, "count", timeout_s=3)
-    except CallFailed as failed:
-        assert failed.code in {"invalid_result", "server_restarting"}
-    else:
-        assert result.is_error
-        assert "canary" not in str(result)
-        assert "Oops" not in str(result)
+    said = await outcome(caller(server, "count", timeout_s=3))
+    assert said.startswith(("error: ", "invalid_result", "server_restarting"))
+    assert "canary" not in said
+    assert "Oops" not in said
 
     async def well() -> bool:
         try:
@@ -109,3 +109,27 @@ async def test_a_server_that_goes_on_failing_is_an_error_with_a_reason(
     assert row.error["class"] == exit_class
     assert "canary" not in str(row.error)
     assert (await failure(calls.call(server.pk, "count", {}, timeout_s=2))).code == "server_unavailable"
+
+
+def expired_certificate(folder: Path) -> Path:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    now = datetime.now(UTC)
+    builder = builder.not_valid_before(now - timedelta(2)).not_valid_after(now - timedelta(1))
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = folder / "certificate.pem"
+    path.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM) + secret)
+    return path
+
+
+async def test_a_certificate_that_has_expired_is_not_accepted(
+    servers: Any, supervise: Any, start_remote: Any, tmp_path: Path
+) -> None:
+    supervise()
+    there = start_remote("web.py", str(expired_certificate(tmp_path)), scheme="https")
+    server = await servers.register(connection_type="streamable_http", url=there.url)
+    row = await servers.wait_until(server, Status.ERROR)
+    assert (row.error["class"], "ConnectError" in row.error_message) == ("unreachable", True)

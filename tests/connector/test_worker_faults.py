@@ -23,7 +23,8 @@ from tests.connector.conftest import OURS, ROOT, environment, of_ours, orm, wait
 from tools.models import MCPTool, Status
 
 NODE = "mcp@faults"
-COMMAND = [sys.executable, "-m", "celery", "-A", "config", "worker", "-P", "threads", "-c", "2", "-Q", "mcp"]
+CELERY = str(Path(sys.executable).with_name("celery"))  # by `-m` it could not start itself anew
+COMMAND = [CELERY, "-A", "config", "worker", "-P", "threads", "-c", "2", "-Q", "mcp"]
 TIMES = {"SUPERVISOR_LEASE_S": "6", "SUPERVISOR_HEARTBEAT_S": "1", "SUPERVISOR_DRAIN_S": "1"}
 Worker = subprocess.Popen[bytes]
 
@@ -63,6 +64,8 @@ async def exit_code(worker: Worker, *, within_s: float) -> int:
 
 
 def shut_down(worker: Worker) -> None:
+    while not app.control.ping(destination=[NODE], timeout=0.5):
+        assert worker.poll() is None
     app.control.shutdown(destination=[NODE])
 
 
@@ -109,14 +112,18 @@ async def test_a_worker_restarted_by_sighup_starts_its_servers_anew(servers: Any
     assert len({process.owner for process in of_ours()}) == 1
 
 
-@pytest.mark.parametrize("sabotage", ["block_the_loop", "end_the_loop"])
+@pytest.mark.parametrize(
+    ("sabotage", "stall_s"),
+    [(["block_the_loop", 60], "2"), (["end_the_loop"], "60")],
+    ids=["blocked", "ended"],
+)
 async def test_a_worker_whose_loop_does_not_turn_ends_and_its_guards_do_the_rest(
-    servers: Any, celery_worker: Any, sabotage: str, capfd: Any
+    servers: Any, celery_worker: Any, sabotage: list[Any], stall_s: str
 ) -> None:
-    worker = celery_worker(SUPERVISOR_STALL_S="2")
+    worker = celery_worker(SUPERVISOR_STALL_S=stall_s)
     await owned(servers, "daemon", "stubborn")
-    arguments = [60] if sabotage == "block_the_loop" else []
-    app.send_task(f"tests.connector.sabotage.{sabotage}", arguments, queue="mcp")
+    task, *arguments = sabotage
+    app.send_task(f"tests.connector.sabotage.{task}", arguments, queue="mcp")
     assert await exit_code(worker, within_s=8) == EXIT_CODE
     await wait_for(lambda: not of_ours(), within_s=2)
 

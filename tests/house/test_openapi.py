@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pytest
 from django.core.management import call_command
 
 from tests.stack import Stack
@@ -18,6 +19,7 @@ def test_the_description_is_valid_and_generated_without_a_warning(tmp_path: obje
     call_command("spectacular", "--validate", "--fail-on-warn", "--file", f"{tmp_path}/schema.yml")
 
 
+@pytest.mark.timeout(600)
 def test_no_request_breaks_the_product_or_its_description(stack: Stack) -> None:
     key = stack.key("schemathesis", can_manage=True)
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{stack.url}/api/schema"]

@@ -9,6 +9,12 @@ broken-tool offers one tool with an impossible definition among good ones
 endless     pages of tools without end
 stubborn    ignores SIGTERM and the end of its input
 daemon      starts a detached grandchild that ignores everything
+slow-start  says nothing for the first 2 s
+garbage     writes half a message, bytes that are no text and an answer to nobody before each answer
+twice       gives each answer twice
+
+FAKE_STARTS and FAKE_CALLS name files: a line with the process id is added to the one by each start, a line of
+JSON with the arguments to the other by each call of a tool.
 """
 
 import json
@@ -24,6 +30,7 @@ from typing import Any
 
 SWITCHES = set(sys.argv[1:])
 OBJECT = {"type": "object"}
+GARBAGE = b'{"jsonrpc": "2.0", "id":\n\xff\xfe\x00\n{"jsonrpc": "2.0", "id": 999999999, "result": {}}\n'
 cancelled: list[Any] = []
 running: dict[Any, threading.Event] = {}
 grown: list[str] = []
@@ -31,10 +38,13 @@ lock = threading.Lock()
 
 
 def send(message: dict[str, Any]) -> None:
+    line = json.dumps({"jsonrpc": "2.0", **message})
     with lock:
         if "noise" in SWITCHES:
             print("a stray line of log")
-        print(json.dumps({"jsonrpc": "2.0", **message}), flush=True)
+        if "garbage" in SWITCHES:
+            sys.stdout.buffer.write(GARBAGE)
+        print(f"{line}\n{line}" if "twice" in SWITCHES else line, flush=True)
 
 
 def tools(params: dict[str, Any]) -> dict[str, Any]:
@@ -71,6 +81,15 @@ def deafen(arguments: dict[str, Any], request_id: Any) -> dict[str, Any]:
     return text("deaf after the next message")
 
 
+def pour(arguments: dict[str, Any], request_id: Any) -> None:
+    """A line without an end."""
+    with lock:
+        while True:
+            sys.stdout.buffer.write(b"x" * 65536)
+            sys.stdout.flush()
+            time.sleep(0.01)
+
+
 TOOLS: dict[str, Callable[[dict[str, Any], Any], dict[str, Any] | None]] = {
     "echo": lambda arguments, _: text(json.dumps(arguments)),
     "sleep": sleep,
@@ -82,6 +101,7 @@ TOOLS: dict[str, Callable[[dict[str, Any], Any], dict[str, Any] | None]] = {
     "grow": grow,
     "grown": lambda *_: text("grown"),
     "deafen": deafen,
+    "pour": pour,
     "fail": lambda *_: {**text("it failed"), "isError": True},
 }
 
@@ -98,6 +118,7 @@ def answer(message: dict[str, Any]) -> None:
     elif method == "tools/list":
         send({"id": request_id, "result": tools(params)})
     elif method == "tools/call":
+        note("FAKE_CALLS", json.dumps(params.get("arguments")))
         result = TOOLS[params["name"]](params.get("arguments") or {}, request_id)
         if result is not None:
             send({"id": request_id, "result": result})
@@ -107,7 +128,15 @@ def answer(message: dict[str, Any]) -> None:
         send({"id": request_id, "error": {"code": -32601, "message": "Method not found"}})
 
 
+def note(variable: str, line: str) -> None:
+    if log := os.environ.get(variable):
+        with Path(log).open("a") as lines:
+            lines.write(f"{line}\n")
+
+
 def misbehave_at_start() -> None:
+    if "slow-start" in SWITCHES:
+        time.sleep(2)
     if "silent-end" in SWITCHES:
         sys.exit(3)
     if "needs-key" in SWITCHES:
@@ -122,9 +151,7 @@ def misbehave_at_start() -> None:
 
 def main() -> None:
     misbehave_at_start()
-    if log := os.environ.get("FAKE_STARTS"):
-        with Path(log).open("a") as starts:
-            starts.write(f"{os.getpid()}\n")
+    note("FAKE_STARTS", str(os.getpid()))
     for line in sys.stdin:
         while "deaf" in SWITCHES:
             time.sleep(1)

@@ -1,4 +1,4 @@
-"""A hand-rolled MCP server over streamable HTTP, of the older era, that can be told to misbehave: `web.py PORT`.
+"""A hand-rolled HTTP server of the older era that can be told to misbehave: `web.py [CERTIFICATE] PORT`.
 
 The tool `become` has the next `times` requests answered in a `way`: a key of WAYS.
 """
@@ -46,7 +46,7 @@ TOOLS = [
 ]
 
 
-async def post(request: Request) -> Response:
+async def post(request: Request) -> Response:  # noqa: PLR0911 - one for each case
     message = await request.json()
     method, session = message["method"], request.headers.get("mcp-session-id")
     if "id" not in message:
@@ -97,4 +97,6 @@ app = Starlette(
 )
 
 if __name__ == "__main__":
-    uvicorn.run(app, port=int(sys.argv[1]), log_level="critical")
+    *certificates, port = sys.argv[1:]
+    secure = {"ssl_certfile": certificates[0]} if certificates else {}
+    uvicorn.run(app, port=int(port), log_level="critical", **secure)

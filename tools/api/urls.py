@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from tools.api.functions import FunctionViewSet
 from tools.api.mcp_tools import MCPToolViewSet
+from tools.api.offers import PromptViewSet, ResourceViewSet
 
 router = SimpleRouter(trailing_slash=False)
 router.register("mcp-tools", MCPToolViewSet, basename="mcp-tool")
@@ -14,6 +15,8 @@ function = FunctionViewSet.as_view({"get": "retrieve", "put": "update", "patch":
 urlpatterns = [
     *router.urls,
     path("mcp-tools/<str:pk>/functions", functions, name="function-list"),
+    path("mcp-tools/<str:pk>/resources", ResourceViewSet.as_view({"get": "list"}), name="resource-list"),
+    path("mcp-tools/<str:pk>/prompts", PromptViewSet.as_view({"get": "list"}), name="prompt-list"),
     # A tool's name may hold slashes.
     re_path(r"^mcp-tools/(?P<pk>[^/.]+)/functions/(?P<name>.+)$", function, name="function-detail"),
 ]

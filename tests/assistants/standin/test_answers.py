@@ -144,6 +144,35 @@ def test_it_calls_something_when_required() -> None:
     assert len(asked("Hello", tool_choice="required")) == 1
 
 
+def test_it_fills_a_place_from_the_words() -> None:
+    weather = function("get_weather", "Get the weather.", location={"type": "string"})
+    called = asked("What is the weather in San Francisco, CA?", tools=[weather])
+    assert called == [("get_weather", {"location": "San Francisco, CA"})]
+
+
+def in_json(said: str, form: dict[str, Any], **request: Any) -> Any:
+    messages = [{"role": "user", "content": said}]
+    return json.loads(answers.answer({"messages": messages, "response_format": form} | request).text)
+
+
+def test_it_answers_by_a_schema() -> None:
+    properties = {"city": {"type": "string"}, "days": {"type": "integer"}, "sunny": {"type": "boolean"}}
+    schema = {"type": "object", "properties": properties, "required": list(properties)}
+    form = {"type": "json_schema", "json_schema": {"name": "forecast", "schema": schema}}
+    assert in_json("Three days in Brno", form) == {"city": "Brno", "days": 0, "sunny": False}
+    assert in_json("Add something", form, tools=TOOLS)["city"] == "Add something"
+
+
+def test_it_answers_in_an_object_with_the_keys_that_are_quoted() -> None:
+    said = "Tell a joke with the keys 'setup' and 'punchline'."
+    assert in_json(said, {"type": "json_object"}) == {"setup": said, "punchline": said}
+
+
+def test_it_answers_in_json_only_where_that_is_asked_for() -> None:
+    messages = [{"role": "user", "content": "Hello"}]
+    assert answers.NOTICE in answers.answer({"messages": messages, "response_format": {"type": "text"}}).text
+
+
 def test_it_answers_with_the_results_since_the_user_last_spoke() -> None:
     calls = [{"id": "c1", "type": "function", "function": {"name": "sums__add", "arguments": "{}"}}]
     messages = [

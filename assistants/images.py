@@ -1,0 +1,112 @@
+"""Images that callers name by their address: fetched once, through the outbound guard, and given as data URLs."""
+
+import asyncio
+import base64
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import aiohttp
+
+from apikeys.errors import InvalidRequest
+from tools.outbound import AddressRefused
+from tools.outbound_http import guarded_connector
+
+MOST_IMAGES = 16
+MOST_BYTES = 10 * 1024 * 1024
+DEADLINE_S = 20.0
+_MOST_REDIRECTS = 3
+_KINDS = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg", b"GIF87a": "gif", b"GIF89a": "gif"}
+
+Messages = Sequence[Mapping[str, Any]]
+
+
+class _Unfit(Exception):
+    """The text is for people."""
+
+
+async def fetched(messages: Messages) -> Messages:
+    """The messages with each http(s) image as a data URL. Raises InvalidRequest, whose `param` names the part."""
+    places = {url: place for place, url in _addresses(messages)}
+    if not places:
+        return messages
+    if len(places) > MOST_IMAGES:
+        raise _invalid("messages", f"At most {MOST_IMAGES} images are fetched for a request.")
+    connector = guarded_connector(limit=MOST_IMAGES)
+    jar = aiohttp.DummyCookieJar()
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=jar, trust_env=False) as session:
+        found = await asyncio.gather(*(_data_url(session, url, place) for url, place in places.items()))
+    return _replaced(messages, dict(zip(places, found, strict=True)))
+
+
+def _addresses(messages: Messages) -> Iterator[tuple[str, str]]:
+    for number, message in enumerate(messages):
+        for index, part in enumerate(_parts(message)):
+            if part.get("type") == "image_url" and _is_address(part["image_url"]["url"]):
+                yield f"messages[{number}].content[{index}].image_url.url", part["image_url"]["url"]
+
+
+def _parts(message: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    content = message.get("content")
+    return content if isinstance(content, list) and message["role"] in {"user", "tool"} else ()
+
+
+def _is_address(url: str) -> bool:
+    return url[:8].lower().startswith(("http://", "https://"))
+
+
+def _replaced(messages: Messages, found: Mapping[str, str]) -> Messages:
+    return [
+        {**message, "content": [_with_data(part, found) for part in parts]}
+        if (parts := _parts(message))
+        else message
+        for message in messages
+    ]
+
+
+def _with_data(part: Mapping[str, Any], found: Mapping[str, str]) -> Mapping[str, Any]:
+    if part.get("type") != "image_url" or part["image_url"]["url"] not in found:
+        return part
+    return {**part, "image_url": {**part["image_url"], "url": found[part["image_url"]["url"]]}}
+
+
+async def _data_url(session: aiohttp.ClientSession, url: str, place: str) -> str:
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            data = await _fetch(session, url)
+            return f"data:image/{_kind(data)};base64,{base64.b64encode(data).decode()}"
+    except _Unfit as problem:
+        raise _invalid(place, str(problem)) from None
+    except aiohttp.ClientConnectorError as error:
+        refusal = error.os_error
+        message = str(refusal) if isinstance(refusal, AddressRefused) else "The image's host does not answer."
+        raise _invalid(place, message) from error
+    except TimeoutError as error:
+        raise _invalid(place, f"The image was not there within {DEADLINE_S:g} s.") from error
+    except (aiohttp.ClientError, ValueError) as error:
+        raise _invalid(place, "The image cannot be fetched.") from error
+
+
+async def _fetch(session: aiohttp.ClientSession, url: str) -> bytes:
+    async with session.get(url, headers={"Accept": "image/*"}, max_redirects=_MOST_REDIRECTS) as response:
+        if response.status != 200:
+            raise _Unfit(f"The image's host answered with status {response.status}.")
+        data = bytearray()
+        async for chunk in response.content.iter_chunked(64 * 1024):
+            data += chunk
+            if len(data) > MOST_BYTES:
+                raise _Unfit(f"The image is over {MOST_BYTES:,} bytes.")
+        return bytes(data)
+
+
+def _kind(data: bytes) -> str:
+    """By its first bytes: what a host says of it may be anything."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp"
+    for start, kind in _KINDS.items():
+        if data.startswith(start):
+            return kind
+    raise _Unfit("There is no png, jpeg, gif or webp image at this address.")
+
+
+def _invalid(param: str, message: str) -> InvalidRequest:
+    return InvalidRequest(f"Invalid '{param}': {message}", param=param, code="invalid_image_url")

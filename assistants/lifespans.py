@@ -1,0 +1,25 @@
+"""What a process needs as long as it runs assistants: a web process, and a worker of background responses."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from apikeys import feed, limits
+from assistants import agent, attempts, recording, running
+from connector import calls
+
+
+@asynccontextmanager
+async def entered() -> AsyncIterator[None]:
+    """Assistants can be run, in this event loop, for as long as the context lasts."""
+    async with AsyncExitStack() as stack:
+        for lifespan in (
+            feed.listening(),
+            limits.lifespan(),
+            calls.lifespan(),
+            recording.lifespan(),
+            attempts.lifespan(),
+            running.lifespan(),
+            agent.lifespan(),
+        ):
+            await stack.enter_async_context(lifespan)
+        yield

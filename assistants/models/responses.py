@@ -1,0 +1,102 @@
+"""What the Responses API keeps, so that any process can go on from it."""
+
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from apikeys.models import ApiKey
+from assistants.models.expiring import Expiring
+from assistants.models.runs import outlived
+from tools.encryption import EncryptedJSONField
+
+
+class StoredResponseQuerySet(models.QuerySet["StoredResponse"]):
+    def of_key(self, api_key_id: int) -> Self:
+        """What a key may see: its own, while they last."""
+        return self.filter(api_key_id=api_key_id, expires_at__gt=timezone.now())
+
+    def expired(self) -> Self:
+        return self.filter(expires_at__lte=timezone.now())
+
+    def waiting(self) -> Self:
+        return self.filter(status=StoredResponse.Status.QUEUED)
+
+    def running(self) -> Self:
+        return self.filter(status=StoredResponse.Status.IN_PROGRESS)
+
+    def lost(self) -> Self:
+        """Those whose worker does not renew its lease any more."""
+        return self.running().filter(lease_until__lte=timezone.now())
+
+
+class StoredResponse(Expiring):
+    """A response and what it answers. Of one in the background, its worker holds the lease."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued"
+        IN_PROGRESS = "in_progress"
+        COMPLETED = "completed"
+        INCOMPLETE = "incomplete"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+
+    response_id = models.CharField(max_length=64, unique=True)
+    api_key = outlived(ApiKey, models.CASCADE, related_name="+", db_index=False)
+    previous_response_id = models.CharField(max_length=64, blank=True)
+    conversation = models.CharField(max_length=255, blank=True)
+    is_background = models.BooleanField(default=False)
+    status = models.CharField(max_length=16, choices=Status.choices)
+    lease_until = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    input = EncryptedJSONField()
+    """The request's items, with ids. Those that it goes on from are not among them."""
+    body = EncryptedJSONField()
+    """The response object, as far as it is; where its status differs, the row's is true."""
+    request = EncryptedJSONField(null=True)
+    """What a worker needs to give the answer: {"body", "request_id", "session_id"}."""
+
+    objects = StoredResponseQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["api_key", "conversation", "id"], name="response_key_conversation"),
+            models.Index(
+                fields=["status"],
+                condition=Q(status__in=["queued", "in_progress"]),
+                name="response_unfinished",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.response_id
+
+    @property
+    def is_over(self) -> bool:
+        return self.status not in {self.Status.QUEUED, self.Status.IN_PROGRESS}
+
+    @property
+    def resource(self) -> dict[str, object]:
+        """The response object, as callers see it."""
+        return {**self.body, "status": self.status}
+
+
+class ResponseEvents(models.Model):
+    """Some of a background response's events, in order, so that a caller can take up its stream again."""
+
+    response = models.ForeignKey(
+        StoredResponse, on_delete=models.CASCADE, related_name="events", db_index=False
+    )
+    first_number = models.PositiveIntegerField()
+    """The `sequence_number` of the first one."""
+    events = EncryptedJSONField()
+
+    class Meta:
+        ordering = ["response_id", "first_number"]
+        constraints = [
+            models.UniqueConstraint(fields=["response", "first_number"], name="responseevents_first_number")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.response_id} from {self.first_number}"

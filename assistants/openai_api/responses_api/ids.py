@@ -1,0 +1,46 @@
+"""The ids of a response and of its items: an item's tells which response it belongs to."""
+
+import re
+import uuid
+from dataclasses import dataclass, field
+
+_ITEM = re.compile(r"[a-z]+_([0-9a-f]{32})[io][0-9a-f]{4,}")
+_PREFIXES = {
+    "message": "msg",
+    "function_call": "fc",
+    "function_call_output": "fco",
+    "mcp_call": "mcp",
+    "mcp_list_tools": "mcpl",
+    "reasoning": "rs",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """Those of one response."""
+
+    token: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @property
+    def response(self) -> str:
+        return f"resp_{self.token}"
+
+    @property
+    def run(self) -> str:
+        return f"run_{self.token}"
+
+    def of_input(self, kind: str, index: int) -> str:
+        return f"{_PREFIXES.get(kind, 'item')}_{self.token}i{index:04x}"
+
+    def of_output(self, kind: str, index: int) -> str:
+        return f"{_PREFIXES[kind]}_{self.token}o{index:04x}"
+
+    @classmethod
+    def of(cls, response_id: str) -> "Ids":
+        return cls(response_id.removeprefix("resp_"))
+
+
+def response_of(item_id: str) -> str | None:
+    """The id of the response that an item of ours belongs to."""
+    match = _ITEM.fullmatch(item_id)
+    return f"resp_{match[1]}" if match else None

@@ -1,0 +1,137 @@
+"""A background response's course as rows: who is at it, what was told of it, how it ended."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import InterfaceError, OperationalError, transaction
+from django.utils import timezone
+
+from apikeys.database import in_thread
+from assistants.models import ResponseEvents, StoredResponse
+
+LEASE_S = 10.0
+_RETRY_S = 1.0
+_UNDER_WAY = {StoredResponse.Status.IN_PROGRESS, StoredResponse.Status.CANCELLED}
+"""While its worker is at it, or has yet to see that it was cancelled."""
+Events = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some events. `ended_as`: the response object, once nothing more will come; {} when it was deleted."""
+
+    events: Sequence[dict[str, Any]]
+    ended_as: Mapping[str, Any] | None
+
+
+@in_thread
+@transaction.atomic
+def open_for(row: StoredResponse, events: Events) -> None:
+    row.save(force_insert=True)
+    _append(row.pk, events)
+
+
+@in_thread
+def page(response_pk: int, *, after: int) -> Page:
+    # The row first: what was told of a response that is over was written with its end.
+    row = StoredResponse.objects.filter(pk=response_pk).first()
+    if row is None:
+        return Page([], {})
+    batches = ResponseEvents.objects.filter(response=row)
+    first = batches.filter(first_number__lte=after + 1).order_by("-first_number").values("first_number")[:1]
+    events = [
+        event
+        for batch in batches.filter(first_number__gte=first)
+        for event in batch.events
+        if event["sequence_number"] > after
+    ]
+    return Page(events, row.resource if row.is_over else None)
+
+
+@in_thread
+def cancel(response_pk: int) -> None:
+    """Its worker sees it when it renews its lease."""
+    rows = StoredResponse.objects.filter(pk=response_pk)
+    (rows.waiting() | rows.running()).update(status=StoredResponse.Status.CANCELLED)
+
+
+# --- the worker's side ---
+
+
+@in_thread
+@transaction.atomic
+def claim(most: int) -> list[StoredResponse]:
+    """Responses that nobody gives yet, the oldest first."""
+    waiting = StoredResponse.objects.waiting().filter(expires_at__gt=timezone.now())
+    rows = list(waiting.select_for_update(skip_locked=True).order_by("pk")[:most])
+    taken = StoredResponse.objects.filter(pk__in=[row.pk for row in rows])
+    taken.update(status=StoredResponse.Status.IN_PROGRESS, lease_until=_lease_end())
+    return rows
+
+
+@in_thread
+def renew(response_pks: Collection[int]) -> set[int]:
+    """Those that are still wanted: neither cancelled, deleted, nor given up for lost."""
+    running = StoredResponse.objects.running().filter(pk__in=response_pks)
+    running.update(lease_until=_lease_end())
+    return set(running.values_list("pk", flat=True))
+
+
+async def append(response_pk: int, events: Events) -> None:
+    await _insistently(lambda: _appended(response_pk, events))
+
+
+async def finish(response_pk: int, body: Mapping[str, Any], events: Events) -> None:
+    """How it ended, unless that was decided already. What is left of one that was cancelled is kept."""
+    await _insistently(lambda: _finished(response_pk, body, events))
+
+
+@in_thread
+@transaction.atomic
+def _appended(response_pk: int, events: Events) -> None:
+    row = StoredResponse.objects.select_for_update().filter(pk=response_pk).first()
+    if row is not None and row.status in _UNDER_WAY:
+        _append(response_pk, events)
+
+
+@in_thread
+@transaction.atomic
+def _finished(response_pk: int, body: Mapping[str, Any], events: Events) -> None:
+    row = StoredResponse.objects.select_for_update().filter(pk=response_pk).first()
+    if row is None or row.status not in _UNDER_WAY:
+        return
+    if row.status == row.Status.IN_PROGRESS:
+        row.status = body["status"]
+    row.body, row.request, row.lease_until = body, None, None
+    row.save(update_fields=["status", "body", "request", "lease_until"])
+    _append(response_pk, events)
+
+
+def _append(response_pk: int, events: Events) -> None:
+    """Over what began at the same number: a write that was given up may have come through."""
+    if events:
+        number = events[0]["sequence_number"]
+        batch = ResponseEvents(response_id=response_pk, first_number=number, events=list(events))
+        ResponseEvents.objects.bulk_create(
+            [batch],
+            update_conflicts=True,
+            unique_fields=["response", "first_number"],
+            update_fields=["events"],
+        )
+
+
+async def _insistently(write: Callable[[], Awaitable[None]]) -> None:
+    """Again while the database is away, for as long as the lease may last."""
+    for _ in range(round(LEASE_S / _RETRY_S)):
+        try:
+            return await write()
+        except (OperationalError, InterfaceError):
+            await asyncio.sleep(_RETRY_S)
+    return await write()
+
+
+def _lease_end() -> Any:
+    return timezone.now() + timedelta(seconds=LEASE_S)

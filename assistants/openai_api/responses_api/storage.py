@@ -1,0 +1,117 @@
+"""Responses as rows: each function is one visit to the database, from an event loop."""
+
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.utils import timezone
+
+from apikeys.database import in_thread
+from assistants.models import StoredResponse
+from assistants.openai_api.responses_api.transcript import Items
+
+log = logging.getLogger(__name__)
+
+MOST_LINKS = 1_000
+_CHAIN = """
+WITH RECURSIVE chain (id, previous, depth) AS (
+    SELECT id, previous_response_id, 1 FROM assistants_storedresponse
+    WHERE response_id = %(response_id)s AND api_key_id = %(api_key_id)s AND expires_at > now()
+  UNION ALL
+    SELECT row.id, row.previous_response_id, chain.depth + 1
+    FROM assistants_storedresponse AS row JOIN chain ON row.response_id = chain.previous
+    WHERE row.api_key_id = %(api_key_id)s AND row.expires_at > now() AND chain.depth < %(most)s
+)
+SELECT row.* FROM assistants_storedresponse AS row JOIN chain USING (id) ORDER BY chain.depth DESC
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A response after those that it goes on from. `is_whole`: none of them is gone."""
+
+    items: Items
+    is_whole: bool
+    is_over: bool = True
+
+
+@in_thread
+def chain(api_key_id: int, response_id: str) -> Chain:
+    asked = {"response_id": response_id, "api_key_id": api_key_id, "most": MOST_LINKS}
+    rows = list(StoredResponse.objects.raw(_CHAIN, asked))
+    if not rows or rows[0].previous_response_id:
+        return Chain([], is_whole=False)
+    return Chain(_items(rows), is_whole=True, is_over=rows[-1].is_over)
+
+
+@in_thread
+def conversation_items(api_key_id: int, conversation: str) -> Items:
+    """Of the latest responses in it, the oldest first; those that are not finished are left out."""
+    rows = StoredResponse.objects.of_key(api_key_id).filter(conversation=conversation).order_by("-id")
+    return _items([row for row in reversed(list(rows[:MOST_LINKS])) if row.is_over])
+
+
+@in_thread
+def items_of(api_key_id: int, response_ids: Collection[str]) -> Items:
+    return _items(StoredResponse.objects.of_key(api_key_id).filter(response_id__in=response_ids))
+
+
+def _items(rows: Iterable[StoredResponse]) -> list[Mapping[str, Any]]:
+    return [item for row in rows for item in (*row.input, *row.body["output"])]
+
+
+def new_row(api_key_id: int, body: Mapping[str, Any], items: Items) -> StoredResponse:
+    """Not saved yet."""
+    return StoredResponse(
+        response_id=body["id"],
+        api_key_id=api_key_id,
+        previous_response_id=body["previous_response_id"] or "",
+        conversation=(body["conversation"] or {}).get("id", ""),
+        is_background=body["background"],
+        status=body["status"],
+        input=list(items),
+        body=body,
+        expires_at=timezone.now() + timedelta(seconds=settings.RESPONSE_TTL_S),
+    )
+
+
+async def keep(row: StoredResponse) -> None:
+    """An answer that cannot be kept is given all the same: running it again would cost more."""
+    try:
+        await _insert(row)
+    except DatabaseError as error:
+        log.error("Response %s could not be stored: %s", row.response_id, type(error).__name__)
+
+
+@in_thread
+def _insert(row: StoredResponse) -> None:
+    row.save(force_insert=True)
+
+
+@in_thread
+def find(api_key_id: int, response_id: str) -> StoredResponse | None:
+    return StoredResponse.objects.of_key(api_key_id).filter(response_id=response_id).first()
+
+
+@in_thread
+def delete(api_key_id: int, response_id: str) -> bool:
+    """Whether there was one. A worker that is at it ends its run."""
+    return bool(StoredResponse.objects.of_key(api_key_id).filter(response_id=response_id).delete()[0])
+
+
+def page(items: Sequence[Mapping[str, Any]], *, after: str | None, limit: int) -> dict[str, Any]:
+    """A list object. `after` is the id of the item before the first one; unknown, there is none."""
+    ids = [item["id"] for item in items]
+    start = (ids.index(after) + 1 if after in ids else len(ids)) if after else 0
+    shown = items[start : start + limit]
+    return {
+        "object": "list",
+        "data": shown,
+        "first_id": shown[0]["id"] if shown else None,
+        "last_id": shown[-1]["id"] if shown else None,
+        "has_more": start + limit < len(items),
+    }

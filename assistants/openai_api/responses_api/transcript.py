@@ -1,0 +1,170 @@
+"""Items as they are stored, and as the chat messages that they stand for."""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from apikeys.errors import InvalidRequest
+from assistants.openai_api.history import MOST_MESSAGES
+from assistants.openai_api.responses_api.ids import Ids
+
+Items = Sequence[Mapping[str, Any]]
+PublicName = Callable[[str, str], str]
+"""Of a server's slug and a function's name, the name that the model knows."""
+
+_SPOKEN_AS = {"assistant": "output_text"}
+_NOT_IN_A_NAME = re.compile(r"[^a-zA-Z0-9_-]")
+
+
+def stored_items(given: str | Sequence[BaseModel], ids: Ids) -> list[dict[str, Any]]:
+    """What a request brought, each with an id; contents as lists of parts."""
+    if isinstance(given, str):
+        given_items: list[dict[str, Any]] = [{"type": "message", "role": "user", "content": given}]
+    else:
+        given_items = [item.model_dump(exclude_none=True) for item in given]
+    return [_stored(item, ids.of_input(item["type"], index)) for index, item in enumerate(given_items)]
+
+
+def _stored(item: dict[str, Any], new_id: str) -> dict[str, Any]:
+    stored = {"id": item.get("id") or new_id, **item}
+    if item["type"] == "message":
+        stored["status"] = "completed"
+        if isinstance(text := item["content"], str):
+            kind = _SPOKEN_AS.get(item["role"], "input_text")
+            stored["content"] = [{"type": kind, "text": text}]
+    return stored
+
+
+def messages(items: Items, public_name: PublicName, *, instructions: str | None) -> list[dict[str, Any]]:
+    """Chat messages, in which each call is followed by its result. Raises InvalidRequest.
+
+    A call without a result is refused: it would be acted on without asking the model.
+    """
+    transcript = _Transcript(_results(items), public_name)
+    if instructions:
+        transcript.messages.append({"role": "developer", "content": instructions})
+    for item in items:
+        transcript.add(item)
+    transcript.require_answered()
+    if not any(message["role"] != "developer" for message in transcript.messages):
+        raise _invalid("There is nothing to answer: bring some input.")
+    if len(transcript.messages) > MOST_MESSAGES:
+        raise _invalid(f"At most {MOST_MESSAGES:,} messages are read.", code="too_many_messages")
+    return transcript.messages
+
+
+def _results(items: Items) -> dict[str, Any]:
+    """The results of the caller's own tools, by call id."""
+    results: dict[str, Any] = {}
+    for item in items:
+        if item["type"] == "function_call_output":
+            if item["call_id"] in results:
+                raise _invalid(f"There are two outputs of the function call {item['call_id']}.")
+            results[item["call_id"]] = item["output"]
+    return results
+
+
+class _Transcript:
+    def __init__(self, results: dict[str, Any], public_name: PublicName) -> None:
+        self.messages: list[dict[str, Any]] = []
+        self._results = results
+        self._public_name = public_name
+        self._calls: list[Mapping[str, Any]] = []  # of one turn, as far as it is known
+        self._answered: set[str] = set()
+
+    def add(self, item: Mapping[str, Any]) -> None:
+        if item["type"] == "function_call":
+            self._calls.append(item)
+            return
+        self._end_turn()
+        if item["type"] == "message":
+            self._say(item)
+        elif item["type"] == "mcp_call":
+            self._call([self._server_call(item)], [_server_result(item)])
+
+    def require_answered(self) -> None:
+        self._end_turn()
+        if unasked := self._results.keys() - self._answered:
+            raise _invalid(f"No tool call found for function call output with call_id {min(unasked)}.")
+
+    def _end_turn(self) -> None:
+        """Calls that stand together were made together."""
+        if not self._calls:
+            return
+        calls, self._calls = self._calls, []
+        for call in calls:
+            if call["call_id"] not in self._results:
+                raise _invalid(f"No tool output found for function call {call['call_id']}.")
+            if call["call_id"] in self._answered:
+                raise _invalid(f"There are two function calls with the call_id {call['call_id']}.")
+            self._answered.add(call["call_id"])
+        self._call(
+            [_tool_call(call["call_id"], call["name"], call["arguments"]) for call in calls],
+            [self._results[call["call_id"]] for call in calls],
+        )
+
+    def _say(self, item: Mapping[str, Any]) -> None:
+        self.messages.append({"role": item["role"], "content": [_part(part) for part in item["content"]]})
+
+    def _call(self, calls: list[dict[str, Any]], results: list[Any]) -> None:
+        """What was said right before belongs to the same turn."""
+        last = self.messages[-1] if self.messages else {}
+        if last.get("role") == "assistant" and "tool_calls" not in last:
+            last["tool_calls"] = calls
+        else:
+            self.messages.append({"role": "assistant", "content": None, "tool_calls": calls})
+        for call, result in zip(calls, results, strict=True):
+            content = result if isinstance(result, str) else [_part(part) for part in result]
+            self.messages.append({"role": "tool", "tool_call_id": call["id"], "content": content})
+
+    def _server_call(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        name = self._public_name(item["server_label"], item["name"])
+        return _tool_call(_call_id(item["id"]), _NOT_IN_A_NAME.sub("_", name)[:64] or "_", item["arguments"])
+
+
+def _tool_call(call_id: str, name: str, arguments: str) -> dict[str, Any]:
+    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def _call_id(item_id: str) -> str:
+    """Nine letters and digits, which every LLM service takes; the same each time, for its prompt cache."""
+    return hashlib.sha256(item_id.encode()).hexdigest()[:9]
+
+
+def _server_result(item: Mapping[str, Any]) -> str:
+    """An answer that never came is told as such: a tool is not called again for it."""
+    return str(item.get("output") or "(The call came to no result.)")
+
+
+def _part(part: Mapping[str, Any]) -> dict[str, Any]:
+    match part["type"]:
+        case "input_image":
+            return {"type": "image_url", "image_url": {"url": part["image_url"]}}
+        case "refusal":
+            return {"type": "refusal", "refusal": part["refusal"]}
+        case _:
+            return {"type": "text", "text": part["text"]}
+
+
+def without_references(items: Items, found: Mapping[str, Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Each reference is replaced by what it refers to. Raises InvalidRequest."""
+    return [_resolved(item, found) for item in items]
+
+
+def _resolved(item: Mapping[str, Any], found: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    if item["type"] != "item_reference":
+        return item
+    if item["id"] not in found:
+        raise _invalid(f"Item with id '{item['id'][:80]}' not found.", code="item_not_found")
+    return found[item["id"]]
+
+
+def referenced(items: Iterable[Mapping[str, Any]]) -> list[str]:
+    return [item["id"] for item in items if item["type"] == "item_reference"]
+
+
+def _invalid(message: str, *, code: str = "invalid_messages") -> InvalidRequest:
+    return InvalidRequest(message, param="input", code=code)

@@ -1,0 +1,12 @@
+from django.urls import path
+
+from assistants.openai_api.responses_api.views import ResponseViewSet, StoredResponseViewSet
+
+_stored = StoredResponseViewSet.as_view
+
+urlpatterns = [
+    path("responses", ResponseViewSet.as_view({"post": "create"})),
+    path("responses/<str:response_id>", _stored({"get": "retrieve", "delete": "destroy"})),
+    path("responses/<str:response_id>/input_items", _stored({"get": "input_items"})),
+    path("responses/<str:response_id>/cancel", _stored({"post": "cancel"})),
+]

@@ -1,0 +1,130 @@
+"""/responses: made, read, cancelled and deleted."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from rest_framework.exceptions import APIException
+
+from apikeys.errors import InvalidRequest
+from assistants.events import Event
+from assistants.models import StoredResponse
+from assistants.openai_api import body, errors
+from assistants.openai_api.once import once
+from assistants.openai_api.responses import EventStream, event_stream, json_response
+from assistants.openai_api.responses_api import background, schema, storage, wire
+from assistants.openai_api.responses_api.ids import Ids
+from assistants.openai_api.responses_api.preparing import Work, prepare
+from assistants.openai_api.responses_api.stream import stream
+from assistants.openai_api.session import session_id
+from assistants.openai_api.viewset import OpenAIViewSet
+
+Run = AsyncGenerator[Event, None]
+
+_LONGEST_PAGE, _PAGE = 100, 20
+
+
+class ResponseNotFound(APIException):
+    """404: there is none of this id, or no longer, or it is another key's."""
+
+    status_code = 404
+    default_code = "response_not_found"
+
+    def __init__(self, response_id: str) -> None:
+        super().__init__(f"Response with id '{response_id[:80]}' not found.")
+
+
+class ResponseViewSet(OpenAIViewSet):
+    @schema.create_response
+    async def create(self, request: HttpRequest) -> HttpResponseBase:
+        content = body.read(request)
+        asked = wire.validate(content)
+        request_id, session = request.headers.get("x-request-id", ""), session_id(request, asked)
+        work = await prepare(asked, self.principal, ids=Ids(), request_id=request_id, session_id=session)
+        make = _enqueued if asked.background else _answered
+        attempt = once(request, content, self.principal, work.run_request.assistant)
+        if attempt is None:
+            return await make(work, work.run(), content)
+        return await attempt.answered(lambda: make(work, attempt.watched(work.run()), content))
+
+
+class StoredResponseViewSet(OpenAIViewSet):
+    is_counted = False
+
+    @schema.retrieve_response
+    async def retrieve(self, request: HttpRequest, response_id: str) -> HttpResponseBase:
+        row = await self._row(response_id)
+        if request.GET.get("stream") != "true":
+            return json_response(row.resource)
+        if not row.is_background:
+            message = "Only the stream of a response in the background can be taken up again."
+            raise InvalidRequest(message, param="stream", code="invalid_value")
+        after = _number(request, "starting_after", default=-1)
+        events = background.events(row, after=after, heartbeat_s=settings.STREAM_HEARTBEAT_S)
+        return await event_stream(events)
+
+    @schema.delete_response
+    async def destroy(self, _: HttpRequest, response_id: str) -> HttpResponse:
+        if not await storage.delete(self.principal.id, response_id):
+            raise ResponseNotFound(response_id)
+        return json_response({"id": response_id, "object": "response", "deleted": True})
+
+    @schema.list_input_items
+    async def input_items(self, request: HttpRequest, response_id: str) -> HttpResponse:
+        row = await self._row(response_id)
+        items = row.input if request.GET.get("order") == "asc" else row.input[::-1]
+        limit = max(1, min(_number(request, "limit", default=_PAGE), _LONGEST_PAGE))
+        return json_response(storage.page(items, after=request.GET.get("after"), limit=limit))
+
+    @schema.cancel_response
+    async def cancel(self, _: HttpRequest, response_id: str) -> HttpResponse:
+        row = await self._row(response_id)
+        if not row.is_background:
+            message = "Only a response in the background can be cancelled. Close the connection of another."
+            raise InvalidRequest(message, code="invalid_value")
+        await background.cancel(row)
+        return json_response((await self._row(response_id)).resource)
+
+    async def _row(self, response_id: str) -> StoredResponse:
+        row = await storage.find(self.principal.id, response_id)
+        if row is None:
+            raise ResponseNotFound(response_id)
+        return row
+
+
+async def _enqueued(work: Work, _: Run, content: Mapping[str, Any]) -> HttpResponse | EventStream:
+    row = await background.enqueue(work, content)
+    if work.asked.stream:
+        return await event_stream(background.events(row, heartbeat_s=settings.STREAM_HEARTBEAT_S))
+    return json_response(row.resource)
+
+
+async def _answered(work: Work, run: Run, _: Mapping[str, Any]) -> HttpResponse | EventStream:
+    if work.asked.stream:
+        pieces = stream(work, run, lambda: _keep(work), heartbeat_s=settings.STREAM_HEARTBEAT_S)
+        return await event_stream(pieces)
+    try:
+        async with aclosing(run) as events:
+            work.begin()
+            async for event in events:
+                work.answer.take(event)
+    except Exception as error:  # noqa: BLE001 - rendered, and logged there; only here it is known what ran
+        return errors.response(error, tool_ran=work.answer.ran_tools)
+    await _keep(work)
+    return json_response(work.answer.body)
+
+
+async def _keep(work: Work) -> None:
+    if work.asked.is_stored:
+        await storage.keep(storage.new_row(work.principal.id, work.answer.body, work.input))
+
+
+def _number(request: HttpRequest, name: str, *, default: int) -> int:
+    given = request.GET.get(name, "")
+    if not given:
+        return default
+    if not (given.isascii() and given.isdigit() and len(given) < 10):
+        raise InvalidRequest(f"'{name}' must be a number.", param=name, code="invalid_value")
+    return int(given)

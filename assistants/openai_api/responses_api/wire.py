@@ -1,0 +1,183 @@
+"""What the Responses API may be asked. What is unknown is ignored; what is known but not done is refused."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, ValidationError
+
+from apikeys.errors import InvalidRequest
+from assistants.openai_api.messages import ByShape, Text, Wire
+from assistants.openai_api.responses_api.input_items import Item
+from assistants.openai_api.wire import MOST_TOOLS, FunctionName, Tokens, invalid, references
+
+_UNSUPPORTED = ("prompt", "max_tool_calls", "top_logprobs", "moderation")
+
+
+class FunctionTool(Wire):
+    type: str
+    name: FunctionName | None = None
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """As an OpenAI tool definition of Chat Completions."""
+        return {"type": "function", "function": self.model_dump(exclude={"type"}, exclude_none=True)}
+
+
+class FunctionChoice(Wire):
+    type: Literal["function"]
+    name: str
+
+
+class ServerToolChoice(Wire):
+    """A tool of ours, by its server's slug and its own name."""
+
+    type: Literal["mcp"]
+    server_label: str
+    name: str
+
+
+def _choice_tag(value: Any) -> str:
+    return str(value.get("type")) if isinstance(value, dict) else "mode"
+
+
+ToolChoice = Annotated[
+    Annotated[Literal["none", "auto", "required"], Tag("mode")]
+    | Annotated[FunctionChoice, Tag("function")]
+    | Annotated[ServerToolChoice, Tag("mcp")],
+    Discriminator(_choice_tag),
+]
+
+
+class TextFormat(Wire):
+    type: Literal["text", "json_object", "json_schema"]
+    name: FunctionName | None = None
+    description: str | None = None
+    schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
+    strict: bool | None = None
+
+    @property
+    def response_format(self) -> dict[str, Any]:
+        """As Chat Completions ask for it."""
+        if self.type != "json_schema":
+            return {"type": self.type}
+        asked = self.model_dump(exclude={"type"}, exclude_none=True, by_alias=True)
+        return {"type": self.type, self.type: {"name": "answer", **asked}}
+
+
+class TextConfig(Wire):
+    format: TextFormat | None = None
+    verbosity: Literal["low", "medium", "high"] | None = None
+
+
+class ReasoningConfig(Wire):
+    effort: Annotated[str, Field(pattern=r"^[a-z_-]{1,32}$")] | None = None
+
+
+class ConversationConfig(Wire):
+    id: str
+
+
+def _conversation_tag(value: Any) -> str:
+    return "object" if isinstance(value, dict) else "text"
+
+
+Conversation = Annotated[
+    Text | Annotated[ConversationConfig, Tag("object")], Discriminator(_conversation_tag)
+]
+
+
+class ResponseRequest(Wire):
+    model: str
+    input: Annotated[Text | Annotated[list[Item], Tag("list")], ByShape] = []
+    instructions: str | None = None
+    stream: bool | None = None
+    background: bool | None = None
+    store: bool | None = None
+    previous_response_id: Annotated[str, Field(max_length=64)] | None = None
+    conversation: Conversation | None = None
+    tools: list[FunctionTool] | None = None
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    text: TextConfig | None = None
+    reasoning: ReasoningConfig | None = None
+    max_output_tokens: Tokens | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    truncation: Literal["auto", "disabled"] | None = None
+    user: Annotated[str, Field(max_length=512)] | None = None
+    safety_identifier: Annotated[str, Field(max_length=512)] | None = None
+    prompt_cache_key: Annotated[str, Field(max_length=512)] | None = None
+    metadata: dict[str, Any] | None = None
+    session_id: str | None = None
+    # Known, and refused unless they ask for nothing:
+    prompt: Any = None
+    max_tool_calls: int | None = None
+    top_logprobs: int | None = None
+    moderation: Any = None
+
+    @property
+    def is_stored(self) -> bool:
+        return self.store is not False
+
+    @property
+    def conversation_id(self) -> str | None:
+        return (
+            self.conversation.id if isinstance(self.conversation, ConversationConfig) else self.conversation
+        )
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """What was asked of the model besides the conversation, by the names of Chat Completions."""
+        text = self.text or TextConfig()
+        asked = {
+            "max_completion_tokens": self.max_output_tokens,
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "parallel_tool_calls": self.parallel_tool_calls,
+            "response_format": text.format.response_format if text.format else None,
+            "verbosity": text.verbosity,
+            "reasoning_effort": self.reasoning.effort if self.reasoning else None,
+            "user": self.user,
+        }
+        return {name: value for name, value in asked.items() if value is not None}
+
+
+def validate(body: Mapping[str, Any]) -> ResponseRequest:
+    """Raises InvalidRequest, whose `param` names the field."""
+    try:
+        request = ResponseRequest.model_validate(body)
+    except ValidationError as error:
+        raise invalid(error.errors(include_url=False, include_input=False)[0], body) from None
+    for param, reason in _unsupported(request):
+        raise InvalidRequest(reason, param=param, code="unsupported_parameter")
+    for param, reason in _wrong(request):
+        raise InvalidRequest(reason, param=param, code="invalid_value")
+    return request
+
+
+def _unsupported(request: ResponseRequest) -> Iterator[tuple[str, str]]:
+    for name in _UNSUPPORTED:
+        if getattr(request, name):
+            yield name, f"'{name}' is not supported."
+    for index, tool in enumerate(request.tools or ()):
+        if tool.type != "function":
+            reason = "Bring tools of type 'function'. The assistant's own are there without being named."
+            yield f"tools[{index}].type", reason
+
+
+def _wrong(request: ResponseRequest) -> Iterator[tuple[str, str]]:
+    if request.previous_response_id and request.conversation_id:
+        yield "conversation", "Go on from 'previous_response_id' or in a 'conversation', not both."
+    if request.background and not request.is_stored:
+        yield "store", "A response in the background has to be stored."
+    if len(request.tools or ()) > MOST_TOOLS:
+        yield "tools", f"At most {MOST_TOOLS} tools."
+    for index, tool in enumerate(request.tools or ()):
+        if tool.name is None:
+            yield f"tools[{index}].name", f"'tools[{index}].name' is required."
+        if any(not reference.startswith("#") for reference in references(tool.parameters)):
+            reason = "A schema may refer only to its own parts, by '#/...': nothing else is fetched."
+            yield f"tools[{index}].parameters", reason

@@ -1,0 +1,175 @@
+"""Gives background responses in a Celery worker: in one event loop that lives as long as the process."""
+
+import asyncio
+import logging
+import threading
+from contextlib import suppress
+
+from celery.signals import worker_shutdown
+from django.db import Error as DatabaseError
+from rest_framework.exceptions import APIException
+
+from apikeys import authentication
+from assistants import lifespans
+from assistants.errors import RunCancelled
+from assistants.models import StoredResponse
+from assistants.openai_api.responses_api import journal, wire
+from assistants.openai_api.responses_api.answer import Answer, WireEvent
+from assistants.openai_api.responses_api.ids import Ids
+from assistants.openai_api.responses_api.preparing import Work, prepare
+from assistants.openai_api.stream import Relay
+
+log = logging.getLogger(__name__)
+
+MOST_AT_ONCE = 64
+GATHER_S = 0.2
+RENEW_S = 1.0
+TOLD_BY_THE_DOOR = 2  # events, before a worker takes a response up
+_CLOSING_S = 8.0
+
+
+class WorkerStopped(APIException):
+    status_code = 503
+    default_code = "worker_stopped"
+    default_detail = "The worker that gave this answer was stopped. Ask again."
+
+
+class Worker:
+    """Takes up what waits, as long as there is room, and ends what is not wanted any more."""
+
+    def __init__(self) -> None:
+        self._running: dict[int, asyncio.Task[None]] = {}
+        self._stopping = False
+        self._news: asyncio.Event
+        self._loop: asyncio.AbstractEventLoop
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._main, name="background responses", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def nudge(self) -> None:
+        """There may be something to take up. From any thread."""
+        self._ready.wait()
+        with suppress(RuntimeError):  # the loop is closed: the process ends
+            self._loop.call_soon_threadsafe(self._news.set)
+
+    def stop(self) -> None:
+        """What runs is ended, and fails."""
+        self._stopping = True
+        self.nudge()
+        self._thread.join(_CLOSING_S)
+
+    def _main(self) -> None:
+        asyncio.run(self._live())
+
+    async def _live(self) -> None:
+        self._loop, self._news = asyncio.get_running_loop(), asyncio.Event()
+        self._ready.set()
+        async with lifespans.entered():
+            while not self._stopping:
+                await self._look()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._news.wait(), RENEW_S if self._running else None)
+                self._news.clear()
+            await self._end(list(self._running.values()))
+
+    async def _look(self) -> None:
+        try:
+            await self._renew()
+            for row in await journal.claim(MOST_AT_ONCE - len(self._running)):
+                self._take_up(row)
+        except DatabaseError as error:
+            log.warning("Background responses: the database is away (%s).", type(error).__name__)
+
+    async def _renew(self) -> None:
+        if not self._running:
+            return
+        wanted = await journal.renew(list(self._running))
+        await self._end([task for pk, task in self._running.items() if pk not in wanted])
+
+    async def _end(self, tasks: list[asyncio.Task[None]]) -> None:
+        for task in tasks:
+            if not task.cancelling():  # a second time would keep it from telling its end
+                task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_CLOSING_S / 2)
+
+    def _take_up(self, row: StoredResponse) -> None:
+        task = self._running[row.pk] = asyncio.create_task(self._respond(row))
+        task.add_done_callback(lambda _: self._let_go(row.pk))
+
+    def _let_go(self, response_pk: int) -> None:
+        self._running.pop(response_pk, None)
+        self._news.set()  # there is room again
+
+    async def _respond(self, row: StoredResponse) -> None:
+        answer = Answer({**row.body, "output": []}, server_labels={}, first_number=TOLD_BY_THE_DOOR)
+        untold: list[WireEvent] = []
+        try:
+            work = await _prepared(row)
+            answer = work.answer
+            await _follow(work, row.pk, untold)
+        except asyncio.CancelledError:
+            untold += answer.fail(WorkerStopped()) if self._stopping else answer.cancel()
+        except RunCancelled:
+            untold += answer.cancel()
+        except Exception as error:  # noqa: BLE001 - the run's boundary: told in the response, and logged there
+            untold += answer.fail(error)
+        await journal.finish(row.pk, answer.body, untold)
+
+
+async def _prepared(row: StoredResponse) -> Work:
+    """Anew from what was asked: meanwhile the key or the assistant may have gone."""
+    request = row.request
+    principal = await authentication.principal_of(row.api_key_id)
+    work = await prepare(
+        wire.validate(request["body"]),
+        principal,
+        ids=Ids.of(row.response_id),
+        request_id=request["request_id"],
+        session_id=request["session_id"],
+        first_number=TOLD_BY_THE_DOOR,
+    )
+    work.answer.body |= {"created_at": row.body["created_at"], "status": row.body["status"]}
+    return work
+
+
+async def _follow(work: Work, response_pk: int, untold: list[WireEvent]) -> None:
+    """Ends with the last events in `untold`: they are written together with the end."""
+    relay = Relay(work.run())
+    try:
+        untold += work.begin()
+        while True:
+            await journal.append(response_pk, untold)
+            untold.clear()
+            if (events := await relay.take()) is None:
+                return
+            untold += [told for event in events for told in work.answer.take(event)]
+            if work.answer.is_over:
+                await relay.take()
+                return
+            await asyncio.sleep(GATHER_S)
+    finally:
+        await relay.close()
+
+
+_lock = threading.Lock()
+_worker: Worker | None = None
+
+
+def nudge() -> None:
+    """Have this process look for what waits."""
+    global _worker  # noqa: PLW0603 - one loop a process
+    with _lock:
+        if _worker is None or not _worker.is_alive:
+            _worker = Worker()
+            worker_shutdown.connect(_stop)
+    _worker.nudge()
+
+
+def _stop(**_: object) -> None:
+    if _worker is not None:
+        _worker.stop()

@@ -1,0 +1,106 @@
+"""What workers have been granted by the authorization servers of remote MCP servers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from apikeys import audit
+from apikeys.audit import Actor
+from apikeys.database import in_thread
+from apikeys.validation import clean
+from connector.models import OAuthGrant
+from tools import actions
+
+RENEWAL_S = 40.0
+"""For how long one process may renew tokens while the others wait; longer than a renewal may take."""
+LOOK_EVERY_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """How to be let in at `url`. `kept`: see `OAuthGrant`; empty when it was kept for another URL."""
+
+    server_id: int
+    url: str = field(repr=False)
+    flow: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    scope: str
+    issuer: str
+    kept: Mapping[str, Any] = field(repr=False)
+
+
+@transaction.atomic
+def save(grant: OAuthGrant, *, by: Actor) -> None:
+    """A new or a changed grant. What was kept is forgotten: it belongs to the settings before."""
+    clean(grant)
+    grant.kept, grant.connected_at = {}, None
+    if grant.pk is None:
+        grant.save(force_insert=True)
+        audit.created(grant, by=by)
+    else:
+        with audit.changing(grant, by=by):
+            grant.save()
+    actions.restart(grant.server, by=by)
+
+
+@transaction.atomic
+def delete(grant: OAuthGrant, *, by: Actor) -> None:
+    """Disconnect: the tokens are forgotten, and the server is no longer let in by them."""
+    audit.deleted(grant, by=by)
+    server = grant.server
+    grant.delete()
+    actions.restart(server, by=by)
+
+
+@in_thread
+def find(server_id: int) -> Grant | None:
+    """Of the server's present URL."""
+    row = OAuthGrant.objects.select_related("server").filter(server=server_id).first()
+    if row is None:
+        return None
+    url = row.server.url
+    kept = row.kept if row.kept.get("url") == url else {}
+    settings = row.client_id, row.client_secret, row.scope, row.issuer
+    return Grant(server_id, url, row.flow, *settings, kept)
+
+
+@in_thread
+def keep(grant: Grant, kept: Mapping[str, Any]) -> None:
+    connected = {"connected_at": Now()} if "tokens" in kept else {}
+    rows = OAuthGrant.objects.filter(server=grant.server_id)
+    rows.update(kept={**kept, "url": grant.url}, **connected)
+
+
+@asynccontextmanager
+async def renewing(server_id: int) -> AsyncIterator[None]:
+    """One at a time in all processes: a refresh token is often good for one use.
+
+    Raises TimeoutError if others take too long.
+    """
+    async with asyncio.timeout(RENEWAL_S):
+        while not await _claim(server_id):  # noqa: ASYNC110 - another process has it
+            await asyncio.sleep(LOOK_EVERY_S)
+    try:
+        yield
+    finally:
+        await asyncio.shield(_release(server_id))
+
+
+@in_thread
+def _claim(server_id: int) -> bool:
+    is_free = Q(renewing_until=None) | Q(renewing_until__lt=Now())
+    rows = OAuthGrant.objects.filter(is_free, server=server_id)
+    return bool(rows.update(renewing_until=Now() + timedelta(seconds=RENEWAL_S)))
+
+
+@in_thread
+def _release(server_id: int) -> None:
+    OAuthGrant.objects.filter(server=server_id).update(renewing_until=None)

@@ -1,0 +1,113 @@
+"""A PostgreSQL, a Redis and Celery workers of one's own, in a folder; and Django, set up for them."""
+
+import os
+import secrets
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import django
+from cryptography.fernet import Fernet
+from django.core.management import call_command
+
+from config.runner import postgres, redis
+from config.runner.processes import Program, Service
+from config.runner.programs import WORKER
+from tests.chaos.victims import Victim
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+STOPS_WITHIN_S = 20.0
+SHORT_TIMES = {
+    "SUPERVISOR_LEASE_S": "6",
+    "SUPERVISOR_HEARTBEAT_S": "1",
+    "SUPERVISOR_HEALTH_S": "2",
+    "SUPERVISOR_DRAIN_S": "2",
+}
+
+
+class World:
+    """`run` names it: whatever its MCP servers start carries `CHAOS_RUN=<run>` in the environment."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+        self.run = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self.folder = folder
+        self.postgres = self._service(postgres.service(folder / "postgres"))
+        self.redis = self._service(redis.service(folder / "redis"))
+        self.workers: list[Victim] = []
+        self._prepare(settings)
+
+    @property
+    def lease_s(self) -> float:
+        return float(os.environ.get("SUPERVISOR_LEASE_S", 15))
+
+    def start_services(self) -> None:
+        for service in (self.postgres, self.redis):
+            service.start()
+            service.wait_until_ready()
+        django.setup()
+        call_command("migrate", verbosity=0)
+
+    def start_worker(self, node: str, command: list[str] | None = None, **settings: str) -> Victim:
+        """A Celery worker on the queue `mcp`, or what starts one in surroundings of its own."""
+        own = [*(command or []), *WORKER, "-Q", "mcp", "-n", node, "--loglevel", "INFO"]
+        program = Program(node, own, cwd=ROOT, env=settings)
+        worker = Victim(node, lambda: program, self.folder / f"{node}.log")
+        worker.start()
+        self.workers.append(worker)
+        return worker
+
+    def stop_workers(self) -> dict[str, int | None]:
+        """Their exit codes by name."""
+        for worker in self.workers:
+            worker.thaw()
+            worker.terminate()
+        return {worker.name: worker.stop(timeout_s=STOPS_WITHIN_S) for worker in self.workers}
+
+    def stop(self) -> None:
+        self.stop_workers()
+        for service in (self.redis, self.postgres):
+            service.thaw()
+            service.stop(timeout_s=10)
+
+    def _service(self, service: Service) -> Victim:
+        os.environ |= service.environment
+        log = self.folder / f"{service.name}.log"
+        return Victim(service.name, service.program, log, is_ready=service.is_ready, whole_tree=True)
+
+    def _prepare(self, settings: Mapping[str, str]) -> None:
+        os.environ |= {
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "DATA_DIR": str(self.folder),
+            "SECRET_KEY": secrets.token_urlsafe(48),
+            "SECRET_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+            "MCP_ALLOWED_COMMANDS": f"python,{sys.executable}",
+            "MAX_DB_CONNECTIONS": "8",
+            **settings,
+        }
+
+
+@contextmanager
+def world(settings: Mapping[str, str]) -> Iterator[World]:
+    """Its services run. On SIGTERM, too, everything is stopped."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+    with tempfile.TemporaryDirectory(prefix="mcpc-") as folder:
+        made = World(Path(folder), settings)
+        try:
+            made.start_services()
+            yield made
+        finally:
+            made.stop()
+
+
+def wait_for(condition: Callable[[], object], *, within_s: float, what: str) -> float:
+    """Seconds until it was true. Raises TimeoutError."""
+    began = time.monotonic()
+    while not condition():
+        if time.monotonic() - began > within_s:
+            raise TimeoutError(f"not within {within_s:g} s: {what}")
+        time.sleep(0.02)
+    return time.monotonic() - began

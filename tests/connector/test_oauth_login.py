@@ -1,0 +1,189 @@
+"""Logins of people to remote servers: let in, renewed, refused, ended."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from connector import grants, logins
+from connector.logins import LoginFailed
+from connector.models import OAuthGrant
+from tests.connector.conftest import BY, orm, wait_for
+from tests.connector.oauth import REDIRECT_URI, asked, consent, grant, log_in, post, register, whoami
+from tests.connector.remote import RemoteServer
+from tools import actions
+from tools.models import Status
+
+
+@pytest.fixture
+def remote(start_remote: Any) -> Callable[..., RemoteServer]:
+    return lambda *switches: start_remote("oauth.py", *switches)
+
+
+async def test_a_login_lets_us_in_and_lasts(servers: Any, supervise: Any, caller: Any, remote: Any) -> None:
+    supervisor = supervise()
+    there = remote()
+    server = await register(servers, there)
+    await grant(server)
+    await log_in(server)
+    await servers.wait_until(server, Status.RUNNING)
+    assert await whoami(caller, server) == "somebody"
+    [authorize], [token] = await asked(there, "authorize"), await asked(there, "token")
+    assert (authorize["resource"], authorize["code_challenge_method"]) == (there.url, "S256")
+    assert (token["grant_type"], token["resource"]) == ("authorization_code", there.url)
+    assert [each["redirect_uris"] for each in await asked(there, "register")] == [[REDIRECT_URI]]
+    await asyncio.to_thread(supervisor.stop)
+    supervise("mcp@another")
+    await wait_for(lambda: servers.wait_until(server, Status.RUNNING))
+    assert await whoami(caller, server) == "somebody"
+    assert len(await asked(there, "authorize")) == 1
+
+
+async def test_a_second_login_uses_the_same_registration(servers: Any, supervise: Any, remote: Any) -> None:
+    supervise()
+    there = remote()
+    server = await register(servers, there)
+    await grant(server)
+    await log_in(server)
+    await log_in(server)
+    assert len(await asked(there, "register")) == 1
+
+
+async def test_refused_tokens_are_refreshed_by_one_of_all_workers(
+    servers: Any, supervise: Any, caller: Any, remote: Any
+) -> None:
+    """A refresh token is good for one use: two of them at once would end the login."""
+    supervise("mcp@one")
+    supervise("mcp@two")
+    there = remote()
+    server = await servers.register(connection_type="streamable_http", url=there.url, replicas=2)
+    await grant(server)
+    await log_in(server)
+    await servers.wait_until(server, Status.RUNNING)
+    await post(there, "/revoke")
+    said = await asyncio.gather(*(caller(server, "whoami") for _ in range(8)))
+    assert {each.content[0]["text"] for each in said} == {"somebody"}
+    await servers.wait_until(server, Status.RUNNING)
+    grants_asked = [each["grant_type"] for each in await asked(there, "token")]
+    assert grants_asked == ["authorization_code", "refresh_token"]
+    assert await asked(there, "refused") == []
+
+
+async def test_when_the_refresh_token_is_gone_somebody_has_to_log_in_again(
+    servers: Any, supervise: Any, caller: Any, remote: Any
+) -> None:
+    supervise()
+    there = remote()
+    server = await register(servers, there)
+    await grant(server)
+    await log_in(server)
+    await servers.wait_until(server, Status.RUNNING)
+    await post(there, "/forget")
+    row = await servers.wait_until(server, Status.ERROR)
+    assert row.error["class"] == "login_required"
+    await log_in(server)
+    await servers.wait_until(server, Status.RUNNING)
+    assert await whoami(caller, server) == "somebody"
+
+
+async def test_tokens_are_encrypted_and_forgotten_with_the_grant(
+    servers: Any, supervise: Any, remote: Any
+) -> None:
+    supervise()
+    server = await register(servers, remote())
+    await grant(server)
+    await log_in(server)
+    row = await OAuthGrant.objects.aget(server=server)
+    assert row.kept["tokens"]["access_token"]
+
+    def stored() -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT kept FROM connector_oauthgrant")
+            return str(cursor.fetchone()[0])
+
+    assert row.kept["tokens"]["access_token"] not in await orm(stored)()
+    await servers.wait_until(server, Status.RUNNING)
+    await orm(lambda: grants.delete(OAuthGrant.objects.get(server=server), by=BY))()
+    assert (await servers.wait_until(server, Status.ERROR)).error["class"] == "login_required"
+
+
+async def test_tokens_are_good_for_the_address_that_they_were_granted_for(
+    servers: Any, supervise: Any, remote: Any
+) -> None:
+    supervise()
+    there, elsewhere = remote(), remote()
+    server = await register(servers, there)
+    await grant(server)
+    await log_in(server)
+    await servers.wait_until(server, Status.RUNNING)
+    await servers.act(actions.update, server, url=elsewhere.url)
+    assert (await servers.wait_until(server, Status.ERROR)).error["class"] == "login_required"
+    assert {each["token"] for each in await asked(elsewhere, "unknown")} == {""}
+    assert await asked(elsewhere, "token") == []
+
+
+@pytest.mark.parametrize(
+    "change", [{"state": "another"}, {"code": "another"}, {"iss": "https://evil.example"}]
+)
+async def test_an_answer_that_is_not_the_one_asked_for_is_refused(
+    servers: Any, supervise: Any, remote: Any, change: dict[str, str]
+) -> None:
+    supervise()
+    server = await register(servers, remote())
+    await grant(server)
+    begun = await logins.begin(server.pk, REDIRECT_URI)
+    answer = await consent(begun.url)
+    with pytest.raises(LoginFailed):
+        await logins.finish(begun.worker, answer | change)
+    assert "tokens" not in (await OAuthGrant.objects.aget(server=server)).kept
+
+
+async def test_an_answer_is_good_for_one_use(servers: Any, supervise: Any, remote: Any) -> None:
+    supervise()
+    server = await register(servers, remote())
+    await grant(server)
+    begun = await logins.begin(server.pk, REDIRECT_URI)
+    answer = await consent(begun.url)
+    await logins.finish(begun.worker, answer)
+    with pytest.raises(LoginFailed, match="is over"):
+        await logins.finish(begun.worker, answer)
+
+
+async def test_metadata_that_leads_into_our_own_network_is_not_followed(
+    servers: Any, supervise: Any, remote: Any
+) -> None:
+    supervise()
+    server = await register(servers, remote("metadata"))
+    await grant(server)
+    with pytest.raises(LoginFailed, match="metadata service"):
+        await logins.begin(server.pk, REDIRECT_URI)
+
+
+async def test_a_server_that_is_open_asks_for_no_login(
+    servers: Any, supervise: Any, start_remote: Any
+) -> None:
+    supervise()
+    server = await register(servers, start_remote("real.py", "streamable-http"))
+    await grant(server)
+    with pytest.raises(LoginFailed, match="asks for no login"):
+        await logins.begin(server.pk, REDIRECT_URI)
+
+
+async def test_without_a_worker_nobody_can_log_in(servers: Any) -> None:
+    server = await servers.register(connection_type="streamable_http", url="http://127.0.0.1:9/mcp")
+    with pytest.raises(LoginFailed, match="No worker"):
+        await logins.begin(server.pk, REDIRECT_URI)
+
+
+async def test_the_older_transport_lets_us_in_too(
+    servers: Any, supervise: Any, caller: Any, start_remote: Any
+) -> None:
+    supervise()
+    there = start_remote("oauth.py", "sse", path="/sse")
+    server = await servers.register(connection_type="sse", url=there.url)
+    await grant(server)
+    await log_in(server)
+    await servers.wait_until(server, Status.RUNNING)
+    assert await whoami(caller, server) == "somebody"

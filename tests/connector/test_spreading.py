@@ -1,0 +1,68 @@
+"""A worker that joins gets its share, gently."""
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+from connector.models import Instance
+from tests.connector.conftest import FAST, wait_for
+from tools.models import Status
+
+QUIET = replace(FAST, quiet=1.0)
+
+
+async def owners() -> Counter[str]:
+    return Counter([node async for node in Instance.objects.values_list("worker__node", flat=True)])
+
+
+async def test_a_worker_that_joins_is_given_unused_servers(servers: Any, supervise: Any) -> None:
+    supervise(node="one", timings=QUIET)
+    registered = [await servers.register(name=f"server {number}") for number in range(6)]
+    for server in registered:
+        await servers.wait_until(server, Status.RUNNING)
+    assert await owners() == {"one": 6}
+    supervise(node="two", timings=QUIET)
+
+    async def even() -> bool:
+        return await owners() == {"one": 3, "two": 3}
+
+    await wait_for(even)
+    await asyncio.sleep(2.5)
+    assert await owners() == {"one": 3, "two": 3}
+    for server in registered:
+        await servers.wait_until(server, Status.RUNNING)
+    fences = [instance.fence async for instance in Instance.objects.all()]
+    assert sorted(fences) == [1, 1, 1, 2, 2, 2]
+
+
+async def test_a_server_in_use_stays_where_it_is(servers: Any, supervise: Any, caller: Any) -> None:
+    supervise(node="one", timings=QUIET)
+    busy, idle = await servers.running(name="busy"), await servers.running(name="idle")
+    call = asyncio.create_task(caller(busy, "sleep", s=4, timeout_s=10))
+    supervise(node="two", timings=QUIET)
+
+    async def moved() -> bool:
+        return (await servers.instance(idle)).worker_id is not None and await owners() == {"one": 1, "two": 1}
+
+    await wait_for(moved)
+    assert (await call).content[0]["text"] == "slept"
+    assert (await servers.instance(busy)).fence == 1
+    assert (await servers.instance(idle)).fence == 2
+
+
+async def test_some_are_moved_at_a_time(servers: Any, supervise: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("connector.spreading.MOVES_AT_ONCE", 1)
+    supervise(node="one", timings=QUIET)
+    for number in range(4):
+        await servers.register(name=f"server {number}")
+    await wait_for(lambda: Instance.objects.filter(phase="ready").acount())
+    supervise(node="two", timings=QUIET)
+    seen = set()
+
+    async def even() -> bool:
+        seen.add((await owners())["two"])
+        return await owners() == {"one": 2, "two": 2}
+
+    await wait_for(even, within_s=10)
+    assert 1 in seen
