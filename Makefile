@@ -5,13 +5,24 @@ SYNCED := .venv/.synced
 # As pip does: trust whom the machine trusts.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: up test check lint house lock lock-clients clean
+.PHONY: up test chaos bench check lint house lock lock-clients clean
 
 up: $(SYNCED)  ## run everything here, until Ctrl-C
 	@exec $(BIN)/python manage.py up
 
 test: $(SYNCED)  ## run the tests, on a PostgreSQL and a Redis of their own
 	@$(BIN)/python -m pytest --ignore tests/house
+
+# How long faults are thrown; the rest takes about three minutes more.
+CHAOS_SECONDS ?= 480
+
+chaos: $(SYNCED)  ## kill, freeze and cut off whatever can be, on processes of its own
+	@$(BIN)/python -m tests.chaos storm --seconds $(CHAOS_SECONDS)
+	@$(BIN)/python -m tests.chaos partition || test $$? = 77
+	@$(BIN)/python -m tests.chaos capacity
+
+bench: $(SYNCED)  ## measure: see docs/operating.md
+	@$(BIN)/python -m bench
 
 check: lint house  ## what must hold of the whole: its rules, its documents, its OpenAPI description
 

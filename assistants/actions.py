@@ -237,6 +237,7 @@ def delete_conversation(conversation: Conversation, *, by: Actor) -> None:
     audit.deleted(conversation, by=by)
     ToolCall.objects.filter(run__conversation=conversation).update(arguments=None, result=None)
     conversation.runs.update(answer=None)
+    StoredResponse.objects.of_conversation(conversation).delete()
     conversation.delete()
 
 

@@ -14,8 +14,9 @@ class AssistantForm(forms.ModelForm[Assistant]):
     class Meta:
         model = Assistant
         fields = [
-            "name", "slug", "description", "system_prompt", "provider", "model", "parameters", "max_rounds",
-            "store_bodies", "is_enabled", "api_keys",
+            "name", "slug", "description", "system_prompt", "provider", "model", "fallback_provider",
+            "fallback_model", "parameters", "max_rounds",
+            "store_bodies", "rendering", "is_enabled", "api_keys",
         ]  # fmt: skip
 
 

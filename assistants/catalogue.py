@@ -34,6 +34,8 @@ class Endpoint:
     base_url: str
     api_key: str = field(repr=False)
     model: str
+    kind: str = "openai"
+    """One of Provider.Kind; of the others than this, `base_url` may be empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,9 @@ class AssistantEntry:
     servers: tuple[ServerEntry, ...]
     api_key_ids: frozenset[int]
     store_bodies: bool = False
+    rendering: str = "none"
+    fallback: Endpoint | None = None
+    """Asked where `endpoint` fails before it answers."""
 
 
 async def find(name: str, principal: Principal) -> AssistantEntry:
@@ -108,7 +113,7 @@ _by_key: FeedCache[int, tuple[AssistantEntry, ...]] = FeedCache(_load_callable, 
 
 
 def _rows() -> AssistantQuerySet:
-    return Assistant.objects.select_related("provider").prefetch_related("api_keys")
+    return Assistant.objects.select_related("provider", "fallback_provider").prefetch_related("api_keys")
 
 
 def _entry(row: Assistant) -> AssistantEntry:
@@ -127,6 +132,8 @@ def _entry(row: Assistant) -> AssistantEntry:
         servers=tuple(_server(link.mcp_tool) for link in links),
         api_key_ids=frozenset(key.pk for key in row.api_keys.all()),
         store_bodies=row.store_bodies,
+        rendering=row.rendering,
+        fallback=endpoint(row.fallback_provider, row.fallback_model) if row.fallback_provider else None,
     )
 
 
@@ -134,8 +141,10 @@ def endpoint(provider: Provider | None, model: str = "") -> Endpoint:
     """Without a provider, the one of the environment; without a model, the provider's default."""
     if provider is None:
         return Endpoint(settings.OPENAI_BASE_URL, settings.OPENAI_API_KEY, model or settings.OPENAI_MODEL)
-    base_url = provider.base_url.rstrip("/") or OPENAI_BASE_URL
-    return Endpoint(base_url, provider.api_key, model or provider.default_model)
+    base_url = provider.base_url.rstrip("/")
+    if provider.kind == Provider.Kind.OPENAI:
+        base_url = base_url or OPENAI_BASE_URL
+    return Endpoint(base_url, provider.api_key, model or provider.default_model, provider.kind)
 
 
 def _server(server: MCPTool) -> ServerEntry:

@@ -66,3 +66,11 @@ class RunCancelled(APIException):
     status_code = 409
     default_code = "run_cancelled"
     default_detail = "The run was cancelled."
+
+
+class NoEmbedder(APIException):
+    """404: this installation has nothing to embed with."""
+
+    status_code = 404
+    default_code = "no_embedder"
+    default_detail = "There is no embedder here: whoever runs this server names one as EMBEDDING_BASE_URL."

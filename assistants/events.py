@@ -15,6 +15,13 @@ class TextDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """What a caller is told beside the answer. Doors add it; the agent keeps the model's own to itself."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ToolStarted:
     """A function of one of our servers is being called."""
 
@@ -86,4 +93,4 @@ class Finished:
     unavailable: tuple[UnavailableTool, ...] = ()
 
 
-Event = TextDelta | ToolStarted | ToolFinished | ClientToolCalls | Usage | Finished
+Event = TextDelta | ReasoningDelta | ToolStarted | ToolFinished | ClientToolCalls | Usage | Finished

@@ -1,4 +1,4 @@
-"""Images that callers name by their address: fetched once, through the outbound guard, and given as data URLs."""
+"""Images that callers name by their address: fetched once, through the outbound guard, and given as bytes."""
 
 import asyncio
 import base64
@@ -25,7 +25,7 @@ class _Unfit(Exception):
 
 
 async def fetched(messages: Messages) -> Messages:
-    """The messages with each http(s) image as a data URL. Raises InvalidRequest, whose `param` names the part."""
+    """The messages, each http(s) image in them a data URL. Raises InvalidRequest, whose `param` names it."""
     places = {url: place for place, url in _addresses(messages)}
     if not places:
         return messages

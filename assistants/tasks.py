@@ -2,12 +2,19 @@ from celery import shared_task
 from django.utils.module_loading import import_string
 
 from assistants import actions
+from assistants.recording import journal
 
 
 @shared_task
 def delete_expired() -> None:
     """Beat sends it every five minutes."""
     actions.delete_expired()
+
+
+@shared_task
+def record_lost_runs() -> None:
+    """Beat sends it twice a minute."""
+    journal.recover()
 
 
 @shared_task

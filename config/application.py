@@ -13,7 +13,7 @@ from django.core.handlers.asgi import ASGIHandler
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from assistants import lifespans
+from assistants import embeddings, lifespans
 from assistants.openai_api import detached
 from assistants.openai_api import errors as openai_errors
 from config import errors
@@ -54,6 +54,7 @@ class Application:
         async with AsyncExitStack() as stack:
             await receive()
             await stack.enter_async_context(lifespans.entered())
+            await stack.enter_async_context(embeddings.lifespan())
             await stack.enter_async_context(detached.lifespan())
             await send({"type": "lifespan.startup.complete"})
             await receive()

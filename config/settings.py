@@ -146,6 +146,7 @@ SPECTACULAR_SETTINGS = {
         "ServerApproval": "tools.models.Approval",
         "RunStatus": "assistants.models.RunStatus",
         "CallStatus": "assistants.models.ToolCall.Status",
+        "AnswerFormat": ["text", "json_object", "json_schema"],
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
@@ -160,11 +161,16 @@ if not OPENAI_BASE_URL.startswith(("http://", "https://")):
     raise ImproperlyConfigured("OPENAI_BASE_URL must begin with http:// or https://.")
 OPENAI_MODEL = env.str("OPENAI_MODEL", default="gpt-4.1-mini")
 STRANDS_API_KEY = env.str("STRANDS_API_KEY", default="")  # accepted for the order's sake: the SDK needs none
+EMBEDDING_BASE_URL = env.str("EMBEDDING_BASE_URL", default="").rstrip("/")
+EMBEDDING_API_KEY = env.str("EMBEDDING_API_KEY", default="")
+EMBEDDING_MODEL = env.str("EMBEDDING_MODEL", default="")
 LLM_CONNECT_TIMEOUT_S = env.float("LLM_CONNECT_TIMEOUT_S", default=5)
 LLM_READ_TIMEOUT_S = env.float("LLM_READ_TIMEOUT_S", default=60)
 RUN_DEADLINE_S = env.float("RUN_DEADLINE_S", default=540)  # below the SDKs' own 600 s
 STREAM_HEARTBEAT_S = env.float("STREAM_HEARTBEAT_S", default=15)
 RESPONSE_TTL_S = env.float("RESPONSE_TTL_S", default=30 * 24 * 3600)
+STORED_HISTORY_TOKENS = env.int("STORED_HISTORY_TOKENS", default=32_000)
+STORED_HISTORY_DAYS = env.int("STORED_HISTORY_DAYS", default=30)
 TOOL_RESULT_LIMIT = env.int("TOOL_RESULT_LIMIT", default=64 * 1024)  # bytes of text that the model is given
 
 # --- supervision: seconds, from the table in docs/operating.md ----------------------------------------------
@@ -215,6 +221,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "connector.tasks.tidy",
         "schedule": 300,
         "options": {"expires": 300},
+    },
+    "record-lost-runs": {
+        "task": "assistants.tasks.record_lost_runs",
+        "schedule": 30,
+        "options": {"expires": 30},
     },
     "delete-expired-state": {
         "task": "assistants.tasks.delete_expired",

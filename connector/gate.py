@@ -15,7 +15,7 @@ class CallGate:
 
     def __init__(self) -> None:
         self._free = asyncio.Semaphore(CALLS_AT_ONCE)
-        self._inside = 0
+        self._inside: dict[asyncio.Task[object] | None, float] = {}
         self._closed = False
         self._left = clock()
         self.empty = asyncio.Event()
@@ -23,8 +23,12 @@ class CallGate:
 
     @property
     def inside(self) -> int:
-        """Calls under way or waiting."""
-        return self._inside
+        """Calls under way or waiting, each in a task of its own."""
+        return len(self._inside)
+
+    def inside_since(self, moment: float) -> bool:
+        """Whether one of them came in before `moment`."""
+        return next(iter(self._inside.values()), moment) < moment
 
     @property
     def unused_s(self) -> float:
@@ -38,9 +42,9 @@ class CallGate:
     async def __aenter__(self) -> None:
         if self._closed:
             raise CallFailed("server_restarting", "The server is being stopped.")
-        if self._inside >= CALLS_AT_ONCE + CALLS_WAITING:
+        if self.inside >= CALLS_AT_ONCE + CALLS_WAITING:
             raise CallFailed("overloaded", "Too many calls are waiting for this server.")
-        self._inside += 1
+        self._inside[asyncio.current_task()] = clock()
         self.empty.clear()
         try:
             await self._free.acquire()
@@ -55,7 +59,7 @@ class CallGate:
         self._leave()
 
     def _leave(self) -> None:
-        self._inside -= 1
+        del self._inside[asyncio.current_task()]
         self._left = clock()
         if not self._inside:
             self.empty.set()

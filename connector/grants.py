@@ -18,8 +18,9 @@ from apikeys.validation import clean
 from connector.models import OAuthGrant
 from tools import actions
 
-RENEWAL_S = 40.0
+RENEWAL_S = 20.0
 """For how long one process may renew tokens while the others wait; longer than a renewal may take."""
+WAIT_S = RENEWAL_S + 5
 LOOK_EVERY_S = 0.2
 
 
@@ -85,13 +86,24 @@ async def renewing(server_id: int) -> AsyncIterator[None]:
 
     Raises TimeoutError if others take too long.
     """
-    async with asyncio.timeout(RENEWAL_S):
-        while not await _claim(server_id):  # noqa: ASYNC110 - another process has it
+    async with asyncio.timeout(WAIT_S):
+        while not await _claimed(server_id):  # noqa: ASYNC110 - another process has it
             await asyncio.sleep(LOOK_EVERY_S)
     try:
         yield
     finally:
         await asyncio.shield(_release(server_id))
+
+
+async def _claimed(server_id: int) -> bool:
+    """A claim goes on in its thread when this is cancelled: then it is taken back."""
+    claim = asyncio.ensure_future(_claim(server_id))
+    try:
+        return await asyncio.shield(claim)
+    except asyncio.CancelledError:
+        if await claim:
+            await _release(server_id)
+        raise
 
 
 @in_thread

@@ -62,17 +62,24 @@ class LoginFlows:
         if grant is None or len(self._flows) >= AT_ONCE:
             raise LoginRequired("No login can be begun now.")
         flow = _Flow(grant, redirect_uri)
-        async with asyncio.timeout(STEP_S):
-            waits: list[asyncio.Future[Any]] = [flow.task, flow.url]
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        waits: list[asyncio.Future[Any]] = [flow.task, flow.url]
+        done, _ = await asyncio.wait(waits, timeout=STEP_S, return_when=asyncio.FIRST_COMPLETED)
+        if not done:
+            flow.task.cancel()
+            raise LoginRequired("The server did not say in time where to log in.")
         if not flow.url.done():
             await flow.task  # it has ended, and may tell why
             raise LoginRequired("The server asks for no login.")
         url = flow.url.result()
         [state] = parse_qs(urlsplit(url).query)["state"]
         self._flows[state] = flow
-        flow.task.add_done_callback(lambda _: self._flows.pop(state, None))
+        flow.task.add_done_callback(lambda task: self._end(state, task))
         return {"url": url, "state": state}
+
+    def _end(self, state: str, task: asyncio.Task[None]) -> None:
+        self._flows.pop(state, None)
+        if not task.cancelled():
+            task.exception()  # heard by who waits for it, or by nobody
 
     async def _answer(self, answer: Mapping[str, str]) -> dict[str, str]:
         flow = self._flows.pop(answer["state"], None)

@@ -12,6 +12,7 @@ from connector.exits import ExitClass, Failure
 from connector.host import clock
 from connector.lease_keeper import LeaseKeeper
 from connector.leases import Owned, Owner
+from connector.neighbours import Neighbours
 from connector.observation import Observation, Slot
 from connector.recorder import Recorder
 from connector.server_task import ServerTask, Surroundings
@@ -38,6 +39,7 @@ class Reconciler:
         self._published: dict[Slot, Observation] = {}
         self._recorder = Recorder()
         self._unlaunchable: dict[Slot, int] = {}
+        self._neighbours = Neighbours(changed)
         self._spreader = Spreader(self._database, owner, timings, self.tasks)
         self._around = Surroundings(
             owner=owner.name,
@@ -105,12 +107,14 @@ class Reconciler:
         except DATABASE_ERRORS as error:
             log.warning("The worker could not sign off (%s).", type(error).__name__)
         finally:
+            self._neighbours.watch([])
             await self._database.close()
 
     async def _bury_the_dead(self) -> None:
         """Owners of this host whose process is gone need not be waited for until their leases end."""
         neighbours = await leases.neighbours(self._database, self._owner)
         dead = [name for name in neighbours if not sweep.owner_lives(name)]
+        self._neighbours.watch(set(neighbours) - set(dead))
         if dead:
             killed = await asyncio.to_thread(sweep.kill_strays)
             log.warning(

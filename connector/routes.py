@@ -8,9 +8,13 @@ from django.db.models.functions import Now
 
 from apikeys.database import in_thread
 from apikeys.feed import FeedCache
+from connector.database_errors import DATABASE_ERRORS
 from connector.models import Instance
 from connector.states import SERVING
 from tools.models import MCPTool, Status
+
+PATIENCE_S = 0.5
+"""With a database that may be away, where there is a route to fall back on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +37,20 @@ class Unavailable:
 
 
 async def find(server_id: int) -> tuple[Route, ...] | Unavailable:
-    """The live instances of a server, at least one, or why there is none."""
-    return await _cache.get(server_id)
+    """The live instances of a server, at least one, or why there is none.
+
+    While the database is away they are those that were known last: the fence tells whether they still hold.
+    """
+    known = _known.get(server_id)
+    try:
+        async with asyncio.timeout(PATIENCE_S if known else None):
+            found = await _cache.get(server_id)
+    except DATABASE_ERRORS:
+        return known or Unavailable("The database cannot be reached.")
+    _known.pop(server_id, None)
+    if isinstance(found, tuple):
+        _known[server_id] = found
+    return found
 
 
 async def availability(server_ids: Iterable[int]) -> dict[int, Unavailable | None]:
@@ -74,6 +90,7 @@ def _reason(server_id: int) -> str:
     )
 
 
+_known: dict[int, tuple[Route, ...]] = {}
 _cache: FeedCache[int, tuple[Route, ...] | Unavailable] = FeedCache(
     _load, ["tools_mcptool", "connector_instance"]
 )

@@ -65,6 +65,7 @@ class ServerTask:
         self._began = clock()
         self._stage = "start"
         self._misses = 0
+        self._silent_since = self._began
         self._lost: SessionLost | None = None
         self._stopping = asyncio.Event()
         self._killed = asyncio.Event()
@@ -133,7 +134,9 @@ class ServerTask:
             async with asyncio.timeout(timeout_s), self._gate:
                 if self._session is None or self._session.ended.is_set():
                     raise CallFailed("server_restarting", f"{self.spec.slug} is not ready.")
-                return await work(self._session)
+                answer = await work(self._session)
+                self._misses = 0
+                return answer
         except TimeoutError as error:
             raise CallFailed("tool_timeout", f"{name} did not answer within {timeout_s:g} s.") from error
         except SessionLost as error:
@@ -245,12 +248,14 @@ class ServerTask:
         self._see(phase, checked=clock(), healthy=clock(), error=error, **changes)
 
     def _missed(self) -> None:
-        """A busy server may be slow to answer: only an idle one is given up."""
+        """A busy server may be slow to answer: it is given up once nothing from before keeps it busy."""
         self._misses += 1
+        if self._misses == 1:
+            self._silent_since = clock()
         message = (
             f"The server did not answer a health check within {self._around.timings.health_deadline:g} s."
         )
-        if self._misses > MISSES_ALLOWED and not self._gate.inside:
+        if self._misses > MISSES_ALLOWED and not self._gate.inside_since(self._silent_since):
             if self._connection is not None:
                 self._connection.stop(hard=True)  # it does not answer: asking it to end is in vain
             raise Unresponsive(message)

@@ -7,7 +7,8 @@ owner that lives is never touched, except one's own.
 
 import os
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
@@ -16,6 +17,7 @@ from uuid import uuid4
 from connector.host import PROC, pid_namespace, start_time
 
 MARK = b"MCPC_ID="
+GONE_WITHIN_S = 1.0
 
 
 def new_owner() -> str:
@@ -57,18 +59,26 @@ class Marked:
 
 def kill_strays() -> int:
     """Kill what owners on this host left behind that have ended. Returns how many processes that were."""
-    strays = [process for process in marked() if _is_stray(process)]
-    for process in strays:
-        process.kill()
-    return len(strays)
+    return _kill_all(_is_stray)
 
 
 def kill_marked(mark: str) -> int:
     """Kill what is left of a server of one's own: before it starts, or after its guard was killed."""
-    left = [process for process in marked() if f"{process.owner}/{process.server}" == mark]
-    for process in left:
-        process.kill()
-    return len(left)
+    return _kill_all(lambda process: f"{process.owner}/{process.server}" == mark)
+
+
+def _kill_all(condition: Callable[[Marked], bool]) -> int:
+    """On return they are gone, and what they started while one looked: another owner may come next."""
+    killed: set[int] = set()
+    until = time.monotonic() + GONE_WITHIN_S
+    while left := [process for process in marked() if condition(process)]:
+        for process in left:
+            process.kill()
+        killed |= {process.pid for process in left}
+        if time.monotonic() > until:
+            break
+        time.sleep(0.005)
+    return len(killed)
 
 
 def marked() -> Iterator[Marked]:

@@ -5,18 +5,16 @@ from collections.abc import Awaitable, Callable
 
 from strands import Agent
 
-from assistants.agent.model import OpenAICompatibleModel
+from assistants.agent.model import RunModel
 from assistants.errors import UpstreamFailed
 from assistants.events import Event, TextDelta
 from assistants.formats import Format, NotAsAsked
 
 Emit = Callable[[Event], None]
-Loop = Callable[[Agent, OpenAICompatibleModel, Emit], Awaitable[None]]
+Loop = Callable[[Agent, RunModel, Emit], Awaitable[None]]
 
 
-async def formatted(
-    loop: Loop, agent: Agent, model: OpenAICompatibleModel, emit: Emit, wanted: Format
-) -> None:
+async def formatted(loop: Loop, agent: Agent, model: RunModel, emit: Emit, wanted: Format) -> None:
     """`loop`, whose last round's text is the answer: what was said in the others would spoil the JSON.
 
     The model gets one chance to repair it. Raises UpstreamFailed.
@@ -30,9 +28,7 @@ async def formatted(
         emit(TextDelta(answer))
 
 
-async def _repaired(
-    loop: Loop, agent: Agent, model: OpenAICompatibleModel, wanted: Format, problem: NotAsAsked
-) -> str:
+async def _repaired(loop: Loop, agent: Agent, model: RunModel, wanted: Format, problem: NotAsAsked) -> str:
     complaint = f"Your answer is not as it was asked for. {problem} Answer again, with the JSON alone."
     agent.messages.append({"role": "user", "content": [{"text": complaint}]})
     model.withdraw_tools()
@@ -44,7 +40,7 @@ async def _repaired(
         raise UpstreamFailed("upstream_invalid_response", message) from again
 
 
-async def _read(agent: Agent, model: OpenAICompatibleModel, wanted: Format) -> str:
+async def _read(agent: Agent, model: RunModel, wanted: Format) -> str:
     """What was cut off, or comes with calls for the caller, is not held to the format."""
     last = agent.messages[-1]
     answer = "".join(block["text"] for block in last["content"] if "text" in block)

@@ -1,5 +1,6 @@
-"""Strands' view of an OpenAI-compatible LLM, for one run."""
+"""Strands' view of a run's LLM: counted, with a second service where the first one fails."""
 
+import logging
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, NoReturn, cast
@@ -10,14 +11,14 @@ from strands.types.content import Messages
 from strands.types.streaming import StreamEvent
 from strands.types.tools import ToolSpec
 
-from assistants.agent.completion import Completion, ToolCall
+from assistants.agent.completion import Completion, Delta, ToolCall
 from assistants.agent.history import tool_input
+from assistants.agent.source import Round, Source
 from assistants.agent.tools import Spec
-from assistants.agent.upstream import Upstream
-from assistants.agent.wire import to_wire
-from assistants.catalogue import Endpoint
 from assistants.errors import UpstreamFailed
 from assistants.events import FinishReason
+
+log = logging.getLogger(__name__)
 
 _FINISH_REASONS: dict[str, FinishReason] = {
     "length": "length",
@@ -26,17 +27,14 @@ _FINISH_REASONS: dict[str, FinishReason] = {
 }
 
 
-class OpenAICompatibleModel(Model):
-    """Counts what the run costs. Offers tools for `max_rounds` rounds; in one more the model must answer."""
+class RunModel(Model):
+    """Counts what the run costs. Offers tools for `max_rounds` rounds; in one more the model must answer.
+
+    Where a source fails before it said anything, the next one is asked, from then on alone.
+    """
 
     def __init__(
-        self,
-        upstream: Upstream,
-        endpoint: Endpoint,
-        *,
-        parameters: Mapping[str, Any],
-        tool_choice: str | Mapping[str, Any] | None,
-        max_rounds: int,
+        self, *sources: Source, tool_choice: str | Mapping[str, Any] | None, max_rounds: int
     ) -> None:
         self.rounds = 0
         self.prompt_tokens = 0
@@ -44,12 +42,10 @@ class OpenAICompatibleModel(Model):
         self.finish_reason: FinishReason = "stop"
         self.calls: Sequence[ToolCall] = ()
         """Of the last round."""
-        self._upstream = upstream
-        self._endpoint = endpoint
-        self._parameters = parameters
+        self.reasoning_field = "reasoning_content"
+        self._sources = sources
         self._tool_choice = tool_choice
         self._max_rounds = max_rounds
-        self.reasoning_field = "reasoning_content"
 
     async def stream(
         self,
@@ -61,12 +57,23 @@ class OpenAICompatibleModel(Model):
         """Raises UpstreamFailed."""
         self.rounds += 1
         specs = cast(list[Spec], tool_specs or []) if self.rounds <= self._max_rounds else []
-        wire = to_wire(messages, system_prompt, self.reasoning_field)
-        completion = Completion()
+        choice = self._tool_choice if self.rounds == 1 and _is_possible(self._tool_choice, specs) else None
+        asked = Round(messages, system_prompt, specs, choice, self.reasoning_field)
         yield {"messageStart": {"role": "assistant"}}
-        async with aclosing(self._answer(completion, self._body(wire, specs))) as deltas:
-            async for delta in deltas:
-                yield delta
+        completion: Completion | None = None
+        while completion is None:
+            completion, was_told = Completion(), False
+            try:
+                async with aclosing(self._sources[0].answer(asked, completion)) as deltas:
+                    async for delta in deltas:
+                        for event in _told(delta):
+                            was_told = True
+                            yield event
+            except UpstreamFailed as failure:
+                if was_told:
+                    raise
+                self._give_up(failure)
+                completion = None
         yield {"contentBlockStop": {}}
         self._settle(completion, may_call=bool(specs))
         for call in self.calls:
@@ -78,33 +85,13 @@ class OpenAICompatibleModel(Model):
         """From now on the model must answer."""
         self._max_rounds = 0
 
-    def _body(self, messages: list[dict[str, Any]], specs: list[Spec]) -> bytes:
-        body = {
-            **self._parameters,
-            "model": self._endpoint.model,
-            "messages": messages,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-        }
-        if specs:
-            body["tools"] = [spec.definition for spec in specs]
-            if self.rounds == 1 and _is_possible(self._tool_choice, specs):
-                body["tool_choice"] = self._tool_choice
-        else:  # OpenAI refuses an empty list, and this without tools
-            body.pop("parallel_tool_calls", None)
-        return orjson.dumps(body)
-
-    async def _answer(self, completion: Completion, body: bytes) -> AsyncGenerator[StreamEvent, None]:
-        try:
-            async with aclosing(self._upstream.stream(self._endpoint, body)) as batches:
-                async for payloads in batches:
-                    for event in _deltas(completion, payloads):
-                        yield event
-        except UpstreamFailed:
-            if completion.finish_reason is None:
-                raise
-        if not completion.is_complete:
-            _raise_truncated(completion)
+    def _give_up(self, failure: UpstreamFailed) -> None:
+        """Go on to the next source. Raises the failure where there is none, or none may help."""
+        if len(self._sources) == 1 or failure.code == "context_length_exceeded":
+            raise failure
+        failed, following = self._sources[0], self._sources[1:]
+        log.warning("Model %s failed (%s): asking %s.", failed.model, failure.code, following[0].model)
+        self._sources = following
 
     def _settle(self, completion: Completion, *, may_call: bool) -> None:
         """Take the round's outcome. Calls of an answer that was cut are not made: so were their arguments."""
@@ -119,7 +106,7 @@ class OpenAICompatibleModel(Model):
         return 0
 
     def get_config(self) -> dict[str, Any]:
-        return {"model_id": self._endpoint.model}
+        return {"model_id": self._sources[0].model}
 
     def update_config(self, **model_config: Any) -> NoReturn:
         raise NotImplementedError("A model is made for one run.")
@@ -128,13 +115,11 @@ class OpenAICompatibleModel(Model):
         raise NotImplementedError("A response format goes through to the upstream.")
 
 
-def _deltas(completion: Completion, payloads: list[bytes]) -> Iterator[StreamEvent]:
-    for payload in payloads:
-        delta = completion.feed(payload)
-        if delta.reasoning:
-            yield {"contentBlockDelta": {"delta": {"reasoningContent": {"text": delta.reasoning}}}}
-        if delta.text:
-            yield {"contentBlockDelta": {"delta": {"text": delta.text}}}
+def _told(delta: Delta) -> Iterator[StreamEvent]:
+    if delta.reasoning:
+        yield {"contentBlockDelta": {"delta": {"reasoningContent": {"text": delta.reasoning}}}}
+    if delta.text:
+        yield {"contentBlockDelta": {"delta": {"text": delta.text}}}
 
 
 def _tool_use(call: ToolCall) -> Iterator[StreamEvent]:
@@ -150,10 +135,3 @@ def _is_possible(tool_choice: str | Mapping[str, Any] | None, specs: list[Spec])
         name = tool_choice.get("function", {}).get("name")
         return any(spec["name"] == name for spec in specs)
     return tool_choice is not None
-
-
-def _raise_truncated(completion: Completion) -> NoReturn:
-    if completion.is_empty:
-        message = "The language model's service did not answer with a completion."
-        raise UpstreamFailed("upstream_invalid_response", message)
-    raise UpstreamFailed("upstream_error", "The language model's answer broke off.")

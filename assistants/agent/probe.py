@@ -4,8 +4,9 @@ import asyncio
 from contextlib import aclosing
 
 from assistants.agent import history
-from assistants.agent.model import OpenAICompatibleModel
+from assistants.agent.model import RunModel
 from assistants.agent.parameters import sampling
+from assistants.agent.sources import source
 from assistants.agent.upstream import connected
 from assistants.catalogue import Endpoint
 from assistants.errors import UpstreamFailed
@@ -21,16 +22,14 @@ async def probe(endpoint: Endpoint) -> str:
     try:
         async with asyncio.timeout(DEADLINE_S), connected() as upstream:
             parameters = sampling({"max_tokens": LONGEST_ANSWER}, {}, endpoint)
-            model = OpenAICompatibleModel(
-                upstream, endpoint, parameters=parameters, tool_choice=None, max_rounds=0
-            )
+            model = RunModel(source(upstream, endpoint, parameters), tool_choice=None, max_rounds=0)
             return await _text(model)
     except TimeoutError as error:
         message = "The language model's service did not answer in time."
         raise UpstreamFailed("upstream_timeout", message) from error
 
 
-async def _text(model: OpenAICompatibleModel) -> str:
+async def _text(model: RunModel) -> str:
     texts: list[str] = []
     async with aclosing(model.stream(history.to_strands(QUESTION))) as events:
         async for event in events:

@@ -1,6 +1,7 @@
 """One request to an assistant: rounds of model and tools, told as events."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,8 +17,8 @@ from strands.types.tools import AgentTool
 from assistants import formats
 from assistants.agent import history
 from assistants.agent.formatted import formatted
-from assistants.agent.model import OpenAICompatibleModel
-from assistants.agent.parameters import sampling
+from assistants.agent.model import RunModel
+from assistants.agent.sources import sources
 from assistants.agent.tools import ClientTool, Toolbox, server_tools
 from assistants.agent.turns import TurnRules
 from assistants.agent.upstream import Upstream, connected
@@ -49,6 +50,10 @@ class RunRequest:
     tool_choice: str | Mapping[str, Any] | None = None
 
 
+log = logging.getLogger(__name__)
+
+MOST_TOOLS = 128
+"""LLM services refuse more."""
 Emit = Callable[[Event], None]
 _upstream: Upstream | None = None
 
@@ -118,7 +123,7 @@ async def _run(request: RunRequest, emit: Emit) -> None:
     emit(Finished(reason, model.rounds, tuple(unavailable.values())))
 
 
-async def _loop(agent: Agent, model: OpenAICompatibleModel, emit: Emit) -> None:
+async def _loop(agent: Agent, model: RunModel, emit: Emit) -> None:
     """Rounds of model and tools. The texts of two rounds are kept apart by a blank line."""
     spoken_in, end = 0, ""
     async with aclosing(cast(AsyncGenerator[dict[str, Any], None], agent.stream_async())) as stream:
@@ -147,14 +152,12 @@ async def _unavailable(assistant: AssistantEntry) -> dict[int, UnavailableTool]:
     }
 
 
-def _model(request: RunRequest) -> OpenAICompatibleModel:
+def _model(request: RunRequest) -> RunModel:
     if _upstream is None:
         raise RuntimeError("Runs need assistants.agent.lifespan().")
     assistant = request.assistant
-    return OpenAICompatibleModel(
-        _upstream,
-        assistant.endpoint,
-        parameters=sampling(assistant.parameters, request.parameters, assistant.endpoint),
+    return RunModel(
+        *sources(_upstream, assistant, request.parameters),
         tool_choice=request.tool_choice,
         max_rounds=assistant.max_rounds,
     )
@@ -162,7 +165,7 @@ def _model(request: RunRequest) -> OpenAICompatibleModel:
 
 def _agent(
     request: RunRequest,
-    model: OpenAICompatibleModel,
+    model: RunModel,
     unavailable: Mapping[int, UnavailableTool],
     rules: TurnRules,
 ) -> Agent:
@@ -193,11 +196,14 @@ def _notice(unavailable: Mapping[int, UnavailableTool]) -> str:
 def _tools(request: RunRequest, unavailable: Mapping[int, UnavailableTool]) -> list[AgentTool]:
     if request.tool_choice == "none":
         return []
-    ours = (tool for tool in server_tools(request.assistant) if tool.server_id not in unavailable)
-    return [*ours, *(ClientTool(definition) for definition in request.client_tools)]
+    ours = [tool for tool in server_tools(request.assistant) if tool.server_id not in unavailable]
+    room = MOST_TOOLS - len(request.client_tools)
+    if len(ours) > room:
+        log.warning("Of %d tools of %s the model is offered %d.", len(ours), request.assistant.slug, room)
+    return [*ours[:room], *(ClientTool(definition) for definition in request.client_tools)]
 
 
-def _client_calls(request: RunRequest, model: OpenAICompatibleModel) -> tuple[ClientToolCall, ...]:
+def _client_calls(request: RunRequest, model: RunModel) -> tuple[ClientToolCall, ...]:
     """The last turn's calls of the caller's tools, if it had any."""
     names = {definition["function"]["name"] for definition in request.client_tools}
     return tuple(
@@ -207,7 +213,7 @@ def _client_calls(request: RunRequest, model: OpenAICompatibleModel) -> tuple[Cl
     )
 
 
-def _hidden(said: Messages, rules: TurnRules, model: OpenAICompatibleModel) -> tuple[Mapping[str, Any], ...]:
+def _hidden(said: Messages, rules: TurnRules, model: RunModel) -> tuple[Mapping[str, Any], ...]:
     """What was said in the run, with the results of its last turn; nothing where no tool of ours ran."""
     results = [rules.results] if rules.results and rules.results["content"] else []
     if len(said) == 1 and not results:

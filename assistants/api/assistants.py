@@ -67,6 +67,17 @@ class AssistantSerializer(StrictSerializer):
         help_text="null: the one of the environment.",
     )
     model = NullFreeCharField(required=False, allow_blank=True, max_length=255)
+    fallback_provider_id: Any = serializers.PrimaryKeyRelatedField(
+        source="fallback_provider",
+        queryset=Provider.objects.all(),
+        pk_field=serializers.IntegerField(min_value=1, max_value=LARGEST_ID),
+        required=False,
+        allow_null=True,
+        help_text="Asked where the provider fails before it answers. null: nobody is.",
+    )
+    fallback_model = NullFreeCharField(
+        required=False, allow_blank=True, max_length=255, help_text="Empty: its provider's default model."
+    )
     parameters = ParametersField(required=False)
     mcp_tool_ids = RowsField(MCPTool.objects.present(), required=False)
     tools: Any = serializers.ListSerializer(
@@ -79,6 +90,11 @@ class AssistantSerializer(StrictSerializer):
     )
     max_rounds = serializers.IntegerField(required=False, min_value=1, max_value=50)
     store_bodies = serializers.BooleanField(required=False)
+    rendering = serializers.ChoiceField(
+        Assistant.Rendering.choices,
+        required=False,
+        help_text="Where callers are shown the calls of its tools, unless a request says otherwise.",
+    )
     is_enabled = serializers.BooleanField(required=False)
     api_key_ids = RowsField(ApiKey.objects.all(), required=False)
     created_at = serializers.DateTimeField(read_only=True)

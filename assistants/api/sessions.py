@@ -8,13 +8,14 @@ from django.db.models import Count, Sum
 from django.db.models.functions import Coalesce
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, viewsets
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apikeys.api.filters import IdFilter, TimeFilter
 from apikeys.api.pagination import HeaderPagination
 from apikeys.audit import Actor
-from assistants import actions
+from assistants import actions, stored_history
 from assistants.models import Conversation
 
 
@@ -29,6 +30,11 @@ class SessionSerializer(serializers.Serializer[Any]):
     total_tokens = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     last_run_at = serializers.DateTimeField()
+
+
+class SessionMessagesSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    messages = serializers.ListField(child=serializers.DictField(), help_text="OpenAI chat messages.")
 
 
 class SessionFilter(django_filters.FilterSet):
@@ -53,6 +59,14 @@ class SessionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
     filterset_class = SessionFilter
     pagination_class = HeaderPagination
     lookup_value_regex = "[0-9]{1,18}"
+
+    @extend_schema(responses=SessionMessagesSerializer)
+    @action(detail=True)
+    def messages(self, request: Request, pk: str) -> Response:
+        """What is kept of the conversation, where its caller asked for a stored history."""
+        session = self.get_object()
+        said = stored_history.kept(session)
+        return Response(SessionMessagesSerializer({"id": session.pk, "messages": said}).data)
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:

@@ -3,12 +3,13 @@
 from typing import Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
+from django.db.models.functions import Replace
 from django.utils import timezone
 
 from apikeys.models import ApiKey
 from assistants.models.expiring import Expiring
-from assistants.models.runs import outlived
+from assistants.models.runs import Conversation, outlived
 from tools.encryption import EncryptedJSONField
 
 
@@ -17,8 +18,11 @@ class StoredResponseQuerySet(models.QuerySet["StoredResponse"]):
         """What a key may see: its own, while they last."""
         return self.filter(api_key_id=api_key_id, expires_at__gt=timezone.now())
 
-    def expired(self) -> Self:
-        return self.filter(expires_at__lte=timezone.now())
+    def of_conversation(self, conversation: Conversation) -> Self:
+        """Those that were given in it, by its name or as its runs."""
+        runs = conversation.runs.values_list(Replace("run_id", Value("run_"), Value("resp_")))
+        named = Q(api_key_id=conversation.api_key_id, conversation=conversation.external_id)
+        return self.filter(named | Q(response_id__in=runs))
 
     def waiting(self) -> Self:
         return self.filter(status=StoredResponse.Status.QUEUED)

@@ -126,6 +126,7 @@ class ToolCall(models.Model):
 
     class Meta:
         ordering = ["run_id", "position"]
+        constraints = [models.UniqueConstraint(fields=["run", "position"], name="toolcall_run_position")]
 
     def __str__(self) -> str:
         return f"{self.server} {self.function}"

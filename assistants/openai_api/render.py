@@ -13,6 +13,7 @@ from assistants.events import (
     ClientToolCalls,
     Event,
     Finished,
+    ReasoningDelta,
     TextDelta,
     ToolFinished,
     ToolStarted,
@@ -79,6 +80,7 @@ class Completion:
         self.head = Head(model)
         self.server_calls = ServerCalls(about or {})
         self._text: list[str] = []
+        self._reasoning: list[str] = []
         self._client_calls: tuple[ClientToolCall, ...] = ()
         self._usage = Usage(0, 0)
         self._end = Finished("stop", 0)
@@ -91,6 +93,8 @@ class Completion:
         match event:
             case TextDelta():
                 self._text.append(event.text)
+            case ReasoningDelta():
+                self._reasoning.append(event.text)
             case ToolStarted():
                 self.server_calls.started(event)
             case ToolFinished():
@@ -120,6 +124,8 @@ class Completion:
         }
         if self._client_calls:
             message["tool_calls"] = [_client_call(call) for call in self._client_calls]
+        if self._reasoning:
+            message["reasoning_content"] = "".join(self._reasoning)
         message["mcp_connector"] = self.server_calls.extension(self._end)
         return message
 
@@ -141,8 +147,9 @@ class Chunks:
 
     def render(self, event: Event) -> bytes:
         match event:
-            case TextDelta():
-                return self._before + b'{"content":' + orjson.dumps(event.text) + b"}" + self._after
+            case TextDelta() | ReasoningDelta():
+                name = b"content" if isinstance(event, TextDelta) else b"reasoning_content"
+                return self._before + b'{"' + name + b'":' + orjson.dumps(event.text) + b"}" + self._after
             case ToolStarted():
                 return self._server_call(self._server_calls.started(event))
             case ToolFinished():

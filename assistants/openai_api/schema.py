@@ -33,11 +33,33 @@ class ModelList(BaseModel):
     data: list[Model]
 
 
+class Embeddings(BaseModel):
+    object: Literal["list"]
+    data: list[dict[str, Any]]
+    model: str
+    usage: dict[str, int]
+
+
+class EmbeddingRequest(BaseModel):
+    """As OpenAI's. The embedder that is configured answers, whatever `model` says."""
+
+    model: str
+    input: str | list[str] | list[int] | list[list[int]]
+    encoding_format: Literal["float", "base64"] | None = None
+    dimensions: int | None = None
+
+
 create_completion = extend_schema(
     summary="Chat with an assistant",
     description="`model` is an assistant's slug. With `stream`, chunks are the answer, then `[DONE]`.",
     request=ChatCompletionRequest,
     responses={(200, "application/json"): ChatCompletion, (200, "text/event-stream"): OpenApiTypes.STR},
+)
+create_embedding = extend_schema(
+    summary="Embed texts",
+    description="Passed on to the configured embedder; 404 `no_embedder` without one.",
+    request=EmbeddingRequest,
+    responses=Embeddings,
 )
 list_models = extend_schema(
     summary="List models",

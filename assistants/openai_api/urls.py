@@ -3,10 +3,12 @@
 from django.urls import path, re_path
 
 from assistants.openai_api import views
+from assistants.openai_api.embeddings import EmbeddingViewSet
 from assistants.openai_api.responses_api.urls import urlpatterns as responses_urlpatterns
 
 door_urlpatterns = [
     path("chat/completions", views.ChatCompletionViewSet.as_view({"post": "create"})),
+    path("embeddings", EmbeddingViewSet.as_view({"post": "create"})),
     path("models", views.ModelViewSet.as_view({"get": "list"})),
     path("models/<path:model>", views.ModelViewSet.as_view({"get": "retrieve"})),
     *responses_urlpatterns,

@@ -8,14 +8,16 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from apikeys.errors import InvalidRequest
-from assistants import catalogue, hidden_rounds, images
+from assistants import catalogue, hidden_rounds, stored_history
 from assistants.agent import RunRequest
 from assistants.catalogue import AssistantEntry
 from assistants.events import Event
-from assistants.openai_api import body, errors, history, response_format, schema, wire
+from assistants.openai_api import body, conversation, errors, history, response_format, schema, wire
+from assistants.openai_api.conversation import Messages
 from assistants.openai_api.limited import limited
 from assistants.openai_api.once import once
 from assistants.openai_api.render import Chunks, Completion
+from assistants.openai_api.rendering import chosen, rendered
 from assistants.openai_api.responses import EventStream, event_stream, json_response
 from assistants.openai_api.session import session_id
 from assistants.openai_api.stream import stream
@@ -29,16 +31,13 @@ class ChatCompletionViewSet(OpenAIViewSet):
     async def create(self, request: HttpRequest) -> HttpResponseBase:
         content = body.read(request)
         asked = wire.validate(content)
-        history.check(asked.messages)
+        if not conversation.is_stored(asked):
+            history.check(asked.messages)
         response_format.check(asked.response_format)
         assistant = await catalogue.find(asked.model, self.principal)
-        messages = await images.fetched(content["messages"])
-        messages = await hidden_rounds.restored(messages, self.principal, assistant)
-        run_request = _run_request(asked, messages, assistant)
         origin = Origin(self.principal, request.headers.get("x-request-id", ""), session_id(request, asked))
-        run = limited(recorded(run_request, origin), self.principal)
-        if run_request.client_tools:
-            run = hidden_rounds.keeping(run, self.principal, assistant)
+        messages = await conversation.whole(content, asked, origin, assistant)
+        run = _run(_run_request(asked, messages, assistant), asked, content["messages"], origin)
         if attempt := once(request, content, self.principal, assistant):
             return await attempt.answered(lambda: _answer(asked, attempt.watched(run), origin))
         return await _answer(asked, run, origin)
@@ -61,6 +60,22 @@ async def unknown_url(_: HttpRequest, **__: str) -> HttpResponse:
     return errors.response(errors.UnknownURL())
 
 
+def _run(
+    request: RunRequest, asked: ChatCompletionRequest, messages: Messages, origin: Origin
+) -> AsyncGenerator[Event, None]:
+    """The run, within limits, on the record, and with what else is to be kept and shown of it."""
+    run = limited(recorded(request, origin), origin.principal)
+    if request.client_tools:
+        run = hidden_rounds.keeping(run, origin.principal, request.assistant)
+    if conversation.is_stored(asked) and origin.session_id:
+        run = stored_history.storing(
+            run, messages, api_key_id=origin.principal.id, session_id=origin.session_id
+        )
+    wish = asked.mcp_connector.render if asked.mcp_connector else None
+    kind = chosen(wish, request.assistant.rendering, request.parameters.get("response_format"))
+    return run if kind == "none" else rendered(run, kind)
+
+
 async def _answer(
     asked: ChatCompletionRequest, run: AsyncGenerator[Event, None], origin: Origin
 ) -> HttpResponse | EventStream:
@@ -81,9 +96,7 @@ async def _completion(run: AsyncGenerator[Event, None], completion: Completion) 
     return json_response(completion.body())
 
 
-def _run_request(
-    asked: ChatCompletionRequest, messages: Sequence[Mapping[str, Any]], assistant: AssistantEntry
-) -> RunRequest:
+def _run_request(asked: ChatCompletionRequest, messages: Messages, assistant: AssistantEntry) -> RunRequest:
     """`messages` as they were sent: what `asked` holds of them is only their validated part."""
     definitions = asked.tool_definitions
     _check_names(asked, definitions, assistant)

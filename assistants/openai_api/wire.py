@@ -51,6 +51,13 @@ class ResponseFormat(Wire):
     json_schema: JSONSchemaFormat | None = None
 
 
+class Extension(Wire):
+    """What a request may ask for that OpenAI's API has no words for."""
+
+    render: Literal["none", "reasoning", "details"] | None = None
+    history: Literal["stored"] | None = None
+
+
 class FunctionDefinition(Wire):
     name: FunctionName
     description: str | None = None
@@ -104,6 +111,7 @@ class ChatCompletionRequest(Wire):
     user: Annotated[str, Field(max_length=512)] | None = None
     metadata: dict[str, Any] | None = None
     session_id: str | None = None
+    mcp_connector: Extension | None = None
     # Known, and refused unless they ask for nothing:
     n: Annotated[int, Field(ge=1)] | None = None
     modalities: list[str] | None = None

@@ -20,7 +20,10 @@ _Session = tuple[int, str]
 
 
 def write(records: Iterable[RunRecord]) -> None:
-    """Each run as the last of its records has it. One that the database refuses costs no other its row."""
+    """Each run as the last of its records has it, also where it is a row already.
+
+    One that the database refuses costs no other its row.
+    """
     latest = {record.origin.run_id: record for record in records}.values()
     try:
         _write(latest)
@@ -50,7 +53,7 @@ def _write(records: Collection[RunRecord]) -> None:
         for row, record in zip(rows, records, strict=True)
         for position, call in enumerate(record.calls)
     )
-    ToolCall.objects.bulk_create(calls)
+    ToolCall.objects.bulk_create(calls, ignore_conflicts=True)
 
 
 def _session(record: RunRecord) -> _Session:

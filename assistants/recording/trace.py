@@ -17,13 +17,21 @@ from assistants import running
 from assistants.agent import RunRequest, run
 from assistants.events import Event, Finished, TextDelta, ToolFinished, ToolStarted, Usage
 from assistants.models import RunStatus, ToolCall
-from assistants.recording import storage
+from assistants.recording import journal, storage
 from assistants.recording.records import CallRecord, Origin, RunRecord
 
-writer = BatchWriter("runs", in_thread(storage.write), gather_s=0.25)
+_store = in_thread(storage.write)
 LONGEST_BODY = 64 * 1024
 """Characters that are kept of an answer, a result, or arguments."""
 _CHARACTERS_A_TOKEN = 4
+
+
+async def _write(records: Sequence[RunRecord]) -> None:
+    await _store(records)
+    await journal.forget([record.origin.run_id for record in records if record.status != RunStatus.RUNNING])
+
+
+writer: BatchWriter[RunRecord] = BatchWriter("runs", _write, gather_s=0.25)
 
 
 async def recorded(request: RunRequest, origin: Origin) -> AsyncGenerator[Event, None]:
@@ -36,6 +44,8 @@ async def recorded(request: RunRequest, origin: Origin) -> AsyncGenerator[Event,
             async with aclosing(run(request, ending)) as events:
                 async for event in events:
                     trace.add(event)
+                    if isinstance(event, Finished):
+                        await journal.keep(trace.ended(RunStatus.COMPLETED, ""))
                     yield event
     except Exception as failure:
         status = RunStatus.CANCELLED if ending.done() else RunStatus.FAILED

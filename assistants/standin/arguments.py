@@ -28,7 +28,7 @@ class Value(NamedTuple):
 
 
 def fill(schema: Schema, said: str, *, invent: bool = False) -> Filled | None:
-    """None where `said` does not tell a required argument. `invent` puts `said` itself there, or 0 and such."""
+    """None where `said` does not tell a required argument. `invent` puts one there: `said` itself, 0, ..."""
     return _Filler(schema, Pieces.of(said), invent).fill(schema)
 
 

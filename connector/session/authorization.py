@@ -53,6 +53,7 @@ class Authorization(httpx2.Auth):
 
     async def _renewed(self, refused: str) -> str:
         """By whoever is first, of all processes."""
+        self._require_grant()
         async with grants.renewing(self._server_id):
             token = await self._kept()
             if token in {"", refused}:

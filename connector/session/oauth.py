@@ -30,7 +30,7 @@ from connector.models import OAuthGrant
 from connector.session.guarded import GuardedTransport
 from connector.session.limits import CappedTransport
 
-DEADLINE_S = 30.0
+DEADLINE_S = 15.0
 ANSWER_LIMIT = 1024 * 1024
 EXPIRED = 1.0  # in 1970
 _PROBE = {"jsonrpc": "2.0", "id": 1, "method": "ping"}

@@ -31,11 +31,12 @@ class Probe:
 class Prober(threading.Thread):
     """`faults` are answers that must never be: wrong, too late, or an exception that is none of a call's."""
 
-    def __init__(self, server_ids: Collection[int]) -> None:
+    def __init__(self, server_ids: Collection[int], *, pause_s: float = PAUSE_S) -> None:
         super().__init__(name="prober", daemon=True)
         self.probes: list[Probe] = []
         self.faults: list[str] = []
         self._server_ids = server_ids
+        self._pause_s = pause_s
         self._tokens = count()
         self._loop = asyncio.new_event_loop()
         self._ended = asyncio.Event()
@@ -72,11 +73,9 @@ class Prober(threading.Thread):
         while True:
             token = f"{server_id}-{next(self._tokens)}"
             self.probes.append(await self._ask(server_id, "echo", TIMEOUT_S, {"token": token}))
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(self._pause_s)
 
-    async def _ask(
-        self, server_id: int, function: str, timeout_s: float, arguments: dict[str, Any]
-    ) -> Probe:
+    async def _ask(self, server_id: int, function: str, timeout_s: float, arguments: dict[str, Any]) -> Probe:
         asked = time.monotonic()
         outcome = await self._outcome(server_id, function, timeout_s, arguments)
         took_s = time.monotonic() - asked

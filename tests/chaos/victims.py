@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -77,6 +78,15 @@ class Victim:
         if self._running is None:
             return None
         self._running.stop(timeout_s=timeout_s)
+        return self._running.popen.returncode
+
+    def wait(self, *, timeout_s: float) -> int | None:
+        """The exit code of what was told to end: being told twice, a worker leaves without a drain."""
+        if self._running is None:
+            return None
+        with suppress(subprocess.TimeoutExpired):
+            return self._running.popen.wait(timeout_s)
+        self.kill()
         return self._running.popen.returncode
 
     def last_words(self) -> str:

@@ -42,7 +42,7 @@ class World:
 
     @property
     def lease_s(self) -> float:
-        return float(os.environ.get("SUPERVISOR_LEASE_S", 15))
+        return float(os.environ.get("SUPERVISOR_LEASE_S", "15"))
 
     def start_services(self) -> None:
         for service in (self.postgres, self.redis):
@@ -54,8 +54,9 @@ class World:
     def start_worker(self, node: str, command: list[str] | None = None, **settings: str) -> Victim:
         """A Celery worker on the queue `mcp`, or what starts one in surroundings of its own."""
         own = [*(command or []), *WORKER, "-Q", "mcp", "-n", node, "--loglevel", "INFO"]
-        program = Program(node, own, cwd=ROOT, env=settings)
-        worker = Victim(node, lambda: program, self.folder / f"{node}.log")
+        program = Program(node, own, cwd=ROOT, env={"LOG_LEVEL": "INFO", **settings})
+        log = self.folder / f"{node}.log"
+        worker = Victim(node, lambda: program, log, whole_tree=command is not None)
         worker.start()
         self.workers.append(worker)
         return worker
@@ -65,7 +66,9 @@ class World:
         for worker in self.workers:
             worker.thaw()
             worker.terminate()
-        return {worker.name: worker.stop(timeout_s=STOPS_WITHIN_S) for worker in self.workers}
+        codes = {worker.name: worker.wait(timeout_s=STOPS_WITHIN_S) for worker in self.workers}
+        self.workers.clear()
+        return codes
 
     def stop(self) -> None:
         self.stop_workers()
@@ -86,6 +89,7 @@ class World:
             "SECRET_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
             "MCP_ALLOWED_COMMANDS": f"python,{sys.executable}",
             "MAX_DB_CONNECTIONS": "8",
+            "LOG_LEVEL": "ERROR",
             **settings,
         }
 

@@ -9,7 +9,7 @@ from tests.clients.worlds import World
 pytestmark = pytest.mark.timeout(300)  # the first run installs
 
 
-@pytest.mark.parametrize("file", ["test_openai.py", "test_langchain.py"])
+@pytest.mark.parametrize("file", ["test_openai.py", "test_langchain.py", "test_responses.py"])
 def test_a_client_in_python(python: World, file: str) -> None:
     python.test(file)
 
@@ -19,6 +19,6 @@ def test_langchains_standard_tests(python: World) -> None:
     assert re.search(r"^46 passed, 4 skipped\b", said, re.MULTILINE), said  # PDF twice, audio, cassettes
 
 
-@pytest.mark.parametrize("file", ["openai.test.mjs", "ai-sdk.test.mjs"])
+@pytest.mark.parametrize("file", ["openai.test.mjs", "ai-sdk.test.mjs", "responses.test.mjs"])
 def test_a_client_in_node(node: World, file: str) -> None:
     node.test(file)

@@ -12,6 +12,7 @@ import uv
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
+OLDEST_NODE = 20
 
 
 class World:
@@ -95,20 +96,9 @@ class Python(Locked):
     code = (program, "-c")
 
     def steps(self) -> list[list[str]]:
-        uv_program = uv.find_uv_bin()
-        return [
-            [uv_program, "venv", "--quiet", "--clear", "--python", sys.executable, str(self.installed)],
-            [
-                uv_program,
-                "pip",
-                "sync",
-                "--quiet",
-                "--python",
-                self.program,
-                "--require-hashes",
-                str(self.lock),
-            ],
-        ]
+        make = ["venv", "--quiet", "--clear", "--python", sys.executable, str(self.installed)]
+        sync = ["pip", "sync", "--quiet", "--require-hashes", "--python", self.program, str(self.lock)]
+        return [[uv.find_uv_bin(), *make], [uv.find_uv_bin(), *sync]]
 
 
 class Node(Locked):
@@ -119,6 +109,17 @@ class Node(Locked):
     tests = ("node", "--test", "--test-reporter=spec", "--test-timeout=60000")
     code = ("node", "--input-type=module", "--eval")
     needs = ("node", "npm")
+
+    @classmethod
+    def missing(cls) -> str | None:
+        return super().missing() or cls._too_old()
+
+    @staticmethod
+    def _too_old() -> str | None:
+        version = subprocess.run(
+            ["node", "--version"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        return None if int(version[1:].split(".")[0]) >= OLDEST_NODE else f"Node {version} is too old."
 
     def steps(self) -> list[list[str]]:
         return [["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"]]

@@ -5,11 +5,12 @@ from typing import Any
 import aiohttp
 
 from connector import grants, logins
-from connector.models import OAuthGrant
-from tests.connector.conftest import BY, orm
+from connector.models import Instance, OAuthGrant
+from connector.states import Phase
+from tests.connector.conftest import BY, orm, wait_for
 from tests.connector.remote import RemoteServer
 from tools import actions
-from tools.models import MCPTool
+from tools.models import MCPTool, Status
 
 CLIENT, SECRET = "the-client", "the-secret:/?"  # of tests/servers/oauth.py
 REDIRECT_URI = "https://console.example.org/admin/callback"
@@ -45,6 +46,19 @@ async def log_in(server: MCPTool) -> None:
     begun = await logins.begin(server.pk, REDIRECT_URI)
     await logins.finish(begun.worker, await consent(begun.url))
     await orm(lambda: actions.restart(MCPTool.objects.get(pk=server.pk), by=BY))()
+
+
+async def running_anew(servers: Any, server: MCPTool) -> None:
+    """All copies run as the last change, which may have been a restart after a login, wants it."""
+
+    async def settled() -> bool:
+        row = await servers.row(server)
+        behind = Instance.objects.filter(server=server).exclude(
+            observed_generation=row.generation, phase=Phase.READY
+        )
+        return row.status == Status.RUNNING and not await behind.aexists()
+
+    await wait_for(settled)
 
 
 async def asked(remote: RemoteServer, what: str) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import signal
 from dataclasses import replace
 from typing import Any
 
+import psutil
 import pytest
 
 from connector.errors import CallFailed
@@ -161,6 +162,36 @@ async def test_a_server_that_stops_reading_is_restarted_and_its_calls_fail(
     await wait_for(replaced)
 
 
+async def test_a_server_that_answers_nothing_is_restarted_however_often_it_is_called(
+    servers: Any, supervise: Any, caller: Any
+) -> None:
+    supervise()
+    server = await servers.running()
+    pid = (await servers.instance(server)).pid
+    await caller(server, "deafen")
+
+    async def replaced() -> bool:
+        await asyncio.gather(*(failure(caller(server, "sleep", s=9, timeout_s=0.3)) for _ in range(2)))
+        return bool((await servers.instance(server)).pid not in (pid, None))
+
+    await wait_for(replaced, within_s=15)
+
+
+async def test_a_server_that_is_busy_with_one_call_is_not_given_up(
+    servers: Any, supervise: Any, caller: Any
+) -> None:
+    supervise(timings=replace(FAST, health=0.2, health_deadline=0.2))
+    server = await servers.running()
+    pid = (await servers.instance(server)).pid
+    process = psutil.Process(pid)
+    call = asyncio.create_task(caller(server, "echo", timeout_s=5))
+    process.suspend()
+    await asyncio.sleep(2)
+    process.resume()
+    assert (await call).content
+    assert (await servers.instance(server)).pid == pid
+
+
 async def test_cancelling_a_call_tells_the_server(servers: Any, supervise: Any, caller: Any) -> None:
     supervise()
     server = await servers.running()
@@ -187,7 +218,7 @@ async def test_a_broken_tool_costs_that_tool(servers: Any, supervise: Any) -> No
     supervise()
     server = await servers.register("broken-tool")
     row = await servers.wait_until(server, Status.DEGRADED)
-    assert "broken, number 12, number 13" in row.error_message
+    assert "broken, number 13, number 14" in row.error_message
     names = {name async for name in ToolFunction.objects.filter(server=server).values_list("name", flat=True)}
     assert "echo" in names
     assert "broken" not in names

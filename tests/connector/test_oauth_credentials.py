@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.connector.conftest import wait_for
-from tests.connector.oauth import CLIENT, SECRET, asked, by_credentials, grant, register, whoami
+from tests.connector.oauth import CLIENT, SECRET, asked, by_credentials, grant, register, running_anew, whoami
 from tests.connector.remote import RemoteServer
 from tools.models import Status
 
@@ -30,7 +30,7 @@ async def test_client_credentials_let_us_in(servers: Any, supervise: Any, caller
     there = remote("unregistered")
     server = await register(servers, there)
     await by_credentials(server, there)
-    await servers.wait_until(server, Status.RUNNING)
+    await running_anew(servers, server)
     assert await whoami(caller, server) == "somebody"
     [token] = await asked(there, "token")
     assert (token["grant_type"], token["resource"]) == ("client_credentials", there.url)
@@ -72,7 +72,7 @@ async def test_tokens_that_expire_are_replaced_while_the_server_runs(
     there = remote("unregistered", "expires=31")  # usable for a second, see EARLY_S
     server = await register(servers, there)
     await by_credentials(server, there)
-    await servers.wait_until(server, Status.RUNNING)
+    await running_anew(servers, server)
     await asyncio.sleep(1.2)
     assert await whoami(caller, server) == "somebody"
     assert len(await asked(there, "token")) >= 2

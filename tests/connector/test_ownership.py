@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from dataclasses import replace
 from typing import Any
 
 import psutil
@@ -69,6 +70,17 @@ async def test_a_killed_owner_takes_its_trees_with_it_and_another_takes_over(
     assert (instance.worker.node, instance.fence) == ("mcp@here", 2)
     tree = [process for process in of_ours() if process.server == f"{server.pk}.0"]
     assert {process.owner for process in tree} == {instance.worker_id}
+
+
+async def test_the_death_of_a_neighbour_is_noticed_without_looking(
+    servers: Any, supervise: Any, owner_process: Any, caller: Any
+) -> None:
+    other = owner_process("mcp@other")
+    server = await servers.running()
+    supervise(node="mcp@here", timings=replace(FAST, lease=60, poll=60))
+    await wait_for(lambda: orm(Worker.objects.filter(node="mcp@here").exists)())
+    other.signal(signal.SIGKILL)
+    await wait_for(lambda: answers(caller, server), within_s=5)
 
 
 async def test_a_frozen_owner_is_killed_by_its_guards_before_its_lease_ends(

@@ -33,7 +33,7 @@ def test_from_the_first_managing_key_to_an_answered_chat(stack: Stack, api: Api)
         "POST",
         "/mcp-tools",
         201,
-        name="Clock",
+        name="Clock of the walk",
         connection_type="stdio",
         command="mcp-server-time",
         env={"TOKEN": "canary-9c1"},
@@ -44,13 +44,13 @@ def test_from_the_first_managing_key_to_an_answered_chat(stack: Stack, api: Api)
     assert "get_current_time" in names
 
     assistant = api(
-        "POST", "/assistants", 201, name="Clerk", slug="clerk", model="clerk", mcp_tool_ids=[server["id"]]
+        "POST", "/assistants", 201, name="Clerk of the walk", slug="clerk", model="clerk", mcp_tool_ids=[server["id"]]
     )
-    caller = api("POST", "/api-keys", 201, name="caller", assistant_ids=[assistant["id"]])
+    caller = api("POST", "/api-keys", 201, name="walking caller", assistant_ids=[assistant["id"]])
     access = api("GET", f"/api-keys/{caller['id']}/access")
     assert "clerk" in str(access)
 
-    call = {"name": "clock__get_current_time", "arguments": {"timezone": "Asia/Shanghai"}}
+    call = {"name": "clock-of-the-walk__get_current_time", "arguments": {"timezone": "Asia/Shanghai"}}
     stack.llm.script("clerk", {"tool_calls": [call]}, {"text": "It is late."})
     answer = requests.post(
         f"{stack.url}/v1/chat/completions",

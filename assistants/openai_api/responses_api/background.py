@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import suppress
 from typing import Any
 
 from assistants.models import StoredResponse
@@ -53,8 +52,8 @@ async def events(row: StoredResponse, *, after: int = -1, heartbeat_s: float) ->
             yield frames(page.events)
             if page.events[-1]["type"] in _LAST_EVENTS:
                 return
-        if page.ended_as is not None:
-            with suppress(KeyError):
+        if page.is_last:
+            if page.ended_as:
                 yield frames([_last_event(page.ended_as, after + 1)])
             return
         await asyncio.sleep(LOOK_EVERY_S)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, WithJsonSchema
 
 from assistants.openai_api.messages import ByShape, ByType, Text, Wire
 
@@ -115,6 +115,14 @@ def _tag(item: Any) -> str:
     return str(item.get("role")) if kind == "message" else str(kind)
 
 
+_DESCRIBED = {
+    "type": "object",
+    "description": (
+        "An item as OpenAI has them: message, function_call, function_call_output, mcp_call, mcp_list_tools,"
+        " reasoning (ignored) or item_reference."
+    ),
+}
+
 Item = Annotated[
     Annotated[UserMessage, Tag("user")]
     | Annotated[InstructionMessage, Tag("system")]
@@ -127,4 +135,5 @@ Item = Annotated[
     | Annotated[Reasoning, Tag("reasoning")]
     | Annotated[Reference, Tag("item_reference")],
     Discriminator(_tag),
+    WithJsonSchema(_DESCRIBED),
 ]

@@ -21,10 +21,11 @@ Events = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some events. `ended_as`: the response object, once nothing more will come; {} when it was deleted."""
+    """Some events. `is_last`: nothing more will come. `ended_as` is None, too, when it was deleted."""
 
     events: Sequence[dict[str, Any]]
-    ended_as: Mapping[str, Any] | None
+    is_last: bool
+    ended_as: Mapping[str, Any] | None = None
 
 
 @in_thread
@@ -37,9 +38,9 @@ def open_for(row: StoredResponse, events: Events) -> None:
 @in_thread
 def page(response_pk: int, *, after: int) -> Page:
     # The row first: what was told of a response that is over was written with its end.
-    row = StoredResponse.objects.filter(pk=response_pk).first()
+    row = StoredResponse.objects.only("status").filter(pk=response_pk).first()
     if row is None:
-        return Page([], {})
+        return Page([], is_last=True)
     batches = ResponseEvents.objects.filter(response=row)
     first = batches.filter(first_number__lte=after + 1).order_by("-first_number").values("first_number")[:1]
     events = [
@@ -48,7 +49,7 @@ def page(response_pk: int, *, after: int) -> Page:
         for event in batch.events
         if event["sequence_number"] > after
     ]
-    return Page(events, row.resource if row.is_over else None)
+    return Page(events, row.is_over, row.resource if row.is_over else None)
 
 
 @in_thread

@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 from typing import Any
 
 from apikeys.authentication import Principal
 from apikeys.errors import InvalidRequest
-from assistants import catalogue
+from assistants import catalogue, images
 from assistants.agent import RunRequest
 from assistants.catalogue import AssistantEntry
 from assistants.events import Event
@@ -33,8 +34,12 @@ class Work:
     run_request: RunRequest
     origin: Origin
 
-    def run(self) -> AsyncGenerator[Event, None]:
-        return limited(recorded(self.run_request, self.origin), self.principal)
+    async def run(self) -> AsyncGenerator[Event, None]:
+        """Raises, before its first event, InvalidRequest for an image that cannot be fetched, too."""
+        request = replace(self.run_request, messages=await _with_images(self.run_request.messages))
+        async with aclosing(limited(recorded(request, self.origin), self.principal)) as events:
+            async for event in events:
+                yield event
 
     def begin(self) -> list[WireEvent]:
         return self.answer.begin(self.tool_lists)
@@ -65,6 +70,13 @@ async def prepare(
         run_request=_run_request(asked, [*before, *items], assistant),
         origin=Origin(principal, request_id, asked.conversation_id or session_id, ids.run),
     )
+
+
+async def _with_images(messages: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    try:
+        return await images.fetched(messages)
+    except InvalidRequest as error:
+        raise InvalidRequest(str(error.detail), param="input", code="invalid_image_url") from error
 
 
 def _run_request(asked: ResponseRequest, items: Items, assistant: AssistantEntry) -> RunRequest:

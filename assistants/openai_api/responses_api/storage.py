@@ -8,25 +8,30 @@ from typing import Any
 
 from django.conf import settings
 from django.db import Error as DatabaseError
+from django.db import connection
+from django.db.models.functions import Length
 from django.utils import timezone
 
 from apikeys.database import in_thread
+from apikeys.errors import InvalidRequest
 from assistants.models import StoredResponse
 from assistants.openai_api.responses_api.transcript import Items
 
 log = logging.getLogger(__name__)
 
 MOST_LINKS = 1_000
+_MOST_BODIES = 4
 _CHAIN = """
-WITH RECURSIVE chain (id, previous, depth) AS (
-    SELECT id, previous_response_id, 1 FROM assistants_storedresponse
+WITH RECURSIVE chain (id, previous, size, depth) AS (
+    SELECT id, previous_response_id, length(input) + length(body), 1
+    FROM assistants_storedresponse
     WHERE response_id = %(response_id)s AND api_key_id = %(api_key_id)s AND expires_at > now()
   UNION ALL
-    SELECT row.id, row.previous_response_id, chain.depth + 1
+    SELECT row.id, row.previous_response_id, length(input) + length(body), chain.depth + 1
     FROM assistants_storedresponse AS row JOIN chain ON row.response_id = chain.previous
     WHERE row.api_key_id = %(api_key_id)s AND row.expires_at > now() AND chain.depth < %(most)s
 )
-SELECT row.* FROM assistants_storedresponse AS row JOIN chain USING (id) ORDER BY chain.depth DESC
+SELECT id, previous, size FROM chain ORDER BY depth DESC
 """
 
 
@@ -41,18 +46,33 @@ class Chain:
 
 @in_thread
 def chain(api_key_id: int, response_id: str) -> Chain:
-    asked = {"response_id": response_id, "api_key_id": api_key_id, "most": MOST_LINKS}
-    rows = list(StoredResponse.objects.raw(_CHAIN, asked))
-    if not rows or rows[0].previous_response_id:
+    """Raises InvalidRequest where it is too long."""
+    asked: dict[str, str | int] = {"response_id": response_id, "api_key_id": api_key_id, "most": MOST_LINKS}
+    with connection.cursor() as cursor:
+        cursor.execute(_CHAIN, asked)
+        links = cursor.fetchall()
+    if not links or links[0][1]:
         return Chain([], is_whole=False)
-    return Chain(_items(rows), is_whole=True, is_over=rows[-1].is_over)
+    _require_affordable(size for _, _, size in links)
+    rows = StoredResponse.objects.in_bulk([pk for pk, _, _ in links])
+    ordered = [rows[pk] for pk, _, _ in links if pk in rows]
+    return Chain(_items(ordered), is_whole=len(ordered) == len(links), is_over=ordered[-1].is_over)
 
 
 @in_thread
 def conversation_items(api_key_id: int, conversation: str) -> Items:
-    """Of the latest responses in it, the oldest first; those that are not finished are left out."""
-    rows = StoredResponse.objects.of_key(api_key_id).filter(conversation=conversation).order_by("-id")
-    return _items([row for row in reversed(list(rows[:MOST_LINKS])) if row.is_over])
+    """The oldest first; of responses that are not finished there are none. Raises InvalidRequest."""
+    rows = StoredResponse.objects.of_key(api_key_id).filter(conversation=conversation)
+    sizes = rows.annotate(size=Length("input") + Length("body")).values_list("size", flat=True)
+    _require_affordable(sizes)
+    return _items(row for row in rows.order_by("pk") if row.is_over)
+
+
+def _require_affordable(sizes: Iterable[int]) -> None:
+    """What was said before takes no more memory than some of the largest requests would."""
+    if sum(sizes) > _MOST_BODIES * settings.CHAT_BODY_LIMIT:
+        message = "The conversation is longer than can be gone on from."
+        raise InvalidRequest(message, param="input", code="context_length_exceeded")
 
 
 @in_thread

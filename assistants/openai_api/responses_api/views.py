@@ -47,6 +47,8 @@ class ResponseViewSet(OpenAIViewSet):
         attempt = once(request, content, self.principal, work.run_request.assistant)
         if attempt is None:
             return await make(work, work.run(), content)
+        if asked.background:
+            attempt.tool_ran = attempt.is_complete = True  # what it begins goes on without the request
         return await attempt.answered(lambda: make(work, attempt.watched(work.run()), content))
 
 

@@ -7,6 +7,7 @@ from pydantic import Discriminator, Field, Tag, ValidationError
 
 from apikeys.errors import InvalidRequest
 from assistants.openai_api.messages import ByShape, Text, Wire
+from assistants.openai_api.response_format import check_schema
 from assistants.openai_api.responses_api.input_items import Item
 from assistants.openai_api.wire import MOST_TOOLS, FunctionName, Tokens, invalid, references
 
@@ -76,8 +77,11 @@ class ReasoningConfig(Wire):
     effort: Annotated[str, Field(pattern=r"^[a-z_-]{1,32}$")] | None = None
 
 
+ConversationId = Annotated[str, Field(pattern=r"^[!-~]{1,255}$")]
+
+
 class ConversationConfig(Wire):
-    id: str
+    id: ConversationId
 
 
 def _conversation_tag(value: Any) -> str:
@@ -85,7 +89,8 @@ def _conversation_tag(value: Any) -> str:
 
 
 Conversation = Annotated[
-    Text | Annotated[ConversationConfig, Tag("object")], Discriminator(_conversation_tag)
+    Annotated[ConversationId, Tag("text")] | Annotated[ConversationConfig, Tag("object")],
+    Discriminator(_conversation_tag),
 ]
 
 
@@ -155,6 +160,8 @@ def validate(body: Mapping[str, Any]) -> ResponseRequest:
         raise InvalidRequest(reason, param=param, code="unsupported_parameter")
     for param, reason in _wrong(request):
         raise InvalidRequest(reason, param=param, code="invalid_value")
+    if request.text and request.text.format and request.text.format.type == "json_schema":
+        check_schema(request.text.format.schema_ or {}, "text.format.schema")
     return request
 
 

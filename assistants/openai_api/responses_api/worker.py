@@ -6,10 +6,12 @@ import threading
 from contextlib import suppress
 
 from celery.signals import worker_shutdown
+from django.conf import settings
 from django.db import Error as DatabaseError
 from rest_framework.exceptions import APIException
 
 from apikeys import authentication
+from apikeys.errors import CallingRequired
 from assistants import lifespans
 from assistants.errors import RunCancelled
 from assistants.models import StoredResponse
@@ -25,7 +27,7 @@ MOST_AT_ONCE = 64
 GATHER_S = 0.2
 RENEW_S = 1.0
 TOLD_BY_THE_DOOR = 2  # events, before a worker takes a response up
-_CLOSING_S = 8.0
+_ENDING_S = 4.0
 
 
 class WorkerStopped(APIException):
@@ -57,10 +59,10 @@ class Worker:
             self._loop.call_soon_threadsafe(self._news.set)
 
     def stop(self) -> None:
-        """What runs is ended, and fails."""
+        """What still runs after SUPERVISOR_DRAIN_S is ended, and fails."""
         self._stopping = True
         self.nudge()
-        self._thread.join(_CLOSING_S)
+        self._thread.join(settings.SUPERVISOR_DRAIN_S + 2 * _ENDING_S)
 
     def _main(self) -> None:
         asyncio.run(self._live())
@@ -74,7 +76,14 @@ class Worker:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._news.wait(), RENEW_S if self._running else None)
                 self._news.clear()
-            await self._end(list(self._running.values()))
+            await self._drain()
+
+    async def _drain(self) -> None:
+        """What is nearly done may get done."""
+        tasks = list(self._running.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=settings.SUPERVISOR_DRAIN_S)
+        await self._end([task for task in tasks if not task.done()])
 
     async def _look(self) -> None:
         try:
@@ -95,7 +104,7 @@ class Worker:
             if not task.cancelling():  # a second time would keep it from telling its end
                 task.cancel()
         if tasks:
-            await asyncio.wait(tasks, timeout=_CLOSING_S / 2)
+            await asyncio.wait(tasks, timeout=_ENDING_S)
 
     def _take_up(self, row: StoredResponse) -> None:
         task = self._running[row.pk] = asyncio.create_task(self._respond(row))
@@ -125,6 +134,8 @@ async def _prepared(row: StoredResponse) -> Work:
     """Anew from what was asked: meanwhile the key or the assistant may have gone."""
     request = row.request
     principal = await authentication.principal_of(row.api_key_id)
+    if not principal.can_call_assistant:
+        raise CallingRequired
     work = await prepare(
         wire.validate(request["body"]),
         principal,

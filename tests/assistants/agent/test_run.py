@@ -270,3 +270,12 @@ async def test_nothing_is_left_behind(assistant: Assistant) -> None:
         await events.aclose()
     await asyncio.sleep(0.05)
     assert asyncio.all_tasks() == before
+
+
+async def test_a_call_that_is_repeated_again_and_again_is_refused(assistant: Assistant) -> None:
+    assistant.script(
+        *[calls(("ghost", {"a": 1, "b": 2}), ("ghost", {"n": n})) for n in range(7)], {"text": "So."}
+    )
+    await assistant.events(client_tools=[client_tool("weather")])
+    told = tool_messages(assistant.bodies()[-1])
+    assert sum(content.startswith("Refused") for content in told) == 2

@@ -79,13 +79,13 @@ for (const [name, provider] of Object.entries(providers)) {
     }
   });
 
-  test(`an error in a stream is a part of it, ${name}`, async () => {
-    const result = streamText(await asking([{ text: "one two three", cut_after: 3 }]));
-    const parts = await product.all(result.fullStream);
-    const texts = parts.filter((part) => part.type === "text-delta").map((part) => part.text);
-    assert.deepEqual(texts, ["one", " two"]);
-    const failed = parts.find((part) => part.type === "error");
-    assert.match(JSON.stringify(failed.error) + failed.error?.message, /broke/);
+  test(`an error in a stream is told after what came before, ${name}`, async () => {
+    const told = [];
+    const onError = ({ error }) => told.push(error);
+    const { textStream } = streamText(await asking([{ text: "one two three", cut_after: 3 }], { onError }));
+    assert.deepEqual(await product.all(textStream), ["one", " two"]);
+    assert.equal(told.length, 1);
+    assert.match(JSON.stringify(told[0]) + told[0].message, /broke/);
   });
 
   test(`a refusal, ${name}`, async () => {
@@ -97,3 +97,19 @@ for (const [name, provider] of Object.entries(providers)) {
     });
   });
 }
+
+test("a stream whose tools ran is not tried again, @ai-sdk/openai-compatible", async () => {
+  const slug = await product.assistant({ tool_calls: [echo] }, { status: 401, body: "{}" });
+  await product.all(streamText({ model: compatible(slug), prompt: "Hello", onError: () => {} }).fullStream);
+  assert.equal((await product.asked(slug)).length, 2);
+});
+
+test("our tools are shown as reasoning where that is asked for, @ai-sdk/openai-compatible", async () => {
+  const providerOptions = { mcpConnector: { mcp_connector: { render: "reasoning" } } };
+  for (const ask of [generateText, streamText]) {
+    const slug = await product.assistant({ tool_calls: [echo] }, { text: "It said hi." });
+    const result = await ask({ model: compatible(slug), prompt: "Hello", providerOptions });
+    assert.match(await result.reasoningText, /^Clients: echo\(\{"say":"hi"\}\): ok/);
+    assert.equal(await result.text, "It said hi.");
+  }
+});

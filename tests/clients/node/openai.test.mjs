@@ -100,6 +100,13 @@ test("an error in a stream is thrown after what came before", async () => {
   assert.deepEqual(texts, ["", "one", " two"]);
 });
 
+test("a run whose tools ran is not tried again", async () => {
+  const model = await product.assistant({ tool_calls: [echo] }, { status: 401, body: "{}" });
+  const eager = client.withOptions({ maxRetries: 2 });
+  await assert.rejects(eager.chat.completions.create({ model, messages: ask }), { status: 502 });
+  assert.equal((await product.asked(model)).length, 2);
+});
+
 test("refusals are told apart", async () => {
   const stranger = client.withOptions({ apiKey: "ak-wrong" });
   await assert.rejects(stranger.chat.completions.create({ model: "any", messages: ask }), OpenAI.AuthenticationError);

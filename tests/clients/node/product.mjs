@@ -24,15 +24,15 @@ export async function assistant(...steps) {
   return slug;
 }
 
-/** The bodies of what the LLM was asked. */
+/** The messages that the LLM was asked with, by round. */
 export async function asked(slug) {
   const { requests } = await send("GET", `${llm}/script/${slug}`);
-  return requests.map((request) => request.body);
+  return requests.map((request) => request.body.messages);
 }
 
 /** The results of tools that the LLM was shown in the end. */
 export async function shown(slug) {
-  const { messages } = (await asked(slug)).at(-1);
+  const messages = (await asked(slug)).at(-1);
   return messages.filter((message) => message.role === "tool").map((message) => message.content).sort();
 }
 

@@ -26,10 +26,14 @@ def assistant(*steps: dict[str, Any]) -> str:
     return slug
 
 
+def asked(slug: str) -> list[list[dict[str, Any]]]:
+    """The messages that the LLM was asked with, by round."""
+    return [each["body"]["messages"] for each in _send("GET", f"{LLM_URL}/script/{slug}")["requests"]]
+
+
 def shown(slug: str) -> list[str]:
     """The results of tools that the LLM was shown in the end."""
-    requests = _send("GET", f"{LLM_URL}/script/{slug}")["requests"]
-    return sorted(each["content"] for each in requests[-1]["body"]["messages"] if each["role"] == "tool")
+    return sorted(message["content"] for message in asked(slug)[-1] if message["role"] == "tool")
 
 
 def _send(method: str, url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -125,6 +125,23 @@ def test_a_rate_limit_says_when_to_come_back(client: openai.OpenAI) -> None:
     assert refused.value.response.headers["retry-after"] == "30"
 
 
+def test_a_run_whose_tools_ran_is_not_tried_again(client: openai.OpenAI) -> None:
+    model = product.assistant({"tool_calls": [ECHO]}, {"status": 401, "body": "{}"})
+    with pytest.raises(openai.InternalServerError):
+        client.with_options(max_retries=2).chat.completions.create(model=model, messages=ASK)
+    assert len(product.asked(model)) == 2
+
+
+def test_a_history_is_kept_where_that_is_asked_for(client: openai.OpenAI) -> None:
+    model = product.assistant({"text": "Good day, Ada."}, {"text": "Ada."})
+    ours = {"session_id": model, "mcp_connector": {"history": "stored"}}
+    for said in ("I am Ada.", "Who am I?"):
+        message = {"role": "user", "content": said}
+        client.chat.completions.create(model=model, messages=[message], extra_body=ours)
+    told = [each["content"] for each in product.asked(model)[-1] if each["role"] != "system"]
+    assert told == ["I am Ada.", "Good day, Ada.", "Who am I?"]
+
+
 def test_the_models_are_listed(client: openai.OpenAI) -> None:
     model = product.assistant()
     assert model in [each.id for each in client.models.list()]

@@ -10,13 +10,15 @@ import openai
 import pytest
 from django.utils import timezone
 
+from apikeys import actions as key_actions
 from apikeys.actions import IssuedKey
+from apikeys.models import TokenUsage
 from assistants import actions
-from assistants.models import StoredResponse
+from assistants.models import Conversation, StoredResponse
 from tests.assistants.openai_api.conftest import error_of
 from tests.assistants.openai_api.responses_api.conftest import ECHO
 from tests.llm import ScriptedLLM
-from tests.stack import Stack
+from tests.stack import BY, Stack, wait_for
 
 PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="  # noqa: E501
 
@@ -52,9 +54,7 @@ def test_nothing_readable_lies_in_the_database(
     llm.script(model, {"text": "a secret answer"})
     response = client.responses.create(model=model, input="a secret question")
     with stack.database():
-        row = StoredResponse.objects.filter(response_id=response.id).extra(  # noqa: S610
-            select={"raw": "input || body"}
-        )[0]
+        row = StoredResponse.objects.filter(response_id=response.id).extra(select={"raw": "input || body"})[0]
     assert "secret" not in row.raw  # type: ignore[attr-defined]
 
 
@@ -201,6 +201,53 @@ def test_an_expired_one_is_gone_and_then_deleted(
     with stack.database():
         actions.delete_expired()
         assert not StoredResponse.objects.filter(pk=row.pk).exists()
+
+
+def test_it_goes_with_its_session(
+    stack: Stack, client: openai.OpenAI, key: IssuedKey, llm: ScriptedLLM, model: str
+) -> None:
+    """Whether the session was named as a conversation or in a header."""
+    llm.script(model, {"text": "Hello.", "repeat": True})
+    name = f"session-{uuid.uuid4().hex}"
+    ids = {
+        client.responses.create(model=model, input="Hello", conversation=name).id,
+        client.responses.create(model=model, input="Hello", extra_headers={"X-Session-Id": name}).id,
+    }
+    with stack.database():
+        sessions = Conversation.objects.filter(external_id=name, runs__status="completed")
+        wait_for(lambda: sessions.count() == 2, within_s=5)
+        assert StoredResponse.objects.filter(response_id__in=ids).count() == 2
+        actions.delete_conversation(sessions[0], by=BY)
+        assert not StoredResponse.objects.filter(response_id__in=ids).exists()
+
+
+def test_it_goes_with_its_key(stack: Stack, client: openai.OpenAI, llm: ScriptedLLM) -> None:
+    key = stack.key(f"leaving-{uuid.uuid4().hex[:8]}")
+    slug = f"leaving-{uuid.uuid4().hex[:8]}"
+    stack.assistant(slug, keys=(key,))
+    llm.script(slug, {"text": "Hello."})
+    response = client.with_options(api_key=key.key).responses.create(model=slug, input="Hello")
+    with stack.database():
+        usage = TokenUsage.objects.filter(api_key=key.api_key)
+        wait_for(usage.exists, within_s=5)  # what it used is written down
+        key_actions.delete(key.api_key, by=BY)
+        assert not StoredResponse.objects.filter(response_id=response.id).exists()
+
+
+def test_a_conversation_that_is_too_long_is_refused(
+    stack: Stack, client: openai.OpenAI, llm: ScriptedLLM, model: str
+) -> None:
+    llm.script(model, {"text": "Hello.", "repeat": True})
+    response = client.responses.create(model=model, input="Hello", conversation=f"long-{model}")
+    with stack.database():
+        row = StoredResponse.objects.get(response_id=response.id)
+        row.input = [{"type": "message", "text": "x" * 40_000_000}]
+        row.save()
+    for fields in ({"previous_response_id": response.id}, {"conversation": f"long-{model}"}):
+        with pytest.raises(openai.BadRequestError) as refused:
+            client.responses.create(model=model, input="More", **fields)  # type: ignore[call-overload]
+        assert refused.value.code == "context_length_exceeded"
+    client.responses.delete(response.id)
 
 
 def test_a_named_request_is_answered_once(client: openai.OpenAI, llm: ScriptedLLM, equipped: str) -> None:

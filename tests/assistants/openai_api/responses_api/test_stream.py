@@ -16,13 +16,14 @@ Events = list[dict[str, Any]]
 BEGUN = 'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":"one "}}]}\n\n'
 
 
-def events_of(answer: str) -> Events:
+def events_of(answer: str, *, first: int = 0) -> Events:
     """Those of a raw stream, whose form is checked."""
-    return list(checked(frame for frame in answer.split("\n\n") if frame and not frame.startswith(":")))
+    frames = (frame for frame in answer.split("\n\n") if frame and not frame.startswith(":"))
+    return list(checked(frames, first))
 
 
-def checked(frames: Iterator[str]) -> Iterator[dict[str, Any]]:
-    for number, frame in zip(count(), frames, strict=False):
+def checked(frames: Iterator[str], first: int) -> Iterator[dict[str, Any]]:
+    for number, frame in zip(count(first), frames, strict=False):
         name, data = frame.split("\n")
         event = json.loads(data.removeprefix("data: "))
         assert (name, event["sequence_number"]) == (f"event: {event['type']}", number)

@@ -1,0 +1,40 @@
+"""The conversation that a request is about: more than its messages, where it asks for that."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from apikeys.errors import InvalidRequest
+from assistants import hidden_rounds, images, stored_history
+from assistants.catalogue import AssistantEntry
+from assistants.openai_api import history, wire
+from assistants.openai_api.wire import ChatCompletionRequest
+from assistants.recording import Origin
+
+Messages = Sequence[Mapping[str, Any]]
+
+
+def is_stored(asked: ChatCompletionRequest) -> bool:
+    return asked.mcp_connector is not None and asked.mcp_connector.history == "stored"
+
+
+async def whole(
+    content: Mapping[str, Any], asked: ChatCompletionRequest, origin: Origin, assistant: AssistantEntry
+) -> Messages:
+    """What was stored, if that is wanted, and the request's messages; with images, and what was hidden.
+
+    `content`: the request as it was sent, of whose messages `asked` holds only the validated part. Raises
+    InvalidRequest.
+    """
+    messages: Messages = content["messages"]
+    if is_stored(asked):
+        messages = [*await _stored(origin), *messages]
+        history.check(wire.validate({**content, "messages": messages}).messages)
+    fetched = await images.fetched(messages)
+    return await hidden_rounds.restored(fetched, origin.principal, assistant)
+
+
+async def _stored(origin: Origin) -> Messages:
+    if origin.session_id is None:
+        message = "A stored history needs the id of its session: X-Session-Id, or session_id."
+        raise InvalidRequest(message, param="mcp_connector.history", code="missing_required_parameter")
+    return await stored_history.load(origin.principal.id, origin.session_id)

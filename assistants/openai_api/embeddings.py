@@ -1,0 +1,48 @@
+"""Embeddings: /v1/embeddings"""
+
+from typing import Annotated, Any, Literal
+
+from django.http import HttpRequest, HttpResponse
+from pydantic import Field, ValidationError
+
+from apikeys import limits
+from assistants import embeddings
+from assistants.openai_api import body, schema
+from assistants.openai_api.messages import Wire
+from assistants.openai_api.responses import json_response
+from assistants.openai_api.viewset import OpenAIViewSet
+from assistants.openai_api.wire import invalid
+
+MOST_INPUTS = 2_048
+
+
+class EmbeddingRequest(Wire):
+    model: Annotated[str, Field(max_length=255)]
+    input: (
+        str
+        | Annotated[list[str], Field(min_length=1, max_length=MOST_INPUTS)]
+        | Annotated[list[int], Field(min_length=1)]
+        | Annotated[list[list[int]], Field(min_length=1, max_length=MOST_INPUTS)]
+    )
+    encoding_format: Literal["float", "base64"] | None = None
+    dimensions: Annotated[int, Field(ge=1)] | None = None
+    user: Annotated[str, Field(max_length=512)] | None = None
+
+
+class EmbeddingViewSet(OpenAIViewSet):
+    @schema.create_embedding
+    async def create(self, request: HttpRequest) -> HttpResponse:
+        content = body.read(request)
+        try:
+            asked = EmbeddingRequest.model_validate(content)
+        except ValidationError as error:
+            raise invalid(error.errors(include_url=False, include_input=False)[0], content) from None
+        async with limits.place(self.principal):
+            answer = await embeddings.embed(asked.model_dump(exclude_none=True))
+        await limits.spent(self.principal, _tokens(answer.get("usage")))
+        return json_response(answer)
+
+
+def _tokens(usage: Any) -> int:
+    count = usage.get("total_tokens") if isinstance(usage, dict) else 0
+    return max(count, 0) if isinstance(count, int) else 0

@@ -1,0 +1,34 @@
+"""A run's record as JSON."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from apikeys.principal import Principal
+from assistants.models import RunStatus, ToolCall
+from assistants.recording.records import CallRecord, Origin, RunRecord
+
+_PRINCIPAL = ("id", "name", "key_prefix", "can_manage", "can_call_assistant", "is_disabled")
+
+
+def dump(record: RunRecord) -> dict[str, Any]:
+    """Of its key, only what a row tells."""
+    dumped: dict[str, Any] = orjson.loads(orjson.dumps(record, default=str))
+    principal = dumped["origin"]["principal"]
+    dumped["origin"]["principal"] = {name: principal[name] for name in _PRINCIPAL}
+    return dumped
+
+
+def load(dumped: Mapping[str, Any]) -> RunRecord:
+    origin = dumped["origin"]
+    calls = (CallRecord(**{**call, "status": ToolCall.Status(call["status"])}) for call in dumped["calls"])
+    fields: dict[str, Any] = {
+        **dumped,
+        "origin": Origin(**{**origin, "principal": Principal(**origin["principal"], expires_at=None)}),
+        "started_at": datetime.fromisoformat(dumped["started_at"]),
+        "status": RunStatus(dumped["status"]),
+        "calls": tuple(calls),
+    }
+    return RunRecord(**fields)

@@ -1,0 +1,105 @@
+"""Conversations that are kept for callers who ask for it: each belongs to one key, and ends with its time."""
+
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from datetime import timedelta
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from apikeys.database import in_thread
+from assistants.events import ClientToolCalls, Event, Finished, TextDelta
+from assistants.models import Conversation
+
+_BYTES_A_TOKEN = 4
+_IMAGE = {"type": "text", "text": "[An image was here.]"}
+_SYSTEM = {"system", "developer"}
+Messages = Sequence[Mapping[str, Any]]
+
+
+@in_thread
+def load(api_key_id: int, session_id: str) -> list[dict[str, Any]]:
+    """What was said so far, as OpenAI chat messages."""
+    row = Conversation.objects.filter(api_key_id=api_key_id, external_id=session_id).first()
+    return kept(row) if row else []
+
+
+def kept(conversation: Conversation) -> list[dict[str, Any]]:
+    """What was said in it and has not expired."""
+    expires_at = conversation.messages_expire_at
+    is_alive = expires_at is not None and expires_at > timezone.now()
+    return list(conversation.messages or ()) if is_alive else []
+
+
+async def storing(
+    run: AsyncGenerator[Event, None], asked: Messages, *, api_key_id: int, session_id: str
+) -> AsyncGenerator[Event, None]:
+    """The events of `run`. What was asked and answered is kept before the caller hears the last of them.
+
+    A run that fails leaves nothing: its caller asks again. Raises django.db.Error.
+    """
+    texts: list[str] = []
+    calls: Sequence[Any] = ()
+    async with aclosing(run):
+        async for event in run:
+            match event:
+                case TextDelta():
+                    texts.append(event.text)
+                case ClientToolCalls():
+                    calls = event.calls
+                case Finished():
+                    answer = _answer("".join(texts), calls)
+                    await _append(api_key_id, session_id, [*map(_without_images, _spoken(asked)), answer])
+            yield event
+
+
+@in_thread
+@transaction.atomic
+def _append(api_key_id: int, session_id: str, said: Messages) -> None:
+    now = timezone.now()
+    new = Conversation(api_key_id=api_key_id, external_id=session_id, created_at=now, last_run_at=now)
+    Conversation.objects.bulk_create([new], ignore_conflicts=True)
+    row = Conversation.objects.select_for_update().get(api_key_id=api_key_id, external_id=session_id)
+    row.messages = _trimmed([*kept(row), *said])
+    row.messages_expire_at = now + timedelta(days=settings.STORED_HISTORY_DAYS)
+    row.save(update_fields=["messages", "messages_expire_at"])
+
+
+def _trimmed(messages: list[Any]) -> list[Any]:
+    """The latest that fit the window. They begin with a user's: no result is left without its call."""
+    room = settings.STORED_HISTORY_TOKENS * _BYTES_A_TOKEN
+    start = len(messages)
+    for index in range(len(messages) - 1, -1, -1):
+        room -= len(orjson.dumps(messages[index]))
+        if room < 0:
+            break
+        if messages[index]["role"] == "user":
+            start = index
+    return messages[start:]
+
+
+def _spoken(messages: Messages) -> Iterator[Mapping[str, Any]]:
+    """A request's system texts hold for that request."""
+    return (message for message in messages if message["role"] not in _SYSTEM)
+
+
+def _without_images(message: Mapping[str, Any]) -> dict[str, Any]:
+    """Without its images: they would fill the window at once."""
+    content = message.get("content")
+    if not isinstance(content, list):
+        return dict(message)
+    parts = [_IMAGE if part.get("type") == "image_url" else part for part in content]
+    return {**message, "content": parts}
+
+
+def _answer(text: str, calls: Sequence[Any]) -> dict[str, Any]:
+    answer: dict[str, Any] = {"role": "assistant", "content": text if text or not calls else None}
+    if calls:
+        answer["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in calls
+        ]
+    return answer

@@ -1,0 +1,52 @@
+"""A result of 10 MB, and what it costs those who call other servers of the same worker."""
+
+import asyncio
+import time
+from contextlib import suppress
+
+from bench.figures import Figure
+from bench.scene import calling, start_servers, start_worker
+from connector import calls
+from tests.chaos.world import World
+
+SIZE, ROUNDS = 10_000_000, 9
+QUIET_S = 2.0
+
+
+def measure(world: World) -> list[Figure]:
+    start_worker(world)
+    big, other = start_servers(world, 2)
+    took, quiet, meanwhile = calling(lambda: _measure(big, other))
+    return [
+        Figure("a result of 10 MB", took, goal=0.5),
+        Figure("call of another server, nothing else going on, slowest", [max(quiet)], "ms"),
+        Figure("call of another server, slowest during one such result", meanwhile, "ms", goal=50),
+    ]
+
+
+async def _measure(big: int, other: int) -> tuple[list[float], list[float], list[float]]:
+    quiet: list[float] = []
+    with suppress(TimeoutError):
+        async with asyncio.timeout(QUIET_S):
+            await _call_for_ever(other, quiet)
+    took, meanwhile = [], []
+    for _ in range(ROUNDS):
+        others: list[float] = []
+        calling_others = asyncio.create_task(_call_for_ever(other, others))
+        began = time.perf_counter()
+        await calls.call(big, "big", {"bytes": SIZE}, timeout_s=30)
+        took.append(time.perf_counter() - began)
+        calling_others.cancel()
+        await asyncio.gather(calling_others, return_exceptions=True)
+        meanwhile.append(max(others))
+    return took, quiet, meanwhile
+
+
+async def _call_for_ever(server: int, took_ms: list[float]) -> None:
+    """A call that is cut off counts for as long as it has taken."""
+    while True:
+        began = time.perf_counter()
+        try:
+            await calls.call(server, "echo", {}, timeout_s=5)
+        finally:
+            took_ms.append((time.perf_counter() - began) * 1000)

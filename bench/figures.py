@@ -1,0 +1,21 @@
+"""How figures are told."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """`goal` is what the median may be at most, in the same `unit`; None when there is none."""
+
+    what: str
+    values: Sequence[float]
+    unit: str = "s"
+    goal: float | None = None
+
+    def __str__(self) -> str:
+        median, worst = statistics.median(self.values), max(self.values)
+        spread = f", at most {worst:.3g}" if len(self.values) > 1 else ""
+        goal = f" (goal {self.goal:g}: {'met' if median <= self.goal else 'MISSED'})" if self.goal else ""
+        return f"{self.what}: {median:.3g} {self.unit}{spread}, n={len(self.values)}{goal}"

@@ -1,0 +1,141 @@
+"""Providers of Strands as sources: its own OpenAI provider, over real HTTP, stands for all of them."""
+
+import logging
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+from strands.models.openai import OpenAIModel
+
+from assistants.agent import history
+from assistants.agent.completion import Completion
+from assistants.agent.native import NativeSource, connect
+from assistants.agent.source import Round
+from assistants.agent.tools import Spec
+from assistants.catalogue import Endpoint
+from assistants.errors import UpstreamFailed
+from tests.assistants.agent.conftest import CANARY, Assistant, client_tool, text
+from tests.llm import ScriptedLLM
+
+ASKED = [{"role": "user", "content": "Hello"}]
+
+
+@pytest.fixture
+def source(assistant: Assistant) -> NativeSource:
+    client = {"base_url": assistant.endpoint.base_url, "api_key": CANARY, "max_retries": 0}
+    return NativeSource(OpenAIModel(client_args=client, model_id=assistant.conversation), "native")
+
+
+def asked(**changes: Any) -> Round:
+    fields: dict[str, Any] = {"system_prompt": None, "specs": [], "tool_choice": None, "reasoning_field": ""}
+    return Round(messages=history.to_strands(ASKED), **fields | changes)
+
+
+async def answered(source: NativeSource, asked: Round) -> tuple[str, Completion]:
+    completion = Completion()
+    async with aclosing(source.answer(asked, completion)) as deltas:
+        return "".join([delta.text async for delta in deltas]), completion
+
+
+async def test_text_and_usage(assistant: Assistant, source: NativeSource) -> None:
+    assistant.script(
+        {"text": "Hello there.", "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}}
+    )
+    said, completion = await answered(source, asked(system_prompt="You help."))
+    assert said == "Hello there."
+    assert (completion.prompt_tokens, completion.completion_tokens) == (7, 3)
+    assert (completion.finish_reason, completion.is_complete) == ("stop", True)
+
+
+async def test_calls_under_ids_of_ours(assistant: Assistant, source: NativeSource) -> None:
+    assistant.script({"tool_calls": [{"name": "weather", "arguments": {"city": "Brno"}, "id": "theirs"}]})
+    choice = {"type": "function", "function": {"name": "weather"}}
+    _, completion = await answered(source, asked(specs=[Spec.of(client_tool("weather"))], tool_choice=choice))
+    [call] = completion.calls
+    assert (call.name, call.arguments) == ("weather", '{"city": "Brno"}')
+    assert call.id != "theirs"
+    [body] = assistant.bodies()
+    assert body["tool_choice"] == choice
+    assert [tool["function"]["name"] for tool in body["tools"]] == ["weather"]
+
+
+async def test_an_answer_that_was_cut_says_so(assistant: Assistant, source: NativeSource) -> None:
+    assistant.script({"text": "Hel", "finish_reason": "length"})
+    assert (await answered(source, asked()))[1].finish_reason == "length"
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(401, "upstream_auth_error"), (429, "upstream_rate_limited"), (500, "upstream_error")],
+)
+async def test_a_refusal_is_told_by_its_status_alone(
+    assistant: Assistant, source: NativeSource, caplog: pytest.LogCaptureFixture, *, status: int, code: str
+) -> None:
+    caplog.set_level(logging.INFO, logger="assistants")
+    body = f'{{"error": {{"message": "wrong key {CANARY}"}}}}'
+    assistant.script({"status": status, "body": body, "repeat": True})
+    with pytest.raises(UpstreamFailed) as failed:
+        await answered(source, asked())
+    assert failed.value.code == code
+    assert CANARY not in str(failed.value.detail) + caplog.text
+
+
+def test_a_kind_whose_package_is_missing_says_so() -> None:
+    with pytest.raises(UpstreamFailed, match="kind anthropic"):
+        connect(Endpoint("", "key", "claude", "anthropic"), {})
+
+
+async def test_bedrock_is_asked_at_its_address(assistant: Assistant, llm: ScriptedLLM) -> None:
+    """The stand-in knows no such route: what it answers shows that it was asked."""
+    source = connect(Endpoint(llm.url, "key", "claude", "bedrock"), {"max_tokens": 5, "stop": "x"})
+    with pytest.raises(UpstreamFailed) as failed:
+        await answered(source, asked())
+    assert "(404)" in str(failed.value.detail)
+
+
+@pytest.fixture
+async def fallback(assistant: Assistant, llm: ScriptedLLM) -> Assistant:
+    return Assistant(llm)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        {"status": 401, "body": "{}"},
+        {"status": 500, "body": "{}", "repeat": True},
+        {"delay_s": 2},
+        {"sse": [": nothing\n\n"]},
+        {"sse": ['data: {"error": {"message": "no"}}\n\n']},
+    ],
+)
+async def test_another_service_is_asked_where_the_first_fails_before_it_answers(
+    assistant: Assistant, fallback: Assistant, failure: dict[str, Any]
+) -> None:
+    assistant.script(failure)
+    fallback.script({"text": "I do."})
+    assert text(await assistant.events(fallback=fallback.endpoint)) == "I do."
+
+
+async def test_the_other_service_answers_the_rest_of_the_run(
+    assistant: Assistant, fallback: Assistant
+) -> None:
+    assistant.script({"status": 401, "body": "{}"})
+    fallback.script({"tool_calls": [{"name": "ghost"}]}, {"text": "I do."})
+    events = await assistant.events(fallback=fallback.endpoint, client_tools=[client_tool("weather")])
+    assert text(events) == "I do."
+    assert (len(assistant.bodies()), len(fallback.bodies())) == (1, 2)
+
+
+async def test_what_has_begun_is_not_begun_again(assistant: Assistant, fallback: Assistant) -> None:
+    assistant.script({"text": "one two three", "cut_after": 3})
+    fallback.script({"text": "Never."})
+    with pytest.raises(UpstreamFailed):
+        await assistant.events(fallback=fallback.endpoint)
+    assert fallback.bodies() == []
+
+
+async def test_where_both_fail_the_last_failure_is_told(assistant: Assistant, fallback: Assistant) -> None:
+    assistant.script({"status": 401, "body": "{}"})
+    fallback.script({"status": 400, "body": "{}"})
+    with pytest.raises(UpstreamFailed, match="400"):
+        await assistant.events(fallback=fallback.endpoint)

@@ -1,0 +1,30 @@
+"""A short run of each part of `make chaos`, in processes of its own: its database is killed."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.chaos.world import ROOT
+
+NOT_PERMITTED = 77
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["storm", "--seconds", "10"], id="faults at random"),
+        pytest.param(["partition"], id="workers on two machines"),
+    ],
+)
+def test_no_server_has_two_owners_and_nothing_is_left_behind(arguments: list[str]) -> None:
+    command = [sys.executable, "-m", "tests.chaos", *arguments, "--short-leases"]
+    environment = {key: value for key, value in os.environ.items() if key != "DJANGO_SETTINGS_MODULE"}
+    run = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280, check=False
+    )
+    if run.returncode == NOT_PERMITTED:
+        pytest.skip(run.stdout.splitlines()[-1])
+    assert run.returncode == 0, f"{run.stdout}\n{run.stderr}"

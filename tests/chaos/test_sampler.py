@@ -1,0 +1,77 @@
+"""The sampler sees what the other tests say is never there."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from connector import sweep
+from tests.chaos import sampler
+from tests.chaos.sampler import Sampler
+from tests.chaos.world import wait_for
+
+Start = Callable[..., subprocess.Popen[bytes]]
+DETACHED = "import os, sys; os.fork() or os.execvp('sleep', ['sleep', '60'])"
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(run: str, owner: str, command: tuple[str, ...] = ("sleep", "60")) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, "CHAOS_RUN": run, "MCPC_ID": f"{owner}/7.0"}
+        started.append(subprocess.Popen(command, env=environment))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def watching() -> Iterator[Sampler]:
+    watching = Sampler(f"test-{os.getpid()}")
+    watching.start()
+    yield watching
+    watching.kill_everything()
+    watching.end()
+
+
+def run_of(watching: Sampler) -> str:
+    return watching._marker.decode().partition("=")[2]
+
+
+def test_it_sees_two_owners_of_one_slot(watching: Sampler, start: Start) -> None:
+    for _ in range(2):
+        start(run_of(watching), sweep.new_owner())
+    wait_for(lambda: watching.overlaps, within_s=5, what="an overlap")
+
+
+def test_one_owner_after_the_other_is_none(watching: Sampler, start: Start) -> None:
+    for _ in range(5):
+        process = start(run_of(watching), sweep.new_owner())
+        wait_for(watching.servers, within_s=5, what="seen")
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert not watching.overlaps
+
+
+def test_it_sees_what_has_lost_its_owner(
+    watching: Sampler, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampler, "STRAY_AFTER_S", 0.5)
+    start(run_of(watching), sweep.new_owner(), (sys.executable, "-c", DETACHED))
+    wait_for(lambda: watching.strays, within_s=5, what="a stray")
+
+
+def test_what_its_owner_started_is_no_stray(
+    watching: Sampler, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampler, "STRAY_AFTER_S", 0.2)
+    start(run_of(watching), sweep.new_owner())
+    wait_for(lambda: watching.samples > 20, within_s=10, what="twenty samples")
+    assert not watching.strays
