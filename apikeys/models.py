@@ -95,7 +95,10 @@ class ApiKey(models.Model):
 class TokenUsage(models.Model):
     """What a key spent in a month (UTC), which is named by its first day."""
 
-    api_key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="token_usage")
+    # Not checked by the database: what a run spent may be written while its key is being deleted.
+    api_key = models.ForeignKey(
+        ApiKey, on_delete=models.CASCADE, related_name="token_usage", db_constraint=False
+    )
     month = models.DateField()
     tokens = models.BigIntegerField()
 

@@ -105,7 +105,5 @@ def _save(call_id: str, messages: Messages, api_key_id: int, assistant_id: int) 
 
 @in_thread
 def _find(call_ids: Collection[str], api_key_id: int, assistant_id: int) -> dict[str, Messages]:
-    rows = HiddenRounds.objects.filter(
-        api_key_id=api_key_id, assistant_id=assistant_id, call_id__in=call_ids
-    )
+    rows = HiddenRounds.objects.filter(api_key_id=api_key_id, assistant_id=assistant_id, call_id__in=call_ids)
     return {row.call_id: row.messages for row in alive(rows)}

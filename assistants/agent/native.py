@@ -3,6 +3,7 @@
 import importlib
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from typing import Any, cast
 
 from django.conf import settings
@@ -14,6 +15,7 @@ from assistants.agent.completion import Completion, Delta, ToolCall
 from assistants.agent.source import Round
 from assistants.catalogue import Endpoint
 from assistants.errors import UpstreamFailed
+from tools import outbound
 
 log = logging.getLogger(__name__)
 
@@ -26,11 +28,13 @@ _FINISH = {
 
 
 class NativeSource:
-    def __init__(self, model: Model, name: str) -> None:
+    def __init__(self, model: Model, name: str, base_url: str = "") -> None:
         self.model = name
         self._provider = model
+        self._base_url = base_url
 
     async def answer(self, asked: Round, completion: Completion) -> AsyncGenerator[Delta, None]:
+        await _require_allowed(self._base_url)
         stream = self._provider.stream(
             asked.messages,
             cast(Any, list(asked.specs)) or None,
@@ -38,11 +42,10 @@ class NativeSource:
             tool_choice=_choice(asked.tool_choice),
         )
         try:
-            async for event in stream:
-                if delta := _taken(cast(Any, event), completion):
-                    yield delta
-        except UpstreamFailed:
-            raise
+            async with aclosing(cast(AsyncGenerator[Any, None], stream)) as events:
+                async for event in events:
+                    if delta := _taken(event, completion):
+                        yield delta
         except Exception as error:  # noqa: BLE001 - each SDK fails in its own way, and its words may hold our key
             log.warning("The service of model %s failed: %s", self.model, type(error).__name__)
             raise _failure(error) from None
@@ -57,7 +60,19 @@ def connect(endpoint: Endpoint, parameters: Mapping[str, Any]) -> NativeSource:
         log.error("Providers of kind %s need the extra mcp-connector[%s].", endpoint.kind, endpoint.kind)
         message = f"This installation cannot speak to providers of kind {endpoint.kind}."
         raise UpstreamFailed("upstream_error", message) from error
-    return NativeSource(build(provider, endpoint, parameters), endpoint.model)
+    return NativeSource(build(provider, endpoint, parameters), endpoint.model, endpoint.base_url)
+
+
+async def _require_allowed(base_url: str) -> None:
+    """The SDKs bring connections of their own, which the outbound guard does not see: it is asked before."""
+    if not base_url:
+        return
+    try:
+        exempt = [outbound.endpoint(settings.OPENAI_BASE_URL)]
+        await outbound.addresses(outbound.endpoint(base_url), exempt=exempt)
+    except OSError as error:
+        message = "The language model's service cannot be reached."
+        raise UpstreamFailed("upstream_error", message) from error
 
 
 def _sampling(parameters: Mapping[str, Any], limit: str = "max_tokens") -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Self
 
 from django.db import models
 from django.db.models import Q, Value
-from django.db.models.functions import Replace
+from django.db.models.functions import Now, Replace
 from django.utils import timezone
 
 from apikeys.models import ApiKey
@@ -32,7 +32,7 @@ class StoredResponseQuerySet(models.QuerySet["StoredResponse"]):
 
     def lost(self) -> Self:
         """Those whose worker does not renew its lease any more."""
-        return self.running().filter(lease_until__lte=timezone.now())
+        return self.running().filter(lease_until__lte=Now())
 
 
 class StoredResponse(Expiring):

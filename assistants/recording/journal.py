@@ -1,9 +1,10 @@
 """Ended runs that are no rows yet, in Redis: a web process that is killed takes none of them with it.
 
-A run is here before its caller hears of its end, and until it is a row: for a fraction of a second, unless its
-process dies. Then a worker makes a row of it. Without Redis runs are recorded all the same, but for that.
+A run is here before its caller hears of its end, and until it is a row: for a fraction of a second, unless
+its process dies. Then a worker makes a row of it. Without Redis runs are recorded all the same, but for that.
 """
 
+import logging
 import time
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
@@ -15,7 +16,9 @@ from redis import Redis
 from apikeys.limits.store import Store, StoreDown
 from assistants.recording import storage, wire
 from assistants.recording.records import RunRecord
-from tools.encryption import decrypt, encrypt
+from tools.encryption import UndecryptableSecret, decrypt, encrypt
+
+log = logging.getLogger(__name__)
 
 KEY = "mcp-connector:ended-runs"
 LOST_AFTER_S = 15.0
@@ -67,6 +70,10 @@ def recover(*, older_than_s: float = LOST_AFTER_S) -> int:
 
 
 def _lost(entry: bytes, older_than_s: float) -> dict[str, Any] | None:
-    kept: dict[str, Any] = decrypt(entry.decode())
+    try:
+        kept: dict[str, Any] = decrypt(entry.decode())
+    except UndecryptableSecret:
+        log.error("A run that a killed process left cannot be read: its encryption key is gone.")
+        return None
     record: dict[str, Any] = kept["record"]
     return record if kept["at"] <= time.time() - older_than_s else None

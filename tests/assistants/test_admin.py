@@ -19,6 +19,7 @@ FORM: dict[str, Any] = {
     "system_prompt": "You help.",
     "parameters": "{}",
     "max_rounds": 10,
+    "rendering": "none",
     "is_enabled": "on",
     f"{INLINE}-TOTAL_FORMS": 0,
     f"{INLINE}-INITIAL_FORMS": 0,

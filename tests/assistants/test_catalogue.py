@@ -92,6 +92,15 @@ async def test_a_provider_of_its_own_comes_before_the_environments() -> None:
     assert entry.endpoint == Endpoint("http://llm/v1", CANARY, "big")
 
 
+async def test_another_provider_may_stand_in() -> None:
+    provider = await sync_to_async(actions.add_provider)(
+        by=BY, name="Claude", kind="anthropic", api_key=CANARY, default_model="claude"
+    )
+    entry = await catalogue.find("helper", await principal(await create(fallback_provider=provider)))
+    assert entry.endpoint.kind == "openai"
+    assert entry.fallback == Endpoint("", CANARY, "claude", "anthropic")
+
+
 async def test_unknown_disabled_and_foreign_assistants_cannot_be_told_apart() -> None:
     await create("Foreign")
     mine = await create("Off", is_enabled=False)

@@ -15,11 +15,12 @@ from tests.chaos.scene import NobodyLeft, Scene, all_run, reconnect, register
 from tests.chaos.world import World, wait_for
 from tools.models import MCPTool
 
-WORKERS = 3
+WORKERS, BEATS = 3, 2
 FAULTS_AT_ONCE = 2
 PAUSES_S = 0.3, 2.0
 CALM_WITHIN_S = 30.0
-ABUSED_CALM_WITHIN_S = 90.0
+OTHERS_CALM_WITHIN_S = 90.0
+"""What is deaf is found by health checks, what has no owner by a task of beat."""
 GONE_WITHIN_S = 5.0
 ANSWERED_AT_LEAST = 0.7
 """Of the probes while PostgreSQL was up: the short leases of a short run are lost for a good part of it."""
@@ -31,6 +32,7 @@ def run(world: World, *, seconds: float, seed: int) -> list[str]:
     ids = register(world, log)
     for number in range(WORKERS):
         world.start_worker(f"mcp{number}@chaos")
+    world.start_beats(BEATS)
     everyone = [server for group in ids.values() for server in group]
     wait_for(lambda: all_run(everyone), within_s=60, what="every server runs at first")
     scene = Scene(
@@ -112,8 +114,8 @@ def _calm_down(scene: Scene) -> None:
     scene.clerk.shutdown()
     reconnect()
     for servers, within_s in (
-        ([*scene.steady, scene.restless], CALM_WITHIN_S),
-        ([scene.abused], ABUSED_CALM_WITHIN_S),
+        (scene.steady, CALM_WITHIN_S),
+        ([scene.restless, scene.abused], OTHERS_CALM_WITHIN_S),
     ):
         try:
             took = wait_for(lambda: _is_calm(scene, servers, healed), within_s=within_s, what="calm")  # noqa: B023

@@ -1,5 +1,6 @@
 """A PostgreSQL, a Redis and Celery workers of one's own, in a folder; and Django, set up for them."""
 
+import functools
 import os
 import secrets
 import signal
@@ -8,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import django
@@ -16,7 +18,7 @@ from django.core.management import call_command
 
 from config.runner import postgres, redis
 from config.runner.processes import Program, Service
-from config.runner.programs import WORKER
+from config.runner.programs import WORKER, background
 from tests.chaos.victims import Victim
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -38,6 +40,7 @@ class World:
         self.postgres = self._service(postgres.service(folder / "postgres"))
         self.redis = self._service(redis.service(folder / "redis"))
         self.workers: list[Victim] = []
+        self.helpers: list[Victim] = []
         self._prepare(settings)
 
     @property
@@ -61,6 +64,18 @@ class World:
         self.workers.append(worker)
         return worker
 
+    def start_beats(self, number: int) -> None:
+        """And a worker for their tasks. More than one beat does no harm."""
+        for index in range(number):
+            folder = self.folder / f"beat{index}"
+            folder.mkdir()
+            worker, beat = background(folder)
+            for program in (worker, beat) if index == 0 else (beat,):
+                log = self.folder / f"{program.name}{index}.log"
+                helper = Victim(program.name, functools.partial(_in_root, program), log)
+                helper.start()
+                self.helpers.append(helper)
+
     def stop_workers(self) -> dict[str, int | None]:
         """Their exit codes by name."""
         for worker in self.workers:
@@ -72,6 +87,8 @@ class World:
 
     def stop(self) -> None:
         self.stop_workers()
+        for helper in self.helpers:
+            helper.stop(timeout_s=STOPS_WITHIN_S)
         for service in (self.redis, self.postgres):
             service.thaw()
             service.stop(timeout_s=10)
@@ -92,6 +109,10 @@ class World:
             "LOG_LEVEL": "ERROR",
             **settings,
         }
+
+
+def _in_root(program: Program) -> Program:
+    return replace(program, cwd=ROOT)
 
 
 @contextmanager

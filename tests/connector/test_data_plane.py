@@ -1,13 +1,15 @@
 """Who may call a worker, and from where."""
 
+import asyncio
 import stat
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from django.db import OperationalError
 
-from connector import delivery
+from connector import delivery, routes
 from connector.credential import TOKEN_HEADER, data_plane_token
 from connector.errors import CallFailed
 
@@ -65,3 +67,35 @@ async def test_another_machine_cannot_call_a_worker_without_an_address(
     with pytest.raises(CallFailed) as failed:
         await caller(server, "echo")
     assert failed.value.code == "server_unavailable"
+
+
+async def test_without_the_database_calls_go_where_the_server_was_last(
+    servers: Any, supervise: Any, caller: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supervise()
+    known, unknown = await servers.running(), await servers.running(name="unknown")
+    await caller(known, "echo")
+
+    async def refuse(_: int) -> Any:
+        raise OperationalError("no database")
+
+    monkeypatch.setattr(routes._cache, "_load", refuse)
+    routes.forget()
+    assert (await caller(known, "echo")).content
+    with pytest.raises(CallFailed, match="database cannot be reached"):
+        await caller(unknown, "echo")
+
+
+async def test_a_database_that_is_slow_to_answer_holds_up_no_call(
+    servers: Any, supervise: Any, caller: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supervise()
+    server = await servers.running()
+    await caller(server, "echo")
+
+    async def wait(_: int) -> Any:
+        await asyncio.sleep(30)
+
+    monkeypatch.setattr(routes._cache, "_load", wait)
+    routes.forget()
+    assert (await asyncio.wait_for(caller(server, "echo"), 3)).content

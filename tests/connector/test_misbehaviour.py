@@ -170,11 +170,19 @@ async def test_a_server_that_answers_nothing_is_restarted_however_often_it_is_ca
     pid = (await servers.instance(server)).pid
     await caller(server, "deafen")
 
+    async def call_for_ever() -> None:
+        while True:
+            await failure(caller(server, "sleep", s=9, timeout_s=0.5))
+
     async def replaced() -> bool:
-        await asyncio.gather(*(failure(caller(server, "sleep", s=9, timeout_s=0.3)) for _ in range(2)))
         return bool((await servers.instance(server)).pid not in (pid, None))
 
-    await wait_for(replaced, within_s=15)
+    calling = [asyncio.create_task(call_for_ever()) for _ in range(3)]
+    try:
+        await wait_for(replaced, within_s=15)
+    finally:
+        for task in calling:
+            task.cancel()
 
 
 async def test_a_server_that_is_busy_with_one_call_is_not_given_up(

@@ -78,7 +78,7 @@ async def test_the_death_of_a_neighbour_is_noticed_without_looking(
     other = owner_process("mcp@other")
     server = await servers.running()
     supervise(node="mcp@here", timings=replace(FAST, lease=60, poll=60))
-    await wait_for(lambda: orm(Worker.objects.filter(node="mcp@here").exists)())
+    await wait_for(orm(Worker.objects.filter(node="mcp@here").exists))
     other.signal(signal.SIGKILL)
     await wait_for(lambda: answers(caller, server), within_s=5)
 

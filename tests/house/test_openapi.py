@@ -28,8 +28,8 @@ def test_no_request_breaks_the_product_or_its_description(stack: Stack) -> None:
         "--checks": CHECKS,
         "--phases": PHASES,
         "--exclude-path-regex": EXCLUDED,
-        "--max-examples": "25",
-        "--workers": "2",
+        "--max-examples": "20",
+        "--workers": "1",
         "--request-timeout": "15",
         "--seed": "1",
     }

@@ -43,9 +43,8 @@ def test_from_the_first_managing_key_to_an_answered_chat(stack: Stack, api: Api)
     names = [function["name"] for function in api("GET", f"/mcp-tools/{server['id']}/functions")]
     assert "get_current_time" in names
 
-    assistant = api(
-        "POST", "/assistants", 201, name="Clerk of the walk", slug="clerk", model="clerk", mcp_tool_ids=[server["id"]]
-    )
+    wanted = {"name": "Clerk of the walk", "slug": "clerk", "model": "clerk", "mcp_tool_ids": [server["id"]]}
+    assistant = api("POST", "/assistants", 201, **wanted)
     caller = api("POST", "/api-keys", 201, name="walking caller", assistant_ids=[assistant["id"]])
     access = api("GET", f"/api-keys/{caller['id']}/access")
     assert "clerk" in str(access)

@@ -56,7 +56,9 @@ def chain(api_key_id: int, response_id: str) -> Chain:
     _require_affordable(size for _, _, size in links)
     rows = StoredResponse.objects.in_bulk([pk for pk, _, _ in links])
     ordered = [rows[pk] for pk, _, _ in links if pk in rows]
-    return Chain(_items(ordered), is_whole=len(ordered) == len(links), is_over=ordered[-1].is_over)
+    return Chain(
+        _items(ordered), is_whole=len(ordered) == len(links), is_over=all(row.is_over for row in ordered)
+    )
 
 
 @in_thread

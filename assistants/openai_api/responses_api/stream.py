@@ -30,7 +30,7 @@ async def stream(
     """
     relay = Relay(run)
     try:
-        first = await relay.take() or []
+        first = await relay.take()
         yield frames(work.begin())
         async for events in _told(relay, work, first, heartbeat_s):
             if events and work.answer.is_over:
@@ -41,12 +41,14 @@ async def stream(
 
 
 async def _told(
-    relay: Relay, work: Work, first: Iterable[Event], heartbeat_s: float
+    relay: Relay, work: Work, events: list[Event] | None, heartbeat_s: float
 ) -> AsyncGenerator[list[WireEvent], None]:
     """None at a time: the run was silent for so long."""
     try:
-        yield [told for event in first for told in work.answer.take(event)]
-        while (events := await relay.take(heartbeat_s)) is not None:
-            yield [told for event in events for told in work.answer.take(event)]
+        while events is not None:
+            told = [each for event in events for each in work.answer.take(event)]
+            if told or not events:
+                yield told
+            events = await relay.take(heartbeat_s)
     except Exception as error:  # noqa: BLE001 - the answer has begun: all that is left is to say so in it
         yield work.answer.fail(error)

@@ -85,6 +85,12 @@ def test_a_kind_whose_package_is_missing_says_so() -> None:
         connect(Endpoint("", "key", "claude", "anthropic"), {})
 
 
+async def test_a_private_address_is_not_asked(agent: None) -> None:
+    source = connect(Endpoint("http://127.0.0.1:10", "key", "claude", "bedrock"), {})
+    with pytest.raises(UpstreamFailed, match="cannot be reached"):
+        await answered(source, asked())
+
+
 async def test_bedrock_is_asked_at_its_address(assistant: Assistant, llm: ScriptedLLM) -> None:
     """The stand-in knows no such route: what it answers shows that it was asked."""
     source = connect(Endpoint(llm.url, "key", "claude", "bedrock"), {"max_tokens": 5, "stop": "x"})
