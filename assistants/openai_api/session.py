@@ -18,11 +18,15 @@ class Asked(Protocol):
 
 
 def session_id(request: HttpRequest, asked: Asked) -> str | None:
-    """From X-Session-Id, else `session_id`, else `metadata.session_id`. Raises InvalidRequest."""
+    """From X-Session-Id, else `session_id`, else as other products tell it. Raises InvalidRequest."""
+    metadata = asked.metadata or {}
     given = {
         "x-session-id": request.META.get("HTTP_X_SESSION_ID"),
         "session_id": asked.session_id,
-        "metadata.session_id": (asked.metadata or {}).get("session_id"),
+        "metadata.session_id": metadata.get("session_id"),
+        "x-openwebui-chat-id": request.META.get("HTTP_X_OPENWEBUI_CHAT_ID"),
+        "x-litellm-session-id": request.META.get("HTTP_X_LITELLM_SESSION_ID"),
+        "metadata.conversation_id": metadata.get("conversation_id"),
     }
     for param, name in given.items():
         if name:

@@ -144,6 +144,17 @@ def test_a_body_names_its_session_too(
     wait_for(lambda: session_of(api, slug).get("run_count") == 2, within_s=5)
 
 
+@pytest.mark.parametrize("header", ["X-OpenWebUI-Chat-Id", "x-litellm-session-id"])
+def test_other_products_name_the_session_in_their_own_way(
+    stack: Stack, caller: IssuedKey, api: httpx.Client, client: openai.OpenAI, header: str
+) -> None:
+    slug = header.lower()
+    stack.assistant(slug, keys=(caller,))
+    stack.llm.script(slug, {"text": "Hello."})
+    client.chat.completions.create(model=slug, messages=GO, extra_headers={header: slug})
+    wait_for(lambda: session_of(api, slug).get("run_count") == 1, within_s=5)
+
+
 def session_of(api: httpx.Client, name: str) -> dict[str, Any]:
     return next(iter(api.get("/sessions", params={"session_id": name}).json()), {})
 

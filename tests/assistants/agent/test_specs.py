@@ -8,6 +8,7 @@ from weakref import ref
 import orjson
 import pytest
 
+from assistants.agent.run import RunRequest, _tools
 from assistants.agent.tools import ClientTool, ServerTool, Spec, Toolbox, server_tools
 from assistants.catalogue import Endpoint, ServerEntry
 from tests.assistants.agent.conftest import client_tool, entry, function
@@ -75,3 +76,10 @@ def test_the_tools_of_an_assistant_are_made_once_and_go_with_it() -> None:
     del assistant, tool
     gc.collect()
     assert remains() is None
+
+
+def test_the_model_is_offered_no_more_tools_than_services_take_and_the_callers_first() -> None:
+    functions = tuple(function(f"f{number}", server=SERVER) for number in range(200))
+    request = RunRequest(entry(LOCAL, functions=functions), [], client_tools=[client_tool("mine")])
+    names = [tool.tool_name for tool in _tools(request, {})]
+    assert (len(names), names[-1]) == (128, "mine")
