@@ -173,6 +173,7 @@ async def test_a_server_that_answers_nothing_is_restarted_however_often_it_is_ca
     async def call_for_ever() -> None:
         while True:
             await failure(caller(server, "sleep", s=9, timeout_s=0.5))
+            await asyncio.sleep(0.01)  # one that is refused at once never lets go of the loop
 
     async def replaced() -> bool:
         return bool((await servers.instance(server)).pid not in (pid, None))
