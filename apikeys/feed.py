@@ -99,6 +99,12 @@ def _tell_all() -> None:
         callback()
 
 
+def _take_note(task: asyncio.Task[Any]) -> None:
+    """Of its failure, which asyncio complains about when whoever waited for it has left."""
+    if not task.cancelled():
+        task.exception()
+
+
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
@@ -141,6 +147,7 @@ class FeedCache(Generic[K, V]):
         task = self._loading.get(key)
         if task is None:
             task = self._loading[key] = asyncio.create_task(self._fill(key))
+            task.add_done_callback(_take_note)
         return await asyncio.shield(task)
 
     async def _fill(self, key: K) -> V:

@@ -28,6 +28,8 @@ class ToolCall:
     upstream_id: str
     id: str = field(default_factory=mint_call_id)
     parts: list[str] = field(default_factory=list)
+    signature: str = ""
+    """Of the reasoning that led to the call, where the service wants it back."""
 
     @property
     def arguments(self) -> str:

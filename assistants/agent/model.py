@@ -7,7 +7,7 @@ from typing import Any, NoReturn, cast
 
 import orjson
 from strands.models.model import Model
-from strands.types.content import Messages
+from strands.types.content import ContentBlockStartToolUse, Messages
 from strands.types.streaming import StreamEvent
 from strands.types.tools import ToolSpec
 
@@ -125,7 +125,10 @@ def _told(delta: Delta) -> Iterator[StreamEvent]:
 def _tool_use(call: ToolCall) -> Iterator[StreamEvent]:
     """Strands parses the input: JSON always, an object or (see `tool_input`) a string."""
     text = orjson.dumps(tool_input(call.arguments)).decode()
-    yield {"contentBlockStart": {"start": {"toolUse": {"name": call.name, "toolUseId": call.id}}}}
+    start: ContentBlockStartToolUse = {"name": call.name, "toolUseId": call.id}
+    if call.signature:
+        start["reasoningSignature"] = call.signature
+    yield {"contentBlockStart": {"start": {"toolUse": start}}}
     yield {"contentBlockDelta": {"delta": {"toolUse": {"input": text}}}}
     yield {"contentBlockStop": {}}
 

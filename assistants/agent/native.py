@@ -20,6 +20,8 @@ from tools import outbound
 log = logging.getLogger(__name__)
 
 _ANTHROPIC_NEEDS = 4_096  # tokens: its API has no default
+_HTTP: dict[str, Any] = {"follow_redirects": False, "headers": {"Connection": "close"}}
+"""A redirect would lead past the outbound guard. Nobody closes a connection that outlives its answer."""
 _FINISH = {
     "max_tokens": "length",
     "content_filtered": "content_filter",
@@ -49,6 +51,8 @@ class NativeSource:
         except Exception as error:  # noqa: BLE001 - each SDK fails in its own way, and its words may hold our key
             log.warning("The service of model %s failed: %s", self.model, type(error).__name__)
             raise _failure(error) from None
+        if completion.is_empty or not completion.is_complete:
+            raise UpstreamFailed("upstream_error", "The language model's answer broke off.")
 
 
 def connect(endpoint: Endpoint, parameters: Mapping[str, Any]) -> NativeSource:
@@ -90,7 +94,7 @@ def _sampling(parameters: Mapping[str, Any], limit: str = "max_tokens") -> dict[
 def _anthropic(provider: Any, endpoint: Endpoint, parameters: Mapping[str, Any]) -> Model:
     client = {
         "api_key": endpoint.api_key,
-        "timeout": settings.LLM_READ_TIMEOUT_S,
+        "http_client": _http(),
         **_address("base_url", endpoint),
     }
     sampling = _sampling(parameters)
@@ -109,15 +113,23 @@ def _bedrock(provider: Any, endpoint: Endpoint, parameters: Mapping[str, Any]) -
 
 def _gemini(provider: Any, endpoint: Endpoint, parameters: Mapping[str, Any]) -> Model:
     sampling = _sampling(parameters, "max_output_tokens")
-    client = {"api_key": endpoint.api_key}
+    timeout_ms = int(settings.LLM_READ_TIMEOUT_S * 1000)
+    options = {"httpx_async_client": _http(), "timeout": timeout_ms, **_address("base_url", endpoint)}
+    client = {"api_key": endpoint.api_key, "http_options": options}
     return cast(Model, provider(client_args=client, model_id=endpoint.model, params=sampling))
 
 
 def _ollama(provider: Any, endpoint: Endpoint, parameters: Mapping[str, Any]) -> Model:
-    client = {"timeout": settings.LLM_READ_TIMEOUT_S}
+    key = {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
+    client = {**_HTTP, "headers": {**key, **_HTTP["headers"]}, "timeout": settings.LLM_READ_TIMEOUT_S}
     host = endpoint.base_url or None
     sampling = _sampling(parameters)
     return cast(Model, provider(host, ollama_client_args=client, model_id=endpoint.model, **sampling))
+
+
+def _http() -> Any:
+    """What the SDKs connect with: it comes with them."""
+    return importlib.import_module("httpx").AsyncClient(timeout=settings.LLM_READ_TIMEOUT_S, **_HTTP)
 
 
 Build = Callable[[Any, Endpoint, Mapping[str, Any]], Model]
@@ -140,17 +152,19 @@ def _choice(choice: str | Mapping[str, Any] | None) -> Any:
 
 
 def _taken(event: Mapping[str, Any], completion: Completion) -> Delta | None:
-    completion.is_empty = False
+    """An answer of nothing but its beginning and its end is empty: some SDKs make one of garbage."""
+    completion.is_empty = completion.is_empty and not event.keys() & {"contentBlockDelta", "metadata"}
     match event:
         case {"contentBlockStart": {"start": {"toolUse": tool_use}}}:
-            completion.calls.append(ToolCall(tool_use["name"], tool_use["toolUseId"]))
+            signature = tool_use.get("reasoningSignature", "")
+            completion.calls.append(ToolCall(tool_use["name"], tool_use["toolUseId"], signature=signature))
         case {"contentBlockDelta": {"delta": {"toolUse": tool_use}}}:
             completion.calls[-1].parts.append(tool_use["input"])
         case {"contentBlockDelta": {"delta": {"text": str(text)}}}:
             return Delta(text=text)
         case {"contentBlockDelta": {"delta": {"reasoningContent": {"text": str(text)}}}}:
             return Delta(reasoning=text)
-        case {"messageStop": {"stopReason": reason}}:
+        case {"messageStop": {"stopReason": str(reason)}}:
             completion.finish_reason, completion.is_complete = _FINISH.get(reason, "stop"), True
         case {"metadata": {"usage": usage}}:
             completion.prompt_tokens = usage["inputTokens"]
@@ -168,6 +182,8 @@ def _failure(error: Exception) -> UpstreamFailed:
         return refusals.status_failure(429, {}, b"")
     if isinstance(error, TimeoutError) or "Timeout" in type(error).__name__:
         return UpstreamFailed("upstream_timeout", "The language model's service did not answer in time.")
+    if "API_KEY_INVALID" in str(getattr(error, "details", "")):  # Google's, under status 400
+        return refusals.status_failure(401, {}, b"")
     if status := _status(error):
         return refusals.status_failure(status, {}, b"")
     return UpstreamFailed("upstream_error", "The connection to the language model's service broke.")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from django.db import Error
+from redis import Redis
 
 from apikeys.audit import Actor
 from tests.chaos.sampler import Seen, parent
@@ -70,6 +71,13 @@ def freeze_redis(scene: Scene) -> Iterator[float]:
     yield from _freeze(scene, scene.world.redis, scene.some(1, 8))
 
 
+def flush_redis(scene: Scene) -> Iterator[float]:
+    """No truth lives there."""
+    with scene.hitting(scene.world.redis), Redis.from_url(os.environ["REDIS_URL"]) as redis:
+        redis.flushall()
+        yield 1.0
+
+
 def kill_postgres(scene: Scene) -> Iterator[float]:
     """For seconds that nobody notices, or until every lease has run out."""
     yield from _kill(scene, scene.world.postgres, scene.some(0.5, scene.world.lease_s * 1.2))
@@ -116,6 +124,7 @@ FAULTS: tuple[Fault, ...] = (
     kill_guard,
     kill_redis,
     freeze_redis,
+    flush_redis,
     kill_postgres,
     freeze_postgres,
     crash_in_a_call,

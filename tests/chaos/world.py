@@ -1,6 +1,7 @@
 """A PostgreSQL, a Redis and Celery workers of one's own, in a folder; and Django, set up for them."""
 
 import functools
+import logging
 import os
 import secrets
 import signal
@@ -52,12 +53,13 @@ class World:
             service.start()
             service.wait_until_ready()
         django.setup()
+        logging.disable(logging.WARNING)  # that the database is away is what we wanted
         call_command("migrate", verbosity=0)
 
     def start_worker(self, node: str, command: list[str] | None = None, **settings: str) -> Victim:
         """A Celery worker on the queue `mcp`, or what starts one in surroundings of its own."""
         own = [*(command or []), *WORKER, "-Q", "mcp", "-n", node, "--loglevel", "INFO"]
-        program = Program(node, own, cwd=ROOT, env={"LOG_LEVEL": "INFO", **settings})
+        program = Program(node, own, cwd=ROOT, env=settings)
         log = self.folder / f"{node}.log"
         worker = Victim(node, lambda: program, log, whole_tree=command is not None)
         worker.start()
@@ -106,7 +108,6 @@ class World:
             "SECRET_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
             "MCP_ALLOWED_COMMANDS": f"python,{sys.executable}",
             "MAX_DB_CONNECTIONS": "8",
-            "LOG_LEVEL": "ERROR",
             **settings,
         }
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,14 @@ def test_a_tree_ends_at_once_when_the_lease_was_not_renewed(guarded: Callable[..
     one.control.send(b"2.0\n")
     assert not all_gone(pids, within_s=1.2)
     assert all_gone(pids, within_s=1.5)
+
+
+def test_a_server_outlives_the_thread_that_started_it(guarded: Callable[..., Guarded]) -> None:
+    with ThreadPoolExecutor(1) as other_thread:
+        one = other_thread.submit(guarded, sys.executable, "-c", TREE).result()
+    pids = one.tree()
+    assert not all_gone(pids[:1], within_s=0.5)
+    assert one.process.poll() is None
 
 
 def test_the_server_itself_dies_with_its_guard(guarded: Callable[..., Guarded]) -> None:

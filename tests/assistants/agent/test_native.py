@@ -1,6 +1,7 @@
 """Providers of Strands as sources: its own OpenAI provider, over real HTTP, stands for all of them."""
 
 import logging
+import sys
 from contextlib import aclosing
 from typing import Any
 
@@ -80,7 +81,9 @@ async def test_a_refusal_is_told_by_its_status_alone(
     assert CANARY not in str(failed.value.detail) + caplog.text
 
 
-def test_a_kind_whose_package_is_missing_says_so() -> None:
+def test_a_kind_whose_package_is_missing_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "anthropic", None)
+    monkeypatch.delitem(sys.modules, "strands.models.anthropic", raising=False)
     with pytest.raises(UpstreamFailed, match="kind anthropic"):
         connect(Endpoint("", "key", "claude", "anthropic"), {})
 

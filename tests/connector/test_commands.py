@@ -1,0 +1,73 @@
+"""What a server is started with, how it fails to start, and how many are started at once."""
+
+import asyncio
+import struct
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.connector.conftest import SERVERS, of_ours, wait_for
+from tools.models import Status
+
+HOSTILE = ["; id", "$(id)", "`id`", "*", "~", "-c", "--", "a\nb", "\\", "'\"", "${PATH}", "| tee /tmp/x"]
+FOREIGN_ELF = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HHI", 2, 0xF7, 1) + bytes(100)
+
+
+async def test_arguments_arrive_as_they_are(servers: Any, supervise: Any) -> None:
+    supervise()
+    server = await servers.running(*HOSTILE)
+    started = psutil.Process((await servers.instance(server)).pid).cmdline()
+    assert started[1:] == [str(SERVERS / "fake.py"), *HOSTILE]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (b"#!/bin/sh\n", 0o600, "Permission denied"),
+        (b"no program at all\n", 0o700, "Exec format error"),
+        (FOREIGN_ELF, 0o700, "Exec format error"),
+        (b"#!/nonexistent/interpreter\n", 0o700, "No such file or directory"),
+    ],
+    ids=["not executable", "text without an interpreter", "another architecture", "no interpreter"],
+)
+async def test_what_cannot_be_executed_says_why_at_once(
+    servers: Any, supervise: Any, settings: Any, tmp_path: Path, case: tuple[bytes, int, str]
+) -> None:
+    content, mode, reason = case
+    command = tmp_path / "server"
+    command.write_bytes(content)
+    command.chmod(mode)
+    settings.MCP_ALLOWED_COMMANDS = [str(command)]
+    supervise()
+    server = await servers.register(command=str(command), args=[])
+    row = await servers.wait_until(server, Status.ERROR, within_s=3)
+    assert reason in row.error_message
+
+
+async def test_a_server_that_ends_well_has_failed_nonetheless(servers: Any, supervise: Any) -> None:
+    supervise()
+    server = await servers.register(args=["-c", "pass"])
+    await servers.wait_until(server, Status.ERROR, within_s=3)
+    assert (await servers.instance(server)).last_exit["code"] == 0
+
+
+async def test_no_more_than_eight_are_started_at_once(servers: Any, supervise: Any) -> None:
+    for number in range(12):
+        await servers.register("mute", name=f"mute {number}")
+    await servers.register("mute", name="mute too")
+    supervise()
+    await wait_for(lambda: len(of_ours()) == 8)
+    for _ in range(20):
+        await asyncio.sleep(0.05)
+        assert len(of_ours()) <= 8
+
+
+async def test_workers_of_one_name_are_told_apart(servers: Any, supervise: Any) -> None:
+    supervise(node="mcp@same"), supervise(node="mcp@same")
+    registered = [await servers.register(name=f"server {number}") for number in range(4)]
+    for server in registered:
+        await servers.wait_until(server, Status.RUNNING)
+    owners = [(await servers.instance(server)).worker_id for server in registered]
+    assert sorted(map(owners.count, set(owners))) == [2, 2]
