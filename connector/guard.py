@@ -33,7 +33,8 @@ LOOK_S, LOOK_CLOSELY_S = 2.0, 0.2
 EXEC_FAILED = 127
 CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # goes on while the machine is suspended
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
-CHANGED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)  # ignored since the interpreter started
+# A server must not inherit what Python, or the shell that began it all, ignores.
+ORDINARY = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 
 
 def now() -> float:
@@ -64,7 +65,7 @@ def spawn(
     read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:
-        for number in SIGNALS + CHANGED_BY_PYTHON:
+        for number in ORDINARY:
             signal.signal(number, signal.SIG_DFL)
         try:
             confinement.enter()

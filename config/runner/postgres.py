@@ -117,7 +117,12 @@ def _create(binaries: Path, folder: Path, user: str, *, durable: bool) -> None:
     sync = () if durable else ("--no-sync",)
     argv = [str(binaries / "initdb"), "-D", _here(unfinished), "--no-instructions", *LOCALE, *ACCESS, *sync]
     initdb = Program("initdb", argv, cwd=unfinished, user=user).popen(subprocess.PIPE)
-    output, _ = initdb.communicate()
+    try:
+        output, _ = initdb.communicate()
+    except KeyboardInterrupt:
+        os.killpg(initdb.pid, signal.SIGKILL)
+        initdb.wait()
+        raise
     if initdb.returncode:
         raise StartFailed(f"initdb failed: {output.decode(errors='replace').strip().splitlines()[-1:]}")
     unfinished.rename(folder)

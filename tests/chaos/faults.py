@@ -30,8 +30,12 @@ def terminate_worker(scene: Scene) -> Iterator[float]:
     with scene.hitting_a_worker() as worker:
         worker.terminate()
         yield 12.0
+        if left := [seen for seen in scene.sampler.servers() if seen.owner_pid == worker.pid]:
+            scene.failures.append(f"12 s after {worker.name} was told to end there still are {left}")
+        for _ in range(16):
+            yield 0.5 if worker.is_alive else 0.0  # with a broker that does not answer either
         if worker.is_alive:
-            scene.failures.append(f"{worker.name} was told to end and did not within 12 s")
+            scene.failures.append(f"{worker.name} was told to end and did not within 20 s")
 
 
 def freeze_worker(scene: Scene) -> Iterator[float]:

@@ -27,7 +27,7 @@ async def test_a_worker_that_joins_is_given_unused_servers(servers: Any, supervi
     async def even() -> bool:
         return await owners() == {"one": 3, "two": 3}
 
-    await wait_for(even)
+    await wait_for(even, within_s=20)
     await asyncio.sleep(2.5)
     assert await owners() == {"one": 3, "two": 3}
     for server in registered:
@@ -64,5 +64,5 @@ async def test_some_are_moved_at_a_time(servers: Any, supervise: Any, monkeypatc
         seen.add((await owners())["two"])
         return await owners() == {"one": 2, "two": 2}
 
-    await wait_for(even, within_s=10)
+    await wait_for(even, within_s=20)
     assert 1 in seen
