@@ -27,8 +27,8 @@ def api(stack: Stack) -> Api:
     return Api(stack, stack.key("first", can_manage=True).key)
 
 
-def test_from_the_first_managing_key_to_an_answered_chat(stack: Stack, api: Api) -> None:
-    assert api("GET", "/me")["name"] == "first"
+def registered_server(api: Api) -> dict[str, Any]:
+    """A real one, running, with a secret."""
     server = api(
         "POST",
         "/mcp-tools",
@@ -42,7 +42,12 @@ def test_from_the_first_managing_key_to_an_answered_chat(stack: Stack, api: Api)
     wait_for(lambda: api("GET", f"/mcp-tools/{server['id']}")["status"] == "running", within_s=20)
     names = [function["name"] for function in api("GET", f"/mcp-tools/{server['id']}/functions")]
     assert "get_current_time" in names
+    return dict(server)
 
+
+def test_from_the_first_managing_key_to_an_answered_chat(stack: Stack, api: Api) -> None:
+    assert api("GET", "/me")["name"] == "first"
+    server = registered_server(api)
     wanted = {
         "name": "Clerk of the walk",
         "slug": "a-clerk",
