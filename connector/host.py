@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 import time
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +15,11 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 def clock() -> float:
     """Monotonic seconds that go on while the machine is suspended: for leases."""
     return time.clock_gettime(_CLOCK)
+
+
+def timestamp() -> str:
+    """Now, in UTC as ISO 8601 to the second: for people, never for leases."""
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 @cache

@@ -3,13 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from connector import leases, records, sweep
 from connector.database_errors import DATABASE_ERRORS
 from connector.errors import CallFailed
 from connector.exits import ExitClass, Failure
-from connector.host import clock
+from connector.host import clock, timestamp
 from connector.lease_keeper import LeaseKeeper
 from connector.leases import Owned, Owner
 from connector.neighbours import Neighbours
@@ -168,7 +167,7 @@ class Reconciler:
             failure = Failure(
                 "start", ExitClass.MISCONFIGURED, f"The settings cannot be read: {type(error).__name__}."
             )
-            seen = Observation(Phase.BACKOFF, row.generation, error=failure.as_error(_now()))
+            seen = Observation(Phase.BACKOFF, row.generation, error=failure.as_error(timestamp()))
             await leases.publish(self._database, self._owner, row.slot, row.fence, seen)
             return None
 
@@ -181,7 +180,3 @@ class Reconciler:
         await self._recorder.record(slot, task)
         await leases.publish(self._database, self._owner, slot, task.fence, seen)
         self._published[slot] = seen
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

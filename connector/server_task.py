@@ -5,14 +5,13 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from connector.connection import Connection
 from connector.errors import CallFailed, SessionExpired, SessionLost, Unresponsive, innermost
 from connector.exits import ExitClass, Failure
 from connector.gate import CallGate
-from connector.host import clock
+from connector.host import clock, timestamp
 from connector.observation import Observation, Slot
 from connector.results import CallResult, Progress, PromptResult
 from connector.session import Listing, Offers, Session
@@ -151,7 +150,7 @@ class ServerTask:
             log.warning("MCP server %s: %s", self.spec.slug, failure.message)
             lived_s = clock() - self._began if self._stage == "run" else 0.0
             phase, delay = self._restarts.after_exit(failure.prospect, now=clock(), lived_s=lived_s)
-            error, last_exit = failure.as_error(_now()), failure.as_last_exit()
+            error, last_exit = failure.as_error(timestamp()), failure.as_last_exit()
             self._see(phase, pid=None, restarts=self._restarts.count, error=error, last_exit=last_exit)
             await first_of(self._stopping, within=delay)
             if self._stopping.is_set():
@@ -243,7 +242,7 @@ class ServerTask:
             self.catalogue = listing.tools
         error = None
         if listing.complaint:
-            error = Failure("tools", ExitClass.INVALID_TOOLS, listing.complaint).as_error(_now())
+            error = Failure("tools", ExitClass.INVALID_TOOLS, listing.complaint).as_error(timestamp())
         phase = Phase.DEGRADED if error else Phase.READY
         self._see(phase, checked=clock(), healthy=clock(), error=error, **changes)
 
@@ -259,13 +258,9 @@ class ServerTask:
             if self._connection is not None:
                 self._connection.stop(hard=True)  # it does not answer: asking it to end is in vain
             raise Unresponsive(message)
-        error = Failure("run", ExitClass.UNRESPONSIVE, message).as_error(_now())
+        error = Failure("run", ExitClass.UNRESPONSIVE, message).as_error(timestamp())
         self._see(Phase.DEGRADED, checked=clock(), error=error)
 
     def _see(self, phase: Phase, **changes: Any) -> None:
         self.seen = self.seen.then(phase, **changes)
         self._around.changed()
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

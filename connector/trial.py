@@ -4,7 +4,6 @@ import asyncio
 import logging
 from contextlib import AsyncExitStack
 from dataclasses import asdict
-from datetime import UTC, datetime
 from itertools import count
 
 import orjson
@@ -12,7 +11,7 @@ from aiohttp import web
 
 from connector.connection import Connection
 from connector.errors import SessionLost, innermost
-from connector.host import clock
+from connector.host import clock, timestamp
 from connector.results import LEAVING_S, Trial
 from connector.session import Listing
 from tools.encryption import decrypt
@@ -54,7 +53,7 @@ class Trials:
         except Exception as raised:  # noqa: BLE001 - however it ends, it is explained to who asked
             error = innermost(raised)
             failure = connection.explain(error, stage="start", lived_s=clock() - began)
-            told = failure.as_error(datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"))
+            told = failure.as_error(timestamp())
             trial = Trial(_ms_since(began), error=told, stderr_tail=connection.stderr_tail)
             return trial, isinstance(error, SessionLost)
         trial = Trial(_ms_since(began), version, listing.tools, listing.complaint)

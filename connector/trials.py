@@ -7,11 +7,10 @@ from datetime import timedelta
 
 import aiohttp
 import orjson
-from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import connection
 from django.db.models.functions import Now
 
+from apikeys.database import in_thread
 from connector.credential import TOKEN_HEADER, data_plane_token
 from connector.errors import CallFailed
 from connector.host import host_id
@@ -25,7 +24,7 @@ ATTEMPTS = 2
 
 async def attempt(spec: LaunchSpec) -> Trial:
     """Raises CallFailed when no worker can do it."""
-    workers = await sync_to_async(_workers, thread_sensitive=False)()
+    workers = await _workers()
     if not workers:
         raise CallFailed("server_unavailable", "No worker is running that could try the server out.")
     try:
@@ -39,13 +38,11 @@ async def attempt(spec: LaunchSpec) -> Trial:
         raise CallFailed("overloaded" if busy else "server_unavailable", message) from error
 
 
+@in_thread
 def _workers() -> list[Worker]:
     """Those that can be reached, of this host if there are any."""
     alive = Now() - timedelta(seconds=settings.SUPERVISOR_LEASE_S)
-    try:
-        found = list(Worker.objects.filter(seen_at__gt=alive))
-    finally:
-        connection.close()
+    found = list(Worker.objects.filter(seen_at__gt=alive))
     here = [worker for worker in found if worker.host_id == host_id()]
     return here or [worker for worker in found if worker.address]
 
