@@ -7,6 +7,8 @@ import environ
 from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 
+from config.schedule import schedule
+
 django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -211,38 +213,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_keepalive": True,
     "health_check_interval": 5,
 }
-CELERY_BEAT_SCHEDULE = {
-    "check-mcp-servers": {
-        "task": "connector.tasks.check",
-        "schedule": SUPERVISOR_HEALTH_S,
-        "options": {"expires": SUPERVISOR_HEALTH_S},
-    },
-    "tidy-mcp-servers": {
-        "task": "connector.tasks.tidy",
-        "schedule": 300,
-        "options": {"expires": 300},
-    },
-    "record-lost-runs": {
-        "task": "assistants.tasks.record_lost_runs",
-        "schedule": 30,
-        "options": {"expires": 30},
-    },
-    "delete-expired-state": {
-        "task": "assistants.tasks.delete_expired",
-        "schedule": 300,
-        "options": {"expires": 300},
-    },
-    "tend-background-responses": {
-        "task": "assistants.tasks.respond",
-        "schedule": 10,
-        "options": {"expires": 10},
-    },
-    "fail-abandoned-runs": {
-        "task": "assistants.tasks.fail_abandoned_runs",
-        "schedule": 60,
-        "options": {"expires": 60},
-    },
-}
+CELERY_BEAT_SCHEDULE = schedule(health_s=SUPERVISOR_HEALTH_S)
 
 # --- logs --------------------------------------------------------------------------------------------------
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()

@@ -1,0 +1,19 @@
+"""What beat sends, and how often. A task that still waits when it is due again has expired."""
+
+from typing import Any
+
+
+def schedule(*, health_s: float) -> dict[str, dict[str, Any]]:
+    """`health_s`: how often MCP servers are looked at, in seconds."""
+    return {
+        "check-mcp-servers": _every(health_s, "connector.tasks.check"),
+        "tidy-mcp-servers": _every(300, "connector.tasks.tidy"),
+        "record-lost-runs": _every(30, "assistants.tasks.record_lost_runs"),
+        "delete-expired-state": _every(300, "assistants.tasks.delete_expired"),
+        "tend-background-responses": _every(10, "assistants.tasks.respond"),
+        "fail-abandoned-runs": _every(60, "assistants.tasks.fail_abandoned_runs"),
+    }
+
+
+def _every(seconds: float, task: str) -> dict[str, Any]:
+    return {"task": task, "schedule": seconds, "options": {"expires": seconds}}
