@@ -19,6 +19,10 @@ UNTOLD = {
     "previous_key_hash",
     "embedding",
     "embedder",
+    "next_embedding",
+    "next_embedder",
+    "indexed_hash",
+    "words",
 }
 """Fields that say nothing of what somebody did."""
 

@@ -1,7 +1,9 @@
 """The database for what runs in an event loop: connections without a thread, and the ORM in one."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
+from hashlib import sha256
 from typing import Any, ParamSpec, TypeVar
 
 import psycopg
@@ -26,6 +28,21 @@ def in_thread(query: Callable[P, T]) -> Callable[P, Awaitable[T]]:
             connection.close()  # back to the pool: a door has no request_finished to do it
 
     return sync_to_async(releasing, thread_sensitive=False)
+
+
+@contextmanager
+def alone(name: str) -> Iterator[bool]:
+    """Whether nobody else, in whatever process, is at what has this name. Ends with the connection, too."""
+    key = int.from_bytes(sha256(name.encode()).digest()[:8], signed=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
+        is_alone = bool(cursor.fetchone()[0])
+    try:
+        yield is_alone
+    finally:
+        if is_alone:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
 
 
 async def connect() -> psycopg.AsyncConnection[Any]:

@@ -5,6 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 
+class NotMeasured(Exception):
+    """Something is not given, or not permitted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """`goal` is what the median may be at most, in the same `unit`; None when there is none."""

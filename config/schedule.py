@@ -8,8 +8,11 @@ def schedule(*, health_s: float) -> dict[str, dict[str, Any]]:
     return {
         "check-mcp-servers": _every(health_s, "connector.tasks.check"),
         "tidy-mcp-servers": _every(300, "connector.tasks.tidy"),
+        "index-tools": _every(30, "tools.tasks.index_tools"),
         "record-lost-runs": _every(30, "assistants.tasks.record_lost_runs"),
         "delete-expired-state": _every(300, "assistants.tasks.delete_expired"),
+        "index-assistants": _every(30, "assistants.tasks.index_assistants"),
+        "enrich-tools": _every(30, "assistants.tasks.enrich_tools"),
         "tend-background-responses": _every(10, "assistants.tasks.respond"),
         "fail-abandoned-runs": _every(60, "assistants.tasks.fail_abandoned_runs"),
     }

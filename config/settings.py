@@ -47,6 +47,8 @@ CORS_EXPOSE_HEADERS = [
     "link",
     "retry-after",
     "x-request-id",
+    "x-search-degraded",
+    "x-search-embedder",
     "x-total-count",
     *(f"x-ratelimit-{part}-requests" for part in ("limit", "remaining", "reset")),
     *(f"x-ratelimit-{part}-tokens" for part in ("limit", "remaining", "reset")),
@@ -164,8 +166,11 @@ if not OPENAI_BASE_URL.startswith(("http://", "https://")):
 OPENAI_MODEL = env.str("OPENAI_MODEL", default="gpt-4.1-mini")
 STRANDS_API_KEY = env.str("STRANDS_API_KEY", default="")  # accepted for the order's sake: the SDK needs none
 EMBEDDING_BASE_URL = env.str("EMBEDDING_BASE_URL", default="").rstrip("/")
+if EMBEDDING_BASE_URL and not EMBEDDING_BASE_URL.startswith(("http://", "https://")):
+    raise ImproperlyConfigured("EMBEDDING_BASE_URL must begin with http:// or https://.")
 EMBEDDING_API_KEY = env.str("EMBEDDING_API_KEY", default="")
 EMBEDDING_MODEL = env.str("EMBEDDING_MODEL", default="")
+ROUTING_THRESHOLD = env.float("ROUTING_THRESHOLD", default=0.22)
 LLM_CONNECT_TIMEOUT_S = env.float("LLM_CONNECT_TIMEOUT_S", default=5)
 LLM_READ_TIMEOUT_S = env.float("LLM_READ_TIMEOUT_S", default=60)
 RUN_DEADLINE_S = env.float("RUN_DEADLINE_S", default=540)  # below the SDKs' own 600 s

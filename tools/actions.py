@@ -11,13 +11,17 @@ from apikeys import audit
 from apikeys.audit import Actor
 from apikeys.errors import Conflict
 from apikeys.validation import clean
+from tools.functions import forget_examples
 from tools.models import MCPTool
 from tools.names import RESERVED_SLUGS, numbered, slugify
+from tools.reindexing import outdate
 from tools.signals import intent_changed
 
 INTENT = {"is_enabled", "restart_requested_at"}
 RELAUNCHING = INTENT | {"connection_type", "command", "args", "env", "url", "headers", "start_timeout_s"}
 """Fields whose change means that the server has to be started anew."""
+_TOLD_OF_FUNCTIONS = {"name", "description"}
+"""Fields that its functions are found by."""
 
 
 @transaction.atomic
@@ -42,6 +46,10 @@ def update(server: MCPTool, *, by: Actor, **changes: Any) -> MCPTool:
         clean(server)
     with audit.changing(server, by=by):
         server.save(update_fields=[*changes, "updated_at"])
+    if changes.keys() & _TOLD_OF_FUNCTIONS:
+        outdate(server, with_functions=True)
+    if changes.get("is_enriched") is False:
+        forget_examples(server)
     return _bump(server, relaunch=bool(changes.keys() & RELAUNCHING))
 
 
@@ -70,6 +78,7 @@ def delete(server: MCPTool, *, by: Actor, force: bool = False) -> None:
     server.save(update_fields=["slug", "deleted_at", "updated_at"])
     server.functions.all().delete()
     server.offers.all().delete()
+    server.word_counts.all().delete()
     _bump(server, relaunch=True)
 
 

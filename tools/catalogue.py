@@ -11,6 +11,7 @@ from django.utils import timezone
 from tools.functions import OBSERVED, taken_names
 from tools.models import Approval, MCPTool, ToolFunction
 from tools.names import folded, public_name
+from tools.reindexing import outdate
 
 _HASHED = ("name", "title", "description", "inputSchema", "outputSchema", "annotations")
 
@@ -27,11 +28,15 @@ def record(server_id: int, definitions: Sequence[Mapping[str, Any]]) -> None:
     server = MCPTool.objects.select_for_update().get(pk=server_id)
     known = {function.name: function for function in server.functions.all()}
     offered = _first_by_name(definitions)
-    _remove(known[name] for name in known.keys() - offered.keys())
+    gone = [row for row in known.values() if row.name not in offered and row.removed_at is None]
+    changed = [row for row in known.values() if row.name in offered and _differs(row, offered[row.name])]
     new = [definition for name, definition in offered.items() if name not in known]
-    for name in known.keys() & offered.keys():
-        _observe(server, known[name], offered[name])
+    _remove(gone)
+    for function in changed:
+        _observe(server, function, offered[function.name])
     _add(server, new)
+    if gone or changed or new:
+        outdate(server)
 
 
 def _first_by_name(definitions: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
@@ -47,16 +52,18 @@ def _storable(definition: Mapping[str, Any]) -> Mapping[str, Any]:
     return wire
 
 
+def _differs(known: ToolFunction, definition: Mapping[str, Any]) -> bool:
+    return known.removed_at is not None or known.definition_hash != definition_hash(definition)
+
+
 def _remove(functions: Iterable[ToolFunction]) -> None:
-    ids = [function.pk for function in functions if function.removed_at is None]
+    ids = [function.pk for function in functions]
     if ids:
-        ToolFunction.objects.filter(pk__in=ids).update(removed_at=timezone.now())
+        ToolFunction.objects.filter(pk__in=ids).update(removed_at=timezone.now(), indexed_hash="")
 
 
 def _observe(server: MCPTool, known: ToolFunction, definition: Mapping[str, Any]) -> None:
     digest = definition_hash(definition)
-    if digest == known.definition_hash and known.removed_at is None:
-        return
     function = ToolFunction.objects.select_for_update().get(pk=known.pk)  # staff may be approving it
     before, was_approved = function.definition, function.approved_hash == function.definition_hash
     _describe(function, definition, digest)
@@ -99,3 +106,4 @@ def _describe(function: ToolFunction, definition: Mapping[str, Any], digest: str
     function.output_schema = definition.get("outputSchema")
     function.annotations = definition.get("annotations") or {}
     function.definition_hash = digest
+    function.indexed_hash = ""

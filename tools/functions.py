@@ -1,5 +1,6 @@
 """What can be done to the functions that a server offers: enable, rename, describe anew, approve."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
@@ -9,10 +10,11 @@ from apikeys.audit import Actor
 from apikeys.errors import Conflict
 from tools.models import MCPTool, ToolFunction
 from tools.names import SLUG_KEPT, folded, public_name
+from tools.reindexing import outdate
 
 OBSERVED = [
     "title", "description", "input_schema", "output_schema", "annotations", "definition_hash",
-    "approved_hash", "replaced", "replaced_at", "removed_at", "version", "updated_at",
+    "approved_hash", "replaced", "replaced_at", "removed_at", "indexed_hash", "version", "updated_at",
 ]  # fmt: skip
 """Fields that the catalogue writes."""
 _CHOSEN = [
@@ -22,6 +24,7 @@ _CHOSEN = [
     "approved_hash",
     "replaced",
     "replaced_at",
+    "indexed_hash",
     "version",
     "updated_at",
 ]
@@ -52,6 +55,23 @@ def update(
     return function
 
 
+@transaction.atomic
+def note_examples(function: ToolFunction, *, requests: Sequence[str], model: str) -> bool:
+    """Requests that `model` wrote for the function's definition. False where it has another one by now."""
+    written = {"requests": list(requests), "model": model, "definition_hash": function.definition_hash}
+    rows = ToolFunction.objects.filter(pk=function.pk, definition_hash=function.definition_hash)
+    is_noted = bool(rows.update(examples=written, indexed_hash=""))
+    if is_noted:
+        outdate(function.server)
+    return is_noted
+
+
+@transaction.atomic
+def forget_examples(server: MCPTool) -> None:
+    if server.functions.exclude(examples=None).update(examples=None, indexed_hash=""):
+        outdate(server)
+
+
 def taken_names(server: MCPTool) -> set[str]:
     """Folded public names near the server's own, its own functions' included."""
     rows = ToolFunction.objects.filter(public_name__istartswith=server.slug[:SLUG_KEPT])
@@ -62,6 +82,8 @@ def _override(function: ToolFunction, overrides: dict[str, str | None]) -> None:
     before = function.overrides.get("name")
     merged: dict[str, Any] = function.overrides | overrides
     function.overrides = {name: value for name, value in merged.items() if value}
+    function.indexed_hash = ""
+    outdate(function.server)
     wanted = function.overrides.get("name")
     if wanted == before:
         return

@@ -3,14 +3,31 @@ from typing import Any, Self
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
+from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce, Lower
-from pgvector.django import SparseVectorField, VectorField
+from pgvector.django import SparseVectorField
 
 from apikeys.models import name_taken, no_nul
 from tools.encryption import EncryptedArgumentsField, EncryptedJSONField, EncryptedURLField
+from tools.indexed import Embedded, EmbedderFailure, FunctionUse, WordCount
 from tools.names import RESERVED_SLUGS
 from tools.validation import remote_errors, stdio_errors
 
+__all__ = [
+    "Approval",
+    "ConnectionType",
+    "Embedded",
+    "EmbedderFailure",
+    "FunctionUse",
+    "MCPTool",
+    "MCPToolQuerySet",
+    "Offer",
+    "Status",
+    "ToolFunction",
+    "ToolFunctionQuerySet",
+    "WordCount",
+    "validate_slug",
+]
 validate_slug = RegexValidator(
     r"\A[a-z][a-z0-9-]{0,62}\Z", "Use lower-case letters, digits and hyphens, starting with a letter."
 )
@@ -50,7 +67,7 @@ class MCPToolQuerySet(models.QuerySet["MCPTool"]):
         return self.present().filter(is_enabled=True)
 
 
-class MCPTool(models.Model):
+class MCPTool(Embedded):
     """A registered MCP server: how to reach it, and whether it should run. Only `tools.actions` writes it.
 
     `generation` counts the changes of intent; `status`, `error` and `last_healthy_at` are derived by the
@@ -80,6 +97,11 @@ class MCPTool(models.Model):
     )
     approval = models.CharField(max_length=8, choices=Approval.choices, default=Approval.AUTO)
 
+    is_enriched = models.BooleanField(
+        "enriched",
+        default=False,
+        help_text="Let the provider's model write example requests for its tools, to find them by.",
+    )
     is_enabled = models.BooleanField("enabled", default=True)
     replicas = models.PositiveSmallIntegerField(
         default=1, validators=[MinValueValidator(1), MaxValueValidator(16)]
@@ -94,8 +116,6 @@ class MCPTool(models.Model):
     error = models.JSONField(null=True, editable=False)
     last_healthy_at = models.DateTimeField(null=True, editable=False)
 
-    embedding = VectorField(null=True, editable=False)
-    embedder = models.CharField(max_length=128, blank=True, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -140,18 +160,26 @@ class ToolFunctionQuerySet(models.QuerySet["ToolFunction"]):
 
     def offered(self) -> Self:
         """Functions that a model may be given: present, enabled, and approved where the server is pinned."""
-        approved = models.Q(server__approval=Approval.AUTO) | models.Q(
-            approved_hash=models.F("definition_hash")
-        )
+        # Not by a join: the servers are looked at only where a definition has changed since its approval.
+        trusted = MCPTool.objects.filter(approval=Approval.AUTO)
+        approved = models.Q(approved_hash=models.F("definition_hash")) | models.Q(server__in=trusted)
         return self.filter(approved, removed_at=None, is_enabled=True)
 
+    def without_examples(self) -> Self:
+        """Functions that a model is to write example requests for: there are none, or for what they were."""
+        wanted = self.offered().filter(server__is_enriched=True, server__deleted_at=None)
+        written_for = Coalesce(KT("examples__definition_hash"), models.Value("", models.TextField()))
+        return wanted.annotate(written_for=written_for).exclude(written_for=models.F("definition_hash"))
 
-class ToolFunction(models.Model):
+
+class ToolFunction(Embedded):
     """A tool that an MCP server offers, as last observed. Models know it by `public_name`.
 
     `overrides`: `name` and `description` that take the place of its own. `replaced`: the definition, as
     `definition` gives it, that the present one took the place of at `replaced_at`; of a pinned server the one
-    that was approved last.
+    that was approved last. `examples`: `{requests: [..], model, definition_hash}`, written by a model for the
+    definition of this hash; None where there are none. `words`: BM25 weights by hashed word, as
+    `tools.search.bm25` makes them.
     """
 
     server = models.ForeignKey(MCPTool, on_delete=models.CASCADE, related_name="functions")
@@ -163,6 +191,7 @@ class ToolFunction(models.Model):
     output_schema = models.JSONField(null=True)
     annotations = models.JSONField(default=dict)
     overrides = models.JSONField(default=dict, blank=True)
+    examples = models.JSONField(null=True, editable=False)
     definition_hash = models.CharField(max_length=64)
     approved_hash = models.CharField(max_length=64, blank=True)
     replaced = models.JSONField(null=True, editable=False)
@@ -170,8 +199,6 @@ class ToolFunction(models.Model):
     is_enabled = models.BooleanField("enabled", default=True)
     removed_at = models.DateTimeField(null=True, editable=False)
 
-    embedding = VectorField(null=True, editable=False)
-    embedder = models.CharField(max_length=128, blank=True, editable=False)
     words = SparseVectorField(dimensions=WORD_DIMENSIONS, null=True, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -199,6 +226,14 @@ class ToolFunction(models.Model):
         if self.approved_hash == self.definition_hash:
             return "approved"
         return "changed" if self.approved_hash else "new"
+
+    @property
+    def generated_examples(self) -> dict[str, Any] | None:
+        """`{requests, model, generated}`, as far as they are for what the function is now."""
+        if not self.examples or self.examples["definition_hash"] != self.definition_hash:
+            return None
+        told = {name: self.examples[name] for name in ("requests", "model")}
+        return {**told, "generated": True} if told["requests"] else None
 
     @property
     def change(self) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ MAX_LENGTH = 64
 _HASH_LENGTH = 8
 SLUG_KEPT = MAX_LENGTH - _HASH_LENGTH - 1
 """As many characters of the slug as begin every public name of a server."""
-RESERVED_SLUGS = frozenset({"import", "export", "test"})
+RESERVED_SLUGS = frozenset({"import", "export", "index", "search", "test"})
 """They stand where a server's slug would in the addresses of the management API."""
 _FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
 

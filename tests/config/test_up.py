@@ -203,6 +203,7 @@ def test_a_taken_port_is_refused(tmp_path: Path, start: Start):
         ({"DATABASE_URL": "postgresql://127.0.0.1:1/none"}, "DATABASE_URL: "),
         ({"REDIS_URL": "redis://127.0.0.1:1/0"}, "REDIS_URL: "),
         ({"OPENAI_BASE_URL": "localhost:11434/v1"}, "OPENAI_BASE_URL"),
+        ({"EMBEDDING_BASE_URL": "localhost:11434/v1"}, "EMBEDDING_BASE_URL"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

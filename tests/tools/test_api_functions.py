@@ -52,6 +52,7 @@ def test_functions_have_the_described_shape(api: APIClient, server: MCPTool) -> 
         "approval": "approved",
         "overrides": {"name": None, "description": None},
         "change": None,
+        "examples": None,
     }
     assert api.get("/api/v1/mcp-tools/time").json()["function_count"] == 2
     catalogue.record(server.pk, [NOW])

@@ -76,6 +76,10 @@ class MCPToolSerializer(ConnectionSerializer):
     )
     description = NullFreeCharField(required=False, allow_blank=True, max_length=LONGEST_DESCRIPTION)
     is_enabled = serializers.BooleanField(required=False)
+    is_enriched = serializers.BooleanField(
+        required=False,
+        help_text="Let the provider's model write example requests for its tools, to find them by.",
+    )
     replicas = serializers.IntegerField(required=False, min_value=1, max_value=16)
     approval = serializers.ChoiceField(Approval.choices, required=False)
     status = serializers.ChoiceField(Status.choices, read_only=True)
@@ -104,6 +108,14 @@ class ChangeSerializer(serializers.Serializer[Any]):
     at = serializers.DateTimeField()
 
 
+class ExamplesSerializer(serializers.Serializer[Any]):
+    """Requests that the function serves, as a model made them up for its definition."""
+
+    requests = serializers.ListField(child=serializers.CharField())
+    model = serializers.CharField()
+    generated = serializers.BooleanField()
+
+
 class FunctionSerializer(StrictSerializer):
     """`overrides` are merged into what is there, not replaced."""
 
@@ -123,6 +135,9 @@ class FunctionSerializer(StrictSerializer):
     )
     overrides = OverridesSerializer(required=False)
     change = ChangeSerializer(read_only=True, allow_null=True)
+    examples = ExamplesSerializer(
+        source="generated_examples", read_only=True, allow_null=True, help_text="What it is found by, too."
+    )
 
     def validate_approval(self, value: str) -> str:
         if value != "approved":

@@ -4,6 +4,7 @@ from django.urls import path, re_path
 from rest_framework.routers import SimpleRouter
 
 from tools.api.functions import FunctionViewSet
+from tools.api.index import IndexView
 from tools.api.mcp_tools import MCPToolViewSet
 from tools.api.offers import PromptViewSet, ResourceViewSet
 
@@ -13,6 +14,7 @@ router.register("mcp-tools", MCPToolViewSet, basename="mcp-tool")
 functions = FunctionViewSet.as_view({"get": "list"})
 function = FunctionViewSet.as_view({"get": "retrieve", "put": "update", "patch": "partial_update"})
 urlpatterns = [
+    path("mcp-tools/index", IndexView.as_view(), name="mcp-tool-index"),
     *router.urls,
     path("mcp-tools/<str:pk>/functions", functions, name="function-list"),
     path("mcp-tools/<str:pk>/resources", ResourceViewSet.as_view({"get": "list"}), name="resource-list"),

@@ -1,0 +1,84 @@
+"""The tool retrieval set, as MCP servers and assistants.
+
+A folder with `corpus_NAME.jsonl`: one tool a line, with `id`, `server`, `server_id`, `server_description`,
+`tool`, `description`, `input_schema` and `source`.
+"""
+
+import hashlib
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from apikeys.audit import Actor
+from assistants import actions as assistant_actions
+from tools import actions, catalogue
+from tools.models import MCPTool
+
+BY = Actor.system("bench")
+Tool = dict[str, Any]
+
+
+def load(folder: Path, corpus: str, *, parts: Sequence[str] = ()) -> dict[str, str]:
+    """Record a corpus. The slugs of assistants by what they hold: it, or a `NAME:SOURCE` part of it."""
+    tools = _read(folder / f"corpus_{corpus}.jsonl")
+    servers = _record(tools)
+    held = {corpus: set(servers), **{part: _from(part.partition(":")[2], tools) for part in parts}}
+    return {name: _assistant(name, [servers[one] for one in sorted(ids)]) for name, ids in held.items()}
+
+
+def _from(source: str, tools: list[Tool]) -> set[str]:
+    return {tool["server_id"] for tool in tools if tool["source"] == source}
+
+
+def _read(path: Path) -> list[Tool]:
+    with path.open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines if line.strip()]
+
+
+def _record(tools: list[Tool]) -> dict[str, MCPTool]:
+    by_server: dict[str, list[Tool]] = defaultdict(list)
+    for tool in tools:
+        by_server[tool["server_id"]].append(tool)
+    return {server_id: _server(server_id, of_server) for server_id, of_server in by_server.items()}
+
+
+def _server(server_id: str, tools: list[Tool]) -> MCPTool:
+    server = actions.register(
+        by=BY,
+        name=_name(tools[0]["server"], server_id),
+        slug=slug(server_id),
+        description=tools[0]["server_description"] or "",
+        connection_type="stdio",
+        command="python",
+        is_enabled=False,
+    )
+    catalogue.record(server.pk, [_definition(tool) for tool in tools])
+    return server
+
+
+def slug(server_id: str) -> str:
+    """What differs from `server_id` by no letter or digit, as long as it has none but ASCII's."""
+    return re.sub(r"[^a-z0-9]+", "-", server_id.lower()).strip("-")[:63]
+
+
+def _name(name: str, server_id: str) -> str:
+    """Servers of one name exist in the corpora, but not here."""
+    taken = MCPTool.objects.present().filter(name__iexact=name).exists()
+    return f"{name} {hashlib.sha256(server_id.encode()).hexdigest()[:4]}" if taken else name
+
+
+def _definition(tool: Tool) -> Tool:
+    return {
+        "name": tool["tool"],
+        "description": tool["description"] or "",
+        "inputSchema": tool["input_schema"] or {"type": "object", "properties": {}},
+    }
+
+
+def _assistant(corpus: str, servers: Iterable[MCPTool]) -> str:
+    name = slug(corpus)
+    assistant_actions.create(by=BY, name=name, slug=name, tools=list(servers))
+    return name

@@ -1,0 +1,115 @@
+"""The tool search: indexing, latency, and how well it finds, on a retrieval set that is not part of this one.
+
+BENCH_CORPORA names a folder with `corpus_*.jsonl` and `queries_dev.jsonl` (see `bench.corpora`),
+BENCH_EVALUATE the script that scores a search over HTTP by them.
+"""
+
+import asyncio
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from itertools import accumulate
+from pathlib import Path
+
+from django.db.models import Count
+
+from assistants import actions as assistant_actions
+from bench import corpora
+from bench.figures import Figure, NotMeasured
+from bench.web import BY, Caller, start_web
+from tests.chaos.world import World
+from tools.models import MCPTool
+from tools.search import Scope, index, search
+
+CORPORA: dict[str, tuple[str, ...]] = {"mcp": ("mcp:livemcp",), "toolbench": (), "toole": ()}
+SIZES = {1_000: 10.0, 10_000: 40.0}
+"""How long a search of so many tools may take, in ms."""
+SEARCHES, CHATS = 300, 100
+POLL_S = 0.5
+
+
+def measure(world: World) -> list[Figure]:
+    """Raises NotMeasured."""
+    folder, evaluate = _given()
+    assistants = corpora.load(folder, "mcp", parts=CORPORA["mcp"])
+    caller = start_web(world)
+    assistant_actions.create(by=BY, name="chat", slug="chat", model="stand-in", api_keys=[caller.key.api_key])
+    figures = _indexing(world, caller)
+    for name in list(CORPORA)[1:]:
+        assistants |= corpora.load(folder, name, parts=CORPORA[name])
+    _wait_until_indexed()
+    queries = [json.loads(line)["query"] for line in (folder / "queries_dev.jsonl").open(encoding="utf-8")]
+    random.Random(1).shuffle(queries)  # noqa: S311
+    for size, goal in SIZES.items():
+        took = asyncio.run(_searches(_scope(size), queries[:SEARCHES]))
+        figures += _latency(f"search of {size:,} tools, embedding aside", took, goal)
+    _evaluate(folder, evaluate, caller, assistants)
+    return figures
+
+
+def _given() -> tuple[Path, Path]:
+    try:
+        return Path(os.environ["BENCH_CORPORA"]), Path(os.environ["BENCH_EVALUATE"])
+    except KeyError as missing:
+        raise NotMeasured(f"{missing.args[0]} is not set") from None
+
+
+def _indexing(world: World, caller: Caller) -> list[Figure]:
+    tools = index.progress().functions
+    quiet = [caller.chat_ms("chat") for _ in range(CHATS)]
+    began = time.monotonic()
+    world.start_beats(1)
+    meanwhile = []
+    while not index.progress().is_complete:
+        meanwhile.append(caller.chat_ms("chat"))
+        time.sleep(POLL_S)
+    took_s = time.monotonic() - began
+    return [
+        Figure(f"{tools:,} tools indexed, from the worker's start", [took_s], goal=200),
+        Figure("chat while nothing is indexed", quiet, "ms"),
+        Figure("chat while tools are indexed", meanwhile, "ms"),
+    ]
+
+
+def _wait_until_indexed() -> None:
+    while not index.progress().is_complete:
+        time.sleep(POLL_S)
+
+
+def _scope(size: int) -> Scope:
+    """Servers with about as many tools, the same ones each time."""
+    functions = Count("functions")
+    servers = list(MCPTool.objects.annotate(size=functions).order_by("pk").values_list("pk", "size"))
+    random.Random(2).shuffle(servers)  # noqa: S311
+    totals = accumulate(count for _, count in servers)
+    return Scope(frozenset(pk for (pk, _), total in zip(servers, totals, strict=True) if total <= size))
+
+
+async def _searches(scope: Scope, queries: list[str]) -> list[float]:
+    """In ms. The first search of each has its texts embedded, and the second finds them in memory."""
+    took = []
+    for query in queries:
+        await search(query, scope, limit=10)
+        began = time.perf_counter()
+        await search(query, scope, limit=10)
+        took.append((time.perf_counter() - began) * 1000)
+    return took
+
+
+def _latency(what: str, took: list[float], goal: float) -> list[Figure]:
+    p95 = sorted(took)[int(len(took) * 0.95)]
+    return [Figure(what, took, "ms"), Figure(f"{what}, 95th percentile", [p95], "ms", goal=goal)]
+
+
+def _evaluate(folder: Path, evaluate: Path, caller: Caller, assistants: dict[str, str]) -> None:
+    """Prints its table. A hit's slug and function name the tool: see `corpora.slug`."""
+    url = f"{caller.url}/api/v1/mcp-tools/search?q={{query}}&assistant={{assistant}}&limit={{limit}}"
+    command = [sys.executable, str(evaluate), "--url", url, "--fields", "server=server_slug,tool=function"]
+    command += ["--header", f"Authorization: Bearer {caller.key.key}", "--corpus-dir", str(folder)]
+    command += ["--queries", str(folder / "queries_dev.jsonl")]
+    command += [part for name, slug in assistants.items() for part in ("--assistant", f"{name}={slug}")]
+    sys.stdout.flush()
+    subprocess.run(command, check=True)

@@ -1,0 +1,69 @@
+"""A web process under measurement, with the offline stand-in for its LLM, and a caller."""
+
+import sys
+import time
+import urllib.request
+from typing import Any
+
+import orjson
+
+from apikeys import actions
+from apikeys.audit import Actor
+from config.runner.network import free_port
+from config.runner.processes import Program
+from tests.chaos.victims import Victim
+from tests.chaos.world import ROOT, World
+
+BY = Actor.system("bench")
+UVICORN = [sys.executable, "-m", "uvicorn", "--log-level", "warning", "--port"]
+
+
+class Caller:
+    """Speaks to a web process, one request at a time, under a key that may do everything."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.key = actions.issue(by=BY, name="bench", can_manage=True)
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        headers = {"Authorization": f"Bearer {self.key.key}", "Content-Type": "application/json"}
+        request = urllib.request.Request(self.url + path, orjson.dumps(body), headers)  # noqa: S310 - our own
+        with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
+            return orjson.loads(response.read())
+
+    def chat_ms(self, model: str) -> float:
+        """How long a chat takes."""
+        began = time.perf_counter()
+        self.post(
+            "/v1/chat/completions",
+            {"model": model, "messages": [{"role": "user", "content": "Good morning"}]},
+        )
+        return (time.perf_counter() - began) * 1000
+
+
+def start_web(world: World) -> Caller:
+    llm, web = free_port(), free_port()
+    _start(world, "llm", [*UVICORN, str(llm), "assistants.standin.app:app"])
+    settings = {"OPENAI_BASE_URL": f"http://127.0.0.1:{llm}/v1", "OPENAI_API_KEY": "none"}
+    url = f"http://127.0.0.1:{web}"
+    command = [*UVICORN, str(web), "config.asgi:application"]
+    _start(world, "web", command, settings, is_ready=lambda: _is_healthy(url))
+    return Caller(url)
+
+
+def _is_healthy(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=3):  # noqa: S310 - our own
+            return True
+    except OSError:
+        return False
+
+
+def _start(
+    world: World, name: str, command: list[str], settings: dict[str, str] | None = None, **ready: Any
+) -> None:
+    program = Program(name, command, cwd=ROOT, env=settings or {})
+    helper = Victim(name, lambda: program, world.folder / f"{name}.log", **ready)
+    world.helpers.append(helper)
+    helper.start()
+    helper.wait_until_ready()

@@ -1,0 +1,106 @@
+"""The search for tools in the admin, and the one on the command line."""
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from assistants import actions as assistant_actions
+from tests.tools.search.conftest import BY, index_all, offer, register
+from tests.tools.search.embedding_service import EmbeddingService, Reply
+from tools import functions
+from tools.models import ToolFunction
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PAGE = "/admin/tools/toolfunction/"
+
+
+@pytest.fixture(autouse=True)
+def offered(embedder: EmbeddingService) -> None:
+    offer(register("Clouds"), forecast="Tells whether it will rain", wind="<b>Speed</b> of the air")
+    offer(register("Post"), send="Sends mail")
+    index_all()
+
+
+def listed(client: Client, **query: Any) -> str:
+    response = client.get(PAGE, query)
+    assert response.status_code == 200, response
+    return response.content.decode()
+
+
+def test_staff_see_all_tools_and_how_far_the_index_is(admin_client: Client) -> None:
+    page = listed(admin_client)
+    assert all(name in page for name in ("clouds__forecast", "clouds__wind", "post__send"))
+    assert "Tools: 3, 3 of them indexed, 3 embedded by topical" in page
+    assert "<b>Speed" not in page
+
+
+def test_what_is_found_comes_best_first_with_its_score(admin_client: Client) -> None:
+    page = listed(admin_client, q="Send mail, it will rain")
+    assert page.index("post__send") < page.index("clouds__forecast")
+    assert page.count("field-why") == 3
+    ToolFunction.objects.filter(name="send").update(is_enabled=False)
+    assert "post__send" not in listed(admin_client, q="send mail")
+
+
+def test_it_says_when_words_alone_count(admin_client: Client, embedder: EmbeddingService) -> None:
+    embedder.reply = lambda body: Reply(status=401)
+    page = listed(admin_client, q="another mail")
+    assert "Found by words alone" in page
+    assert "post__send" in page
+
+
+@pytest.mark.parametrize("query", [" ", "\0", "🌧️", "'; --", "w" * 10_000])
+def test_odd_queries_are_searched(admin_client: Client, query: str) -> None:
+    listed(admin_client, q=query)
+
+
+def test_only_those_with_the_permission_see_it(client: Client) -> None:
+    staff = User.objects.create_user("clerk", password="x", is_staff=True)
+    client.force_login(staff)
+    assert client.get(PAGE).status_code == 403
+    staff.user_permissions.add(Permission.objects.get(codename="view_toolfunction"))
+    assert "clouds__wind" in listed(client)
+    function = ToolFunction.objects.get(name="wind")
+    assert client.post(f"{PAGE}{function.pk}/change/", {"is_enabled": ""}).status_code == 403
+    assert client.post(f"{PAGE}{function.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_a_tool_is_shown_and_not_changed(admin_client: Client) -> None:
+    function = ToolFunction.objects.get(name="wind")
+    page = admin_client.get(f"{PAGE}{function.pk}/change/").content.decode()
+    assert "clouds__wind" in page
+    assert 'name="_save"' not in page
+
+
+def on_command_line(*arguments: str) -> tuple[list[str], str]:
+    out, err = StringIO(), StringIO()
+    call_command("search_tools", *arguments, stdout=out, stderr=err)
+    return out.getvalue().splitlines(), err.getvalue()
+
+
+def test_the_command_lists_the_best_first() -> None:
+    lines, told = on_command_line("Will it rain?", "--limit", "2")
+    assert len(lines) == 2
+    assert "clouds__forecast  Tells whether it will rain" in lines[0]
+    assert told == "3 of 3 tools are indexed.\n"
+
+
+def test_the_command_looks_where_an_assistant_does() -> None:
+    functions.update(ToolFunction.objects.get(name="send"), by=BY, overrides={"description": "Posts\nmail"})
+    server = ToolFunction.objects.get(name="send").server
+    assistant_actions.create(by=BY, name="Clerk", slug="clerk", tools=[server])
+    lines, _ = on_command_line("Will it rain?", "--assistant", "clerk")
+    assert [line.split("  ")[1:] for line in lines] in ([], [["post__send", "Posts mail"]])
+    with pytest.raises(CommandError, match="There is no assistant nobody"):
+        on_command_line("rain", "--assistant", "nobody")
+
+
+def test_the_command_says_when_words_alone_count(embedder: EmbeddingService) -> None:
+    embedder.reply = lambda body: Reply(status=401)
+    lines, told = on_command_line("mail for somebody")
+    assert len(lines) == 1
+    assert "By words alone:" in told

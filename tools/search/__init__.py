@@ -1,0 +1,7 @@
+"""Finding the few tools that a request needs among thousands."""
+
+from tools.search.fusion import Why
+from tools.search.scope import EVERYTHING, Scope
+from tools.search.searching import Found, Hit, read_as, search
+
+__all__ = ["EVERYTHING", "Found", "Hit", "Scope", "Why", "read_as", "search"]

@@ -1,0 +1,69 @@
+"""What of a request is searched: the whole, its clauses, and what it implies. Pure.
+
+A request of several steps asks for several tools; each clause may find one that the whole does not.
+"""
+
+import re
+from collections.abc import Iterator
+
+from tools.search.text import terms
+
+MOST_CLAUSES = 8
+MOST_IMPLIED = 2
+_BOUNDARY = re.compile(
+    r"(?<=[.!?;])\s+|(?<=[。！？；])\s*|\n+"  # noqa: RUF001 - the ends of sentences in Chinese and Japanese
+    r"|,?\s+(?:and then|then|also|additionally|as well as)\s+|,\s+and\s+"
+)
+_SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|\n+")
+_URL = re.compile(r"\b(?:https?://|www\.)[!-;=?-~]*[\w/]", re.ASCII | re.IGNORECASE)
+_ENCODED = re.compile(r"[\w+/=-]{60,}", re.ASCII)
+_PATH = re.compile(
+    r"(?<![\w.:/\\~-])(?:~|[a-z]:|\.{1,2})?(?:[/\\]\.?[\w@+-]+(?:\.[\w@+-]+)*)+", re.ASCII | re.IGNORECASE
+)
+_EXTENSION = re.compile(r"\.(\w{1,5})\Z", re.ASCII)
+_WRITING = re.compile(
+    r"\b(?:sav|writ|stor|export|creat|generat|draft|produc|output|convert|mak)", re.IGNORECASE
+)
+
+
+def texts(query: str) -> list[str]:
+    """The whole first. Empty for a blank query."""
+    whole = _readable(query)
+    return list(dict.fromkeys(filter(None, [whole, *_clauses(whole), *_implied(query)])))
+
+
+def embedded(text: str) -> str:
+    """What the embedder reads of one of the texts: a request is likest to tools when it speaks of one."""
+    return f"A tool to {text}"
+
+
+def _readable(query: str) -> str:
+    """Addresses, paths and encoded data say little in their own words, and much by being there."""
+    return _ENCODED.sub("data", _PATH.sub(_file, _URL.sub("URL", query))).strip()
+
+
+def _file(path: re.Match[str]) -> str:
+    """`md file`; a path without an extension, which may as well be a route, stays as it is."""
+    extension = _EXTENSION.search(path[0])
+    return f"{extension[1]} file" if extension else path[0]
+
+
+def _clauses(whole: str) -> list[str]:
+    parts = [part.strip(" ,.;:") for part in _BOUNDARY.split(whole)]
+    telling = [part for part in parts if len(terms(part)) >= 2]
+    return telling[:MOST_CLAUSES] if len(telling) > 1 else []
+
+
+def _implied(query: str) -> list[str]:
+    """Requests that name a file seldom say that it must be read or written."""
+    sentences = _SENTENCE_END.split(_URL.sub("URL", query))
+    found = dict.fromkeys(access for sentence in sentences for access in _accesses(sentence))
+    return list(found)[:MOST_IMPLIED]
+
+
+def _accesses(sentence: str) -> Iterator[str]:
+    writing = _WRITING.search(sentence)
+    for path in _PATH.finditer(sentence):
+        if _EXTENSION.search(path[0]):
+            is_written = writing and writing.start() < path.start()
+            yield "write file" if is_written else f"read {_file(path)}"

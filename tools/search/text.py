@@ -1,0 +1,92 @@
+"""What of a tool is searched, and how words are read. Pure."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from threading import local
+
+import Stemmer
+
+SCHEME = 2
+"""Counts up when a tool would be indexed otherwise: by `embedded_texts` or by `bm25.document_vector`."""
+_NAME_WEIGHT = 0.2
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z](?!s(?![a-z]))[a-z])")
+"""`listURLsOfHTTPServer` is `list URLs Of HTTP Server`."""
+_SEPARATORS = re.compile(r"[_\-./:@\s]+")
+_WORD = re.compile(r"[^\W_]+")
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
+_STOP_WORDS = frozenset(
+    """a an and are as at be but by can could do does for from had has have how i if in into is it its me my
+    of on or our please should so some than that the their them then there these they this to us was we were
+    what when where which who will with would you your""".split()  # noqa: SIM905 - to be read
+)
+_stemmers = local()
+"""A stemmer serves one thread at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A tool as search sees it. `parameters`: their names; `examples`: requests that it serves."""
+
+    server_name: str
+    server_description: str
+    name: str
+    title: str
+    description: str
+    parameters: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+
+
+def embedded_texts(document: Document) -> list[tuple[str, float]]:
+    """What of a tool the embedder reads, and how much each vector counts in their sum.
+
+    The name also by itself: in the full text a long description drowns it. Examples as much as the full text.
+    """
+    each = 1 / max(len(document.examples), 1)
+    examples = [(example, each) for example in document.examples]
+    weighted = [(_full_text(document), 1.0), (split_name(document.name), _NAME_WEIGHT), *examples]
+    return [(text, weight) for text, weight in weighted if text]
+
+
+def split_name(name: str) -> str:
+    """`get_forecastByCity` is `get forecast By City`."""
+    return " ".join(_SEPARATORS.sub(" ", _split_camel(name)).split())
+
+
+def terms(text: str) -> list[str]:
+    """The stems of the words that carry meaning, in order; of CJK words the characters and their pairs."""
+    words = _WORD.findall(_split_camel(text).lower())
+    return _stem([term for word in words for term in _terms_of(word)])
+
+
+def telling_title(document: Document) -> str:
+    """The title, or "" where it is the name in other letters."""
+    is_name = split_name(document.title).lower() == split_name(document.name).lower()
+    return "" if is_name else document.title
+
+
+def _full_text(document: Document) -> str:
+    names = f"{split_name(document.server_name)}: {split_name(document.name)}."
+    title = f"{telling_title(document)}." if telling_title(document) else ""
+    about = f"({document.server_description[:200]})"
+    return " ".join(f"{names} {title} {document.description[:600]} {about}".split())
+
+
+def _split_camel(text: str) -> str:
+    return _CAMEL.sub(" ", text)
+
+
+def _terms_of(word: str) -> Iterator[str]:
+    if _CJK.search(word):
+        yield from word
+        yield from map("".join, pairwise(word))
+    elif word not in _STOP_WORDS:
+        yield word
+
+
+def _stem(words: list[str]) -> list[str]:
+    if not hasattr(_stemmers, "english"):
+        _stemmers.english = Stemmer.Stemmer("english")
+    stemmed: list[str] = _stemmers.english.stemWords(words)
+    return stemmed
