@@ -1,6 +1,7 @@
 """What can be done to assistants and their providers. Views, the admin and commands call these alone."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -28,10 +29,14 @@ from assistants.models import (
     StoredResponse,
     ToolCall,
 )
-from tools.models import MCPTool
+from connector import broker
+from tools import uses
+from tools.models import Embedded, MCPTool
 from tools.names import slugify
 
+INDEX = "assistants.tasks.index_assistants"
 _OWN = {"id", "name", "slug", "version", "created_at", "updated_at"}
+_OWN |= {field.name for field in Embedded._meta.fields}
 """What a copy does not share with its original."""
 
 
@@ -72,6 +77,7 @@ def create(
         tools=_tools(assistant),
         api_key_ids=_api_key_ids(assistant),
     )
+    _have_it_indexed()
     return assistant
 
 
@@ -100,6 +106,9 @@ def update(
         clean(assistant)
         assistant.save(update_fields=[*changes, "updated_at"])
         _relate(assistant, aliases, tools, api_keys)
+    if changes.get("learns") is False:
+        uses.forget(assistant.pk)
+    _have_it_indexed()
     Assistant.objects.filter(pk=assistant.pk).update(version=F("version") + 1)
     assistant.refresh_from_db(fields=["version"])
     return assistant
@@ -121,12 +130,23 @@ def duplicate(assistant: Assistant, *, by: Actor, name: str = "", slug: str = ""
 @transaction.atomic
 def delete(assistant: Assistant, *, by: Actor) -> None:
     audit.deleted(assistant, by=by)
+    uses.forget(assistant.pk)
     assistant.delete()
 
 
 def grant(assistant: Assistant, api_key: ApiKey) -> None:
     """Let a key call an assistant."""
     assistant.api_keys.add(api_key)
+
+
+def _have_it_indexed() -> None:
+    """After the commit, for the model `auto`. Beat sees to it too, should this get lost."""
+    transaction.on_commit(_send_index)
+
+
+def _send_index() -> None:
+    with suppress(*broker.BROKER_ERRORS):
+        broker.send(INDEX)
 
 
 def _aliases(assistant: Assistant) -> list[str]:
@@ -236,7 +256,7 @@ def delete_conversation(conversation: Conversation, *, by: Actor) -> None:
     """What was said in its runs goes with it; the runs themselves stay, for the usage."""
     audit.deleted(conversation, by=by)
     ToolCall.objects.filter(run__conversation=conversation).update(arguments=None, result=None)
-    conversation.runs.update(answer=None)
+    conversation.runs.update(request=None, answer=None)
     StoredResponse.objects.of_conversation(conversation).delete()
     conversation.delete()
 

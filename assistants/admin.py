@@ -7,7 +7,10 @@ from django.http import HttpRequest
 
 from apikeys.audit import Actor
 from assistants import actions
-from assistants.models import Assistant, AssistantTool, Provider
+from assistants.models import Assistant, AssistantTool, Provider, Run
+from assistants.run_admin import RunAdmin
+
+admin.site.register(Run, RunAdmin)
 
 
 class AssistantForm(forms.ModelForm[Assistant]):
@@ -15,14 +18,26 @@ class AssistantForm(forms.ModelForm[Assistant]):
         model = Assistant
         fields = [
             "name", "slug", "description", "system_prompt", "provider", "model", "fallback_provider",
-            "fallback_model", "parameters", "max_rounds",
-            "store_bodies", "rendering", "is_enabled", "api_keys",
+            "fallback_model", "parameters", "max_rounds", "selection", "top_k", "schema_token_budget",
+            "learns", "store_bodies", "rendering", "is_enabled", "api_keys",
         ]  # fmt: skip
+
+
+class AssistantToolForm(forms.ModelForm[AssistantTool]):
+    class Meta:
+        model = AssistantTool
+        fields = ["mcp_tool", "functions", "pinned"]
+
+    def clean_pinned(self) -> list[str]:
+        pinned = self.cleaned_data["pinned"] or []
+        if not isinstance(pinned, list) or not all(isinstance(name, str) for name in pinned):
+            raise forms.ValidationError('Give a list of names, for example ["now"].')
+        return pinned
 
 
 class AssistantToolInline(admin.TabularInline[AssistantTool, Assistant]):
     model = AssistantTool
-    fields = ["mcp_tool", "functions"]
+    form = AssistantToolForm
     autocomplete_fields = ["mcp_tool"]
     extra = 1
 

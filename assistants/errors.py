@@ -42,6 +42,13 @@ class ModelNotFound(APIException):
     default_detail = "The model does not exist, or this API key may not call it."
 
 
+class NoAssistantFits(APIException):
+    """400: a request to the model `auto` that is like none of the assistants that the key may call."""
+
+    status_code = 400
+    default_code = "no_assistant_fits"
+
+
 class InvalidMessages(APIException):
     """400: a conversation that must not be given to a model."""
 

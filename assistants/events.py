@@ -94,3 +94,42 @@ class Finished:
 
 
 Event = TextDelta | ReasoningDelta | ToolStarted | ToolFinished | ClientToolCalls | Usage | Finished
+
+
+Reason = Literal["forced", "pinned", "named", "used", "ranked", "listed"]
+"""Why a tool came into question: the caller's `tool_choice` wants it, every selection keeps it, the model
+called it by its name, the conversation has used it, a search found it, or, by name, for want of a search.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A tool of ours that came into question. `score` is None where no search told one."""
+
+    public_name: str
+    reason: Reason
+    score: float | None
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsChosen:
+    """What the model is given of the assistant's tools, and from what. For the record: doors never see it.
+
+    `cutoff` is the lowest score that got in. `tokens` is what the definitions take, of `budget`;
+    `tokens_all` what those of all its tools would.
+    """
+
+    mode: Literal["retrieved", "search"]
+    embedder: str
+    degraded: str
+    k: int
+    cutoff: float | None
+    budget: int
+    tokens: int
+    tokens_all: int
+    candidates: tuple[Candidate, ...]
+
+
+Told = Event | ToolsChosen
+"""What a run tells, the record included."""

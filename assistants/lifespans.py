@@ -5,7 +5,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from apikeys import feed, limits
 from assistants import agent, attempts, recording, running
+from assistants.selection import warming
 from connector import calls
+from tools.search import embedder
 
 
 @asynccontextmanager
@@ -16,10 +18,12 @@ async def entered() -> AsyncIterator[None]:
             feed.listening(),
             limits.lifespan(),
             calls.lifespan(),
+            embedder.lifespan(),
             recording.lifespan(),
             attempts.lifespan(),
             running.lifespan(),
             agent.lifespan(),
+            warming.lifespan(),
         ):
             await stack.enter_async_context(lifespan)
         yield

@@ -1,8 +1,17 @@
+import logging
+
 from celery import shared_task
 from django.utils.module_loading import import_string
 
 from assistants import actions
 from assistants.recording import journal
+from assistants.routing import index
+from tools.models import ToolFunction
+from tools.search.embedder import EmbedderFailed
+
+log = logging.getLogger(__name__)
+
+ENRICHING_S = 20.0
 
 
 @shared_task
@@ -29,3 +38,20 @@ def respond() -> None:
     if actions.tend_responses():
         # By name: of all workers only one that is to respond loads the agent.
         import_string("assistants.openai_api.responses_api.worker.nudge")()
+
+
+@shared_task
+def index_assistants() -> None:
+    """Sent when one changed, and by beat twice a minute: their tools may have."""
+    try:
+        index.refresh()
+    except EmbedderFailed as failure:
+        log.warning("Assistants are not all embedded, and are found by their words: %s", failure.reason)
+
+
+@shared_task
+def enrich_tools() -> None:
+    """Beat sends it twice a minute."""
+    if ToolFunction.objects.without_examples().exists():
+        # By name: of all workers only one that is to ask a model loads the agent.
+        import_string("assistants.enrichment.work")(for_s=ENRICHING_S)

@@ -12,6 +12,7 @@ validate_alias = RegexValidator(
     r"\A[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}\Z",
     "Use letters, digits and . _ : / @ -, starting with a letter or digit.",
 )
+SMALLEST_SEARCH_BUDGET = 300
 _PARAMETERS = {"temperature", "top_p", "max_tokens", "reasoning_effort", "extra"}
 _EFFORT = re.compile(r"[a-z_-]{1,32}")
 _MOST_BYTES = 64 * 1024
@@ -25,6 +26,12 @@ def assistant_errors(*, slug: str, parameters: Any) -> dict[str, str]:
     if problem := _parameters_problem(parameters):
         errors["parameters"] = problem
     return errors
+
+
+def budget_problem(selection: str, budget: int | None) -> str | None:
+    if selection == "search" and budget is not None and budget < SMALLEST_SEARCH_BUDGET:
+        return f"At least {SMALLEST_SEARCH_BUDGET}: the tools that search and call take nearly as many."
+    return None
 
 
 def _parameters_problem(parameters: Any) -> str | None:

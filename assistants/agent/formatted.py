@@ -7,10 +7,10 @@ from strands import Agent
 
 from assistants.agent.model import RunModel
 from assistants.errors import UpstreamFailed
-from assistants.events import Event, TextDelta
+from assistants.events import TextDelta, Told
 from assistants.formats import Format, NotAsAsked
 
-Emit = Callable[[Event], None]
+Emit = Callable[[Told], None]
 Loop = Callable[[Agent, RunModel, Emit], Awaitable[None]]
 
 

@@ -81,6 +81,11 @@ class RunModel(Model):
                 yield event
         yield {"messageStop": {"stopReason": "tool_use" if self.calls else "end_turn"}}
 
+    @property
+    def offers_tools(self) -> bool:
+        """Whether the next round does."""
+        return self.rounds < self._max_rounds
+
     def withdraw_tools(self) -> None:
         """From now on the model must answer."""
         self._max_rounds = 0

@@ -35,6 +35,10 @@ def of_call(call_id: str, result: CallResult) -> ToolResult:
     return {"toolUseId": call_id, "status": "error" if result.is_error else "success", "content": content}
 
 
+def success(call_id: str, text: str) -> ToolResult:
+    return {"toolUseId": call_id, "status": "success", "content": [{"text": text}]}
+
+
 def error(call_id: str, message: str) -> ToolResult:
     return {"toolUseId": call_id, "status": "error", "content": [{"text": message}]}
 

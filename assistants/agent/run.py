@@ -16,6 +16,7 @@ from strands.types.tools import AgentTool
 
 from assistants import formats
 from assistants.agent import history
+from assistants.agent.choosing import equip
 from assistants.agent.formatted import formatted
 from assistants.agent.model import RunModel
 from assistants.agent.sources import sources
@@ -28,33 +29,45 @@ from assistants.errors import UpstreamFailed
 from assistants.events import (
     ClientToolCall,
     ClientToolCalls,
-    Event,
     Finished,
     TextDelta,
+    Told,
     ToolStarted,
     UnavailableTool,
     Usage,
 )
 from assistants.running import Ending
+from assistants.selection import past, query
+from assistants.selection.situation import Situation
 from connector import routes
 
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """`messages`: OpenAI chat messages that the door has validated. `parameters` override the assistant's."""
+    """`messages`: OpenAI chat messages that the door has validated. `parameters` override the assistant's.
+
+    `used`: public names of tools that the conversation has used, beside those that the messages tell of.
+    """
 
     assistant: AssistantEntry
     messages: Sequence[Mapping[str, Any]]
     parameters: Mapping[str, Any] = field(default_factory=dict)
     client_tools: Sequence[Mapping[str, Any]] = ()
     tool_choice: str | Mapping[str, Any] | None = None
+    used: Sequence[str] = ()
+
+    @property
+    def forced(self) -> str:
+        """The tool that `tool_choice` names, or ""."""
+        choice = self.tool_choice
+        return str(choice["function"]["name"]) if isinstance(choice, Mapping) else ""
 
 
 log = logging.getLogger(__name__)
 
 MOST_TOOLS = 128
 """LLM services refuse more."""
-Emit = Callable[[Event], None]
+Emit = Callable[[Told], None]
 _upstream: Upstream | None = None
 
 
@@ -69,7 +82,7 @@ async def lifespan() -> AsyncIterator[None]:
             _upstream = None
 
 
-async def run(request: RunRequest, ending: Ending | None = None) -> AsyncGenerator[Event, None]:
+async def run(request: RunRequest, ending: Ending | None = None) -> AsyncGenerator[Told, None]:
     """The events of a run. Closing the generator cancels the model's call and the running tools.
 
     Raises UpstreamFailed, before or after the first event, InvalidMessages before it, and what `ending` says.
@@ -77,7 +90,7 @@ async def run(request: RunRequest, ending: Ending | None = None) -> AsyncGenerat
     # In a task of its own: a caller may wait for each event in another one, and a deadline or tracing context
     # must end where it began. The queue has no bound, so that a cancellation always meets the innermost wait;
     # what a run can say is bounded by the limits on an upstream's answer.
-    events: asyncio.Queue[Event | BaseException | None] = asyncio.Queue()
+    events: asyncio.Queue[Told | BaseException | None] = asyncio.Queue()
     task = asyncio.create_task(_drive(request, events.put_nowait))
     task.add_done_callback(lambda task: events.put_nowait(None if task.cancelled() else task.exception()))
     if ending is not None:
@@ -110,14 +123,15 @@ async def _run(request: RunRequest, emit: Emit) -> None:
     model = _model(request)
     rules = TurnRules()
     agent = _agent(request, model, unavailable, rules)
-    past = len(agent.messages)
+    _equip(agent, model, request, unavailable, emit)
+    before = len(agent.messages)
     if wanted := formats.wanted(request.parameters.get("response_format")):
         await formatted(_loop, agent, model, emit, wanted)
     else:
         await _loop(agent, model, emit)
     calls = _client_calls(request, model)
     if calls:
-        emit(ClientToolCalls(calls, _hidden(agent.messages[past:], rules, model)))
+        emit(ClientToolCalls(calls, _hidden(agent.messages[before:], rules, model)))
     emit(Usage(model.prompt_tokens, model.completion_tokens))
     reason = "tool_calls" if calls else model.finish_reason
     emit(Finished(reason, model.rounds, tuple(unavailable.values())))
@@ -170,7 +184,7 @@ def _agent(
     rules: TurnRules,
 ) -> Agent:
     assistant = request.assistant
-    agent = Agent(
+    return Agent(
         model=model,
         messages=history.to_strands(request.messages),
         system_prompt=history.system_prompt(
@@ -181,8 +195,33 @@ def _agent(
         retry_strategy=None,
         hooks=[rules],
     )
-    agent.tool_registry = Toolbox(_tools(request, unavailable))
-    return agent
+
+
+def _equip(
+    agent: Agent,
+    model: RunModel,
+    request: RunRequest,
+    unavailable: Mapping[int, UnavailableTool],
+    emit: Emit,
+) -> None:
+    """Give the agent its tools, or have them chosen."""
+    if request.assistant.selection == "all" or request.tool_choice == "none":
+        agent.tool_registry = Toolbox(_tools(request, unavailable))
+        return
+    situation = _situation(request, unavailable)
+    equip(agent, model, situation, [*map(ClientTool, request.client_tools)], emit)
+
+
+def _situation(request: RunRequest, unavailable: Mapping[int, UnavailableTool]) -> Situation:
+    assistant, messages = request.assistant, request.messages
+    return Situation(
+        assistant,
+        {server.id for server in assistant.servers} - unavailable.keys(),
+        query.said(messages),
+        room=MOST_TOOLS - len(request.client_tools),
+        used=[*past.used(messages, assistant), *request.used],
+        forced=request.forced,
+    )
 
 
 def _notice(unavailable: Mapping[int, UnavailableTool]) -> str:

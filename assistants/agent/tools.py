@@ -19,8 +19,6 @@ from connector.errors import CallFailed
 
 log = logging.getLogger(__name__)
 
-_REFUSED_AT_THE_TOP = {"anyOf", "oneOf", "allOf", "not", "enum"}
-
 
 class Spec(dict[str, Any]):
     """What Strands asks of a tool, with `definition`, the OpenAI tool definition, already serialised.
@@ -45,9 +43,10 @@ class Spec(dict[str, Any]):
         return spec
 
 
-class _SpecifiedTool(AgentTool):
+class SpecifiedTool(AgentTool):
     def __init__(self, definition: Mapping[str, Any]) -> None:
         super().__init__()
+        self.definition = definition
         self._spec = Spec.of(definition)
 
     @property
@@ -63,7 +62,7 @@ class _SpecifiedTool(AgentTool):
         return "function"
 
 
-class ClientTool(_SpecifiedTool):
+class ClientTool(SpecifiedTool):
     """A tool that the caller brought and runs: the turn is interrupted before it would be called."""
 
     async def stream(self, tool_use: ToolUse, *_: Any, **__: Any) -> AsyncGenerator[Any, None]:
@@ -71,11 +70,11 @@ class ClientTool(_SpecifiedTool):
         yield
 
 
-class ServerTool(_SpecifiedTool):
-    """A function of an MCP server."""
+class ServerTool(SpecifiedTool):
+    """A function of an MCP server, told by its own definition or by another."""
 
-    def __init__(self, function: FunctionEntry) -> None:
-        super().__init__(_definition(function))
+    def __init__(self, function: FunctionEntry, definition: Mapping[str, Any] | None = None) -> None:
+        super().__init__(definition or function.definition)
         self.server_id = function.server_id
         self._function = function
 
@@ -112,23 +111,6 @@ async def _call(
         return results.error(call_id, "The call failed."), "internal_error"
 
 
-def _definition(function: FunctionEntry) -> dict[str, Any]:
-    described = {
-        "name": function.public_name,
-        "description": function.description,
-        "parameters": _object_schema(function.input_schema),
-    }
-    return {"type": "function", "function": described}
-
-
-def _object_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """What LLM services insist on, whatever a server says: a refused schema costs the whole request."""
-    if schema.get("type", "object") != "object":
-        return {"type": "object", "properties": {}}
-    kept = {name: value for name, value in schema.items() if name not in _REFUSED_AT_THE_TOP}
-    return {**kept, "type": "object", "properties": schema.get("properties") or {}}
-
-
 _server_tools: WeakKeyDictionary[AssistantEntry, tuple[ServerTool, ...]] = WeakKeyDictionary()
 
 
@@ -140,12 +122,29 @@ def server_tools(assistant: AssistantEntry) -> tuple[ServerTool, ...]:
     return tools
 
 
-class Toolbox(ToolRegistry):
-    """A run's tools. Strands' own registry normalises and checks every spec for every call of the model."""
+class _Registry(dict[str, AgentTool]):
+    """Makes a tool of an untold function when it is called."""
 
-    def __init__(self, tools: Iterable[AgentTool]) -> None:
+    def __init__(self, untold: Mapping[str, FunctionEntry], tools: Mapping[str, AgentTool]) -> None:
+        super().__init__(tools)
+        self._untold = untold
+
+    def get(self, name: str, default: Any = None) -> Any:
+        function = self._untold.get(name) if name not in self else None
+        return super().get(name, default) if function is None else ServerTool(function)
+
+
+class Toolbox(ToolRegistry):
+    """A run's tools. Strands' own registry normalises and checks every spec for every call of the model.
+
+    `untold`: functions, by name, that the model may call though it is not told of them.
+    """
+
+    def __init__(
+        self, tools: Iterable[AgentTool], *, untold: Mapping[str, FunctionEntry] | None = None
+    ) -> None:
         super().__init__()
-        self.registry = {tool.tool_name: tool for tool in tools}
+        self.registry = _Registry(untold or {}, {tool.tool_name: tool for tool in tools})
 
     def get_all_tools_config(self) -> dict[str, Any]:
         return {name: tool.tool_spec for name, tool in self.registry.items()}

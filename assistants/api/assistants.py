@@ -17,7 +17,9 @@ from apikeys.models import ApiKey
 from assistants import actions
 from assistants.actions import ToolUse
 from assistants.api.fields import FunctionsField, RowsField
+from assistants.catalogue import SCHEMA_TOKEN_BUDGET
 from assistants.models import Assistant, Provider
+from assistants.validation import SMALLEST_SEARCH_BUDGET
 from tools.models import MCPTool
 
 MOST_SERVERS = 1_000
@@ -83,12 +85,33 @@ class AssistantSerializer(StrictSerializer):
     tools: Any = serializers.ListSerializer(
         child=ToolUseSerializer(), source="uses", required=False, max_length=MOST_SERVERS
     )
-    selection = serializers.ChoiceField(Assistant.Selection.choices, required=False)
-    top_k = serializers.IntegerField(required=False, min_value=1, max_value=128)
+    selection = serializers.ChoiceField(
+        Assistant.Selection.choices, required=False, help_text="What the model is given of its tools."
+    )
+    top_k = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=128,
+        help_text="How many tools a selection gives the model, beside the pinned ones and those in use.",
+    )
     schema_token_budget = serializers.IntegerField(
-        required=False, allow_null=True, min_value=1, max_value=2**31 - 1
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=2**31 - 1,
+        help_text=(
+            "How many tokens the definitions of selected tools take at most, the pinned ones included. "
+            f"null: {SCHEMA_TOKEN_BUDGET:,}. With `search` at least {SMALLEST_SEARCH_BUDGET}."
+        ),
     )
     max_rounds = serializers.IntegerField(required=False, min_value=1, max_value=50)
+    learns = serializers.BooleanField(
+        required=False,
+        help_text=(
+            "Whether a selection prefers tools that served similar requests to this assistant. "
+            "Switched off, it forgets them."
+        ),
+    )
     store_bodies = serializers.BooleanField(required=False)
     rendering = serializers.ChoiceField(
         Assistant.Rendering.choices,

@@ -1,6 +1,6 @@
 """/api/v1/runs"""
 
-from typing import Any
+from typing import Any, get_args
 
 import django_filters
 from django.db.models import QuerySet
@@ -15,6 +15,7 @@ from apikeys.api.filters import IdFilter, TimeFilter
 from apikeys.api.pagination import HeaderPagination
 from apikeys.audit import Actor
 from assistants import actions
+from assistants.events import Reason
 from assistants.models import Run, RunStatus, ToolCall
 
 
@@ -83,11 +84,38 @@ class TracedCallSerializer(serializers.ModelSerializer[ToolCall]):
         ]
 
 
-class TracedRunSerializer(RunSerializer):
-    """`answer`, as far as it came, is null unless the assistant stores bodies."""
+class CandidateSerializer(serializers.Serializer[Any]):
+    """`score` is null where no search told one."""
 
+    public_name = serializers.CharField()
+    reason = serializers.ChoiceField(get_args(Reason))
+    score = serializers.FloatField(allow_null=True)
+    chosen = serializers.BooleanField(help_text="Whether the model was given it.")
+
+
+class SelectionSerializer(serializers.Serializer[Any]):
+    """Over all rounds. `cutoff` is the lowest score that got in, `tokens` the most that definitions took."""
+
+    mode = serializers.ChoiceField(["retrieved", "search"])
+    embedder = serializers.CharField(allow_blank=True)
+    degraded = serializers.CharField(allow_blank=True, help_text="Why it was not as good as it could be.")
+    k = serializers.IntegerField()
+    cutoff = serializers.FloatField(allow_null=True)
+    budget = serializers.IntegerField()
+    tokens = serializers.IntegerField()
+    tokens_all = serializers.IntegerField(help_text="What the definitions of all its tools would take.")
+    candidates = CandidateSerializer(many=True)
+
+
+class TracedRunSerializer(RunSerializer):
+    """`request`, what tools were searched by, and `answer`, as far as it came: null without stored bodies."""
+
+    request = serializers.CharField(allow_null=True)
     answer = serializers.CharField(allow_null=True)
     tool_calls = TracedCallSerializer(many=True)
+    selection = SelectionSerializer(
+        allow_null=True, help_text="Which tools the model was given; null where that were all, or none."
+    )
 
 
 class RunFilter(django_filters.FilterSet):

@@ -5,6 +5,7 @@ from assistants.api.access import AccessView, MeView
 from assistants.api.assistants import AssistantViewSet
 from assistants.api.providers import ProviderViewSet
 from assistants.api.runs import RunViewSet
+from assistants.api.search import ToolSearchView
 from assistants.api.sessions import SessionViewSet
 from assistants.api.usage import UsageView
 
@@ -16,6 +17,7 @@ router.register("sessions", SessionViewSet, basename="session")
 
 urlpatterns = [
     *router.urls,
+    path("mcp-tools/search", ToolSearchView.as_view(), name="mcp-tool-search"),
     path("usage", UsageView.as_view()),
     path("me", MeView.as_view()),
     path("api-keys/<int:pk>/access", AccessView.as_view()),

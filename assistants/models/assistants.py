@@ -4,12 +4,11 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Lower
-from pgvector.django import VectorField
 
 from apikeys.models import ApiKey, name_taken, no_nul
-from assistants.validation import assistant_errors, provider_errors, validate_alias
+from assistants.validation import assistant_errors, budget_problem, provider_errors, validate_alias
 from tools.encryption import EncryptedJSONField
-from tools.models import MCPTool, validate_slug
+from tools.models import Embedded, MCPTool, validate_slug
 from tools.outbound import require_allowed
 
 
@@ -64,7 +63,7 @@ class AssistantQuerySet(models.QuerySet["Assistant"]):
         return self.filter(models.Q(slug=name) | models.Exists(aliased))
 
 
-class Assistant(models.Model):
+class Assistant(Embedded):
     """What a caller names as `model`: a prompt, an LLM and the tools it may use."""
 
     class Rendering(models.TextChoices):
@@ -73,7 +72,9 @@ class Assistant(models.Model):
         DETAILS = "details", "In the answer too, folded"
 
     class Selection(models.TextChoices):
-        ALL = "all", "The model is given all of its tools"
+        ALL = "all", "All of its tools"
+        RETRIEVED = "retrieved", "Those that fit the request"
+        SEARCH = "search", "A search over them, and a way to call what it finds"
 
     name = models.CharField(max_length=255, validators=[no_nul])
     slug = models.CharField(
@@ -107,7 +108,12 @@ class Assistant(models.Model):
     max_rounds = models.PositiveSmallIntegerField(
         default=10, validators=[MinValueValidator(1), MaxValueValidator(50)]
     )
-    selection = models.CharField(max_length=16, choices=Selection.choices, default=Selection.ALL)
+    selection = models.CharField(
+        max_length=16,
+        choices=Selection.choices,
+        default=Selection.ALL,
+        help_text="What the model is given of its tools.",
+    )
     top_k = models.PositiveSmallIntegerField(
         default=10,
         validators=[MinValueValidator(1), MaxValueValidator(128)],
@@ -117,7 +123,13 @@ class Assistant(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text="How many tokens the schemas of selected tools may take. Empty: any number.",
+        help_text="How many tokens the definitions of selected tools take at most. Empty: 4,000.",
+    )
+    learns = models.BooleanField(
+        default=True,
+        help_text=(
+            "A selection prefers tools that served similar requests to this assistant. Off: it forgets them."
+        ),
     )
     store_bodies = models.BooleanField(
         default=False, help_text="Keep what is said: answers, and the arguments and results of tool calls."
@@ -131,8 +143,6 @@ class Assistant(models.Model):
     is_enabled = models.BooleanField("enabled", default=True)
     tools = models.ManyToManyField(MCPTool, through="AssistantTool", related_name="assistants", blank=True)
     api_keys = models.ManyToManyField(ApiKey, related_name="assistants", blank=True, verbose_name="API keys")
-    embedding = VectorField(null=True, editable=False)
-    embedder = models.CharField(max_length=128, blank=True, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -166,7 +176,10 @@ class Assistant(models.Model):
         return sorted(key.pk for key in self.api_keys.all())
 
     def clean(self) -> None:
-        if errors := assistant_errors(slug=self.slug, parameters=self.parameters):
+        errors = assistant_errors(slug=self.slug, parameters=self.parameters)
+        if problem := budget_problem(self.selection, self.schema_token_budget):
+            errors["schema_token_budget"] = problem
+        if errors:
             raise ValidationError(errors)
 
 

@@ -79,8 +79,12 @@ class Run(models.Model):
     duration_ms = models.PositiveIntegerField(null=True)
     error = models.CharField(max_length=64, blank=True)
     """The code of what failed; empty where nothing did."""
+    request = models.TextField(null=True)  # noqa: DJ001 - NULL: not kept
+    """As `assistants.selection.query` reads it. Only where the assistant stores bodies."""
     answer = models.TextField(null=True)  # noqa: DJ001 - NULL: not kept
     """As far as it came. Only where the assistant stores bodies."""
+    selection = models.JSONField(null=True)
+    """What the model was given of its tools, and from what. See `assistants.recording.selections`."""
 
     objects = RunQuerySet.as_manager()
 

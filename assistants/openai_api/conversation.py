@@ -17,10 +17,8 @@ def is_stored(asked: ChatCompletionRequest) -> bool:
     return asked.mcp_connector is not None and asked.mcp_connector.history == "stored"
 
 
-async def whole(
-    content: Mapping[str, Any], asked: ChatCompletionRequest, origin: Origin, assistant: AssistantEntry
-) -> Messages:
-    """What was stored, if that is wanted, and the request's messages; with images, and what was hidden.
+async def said(content: Mapping[str, Any], asked: ChatCompletionRequest, origin: Origin) -> Messages:
+    """What was stored, if that is wanted, and the request's messages.
 
     `content`: the request as it was sent, of whose messages `asked` holds only the validated part. Raises
     InvalidRequest.
@@ -29,6 +27,11 @@ async def whole(
     if is_stored(asked):
         messages = [*await _stored(origin), *messages]
         history.check(wire.validate({**content, "messages": messages}).messages)
+    return messages
+
+
+async def whole(messages: Messages, origin: Origin, assistant: AssistantEntry) -> Messages:
+    """With the images, and with what was hidden. Raises InvalidRequest."""
     fetched = await images.fetched(messages)
     return await hidden_rounds.restored(fetched, origin.principal, assistant)
 

@@ -15,7 +15,12 @@ logger = logging.getLogger(__name__)
 
 _LONGEST_MESSAGE, _LONGEST_PARAM = 1_000, 200
 _TYPES = {403: "permission_error", 429: "rate_limit_error"}
-_PARAMS = {"model_not_found": "model", "invalid_messages": "messages", "context_length_exceeded": "messages"}
+_PARAMS = {
+    "model_not_found": "model",
+    "no_assistant_fits": "model",
+    "invalid_messages": "messages",
+    "context_length_exceeded": "messages",
+}
 
 
 class UnknownURL(APIException):

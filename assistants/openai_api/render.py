@@ -40,10 +40,10 @@ class Head:
 class ServerCalls:
     """The calls of our servers so far, by call id. They are shown here and never as OpenAI's `tool_calls`.
 
-    `about` is told beside them at the end: the ids of run and session.
+    `about` is told beside them at the end: the ids of run and session, and who was chosen to answer.
     """
 
-    about: Mapping[str, str] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
     calls: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def started(self, event: ToolStarted) -> dict[str, Any]:
@@ -76,7 +76,7 @@ class ServerCalls:
 class Completion:
     """Collects a run into one answer."""
 
-    def __init__(self, model: str, about: Mapping[str, str] | None = None) -> None:
+    def __init__(self, model: str, about: Mapping[str, Any] | None = None) -> None:
         self.head = Head(model)
         self.server_calls = ServerCalls(about or {})
         self._text: list[str] = []
@@ -133,7 +133,7 @@ class Completion:
 class Chunks:
     """A run's events, each as the server-sent events that tell of it. Every chunk has `choices`."""
 
-    def __init__(self, model: str, *, include_usage: bool, about: Mapping[str, str] | None = None) -> None:
+    def __init__(self, model: str, *, include_usage: bool, about: Mapping[str, Any] | None = None) -> None:
         self._include_usage = include_usage
         self._server_calls = ServerCalls(about or {})
         self._usage = b""

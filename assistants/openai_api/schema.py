@@ -51,7 +51,10 @@ class EmbeddingRequest(BaseModel):
 
 create_completion = extend_schema(
     summary="Chat with an assistant",
-    description="`model` is an assistant's slug. With `stream`, chunks are the answer, then `[DONE]`.",
+    description=(
+        "`model` is an assistant's slug, or `auto`: the one that the request is for. "
+        "With `stream`, chunks are the answer, then `[DONE]`."
+    ),
     request=ChatCompletionRequest,
     responses={(200, "application/json"): ChatCompletion, (200, "text/event-stream"): OpenApiTypes.STR},
 )
@@ -63,7 +66,7 @@ create_embedding = extend_schema(
 )
 list_models = extend_schema(
     summary="List models",
-    description="The assistants that the key may call, as models.",
+    description="The assistants that the key may call, as models; `auto` first, where there are several.",
     responses=ModelList,
 )
 retrieve_model = extend_schema(

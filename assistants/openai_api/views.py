@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from apikeys.errors import InvalidRequest
-from assistants import catalogue, hidden_rounds, stored_history
+from assistants import catalogue, hidden_rounds, routing, stored_history
 from assistants.agent import RunRequest
 from assistants.catalogue import AssistantEntry
 from assistants.events import Event
@@ -34,13 +34,15 @@ class ChatCompletionViewSet(OpenAIViewSet):
         if not conversation.is_stored(asked):
             history.check(asked.messages)
         response_format.check(asked.response_format)
-        assistant = await catalogue.find(asked.model, self.principal)
         origin = Origin(self.principal, request.headers.get("x-request-id", ""), session_id(request, asked))
-        messages = await conversation.whole(content, asked, origin, assistant)
-        run = _run(_run_request(asked, messages, assistant), asked, content["messages"], origin)
-        if attempt := once(request, content, self.principal, assistant):
-            return await attempt.answered(lambda: _answer(asked, attempt.watched(run), origin))
-        return await _answer(asked, run, origin)
+        said = await conversation.said(content, asked, origin)
+        route = await routing.route(asked.model, self.principal, said, origin.session_id)
+        messages = await conversation.whole(said, origin, route.assistant)
+        run = _run(_run_request(asked, messages, route.assistant), asked, content["messages"], origin)
+        about = {**origin.ids, **route.told}
+        if attempt := once(request, content, self.principal, route.assistant):
+            return await attempt.answered(lambda: _answer(asked, attempt.watched(run), route.model, about))
+        return await _answer(asked, run, route.model, about)
 
 
 class ModelViewSet(OpenAIViewSet):
@@ -49,10 +51,13 @@ class ModelViewSet(OpenAIViewSet):
     @schema.list_models
     async def list(self, _: HttpRequest) -> HttpResponse:
         entries = await catalogue.callable_by(self.principal)
-        return json_response({"object": "list", "data": [_model(entry) for entry in entries]})
+        models = [_auto(entries)] if len(entries) > 1 else []
+        return json_response({"object": "list", "data": [*models, *map(_model, entries)]})
 
     @schema.retrieve_model
     async def retrieve(self, _: HttpRequest, model: str) -> HttpResponse:
+        if model == routing.AUTO and (entries := await catalogue.callable_by(self.principal)):
+            return json_response(_auto(entries))
         return json_response(_model(await catalogue.find(model, self.principal)))
 
 
@@ -77,12 +82,12 @@ def _run(
 
 
 async def _answer(
-    asked: ChatCompletionRequest, run: AsyncGenerator[Event, None], origin: Origin
+    asked: ChatCompletionRequest, run: AsyncGenerator[Event, None], model: str, about: Mapping[str, Any]
 ) -> HttpResponse | EventStream:
     if not asked.stream:
-        return await _completion(run, Completion(asked.model, origin.ids))
+        return await _completion(run, Completion(model, about))
     include_usage = bool(asked.stream_options and asked.stream_options.include_usage)
-    chunks = Chunks(asked.model, include_usage=include_usage, about=origin.ids)
+    chunks = Chunks(model, include_usage=include_usage, about=about)
     return await event_stream(stream(run, chunks, heartbeat_s=settings.STREAM_HEARTBEAT_S))
 
 
@@ -114,19 +119,29 @@ def _check_names(
     asked: ChatCompletionRequest, definitions: Sequence[Mapping[str, Any]], assistant: AssistantEntry
 ) -> None:
     """The caller's tools share the model's namespace with the assistant's own."""
-    names = {function.public_name for function in assistant.functions}
+    theirs: set[str] = set()
     for index, definition in enumerate(definitions):
         name = definition["function"]["name"]
-        if name in names:
+        if name in assistant.by_name or name in theirs:
             message = f"There is already a tool with the name '{name}': choose another."
             param = f"tools[{index}].function.name"
             raise InvalidRequest(message, param=param, code="tool_name_conflict")
-        names.add(name)
-    if isinstance(asked.tool_choice, NamedChoice) and asked.tool_choice.function.name not in names:
+        theirs.add(name)
+    choice = asked.tool_choice
+    if isinstance(choice, NamedChoice) and choice.function.name not in theirs | assistant.by_name.keys():
         message = "The tool of 'tool_choice' is neither among 'tools' nor one of the assistant's."
         param = "tool_choice.function.name"
         raise InvalidRequest(message, param=param, code="invalid_value")
 
 
 def _model(entry: AssistantEntry) -> dict[str, Any]:
-    return {"id": entry.slug, "object": "model", "created": entry.created, "owned_by": "mcp-connector"}
+    return _resource(entry.slug, entry.created)
+
+
+def _auto(entries: Sequence[AssistantEntry]) -> dict[str, Any]:
+    """The choice among these."""
+    return _resource(routing.AUTO, max(entry.created for entry in entries))
+
+
+def _resource(name: str, created: int) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": created, "owned_by": "mcp-connector"}

@@ -60,5 +60,8 @@ class RunRecord:
     first_token_ms: int | None = None
     duration_ms: int | None = None
     error: str = ""
+    request: str | None = field(default=None, repr=False)
     answer: str | None = field(default=None, repr=False)
     calls: tuple[CallRecord, ...] = ()
+    selection: dict[str, Any] | None = None
+    """See `recording.selections`; None where the model was given all tools, or none."""

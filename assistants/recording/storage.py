@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 _CHANGING = [
     "status", "rounds", "prompt_tokens", "completion_tokens", "server_tool_calls", "first_token_ms",
-    "duration_ms", "error", "answer",
+    "duration_ms", "error", "answer", "selection",
 ]  # fmt: skip
 _Session = tuple[int, str]
 """A key's id, and its caller's name for the session."""
@@ -106,7 +106,9 @@ def _run(record: RunRecord, conversation_id: int | None) -> Run:
         first_token_ms=record.first_token_ms,
         duration_ms=record.duration_ms,
         error=record.error,
+        request=record.request,
         answer=record.answer,
+        selection=record.selection,
     )
 
 

@@ -13,12 +13,22 @@ from rest_framework.exceptions import APIException
 from apikeys import limits
 from apikeys.background import BatchWriter
 from apikeys.database import in_thread
-from assistants import running
+from assistants import learning, running
 from assistants.agent import RunRequest, run
-from assistants.events import Event, Finished, TextDelta, ToolFinished, ToolStarted, Usage
+from assistants.events import (
+    Event,
+    Finished,
+    TextDelta,
+    Told,
+    ToolFinished,
+    ToolsChosen,
+    ToolStarted,
+    Usage,
+)
 from assistants.models import RunStatus, ToolCall
-from assistants.recording import journal, storage
+from assistants.recording import journal, selections, sessions, storage
 from assistants.recording.records import CallRecord, Origin, RunRecord
+from assistants.selection import query
 
 _store = in_thread(storage.write)
 LONGEST_BODY = 64 * 1024
@@ -41,9 +51,14 @@ async def recorded(request: RunRequest, origin: Origin) -> AsyncGenerator[Event,
     status, error = RunStatus.CANCELLED, ""
     try:
         with running.listed(origin.run_id, origin.principal.id) as ending:
-            async with aclosing(run(request, ending)) as events:
+            asked = replace(request, used=await sessions.used(origin, request.assistant))
+            async with aclosing(run(asked, ending)) as events:
                 async for event in events:
                     trace.add(event)
+                    if isinstance(event, ToolsChosen):
+                        continue
+                    if isinstance(event, ToolStarted):
+                        sessions.note(origin, request.assistant, event.public_name)
                     if isinstance(event, Finished):
                         await journal.keep(trace.ended(RunStatus.COMPLETED, ""))
                     yield event
@@ -54,6 +69,7 @@ async def recorded(request: RunRequest, origin: Origin) -> AsyncGenerator[Event,
     finally:
         record = trace.ended(status, error)
         writer.add(record)
+        learning.note(request.assistant, request.messages, trace.served)
         await limits.spent(origin.principal, record.prompt_tokens + record.completion_tokens)
 
 
@@ -68,19 +84,21 @@ class Trace:
             assistant_slug=assistant.slug,
             model=assistant.endpoint.model,
             started_at=timezone.now(),
+            request=_storable(query.said(request.messages)) if assistant.store_bodies else None,
         )
         self._messages = request.messages
         self._keeps_bodies = assistant.store_bodies
-        self._server_ids = {function.public_name: function.server_id for function in assistant.functions}
+        self._functions = assistant.by_name
         self._started = time.monotonic()
         self._first_token_ms: int | None = None
         self._usage = Usage(0, 0)
         self._uncounted = 0  # characters that the model wrote since it last told its usage
         self._text: list[str] = []
         self._calls: dict[str, CallRecord] = {}
+        self._chosen: ToolsChosen | None = None
         self._end: Finished | None = None
 
-    def add(self, event: Event) -> None:
+    def add(self, event: Told) -> None:
         match event:
             case TextDelta():
                 self._add_text(event.text)
@@ -90,6 +108,8 @@ class Trace:
                 self._finish_call(event)
             case Usage():
                 self._usage, self._uncounted = event, 0
+            case ToolsChosen():
+                self._chosen = selections.merged(self._chosen, event)
             case Finished():
                 self._end = event
 
@@ -108,6 +128,16 @@ class Trace:
             duration_ms=self._elapsed_ms(),
             answer=_storable("".join(self._text)) if self._keeps_bodies else None,
             calls=calls,
+            selection=selections.as_json(self._chosen) if self._chosen else None,
+        )
+
+    @property
+    def served(self) -> frozenset[learning.Function]:
+        """The functions that gave the run what it asked of them."""
+        return frozenset(
+            (call.server_id, call.function)
+            for call in self._calls.values()
+            if call.status == ToolCall.Status.OK and call.server_id is not None
         )
 
     def _add_text(self, text: str) -> None:
@@ -118,8 +148,9 @@ class Trace:
             self._text.append(text)
 
     def _call(self, event: ToolStarted) -> CallRecord:
+        function = self._functions.get(event.public_name)
         return CallRecord(
-            server_id=self._server_ids.get(event.public_name),
+            server_id=function.server_id if function else None,
             server=event.server,
             function=event.function,
             arguments=_arguments(event.arguments) if self._keeps_bodies else None,

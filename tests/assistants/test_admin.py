@@ -3,11 +3,12 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from apikeys import actions as key_actions
 from apikeys.audit import Actor
 from assistants import actions
-from assistants.models import Assistant, Provider
+from assistants.models import Assistant, AssistantTool, Provider, Run
 from tools import actions as tool_actions
 
 pytestmark = pytest.mark.django_db
@@ -19,6 +20,8 @@ FORM: dict[str, Any] = {
     "system_prompt": "You help.",
     "parameters": "{}",
     "max_rounds": 10,
+    "selection": "all",
+    "top_k": 10,
     "rendering": "none",
     "is_enabled": "on",
     f"{INLINE}-TOTAL_FORMS": 0,
@@ -34,13 +37,54 @@ def test_staff_create_an_assistant_with_tools_and_keys(admin_client: Client) -> 
         f"{INLINE}-TOTAL_FORMS": 1,
         f"{INLINE}-0-mcp_tool": server.pk,
         f"{INLINE}-0-functions": '["now"]',
+        f"{INLINE}-0-pinned": '["now"]',
     }
     response = admin_client.post("/admin/assistants/assistant/add/", {**FORM, **tools, "api_keys": [key.pk]})
     assert response.status_code == 302
     assistant = Assistant.objects.get()
     assert list(assistant.api_keys.all()) == [key]
     link = assistant.assistant_tools.get()
-    assert (link.mcp_tool, link.functions) == (server, ["now"])
+    assert (link.mcp_tool, link.functions, link.pinned) == (server, ["now"], ["now"])
+
+
+@pytest.mark.parametrize(("typed", "pinned"), [("", []), ("7", None), ('{"now": 1}', None), ("[1]", None)])
+def test_pinned_functions_are_a_list_of_names(
+    admin_client: Client, typed: str, pinned: list[str] | None
+) -> None:
+    server = tool_actions.register(by=BY, name="Time", connection_type="stdio", command="uvx")
+    tools = {
+        f"{INLINE}-TOTAL_FORMS": 1,
+        f"{INLINE}-0-mcp_tool": server.pk,
+        f"{INLINE}-0-pinned": typed,
+    }
+    admin_client.post("/admin/assistants/assistant/add/", {**FORM, **tools})
+    assert [link.pinned for link in AssistantTool.objects.all()] == ([] if pinned is None else [pinned])
+
+
+def test_staff_choose_how_tools_are_selected(admin_client: Client) -> None:
+    chosen = {"selection": "search", "top_k": 5, "schema_token_budget": 100}
+    page = "/admin/assistants/assistant/add/"
+    assert "At least 300" in admin_client.post(page, {**FORM, **chosen}).content.decode()
+    admin_client.post(page, {**FORM, **chosen, "schema_token_budget": 900})
+    assistant = Assistant.objects.get()
+    assert (assistant.selection, assistant.top_k, assistant.schema_token_budget) == ("search", 5, 900)
+
+
+def test_staff_see_which_tools_a_run_was_given(admin_client: Client) -> None:
+    told = {"mode": "retrieved", "embedder": "", "degraded": "It <hangs>.", "k": 10, "cutoff": None}
+    told |= {"budget": 4000, "tokens": 90, "tokens_all": 900}
+    given = {"public_name": "time__now", "reason": "listed", "score": None, "chosen": True}
+    base = {"status": "completed", "started_at": timezone.now()}
+    chosen = Run.objects.create(run_id="run_1", selection={**told, "candidates": [given]}, **base)
+    other = Run.objects.create(run_id="run_2", **base)
+    page = admin_client.get(f"/admin/assistants/run/{chosen.pk}/change/").content.decode()
+    assert "time__now" in page
+    assert "It &lt;hangs&gt;." in page
+    assert (
+        "All of them were given."
+        in admin_client.get(f"/admin/assistants/run/{other.pk}/change/").content.decode()
+    )
+    assert "run_1" in admin_client.get("/admin/assistants/run/").content.decode()
 
 
 def test_a_mistake_is_shown_beside_its_field(admin_client: Client) -> None:

@@ -74,6 +74,18 @@ async def test_a_run_leaves_one_row_and_its_tokens(assistant: Assistant, alice: 
     assert await TokenUsage.objects.values_list("tokens", flat=True).aget() == 10
 
 
+@pytest.mark.parametrize("store_bodies", [True, False])
+async def test_the_request_is_kept_where_bodies_are(
+    assistant: Assistant, alice: Principal, store_bodies: bool
+) -> None:
+    assistant.script({"text": "Hello."})
+    said = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes?"}]
+    said.append({"role": "user", "content": "Tell me all that there is to be known about tides."})
+    await complete(assistant.request(said, store_bodies=store_bodies), Origin(alice, "req_1"))
+    run = await only_run()
+    assert run.request == (said[-1]["content"] if store_bodies else None)
+
+
 async def test_a_run_is_seen_while_it_runs(assistant: Assistant, alice: Principal) -> None:
     assistant.script({"text": "word " * 100, "chunk_delay_s": 0.1})
     async with recorder(), aclosing(recorded(assistant.request(), Origin(alice, "req_1"))) as events:

@@ -8,7 +8,7 @@ from typing import Any
 
 from apikeys.authentication import Principal
 from apikeys.errors import InvalidRequest
-from assistants import catalogue, images
+from assistants import images, routing
 from assistants.agent import RunRequest
 from assistants.catalogue import AssistantEntry
 from assistants.events import Event
@@ -19,6 +19,7 @@ from assistants.openai_api.responses_api.ids import Ids
 from assistants.openai_api.responses_api.resource import new_resource
 from assistants.openai_api.responses_api.transcript import Items
 from assistants.openai_api.responses_api.wire import FunctionChoice, ResponseRequest, ServerToolChoice
+from assistants.openai_api.wire import MOST_TOOLS
 from assistants.recording import Origin, recorded
 
 
@@ -54,21 +55,23 @@ async def prepare(
     session_id: str | None,
     first_number: int = 0,
 ) -> Work:
-    """Raises InvalidRequest and ModelNotFound."""
-    assistant = await catalogue.find(asked.model, principal)
-    _check_names(asked, assistant)
+    """Raises InvalidRequest, ModelNotFound and NoAssistantFits."""
     own = transcript.stored_items(asked.input, ids)
     before, items = await context.gathered(asked, own, principal)
-    body = new_resource(asked, response_id=ids.response, created_at=int(time.time()))
+    session_id = asked.conversation_id or session_id
+    route = await routing.route(asked.model, principal, [*before, *items], session_id)
+    assistant = route.assistant
+    _check_names(asked, assistant)
+    body = new_resource(asked, model=route.model, response_id=ids.response, created_at=int(time.time()))
     labels = {function.public_name: function.server_slug for function in assistant.functions}
     return Work(
         asked=asked,
         principal=principal,
         input=items,
-        answer=Answer(body, server_labels=labels, first_number=first_number),
+        answer=Answer(body, server_labels=labels, first_number=first_number, about=route.told),
         tool_lists=[] if asked.tool_choice == "none" else _untold([*before, *items], assistant),
         run_request=_run_request(asked, [*before, *items], assistant),
-        origin=Origin(principal, request_id, asked.conversation_id or session_id, ids.run),
+        origin=Origin(principal, request_id, session_id, ids.run),
     )
 
 
@@ -111,15 +114,15 @@ def _tool_choice(asked: ResponseRequest, assistant: AssistantEntry) -> str | dic
 
 def _check_names(asked: ResponseRequest, assistant: AssistantEntry) -> None:
     """The caller's tools share the model's namespace with the assistant's own."""
-    names = {function.public_name for function in assistant.functions}
+    theirs: set[str] = set()
     for index, tool in enumerate(asked.tools or ()):
-        if tool.name in names:
+        if tool.name in assistant.by_name or tool.name in theirs:
             message = f"There is already a tool with the name '{tool.name}': choose another."
             raise InvalidRequest(message, param=f"tools[{index}].name", code="tool_name_conflict")
-        names.add(str(tool.name))
+        theirs.add(str(tool.name))
     match asked.tool_choice:
         case FunctionChoice(name=name):
-            is_known = name in names
+            is_known = name in theirs or name in assistant.by_name
         case ServerToolChoice(server_label=label, name=name):
             is_known = (label, name) in _public_names(assistant)
         case _:
@@ -130,7 +133,12 @@ def _check_names(asked: ResponseRequest, assistant: AssistantEntry) -> None:
 
 
 def _untold(items: Items, assistant: AssistantEntry) -> list[dict[str, Any]]:
-    """The servers' tools, but for those that the conversation lists already as they are now."""
+    """The servers' tools, but for those that the conversation lists already as they are now.
+
+    None of more than a model could be given: it is not, for its assistant selects.
+    """
+    if assistant.selection != "all" and len(assistant.functions) > MOST_TOOLS:
+        return []
     told = {item["server_label"]: item["tools"] for item in items if item["type"] == "mcp_list_tools"}
     lists: dict[str, list[dict[str, Any]]] = {server.slug: [] for server in assistant.servers}
     for function in assistant.functions:

@@ -6,7 +6,8 @@ from assistants.events import Usage
 from assistants.openai_api.responses_api.wire import FunctionTool, ResponseRequest, TextConfig
 
 
-def new_resource(asked: ResponseRequest, *, response_id: str, created_at: int) -> dict[str, Any]:
+def new_resource(asked: ResponseRequest, *, model: str, response_id: str, created_at: int) -> dict[str, Any]:
+    """`model` is who answers, whatever was asked for."""
     conversation_id = asked.conversation_id
     return {
         "id": response_id,
@@ -22,7 +23,7 @@ def new_resource(asked: ResponseRequest, *, response_id: str, created_at: int) -
         "max_output_tokens": asked.max_output_tokens,
         "max_tool_calls": None,
         "metadata": asked.metadata or {},
-        "model": asked.model,
+        "model": model,
         "output": [],
         "parallel_tool_calls": asked.parallel_tool_calls is not False,
         "previous_response_id": asked.previous_response_id,

@@ -13,11 +13,11 @@ from apikeys import actions as key_actions
 from apikeys import feed
 from apikeys.authentication import Principal, authenticate
 from assistants import actions, catalogue
+from assistants.actions import ToolUse
 from assistants.agent import RunRequest, run
 from assistants.catalogue import AssistantEntry
 from assistants.events import (
     ClientToolCalls,
-    Event,
     Finished,
     TextDelta,
     ToolFinished,
@@ -40,7 +40,7 @@ class Helper:
     def __init__(self, llm: Assistant) -> None:
         self.llm = llm
 
-    async def uses(self, *servers: MCPTool, **fields: Any) -> None:
+    async def uses(self, *servers: MCPTool | ToolUse, **fields: Any) -> None:
         issued = await orm(key_actions.issue)(by=BY, name="alice")
         self.principal: Principal = await authenticate(f"Bearer {issued.key}")
         await orm(actions.create)(
@@ -54,9 +54,9 @@ class Helper:
 
     async def request(self, **asked: Any) -> RunRequest:
         entry: AssistantEntry = await catalogue.find("helper", self.principal)
-        return RunRequest(entry, [{"role": "user", "content": "Please"}], **asked)
+        return RunRequest(entry, **{"messages": [{"role": "user", "content": "Please"}], **asked})
 
-    async def events(self, **asked: Any) -> list[Event]:
+    async def events(self, **asked: Any) -> list[Any]:
         return [event async for event in run(await self.request(**asked))]
 
 

@@ -15,7 +15,7 @@ from tools import actions as tool_actions
 SHAPE = {
     "id", "version", "name", "slug", "aliases", "description", "system_prompt", "provider_id", "model",
     "parameters", "mcp_tool_ids", "tools", "selection", "top_k", "schema_token_budget", "max_rounds",
-    "store_bodies", "fallback_provider_id", "fallback_model", "rendering", "is_enabled",
+    "learns", "store_bodies", "fallback_provider_id", "fallback_model", "rendering", "is_enabled",
     "api_key_ids", "created_at", "updated_at",
 }  # fmt: skip
 
@@ -126,8 +126,10 @@ def test_a_deleted_server_is_no_tool_any_more(api: Client) -> None:
         ({"selection": "everything"}, "selection"),
         ({"top_k": 0}, "top_k"),
         ({"schema_token_budget": -1}, "schema_token_budget"),
+        ({"selection": "search", "schema_token_budget": 100}, "schema_token_budget"),
         ({"max_rounds": 51}, "max_rounds"),
         ({"store_bodies": "maybe"}, "store_bodies"),
+        ({"learns": "maybe"}, "learns"),
         ({"colour": "red"}, "colour"),
     ],
 )

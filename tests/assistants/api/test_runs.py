@@ -56,7 +56,7 @@ def alice(db: None) -> ApiKey:
 
 
 def test_one_run_is_told_with_its_trace(api: Client, helper: Assistant, alice: ApiKey) -> None:
-    run_id = run(helper, alice, session="chat", answer="Noon.", calls=(CALL,))
+    run_id = run(helper, alice, session="chat", request="What time is it?", answer="Noon.", calls=(CALL,))
     told = api.read(f"runs/{run_id}")
     assert told == api.read(f"runs/{told['id']}")
     [session] = api.read("sessions")
@@ -81,6 +81,7 @@ def test_one_run_is_told_with_its_trace(api: Client, helper: Assistant, alice: A
         "first_token_ms": 50,
         "duration_ms": 120,
         "error": None,
+        "request": "What time is it?",
         "answer": "Noon.",
         "tool_calls": [
             {
@@ -94,13 +95,31 @@ def test_one_run_is_told_with_its_trace(api: Client, helper: Assistant, alice: A
                 "result": "noon",
             }
         ],
+        "selection": None,
     }
 
 
+def test_a_run_tells_which_tools_were_chosen(api: Client, helper: Assistant, alice: ApiKey) -> None:
+    selection = {
+        "mode": "retrieved",
+        "embedder": "minilm",
+        "degraded": "",
+        "k": 10,
+        "cutoff": 0.5,
+        "budget": 4000,
+        "tokens": 90,
+        "tokens_all": 9000,
+        "candidates": [{"public_name": "time__now", "reason": "ranked", "score": 0.5, "chosen": True}],
+    }
+    run_id, other = run(helper, alice, selection=selection), run(helper, alice)
+    assert api.read(f"runs/{run_id}")["selection"] == selection
+    assert api.read(f"runs/{other}")["selection"] is None
+
+
 def test_a_list_of_runs_holds_no_bodies(api: Client, helper: Assistant, alice: ApiKey) -> None:
-    run(helper, alice, answer="Noon.", calls=(CALL,))
+    run(helper, alice, request="What time is it?", answer="Noon.", calls=(CALL,))
     [listed] = api.read("runs")
-    assert "answer" not in listed
+    assert not {"request", "answer"} & listed.keys()
     assert "tool_calls" not in listed
 
 
@@ -203,12 +222,13 @@ def test_sessions_are_told_with_what_they_used(api: Client, helper: Assistant, a
 
 
 def test_a_deleted_session_takes_what_was_said_along(api: Client, helper: Assistant, alice: ApiKey) -> None:
-    run_id = run(helper, alice, session="chat", answer="Noon.", calls=(CALL,))
+    run_id = run(helper, alice, session="chat", request="When?", answer="Noon.", calls=(CALL,))
     other = run(helper, alice, session="other", answer="Noon.", calls=(CALL,))
     [session] = api.read("sessions", session_id="chat")
     assert api.delete(f"/api/v1/sessions/{session['id']}").status_code == 204
     told = api.read(f"runs/{run_id}")
-    assert (told["conversation_id"], told["answer"], told["usage"]["total_tokens"]) == (None, None, 39)
+    assert (told["conversation_id"], told["request"], told["answer"]) == (None, None, None)
+    assert told["usage"]["total_tokens"] == 39
     assert (told["tool_calls"][0]["arguments"], told["tool_calls"][0]["result"]) == (None, None)
     assert api.read(f"runs/{other}")["answer"] == "Noon."
     assert api.read("audit", object_kind="session")[0]["action"] == "deleted"

@@ -1,0 +1,5 @@
+"""The model `auto`: which assistant answers a conversation."""
+
+from assistants.routing.choosing import AUTO, Route, route
+
+__all__ = ["AUTO", "Route", "route"]

@@ -1,0 +1,53 @@
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
+
+from assistants.models import Run, ToolCall
+
+
+class ToolCallInline(admin.TabularInline[ToolCall, Run]):
+    model = ToolCall
+    fields = ["server", "function", "status", "duration_ms", "error"]
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Run | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Run | None = None) -> bool:
+        return False
+
+
+class RunAdmin(admin.ModelAdmin[Run]):
+    """What was asked of assistants. Read only, and without what was said."""
+
+    inlines = [ToolCallInline]
+    list_display = ["run_id", "assistant_slug", "api_key_name", "status", "rounds", "started_at"]
+    list_filter = ["status", "assistant_slug"]
+    search_fields = ["run_id", "request_id", "api_key_name"]
+    fields = [
+        "run_id", "request_id", "api_key_name", "assistant_slug", "model", "status", "error", "rounds",
+        "prompt_tokens", "completion_tokens", "started_at", "first_token_ms", "duration_ms", "chosen_tools",
+    ]  # fmt: skip
+    readonly_fields = ["chosen_tools"]
+
+    @admin.display(description="Tools chosen")
+    def chosen_tools(self, run: Run) -> str:
+        if run.selection is None:
+            return "All of them were given."
+        told = ("mode", "k", "cutoff", "tokens", "budget", "tokens_all", "embedder", "degraded")
+        summary = ", ".join(f"{name} {run.selection[name]}" for name in told if run.selection[name])
+        rows = (
+            (each["public_name"], each["reason"], each["score"] or "", "given" if each["chosen"] else "")
+            for each in run.selection["candidates"]
+        )
+        cells = "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>"
+        return format_html("<p>{}</p><table>{}</table>", summary, format_html_join("", cells, rows))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Run | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Run | None = None) -> bool:
+        return False

@@ -1,0 +1,12 @@
+"""Where the search for an assistant's tools looks."""
+
+from assistants.models import Assistant, AssistantTool
+from tools.search import Scope
+
+
+def scope_of(assistant: Assistant) -> Scope:
+    """What it may use. A list of functions that is empty narrows nothing."""
+    used = AssistantTool.objects.filter(assistant=assistant, mcp_tool__deleted_at=None)
+    functions = dict(used.values_list("mcp_tool_id", "functions"))
+    narrowed = {server: frozenset(names) for server, names in functions.items() if names}
+    return Scope(frozenset(functions), narrowed, assistant.pk if assistant.learns else None)

@@ -1,0 +1,1 @@
+"""Which of an assistant's tools the model is given, for each turn of a conversation."""

@@ -1,0 +1,66 @@
+"""A search that answers as a test says: what the real one finds is tested with it."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from assistants.catalogue import AssistantEntry, Endpoint, FunctionEntry, ServerEntry
+from assistants.selection import finding
+from tests.assistants.agent.conftest import entry, function
+from tools.search.fusion import Why
+from tools.search.scope import Scope
+from tools.search.searching import Found, Hit
+
+TIME, MAPS = ServerEntry(1, "Time", "time"), ServerEntry(2, "Maps", "maps")
+LOCAL = Endpoint("http://127.0.0.1:9/v1", "", "m")
+
+
+class ScriptedSearch:
+    """For each text the public names that are found, the best first."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Sequence[str]] = {}
+        self.asked: list[str] = []
+        self.scopes: list[Scope] = []
+        self.limits: list[int] = []
+        self.degraded = ""
+        self.failure: Exception | None = None
+        self.delay_s = 0.0
+
+    async def __call__(self, texts: Sequence[str], scope: Scope, *, limit: int, **_: Any) -> Found:
+        (text,) = texts
+        self.asked.append(text)
+        self.scopes.append(scope)
+        self.limits.append(limit)
+        await asyncio.sleep(self.delay_s)
+        if self.failure:
+            raise self.failure
+        hits = [_hit(name, place) for place, name in enumerate(self.answers.get(text, ()))]
+        return Found(tuple(hits[:limit]), "tiny", self.degraded)
+
+
+def _hit(public_name: str, place: int) -> Hit:
+    slug, _, name = public_name.partition("__")
+    score = 1 - place / 100
+    return Hit(place, 1, public_name, slug, slug, name, "", score, Why(score, 0, 0))
+
+
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch) -> ScriptedSearch:
+    search = ScriptedSearch()
+    monkeypatch.setattr(finding, "search", search)
+    return search
+
+
+def functions(*names: str, server: ServerEntry = TIME, **changes: Any) -> tuple[FunctionEntry, ...]:
+    return tuple(function(name, server=server, **changes) for name in names)
+
+
+def selecting(*of: FunctionEntry, **changes: Any) -> AssistantEntry:
+    """An assistant that chooses among these."""
+    by_name = tuple(sorted(of, key=lambda each: each.public_name))
+    return entry(
+        LOCAL, **{"functions": by_name, "servers": (TIME, MAPS), "selection": "retrieved", **changes}
+    )

@@ -1,0 +1,44 @@
+"""The embedder is loaded before the first chat needs it, and only where one will."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from django.conf import LazySettings
+
+from apikeys import feed
+from apikeys.audit import Actor
+from assistants import actions
+from assistants.models import Assistant
+from assistants.selection import warming
+from tests.connector.conftest import orm, wait_for
+from tests.tools.search.embedding_service import EmbeddingService, Reply, serving
+
+pytestmark = pytest.mark.django_db(transaction=True)
+BY = Actor.system("tests")
+
+
+@pytest.fixture
+def service(settings: LazySettings) -> Iterator[EmbeddingService]:
+    with serving() as service:
+        settings.EMBEDDING_BASE_URL, settings.EMBEDDING_MODEL = service.url, "warm"
+        yield service
+
+
+async def test_it_is_loaded_once_an_assistant_selects(service: EmbeddingService) -> None:
+    assistant: Assistant = await orm(actions.create)(by=BY, name="Helper")
+    async with feed.listening(), warming.lifespan():
+        await asyncio.sleep(0.3)
+        assert service.bodies == []
+        await orm(actions.update)(assistant, by=BY, selection="search")
+        await wait_for(lambda: service.bodies, within_s=2)
+        await orm(actions.update)(assistant, by=BY, selection="retrieved")
+        await asyncio.sleep(0.3)
+    assert [body["input"] for body in service.bodies] == [["ready"]]
+
+
+async def test_one_that_fails_or_hangs_holds_nothing_up(service: EmbeddingService) -> None:
+    await orm(actions.create)(by=BY, name="Helper", selection="retrieved")
+    service.next = [Reply(slowness=1, body=b" " * 100)]
+    async with asyncio.timeout(2), warming.lifespan():
+        await wait_for(lambda: service.bodies, within_s=2)

@@ -1,0 +1,46 @@
+from typing import Any
+
+import pytest
+
+from assistants import definitions
+
+
+def test_lean_leaves_out_what_only_explains() -> None:
+    schema = {
+        "type": "object",
+        "title": "Arguments",
+        "required": ["description"],
+        "properties": {
+            "description": {"type": "string", "description": "What for", "default": "", "examples": ["x"]},
+            "unit": {"enum": ["C", "F"], "title": "Unit"},
+            "places": {"type": "array", "items": {"$ref": "#/$defs/title"}},
+        },
+        "$defs": {"title": {"type": "string", "description": "A title"}},
+    }
+    whole = definitions.whole("f", "d" * 500, schema)
+    function = definitions.lean(whole)["function"]
+    assert function["parameters"] == {
+        "type": "object",
+        "required": ["description"],
+        "properties": {
+            "description": {"type": "string"},
+            "unit": {"enum": ["C", "F"]},
+            "places": {"type": "array", "items": {"$ref": "#/$defs/title"}},
+        },
+        "$defs": {"title": {"type": "string"}},
+    }
+    assert function["description"] == "d" * 200 + "..."
+    assert definitions.lean(definitions.whole("f", "Short.", {}))["function"]["description"] == "Short."
+
+
+@pytest.mark.parametrize(
+    "odd", [{"properties": []}, {"properties": {"a": True}}, {"items": None}, {"$defs": 7}]
+)
+def test_an_odd_schema_is_no_harder_to_make_lean(odd: dict[str, Any]) -> None:
+    definitions.lean(definitions.whole("f", "", {"type": "object", **odd}))
+
+
+def test_other_scripts_count_for_more() -> None:
+    latin, thai = (definitions.tokens(definitions.whole("f", text * 300, {})) for text in ("a", "ก"))
+    assert latin == pytest.approx(300 / 3 + 30, abs=10)
+    assert thai == pytest.approx(300 * 3 / 2 + 30, abs=10)

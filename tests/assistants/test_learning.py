@@ -1,0 +1,142 @@
+"""What served requests is preferred at similar ones, by the same assistant and nobody else."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from apikeys.audit import Actor
+from assistants import actions, learning
+from assistants.catalogue import AssistantEntry, Endpoint
+from assistants.models import Assistant
+from tests.assistants.agent.conftest import entry
+from tools import actions as tool_actions
+from tools import catalogue
+from tools.models import FunctionUse, MCPTool
+from tools.search import Hit, Scope, embedder, index, read_as, search
+
+pytestmark = pytest.mark.django_db(transaction=True)
+BY = Actor.system("tests")
+NOWHERE = Endpoint("http://127.0.0.1:9/v1", "", "none")
+TOOLS = {
+    "contacts_north": "Find contacts and their phone numbers.",
+    "contacts_south": "Find contacts and their phone numbers.",
+    "send_mail": "Send an e-mail.",
+}
+REQUESTS = [
+    "How do I reach the people at Acme?",
+    "Give me the phone number of our contact at Globex.",
+    "Who is our contact person at Initech?",
+]
+LATER = "What is the phone number of the contact at Umbrella?"
+
+
+@pytest.fixture
+def server(db: None) -> MCPTool:
+    server = tool_actions.register(by=BY, name="Office", connection_type="stdio", command="uvx")
+    schema = {"type": "object", "properties": {}}
+    described = [{"name": name, "description": about, "inputSchema": schema} for name, about in TOOLS.items()]
+    catalogue.record(server.pk, described)
+    index.work(for_s=30)
+    return server
+
+
+@pytest.fixture
+def assistant(server: MCPTool) -> Assistant:
+    return actions.create(by=BY, name="Clerk", tools=[server], selection="retrieved")
+
+
+def of(assistant: Assistant, **changes: Any) -> AssistantEntry:
+    fields = {"selection": assistant.selection, "learns": assistant.learns}
+    return entry(NOWHERE, id=assistant.pk, **(fields | changes))
+
+
+def said(text: str) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": text}]
+
+
+async def learn(assistant: AssistantEntry, functions: Sequence[learning.Function], *requests: str) -> None:
+    """At its end everything is written."""
+    async with learning.writer.running():
+        for request in requests:
+            learning.note(assistant, said(request), functions)
+
+
+async def found(server: MCPTool, used_by: int | None) -> dict[str, Hit]:
+    scope = Scope(frozenset([server.pk]), used_by=used_by)
+    return {hit.function: hit for hit in (await search(LATER, scope, limit=10)).hits}
+
+
+async def test_a_tool_that_served_similar_requests_comes_first(server: MCPTool, assistant: Assistant) -> None:
+    before = await found(server, assistant.pk)
+    assert {hit.why.boost for hit in before.values()} == {0}
+    second = list(before)[1]
+    await learn(of(assistant), [(server.pk, second)], *REQUESTS)
+    after = await found(server, assistant.pk)
+    assert next(iter(after)) == second
+    assert 0 < after[second].why.boost <= 0.05
+    assert after[second].score == pytest.approx(before[second].score + after[second].why.boost)
+    assert {hit.why.boost for name, hit in after.items() if name != second} == {0}
+
+
+async def test_no_assistant_learns_from_another(server: MCPTool, assistant: Assistant) -> None:
+    await learn(of(assistant), [(server.pk, "contacts_south")], *REQUESTS)
+    for used_by in (None, assistant.pk + 1):
+        assert {hit.why.boost for hit in (await found(server, used_by)).values()} == {0}
+
+
+async def test_a_boost_is_bounded_however_often_a_tool_was_used(
+    server: MCPTool, assistant: Assistant
+) -> None:
+    await learn(of(assistant), [(server.pk, "send_mail")], *[LATER] * 200)
+    assert 0.04 < (await found(server, assistant.pk))["send_mail"].why.boost <= 0.05
+
+
+@pytest.mark.parametrize(
+    "changes", [{"selection": "all"}, {"learns": False}], ids=["all of its tools", "switched off"]
+)
+async def test_who_does_not_choose_or_may_not_learns_nothing(
+    server: MCPTool, assistant: Assistant, changes: dict[str, Any]
+) -> None:
+    await learn(of(assistant, **changes), [(server.pk, "contacts_south")], *REQUESTS)
+    assert not await FunctionUse.objects.aexists()
+
+
+async def test_no_request_can_be_read_from_what_is_kept(server: MCPTool, assistant: Assistant) -> None:
+    await learn(of(assistant), [(server.pk, "contacts_south")], *REQUESTS)
+    row = await FunctionUse.objects.aget()
+    active = embedder.active()
+    assert active is not None
+    assert (row.used_by, row.uses, row.embedder) == (assistant.pk, 3, active.name)
+    vectors = await active.embed_query([read_as(request) for request in REQUESTS])
+    summed = [sum(values) for values in zip(*vectors, strict=True)]
+    assert [float(value) for value in row.requests] == pytest.approx(summed, abs=1e-4)
+
+
+async def test_without_words_or_without_success_there_is_nothing_to_learn(
+    server: MCPTool, assistant: Assistant
+) -> None:
+    await learn(of(assistant), [], *REQUESTS)
+    await learn(of(assistant), [(server.pk, "contacts_south")], "", "   ")
+    assert not await FunctionUse.objects.aexists()
+
+
+async def test_an_embedder_that_is_away_costs_the_lesson_alone(
+    server: MCPTool, assistant: Assistant, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.EMBEDDING_BASE_URL, settings.EMBEDDING_MODEL = "http://127.0.0.1:9/v1", "gone"
+    await learn(of(assistant), [(server.pk, "contacts_south")], *REQUESTS)
+    assert "What 3 runs used is not learned from" in caplog.text
+    assert not await FunctionUse.objects.aexists()
+
+
+@pytest.mark.parametrize("how", ["switched off", "deleted"])
+async def test_it_forgets(server: MCPTool, assistant: Assistant, how: str) -> None:
+    await learn(of(assistant), [(server.pk, "contacts_south")], *REQUESTS)
+    assert await FunctionUse.objects.filter(used_by=assistant.pk).aexists()
+    if how == "deleted":
+        await sync_to_async(actions.delete)(assistant, by=BY)
+    else:
+        await sync_to_async(actions.update)(assistant, by=BY, learns=False)
+    assert not await FunctionUse.objects.aexists()
