@@ -28,12 +28,19 @@ def in_thread(query: Callable[P, T]) -> Callable[P, Awaitable[T]]:
     return sync_to_async(releasing, thread_sensitive=False)
 
 
+class Connection(psycopg.AsyncConnection[Any]):
+    """Giving up on a statement closes it: a server that does not answer would not hear of that either."""
+
+    async def cancel_safe(self, *, timeout: float = 0) -> None:
+        self.pgconn.finish()
+
+
 async def connect() -> psycopg.AsyncConnection[Any]:
     """An autocommit connection to Django's database.
 
     Raises psycopg.OperationalError after at most 3 s; a statement on it fails after 3 s as well.
     """
-    return await psycopg.AsyncConnection.connect(**_parameters(), autocommit=True)
+    return await Connection.connect(**_parameters(), autocommit=True)
 
 
 def _parameters() -> dict[str, Any]:

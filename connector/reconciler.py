@@ -32,6 +32,7 @@ class Reconciler:
         self.tasks: dict[Slot, ServerTask] = {}
         self.keeper = LeaseKeeper(owner, timings, self.tasks, changed)
         self._draining = False
+        self._answered = True
         self._owner = owner
         self._timings = timings
         self._database = leases.Database()
@@ -59,6 +60,7 @@ class Reconciler:
         """One round. Raises DATABASE_ERRORS."""
         if not self.keeper.holds:
             return
+        self._answered = False
         if self._draining:
             await leases.begin_drain(self._database, self._owner)
         else:
@@ -73,13 +75,14 @@ class Reconciler:
             await self._settle(row)
         for slot in list(self.tasks):
             await self._publish(slot)
+        self._answered = True
 
     @property
     def is_drained(self) -> bool:
-        running = (
-            self.tasks if self.keeper.holds else [task for task in self.tasks.values() if not task.is_done]
-        )
-        return self._draining and not running
+        """Nothing runs any more, and what the database let us release is released."""
+        releases = self.keeper.holds and self._answered
+        left = self.tasks if releases else [task for task in self.tasks.values() if not task.is_done]
+        return self._draining and not left
 
     def drain(self, *, hard: bool) -> None:
         """Claim nothing more and stop everything; `reconcile` then releases it."""

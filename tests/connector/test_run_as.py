@@ -12,7 +12,7 @@ import pytest
 
 from connector import run_as
 from connector.run_as import RunAsRefused
-from tests.connector.conftest import OURS, ROOT, environment, of_ours
+from tests.connector.processes import OURS, ROOT, environment, of_ours
 from tests.connector.test_limits import GREEDY, confinement_of
 from tools.models import Status
 
