@@ -16,6 +16,7 @@ from connector.observation import Slot
 from connector.reconciler import Reconciler
 from connector.server_task import ServerTask
 from connector.timings import Timings
+from connector.tree_watch import TreeWatch
 from connector.waiting import first_of
 
 log = logging.getLogger(__name__)
@@ -109,6 +110,7 @@ class Supervisor:
         work = (
             reconciler.keeper.keep(),
             reconciler.keeper.fence(),
+            TreeWatch(reconciler.tasks, self.timings).watch(),
             listening.listen(self._dirty.set, reconciler.check),
             self._reconcile_for_ever(reconciler),
             self._sweep_for_ever(),
