@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from connector import run_as
+from connector.hiding import hide
 from connector.run_as import RunAsRefused
 from connector.self_probe import SelfProbe
 from connector.supervisor import Supervisor
@@ -42,6 +43,7 @@ class WatchedSupervisor:
             run_as.account()
         except RunAsRefused as refusal:
             log.error("%s No MCP server can be started here.", refusal)
+        hide()
         self._watchdog.start()
         self._supervisor.start()
         self._probe.start()

@@ -4,7 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -65,14 +65,17 @@ async def exit_code(worker: Worker, *, within_s: float) -> int:
 
 
 class CeleryWorkers:
-    """Called with settings, it starts one that is `NODE` and knows `tests.connector.sabotage`."""
+    """Called with settings, it starts one that is `NODE` and knows `tests.connector.sabotage`.
+
+    `by` is the beginning of a command that becomes the worker.
+    """
 
     def __init__(self, log: Path) -> None:
         self.log = log
         self._started: list[Worker] = []
 
-    def __call__(self, **settings: str) -> Worker:
-        command = [*COMMAND, "-n", NODE, "--include", "tests.connector.sabotage"]
+    def __call__(self, *, by: Sequence[str] = (), **settings: str) -> Worker:
+        command = [*by, *COMMAND, "-n", NODE, "--include", "tests.connector.sabotage"]
         values = {**environment(), **TIMES, **settings}
         with self.log.open("ab") as log:
             self._started.append(subprocess.Popen(command, env=values, cwd=ROOT, stdout=log, stderr=log))

@@ -58,6 +58,22 @@ def test_the_workers_own_user_needs_no_switch(settings: Any) -> None:
     assert run_as.account() is None
 
 
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv")
+async def test_a_server_cannot_read_a_worker_of_its_own_user(
+    servers: Any, celery_worker: Any, caller: Any
+) -> None:
+    """But as root, who may trace and measure everybody."""
+    without = "-sys_ptrace,-sys_admin,-perfmon"
+    powerless = ["setpriv", f"--bounding-set={without}", f"--inh-caps={without}"]
+    worker = celery_worker(by=powerless if os.geteuid() == 0 else ())
+    server = await servers.register(args=GREEDY)
+    await servers.wait_until(server, Status.RUNNING, within_s=20)
+    for file in ("environ", "mem", "maps"):
+        answer = await caller(server, "spy", path=f"/proc/{worker.pid}/{file}")
+        assert answer.content[0]["text"] == "PermissionError"
+    assert (await caller(server, "spy", path="/proc/self/environ")).content[0]["text"] == "read"
+
+
 @pytest.fixture
 def powerless_owner(transactional_db: None, tmp_path: Any) -> Iterator[Any]:
     """A worker of root's that may not switch users, as in a container without capabilities."""
