@@ -1,5 +1,6 @@
 """The database for what runs in an event loop: connections without a thread, and the ORM in one."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -45,12 +46,38 @@ def alone(name: str) -> Iterator[bool]:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
 
 
+class Connection(psycopg.AsyncConnection[Any]):
+    """Giving up on a statement closes it: a server that does not answer would not hear of that either."""
+
+    async def cancel_safe(self, *, timeout: float = 0) -> None:
+        self.pgconn.finish()
+
+
 async def connect() -> psycopg.AsyncConnection[Any]:
     """An autocommit connection to Django's database.
 
     Raises psycopg.OperationalError after at most 3 s; a statement on it fails after 3 s as well.
     """
-    return await psycopg.AsyncConnection.connect(**_parameters(), autocommit=True)
+    return await Connection.connect(**_parameters(), autocommit=True)
+
+
+async def notifications(connection: psycopg.AsyncConnection[Any], *, within_s: float) -> list[psycopg.Notify]:
+    """What has been NOTIFYed, as soon as there is anything; nothing after `within_s`.
+
+    psycopg's own waiting looks ten times a second.
+    """
+    if waiting := [each async for each in connection.notifies(timeout=0)]:
+        return waiting
+    loop, readable, descriptor = asyncio.get_running_loop(), asyncio.Event(), connection.fileno()
+    loop.add_reader(descriptor, readable.set)
+    try:
+        async with asyncio.timeout(within_s):
+            await readable.wait()
+    except TimeoutError:
+        return []
+    finally:
+        loop.remove_reader(descriptor)
+    return [each async for each in connection.notifies(timeout=0)]
 
 
 def _parameters() -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 import psycopg
 
-from apikeys.database import connect
+from apikeys.database import connect, notifications
 
 log = logging.getLogger(__name__)
 
@@ -78,9 +78,11 @@ async def _listen() -> None:
         _tell_all()  # whatever changed before LISTEN went unheard
         _set_live(True)
         while True:
-            async for notification in connection.notifies(timeout=_HEARTBEAT_S):
+            heard = await notifications(connection, within_s=_HEARTBEAT_S)
+            for notification in heard:
                 _tell(notification.payload)
-            await asyncio.wait_for(connection.execute("SELECT 1"), _HEARTBEAT_S)
+            if not heard:
+                await asyncio.wait_for(connection.execute("SELECT 1"), _HEARTBEAT_S)
 
 
 def _set_live(live: bool) -> None:

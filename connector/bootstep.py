@@ -1,9 +1,12 @@
 """A supervisor in each Celery worker that consumes the queue `mcp`. Needs the threads pool."""
 
+import atexit
+import signal
 from typing import Any
 
 from celery import Celery, bootsteps
 from celery.signals import worker_shutting_down
+from celery.worker.state import maybe_shutdown
 from kombu import Exchange, Queue
 
 from connector import broker
@@ -29,9 +32,9 @@ class SupervisorStep(bootsteps.StartStopStep):
         parent.app.amqp.queues.select_add(own)
 
     def start(self, parent: Any) -> None:
-        supervisor = WatchedSupervisor(parent.hostname, probe=self._probe)
-        supervisor.start()
-        _running.append(supervisor)
+        maybe_shutdown()  # a worker that was told to end while it started need not claim anything
+        _running.append(WatchedSupervisor(parent.hostname, probe=self._probe))
+        _running[-1].start()
 
     def stop(self, parent: Any) -> None:
         while _running:
@@ -60,6 +63,8 @@ def echo() -> None:
         supervisor.echo()
 
 
-def _begin_drain(**_: Any) -> None:
+def _begin_drain(exitcode: int, **_: Any) -> None:
+    """However often it is told: whoever manages the worker may well repeat a signal."""
     for supervisor in _running:
-        supervisor.begin_drain()
+        supervisor.begin_drain(exitcode)
+    atexit.register(signal.signal, signal.SIGTERM, signal.SIG_IGN)  # Python's end would let one more kill it

@@ -30,6 +30,11 @@ class Confinement:
     def __str__(self) -> str:
         return f"{self.memory_mib}:{self.processes}:{self.open_files}:{self.user}"
 
+    def is_near(self, processes: int, memory_mib: int) -> bool:
+        """Whether a tree that uses so much has to be looked at closely: half of a limit is."""
+        used = (processes, self.processes), (memory_mib, self.memory_mib)
+        return any(0 < limit < 2 * number for number, limit in used)
+
     def enter(self) -> None:
         """In the child, before it becomes the server. Raises OSError, or KeyError for an unknown user."""
         os.umask(UMASK)

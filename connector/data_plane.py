@@ -34,6 +34,7 @@ from connector.trial import Trials
 
 SOCKET_PATH_LIMIT = 107  # bytes of sun_path without its NUL
 CALL_LIMIT_S = 600.0
+LAST_ANSWERS_S = 0.5
 
 Find = Callable[[Slot, int], ServerTask]
 """The task that holds a slot under a fence. Raises CallFailed."""
@@ -42,7 +43,8 @@ Find = Callable[[Slot, int], ServerTask]
 @asynccontextmanager
 async def serving(find: Find, *, name: str, bind: str) -> AsyncIterator[tuple[str, str]]:
     """Serve the sessions; gives the socket's path and the `host:port`. `bind`: empty for this host only."""
-    runner = web.AppRunner(_application(find, name), handler_cancellation=True, access_log=None)
+    options: Any = {"handler_cancellation": True, "access_log": None, "shutdown_timeout": LAST_ANSWERS_S}
+    runner = web.AppRunner(_application(find, name), **options)
     await runner.setup()
     folder = socket_folder()
     _clear(folder)

@@ -4,8 +4,9 @@ Run as `python -I -S guard.py CONTROL_FD OWNER_PID LEASE_S MARK CONFINEMENT COMM
 standard library only: it must start fast. Standard input, output and error belong to the server. CONFINEMENT
 is what the whole tree may use, looked at every 2 s, and more often near a limit.
 
-CONTROL_FD is one end of a socket pair. The owner writes lines `<seconds>`: how long its lease still lasts.
-When that time passes without another line the tree is killed; the end of the stream is a request to stop.
+CONTROL_FD is one end of a socket pair. The owner writes lines `<seconds> <seconds>`: how long its lease still
+lasts, and for how long the guard need not look at the tree, because the owner does. When its lease ends
+without another line the tree is killed; the end of the stream is a request to stop.
 The guard writes `pid N` when the server runs or `exec ERRNO` when it cannot, `memory MIB` or `processes N`
 when it kills the tree for using so much, and `exit N` or `signal N` once the server has ended.
 """
@@ -146,7 +147,8 @@ class Guard:
             self.stopping = True
         lines = said.split(b"\n")[:-1]
         if lines:
-            self.deadline = now() + float(lines[-1])
+            lease_s, watched_s = map(float, lines[-1].split())
+            self.deadline, self.look_at = now() + lease_s, now() + watched_s
 
     def uses_too_much(self) -> bool:
         """Whether the tree is over a limit, if it is time to look; reports it then."""
@@ -159,8 +161,7 @@ class Guard:
             if 0 < limit < number:
                 self.report(f"{what} {number}")
                 return True
-        is_near = any(0 < limit < 2 * number for _, number, limit in used)
-        self.look_at = now() + (LOOK_CLOSELY_S if is_near else LOOK_S)
+        self.look_at = now() + (LOOK_CLOSELY_S if limits.is_near(len(pids), mib) else LOOK_S)
         return False
 
     def reap(self) -> bool:

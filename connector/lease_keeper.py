@@ -15,7 +15,6 @@ from connector.timings import Timings
 log = logging.getLogger(__name__)
 
 RETRY_S = 1.0
-TICK_S = 0.1
 
 
 class LeaseKeeper:
@@ -52,9 +51,10 @@ class LeaseKeeper:
     async def fence(self) -> None:
         """Kill everything when the lease was not renewed for too long."""
         while True:
-            await asyncio.sleep(TICK_S)
-            running = [task for task in self._tasks.values() if not task.is_done]
-            if running and not self.holds:
+            await asyncio.sleep(self._timings.lease / 60)
+            if self.holds:
+                continue
+            if running := [task for task in self._tasks.values() if not task.is_done]:
                 log.error("The lease could not be renewed in time: killing %d MCP servers.", len(running))
                 for task in running:
                     task.stop(hard=True)

@@ -6,10 +6,10 @@ touched means that somebody else was first, which is not an error.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.types.json import Jsonb
@@ -36,8 +36,7 @@ class Owner:
     address: str
 
 
-@dataclass(frozen=True, slots=True)
-class Owned:
+class Owned(NamedTuple):
     """A slot that the database says is ours. `wanted`: it should run, as `generation` says."""
 
     slot: Slot
@@ -158,6 +157,26 @@ async def publish(database: Database, owner: Owner, slot: Slot, fence: int, seen
         "stderr_tail": seen.stderr_tail,
     }
     await _write(database, statements.PUBLISH, _key(owner, slot, fence) | values)
+
+
+async def confirm(
+    database: Database, owner: Owner, confirmed: Mapping[Slot, tuple[int, Observation]]
+) -> list[Slot]:
+    """Publish when each was seen (its fence, what was seen) where nothing else is new.
+
+    Not what somebody else is writing to: only the slots that are returned.
+    """
+    fences = [fence for fence, _ in confirmed.values()]
+    seen = [observation for _, observation in confirmed.values()]
+    columns = {
+        "servers": [slot.server_id for slot in confirmed],
+        "slots": [slot.number for slot in confirmed],
+        "fences": fences,
+        "checked_ages": [_age(each.checked) for each in seen],
+        "healthy_ages": [_age(each.healthy) for each in seen],
+    }
+    rows = await database.fetch(statements.CONFIRM, name=owner.name, **columns)
+    return [Slot(server, number) for server, number in rows]
 
 
 async def release(database: Database, owner: Owner, slot: Slot, fence: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import psycopg
 
-from apikeys.database import connect
+from apikeys.database import connect, notifications
 from apikeys.feed import CHANNEL
 
 log = logging.getLogger(__name__)
@@ -32,12 +32,18 @@ async def _listen(on_change: Callable[[], None], on_check: Callable[[int | None]
     async with await connect() as connection:
         await connection.execute(f"LISTEN {CHANNEL}")
         while True:
-            async for notification in connection.notifies(timeout=_ALIVE_S):
-                if notification.payload in _TABLES:
-                    on_change()
-                elif notification.payload == CHECK:
-                    on_check(None)
-                elif notification.payload.startswith(f"{CHECK}:"):
-                    on_check(int(notification.payload.removeprefix(f"{CHECK}:")))
-            async with asyncio.timeout(_ALIVE_S):
-                await connection.execute("SELECT 1")
+            heard = await notifications(connection, within_s=_ALIVE_S)
+            for notification in heard:
+                _tell(notification.payload, on_change, on_check)
+            if not heard:
+                async with asyncio.timeout(_ALIVE_S):
+                    await connection.execute("SELECT 1")
+
+
+def _tell(what: str, on_change: Callable[[], None], on_check: Callable[[int | None], None]) -> None:
+    if what in _TABLES:
+        on_change()
+    elif what == CHECK:
+        on_check(None)
+    elif what.startswith(f"{CHECK}:"):
+        on_check(int(what.removeprefix(f"{CHECK}:")))

@@ -1,14 +1,13 @@
 """What the owner of a server sees of it, as it is published on the Instance row."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from connector.states import Phase, transition
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """One copy of a server. As text it is what marks its processes."""
+class Slot(NamedTuple):
+    """One copy of a server. As text it is what marks its processes. A tuple, for it is a key everywhere."""
 
     server_id: int
     number: int
@@ -35,3 +34,7 @@ class Observation:
 
     def then(self, phase: Phase, **changes: Any) -> Self:
         return replace(self, phase=transition(self.phase, phase), **changes)
+
+    def confirms(self, before: Self) -> bool:
+        """Whether nothing is new but when it was seen."""
+        return replace(before, checked=self.checked, healthy=self.healthy) == self

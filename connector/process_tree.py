@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Collection
 
 PROC = "/proc"
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -13,22 +14,18 @@ def descendants(root: int, child: int) -> list[int]:
 
     Without /proc (macOS) only `child` is known.
     """
-    children: dict[int, list[int]] = {}
-    try:
-        names = os.listdir(PROC)  # noqa: PTH208 - importing pathlib would cost 10 ms a start
-    except OSError:
-        return [child]
-    for name in filter(str.isdigit, names):
-        with contextlib.suppress(OSError), open(f"{PROC}/{name}/stat", "rb") as stat:  # noqa: PTH123
-            parent = stat.read().rpartition(b")")[2].split()[1]
-            children.setdefault(int(parent), []).append(int(name))
-    found: list[int] = []
-    pending = [root]
-    while pending:
-        below = children.get(pending.pop(), [])
-        found += below
-        pending += below
-    return found
+    children, _ = _everybody()
+    return _below(root, children) if children else [child]
+
+
+def used_below(roots: Collection[int]) -> dict[int, tuple[int, int]]:
+    """Of each root: how many processes are below it, and their MiB, pages that they share counted each time.
+
+    One look at the whole machine, for many trees. Empty without /proc.
+    """
+    children, pages = _everybody()
+    trees = {root: _below(root, children) for root in roots} if children else {}
+    return {root: (len(tree), sum(pages[pid] for pid in tree) * PAGE // MIB) for root, tree in trees.items()}
 
 
 def members(root: int) -> list[int]:
@@ -46,6 +43,38 @@ def memory_mib(pids: list[int], *, limit: int) -> int:
     """What they keep in memory, pages that they share counted once where that decides about the limit."""
     resident = sum(map(_resident, pids))
     return resident // MIB if resident <= limit * MIB else sum(map(_proportional, pids)) // MIB
+
+
+def _everybody() -> tuple[dict[int, list[int]], dict[int, int]]:
+    """The children of each process, and its resident pages. Empty without /proc."""
+    children: dict[int, list[int]] = {}
+    pages: dict[int, int] = {}
+    with contextlib.suppress(FileNotFoundError):
+        for name in filter(str.isdigit, os.listdir(PROC)):  # noqa: PTH208 - importing pathlib costs 10 ms
+            with contextlib.suppress(OSError):
+                fields = _read(f"{PROC}/{name}/stat").rpartition(b")")[2].split(None, 22)
+                children.setdefault(int(fields[1]), []).append(int(name))
+                pages[int(name)] = int(fields[21])
+    return children, pages
+
+
+def _below(root: int, children: dict[int, list[int]]) -> list[int]:
+    found: list[int] = []
+    pending = [root]
+    while pending:
+        below = children.get(pending.pop(), [])
+        found += below
+        pending += below
+    return found
+
+
+def _read(path: str) -> bytes:
+    """A third of the time that `open` would take."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(descriptor, 4096)
+    finally:
+        os.close(descriptor)
 
 
 def _children(pid: int) -> list[int]:

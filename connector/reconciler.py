@@ -13,7 +13,7 @@ from connector.lease_keeper import LeaseKeeper
 from connector.leases import Owned, Owner
 from connector.neighbours import Neighbours
 from connector.observation import Observation, Slot
-from connector.recorder import Recorder
+from connector.publisher import Publisher
 from connector.server_task import ServerTask, Surroundings
 from connector.spreading import Spreader
 from connector.states import Phase
@@ -32,11 +32,11 @@ class Reconciler:
         self.tasks: dict[Slot, ServerTask] = {}
         self.keeper = LeaseKeeper(owner, timings, self.tasks, changed)
         self._draining = False
+        self._answered = True
         self._owner = owner
         self._timings = timings
         self._database = leases.Database()
-        self._published: dict[Slot, Observation] = {}
-        self._recorder = Recorder()
+        self._publisher = Publisher(self._database, owner)
         self._unlaunchable: dict[Slot, int] = {}
         self._neighbours = Neighbours(changed)
         self._spreader = Spreader(self._database, owner, timings, self.tasks)
@@ -59,6 +59,7 @@ class Reconciler:
         """One round. Raises DATABASE_ERRORS."""
         if not self.keeper.holds:
             return
+        self._answered = False
         if self._draining:
             await leases.begin_drain(self._database, self._owner)
         else:
@@ -71,15 +72,15 @@ class Reconciler:
         self._spreader.leaving &= rows.keys()
         for row in rows.values():
             await self._settle(row)
-        for slot in list(self.tasks):
-            await self._publish(slot)
+        await self._publisher.publish(self.tasks)
+        self._answered = True
 
     @property
     def is_drained(self) -> bool:
-        running = (
-            self.tasks if self.keeper.holds else [task for task in self.tasks.values() if not task.is_done]
-        )
-        return self._draining and not running
+        """Nothing runs any more, and what the database let us release is released."""
+        releases = self.keeper.holds and self._answered
+        left = self.tasks if releases else [task for task in self.tasks.values() if not task.is_done]
+        return self._draining and not left
 
     def drain(self, *, hard: bool) -> None:
         """Claim nothing more and stop everything; `reconcile` then releases it."""
@@ -130,9 +131,8 @@ class Reconciler:
 
     def _forget(self, slot: Slot) -> None:
         del self.tasks[slot]
-        self._recorder.forget(slot)
-        for known in (self._published, self._unlaunchable):
-            known.pop(slot, None)
+        self._publisher.forget(slot)
+        self._unlaunchable.pop(slot, None)
 
     async def _settle(self, row: Owned) -> None:
         task = self.tasks.get(row.slot)
@@ -170,13 +170,3 @@ class Reconciler:
             seen = Observation(Phase.BACKOFF, row.generation, error=failure.as_error(timestamp()))
             await leases.publish(self._database, self._owner, row.slot, row.fence, seen)
             return None
-
-    async def _publish(self, slot: Slot) -> None:
-        """Tools before phase: who sees a server as ready can find what it offers."""
-        task = self.tasks[slot]
-        seen = task.seen
-        if seen is self._published.get(slot):
-            return
-        await self._recorder.record(slot, task)
-        await leases.publish(self._database, self._owner, slot, task.fence, seen)
-        self._published[slot] = seen

@@ -16,6 +16,7 @@ from connector.observation import Observation, Slot
 from connector.results import CallResult, Progress, PromptResult
 from connector.session import Listing, Offers, Session
 from connector.states import SERVING, Phase, Restarts
+from connector.stdio import StdioProcess
 from connector.timings import Timings
 from connector.waiting import first_of
 from tools.launch import LaunchSpec
@@ -40,6 +41,8 @@ class Surroundings:
 
 class ServerTask:
     """After each `changed`, `catalogue` (wire JSON) and `offers` are to be recorded, then `seen` published.
+
+    That a check found nothing new is no change: `seen` then waits until somebody looks.
 
     `probe=False`: the server is known to be of the older protocol era.
     """
@@ -78,6 +81,11 @@ class ServerTask:
     def is_unused(self, *, for_s: float) -> bool:
         """Whether it serves calls, and nobody made any lately."""
         return self.seen.phase in SERVING and self._gate.unused_s >= for_s
+
+    @property
+    def process(self) -> StdioProcess | None:
+        """While a local server runs."""
+        return self._connection.process if self._connection is not None else None
 
     async def wait(self) -> None:
         await asyncio.wait([self._task])
@@ -225,6 +233,7 @@ class ServerTask:
             async with asyncio.timeout(self._around.timings.health_deadline):
                 self.offers = await session.list_offers()
         self._see(self.seen.phase)
+        self._around.changed()
 
     async def _check(self, session: Session) -> None:
         try:
@@ -240,6 +249,7 @@ class ServerTask:
         self._functions = frozenset(tool["name"] for tool in listing.tools)
         if listing.tools != self.catalogue:
             self.catalogue = listing.tools
+            self._around.changed()
         error = None
         if listing.complaint:
             error = Failure("tools", ExitClass.INVALID_TOOLS, listing.complaint).as_error(timestamp())
@@ -262,5 +272,6 @@ class ServerTask:
         self._see(Phase.DEGRADED, checked=clock(), error=error)
 
     def _see(self, phase: Phase, **changes: Any) -> None:
-        self.seen = self.seen.then(phase, **changes)
-        self._around.changed()
+        before, self.seen = self.seen, self.seen.then(phase, **changes)
+        if not self.seen.confirms(before):
+            self._around.changed()

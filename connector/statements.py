@@ -96,6 +96,38 @@ UPDATE connector_instance SET
 WHERE worker_id = %(name)s AND server_id = %(server_id)s AND slot = %(slot)s AND fence = %(fence)s
 """
 
+# Many rows at once, and so without waiting for any: two that lock the same rows could wait for each other.
+CONFIRM = """
+WITH tool AS (
+  SELECT id FROM tools_mcptool WHERE id = ANY(%(servers)s::bigint[]) FOR NO KEY UPDATE SKIP LOCKED
+),
+held AS (
+  SELECT held.id, seen.checked_age, seen.healthy_age
+  FROM unnest(%(servers)s::bigint[], %(slots)s::integer[], %(fences)s::bigint[],
+    %(checked_ages)s::float8[], %(healthy_ages)s::float8[])
+    AS seen (server_id, slot, fence, checked_age, healthy_age)
+  JOIN tool ON tool.id = seen.server_id
+  JOIN connector_instance held
+    ON (held.server_id, held.slot, held.fence) = (seen.server_id, seen.slot, seen.fence)
+  WHERE held.worker_id = %(name)s
+  FOR NO KEY UPDATE OF held SKIP LOCKED
+),
+confirmed AS (
+  UPDATE connector_instance confirmed SET
+    checked_at = clock_timestamp() - make_interval(secs => held.checked_age),
+    last_healthy_at = coalesce(
+      clock_timestamp() - make_interval(secs => held.healthy_age), confirmed.last_healthy_at)
+  FROM held WHERE confirmed.id = held.id
+  RETURNING confirmed.server_id, confirmed.slot, confirmed.last_healthy_at
+),
+healthy AS (
+  UPDATE tools_mcptool tool SET last_healthy_at = greatest(tool.last_healthy_at, latest.at)
+  FROM (SELECT server_id, max(last_healthy_at) AS at FROM confirmed GROUP BY server_id) latest
+  WHERE tool.id = latest.server_id
+)
+SELECT server_id, slot FROM confirmed
+"""
+
 RELEASE = """
 UPDATE connector_instance SET worker_id = NULL, expires_at = NULL, phase = 'released', pid = NULL
 WHERE worker_id = %(name)s AND server_id = %(server_id)s AND slot = %(slot)s AND fence = %(fence)s

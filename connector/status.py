@@ -3,10 +3,10 @@
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from apikeys.feed import CHANNEL
 from connector import health
+from connector.host import timestamp
 from connector.listening import CHECK
 from connector.models import Instance
 from connector.states import derive_status
@@ -51,8 +51,7 @@ def _correct(server: MCPTool, *, someone_works: bool) -> None:
     wanted = server.is_enabled and server.deleted_at is None
     status, error = derive_status(wanted=wanted, replicas=server.replicas, phases=[]), None
     if wanted and not someone_works:
-        at = timezone.now().isoformat(timespec="seconds").replace("+00:00", "Z")
-        status, error = Status.ERROR, {**NO_WORKER, "at": at}
+        status, error = Status.ERROR, {**NO_WORKER, "at": timestamp()}
     if status != server.status:
         MCPTool.objects.filter(pk=server.pk).update(status=status, error=error)
         _tell(MCPTool._meta.db_table)

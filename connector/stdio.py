@@ -17,6 +17,7 @@ from typing import cast
 
 from connector import guard
 from connector.confinement import Confinement
+from connector.host import clock
 from connector.lines import LineSplitter, Oversized
 
 STDERR_KEPT = 8 * 1024
@@ -48,9 +49,12 @@ class StdioProcess(asyncio.SubprocessProtocol):
     """One guarded server. `exited`: it has ended. `ended`: its guard and the whole tree have.
 
     `excess`: `memory` in MiB or `processes`, and how much of it the tree used when it was killed for that.
+    `watched_until` (`host.clock`): its guard need not look at what the tree uses, because the owner does.
     """
 
-    def __init__(self, *, line_limit: int) -> None:
+    def __init__(self, confinement: Confinement, *, line_limit: int) -> None:
+        self.confinement = confinement
+        self.watched_until = 0.0
         self.pid: int | None = None
         self.exit_code: int | None = None
         self.exit_signal: int | None = None
@@ -86,7 +90,7 @@ class StdioProcess(asyncio.SubprocessProtocol):
         control = str(theirs.fileno())
         arguments = [control, str(os.getpid()), f"{lease_s:.3f}", mark, str(confinement), *command]
         loop = asyncio.get_running_loop()
-        process = cls(line_limit=line_limit)
+        process = cls(confinement, line_limit=line_limit)
         try:
             await loop.subprocess_exec(
                 lambda: process,
@@ -117,6 +121,10 @@ class StdioProcess(asyncio.SubprocessProtocol):
     async def exits_within(self, seconds: float) -> bool:
         """The server itself; what it started may still be being killed."""
         return await _is_set_within(self.exited, seconds)
+
+    @property
+    def guard_pid(self) -> int | None:
+        return self._transport.get_pid() if self._transport is not None else None
 
     @property
     def tree_is_gone(self) -> bool:
@@ -152,7 +160,7 @@ class StdioProcess(asyncio.SubprocessProtocol):
         """Let the server live for this many seconds more."""
         if self._control is not None:
             with suppress(OSError):
-                self._control.send(f"{lease_s:.3f}\n".encode())
+                self._control.send(f"{lease_s:.3f} {max(0.0, self.watched_until - clock()):.3f}\n".encode())
 
     async def stop(self, *, hard: bool = False) -> None:
         """End of input, then SIGTERM, then SIGKILL, for the whole tree; `hard` begins with the last."""

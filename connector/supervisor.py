@@ -16,11 +16,11 @@ from connector.observation import Slot
 from connector.reconciler import Reconciler
 from connector.server_task import ServerTask
 from connector.timings import Timings
+from connector.tree_watch import TreeWatch
 from connector.waiting import first_of
 
 log = logging.getLogger(__name__)
 
-GONE_WITHIN_S = 4.0
 TURN_S = 0.5
 
 
@@ -67,9 +67,9 @@ class Supervisor:
         self._tell(lambda: self._drain(hard=False))
 
     def stop(self, *, hard: bool = False) -> bool:
-        """Drain, or kill at once if `hard`. Whether everything is gone, after at most the drain and 4 s."""
+        """Drain, or kill at once if `hard`. Whether everything is gone, after at most `timings.gone`."""
         self._tell(lambda: self._drain(hard=hard))
-        self._thread.join(self.timings.drain + GONE_WITHIN_S)
+        self._thread.join(self.timings.gone)
         return not self._thread.is_alive()
 
     # --- in the thread ------------------------------------------------------------------------------------
@@ -110,6 +110,7 @@ class Supervisor:
         work = (
             reconciler.keeper.keep(),
             reconciler.keeper.fence(),
+            TreeWatch(reconciler.tasks, self.timings).watch(),
             listening.listen(self._dirty.set, reconciler.check),
             self._reconcile_for_ever(reconciler),
             self._sweep_for_ever(),

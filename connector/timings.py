@@ -38,5 +38,10 @@ class Timings:
         return self.lease * 12 / 15
 
     @property
+    def gone(self) -> float:
+        """From being told to end until nothing is left, the worker's process included."""
+        return self.drain + 3
+
+    @property
     def guard(self) -> float:
         return self.lease * 13 / 15

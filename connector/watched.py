@@ -1,9 +1,13 @@
 """A supervisor in a worker that ends when its supervisor hangs, or when it consumes nothing any more."""
 
 import logging
+import os
+import threading
+import time
 from collections.abc import Callable
 
 from connector import run_as
+from connector.hiding import hide
 from connector.run_as import RunAsRefused
 from connector.self_probe import SelfProbe
 from connector.supervisor import Supervisor
@@ -11,6 +15,8 @@ from connector.timings import Timings
 from connector.watchdog import Watchdog, end_this_process
 
 log = logging.getLogger(__name__)
+
+CELERY_ENDS_WITHIN_S = 2.0
 
 
 class WatchedSupervisor:
@@ -26,6 +32,8 @@ class WatchedSupervisor:
             lambda: self._supervisor.pulse, patience_s=timings.stall, bite=end_this_process
         )
         self._probe = SelfProbe(lambda: probe(timings.echo), patience_s=timings.echo, give_up=self._gone_deaf)
+        self._timings = timings
+        self._ending: threading.Thread | None = None
         self.echo = self._probe.heard
         self.nudge = self._supervisor.nudge
 
@@ -35,19 +43,32 @@ class WatchedSupervisor:
             run_as.account()
         except RunAsRefused as refusal:
             log.error("%s No MCP server can be started here.", refusal)
+        hide()
         self._watchdog.start()
         self._supervisor.start()
         self._probe.start()
 
-    def begin_drain(self) -> None:
-        """A worker that shuts down consumes nothing."""
-        self._probe.call_off()
+    def begin_drain(self, exit_code: int) -> None:
+        """The process ends in time, with `exit_code`, whatever it has to wait for."""
+        self._probe.call_off()  # a worker that shuts down consumes nothing
         self._supervisor.begin_drain()
+        if self._ending is None:
+            self._ending = threading.Thread(target=self._end_in_time, args=[exit_code], daemon=True)
+            self._ending.start()
 
     def stop(self, *, hard: bool = False) -> None:
         self._probe.call_off()
         self._supervisor.stop(hard=hard)
         self._watchdog.call_off()
+
+    def _end_in_time(self, exit_code: int) -> None:
+        """Celery waits for a broker that is frozen, and Python for threads that wait for the database."""
+        began = time.monotonic()
+        self._supervisor.stop()
+        left_s = self._timings.gone - (time.monotonic() - began)
+        time.sleep(max(0.0, min(left_s, CELERY_ENDS_WITHIN_S)))
+        log.warning("This worker did not end by itself in time, and is ended.")
+        os._exit(exit_code)
 
     def _died(self) -> None:
         end_this_process("The supervisor of MCP servers failed.")

@@ -20,6 +20,8 @@ class TolerantDispatcher(JSONRPCDispatcher[TransportContext]):
         self.ended = asyncio.Event()
         self.refused: set[str] = set()
         self.protocol_version = ""
+        self._listed: dict[str, Any] | None = None
+        self._usable: tuple[list[dict[str, Any]], set[str]] = [], set()
 
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None, **related: Any
@@ -29,7 +31,9 @@ class TolerantDispatcher(JSONRPCDispatcher[TransportContext]):
             return sift_offers(method, result, self.protocol_version)
         if method != "tools/list":
             return result
-        tools, refused = sift(result, self.protocol_version)
+        if result != self._listed:  # health checks list the same again and again
+            self._listed, self._usable = result, sift(result, self.protocol_version)
+        tools, refused = self._usable
         self.refused |= refused
         return {**result, "tools": tools}
 

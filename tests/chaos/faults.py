@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
@@ -29,13 +30,11 @@ def kill_worker(scene: Scene) -> Iterator[float]:
 def terminate_worker(scene: Scene) -> Iterator[float]:
     with scene.hitting_a_worker() as worker:
         worker.terminate()
-        yield 12.0
-        if left := [seen for seen in scene.sampler.servers() if seen.owner_pid == worker.pid]:
+        until = time.monotonic() + 12.0
+        while (left := _left_of(scene, worker)) and time.monotonic() < until:
+            yield 0.5
+        if left:
             scene.failures.append(f"12 s after {worker.name} was told to end there still are {left}")
-        for _ in range(16):
-            yield 0.5 if worker.is_alive else 0.0  # with a broker that does not answer either
-        if worker.is_alive:
-            scene.failures.append(f"{worker.name} was told to end and did not within 20 s")
 
 
 def freeze_worker(scene: Scene) -> Iterator[float]:
@@ -163,6 +162,12 @@ def _signal(pid: int, number: int) -> Iterator[float]:
     with suppress(ProcessLookupError):
         os.kill(pid, number)
     yield 0.1
+
+
+def _left_of(scene: Scene, worker: Victim) -> list[object]:
+    """The process itself, and its servers'."""
+    servers = [seen for seen in scene.sampler.servers() if seen.owner_pid == worker.pid]
+    return [worker.name, *servers] if worker.is_alive else [*servers]
 
 
 def _guard(scene: Scene, server: Seen) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import count, pairwise
 from random import Random
 
-from connector.models import Instance
+from connector.models import Instance, Worker
 from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.prober import Prober
 from tests.chaos.sampler import Sampler
@@ -124,6 +124,18 @@ def _calm_down(scene: Scene) -> None:
             answered = scene.prober.answered_since(healed)
             scene.failures += [_story(server) for server in servers if server not in answered]
             scene.failures.append(f"no calm within {within_s:g} s")
+    try:
+        wait_for(lambda: _all_work(scene), within_s=CALM_WITHIN_S, what="every worker works")
+    except TimeoutError as error:
+        scene.failures.append(str(error))
+
+
+def _all_work(scene: Scene) -> bool:
+    """The last fault may have killed one, and what Python has not started yet cannot end cleanly."""
+    scene.tend()
+    names = Worker.objects.values_list("name", flat=True)
+    begun = {int(name.partition("-")[0]) for name in names}
+    return all(worker.pid in begun for worker in scene.world.workers)
 
 
 def _is_calm(scene: Scene, servers: list[int], healed: float) -> bool:

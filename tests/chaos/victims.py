@@ -81,7 +81,7 @@ class Victim:
         return self._running.popen.returncode
 
     def wait(self, *, timeout_s: float) -> int | None:
-        """The exit code of what was told to end: being told twice, a worker leaves without a drain."""
+        """The exit code of what was told to end."""
         if self._running is None:
             return None
         with suppress(subprocess.TimeoutExpired):

@@ -1,6 +1,4 @@
 import asyncio
-import os
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -14,16 +12,16 @@ from django.db import connections
 
 from apikeys import feed
 from apikeys.audit import Actor
-from connector import calls, sweep
+from connector import calls
 from connector.models import Instance
 from connector.supervisor import Supervisor
 from connector.timings import Timings
+from tests.connector.processes import ROOT, Broker, CeleryWorkers, OwnerProcess, of_ours
 from tests.connector.remote import RemoteServer
 from tools import actions
 from tools.models import MCPTool, Status
 
 BY = Actor.system("tests")
-ROOT = Path(__file__).resolve().parent.parent.parent
 SERVERS = ROOT / "tests" / "servers"
 FAST = Timings(lease=4, heartbeat=0.5, poll=0.2, health=0.5, health_deadline=1, drain=0.5, sweep=0.5)
 
@@ -86,6 +84,12 @@ class Servers:
 
         return await wait_for(reached, within_s=within_s)
 
+    async def owned(self, *switches: str) -> tuple[MCPTool, int]:
+        """A server that a Celery worker runs, which may still be starting, and its process id."""
+        server = await self.register(*switches)
+        await self.wait_until(server, Status.RUNNING, within_s=20)
+        return server, (await self.instance(server)).pid
+
     async def running(self, *switches: str, **fields: Any) -> MCPTool:
         return await self.wait_until(await self.register(*switches, **fields), Status.RUNNING)
 
@@ -136,34 +140,6 @@ def start_remote() -> Iterator[Callable[..., RemoteServer]]:
         server.kill()
 
 
-def environment() -> dict[str, str]:
-    """For another process of the product, on the same test database."""
-    base, _, query = os.environ["DATABASE_URL"].partition("?")
-    url = f"{base.rpartition('/')[0]}/{connections['default'].settings_dict['NAME']}?{query}"
-    return {**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "config.settings"}
-
-
-class OwnerProcess:
-    """A supervisor that can be killed or frozen."""
-
-    def __init__(self, node: str) -> None:
-        command = [sys.executable, "-m", "tests.connector.owner", node]
-        self.process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, cwd=ROOT)
-        OURS.add(self.process.pid)
-
-    def wait_until_up(self) -> None:
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline() == b"up\n"
-
-    def signal(self, number: int) -> None:
-        self.process.send_signal(number)
-
-    def end(self) -> int:
-        self.process.kill()
-        self.process.communicate()
-        return self.process.returncode
-
-
 @pytest.fixture
 def owner_process(transactional_db: None) -> Iterator[Callable[[str], OwnerProcess]]:
     started: list[OwnerProcess] = []
@@ -178,12 +154,19 @@ def owner_process(transactional_db: None) -> Iterator[Callable[[str], OwnerProce
         owner.end()
 
 
-OURS = {os.getpid()}
-"""Process ids of owners that belong to this run: others may run on the machine."""
+@pytest.fixture
+def celery_worker(transactional_db: None, tmp_path: Path) -> Iterator[CeleryWorkers]:
+    workers = CeleryWorkers(tmp_path / "worker.log")
+    yield workers
+    workers.end()
+    sys.stderr.write(workers.log.read_text())
 
 
-def of_ours() -> list[sweep.Marked]:
-    return [process for process in sweep.marked() if int(process.owner.partition("-")[0]) in OURS]
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    broker = Broker(tmp_path / "broker")
+    yield broker
+    broker.stop()
 
 
 @pytest.fixture(autouse=True)

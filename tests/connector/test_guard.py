@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from connector import guard, sweep
+from connector import guard, process_tree, sweep
 from connector.host import start_time
 
 MARK = f"{sweep.new_owner()}/1.0"  # of an owner that lives: others on this machine sweep too
@@ -30,6 +30,7 @@ class Guarded:
     def __init__(self, *command: str, confinement: str = UNCONFINED) -> None:
         self.control, theirs = socket.socketpair()
         self.control.settimeout(5)
+        self._said = self.control.makefile()
         arguments = [str(theirs.fileno()), str(os.getpid()), "30", MARK, confinement, *command]
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-S", guard.__file__, *arguments],
@@ -40,15 +41,19 @@ class Guarded:
         theirs.close()
 
     def hear(self) -> str:
-        return self.control.recv(100).decode().strip()
+        return self._said.readline().strip()
 
     def tree(self) -> list[int]:
         assert self.process.stdout is not None
         below = int(self.process.stdout.readline())
         return [int(self.hear().removeprefix("pid ")), below]
 
-    def close(self) -> None:
+    def let_go(self) -> None:
+        self._said.close()
         self.control.close()
+
+    def close(self) -> None:
+        self.let_go()
         self.process.communicate(timeout=5)
 
 
@@ -95,7 +100,7 @@ def test_it_reports_why_a_command_cannot_run(guarded: Callable[..., Guarded]) ->
 def test_a_stubborn_tree_ends_when_the_owner_lets_go(guarded: Callable[..., Guarded]) -> None:
     one = guarded(sys.executable, "-c", TREE)
     pids = one.tree()
-    one.control.close()
+    one.let_go()
     assert all_gone(pids, within_s=2)
 
 
@@ -109,11 +114,35 @@ def test_a_tree_ends_when_its_guard_is_asked_to(guarded: Callable[..., Guarded])
 def test_a_tree_ends_at_once_when_the_lease_was_not_renewed(guarded: Callable[..., Guarded]) -> None:
     one = guarded(sys.executable, "-c", TREE)
     pids = one.tree()
-    one.control.send(b"1.0\n")
+    one.control.send(b"1.0 0\n")
     time.sleep(0.3)
-    one.control.send(b"2.0\n")
+    one.control.send(b"2.0 0\n")
     assert not all_gone(pids, within_s=1.2)
     assert all_gone(pids, within_s=1.5)
+
+
+def test_it_looks_at_its_tree_only_when_its_owner_does_not(guarded: Callable[..., Guarded]) -> None:
+    one = guarded("sleep", "60", confinement="0:1:0:")
+    one.control.send(b"30 60\n")
+    over = guarded(sys.executable, "-c", TREE, confinement="0:1:0:")
+    over.control.send(b"30 60\n")
+    pids = over.tree()
+    assert not all_gone(pids, within_s=2.5)
+    for each in (one, over):
+        each.control.send(b"30 0\n")
+    assert all_gone(pids, within_s=0.5)
+    assert over.hear() == "processes 2"
+    assert one.process.poll() is None
+
+
+def test_one_look_tells_what_every_tree_uses(guarded: Callable[..., Guarded]) -> None:
+    trees = [guarded(sys.executable, "-c", TREE) for _ in range(2)]
+    below = {tree.process.pid: tree.tree() for tree in trees}
+    until = time.monotonic() + 5
+    expected: dict[int, tuple[int, int]] | None = None
+    while expected != (used := process_tree.used_below(below)):  # they are still loading
+        assert time.monotonic() < until, (used, expected)
+        expected = {pid: (2, process_tree.memory_mib(pids, limit=10**6)) for pid, pids in below.items()}
 
 
 def test_a_server_outlives_the_thread_that_started_it(guarded: Callable[..., Guarded]) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from connector import run_as
 from connector.run_as import RunAsRefused
-from tests.connector.conftest import OURS, ROOT, environment, of_ours
+from tests.connector.processes import OURS, ROOT, environment, of_ours
 from tests.connector.test_limits import GREEDY, confinement_of
 from tools.models import Status
 
@@ -56,6 +56,22 @@ def test_a_user_that_does_not_exist_is_refused(settings: Any) -> None:
 def test_the_workers_own_user_needs_no_switch(settings: Any) -> None:
     settings.MCP_RUN_AS = pwd.getpwuid(os.geteuid()).pw_name
     assert run_as.account() is None
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv")
+async def test_a_server_cannot_read_a_worker_of_its_own_user(
+    servers: Any, celery_worker: Any, caller: Any
+) -> None:
+    """But as root, who may trace and measure everybody."""
+    without = "-sys_ptrace,-sys_admin,-perfmon"
+    powerless = ["setpriv", f"--bounding-set={without}", f"--inh-caps={without}"]
+    worker = celery_worker(by=powerless if os.geteuid() == 0 else ())
+    server = await servers.register(args=GREEDY)
+    await servers.wait_until(server, Status.RUNNING, within_s=20)
+    for file in ("environ", "mem", "maps"):
+        answer = await caller(server, "spy", path=f"/proc/{worker.pid}/{file}")
+        assert answer.content[0]["text"] == "PermissionError"
+    assert (await caller(server, "spy", path="/proc/self/environ")).content[0]["text"] == "read"
 
 
 @pytest.fixture

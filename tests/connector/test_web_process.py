@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from tests.connector.conftest import ROOT, environment
+from tests.connector.processes import ROOT, environment
 
 SCRIPT = """
 import django, sys

@@ -15,7 +15,8 @@ import pytest
 
 from config.celery import app
 from connector import health, tasks
-from tests.connector.conftest import FAST, OURS, ROOT, environment, of_ours, orm, wait_for
+from tests.connector.conftest import FAST, of_ours, orm, wait_for
+from tests.connector.processes import OURS, ROOT, environment
 from tools.models import Status
 
 CELERY = [sys.executable, "-m", "celery", "-A", "config", "worker", "-P", "threads", "-c", "2"]

@@ -57,6 +57,15 @@ def explode(arguments: dict[str, Any], _: Any) -> dict[str, Any]:
     return fake.text("exploding")
 
 
+def spy(arguments: dict[str, Any], _: Any) -> dict[str, Any]:
+    try:
+        with Path(arguments["path"]).open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        return fake.text(type(error).__name__)
+    return fake.text("read")
+
+
 def flood(arguments: dict[str, Any], _: Any) -> dict[str, Any]:
     print("\n".join(["Drowning!"] * arguments["lines"]), flush=True)
     return fake.text("flooded")
@@ -78,7 +87,7 @@ def confinement(_arguments: dict[str, Any], _: Any) -> dict[str, Any]:
     return fake.text(json.dumps(seen))
 
 
-fake.TOOLS |= {tool.__name__: tool for tool in (eat, feed, share, breed, explode, flood, confinement)}
+fake.TOOLS |= {tool.__name__: tool for tool in (eat, feed, share, breed, explode, spy, flood, confinement)}
 
 if __name__ == "__main__":
     fake.main()

@@ -1,0 +1,121 @@
+"""A real Celery worker that is told to end: in every way, at any time, whatever is away."""
+
+import asyncio
+import re
+import signal
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.celery import app
+from connector import health
+from connector.host import start_time
+from connector.models import Instance
+from tests.connector.conftest import of_ours, orm, wait_for
+from tests.connector.processes import NODE, TIMES, Broker, Worker, database_server, exit_code, frozen
+
+
+def shut_down(worker: Worker) -> None:
+    while not app.control.ping(destination=[NODE], timeout=0.5):
+        assert worker.poll() is None
+    app.control.shutdown(destination=[NODE])
+
+
+def interrupt_twice(worker: Worker) -> None:
+    worker.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    worker.send_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        pytest.param(lambda worker: worker.send_signal(signal.SIGQUIT), id="SIGQUIT"),
+        pytest.param(interrupt_twice, id="SIGINT twice"),
+        pytest.param(shut_down, id="celery control shutdown"),
+        pytest.param(lambda worker: worker.kill(), id="SIGKILL"),
+    ],
+)
+async def test_no_way_to_end_leaves_an_orphan(
+    servers: Any, celery_worker: Any, end: Callable[[Worker], None]
+) -> None:
+    worker = celery_worker()
+    await servers.owned("daemon", "stubborn")
+    await asyncio.to_thread(end, worker)
+    await exit_code(worker, within_s=12)
+    await wait_for(lambda: not of_ours(), within_s=2)
+
+
+async def test_a_worker_restarted_by_sighup_starts_its_servers_anew(servers: Any, celery_worker: Any) -> None:
+    """The process stays the same: whatever it left behind would pass for its own."""
+    worker = celery_worker()
+    server, pid = await servers.owned("daemon", "stubborn")
+    before = {process.pid for process in of_ours()}
+    worker.send_signal(signal.SIGHUP)
+    await wait_for(lambda: start_time(pid) is None, within_s=12)
+
+    async def back() -> bool:
+        instance = await servers.instance(server)
+        return bool(instance.worker_id and instance.pid not in (pid, None))
+
+    await wait_for(back, within_s=20)
+    assert worker.poll() is None
+    assert not before & {process.pid for process in of_ours()}
+    assert len({process.owner for process in of_ours()}) == 1
+
+
+def catches_sigterm(worker: Worker) -> bool:
+    (caught,) = re.findall(r"SigCgt:\t(\w+)", Path(f"/proc/{worker.pid}/status").read_text())
+    return bool(int(caught, 16) >> signal.SIGTERM - 1 & 1)
+
+
+async def test_a_worker_may_be_told_to_end_before_it_has_loaded(celery_worker: Any) -> None:
+    worker = celery_worker()
+    await wait_for(lambda: catches_sigterm(worker))
+    assert NODE not in celery_worker.log.read_text()
+    worker.terminate()
+    assert await exit_code(worker, within_s=2) == 0
+
+
+async def test_a_worker_told_to_end_while_it_starts_leaves_nothing(servers: Any, celery_worker: Any) -> None:
+    server = await servers.register()
+    worker = celery_worker()
+    await wait_for(lambda: f"mcp.{NODE}" in celery_worker.log.read_text(), within_s=20)
+    worker.terminate()
+    assert await exit_code(worker, within_s=10) == 0
+    assert not of_ours()
+    assert await health.workers_alive() == []
+    assert not await orm(Instance.objects.filter(server=server, worker__isnull=False).exists)()
+
+
+async def test_told_again_and_again_a_worker_still_lets_a_call_end(
+    servers: Any, celery_worker: Any, caller: Any
+) -> None:
+    worker = celery_worker(SUPERVISOR_DRAIN_S="8")
+    server, _ = await servers.owned()
+    call = asyncio.create_task(caller(server, "sleep", s=2, timeout_s=10))
+    await asyncio.sleep(0.5)
+    while worker.poll() is None:
+        worker.terminate()
+        await asyncio.sleep(0.02)
+    assert worker.returncode == 0
+    assert (await call).content[0]["text"] == "slept"
+
+
+@pytest.mark.parametrize("away", [{"broker"}, {"database"}, {"broker", "database"}], ids=" and ".join)
+async def test_a_worker_ends_in_time_although_nothing_answers(
+    servers: Any, celery_worker: Any, broker: Broker, away: set[str]
+) -> None:
+    worker = celery_worker(**broker.environment)
+    await servers.owned("daemon", "stubborn")
+    services = {"broker": broker.process, "database": await orm(database_server)()}
+    with ExitStack() as frozen_ones:
+        for name in away:
+            frozen_ones.enter_context(frozen(services[name]))
+        worker.terminate()
+        assert await exit_code(worker, within_s=float(TIMES["SUPERVISOR_DRAIN_S"]) + 4) == 0
+        assert not of_ours()
