@@ -4,11 +4,11 @@ A folder with `corpus_NAME.jsonl`: one tool a line, with `id`, `server`, `server
 `tool`, `description`, `input_schema` and `source`.
 """
 
-import hashlib
 import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ def _record(tools: list[Tool]) -> dict[str, MCPTool]:
 def _server(server_id: str, tools: list[Tool]) -> MCPTool:
     server = actions.register(
         by=BY,
-        name=_name(tools[0]["server"], server_id),
+        name=_name(tools[0]["server"]),
         slug=slug(server_id),
         description=tools[0]["server_description"] or "",
         connection_type="stdio",
@@ -64,10 +64,11 @@ def slug(server_id: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", server_id.lower()).strip("-")[:63]
 
 
-def _name(name: str, server_id: str) -> str:
-    """Servers of one name exist in the corpora, but not here."""
-    taken = MCPTool.objects.present().filter(name__iexact=name).exists()
-    return f"{name} {hashlib.sha256(server_id.encode()).hexdigest()[:4]}" if taken else name
+def _name(name: str) -> str:
+    """Servers of one name exist in the corpora, but not here: `fetch`, `fetch (2)`."""
+    names = (f"{name} ({number})" if number > 1 else name for number in count(1))
+    taken = MCPTool.objects.present()
+    return next(name for name in names if not taken.filter(name__iexact=name).exists())
 
 
 def _definition(tool: Tool) -> Tool:
