@@ -5,6 +5,7 @@ from types import TracebackType
 
 from connector.errors import CallFailed
 from connector.host import clock
+from connector.waiting import Event
 
 CALLS_AT_ONCE = 32
 CALLS_WAITING = 128
@@ -18,7 +19,7 @@ class CallGate:
         self._inside: dict[asyncio.Task[object] | None, float] = {}
         self._closed = False
         self._left = clock()
-        self.empty = asyncio.Event()
+        self.empty = Event()
         self.empty.set()
 
     @property

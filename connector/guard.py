@@ -4,9 +4,10 @@ Run as `python -I -S guard.py CONTROL_FD OWNER_PID LEASE_S MARK CONFINEMENT COMM
 standard library only: it must start fast. Standard input, output and error belong to the server. CONFINEMENT
 is what the whole tree may use, looked at every 2 s, and more often near a limit.
 
-CONTROL_FD is one end of a socket pair. The owner writes lines `<seconds> <seconds>`: how long its lease still
-lasts, and for how long the guard need not look at the tree, because the owner does. When its lease ends
-without another line the tree is killed; the end of the stream is a request to stop.
+CONTROL_FD is one end of a socket pair. The owner writes lines `<until> <until>`, by CLOCK: how long its lease
+lasts, and for how long the guard need not look at the tree, because the owner does. The guard reads them when
+one of the two has passed, or at once on SIGUSR1: mostly it sleeps. When the lease has ended without another
+line the tree is killed; the end of the stream is a request to stop.
 The guard writes `pid N` when the server runs or `exec ERRNO` when it cannot, `memory MIB` or `processes N`
 when it kills the tree for using so much, and `exit N` or `signal N` once the server has ended.
 """
@@ -33,7 +34,8 @@ TERM_GRACE_S = 1.0
 LOOK_S, LOOK_CLOSELY_S = 2.0, 0.2
 EXEC_FAILED = 127
 CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # goes on while the machine is suspended
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+HEAR = signal.SIGUSR1
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, HEAR)
 # A server must not inherit what Python, or the shell that began it all, ignores.
 ORDINARY = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 
@@ -98,13 +100,19 @@ class Guard:
         self.wakeup, wakeup_writer = os.pipe()
         os.set_blocking(self.wakeup, False)
         os.set_blocking(wakeup_writer, False)
+        os.set_blocking(control, False)
+        self.events = select.poll()
+        self.events.register(control, 0)  # only its end wakes
+        for descriptor in (self.wakeup, self.owner):
+            if descriptor is not None:
+                self.events.register(descriptor, select.POLLIN)
         signal.set_wakeup_fd(wakeup_writer, warn_on_full_buffer=False)
         for number in SIGNALS:
             signal.signal(number, self.on_signal)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])  # the thread that started us may block some
 
     def on_signal(self, number: int, _frame: FrameType | None) -> None:
-        self.stopping = self.stopping or number != signal.SIGCHLD
+        self.stopping = self.stopping or number not in {signal.SIGCHLD, HEAR}
 
     def report(self, line: str) -> None:
         with contextlib.suppress(OSError):
@@ -128,27 +136,26 @@ class Guard:
         return exit_status(self.status)
 
     def wait(self, seconds: float) -> None:
-        watched = [fd for fd in (self.wakeup, self.control, self.owner) if fd is not None]
-        ready = select.select(watched, [], [], seconds)[0]
+        ready = dict(self.events.poll(seconds * 1000))
         if self.wakeup in ready:
             with contextlib.suppress(BlockingIOError):
                 os.read(self.wakeup, 4096)
         if self.owner in ready:
             self.stopping = True
-        if self.control in ready:
-            self.hear()
+        self.hear()
 
     def hear(self) -> None:
         try:
             said = os.read(self.control, 4096)
+        except BlockingIOError:
+            return
         except OSError:
             said = b""
         if not said:
             self.stopping = True
         lines = said.split(b"\n")[:-1]
         if lines:
-            lease_s, watched_s = map(float, lines[-1].split())
-            self.deadline, self.look_at = now() + lease_s, now() + watched_s
+            self.deadline, self.look_at = map(float, lines[-1].split())
 
     def uses_too_much(self) -> bool:
         """Whether the tree is over a limit, if it is time to look; reports it then."""

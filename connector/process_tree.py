@@ -23,7 +23,7 @@ def used_below(roots: Collection[int]) -> dict[int, tuple[int, int]]:
 
     One look at the whole machine, for many trees. Empty without /proc.
     """
-    children, pages = _everybody()
+    children, pages = _everybody(but=roots)
     trees = {root: _below(root, children) for root in roots} if children else {}
     return {root: (len(tree), sum(pages[pid] for pid in tree) * PAGE // MIB) for root, tree in trees.items()}
 
@@ -45,16 +45,17 @@ def memory_mib(pids: list[int], *, limit: int) -> int:
     return resident // MIB if resident <= limit * MIB else sum(map(_proportional, pids)) // MIB
 
 
-def _everybody() -> tuple[dict[int, list[int]], dict[int, int]]:
-    """The children of each process, and its resident pages. Empty without /proc."""
+def _everybody(but: Collection[int] = ()) -> tuple[dict[int, list[int]], dict[int, int]]:
+    """The children of each process, and its resident pages; `but` are not read. Empty without /proc."""
     children: dict[int, list[int]] = {}
     pages: dict[int, int] = {}
     with contextlib.suppress(FileNotFoundError):
-        for name in filter(str.isdigit, os.listdir(PROC)):  # noqa: PTH208 - importing pathlib costs 10 ms
+        names = os.listdir(PROC)  # noqa: PTH208 - importing pathlib would cost 10 ms a start
+        for pid in set(map(int, filter(str.isdigit, names))).difference(but):
             with contextlib.suppress(OSError):
-                fields = _read(f"{PROC}/{name}/stat").rpartition(b")")[2].split(None, 22)
-                children.setdefault(int(fields[1]), []).append(int(name))
-                pages[int(name)] = int(fields[21])
+                fields = _read(f"{PROC}/{pid}/stat").rpartition(b")")[2].split(None, 22)
+                children.setdefault(int(fields[1]), []).append(pid)
+                pages[pid] = int(fields[21])
     return children, pages
 
 

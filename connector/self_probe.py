@@ -13,7 +13,7 @@ from connector.broker import BROKER_ERRORS
 
 log = logging.getLogger(__name__)
 
-ROUNDS = 6  # in the time that an echo may take
+ROUNDS = 3  # in the time that an echo may take
 RECONNECTING_S = 35.0  # Celery waits up to 30 s before it tries a broker again that was away
 
 

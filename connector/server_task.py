@@ -18,7 +18,7 @@ from connector.session import Listing, Offers, Session
 from connector.states import SERVING, Phase, Restarts
 from connector.stdio import StdioProcess
 from connector.timings import Timings
-from connector.waiting import first_of
+from connector.waiting import Event, first_of
 from tools.launch import LaunchSpec
 
 log = logging.getLogger(__name__)
@@ -69,9 +69,9 @@ class ServerTask:
         self._misses = 0
         self._silent_since = self._began
         self._lost: SessionLost | None = None
-        self._stopping = asyncio.Event()
-        self._killed = asyncio.Event()
-        self._attention = asyncio.Event()
+        self._stopping = Event()
+        self._killed = Event()
+        self._attention = Event()
         self._task = asyncio.create_task(self._run(), name=f"server-{slot}")
 
     @property

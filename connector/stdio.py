@@ -6,6 +6,7 @@ pipe stays open as long as any grandchild holds it.
 
 import asyncio
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -151,16 +152,18 @@ class StdioProcess(asyncio.SubprocessProtocol):
             raise BrokenPipeError
         stdin = cast(asyncio.WriteTransport, self._transport.get_pipe_transport(0))
         stdin.write(line + b"\n")
-        try:
-            await asyncio.wait_for(self._writable.wait(), WRITE_DEADLINE_S)
-        except TimeoutError as error:
-            raise ServerStuck from error
+        if not await _is_set_within(self._writable, WRITE_DEADLINE_S):
+            raise ServerStuck
 
     def beat(self, lease_s: float) -> None:
-        """Let the server live for this many seconds more."""
+        """Let the server live for this many seconds more. Its guard is woken only if it has to act."""
+        now = clock()
         if self._control is not None:
             with suppress(OSError):
-                self._control.send(f"{lease_s:.3f} {max(0.0, self.watched_until - clock()):.3f}\n".encode())
+                self._control.send(f"{now + lease_s:.3f} {self.watched_until:.3f}\n".encode())
+        has_begun = self._spawned.is_set()  # the signal would end a guard that has not
+        if has_begun and (lease_s <= 0 or self.watched_until < now):
+            self._signal_guard(guard.HEAR)
 
     async def stop(self, *, hard: bool = False) -> None:
         """End of input, then SIGTERM, then SIGKILL, for the whole tree; `hard` begins with the last."""
@@ -169,12 +172,12 @@ class StdioProcess(asyncio.SubprocessProtocol):
                 self._close_stdin()
                 if await _is_set_within(self.ended, STDIN_CLOSED_GRACE_S):
                     return
-                self._signal_guard(terminate=True)
+                self._signal_guard(signal.SIGTERM)
                 if await _is_set_within(self.ended, TERMINATED_GRACE_S):
                     return
             self.beat(0.0)
             if not await _is_set_within(self.ended, TERMINATED_GRACE_S):
-                self._signal_guard(terminate=False)
+                self._signal_guard(signal.SIGKILL)
                 await _is_set_within(self.ended, TERMINATED_GRACE_S)
         finally:
             self._close()
@@ -254,10 +257,10 @@ class StdioProcess(asyncio.SubprocessProtocol):
         if self._transport is not None and (stdin := self._transport.get_pipe_transport(0)):
             stdin.close()
 
-    def _signal_guard(self, *, terminate: bool) -> None:
+    def _signal_guard(self, number: signal.Signals) -> None:
         if self._transport is not None:
             with suppress(ProcessLookupError):
-                self._transport.terminate() if terminate else self._transport.kill()
+                self._transport.send_signal(number)
 
     def _close(self) -> None:
         self._close_control()
@@ -283,6 +286,7 @@ def _size(line: bytes | Oversized) -> int:
 
 
 async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
-    with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
+    if not event.is_set():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(event.wait(), seconds)
     return event.is_set()

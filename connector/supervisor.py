@@ -17,7 +17,7 @@ from connector.reconciler import Reconciler
 from connector.server_task import ServerTask
 from connector.timings import Timings
 from connector.tree_watch import TreeWatch
-from connector.waiting import first_of
+from connector.waiting import Event, first_of
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Supervisor:
         self._has_ended = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reconciler: Reconciler | None = None
-        self._dirty = asyncio.Event()
+        self._dirty = Event()
         self._drained = asyncio.Event()
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._main, name="mcp-supervisor", daemon=True)

@@ -13,11 +13,14 @@ from connector.timings import Timings
 
 
 class TreeWatch:
-    """A guard looks itself as long as its tree is near a limit, or if nobody has told it otherwise lately."""
+    """A guard looks itself as long as its tree is near a limit, and if nobody has told it otherwise lately.
+
+    While the worker is frozen nobody looks; but then its guards kill, when its lease ends.
+    """
 
     def __init__(self, tasks: Mapping[Slot, ServerTask], timings: Timings) -> None:
         self._tasks = tasks
-        self._good_for_s = timings.heartbeat + 2 * LOOK_S
+        self._good_for_s = timings.guard + timings.heartbeat
 
     async def watch(self) -> None:
         while True:

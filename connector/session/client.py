@@ -31,6 +31,7 @@ from connector.session import listing, outcomes
 from connector.session.dispatcher import TolerantDispatcher
 from connector.session.listing import PAGE_LIMIT, TOOL_LIMIT, Listing, Offers
 from connector.session.transports import Streams
+from connector.waiting import Event
 
 CLIENT = Implementation(name="mcp-connector", version="1")
 LISTEN_AGAIN_S = 2.0
@@ -53,8 +54,8 @@ class Session:
         )
         self._is_of_another_era = False
         self.ended = self._dispatcher.ended
-        self.tools_changed = asyncio.Event()
-        self.offers_changed = asyncio.Event()
+        self.tools_changed = Event()
+        self.offers_changed = Event()
         self.offers_changed.set()
 
     @classmethod

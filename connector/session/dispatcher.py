@@ -1,6 +1,5 @@
 """The SDK's dispatcher, made tolerant: a broken tool costs that tool. The end of the stream is noticed."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ from mcp.shared.transport_context import TransportContext
 
 from connector.session.definitions import OFFERS, sift, sift_offers
 from connector.session.requests import Refusals
+from connector.waiting import Event
 
 
 class TolerantDispatcher(JSONRPCDispatcher[TransportContext]):
@@ -17,7 +17,7 @@ class TolerantDispatcher(JSONRPCDispatcher[TransportContext]):
 
     def __init__(self, read_stream: Any, write_stream: Any) -> None:
         super().__init__(read_stream, write_stream)
-        self.ended = asyncio.Event()
+        self.ended = Event()
         self.refused: set[str] = set()
         self.protocol_version = ""
         self._listed: dict[str, Any] | None = None

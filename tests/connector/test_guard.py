@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from connector import guard, process_tree, sweep
-from connector.host import start_time
+from connector.host import clock, start_time
 
 MARK = f"{sweep.new_owner()}/1.0"  # of an owner that lives: others on this machine sweep too
 UNCONFINED = "0:0:0:"
@@ -47,6 +47,13 @@ class Guarded:
         assert self.process.stdout is not None
         below = int(self.process.stdout.readline())
         return [int(self.hear().removeprefix("pid ")), below]
+
+    def tell(self, lease_s: float, watched_s: float = 0) -> None:
+        until, watched_until = clock() + lease_s, clock() + watched_s
+        self.control.send(f"{until} {watched_until}\n".encode())
+
+    def wake(self) -> None:
+        self.process.send_signal(guard.HEAR)
 
     def let_go(self) -> None:
         self._said.close()
@@ -114,22 +121,24 @@ def test_a_tree_ends_when_its_guard_is_asked_to(guarded: Callable[..., Guarded])
 def test_a_tree_ends_at_once_when_the_lease_was_not_renewed(guarded: Callable[..., Guarded]) -> None:
     one = guarded(sys.executable, "-c", TREE)
     pids = one.tree()
-    one.control.send(b"1.0 0\n")
+    one.tell(1)
+    one.wake()
     time.sleep(0.3)
-    one.control.send(b"2.0 0\n")
+    one.tell(2)  # which it hears when the first has passed
     assert not all_gone(pids, within_s=1.2)
     assert all_gone(pids, within_s=1.5)
 
 
 def test_it_looks_at_its_tree_only_when_its_owner_does_not(guarded: Callable[..., Guarded]) -> None:
     one = guarded("sleep", "60", confinement="0:1:0:")
-    one.control.send(b"30 60\n")
+    one.tell(30, watched_s=30)
     over = guarded(sys.executable, "-c", TREE, confinement="0:1:0:")
-    over.control.send(b"30 60\n")
+    over.tell(30, watched_s=30)
     pids = over.tree()
     assert not all_gone(pids, within_s=2.5)
     for each in (one, over):
-        each.control.send(b"30 0\n")
+        each.tell(30)
+        each.wake()
     assert all_gone(pids, within_s=0.5)
     assert over.hear() == "processes 2"
     assert one.process.poll() is None
