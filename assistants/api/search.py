@@ -17,10 +17,12 @@ from assistants.scopes import scope_of
 from tools.search import EVERYTHING, Scope, search
 
 MOST_HITS = 100
+LONGEST_QUERY = 5_000
+"""Characters: percent-encoded, and each of four bytes, they still fit into a request line."""
 
 
 class SearchSerializer(serializers.Serializer[Any]):
-    q = serializers.CharField(max_length=200_000, help_text="Its first 8,000 characters are searched.")
+    q = serializers.CharField(max_length=LONGEST_QUERY, help_text="What a tool is wanted for.")
     assistant = NullFreeCharField(
         required=False, max_length=255, help_text="Id or slug: search only what it may use."
     )
