@@ -22,6 +22,7 @@ async def test_a_worker_that_joins_is_given_unused_servers(servers: Any, supervi
     for server in registered:
         await servers.wait_until(server, Status.RUNNING)
     assert await owners() == {"one": 6}
+    await asyncio.sleep(QUIET.quiet)  # until none of them was used lately
     supervise(node="two", timings=QUIET)
 
     async def even() -> bool:
