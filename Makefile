@@ -5,13 +5,22 @@ SYNCED := .venv/.synced
 # As pip does: trust whom the machine trusts.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: up test chaos bench check lint house lock lock-clients clean
+.PHONY: up test test-rooms test-processes chaos bench check lint house lock lock-clients clean
 
 up: $(SYNCED)  ## run everything here, until Ctrl-C
 	@exec $(BIN)/python manage.py up
 
-test: $(SYNCED)  ## run the tests, on a PostgreSQL and a Redis of their own
-	@$(BIN)/python -m pytest --ignore tests/house
+# Most of it is waiting: two runs beside each other, each with a PostgreSQL and a Redis of its own.
+PROCESSES := tests/chaos tests/clients tests/connector tests/journeys
+
+test: $(SYNCED)  ## run the tests, in two halves beside each other: what they say comes when each ends
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync test-rooms test-processes
+
+test-rooms: $(SYNCED)
+	@$(BIN)/python -m pytest --ignore=tests/house $(PROCESSES:%=--ignore=%)
+
+test-processes: $(SYNCED)
+	@$(BIN)/python -m pytest $(PROCESSES)
 
 # How long faults are thrown; the rest takes about three minutes more.
 CHAOS_SECONDS ?= 480
