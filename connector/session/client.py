@@ -53,6 +53,7 @@ class Session:
             dispatcher=self._dispatcher, message_handler=self._notice, client_info=CLIENT
         )
         self._is_of_another_era = False
+        self._listing: Listing | None = None
         self.ended = self._dispatcher.ended
         self.tools_changed = Event()
         self.offers_changed = Event()
@@ -89,8 +90,10 @@ class Session:
         Raises SessionLost.
         """
         self._dispatcher.refused.clear()
-        tools, cut = await listing.list_tools(self._mcp)
-        return Listing(tools, self._complaint(cut=cut))
+        if self._listing is None or not await listing.lists_the_same(self._mcp, self._dispatcher.usable):
+            tools, cut = await listing.list_tools(self._mcp)
+            self._listing = Listing(tools, self._complaint(cut=cut))
+        return self._listing
 
     async def list_offers(self) -> Offers:
         """Raises SessionLost."""

@@ -13,15 +13,19 @@ from connector.waiting import Event
 
 
 class TolerantDispatcher(JSONRPCDispatcher[TransportContext]):
-    """`ended` is set once the transport has closed; `refused` names the tools dropped from listings."""
+    """`ended` is set once the transport has closed; `refused` names the tools dropped from listings.
+
+    `usable` are the tools of the last page that was listed: the same object as long as that is the same page.
+    """
 
     def __init__(self, read_stream: Any, write_stream: Any) -> None:
         super().__init__(read_stream, write_stream)
         self.ended = Event()
         self.refused: set[str] = set()
         self.protocol_version = ""
+        self.usable: list[dict[str, Any]] = []
+        self._unusable: set[str] = set()
         self._listed: dict[str, Any] | None = None
-        self._usable: tuple[list[dict[str, Any]], set[str]] = [], set()
 
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None, **related: Any
@@ -32,10 +36,10 @@ class TolerantDispatcher(JSONRPCDispatcher[TransportContext]):
         if method != "tools/list":
             return result
         if result != self._listed:  # health checks list the same again and again
-            self._listed, self._usable = result, sift(result, self.protocol_version)
-        tools, refused = self._usable
-        self.refused |= refused
-        return {**result, "tools": tools}
+            self.usable, self._unusable = sift(result, self.protocol_version)
+            self._listed = result
+        self.refused |= self._unusable
+        return {**result, "tools": self.usable}
 
     async def run(self, on_request: OnRequest, *handlers: Any, **options: Any) -> None:
         """What the session would answer to the server's requests is not asked."""

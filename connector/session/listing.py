@@ -9,6 +9,7 @@ from mcp.types import (
     ListPromptsRequest,
     ListResourcesRequest,
     ListResourceTemplatesRequest,
+    ListToolsRequest,
     PaginatedRequestParams,
 )
 from pydantic import TypeAdapter, ValidationError
@@ -39,6 +40,16 @@ class Offers:
     resources: list[dict[str, Any]] = field(default_factory=list)
     templates: list[dict[str, Any]] = field(default_factory=list)
     prompts: list[dict[str, Any]] = field(default_factory=list)
+
+
+async def lists_the_same(mcp: ClientSession, tools: list[dict[str, Any]]) -> bool:
+    """Whether there is one page, and it has these tools: cheaper than listing them anew."""
+    request = ListToolsRequest(params=PaginatedRequestParams())
+    try:
+        wire = await mcp.send_request(request, _RAW)
+    except (MCPError, ValidationError):
+        return False  # whoever lists them anew finds out why
+    return wire["tools"] is tools and wire.get("nextCursor") is None
 
 
 async def list_tools(mcp: ClientSession) -> tuple[list[dict[str, Any]], bool]:
