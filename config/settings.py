@@ -238,5 +238,7 @@ LOGGING = {
         "httpx": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
         "mcp": {"level": "CRITICAL"},
+        "psycopg": {"level": "ERROR"},  # a statement that is given up closes its connection, as it should
+        "psycopg.pool": {"level": "WARNING"},
     },
 }
