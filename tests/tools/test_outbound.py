@@ -9,70 +9,10 @@ import pytest
 from aiohttp import web
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 
+from tests.tools.addresses import DISGUISED, METADATA, PRIVATE, PUBLIC
 from tools import outbound
 from tools.outbound import AddressRefused, require_allowed
 from tools.outbound_http import guarded_connector
-
-METADATA = [
-    "169.254.169.254",
-    "[fd00:ec2::254]",
-    "100.100.100.200",
-    "168.63.129.16",
-    "[::ffff:169.254.169.254]",
-    "[64:ff9b::a9fe:a9fe]",
-]
-PRIVATE = [
-    "127.0.0.1",
-    "127.8.9.10",
-    "10.0.0.1",
-    "172.16.0.1",
-    "192.168.1.1",
-    "100.64.0.1",
-    "169.254.1.1",
-    "0.0.0.0",
-    "224.0.0.1",
-    "255.255.255.255",
-    "240.0.0.1",
-    "192.0.2.1",
-    "198.18.0.1",
-    "[::1]",
-    "[::]",
-    "[fc00::1]",
-    "[fd12:3456::1]",
-    "[fe80::1]",
-    "[fe80::1%25eth0]",
-    "[ff02::1]",
-    "[2001:db8::1]",
-    "localhost",
-    "LOCALHOST.",
-]
-DISGUISED = [
-    "2130706433",
-    "0x7f000001",
-    "0x7f.1",
-    "0177.0.0.1",
-    "127.1",
-    "127.0.1",
-    "127.0.0.1.",
-    "127.0.0.0x1",
-    "[::ffff:127.0.0.1]",
-    "[::ffff:7f00:1]",
-    "[::127.0.0.1]",
-    "[::ffff:0:127.0.0.1]",
-    "[2002:7f00:1::]",
-    "[2002:a00:1::1]",
-    "[64:ff9b::7f00:1]",
-    "[64:ff9b:1::7f00:1]",
-    "[2001:0:53aa:64c:0:0:80ff:fffe]",
-    "１２７.０.０.１",  # noqa: RUF001 - full-width digits are what is tested
-    "127。0。0。1",
-    "①②⑦.⓪.⓪.①",
-    "%31%32%37.0.0.1",
-    "user:password@127.0.0.1",
-    "example.com\\@127.0.0.1",
-    "example.com@127.0.0.1",
-]
-PUBLIC = ["93.184.216.34", "[2606:2800:220:1::1]", "[64:ff9b::5db8:d822]"]
 
 
 class Inside:
