@@ -17,12 +17,10 @@ from assistants.scopes import scope_of
 from tools.search import EVERYTHING, Scope, search
 
 MOST_HITS = 100
-LONGEST_QUERY = 5_000
-"""Characters: percent-encoded, and each of four bytes, they still fit into a request line."""
 
 
 class SearchSerializer(serializers.Serializer[Any]):
-    q = serializers.CharField(max_length=LONGEST_QUERY, help_text="What a tool is wanted for.")
+    q = serializers.CharField(help_text="What a tool is wanted for. The first 8,000 characters count.")
     assistant = NullFreeCharField(
         required=False, max_length=255, help_text="Id or slug: search only what it may use."
     )

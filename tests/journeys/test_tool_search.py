@@ -43,8 +43,8 @@ def test_tools_are_found_seconds_after_their_discovery(stack: Stack, session: re
     assert hits() == []
 
 
-def test_the_longest_query_fits_into_a_request_line(stack: Stack, session: requests.Session) -> None:
-    assert isinstance(read(stack, session, "search", q="🌧" * 5_000), list)
+def test_a_query_is_as_long_as_a_request_line_may_be(stack: Stack, session: requests.Session) -> None:
+    assert isinstance(read(stack, session, "search", q="w" * 60_000), list)
     too_long = session.get(f"{stack.url}/api/v1/mcp-tools/search", params={"q": "w" * 100_000}, timeout=20)
     assert too_long.status_code == 400
     assert isinstance(read(stack, session, "search", q="w"), list)
