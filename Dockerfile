@@ -19,6 +19,7 @@ COPY --from=build /opt/venv /opt/venv
 COPY --from=build /usr/local/bin/uv /usr/local/bin/uvx /usr/local/bin/
 COPY manage.py ./
 COPY apikeys apikeys
+COPY core core
 COPY tools tools
 COPY connector connector
 COPY assistants assistants

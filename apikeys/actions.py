@@ -10,10 +10,10 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from apikeys import audit, keys
-from apikeys.audit import Actor
-from apikeys.errors import Conflict
 from apikeys.models import ApiKey
-from apikeys.validation import clean
+from core.actor import Actor
+from core.errors import Conflict
+from core.validation import clean
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from apikeys import actions
-from apikeys.audit import Actor
 from apikeys.models import ApiKey, AuditEntry
 from apikeys.principal import Limits
+from core.actor import Actor
 
 
 class LinesField(forms.CharField):

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from django.db import models
-from django.http import HttpRequest
 
 from apikeys.models import AuditEntry
+from core.actor import Actor
 
 UNTOLD = {
     "version",
@@ -25,34 +24,6 @@ UNTOLD = {
     "words",
 }
 """Fields that say nothing of what somebody did."""
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who acts: an API key, a member of staff, or the system itself (a command, a worker)."""
-
-    kind: str
-    name: str
-    id: int | None = None
-    request_id: str = ""
-    address: str = ""
-
-    @classmethod
-    def system(cls, name: str) -> Self:
-        return cls("system", name)
-
-    @classmethod
-    def of(cls, request: HttpRequest) -> Self:
-        """The authenticated user of a request: a Principal behind an API key, or staff in the admin."""
-        user: Any = request.user
-        is_key = hasattr(user, "key_prefix")
-        return cls(
-            kind="key" if is_key else "staff",
-            name=user.name if is_key else user.get_username(),
-            id=user.id,
-            request_id=request.headers.get("x-request-id", ""),
-            address=request.META.get("REMOTE_ADDR", ""),
-        )
 
 
 def created(obj: models.Model, *, by: Actor, **related: Any) -> None:

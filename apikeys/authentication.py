@@ -5,11 +5,11 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from apikeys import keys, last_used, networks
-from apikeys.database import in_thread
 from apikeys.errors import InvalidApiKey, NetworkNotAllowed
-from apikeys.feed import FeedCache
 from apikeys.models import ApiKey
 from apikeys.principal import Limits, Principal
+from core.database import in_thread
+from core.feed import FeedCache
 
 __all__ = ["ApiKeyAuthentication", "Principal", "authenticate", "principal_of"]
 

@@ -1,5 +1,4 @@
 from collections.abc import Mapping
-from typing import Any
 
 from rest_framework.exceptions import APIException, AuthenticationFailed, PermissionDenied
 
@@ -23,32 +22,6 @@ class CallingRequired(PermissionDenied):
 class NetworkNotAllowed(PermissionDenied):
     default_code = "network_not_allowed"
     default_detail = "This API key may not be used from your address."
-
-
-class Conflict(APIException):
-    """409: what was asked for cannot be, given what else there is. `details` name that, for programs."""
-
-    status_code = 409
-    default_code = "conflict"
-
-    def __init__(self, message: str, code: str, **details: Any) -> None:
-        super().__init__(message, code)
-        self.details = details
-
-
-class InvalidRequest(APIException):
-    """400, or another 4xx. `param` is the path of the field at fault: `messages[2].content`."""
-
-    def __init__(self, message: str, *, param: str | None = None, code: str, status_code: int = 400) -> None:
-        super().__init__(message, code)
-        self.param = param
-        self.status_code = status_code
-
-
-class DatabaseUnavailable(APIException):
-    status_code = 503
-    default_code = "database_unavailable"
-    default_detail = "The database does not answer. Try again in a few seconds."
 
 
 class LimitReached(APIException):

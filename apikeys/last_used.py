@@ -7,9 +7,9 @@ from datetime import timedelta
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from apikeys.background import BatchWriter
-from apikeys.database import in_thread
 from apikeys.models import ApiKey
+from core.background import BatchWriter
+from core.database import in_thread
 
 PRECISION = timedelta(minutes=1)
 _NOTED_EVERY_S = 15  # a process cannot know when others wrote: it asks more often, and mostly in vain

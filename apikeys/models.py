@@ -2,21 +2,14 @@ from typing import Any, Self
 
 from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
-from django.core.validators import MinValueValidator, ProhibitNullCharactersValidator
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
 from apikeys import networks
+from core.validation import name_taken, no_nul
 
-no_nul = ProhibitNullCharactersValidator()
-"""PostgreSQL keeps no NUL in a text: refuse it with a message rather than fail on it."""
-
-
-name_taken: dict[str, Any] = {
-    "violation_error_code": "taken",
-    "violation_error_message": "The name is taken: names differ by more than their case.",
-}
 at_least_one = MinValueValidator(1)
 MOST_NETWORKS = 100
 

@@ -13,10 +13,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from apikeys import audit
-from apikeys.audit import Actor
-from apikeys.errors import Conflict
 from apikeys.models import ApiKey
-from apikeys.validation import clean
 from assistants import names
 from assistants.models import (
     Assistant,
@@ -29,7 +26,10 @@ from assistants.models import (
     StoredResponse,
     ToolCall,
 )
-from connector import broker
+from core import broker
+from core.actor import Actor
+from core.errors import Conflict
+from core.validation import clean
 from tools import uses
 from tools.models import Embedded, MCPTool
 from tools.names import slugify

@@ -5,10 +5,10 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from apikeys.audit import Actor
 from assistants import actions
 from assistants.models import Assistant, AssistantTool, Provider, Run
 from assistants.run_admin import RunAdmin
+from core.actor import Actor
 
 admin.site.register(Run, RunAdmin)
 

@@ -17,9 +17,9 @@ from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from apikeys.background import BatchWriter
-from apikeys.database import in_thread
 from assistants.models import Attempt, alive
+from core.background import BatchWriter
+from core.database import in_thread
 
 log = logging.getLogger(__name__)
 

@@ -10,11 +10,11 @@ from django.conf import settings
 from django.db.models import Prefetch
 
 from apikeys.authentication import Principal
-from apikeys.database import in_thread
-from apikeys.feed import FeedCache
 from assistants import definitions
 from assistants.errors import ModelNotFound
 from assistants.models import Assistant, AssistantQuerySet, AssistantTool, Provider
+from core.database import in_thread
+from core.feed import FeedCache
 from tools.models import Embedded, ToolFunction
 
 TABLES = (

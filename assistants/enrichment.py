@@ -12,11 +12,11 @@ from typing import Any
 import orjson
 from asgiref.sync import async_to_sync
 
-from apikeys.database import alone
 from assistants.agent.asking import ask
 from assistants.catalogue import Endpoint, endpoint
 from assistants.errors import UpstreamFailed
 from assistants.formats import Format, NotAsAsked
+from core.database import alone
 from tools import functions
 from tools.models import ToolFunction
 

@@ -15,11 +15,11 @@ import django.db
 import orjson
 from django.utils import timezone
 
-from apikeys.database import in_thread
 from apikeys.principal import Principal
 from assistants.catalogue import AssistantEntry
 from assistants.events import ClientToolCalls, Event
 from assistants.models import HiddenRounds, alive
+from core.database import in_thread
 
 log = logging.getLogger(__name__)
 

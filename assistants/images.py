@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 
-from apikeys.errors import InvalidRequest
+from core.errors import InvalidRequest
 from tools.outbound import AddressRefused
 from tools.outbound_http import guarded_connector
 

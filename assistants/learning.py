@@ -10,10 +10,10 @@ from typing import Any
 
 from django.db import transaction
 
-from apikeys.background import BatchWriter
-from apikeys.database import in_thread
 from assistants.catalogue import AssistantEntry
 from assistants.selection import query
+from core.background import BatchWriter
+from core.database import in_thread
 from tools import uses
 from tools.search import read_as
 from tools.search.embedder import Embedder, EmbedderFailed, active

@@ -3,10 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from apikeys import feed, limits
+from apikeys import limits
 from assistants import agent, attempts, recording, running
 from assistants.selection import warming
 from connector import calls
+from core import feed
 from tools.search import embedder
 
 

@@ -5,9 +5,9 @@ from itertools import count
 from django.core.exceptions import ValidationError
 from django.db import connection
 
-from apikeys.errors import Conflict
 from assistants.models import Alias, Assistant
 from assistants.validation import RESERVED_SLUGS
+from core.errors import Conflict
 from tools.names import slugify
 
 

@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 
 import django.db
 
-from apikeys import feed
-from apikeys.database import in_thread
 from apikeys.errors import InvalidApiKey
 from apikeys.models import ApiKey
 from assistants.errors import RunCancelled
 from assistants.models import RunCancellation, alive
+from core import feed
+from core.database import in_thread
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from apikeys.database import in_thread
 from assistants.events import ClientToolCalls, Event, Finished, TextDelta
 from assistants.models import Conversation
+from core.database import in_thread
 
 _BYTES_A_TOKEN = 4
 _IMAGE = {"type": "text", "text": "[An image was here.]"}

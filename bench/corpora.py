@@ -12,8 +12,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from apikeys.audit import Actor
 from assistants import actions as assistant_actions
+from core.actor import Actor
 from tools import actions, catalogue
 from tools.models import MCPTool
 

@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any, TypeVar
 
-from apikeys import feed
 from connector import calls, routes
 from connector.errors import CallFailed
 from connector.models import Instance, Worker
+from core import feed
 from tests.chaos.scene import all_run, register_one
 from tests.chaos.victims import Victim
 from tests.chaos.world import World, wait_for

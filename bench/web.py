@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 
 from apikeys import actions
-from apikeys.audit import Actor
 from config.runner.network import free_port
 from config.runner.processes import Program
+from core.actor import Actor
 from tests.chaos.victims import Victim
 from tests.chaos.world import ROOT, World
 

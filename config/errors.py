@@ -16,8 +16,8 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from apikeys.errors import Conflict, DatabaseUnavailable
 from config.requests import request_id
+from core.errors import Conflict, DatabaseUnavailable
 
 log = logging.getLogger(__name__)
 

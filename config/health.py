@@ -15,8 +15,8 @@ from psycopg import OperationalError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from apikeys import database
 from connector.health import workers_alive
+from core import database
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from celery.signals import worker_shutting_down
 from celery.worker.state import maybe_shutdown
 from kombu import Exchange, Queue
 
-from connector import broker
 from connector.watched import WatchedSupervisor
+from core import broker
 
 QUEUE = "mcp"
 ECHO = "connector.tasks.echo"

@@ -6,10 +6,10 @@ from typing import Any
 
 import django.db
 
-from apikeys.database import in_thread
 from connector.delivery import Order, deliver, lifespan
 from connector.errors import CallFailed
 from connector.results import CallResult, Progress, PromptResult
+from core.database import in_thread
 from tools.models import ToolFunction
 
 __all__ = ["OnProgress", "call", "get_prompt", "lifespan", "read_resource"]

@@ -8,10 +8,10 @@ import orjson
 from django.conf import settings
 from django.db.models.functions import Now
 
-from apikeys.database import in_thread
 from connector.credential import TOKEN_HEADER, data_plane_token
 from connector.host import host_id
 from connector.models import Worker
+from core.database import in_thread
 from tools.encryption import encrypt
 
 CONNECT_TIMEOUT_S = 3

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from apikeys import feed
 from connector import routes
 from connector.errors import CallFailed
 from connector.routes import Route
+from core import feed
 
 _flights: dict[asyncio.Timeout, Route] = {}
 _looking: set[asyncio.Task[None]] = set()

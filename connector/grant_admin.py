@@ -12,10 +12,10 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
-from apikeys.audit import Actor
 from connector import grants, logins
 from connector.logins import LoginFailed
 from connector.models import OAuthGrant
+from core.actor import Actor
 from tools import actions
 from tools.models import ConnectionType, MCPTool
 

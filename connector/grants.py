@@ -12,10 +12,10 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from apikeys import audit
-from apikeys.audit import Actor
-from apikeys.database import in_thread
-from apikeys.validation import clean
 from connector.models import OAuthGrant
+from core.actor import Actor
+from core.database import in_thread
+from core.validation import clean
 from tools import actions
 
 RENEWAL_S = 20.0

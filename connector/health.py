@@ -5,8 +5,8 @@ from datetime import timedelta
 from django.conf import settings
 from django.db.models.functions import Now
 
-from apikeys.database import in_thread
 from connector.models import Worker
+from core.database import in_thread
 
 
 def nodes_alive() -> list[str]:

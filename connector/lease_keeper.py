@@ -5,12 +5,12 @@ import logging
 from collections.abc import Callable, Mapping
 
 from connector import leases
-from connector.database_errors import DATABASE_ERRORS
 from connector.host import clock
 from connector.leases import Owner
 from connector.observation import Slot
 from connector.server_task import ServerTask
 from connector.timings import Timings
+from core.database import DATABASE_ERRORS
 
 log = logging.getLogger(__name__)
 

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.types.json import Jsonb
 
-from apikeys.database import connect
 from connector import statements
 from connector.host import clock
 from connector.observation import Observation, Slot
 from connector.states import Phase, derive_status
+from core.database import connect
 
 QUERY_DEADLINE_S = 4.0
 MODERN_SINCE = "2026"

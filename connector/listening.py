@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import psycopg
 
-from apikeys.database import connect, notifications
-from apikeys.feed import CHANNEL
+from core.database import connect, notifications
+from core.feed import CHANNEL
 
 log = logging.getLogger(__name__)
 

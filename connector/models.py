@@ -1,8 +1,8 @@
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from apikeys.models import no_nul
 from connector.states import Phase
+from core.validation import no_nul
 from tools.encryption import EncryptedJSONField
 from tools.models import ConnectionType, MCPTool, Status
 

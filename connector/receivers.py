@@ -3,8 +3,8 @@
 import logging
 from typing import Any
 
-from connector import broker
-from connector.broker import BROKER_ERRORS
+from core import broker
+from core.broker import BROKER_ERRORS
 from tools.signals import catalogue_changed, intent_changed
 
 log = logging.getLogger(__name__)

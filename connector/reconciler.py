@@ -5,7 +5,6 @@ import logging
 from collections.abc import Callable
 
 from connector import leases, records, sweep
-from connector.database_errors import DATABASE_ERRORS
 from connector.errors import CallFailed
 from connector.exits import ExitClass, Failure
 from connector.host import clock, timestamp
@@ -18,6 +17,7 @@ from connector.server_task import ServerTask, Surroundings
 from connector.spreading import Spreader
 from connector.states import Phase
 from connector.timings import Timings
+from core.database import DATABASE_ERRORS
 from tools.launch import LaunchSpec
 
 log = logging.getLogger(__name__)

@@ -5,10 +5,10 @@ from collections.abc import Awaitable
 from typing import Any
 
 from connector import records
-from connector.database_errors import DATABASE_ERRORS
 from connector.observation import Slot
 from connector.server_task import ServerTask
 from connector.session import Offers
+from core.database import DATABASE_ERRORS
 
 log = logging.getLogger(__name__)
 

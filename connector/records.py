@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from apikeys.database import in_thread
 from connector.session import Offers
+from core.database import in_thread
 from tools import catalogue, offers
 from tools.launch import LaunchSpec, launch_specs
 from tools.models import Offer

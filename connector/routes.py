@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 from django.db.models.functions import Now
 
-from apikeys.database import in_thread
-from apikeys.feed import FeedCache
-from connector.database_errors import DATABASE_ERRORS
 from connector.models import Instance
 from connector.states import SERVING
+from core.database import DATABASE_ERRORS, in_thread
+from core.feed import FeedCache
 from tools.models import MCPTool, Status
 
 PATIENCE_S = 0.5

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from connector.broker import BROKER_ERRORS
+from core.broker import BROKER_ERRORS
 
 log = logging.getLogger(__name__)
 

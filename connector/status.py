@@ -4,12 +4,12 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
-from apikeys.feed import CHANNEL
 from connector import health
 from connector.host import timestamp
 from connector.listening import CHECK
 from connector.models import Instance
 from connector.states import derive_status
+from core.feed import CHANNEL
 from tools import actions
 from tools.models import MCPTool, Status
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from django.conf import settings
 
 from connector import data_plane, listening, sweep
-from connector.database_errors import DATABASE_ERRORS
 from connector.errors import CallFailed
 from connector.host import host_id
 from connector.leases import Owner
@@ -18,6 +17,7 @@ from connector.server_task import ServerTask
 from connector.timings import Timings
 from connector.tree_watch import TreeWatch
 from connector.waiting import Event, first_of
+from core.database import DATABASE_ERRORS
 
 log = logging.getLogger(__name__)
 

@@ -2,8 +2,8 @@
 
 from celery import shared_task
 
-from apikeys.audit import Actor
 from connector import bootstep, history, status
+from core.actor import Actor
 from tools import actions
 from tools.models import MCPTool
 

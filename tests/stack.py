@@ -22,11 +22,11 @@ from django.db import connection
 
 from apikeys import actions as key_actions
 from apikeys.actions import IssuedKey
-from apikeys.audit import Actor
 from assistants import actions as assistant_actions
 from assistants.models import Assistant
 from config.runner.network import free_port
 from config.runner.processes import Program, Running
+from core.actor import Actor
 from tests.llm import ScriptedLLM
 from tools import actions as tool_actions
 from tools.models import MCPTool, Status

@@ -8,9 +8,9 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from apikeys import audit
-from apikeys.audit import Actor
-from apikeys.errors import Conflict
-from apikeys.validation import clean
+from core.actor import Actor
+from core.errors import Conflict
+from core.validation import clean
 from tools.functions import forget_examples
 from tools.models import MCPTool
 from tools.names import RESERVED_SLUGS, numbered, slugify

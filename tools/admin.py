@@ -10,7 +10,7 @@ from django.db.models import Case, CharField, FloatField, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import Truncator
 
-from apikeys.audit import Actor
+from core.actor import Actor
 from tools import actions
 from tools.models import MCPTool, ToolFunction
 from tools.search import EVERYTHING, Hit, index, search

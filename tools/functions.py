@@ -6,8 +6,8 @@ from typing import Any
 from django.db import transaction
 
 from apikeys import audit
-from apikeys.audit import Actor
-from apikeys.errors import Conflict
+from core.actor import Actor
+from core.errors import Conflict
 from tools.models import MCPTool, ToolFunction
 from tools.names import SLUG_KEPT, folded, public_name
 from tools.reindexing import outdate

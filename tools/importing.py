@@ -9,8 +9,8 @@ from urllib.parse import unquote, urlsplit
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from apikeys.audit import Actor
-from apikeys.errors import Conflict
+from core.actor import Actor
+from core.errors import Conflict
 from tools import actions, lifting
 from tools.lifting import Part, Settings
 from tools.models import ConnectionType, MCPTool

@@ -7,7 +7,7 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce, Lower
 from pgvector.django import SparseVectorField
 
-from apikeys.models import name_taken, no_nul
+from core.validation import name_taken, no_nul
 from tools.encryption import EncryptedArgumentsField, EncryptedJSONField, EncryptedURLField
 from tools.indexed import Embedded, EmbedderFailure, FunctionUse, WordCount
 from tools.names import RESERVED_SLUGS

@@ -12,9 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apikeys import actions
-from apikeys.api.serializers import NullFreeCharField, StrictSerializer
-from apikeys.api.viewsets import ManagementViewSet
 from apikeys.models import ApiKey
+from core.api.serializers import NullFreeCharField, StrictSerializer
+from core.api.viewsets import ManagementViewSet
 
 LONGEST_GRACE_S = 30 * 24 * 3600
 

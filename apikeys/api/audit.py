@@ -4,9 +4,9 @@ import django_filters
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import mixins, serializers, viewsets
 
-from apikeys.api.filters import IdFilter, TimeFilter
-from apikeys.api.pagination import HeaderPagination
 from apikeys.models import AuditEntry
+from core.api.filters import IdFilter, TimeFilter
+from core.api.pagination import HeaderPagination
 
 
 @extend_schema_field({"type": ["object", "null"], "additionalProperties": True})

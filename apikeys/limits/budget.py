@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 
 from django.db import connection
 
-from apikeys.background import BatchWriter
-from apikeys.database import in_thread
-from apikeys.feed import FeedCache
+from core.background import BatchWriter
+from core.database import in_thread
+from core.feed import FeedCache
 
 KNOWN_FOR_S = 5.0
 """For how long a process trusts a number that others may have added to."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from redis.asyncio import Redis
 
 from apikeys.limits.rates import PREFIX
-from apikeys.limits.store import Store, StoreDown
+from core.redis import Store, StoreDown
 
 LEASE_S = 15.0
 _RENEWALS_A_LEASE = 3

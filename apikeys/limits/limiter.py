@@ -10,8 +10,8 @@ from apikeys.errors import LimitReached, LimitsUnavailable
 from apikeys.limits import budget
 from apikeys.limits.concurrency import LEASE_S, Lease, Leases
 from apikeys.limits.rates import Rate, Rates
-from apikeys.limits.store import Store, StoreDown
 from apikeys.principal import Principal
+from core.redis import Store, StoreDown
 
 _MOST_TOKENS = 2**31 - 1
 """Of one run; a lying LLM service must not end in numbers that nobody can count."""

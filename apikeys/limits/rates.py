@@ -16,7 +16,7 @@ from limits.aio.storage import RedisStorage
 from limits.aio.strategies import FixedWindowRateLimiter, SlidingWindowCounterRateLimiter
 from limits.util import WindowStats
 
-from apikeys.limits.store import Store
+from core.redis import Store
 
 PREFIX = "mcp-connector"
 

@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from apikeys.feed import notify_on_change
+from core.feed import notify_on_change
 
 COLUMNS = [
     "name", "key_hash", "previous_key_hash", "previous_key_until",

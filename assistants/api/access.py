@@ -11,11 +11,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apikeys.api.api_keys import LimitsSerializer, PermissionsSerializer
-from apikeys.api.pagination import HeaderPagination
-from apikeys.audit import Actor
 from apikeys.models import ApiKey
 from assistants import access
 from assistants.models import Assistant
+from core.actor import Actor
+from core.api.pagination import HeaderPagination
 
 
 class NamedSerializer(serializers.Serializer[Any]):

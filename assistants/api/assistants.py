@@ -10,9 +10,6 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apikeys.api.filters import LARGEST_ID, IdFilter
-from apikeys.api.serializers import NullFreeCharField, StrictSerializer
-from apikeys.api.viewsets import ManagementViewSet
 from apikeys.models import ApiKey
 from assistants import actions
 from assistants.actions import ToolUse
@@ -20,6 +17,9 @@ from assistants.api.fields import FunctionsField, RowsField
 from assistants.catalogue import SCHEMA_TOKEN_BUDGET
 from assistants.models import Assistant, Provider
 from assistants.validation import SMALLEST_SEARCH_BUDGET
+from core.api.filters import LARGEST_ID, IdFilter
+from core.api.serializers import NullFreeCharField, StrictSerializer
+from core.api.viewsets import ManagementViewSet
 from tools.models import MCPTool
 
 MOST_SERVERS = 1_000

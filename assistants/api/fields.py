@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from apikeys.api.serializers import NullFreeCharField
+from core.api.serializers import NullFreeCharField
 from tools.masking import MASK
 
 MOST_FUNCTIONS = 500

@@ -12,14 +12,14 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apikeys.api.serializers import NullFreeCharField, StrictSerializer
-from apikeys.api.viewsets import ManagementViewSet
 from assistants import actions
 from assistants.agent.probe import probe
 from assistants.api.fields import SecretField
 from assistants.catalogue import endpoint
 from assistants.errors import UpstreamFailed
 from assistants.models import Provider
+from core.api.serializers import NullFreeCharField, StrictSerializer
+from core.api.viewsets import ManagementViewSet
 from tools.masking import MASK
 
 ENVIRONMENT = "environment"

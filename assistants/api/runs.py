@@ -11,12 +11,12 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apikeys.api.filters import IdFilter, TimeFilter
-from apikeys.api.pagination import HeaderPagination
-from apikeys.audit import Actor
 from assistants import actions
 from assistants.events import Reason
 from assistants.models import Run, RunStatus, ToolCall
+from core.actor import Actor
+from core.api.filters import IdFilter, TimeFilter
+from core.api.pagination import HeaderPagination
 
 
 class CodeField(serializers.CharField):

@@ -10,10 +10,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apikeys.api.serializers import NullFreeCharField
-from apikeys.api.viewsets import found
 from assistants.models import Assistant
 from assistants.scopes import scope_of
+from core.api.serializers import NullFreeCharField
+from core.api.viewsets import found
 from tools.search import EVERYTHING, Scope, search
 
 MOST_HITS = 100

@@ -12,11 +12,11 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apikeys.api.filters import IdFilter, TimeFilter
-from apikeys.api.pagination import HeaderPagination
-from apikeys.audit import Actor
 from assistants import actions, stored_history
 from assistants.models import Conversation
+from core.actor import Actor
+from core.api.filters import IdFilter, TimeFilter
+from core.api.pagination import HeaderPagination
 
 
 class SessionSerializer(serializers.Serializer[Any]):

@@ -11,10 +11,10 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apikeys.api.pagination import HeaderPagination
 from assistants.api.runs import RunFilter
 from assistants.models import Run
 from assistants.usage import GROUPS, summed
+from core.api.pagination import HeaderPagination
 
 DAYS = 30
 GROUP_BY = OpenApiParameter(

@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from apikeys.feed import notify_on_change
+from core.feed import notify_on_change
 
 TABLES = [
     "assistants_assistant",

@@ -4,7 +4,7 @@ import django.core.validators
 import django.db.models.deletion
 from django.db import migrations, models
 
-from apikeys.feed import notify_on_change
+from core.feed import notify_on_change
 
 
 class Migration(migrations.Migration):

@@ -5,7 +5,7 @@ import django.db.models.deletion
 import tools.encryption
 from django.db import migrations, models
 
-from apikeys.feed import notify_on_change
+from core.feed import notify_on_change
 
 
 class Migration(migrations.Migration):

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from apikeys.errors import InvalidRequest
 from assistants import hidden_rounds, images, stored_history
 from assistants.catalogue import AssistantEntry
 from assistants.openai_api import history, wire
 from assistants.openai_api.wire import ChatCompletionRequest
 from assistants.recording import Origin
+from core.errors import InvalidRequest
 
 Messages = Sequence[Mapping[str, Any]]
 

@@ -7,9 +7,10 @@ from django.db import Error as DatabaseError
 from django.http import HttpResponse
 from rest_framework.exceptions import APIException
 
-from apikeys.errors import DatabaseUnavailable, InvalidApiKey, InvalidRequest, LimitReached
+from apikeys.errors import InvalidApiKey, LimitReached
 from assistants.errors import RequestInterrupted, RunCancelled, UpstreamFailed
 from assistants.openai_api.responses import json_response
+from core.errors import DatabaseUnavailable, InvalidRequest
 
 logger = logging.getLogger(__name__)
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from apikeys.errors import InvalidRequest
 from assistants.openai_api.messages import AssistantMessage, Message, ToolMessage
+from core.errors import InvalidRequest
 
 MOST_MESSAGES = 2_000
 

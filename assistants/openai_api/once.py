@@ -16,7 +16,6 @@ import orjson
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from apikeys.errors import InvalidRequest
 from apikeys.principal import Principal
 from assistants import attempts
 from assistants.catalogue import AssistantEntry
@@ -27,6 +26,7 @@ from assistants.openai_api import errors
 from assistants.openai_api.detached import detached
 from assistants.openai_api.render import HEARTBEAT, error_event
 from assistants.openai_api.responses import EventStream, json_response
+from core.errors import InvalidRequest
 
 MOST_BYTES = 8 * 1024 * 1024
 LOOK_EVERY_S = 0.2

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from apikeys.errors import InvalidRequest
 from assistants import formats
 from assistants.openai_api.wire import ResponseFormat, references
+from core.errors import InvalidRequest
 
 
 def check(wanted: ResponseFormat | None) -> None:

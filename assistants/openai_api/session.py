@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from django.http import HttpRequest
 
-from apikeys.errors import InvalidRequest
+from core.errors import InvalidRequest
 
 _NAME = re.compile(r"[!-~]{1,255}")
 

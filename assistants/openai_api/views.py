@@ -7,7 +7,6 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from apikeys.errors import InvalidRequest
 from assistants import catalogue, hidden_rounds, routing, stored_history
 from assistants.agent import RunRequest
 from assistants.catalogue import AssistantEntry
@@ -24,6 +23,7 @@ from assistants.openai_api.stream import stream
 from assistants.openai_api.viewset import OpenAIViewSet
 from assistants.openai_api.wire import ChatCompletionRequest, NamedChoice
 from assistants.recording import Origin, recorded
+from core.errors import InvalidRequest
 
 
 class ChatCompletionViewSet(OpenAIViewSet):

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
-from apikeys.errors import InvalidRequest
 from assistants.openai_api.messages import ByShape, Message, Text, Wire
+from core.errors import InvalidRequest
 
 MOST_TOOLS = 128
 

@@ -13,9 +13,9 @@ from typing import Any
 from django.conf import settings
 from redis import Redis
 
-from apikeys.limits.store import Store, StoreDown
 from assistants.recording import storage, wire
 from assistants.recording.records import RunRecord
+from core.redis import Store, StoreDown
 from tools.encryption import UndecryptableSecret, decrypt, encrypt
 
 log = logging.getLogger(__name__)

@@ -7,11 +7,10 @@ import asyncio
 import logging
 from collections import OrderedDict
 
-from apikeys.database import in_thread
 from assistants.catalogue import AssistantEntry
 from assistants.models import ToolCall
 from assistants.recording.records import Origin
-from connector.database_errors import DATABASE_ERRORS
+from core.database import DATABASE_ERRORS, in_thread
 
 log = logging.getLogger(__name__)
 

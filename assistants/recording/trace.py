@@ -11,8 +11,6 @@ from django.utils import timezone
 from rest_framework.exceptions import APIException
 
 from apikeys import limits
-from apikeys.background import BatchWriter
-from apikeys.database import in_thread
 from assistants import learning, running
 from assistants.agent import RunRequest, run
 from assistants.events import (
@@ -29,6 +27,8 @@ from assistants.models import RunStatus, ToolCall
 from assistants.recording import journal, selections, sessions, storage
 from assistants.recording.records import CallRecord, Origin, RunRecord
 from assistants.selection import query
+from core.background import BatchWriter
+from core.database import in_thread
 
 _store = in_thread(storage.write)
 LONGEST_BODY = 64 * 1024

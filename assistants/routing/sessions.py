@@ -2,10 +2,9 @@
 
 import logging
 
-from apikeys.database import in_thread
-from apikeys.feed import FeedCache
 from assistants.models import Conversation
-from connector.database_errors import DATABASE_ERRORS
+from core.database import DATABASE_ERRORS, in_thread
+from core.feed import FeedCache
 
 log = logging.getLogger(__name__)
 

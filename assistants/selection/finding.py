@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from assistants.catalogue import AssistantEntry, FunctionEntry
-from connector.database_errors import DATABASE_ERRORS
+from core.database import DATABASE_ERRORS
 from tools.search import Found, Scope, search
 
 log = logging.getLogger(__name__)

@@ -5,10 +5,9 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from apikeys import feed
-from apikeys.database import in_thread
 from assistants.models import Assistant
-from connector.database_errors import DATABASE_ERRORS
+from core import feed
+from core.database import DATABASE_ERRORS, in_thread
 from tools.search.embedder import EmbedderFailed, active
 
 log = logging.getLogger(__name__)

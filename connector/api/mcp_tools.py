@@ -13,7 +13,6 @@ from rest_framework import viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apikeys.api.viewsets import found
 from connector import calls, status, trials
 from connector.api.errors import Failed
 from connector.api.serializers import (
@@ -25,6 +24,7 @@ from connector.api.serializers import (
 )
 from connector.errors import CallFailed
 from connector.models import Instance
+from core.api.viewsets import found
 from tools.api.serializers import MCPToolSerializer
 from tools.launch import launch_spec
 from tools.models import MCPTool, ToolFunction

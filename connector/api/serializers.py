@@ -4,8 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apikeys.api.serializers import StrictSerializer
 from connector.states import Phase
+from core.api.serializers import StrictSerializer
 from tools.api.serializers import MCPToolSerializer, ServerErrorSerializer
 
 

@@ -10,8 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apikeys.api.viewsets import found
 from connector import history
+from core.api.viewsets import found
 from tools.api.serializers import ServerErrorSerializer
 from tools.models import MCPTool, Status
 

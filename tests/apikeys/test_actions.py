@@ -2,9 +2,9 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from apikeys import actions, keys
-from apikeys.audit import Actor
-from apikeys.errors import Conflict
 from apikeys.models import ApiKey
+from core.actor import Actor
+from core.errors import Conflict
 
 BY = Actor.system("tests")
 pytestmark = pytest.mark.django_db

@@ -7,8 +7,8 @@ import pytest
 from django.test import Client
 
 from apikeys import actions
-from apikeys.audit import Actor
 from apikeys.models import ApiKey, AuditEntry
+from core.actor import Actor
 
 BY = Actor.system("tests")
 KEYS, AUDIT = "/admin/apikeys/apikey/", "/admin/apikeys/auditentry/"

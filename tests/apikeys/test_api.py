@@ -6,8 +6,8 @@ import pytest
 from rest_framework.test import APIClient
 
 from apikeys import actions
-from apikeys.audit import Actor
 from apikeys.models import ApiKey, AuditEntry
+from core.actor import Actor
 
 BY = Actor.system("tests")
 URL = "/api/v1/api-keys"

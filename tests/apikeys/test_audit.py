@@ -8,8 +8,8 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from apikeys import actions
-from apikeys.audit import Actor
 from apikeys.models import AuditEntry
+from core.actor import Actor
 
 URL = "/api/v1/audit"
 CAROL = Actor("staff", "Carol", 7, request_id="req_1", address="192.0.2.1")

@@ -5,11 +5,12 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.utils import timezone
 
-from apikeys import actions, feed, keys
-from apikeys.audit import Actor
+from apikeys import actions, keys
 from apikeys.authentication import authenticate
 from apikeys.errors import InvalidApiKey
 from apikeys.models import ApiKey
+from core import feed
+from core.actor import Actor
 
 BY = Actor.system("tests")
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -11,12 +11,13 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection
 
-from apikeys import actions, authentication, database, feed, limits
-from apikeys.audit import Actor
+from apikeys import actions, authentication, limits
 from apikeys.errors import LimitReached
 from apikeys.limits import budget
 from apikeys.models import ApiKey, TokenUsage
 from apikeys.principal import Principal
+from core import database, feed
+from core.actor import Actor
 from tests.apikeys.limiting import ROOT, program
 
 BY = Actor.system("tests")
@@ -114,7 +115,7 @@ async def test_the_number_is_kept_between_requests(living: None, monkeypatch: py
     principal = await key(tokens_per_month=10)
     assert await is_admitted(principal)
     monkeypatch.setattr(budget._spent, "_load", lambda api_key_id: pytest.fail("asked the database"))
-    monkeypatch.setattr("apikeys.feed._live", True)
+    monkeypatch.setattr("core.feed._live", True)
     assert await is_admitted(principal)
 
 

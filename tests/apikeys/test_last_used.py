@@ -9,10 +9,10 @@ from rest_framework.test import APIClient
 
 from apikeys import actions, keys, last_used, limits
 from apikeys.actions import IssuedKey
-from apikeys.audit import Actor
 from apikeys.authentication import authenticate
 from apikeys.errors import InvalidApiKey
 from apikeys.models import ApiKey, AuditEntry
+from core.actor import Actor
 
 BY = Actor.system("tests")
 pytestmark = pytest.mark.django_db(transaction=True)

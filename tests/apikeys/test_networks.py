@@ -4,9 +4,9 @@ from django.core.exceptions import ValidationError
 from rest_framework.test import APIClient
 
 from apikeys import actions, networks
-from apikeys.audit import Actor
 from apikeys.authentication import authenticate
 from apikeys.errors import NetworkNotAllowed
+from core.actor import Actor
 
 BY = Actor.system("tests")
 OFFICE = ["10.0.0.0/8", "2001:db8::/32"]

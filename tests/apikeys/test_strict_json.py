@@ -3,8 +3,8 @@ import time
 import orjson
 import pytest
 
-from apikeys import strict_json
-from apikeys.errors import InvalidRequest
+from core import strict_json
+from core.errors import InvalidRequest
 
 
 def refused(data: bytes) -> InvalidRequest:

@@ -7,11 +7,11 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 
 from apikeys import actions as key_actions
-from apikeys.audit import Actor
-from apikeys.errors import Conflict
 from apikeys.models import AuditEntry
 from assistants import actions
 from assistants.models import Assistant, Provider
+from core.actor import Actor
+from core.errors import Conflict
 from tools import actions as tool_actions
 
 pytestmark = pytest.mark.django_db

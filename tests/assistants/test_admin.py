@@ -6,9 +6,9 @@ from django.test import Client
 from django.utils import timezone
 
 from apikeys import actions as key_actions
-from apikeys.audit import Actor
 from assistants import actions
 from assistants.models import Assistant, AssistantTool, Provider, Run
+from core.actor import Actor
 from tools import actions as tool_actions
 
 pytestmark = pytest.mark.django_db

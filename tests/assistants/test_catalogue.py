@@ -7,13 +7,13 @@ from asgiref.sync import sync_to_async
 from django.conf import LazySettings
 
 from apikeys import actions as key_actions
-from apikeys import feed
-from apikeys.audit import Actor
 from apikeys.authentication import Principal, authenticate
 from assistants import actions, catalogue
 from assistants.catalogue import Endpoint
 from assistants.errors import ModelNotFound
 from assistants.models import Assistant, AssistantTool
+from core import feed
+from core.actor import Actor
 from tools import actions as tool_actions
 from tools import catalogue as tool_catalogue
 from tools.models import MCPTool, ToolFunction

@@ -4,9 +4,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from apikeys import actions, keys
-from apikeys.audit import Actor
 from apikeys.models import ApiKey
 from assistants import actions as assistant_actions
+from core.actor import Actor
 
 pytestmark = pytest.mark.django_db
 BY = Actor.system("tests")

@@ -13,9 +13,9 @@ from django.db import connection
 from rest_framework.test import APIClient
 
 from apikeys import actions as key_actions
-from apikeys.database import alone
 from assistants import enrichment
 from assistants.tasks import enrich_tools
+from core.database import alone
 from tests.assistants.routing.conftest import BY, register
 from tests.llm import ScriptedLLM
 from tools import actions as tool_actions

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 
-from apikeys.audit import Actor
 from assistants import actions, learning
 from assistants.catalogue import AssistantEntry, Endpoint
 from assistants.models import Assistant
+from core.actor import Actor
 from tests.assistants.agent.conftest import entry
 from tools import actions as tool_actions
 from tools import catalogue

@@ -14,7 +14,6 @@ from django.utils import timezone
 from apikeys import actions as key_actions
 from apikeys import limits
 from apikeys.actions import IssuedKey
-from apikeys.audit import Actor
 from apikeys.authentication import Principal, authenticate
 from apikeys.models import TokenUsage
 from assistants import actions, recording
@@ -26,6 +25,7 @@ from assistants.recording import Origin, recorded, trace
 from assistants.recording.records import RunRecord
 from assistants.recording.storage import write
 from config.celery import app
+from core.actor import Actor
 from tests.assistants.agent.conftest import Assistant, agent, assistant
 
 __all__ = ["agent", "assistant"]

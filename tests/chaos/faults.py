@@ -9,7 +9,7 @@ from contextlib import suppress
 from django.db import Error
 from redis import Redis
 
-from apikeys.audit import Actor
+from core.actor import Actor
 from tests.chaos.sampler import Seen, parent
 from tests.chaos.scene import BY, Scene
 from tests.chaos.victims import Victim

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from apikeys import feed
 from connector import calls
 from connector.errors import CallFailed
+from core import feed
 
 TIMEOUT_S = 5.0
 PAUSE_S = 0.25

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import connection
 
-from apikeys.audit import Actor
+from core.actor import Actor
 from tests.chaos.prober import Prober
 from tests.chaos.sampler import Sampler, Seen
 from tests.chaos.victims import Victim

@@ -10,12 +10,12 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import connections
 
-from apikeys import feed
-from apikeys.audit import Actor
 from connector import calls
 from connector.models import Instance
 from connector.supervisor import Supervisor
 from connector.timings import Timings
+from core import feed
+from core.actor import Actor
 from tests.connector.processes import ROOT, Broker, CeleryWorkers, OwnerProcess, of_ours
 from tests.connector.remote import RemoteServer
 from tools import actions

@@ -4,7 +4,7 @@ import json
 
 import httpx
 
-from apikeys.audit import Actor
+from core.actor import Actor
 from tests.stack import Stack, wait_for
 from tools import actions
 from tools.models import ToolFunction

@@ -4,7 +4,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from apikeys import actions
-from apikeys.audit import Actor
+from core.actor import Actor
 
 BY = Actor.system("tests")
 

@@ -4,7 +4,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import connection
 
-from apikeys.audit import Actor
+from core.actor import Actor
 from tools import actions
 from tools.models import MCPTool
 from tools.signals import intent_changed

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from apikeys.audit import Actor
 from apikeys.models import ApiKey
+from core.actor import Actor
 from tools import actions
 from tools.models import MCPTool
 

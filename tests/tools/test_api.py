@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from apikeys.audit import Actor
 from apikeys.models import AuditEntry
 from assistants import actions as assistant_actions
 from assistants.models import Assistant
+from core.actor import Actor
 from tests.tools.conftest import fields_of
 from tools import actions
 from tools.models import MCPTool

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from apikeys.audit import Actor
 from apikeys.models import AuditEntry
+from core.actor import Actor
 from tests.tools.conftest import fields_of
 from tools import actions, catalogue
 from tools.models import MCPTool, ToolFunction

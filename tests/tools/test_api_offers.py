@@ -3,7 +3,7 @@
 import pytest
 from rest_framework.test import APIClient
 
-from apikeys.audit import Actor
+from core.actor import Actor
 from tools import actions, offers
 from tools.models import MCPTool, Offer
 

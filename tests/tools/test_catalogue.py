@@ -2,7 +2,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from apikeys.audit import Actor
+from core.actor import Actor
 from tools import actions, catalogue
 from tools.models import Approval, MCPTool, ToolFunction
 

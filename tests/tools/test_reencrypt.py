@@ -9,9 +9,9 @@ from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from apikeys.audit import Actor
 from assistants import actions as assistant_actions
 from assistants.models import Provider
+from core.actor import Actor
 from tools import actions, encryption
 from tools.encryption import UndecryptableSecret
 from tools.models import MCPTool

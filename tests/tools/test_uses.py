@@ -2,7 +2,7 @@
 
 import pytest
 
-from apikeys.audit import Actor
+from core.actor import Actor
 from tools import actions, catalogue, uses
 from tools.models import FunctionUse, MCPTool, ToolFunction
 

@@ -6,7 +6,7 @@ from django.db import models
 from django.shortcuts import get_object_or_404
 from rest_framework.exceptions import MethodNotAllowed
 
-from apikeys.api.viewsets import ManagementViewSet, found
+from core.api.viewsets import ManagementViewSet, found
 from tools import functions
 from tools.api.serializers import FunctionSerializer
 from tools.models import MCPTool, ToolFunction

@@ -5,7 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apikeys.api.serializers import NullFreeCharField, StrictSerializer
+from core.api.serializers import NullFreeCharField, StrictSerializer
 from tools.importing import Entry
 from tools.validation import LONGEST_TEXT
 

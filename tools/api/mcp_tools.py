@@ -11,7 +11,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apikeys.api.viewsets import ManagementViewSet
+from core.api.viewsets import ManagementViewSet
 from tools import actions, importing
 from tools.api.imports import ExportSerializer, ImportedSerializer, ImportSerializer
 from tools.api.serializers import MCPToolSerializer

@@ -5,7 +5,7 @@ from typing import Any
 from django.db import models
 from rest_framework import mixins, serializers, viewsets
 
-from apikeys.api.viewsets import found
+from core.api.viewsets import found
 from tools.models import MCPTool, Offer
 
 

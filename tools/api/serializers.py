@@ -5,7 +5,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from rest_framework import serializers
 
-from apikeys.api.serializers import NullFreeCharField, StrictSerializer
+from core.api.serializers import NullFreeCharField, StrictSerializer
 from tools.models import Approval, ConnectionType, MCPTool, Status
 from tools.validation import LONGEST_TEXT, LONGEST_URL
 

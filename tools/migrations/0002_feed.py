@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from apikeys.feed import notify_on_change
+from core.feed import notify_on_change
 
 SERVER_COLUMNS = [
     "name", "slug", "is_enabled", "replicas", "generation", "restart_requested_at", "deleted_at", "approval",

@@ -1,7 +1,7 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-from apikeys.feed import notify_on_change
+from core.feed import notify_on_change
 
 
 class Migration(migrations.Migration):

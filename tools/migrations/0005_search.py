@@ -2,7 +2,7 @@ import django.db.models.deletion
 from django.db import migrations, models
 from pgvector.django import VectorField
 
-from apikeys.feed import notify_on_change
+from core.feed import notify_on_change
 
 FUNCTION_COLUMNS = [
     "server_id", "name", "public_name", "title", "description", "input_schema", "output_schema", "annotations",

@@ -12,7 +12,7 @@ from functools import partial
 
 from django.db.models import QuerySet
 
-from apikeys.database import alone
+from core.database import alone
 from tools.models import EmbedderFailure, MCPTool, ToolFunction
 from tools.search import embedder, vectors, words
 from tools.search.documents import document, server_text

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from apikeys.database import in_thread
+from core.database import in_thread
 from tools.models import ToolFunction
 from tools.search import embedder, fusion, queries, statement
 from tools.search.embedder import EmbedderFailed

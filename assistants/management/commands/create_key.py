@@ -5,9 +5,9 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from apikeys import actions
-from apikeys.audit import Actor
-from apikeys.errors import Conflict
 from assistants.models import Assistant
+from core.actor import Actor
+from core.errors import Conflict
 
 
 class Command(BaseCommand):

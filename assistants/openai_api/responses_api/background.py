@@ -10,7 +10,7 @@ from assistants.openai_api.render import HEARTBEAT
 from assistants.openai_api.responses_api import journal, storage
 from assistants.openai_api.responses_api.preparing import Work
 from assistants.openai_api.responses_api.stream import frames
-from connector import broker
+from core import broker
 
 log = logging.getLogger(__name__)
 

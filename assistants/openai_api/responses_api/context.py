@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apikeys.authentication import Principal
-from apikeys.errors import InvalidRequest
 from assistants.openai_api.responses_api import ids, storage, transcript
 from assistants.openai_api.responses_api.transcript import Items
 from assistants.openai_api.responses_api.wire import ResponseRequest
+from core.errors import InvalidRequest
 
 
 async def gathered(

@@ -10,8 +10,8 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
-from apikeys.database import in_thread
 from assistants.models import ResponseEvents, StoredResponse
+from core.database import in_thread
 
 LEASE_S = 10.0
 _RETRY_S = 1.0

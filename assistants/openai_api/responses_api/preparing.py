@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from apikeys.authentication import Principal
-from apikeys.errors import InvalidRequest
 from assistants import images, routing
 from assistants.agent import RunRequest
 from assistants.catalogue import AssistantEntry
@@ -21,6 +20,7 @@ from assistants.openai_api.responses_api.transcript import Items
 from assistants.openai_api.responses_api.wire import FunctionChoice, ResponseRequest, ServerToolChoice
 from assistants.openai_api.wire import MOST_TOOLS
 from assistants.recording import Origin, recorded
+from core.errors import InvalidRequest
 
 
 @dataclass(frozen=True, slots=True)

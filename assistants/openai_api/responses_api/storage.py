@@ -12,10 +12,10 @@ from django.db import connection
 from django.db.models.functions import Length
 from django.utils import timezone
 
-from apikeys.database import in_thread
-from apikeys.errors import InvalidRequest
 from assistants.models import StoredResponse
 from assistants.openai_api.responses_api.transcript import Items
+from core.database import in_thread
+from core.errors import InvalidRequest
 
 log = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from apikeys.errors import InvalidRequest
 from assistants.openai_api.history import MOST_MESSAGES
 from assistants.openai_api.responses_api.ids import Ids
+from core.errors import InvalidRequest
 
 Items = Sequence[Mapping[str, Any]]
 PublicName = Callable[[str, str], str]

@@ -8,7 +8,6 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from rest_framework.exceptions import APIException
 
-from apikeys.errors import InvalidRequest
 from assistants.events import Event
 from assistants.models import StoredResponse
 from assistants.openai_api import body, errors
@@ -20,6 +19,7 @@ from assistants.openai_api.responses_api.preparing import Work, prepare
 from assistants.openai_api.responses_api.stream import stream
 from assistants.openai_api.session import session_id
 from assistants.openai_api.viewset import OpenAIViewSet
+from core.errors import InvalidRequest
 
 Run = AsyncGenerator[Event, None]
 

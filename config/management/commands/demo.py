@@ -11,10 +11,10 @@ from django.db import transaction
 import apikeys.actions
 import assistants.actions
 import tools.actions
-from apikeys.audit import Actor
 from apikeys.models import ApiKey
 from assistants.models import Assistant
 from config.runner import env_file
+from core.actor import Actor
 from tools.models import ConnectionType, MCPTool
 
 EVERYTHING = "@modelcontextprotocol/server-everything@2026.8.31"

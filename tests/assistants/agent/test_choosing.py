@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 
-from apikeys import feed
 from assistants.events import ToolFinished, ToolsChosen, ToolStarted
 from connector import calls
+from core import feed
 from tests.assistants.agent.conftest import Assistant, client_tool, text, tool_messages
 from tests.assistants.agent.test_tools import Helper, call, servers, supervise
 from tests.assistants.selection.conftest import ScriptedSearch, found

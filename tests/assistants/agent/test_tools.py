@@ -10,7 +10,6 @@ import pytest
 from django.conf import LazySettings
 
 from apikeys import actions as key_actions
-from apikeys import feed
 from apikeys.authentication import Principal, authenticate
 from assistants import actions, catalogue
 from assistants.actions import ToolUse
@@ -26,6 +25,7 @@ from assistants.events import (
     Usage,
 )
 from connector import calls
+from core import feed
 from tests.assistants.agent.conftest import Assistant, client_tool, text, tool_messages
 from tests.connector.conftest import BY, Servers, orm, servers, supervise
 from tools import actions as server_actions

@@ -5,7 +5,7 @@ from rest_framework.test import APIClient
 
 from apikeys import actions as key_actions
 from apikeys.actions import IssuedKey
-from apikeys.audit import Actor
+from core.actor import Actor
 from tools import actions as tool_actions
 from tools import catalogue as tool_catalogue
 from tools.models import MCPTool

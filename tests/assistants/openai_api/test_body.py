@@ -1,8 +1,8 @@
 import pytest
 from django.test import AsyncRequestFactory, override_settings
 
-from apikeys.errors import InvalidRequest
 from assistants.openai_api import body
+from core.errors import InvalidRequest
 
 
 def posted(data: bytes = b"{}", **extra: str) -> dict[str, object]:

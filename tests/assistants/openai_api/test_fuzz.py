@@ -5,9 +5,9 @@ from typing import Any
 
 import orjson
 
-from apikeys import strict_json
 from assistants.openai_api import history, wire
 from assistants.openai_api.errors import InvalidRequest
+from core import strict_json
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 REQUEST = {

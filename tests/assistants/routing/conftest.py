@@ -5,12 +5,12 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from apikeys import actions as key_actions
-from apikeys import feed
-from apikeys.audit import Actor
 from apikeys.authentication import Principal, authenticate
 from assistants import actions
 from assistants.models import Assistant
 from assistants.routing import index
+from core import feed
+from core.actor import Actor
 from tools import actions as tool_actions
 from tools import catalogue
 from tools.models import MCPTool

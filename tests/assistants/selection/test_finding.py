@@ -9,13 +9,13 @@ from django.conf import LazySettings
 from django.db import connection
 
 from apikeys import actions as key_actions
-from apikeys import feed
-from apikeys.audit import Actor
 from apikeys.authentication import authenticate
 from assistants import actions, catalogue
 from assistants.actions import ToolUse
 from assistants.catalogue import AssistantEntry
 from assistants.selection.finding import Finder, Finding
+from core import feed
+from core.actor import Actor
 from tests.connector.conftest import orm
 from tests.stack import reconnect
 from tests.tools.search.embedding_service import EmbeddingService, Reply, serving

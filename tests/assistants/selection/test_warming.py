@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import pytest
 from django.conf import LazySettings
 
-from apikeys import feed
-from apikeys.audit import Actor
 from assistants import actions
 from assistants.models import Assistant
 from assistants.selection import warming
+from core import feed
+from core.actor import Actor
 from tests.connector.conftest import orm, wait_for
 from tests.tools.search.embedding_service import EmbeddingService, Reply, serving
 

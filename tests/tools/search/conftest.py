@@ -7,7 +7,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from pytest_django.fixtures import Settings
 
-from apikeys.audit import Actor
+from core.actor import Actor
 from tests.tools.search.embedding_service import EmbeddingService, Reply, serving, vectors
 from tools import actions, catalogue
 from tools.models import MCPTool, ToolFunction

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from apikeys import feed
+from core import feed
 from tests.tools.search.conftest import (
     BY,
     asked,

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from apikeys.errors import InvalidRequest
+from core.errors import InvalidRequest
 
 _JSON_TYPE = re.compile(r"\s*application/json\s*(;\s*charset\s*=\s*\"?utf-?8\"?\s*)?;?\s*", re.IGNORECASE)
 _DEEPEST = 64

@@ -4,8 +4,8 @@ from typing import IO, Any
 from rest_framework.exceptions import ValidationError
 from rest_framework.parsers import BaseParser
 
-from apikeys import strict_json
-from apikeys.errors import InvalidRequest
+from core import strict_json
+from core.errors import InvalidRequest
 
 
 class StrictJSONParser(BaseParser):

@@ -7,12 +7,23 @@ from functools import wraps
 from hashlib import sha256
 from typing import Any, ParamSpec, TypeVar
 
+import django.db
 import psycopg
 from asgiref.sync import sync_to_async
 from django.db import connection, connections
 
 CONNECT_TIMEOUT_S = 3
 STATEMENT_TIMEOUT_S = 3
+
+DATABASE_ERRORS: tuple[type[Exception], ...] = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    django.db.OperationalError,
+    django.db.InterfaceError,
+    OSError,
+    TimeoutError,
+)
+"""What a database that is away raises: through psycopg, through the ORM, or from the network."""
 
 P = ParamSpec("P")
 T = TypeVar("T")

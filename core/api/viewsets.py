@@ -11,8 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from apikeys.api.pagination import HeaderPagination
-from apikeys.audit import Actor
+from core.actor import Actor
+from core.api.pagination import HeaderPagination
 
 
 class PreconditionFailed(APIException):

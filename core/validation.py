@@ -1,9 +1,18 @@
+from typing import Any
+
 from django.core.exceptions import ValidationError
+from django.core.validators import ProhibitNullCharactersValidator
 from django.db import models
 
-from apikeys.errors import Conflict
+from core.errors import Conflict
 
 TAKEN = {"taken", "unique"}
+no_nul = ProhibitNullCharactersValidator()
+"""PostgreSQL keeps no NUL in a text: refuse it with a message rather than fail on it."""
+name_taken: dict[str, Any] = {
+    "violation_error_code": "taken",
+    "violation_error_message": "The name is taken: names differ by more than their case.",
+}
 
 
 def clean(row: models.Model) -> None:

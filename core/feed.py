@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 import psycopg
 
-from apikeys.database import connect, notifications
+from core.database import connect, notifications
 
 log = logging.getLogger(__name__)
 
