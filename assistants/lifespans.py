@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from apikeys import limits
 from assistants import agent, attempts, recording, running
 from assistants.selection import warming
-from connector import calls
+from connector.client import calls
 from core import feed
 from tools.search import embedder
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from bench.figures import Figure
 from bench.scene import calling, start_servers, start_worker
-from connector import calls
+from connector.client import calls
 from tests.chaos.world import World
 
 SIZE, ROUNDS = 10_000_000, 9

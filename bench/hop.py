@@ -10,7 +10,7 @@ from mcp.client.stdio import stdio_client
 
 from bench.figures import Figure
 from bench.scene import calling, start_servers, start_worker
-from connector import calls
+from connector.client import calls
 from tests.chaos.scene import FAKE
 from tests.chaos.world import World
 

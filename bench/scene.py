@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any, TypeVar
 
-from connector import calls, routes
+from connector.client import calls, routes
 from connector.errors import CallFailed
 from connector.models import Instance, Worker
 from core import feed

@@ -30,4 +30,4 @@ app.autodiscover_tasks()
 @celeryd_init.connect
 def give_the_worker_its_supervisor(**_: Any) -> None:
     # By name: it holds models, which can be imported only now that Celery has set Django up.
-    import_string("connector.bootstep.install")(app)
+    import_string("connector.supervisor.bootstep.install")(app)

@@ -15,7 +15,7 @@ from psycopg import OperationalError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from connector.health import workers_alive
+from connector.status.workers import workers_alive
 from core import database
 
 log = logging.getLogger(__name__)

@@ -6,6 +6,6 @@ class ConnectorConfig(AppConfig):
     verbose_name = "Connector"
 
     def ready(self) -> None:
-        from connector import receivers
+        from connector import signals
 
-        receivers.connect()
+        signals.connect()

@@ -2,7 +2,9 @@
 
 from celery import shared_task
 
-from connector import bootstep, history, status
+from connector.status import actions as status
+from connector.status import history
+from connector.supervisor import bootstep
 from core.actor import Actor
 from tools import actions
 from tools.models import MCPTool

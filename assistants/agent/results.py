@@ -10,7 +10,7 @@ from django.conf import settings
 from strands.types.media import ImageFormat
 from strands.types.tools import ToolResult, ToolResultContent
 
-from connector.results import CallResult
+from connector.wire.results import CallResult
 
 _IMAGE_FORMATS: dict[str, ImageFormat] = {
     "image/png": "png",

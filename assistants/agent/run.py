@@ -39,7 +39,7 @@ from assistants.events import (
 from assistants.running import Ending
 from assistants.selection import past, query
 from assistants.selection.situation import Situation
-from connector import routes
+from connector.client import routes
 
 
 @dataclass(frozen=True, slots=True)

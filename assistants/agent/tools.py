@@ -14,7 +14,7 @@ from strands.types.tools import AgentTool, ToolResult, ToolSpec, ToolUse
 from assistants.agent import results
 from assistants.catalogue import AssistantEntry, FunctionEntry
 from assistants.events import ToolFinished, ToolStarted
-from connector import calls
+from connector.client import calls
 from connector.errors import CallFailed
 
 log = logging.getLogger(__name__)

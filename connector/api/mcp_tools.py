@@ -13,7 +13,6 @@ from rest_framework import viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from connector import calls, status, trials
 from connector.api.errors import Failed
 from connector.api.serializers import (
     CallResultSerializer,
@@ -22,8 +21,10 @@ from connector.api.serializers import (
     InstanceSerializer,
     TrialSerializer,
 )
+from connector.client import calls, trials
 from connector.errors import CallFailed
 from connector.models import Instance
+from connector.status import actions
 from core.api.viewsets import found
 from tools.api.serializers import MCPToolSerializer
 from tools.launch import launch_spec
@@ -46,7 +47,7 @@ class RuntimeViewSet(viewsets.GenericViewSet[MCPTool]):
     def refresh(self, request: Request, pk: str) -> Response:
         """List the functions of a running server anew, and check its health."""
         server = self.get_object()
-        status.ask_for_check(server.pk)
+        actions.ask_for_check(server.pk)
         return Response(MCPToolSerializer(server).data, status=202)
 
     @extend_schema(responses=InstanceSerializer(many=True))

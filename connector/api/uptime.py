@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from connector import history
+from connector.status import history
 from core.api.viewsets import found
 from tools.api.serializers import ServerErrorSerializer
 from tools.models import MCPTool, Status

@@ -26,12 +26,12 @@ from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import TypeAdapter, ValidationError
 
 from connector.errors import CallFailed, ProtocolMismatch
-from connector.results import CallResult, Progress, PromptResult
+from connector.events import Event
 from connector.session import listing, outcomes
 from connector.session.dispatcher import TolerantDispatcher
 from connector.session.listing import PAGE_LIMIT, TOOL_LIMIT, Listing, Offers
 from connector.session.transports import Streams
-from connector.waiting import Event
+from connector.wire.results import CallResult, Progress, PromptResult
 
 CLIENT = Implementation(name="mcp-connector", version="1")
 LISTEN_AGAIN_S = 2.0

@@ -7,9 +7,9 @@ from mcp.shared.dispatcher import CallOptions, OnRequest
 from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp.shared.transport_context import TransportContext
 
+from connector.events import Event
 from connector.session.definitions import OFFERS, sift, sift_offers
 from connector.session.requests import Refusals
-from connector.waiting import Event
 
 
 class TolerantDispatcher(JSONRPCDispatcher[TransportContext]):

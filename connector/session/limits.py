@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import httpx2
 import orjson
 
-from connector.lines import LineSplitter, Oversized
+from connector.wire.lines import LineSplitter, Oversized
 
 OUTPUT_TOO_LARGE = -31999  # ours: outside the ranges of JSON-RPC and of the SDK
 TOO_LARGE_TEXT = "The answer is over the limit"

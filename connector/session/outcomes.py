@@ -6,8 +6,8 @@ from mcp import MCPError
 from mcp.types import CONNECTION_CLOSED, INVALID_PARAMS, METHOD_NOT_FOUND, PARSE_ERROR
 
 from connector.errors import CallFailed, SessionExpired, SessionLost
-from connector.results import CallResult, PromptResult
 from connector.session.limits import OUTPUT_TOO_LARGE, TOO_LARGE_TEXT
+from connector.wire.results import CallResult, PromptResult
 
 RESOURCE_NOT_FOUND = -32002
 _SESSION_GONE = "Session terminated"  # how the SDK words HTTP 404 on a session

@@ -16,12 +16,12 @@ from mcp.shared.message import SessionMessage
 from mcp.types import ErrorData, JSONRPCError, jsonrpc_message_adapter
 from pydantic import ValidationError
 
-from connector.lines import Oversized
-from connector.noise import Noise
+from connector.process.stdio import ServerStuck, StdioProcess
+from connector.process.stray_output import Noise
 from connector.session.authorization import Authorization
 from connector.session.guarded import GuardedTransport
 from connector.session.limits import OUTPUT_TOO_LARGE, TOO_LARGE_TEXT, CappedTransport
-from connector.stdio import ServerStuck, StdioProcess
+from connector.wire.lines import Oversized
 
 log = logging.getLogger(__name__)
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
-from connector import delivery
-from connector.delivery import Order
+from connector.client import transport
+from connector.client.routes import Route
+from connector.client.transport import Order
 from connector.errors import CallFailed
 from connector.models import Instance, Worker
-from connector.routes import Route
 from tests.chaos.network import Forwarder, Host, address_of, hosts
 from tests.chaos.prober import Prober
 from tests.chaos.sampler import Sampler
@@ -117,9 +117,9 @@ def _answer_of(route: Route) -> str:
         order = Order(
             route.server_id, "/call", {"function": "pid", "arguments": {}, "progress": False}, "pid", until
         )
-        async with delivery.lifespan():
+        async with transport.lifespan():
             try:
-                await delivery._ask(route, order)
+                await transport._ask(route, order)
             except CallFailed as failure:
                 return f"{failure.code}" if "reached" not in failure.message else failure.message
         return ""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from connector import calls
+from connector.client import calls
 from connector.errors import CallFailed
 from core import feed
 

@@ -10,9 +10,9 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import connections
 
-from connector import calls
+from connector.client import calls
 from connector.models import Instance
-from connector.supervisor import Supervisor
+from connector.supervisor.supervisor import Supervisor
 from connector.timings import Timings
 from core import feed
 from core.actor import Actor

@@ -4,7 +4,8 @@ from typing import Any
 
 import aiohttp
 
-from connector import grants, logins
+from connector import grants
+from connector.client import logins
 from connector.models import Instance, OAuthGrant
 from connector.states import Phase
 from tests.connector.conftest import BY, orm, wait_for

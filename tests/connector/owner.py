@@ -8,7 +8,7 @@ import django
 
 django.setup()
 
-from connector.supervisor import Supervisor  # noqa: E402
+from connector.supervisor.supervisor import Supervisor  # noqa: E402
 from tests.connector.conftest import FAST  # noqa: E402
 
 if __name__ == "__main__":

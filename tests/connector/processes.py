@@ -15,7 +15,7 @@ from django.db import connection, connections
 
 from config.runner import redis
 from config.runner.processes import Running
-from connector import sweep
+from connector.process import orphans
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NODE = "mcp@faults"
@@ -28,8 +28,8 @@ OURS = {os.getpid()}
 """Process ids of owners that belong to this run: others may run on the machine."""
 
 
-def of_ours() -> list[sweep.Marked]:
-    return [process for process in sweep.marked() if int(process.owner.partition("-")[0]) in OURS]
+def of_ours() -> list[orphans.Marked]:
+    return [process for process in orphans.marked() if int(process.owner.partition("-")[0]) in OURS]
 
 
 def environment() -> dict[str, str]:

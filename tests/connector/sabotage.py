@@ -6,7 +6,7 @@ from typing import Any
 
 from celery import shared_task
 
-from connector import bootstep
+from connector.supervisor import bootstep
 
 
 def _supervisor() -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from connector.sweep import marked
+from connector.process.orphans import marked
 from tests.connector.test_transports import Remote
 from tests.stack import SERVERS, Stack, wait_for
 from tools.models import MCPTool, Status

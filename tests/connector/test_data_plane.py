@@ -9,9 +9,9 @@ import aiohttp
 import pytest
 from django.db import OperationalError
 
-from connector import delivery, routes
-from connector.credential import TOKEN_HEADER, data_plane_token
+from connector.client import routes, transport
 from connector.errors import CallFailed
+from connector.wire.token import TOKEN_HEADER, data_plane_token
 
 CALL = {"slot": 0, "fence": 1, "function": "echo", "arguments": {}, "timeout_s": 1, "progress": False}
 
@@ -54,7 +54,7 @@ async def test_another_machine_calls_over_tcp(
 ) -> None:
     supervise(bind="127.0.0.1:0")
     server = await servers.running()
-    monkeypatch.setattr(delivery, "host_id", lambda: "another machine")
+    monkeypatch.setattr(transport, "host_id", lambda: "another machine")
     assert (await caller(server, "echo")).content[0]["text"] == "{}"
 
 
@@ -63,7 +63,7 @@ async def test_another_machine_cannot_call_a_worker_without_an_address(
 ) -> None:
     supervise()
     server = await servers.running()
-    monkeypatch.setattr(delivery, "host_id", lambda: "another machine")
+    monkeypatch.setattr(transport, "host_id", lambda: "another machine")
     with pytest.raises(CallFailed) as failed:
         await caller(server, "echo")
     assert failed.value.code == "server_unavailable"

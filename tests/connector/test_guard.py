@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from connector import guard, process_tree, sweep
 from connector.host import clock, start_time
+from connector.process import orphans, shim
+from connector.process import tree as process_tree
 
-MARK = f"{sweep.new_owner()}/1.0"  # of an owner that lives: others on this machine sweep too
+MARK = f"{orphans.new_owner()}/1.0"  # of an owner that lives: others on this machine sweep too
 UNCONFINED = "0:0:0:"
 TREE = """
 import signal, subprocess, sys, time
@@ -33,7 +34,7 @@ class Guarded:
         self._said = self.control.makefile()
         arguments = [str(theirs.fileno()), str(os.getpid()), "30", MARK, confinement, *command]
         self.process = subprocess.Popen(
-            [sys.executable, "-I", "-S", guard.__file__, *arguments],
+            [sys.executable, "-I", "-S", shim.__file__, *arguments],
             pass_fds=[theirs.fileno()],
             stdout=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
@@ -53,7 +54,7 @@ class Guarded:
         self.control.send(f"{until} {watched_until}\n".encode())
 
     def wake(self) -> None:
-        self.process.send_signal(guard.HEAR)
+        self.process.send_signal(shim.HEAR)
 
     def let_go(self) -> None:
         self._said.close()

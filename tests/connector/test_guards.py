@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from connector import status
 from connector.session.guarded import GuardedTransport
+from connector.status import actions as status
 from tests.connector.conftest import BY, FAST, SERVERS, orm, wait_for
 from tests.tools.test_outbound import DISGUISED, Inside, Resolver
 from tools import actions

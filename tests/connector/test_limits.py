@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from connector.errors import CallFailed
-from connector.exits import Ending, ExitClass, classify
+from connector.lifecycle.failures import Ending, ExitClass, classify
 from tests.connector.conftest import SERVERS, of_ours, wait_for
 from tools.models import MCPTool, Status
 

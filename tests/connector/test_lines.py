@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from connector.lines import LineSplitter, Oversized
+from connector.wire.lines import LineSplitter, Oversized
 
 
 def split(data: bytes, *, limit: int = 100, at: int = 7) -> list[bytes | Oversized]:

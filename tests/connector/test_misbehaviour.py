@@ -146,7 +146,7 @@ async def test_sixteen_megabytes_pass_in_a_moment(servers: Any, supervise: Any, 
 async def test_a_server_that_stops_reading_is_restarted_and_its_calls_fail(
     servers: Any, supervise: Any, caller: Any, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("connector.stdio.WRITE_DEADLINE_S", 0.3)
+    monkeypatch.setattr("connector.process.stdio.WRITE_DEADLINE_S", 0.3)
     supervise(timings=replace(FAST, health=60))
     server = await servers.running()
     pid = (await servers.instance(server)).pid
@@ -279,7 +279,7 @@ async def test_a_server_that_stops_answering_is_restarted(servers: Any, supervis
 async def test_more_calls_than_may_wait_are_refused(
     servers: Any, supervise: Any, caller: Any, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("connector.gate.CALLS_WAITING", 0)
+    monkeypatch.setattr("connector.lifecycle.call_limiter.CALLS_WAITING", 0)
     supervise()
     server = await servers.running()
     running = [asyncio.create_task(caller(server, "sleep", s=0.5)) for _ in range(32)]

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from connector import grants, logins
-from connector.logins import LoginFailed
+from connector import grants
+from connector.client import logins
+from connector.client.logins import LoginFailed
 from connector.models import OAuthGrant
 from tests.connector.conftest import BY, orm
 from tests.connector.oauth import (

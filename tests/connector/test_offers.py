@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from connector import calls
+from connector.client import calls
 from connector.errors import CallFailed
 from tests.connector.conftest import SERVERS, orm, wait_for
 from tools import actions

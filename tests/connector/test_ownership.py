@@ -10,10 +10,12 @@ import psutil
 import pytest
 from django.utils import timezone
 
-from connector import leases, routes, sweep
+from connector.client import routes
 from connector.errors import CallFailed
 from connector.host import start_time
+from connector.leases import store as leases
 from connector.models import Instance, Worker
+from connector.process import orphans
 from tests.connector.conftest import FAST, of_ours, orm, wait_for
 from tools import actions
 from tools.models import Status
@@ -139,9 +141,9 @@ async def test_strays_of_an_owner_that_is_gone_are_swept(supervise: Any, servers
 
 
 async def test_processes_of_an_owner_that_lives_are_not_swept() -> None:
-    alive = psutil.Popen(["sleep", "60"], env={**os.environ, "MCPC_ID": f"{sweep.new_owner()}/7.0"})
+    alive = psutil.Popen(["sleep", "60"], env={**os.environ, "MCPC_ID": f"{orphans.new_owner()}/7.0"})
     try:
-        sweep.kill_strays()
+        orphans.kill_strays()
         await asyncio.sleep(0.1)
         assert alive.poll() is None
     finally:

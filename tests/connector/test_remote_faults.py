@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from connector import calls
+from connector.client import calls
 from connector.errors import CallFailed
 from tests.connector.conftest import wait_for
 from tools.models import MCPTool, Status

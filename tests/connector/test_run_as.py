@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from connector import run_as
-from connector.run_as import RunAsRefused
+from connector.process import run_as
+from connector.process.run_as import RunAsRefused
 from tests.connector.processes import OURS, ROOT, environment, of_ours
 from tests.connector.test_limits import GREEDY, confinement_of
 from tools.models import Status

@@ -53,7 +53,7 @@ async def test_a_server_in_use_stays_where_it_is(servers: Any, supervise: Any, c
 
 
 async def test_some_are_moved_at_a_time(servers: Any, supervise: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr("connector.spreading.MOVES_AT_ONCE", 1)
+    monkeypatch.setattr("connector.supervisor.rebalancer.MOVES_AT_ONCE", 1)
     supervise(node="one", timings=QUIET)
     for number in range(4):
         await servers.register(name=f"server {number}")

@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from connector.exits import REMEDIES, Ending, ExitClass, classify
+from connector.lifecycle.failures import REMEDIES, Ending, ExitClass, classify
 from connector.states import (
     FAILED,
     SERVING,

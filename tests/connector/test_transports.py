@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from connector import calls
+from connector.client import calls
 from connector.errors import CallFailed
-from connector.results import Progress
+from connector.wire.results import Progress
 from tests.connector.conftest import SERVERS, wait_for
 from tests.ports import listed_port
 from tools import actions

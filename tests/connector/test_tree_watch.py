@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from connector import leases
 from connector.host import clock
-from connector.observation import Slot
+from connector.leases import store as leases
+from connector.leases.observation import Slot
 from tests.connector.conftest import FAST, SERVERS, wait_for
 from tests.connector.test_limits import last_exit
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from connector.uptime import uptime
+from connector.status.uptime import uptime
 from tools.models import Status
 
 MIDNIGHT = datetime(2026, 11, 22, tzinfo=UTC)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from connector.self_probe import Echoes
-from connector.spreading import surplus
-from connector.watchdog import Watchdog
+from connector.supervisor.queue_probe import Echoes
+from connector.supervisor.rebalancer import surplus
+from connector.supervisor.watchdog import Watchdog
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def watch() -> Iterator[Callable[..., list[str]]]:
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: Any) -> None:
-    monkeypatch.setattr("connector.watchdog.TICK_S", 0.02)
+    monkeypatch.setattr("connector.supervisor.watchdog.TICK_S", 0.02)
 
 
 def test_a_pulse_that_stops_is_noticed_once(watch: Any) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from config.celery import app
-from connector import health, tasks
+from connector import tasks
+from connector.status import workers
 from tests.connector.conftest import FAST, of_ours, orm, wait_for
 from tests.connector.processes import OURS, ROOT, environment
 from tools.models import Status
@@ -41,7 +42,7 @@ async def test_a_worker_owns_servers_obeys_tasks_and_ends_in_time(
 ) -> None:
     server = await servers.register()
     await servers.wait_until(server, Status.RUNNING, within_s=20)
-    assert await health.workers_alive() == ["mcp@celery"]
+    assert await workers.workers_alive() == ["mcp@celery"]
     assert (await caller(server, "echo")).content
     await orm(tasks.stop.delay)(server.pk)
     await servers.wait_until(server, Status.STOPPED)
@@ -59,7 +60,7 @@ async def test_a_worker_owns_servers_obeys_tasks_and_ends_in_time(
     assert await asyncio.to_thread(worker.wait, 12) == 0
     assert time.monotonic() - began < 12
     assert not of_ours()
-    assert await health.workers_alive() == []
+    assert await workers.workers_alive() == []
 
 
 async def test_a_check_says_the_truth_when_nobody_works(servers: Any) -> None:

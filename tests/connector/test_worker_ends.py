@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from config.celery import app
-from connector import health
 from connector.host import start_time
 from connector.models import Instance
+from connector.status import workers
 from tests.connector.conftest import of_ours, orm, wait_for
 from tests.connector.processes import NODE, TIMES, Broker, Worker, database_server, exit_code, frozen
 
@@ -88,7 +88,7 @@ async def test_a_worker_told_to_end_while_it_starts_leaves_nothing(servers: Any,
     worker.terminate()
     assert await exit_code(worker, within_s=10) == 0
     assert not of_ours()
-    assert await health.workers_alive() == []
+    assert await workers.workers_alive() == []
     assert not await orm(Instance.objects.filter(server=server, worker__isnull=False).exists)()
 
 

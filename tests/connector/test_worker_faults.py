@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from config.celery import app
-from connector import health
 from connector.host import start_time
-from connector.watchdog import EXIT_CODE
+from connector.status import workers
+from connector.supervisor.watchdog import EXIT_CODE
 from tests.connector.conftest import of_ours, orm, wait_for
 from tests.connector.processes import NODE, Broker, exit_code, frozen
 
@@ -52,7 +52,7 @@ async def test_a_worker_that_hears_nothing_lets_its_servers_go_and_ends(
     assert await exit_code(worker, within_s=12) == EXIT_CODE
     assert (await servers.instance(server)).worker is None
     assert not of_ours()
-    assert await health.workers_alive() == []
+    assert await workers.workers_alive() == []
 
 
 async def test_a_dead_broker_changes_nothing(

@@ -7,7 +7,7 @@ import pytest
 from django.conf import LazySettings
 
 from assistants.events import ToolFinished, ToolsChosen, ToolStarted
-from connector import calls
+from connector.client import calls
 from core import feed
 from tests.assistants.agent.conftest import Assistant, client_tool, text, tool_messages
 from tests.assistants.agent.test_tools import Helper, call, servers, supervise

@@ -5,7 +5,7 @@ import pytest
 from django.conf import LazySettings
 
 from assistants.agent import results
-from connector.results import CallResult
+from connector.wire.results import CallResult
 
 PNG = base64.b64encode(b"png bytes").decode()
 

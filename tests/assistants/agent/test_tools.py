@@ -24,7 +24,7 @@ from assistants.events import (
     UnavailableTool,
     Usage,
 )
-from connector import calls
+from connector.client import calls
 from core import feed
 from tests.assistants.agent.conftest import Assistant, client_tool, text, tool_messages
 from tests.connector.conftest import BY, Servers, orm, servers, supervise

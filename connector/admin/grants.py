@@ -1,0 +1,130 @@
+"""The console's pages to connect remote servers: settings, the login of a person, and its end."""
+
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.http import require_POST
+
+from connector import grants
+from connector.client import logins
+from connector.client.logins import LoginFailed
+from connector.models import OAuthGrant
+from core.actor import Actor
+from tools import actions
+from tools.models import ConnectionType, MCPTool
+
+BEGUN = "mcp_logins"
+"""In the session of who logs in: by state, the grant, and the worker that holds the flow."""
+MOST_BEGUN = 8
+
+
+class OAuthGrantForm(forms.ModelForm[OAuthGrant]):
+    """The secret is never shown. Left empty, it stays as it is."""
+
+    client_secret = forms.CharField(
+        required=False, strip=False, widget=forms.PasswordInput, help_text="Kept encrypted. Empty: as it is."
+    )
+
+    class Meta:
+        model = OAuthGrant
+        fields = ["server", "flow", "client_id", "client_secret", "scope", "issuer"]
+
+    def clean_client_secret(self) -> str:
+        return str(self.cleaned_data["client_secret"] or self.instance.client_secret)
+
+
+@admin.register(OAuthGrant)
+class OAuthGrantAdmin(admin.ModelAdmin[OAuthGrant]):
+    """Deleting a grant disconnects the server."""
+
+    form = OAuthGrantForm
+    list_display = ["server", "flow", "connected", "connected_at"]
+    list_filter = ["flow"]
+    list_select_related = ["server"]
+
+    @admin.display(boolean=True)
+    def connected(self, grant: OAuthGrant) -> bool:
+        return grant.is_connected
+
+    def get_readonly_fields(self, request: HttpRequest, obj: OAuthGrant | None = None) -> list[str]:
+        return ["server"] if obj else []
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "server":
+            remote = MCPTool.objects.present().exclude(connection_type=ConnectionType.STDIO)
+            kwargs["queryset"] = remote.order_by("name")
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def save_model(
+        self, request: HttpRequest, obj: OAuthGrant, form: forms.ModelForm[OAuthGrant], change: bool
+    ) -> None:
+        grants.save(obj, by=Actor.of(request))
+
+    def delete_model(self, request: HttpRequest, obj: OAuthGrant) -> None:
+        grants.delete(obj, by=Actor.of(request))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[OAuthGrant]) -> None:
+        for grant in queryset:
+            grants.delete(grant, by=Actor.of(request))
+
+    def get_urls(self) -> list[URLPattern]:
+        """The callback has one address for all grants: it is what clients are registered with."""
+        view = self.admin_site.admin_view
+        return [
+            path("<int:pk>/login/", view(require_POST(self.begin_login)), name="connector_oauthgrant_login"),
+            path("callback/", view(self.end_login), name="connector_oauthgrant_callback"),
+            *super().get_urls(),
+        ]
+
+    def begin_login(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Sends the person to the authorization server."""
+        grant = self._changeable(request, pk)
+        callback = request.build_absolute_uri(reverse("admin:connector_oauthgrant_callback"))
+        try:
+            begun = async_to_sync(logins.begin)(grant.server_id, callback)
+        except LoginFailed as failure:
+            return self._back(request, grant, failure)
+        others = list(request.session.get(BEGUN, {}).items())[1 - MOST_BEGUN :]
+        request.session[BEGUN] = dict(others) | {begun.state: [grant.pk, begun.worker]}
+        return redirect(begun.url)
+
+    def end_login(self, request: HttpRequest) -> HttpResponse:
+        """Where the authorization server sends the person back to. Good for one use, in the same session."""
+        answer = {name: request.GET[name] for name in ("code", "state", "iss") if name in request.GET}
+        pending = request.session.get(BEGUN, {})
+        pk, worker = pending.pop(answer.get("state", ""), (None, ""))
+        request.session[BEGUN] = pending
+        if pk is None:
+            messages.error(request, "This login was not begun in this session, or it is over.")
+            return redirect("admin:connector_oauthgrant_changelist")
+        grant = self._changeable(request, pk)
+        try:
+            if "code" not in answer:
+                raise LoginFailed(f"The authorization server refused: {request.GET.get('error', '')[:64]}")
+            async_to_sync(logins.finish)(worker, answer)
+        except LoginFailed as failure:
+            return self._back(request, grant, failure)
+        actions.restart(grant.server, by=Actor.of(request))
+        return self._back(request, grant)
+
+    def _changeable(self, request: HttpRequest, pk: int) -> OAuthGrant:
+        grant = get_object_or_404(OAuthGrant.objects.select_related("server"), pk=pk)
+        if not self.has_change_permission(request, grant):
+            raise PermissionDenied
+        return grant
+
+    def _back(
+        self, request: HttpRequest, grant: OAuthGrant, failure: LoginFailed | None = None
+    ) -> HttpResponse:
+        if failure is None:
+            messages.success(request, f"{grant.server} is connected.")
+        else:
+            messages.error(request, str(failure))
+        return redirect("admin:connector_oauthgrant_change", grant.pk)

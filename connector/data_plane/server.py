@@ -1,0 +1,183 @@
+"""The address of a worker's sessions: on a unix socket, and on TCP where other machines call.
+
+A body has `{server_id, slot, fence, timeout_s}` and, for `POST /call`, `{function, arguments, progress}`, for
+`/resource` `{uri}`, for `/prompt` `{name, arguments}`. The answer is lines of JSON: any number of
+`{"progress": ..}`, if asked for, then one `{"result": ..}` or `{"error": {"code", "message"}}`.
+A caller that closes the connection cancels the call. `POST /trial`: see `connector.trials`, and
+`/login`: see `connector.login_flows`.
+"""
+
+import asyncio
+import hmac
+import os
+import stat
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import orjson
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from django.conf import settings
+
+from connector.data_plane.logins import LoginFlows
+from connector.data_plane.trials import Trials
+from connector.errors import CallFailed
+from connector.leases.observation import Slot
+from connector.lifecycle.server_task import ServerTask
+from connector.process.orphans import owner_lives
+from connector.wire.results import Progress
+from connector.wire.token import TOKEN_HEADER, data_plane_token
+
+SOCKET_PATH_LIMIT = 107  # bytes of sun_path without its NUL
+CALL_LIMIT_S = 600.0
+LAST_ANSWERS_S = 0.5
+
+Find = Callable[[Slot, int], ServerTask]
+"""The task that holds a slot under a fence. Raises CallFailed."""
+
+
+@asynccontextmanager
+async def serving(find: Find, *, name: str, bind: str) -> AsyncIterator[tuple[str, str]]:
+    """Serve the sessions; gives the socket's path and the `host:port`. `bind`: empty for this host only."""
+    options: Any = {"handler_cancellation": True, "access_log": None, "shutdown_timeout": LAST_ANSWERS_S}
+    runner = web.AppRunner(_application(find, name), **options)
+    await runner.setup()
+    folder = socket_folder()
+    _clear(folder)
+    path = folder / f"{name}.sock"
+    try:
+        await web.UnixSite(runner, str(path)).start()
+        yield str(path), await _serve_others(runner, bind) if bind else ""
+    finally:
+        await runner.cleanup()
+        path.unlink(missing_ok=True)
+
+
+async def _serve_others(runner: web.AppRunner, bind: str) -> str:
+    host, _, port = bind.rpartition(":")
+    site = web.TCPSite(runner, host, int(port))
+    await site.start()
+    return f"{host}:{runner.addresses[-1][1]}"
+
+
+def socket_folder() -> Path:
+    """Ours alone, and short enough for a socket's path. Raises OSError if somebody else holds the name."""
+    for parent in (tempfile.gettempdir(), "/tmp"):  # noqa: S108 - the folder itself is private
+        folder = Path(parent) / f"mcp-connector-{os.getuid()}"
+        if len(os.fsencode(folder)) + 48 <= SOCKET_PATH_LIMIT:
+            break
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise OSError(f"{folder} must be a folder that only this user can enter.")
+    return folder
+
+
+def _clear(folder: Path) -> None:
+    """Sockets of owners that were killed."""
+    for path in folder.glob("*.sock"):
+        if not owner_lives(path.stem):
+            path.unlink(missing_ok=True)
+
+
+def _application(find: Find, name: str) -> web.Application:
+    application = web.Application(client_max_size=settings.MCP_RESULT_LIMIT, middlewares=[_authenticated])
+    calls = _Calls(find)
+    application.router.add_post("/call", calls.call)
+    application.router.add_post("/resource", calls.read_resource)
+    application.router.add_post("/prompt", calls.get_prompt)
+    application.router.add_post("/trial", Trials(owner=name).handle)
+    logins = LoginFlows()
+    application.router.add_post("/login", logins.begin)
+    application.router.add_post("/login/answer", logins.answer)
+    return application
+
+
+@web.middleware
+async def _authenticated(request: web.Request, handler: Handler) -> web.StreamResponse:
+    token = request.headers.get(TOKEN_HEADER, "")
+    if not hmac.compare_digest(token.encode(), data_plane_token().encode()):
+        raise web.HTTPForbidden
+    return await handler(request)
+
+
+class _Calls:
+    def __init__(self, find: Find) -> None:
+        self._find = find
+
+    async def call(self, request: web.Request) -> web.StreamResponse:
+        body, answer = orjson.loads(await request.read()), _Answer(request)
+        on_progress = answer.progress if body["progress"] else None
+        return await answer.give(
+            lambda: self._task(body).call(
+                body["function"], body["arguments"], timeout_s=_deadline(body), on_progress=on_progress
+            )
+        )
+
+    async def read_resource(self, request: web.Request) -> web.StreamResponse:
+        body = orjson.loads(await request.read())
+
+        async def read() -> dict[str, Any]:
+            return {"contents": await self._task(body).read_resource(body["uri"], timeout_s=_deadline(body))}
+
+        return await _Answer(request).give(read)
+
+    async def get_prompt(self, request: web.Request) -> web.StreamResponse:
+        body = orjson.loads(await request.read())
+        return await _Answer(request).give(
+            lambda: self._task(body).get_prompt(body["name"], body["arguments"], timeout_s=_deadline(body))
+        )
+
+    def _task(self, body: dict[str, Any]) -> ServerTask:
+        return self._find(Slot(body["server_id"], body["slot"]), body["fence"])
+
+
+def _deadline(body: dict[str, Any]) -> float:
+    return float(min(body["timeout_s"], CALL_LIMIT_S))
+
+
+class _Answer:
+    """One line, unless progress came first: then a stream."""
+
+    def __init__(self, request: web.Request) -> None:
+        self._request = request
+        self._stream: web.StreamResponse | None = None
+        self._lines: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._writer: asyncio.Task[None] | None = None
+
+    def progress(self, progress: Progress) -> None:
+        self._lines.put_nowait({"progress": asdict(progress)})
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write())
+
+    async def give(self, work: Callable[[], Awaitable[Any]]) -> web.StreamResponse:
+        """The result of `work`, which orjson knows how to write, or the CallFailed that it raises."""
+        try:
+            return await self._finish({"result": await work()})
+        except CallFailed as failure:
+            return await self._finish({"error": {"code": failure.code, "message": failure.message}})
+        finally:
+            if self._writer is not None:
+                self._writer.cancel()
+
+    async def _finish(self, wire: dict[str, Any]) -> web.StreamResponse:
+        if self._writer is None:
+            return web.Response(body=orjson.dumps(wire) + b"\n")
+        self._lines.put_nowait(wire)
+        await self._writer
+        assert self._stream is not None  # noqa: S101 - the writer has made it
+        return self._stream
+
+    async def _write(self) -> None:
+        self._stream = web.StreamResponse()
+        with suppress(ConnectionResetError):
+            await self._stream.prepare(self._request)
+            while True:
+                line = await self._lines.get()
+                await self._stream.write(orjson.dumps(line) + b"\n")
+                if "progress" not in line:
+                    return

@@ -1,0 +1,161 @@
+"""Holds the MCP servers of a worker: one thread with one event loop. It knows nothing of Celery."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+
+from django.conf import settings
+
+from connector import notifications
+from connector.data_plane import server
+from connector.errors import CallFailed
+from connector.events import Event, first_of
+from connector.host import host_id
+from connector.leases.observation import Slot
+from connector.leases.store import Owner
+from connector.lifecycle.server_task import ServerTask
+from connector.process import orphans
+from connector.supervisor.reconciler import Reconciler
+from connector.supervisor.resource_monitor import TreeWatch
+from connector.timings import Timings
+from core.database import DATABASE_ERRORS
+
+log = logging.getLogger(__name__)
+
+TURN_S = 0.5
+
+
+class Supervisor:
+    """`start`, `nudge`, `begin_drain` and `stop` are for any thread. `on_death` runs if the thread fails."""
+
+    def __init__(
+        self,
+        node: str,
+        *,
+        timings: Timings | None = None,
+        bind: str | None = None,
+        on_death: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.node = node
+        self.name = orphans.new_owner()
+        self.timings = timings or Timings.from_settings()
+        self._bind = settings.CONNECTOR_HOST_BIND if bind is None else bind
+        self._on_death = on_death
+        self._turns = 0
+        self._has_ended = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._reconciler: Reconciler | None = None
+        self._dirty = Event()
+        self._drained = asyncio.Event()
+        self._started = threading.Event()
+        self._thread = threading.Thread(target=self._main, name="mcp-supervisor", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+        self._started.wait()
+
+    @property
+    def pulse(self) -> int | None:
+        """Grows as long as the loop turns; None once it has ended as it should."""
+        return None if self._has_ended else self._turns
+
+    def nudge(self) -> None:
+        """Look at the database now instead of at the next poll."""
+        self._tell(self._dirty.set)
+
+    def begin_drain(self) -> None:
+        """Claim nothing more; let calls end within the drain, then stop and release everything."""
+        self._tell(lambda: self._drain(hard=False))
+
+    def stop(self, *, hard: bool = False) -> bool:
+        """Drain, or kill at once if `hard`. Whether everything is gone, after at most `timings.gone`."""
+        self._tell(lambda: self._drain(hard=hard))
+        self._thread.join(self.timings.gone)
+        return not self._thread.is_alive()
+
+    # --- in the thread ------------------------------------------------------------------------------------
+
+    def _main(self) -> None:
+        try:
+            asyncio.run(self._run())
+            self._has_ended = True
+        except BaseException:
+            log.critical("The supervisor of MCP servers failed.", exc_info=True)
+            self._on_death()
+        finally:
+            self._started.set()
+
+    def _tell(self, action: Callable[[], None]) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(action)
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._turn(self._loop)
+        await asyncio.to_thread(orphans.kill_strays)
+        async with server.serving(self._find, name=self.name, bind=self._bind) as (socket, address):
+            owner = Owner(self.name, self.node, host_id(), socket, address)
+            self._reconciler = Reconciler(owner, self.timings, self._dirty.set)
+            self._started.set()
+            try:
+                await self._supervise(self._reconciler)
+            finally:
+                await self._reconciler.leave()
+
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._turns += 1
+        loop.call_later(TURN_S, self._turn, loop)
+
+    async def _supervise(self, reconciler: Reconciler) -> None:
+        """Until drained; a loop that ends before has failed."""
+        work = (
+            reconciler.keeper.keep(),
+            reconciler.keeper.fence(),
+            TreeWatch(reconciler.tasks, self.timings).watch(),
+            notifications.listen(self._dirty.set, reconciler.check),
+            self._reconcile_for_ever(reconciler),
+            self._sweep_for_ever(),
+        )
+        loops = [asyncio.create_task(coroutine) for coroutine in work]
+        drained = asyncio.create_task(self._drained.wait())
+        try:
+            done, _ = await asyncio.wait([drained, *loops], return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in (drained, *loops):
+                task.cancel()
+            await asyncio.gather(drained, *loops, return_exceptions=True)
+            await reconciler.kill_all()
+
+    async def _reconcile_for_ever(self, reconciler: Reconciler) -> None:
+        while True:
+            self._dirty.clear()
+            try:
+                await reconciler.reconcile()
+            except DATABASE_ERRORS as error:
+                log.info("A round of reconciling found no database (%s).", type(error).__name__)
+            except Exception:
+                log.exception("A round of reconciling failed.")
+            if reconciler.is_drained:
+                self._drained.set()
+            await first_of(self._dirty, within=self.timings.poll)
+
+    async def _sweep_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self.timings.sweep)
+            if killed := await asyncio.to_thread(orphans.kill_strays):
+                log.warning("%d processes of MCP servers without an owner were killed.", killed)
+
+    def _find(self, slot: Slot, fence: int) -> ServerTask:
+        if self._reconciler is None:
+            raise CallFailed("stale_fence", "The worker is starting.")
+        return self._reconciler.find(slot, fence)
+
+    def _drain(self, *, hard: bool) -> None:
+        if self._reconciler is None:
+            self._drained.set()
+        else:
+            self._reconciler.drain(hard=hard)
+            self._dirty.set()
