@@ -10,7 +10,7 @@ from django.conf import settings
 
 from assistants.agent.refusals import status_failure
 from assistants.errors import NoEmbedder, UpstreamFailed
-from tools.outbound_http import guarded_connector
+from tools.outbound.http import guarded_connector
 
 MOST_BYTES = 64 * 1024 * 1024
 _REFUSAL_BYTES = 64 * 1024

@@ -17,7 +17,7 @@ from assistants.catalogue import Endpoint, endpoint
 from assistants.errors import UpstreamFailed
 from assistants.formats import Format, NotAsAsked
 from core.database import alone
-from tools import functions
+from tools.functions import actions
 from tools.models import ToolFunction
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def _enrich(batch: Sequence[ToolFunction], provider: Endpoint) -> int:
     """A tool that nothing usable was written for is not asked for again before its definition changes."""
     written = _written(batch, provider)
     noted = [
-        functions.note_examples(tool, requests=_cleaned(written.get(tool.name)), model=provider.model)
+        actions.note_examples(tool, requests=_cleaned(written.get(tool.name)), model=provider.model)
         for tool in batch
     ]
     return sum(noted)

@@ -8,8 +8,8 @@ from typing import Any
 import aiohttp
 
 from core.errors import InvalidRequest
-from tools.outbound import AddressRefused
-from tools.outbound_http import guarded_connector
+from tools.outbound.egress import AddressRefused
+from tools.outbound.http import guarded_connector
 
 MOST_IMAGES = 16
 MOST_BYTES = 10 * 1024 * 1024

@@ -14,7 +14,8 @@ from typing import Any
 
 from assistants import actions as assistant_actions
 from core.actor import Actor
-from tools import actions, catalogue
+from tools import actions
+from tools.functions import catalogue
 from tools.models import MCPTool
 
 BY = Actor.system("bench")

@@ -17,8 +17,8 @@ from assistants import embeddings, lifespans
 from assistants.openai_api import detached
 from assistants.openai_api import errors as openai_errors
 from config import errors
+from config.asgi_handler import DoorHandler
 from config.body_limit import ASGIApp, Receive, Scope, Send, body_limit
-from config.door import DoorHandler
 from config.requests import with_request_id
 
 DOORS = re.compile(r"/(health|ready|v1(/.*)?|api/v1/(chat|models|embeddings|responses)(/.*)?)")

@@ -3,8 +3,8 @@ from django.db import models
 
 from connector.states import Phase
 from core.validation import no_nul
-from tools.encryption import EncryptedJSONField
 from tools.models import ConnectionType, MCPTool, Status
+from tools.secrets.encryption import EncryptedJSONField
 
 
 class Worker(models.Model):

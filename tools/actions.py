@@ -11,10 +11,10 @@ from apikeys import audit
 from core.actor import Actor
 from core.errors import Conflict
 from core.validation import clean
-from tools.functions import forget_examples
+from tools.functions.actions import forget_examples
+from tools.functions.reindexing import outdate
 from tools.models import MCPTool
 from tools.names import RESERVED_SLUGS, numbered, slugify
-from tools.reindexing import outdate
 from tools.signals import intent_changed
 
 INTENT = {"is_enabled", "restart_requested_at"}

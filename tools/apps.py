@@ -6,6 +6,6 @@ class ToolsConfig(AppConfig):
     verbose_name = "MCP servers"
 
     def ready(self) -> None:
-        from tools import outbound
+        from tools.outbound import egress
 
-        outbound.allowed_private_hosts()  # a mistake in the setting is told at the start
+        egress.allowed_private_hosts()  # a mistake in the setting is told at the start

@@ -11,9 +11,10 @@ from django.db import transaction
 
 from core.actor import Actor
 from core.errors import Conflict
-from tools import actions, lifting
-from tools.lifting import Part, Settings
+from tools import actions
 from tools.models import ConnectionType, MCPTool
+from tools.secrets import extraction
+from tools.secrets.extraction import Part, Settings
 
 _TYPES = {
     "stdio": ConnectionType.STDIO,
@@ -78,7 +79,7 @@ def exported(server: MCPTool) -> dict[str, Any]:
 
 def _register(name: str, entry: Entry, by: Actor) -> Imported:
     settings, lifted = _settings(entry)
-    missing = lifting.missing(settings)
+    missing = extraction.missing(settings)
     server = actions.register(
         by=by,
         name=name,
@@ -90,10 +91,10 @@ def _register(name: str, entry: Entry, by: Actor) -> Imported:
         headers=dict(settings.headers),
         is_enabled=not entry.disabled and not missing,
     )
-    warnings = lifting.warnings(settings)
+    warnings = extraction.warnings(settings)
     if entry.ignored:
         warnings.append(f"Ignored: {', '.join(entry.ignored)}.")
-    return Imported(server, lifted + lifting.secrets(settings), missing, warnings)
+    return Imported(server, lifted + extraction.secrets(settings), missing, warnings)
 
 
 def _settings(entry: Entry) -> tuple[Settings, list[Part]]:

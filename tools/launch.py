@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from tools.masking import MASK, masked_args, masked_url
 from tools.models import MCPTool
+from tools.secrets.masking import MASK, masked_args, masked_url
 
 SHORTEST_SECRET = 8
 """Shorter values (`debug`, `true`, a port) are words that a server may well say."""

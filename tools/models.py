@@ -8,9 +8,9 @@ from django.db.models.functions import Coalesce, Lower
 from pgvector.django import SparseVectorField
 
 from core.validation import name_taken, no_nul
-from tools.encryption import EncryptedArgumentsField, EncryptedJSONField, EncryptedURLField
 from tools.indexed import Embedded, EmbedderFailure, FunctionUse, WordCount
 from tools.names import RESERVED_SLUGS
+from tools.secrets.encryption import EncryptedArgumentsField, EncryptedJSONField, EncryptedURLField
 from tools.validation import remote_errors, stdio_errors
 
 __all__ = [

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from tools import policy
-from tools.outbound import require_allowed
+from tools.outbound.egress import require_allowed
 
 Errors = dict[str, str | ValidationError]
 MOST_ARGS, MOST_VARIABLES, LONGEST_TEXT, LONGEST_URL = 256, 256, 32 * 1024, 2048

@@ -15,7 +15,7 @@ from assistants.agent.completion import Completion, Delta, ToolCall
 from assistants.agent.source import Round
 from assistants.catalogue import Endpoint
 from assistants.errors import UpstreamFailed
-from tools import outbound
+from tools.outbound import egress
 
 log = logging.getLogger(__name__)
 
@@ -72,8 +72,8 @@ async def _require_allowed(base_url: str) -> None:
     if not base_url:
         return
     try:
-        exempt = [outbound.endpoint(settings.OPENAI_BASE_URL)]
-        await outbound.addresses(outbound.endpoint(base_url), exempt=exempt)
+        exempt = [egress.endpoint(settings.OPENAI_BASE_URL)]
+        await egress.addresses(egress.endpoint(base_url), exempt=exempt)
     except OSError as error:
         message = "The language model's service cannot be reached."
         raise UpstreamFailed("upstream_error", message) from error

@@ -15,7 +15,7 @@ from assistants.agent.completion import DONE
 from assistants.agent.refusals import TransientFailure, status_failure
 from assistants.catalogue import Endpoint
 from assistants.errors import UpstreamFailed
-from tools.outbound_http import guarded_connector
+from tools.outbound.http import guarded_connector
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from core.api.serializers import NullFreeCharField
-from tools.masking import MASK
+from tools.secrets.masking import MASK
 
 MOST_FUNCTIONS = 500
 _ALL = "all"

@@ -20,7 +20,7 @@ from assistants.errors import UpstreamFailed
 from assistants.models import Provider
 from core.api.serializers import NullFreeCharField, StrictSerializer
 from core.api.viewsets import ManagementViewSet
-from tools.masking import MASK
+from tools.secrets.masking import MASK
 
 ENVIRONMENT = "environment"
 LONGEST_SHOWN = 200

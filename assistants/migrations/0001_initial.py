@@ -4,7 +4,7 @@ import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.text
 import pgvector.django.vector
-import tools.encryption
+import tools.secrets.encryption
 from django.db import migrations, models
 
 
@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=255, validators=[django.core.validators.ProhibitNullCharactersValidator()])),
                 ('kind', models.CharField(choices=[('openai', 'OpenAI-compatible')], default='openai', max_length=16)),
                 ('base_url', models.CharField(blank=True, max_length=2048, validators=[django.core.validators.ProhibitNullCharactersValidator()])),
-                ('api_key', tools.encryption.EncryptedJSONField(blank=True, default=str)),
+                ('api_key', tools.secrets.encryption.EncryptedJSONField(blank=True, default=str)),
                 ('default_model', models.CharField(max_length=255, validators=[django.core.validators.ProhibitNullCharactersValidator()])),
                 ('version', models.PositiveIntegerField(default=1, editable=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),

@@ -2,7 +2,7 @@
 
 import django.core.validators
 import django.db.models.deletion
-import tools.encryption
+import tools.secrets.encryption
 from django.db import migrations, models
 
 from core.feed import notify_on_change
@@ -45,7 +45,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='conversation',
             name='messages',
-            field=tools.encryption.EncryptedJSONField(null=True),
+            field=tools.secrets.encryption.EncryptedJSONField(null=True),
         ),
         migrations.AddField(
             model_name='conversation',
@@ -67,7 +67,7 @@ class Migration(migrations.Migration):
                 ('status', models.CharField(choices=[('running', 'Running'), ('answered', 'Answered'), ('interrupted', 'Interrupted')], default='running', max_length=16)),
                 ('owner', models.UUIDField()),
                 ('seen_at', models.DateTimeField()),
-                ('answer', tools.encryption.EncryptedJSONField(null=True)),
+                ('answer', tools.secrets.encryption.EncryptedJSONField(null=True)),
                 ('api_key', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='apikeys.apikey')),
             ],
             options={
@@ -80,7 +80,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('expires_at', models.DateTimeField(db_index=True)),
                 ('call_id', models.CharField(max_length=64)),
-                ('messages', tools.encryption.EncryptedJSONField()),
+                ('messages', tools.secrets.encryption.EncryptedJSONField()),
                 ('api_key', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='apikeys.apikey')),
                 ('assistant', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='assistants.assistant')),
             ],

@@ -1,6 +1,6 @@
 import django.db.models.deletion
 import django.utils.timezone
-import tools.encryption
+import tools.secrets.encryption
 from django.db import migrations, models
 
 
@@ -24,9 +24,9 @@ class Migration(migrations.Migration):
                 ("status", models.CharField(choices=[("queued", "Queued"), ("in_progress", "In Progress"), ("completed", "Completed"), ("incomplete", "Incomplete"), ("failed", "Failed"), ("cancelled", "Cancelled")], max_length=16)),
                 ("lease_until", models.DateTimeField(null=True)),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
-                ("input", tools.encryption.EncryptedJSONField()),
-                ("body", tools.encryption.EncryptedJSONField()),
-                ("request", tools.encryption.EncryptedJSONField(null=True)),
+                ("input", tools.secrets.encryption.EncryptedJSONField()),
+                ("body", tools.secrets.encryption.EncryptedJSONField()),
+                ("request", tools.secrets.encryption.EncryptedJSONField(null=True)),
                 ("api_key", models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name="+", to="apikeys.apikey")),
             ],
             options={
@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("first_number", models.PositiveIntegerField()),
-                ("events", tools.encryption.EncryptedJSONField()),
+                ("events", tools.secrets.encryption.EncryptedJSONField()),
                 ("response", models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name="events", to="assistants.storedresponse")),
             ],
             options={

@@ -8,9 +8,9 @@ from django.db.models.functions import Lower
 from apikeys.models import ApiKey
 from assistants.validation import assistant_errors, budget_problem, provider_errors, validate_alias
 from core.validation import name_taken, no_nul
-from tools.encryption import EncryptedJSONField
 from tools.models import Embedded, MCPTool, validate_slug
-from tools.outbound import require_allowed
+from tools.outbound.egress import require_allowed
+from tools.secrets.encryption import EncryptedJSONField
 
 
 class Provider(models.Model):

@@ -8,7 +8,7 @@ from django.utils import timezone
 from apikeys.models import ApiKey
 from assistants.models.assistants import Assistant
 from assistants.models.runs import outlived
-from tools.encryption import EncryptedJSONField
+from tools.secrets.encryption import EncryptedJSONField
 
 
 class Expiring(models.Model):

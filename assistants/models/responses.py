@@ -10,7 +10,7 @@ from django.utils import timezone
 from apikeys.models import ApiKey
 from assistants.models.expiring import Expiring
 from assistants.models.runs import Conversation, outlived
-from tools.encryption import EncryptedJSONField
+from tools.secrets.encryption import EncryptedJSONField
 
 
 class StoredResponseQuerySet(models.QuerySet["StoredResponse"]):

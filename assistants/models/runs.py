@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from apikeys.models import ApiKey
 from assistants.models.assistants import Assistant
-from tools.encryption import EncryptedJSONField
 from tools.models import MCPTool
+from tools.secrets.encryption import EncryptedJSONField
 
 _SLACK_S = 60
 

@@ -16,7 +16,7 @@ from redis import Redis
 from assistants.recording import storage, wire
 from assistants.recording.records import RunRecord
 from core.redis import Store, StoreDown
-from tools.encryption import UndecryptableSecret, decrypt, encrypt
+from tools.secrets.encryption import UndecryptableSecret, decrypt, encrypt
 
 log = logging.getLogger(__name__)
 

@@ -1,5 +1,5 @@
 """The model `auto`: which assistant answers a conversation."""
 
-from assistants.routing.choosing import AUTO, Route, route
+from assistants.routing.router import AUTO, Route, route
 
 __all__ = ["AUTO", "Route", "route"]

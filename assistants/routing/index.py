@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from assistants.models import Assistant
-from assistants.routing.texts import Profile, embedded_text
+from assistants.routing.profiles import Profile, embedded_text
 from tools.models import ToolFunction
 from tools.search.embedder import Embedder, active
 from tools.search.vectors import promote

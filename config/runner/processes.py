@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-GUARD = Path(__file__).with_name("guard.py")
+EXEC_WRAPPER = Path(__file__).with_name("exec_wrapper.py")
 
 
 class StartFailed(Exception):
@@ -38,7 +38,7 @@ class Program:
             sys.executable,
             "-I",
             "-S",
-            str(GUARD),
+            str(EXEC_WRAPPER),
             str(os.getpid()),
             str(int(self.stop_signal)),
             self.user,

@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection
 
 from config.environment import load_settings
-from config.runner import programs, readiness, services, words
+from config.runner import messages, programs, readiness, services
 from config.runner.data_dir import DataDir
 from config.runner.options import Options
 from config.runner.processes import Service, StartFailed
@@ -49,9 +49,9 @@ def up() -> None:
     embedded = services.missing(data_dir.path)
     environment = {name: value for service in embedded for name, value in service.environment.items()}
     prepare_environment(data_dir.path, environment)
-    with data_dir.announced(environment), Supervisor(data_dir.logs, words.say) as supervisor:
+    with data_dir.announced(environment), Supervisor(data_dir.logs, messages.say) as supervisor:
         load_settings()
-        words.starting(data_dir.path, [service.name for service in embedded])
+        messages.starting(data_dir.path, [service.name for service in embedded])
         django.setup()
         start_services(supervisor, embedded)
         is_new = prepare_database(options.base_url)
@@ -93,9 +93,9 @@ def start_product(supervisor: Supervisor, options: Options) -> None:
 
 
 def announce(data_dir: DataDir, base_url: str, *, is_new: bool) -> None:
-    words.running(base_url)
+    messages.running(base_url)
     if demo := data_dir.demo(base_url=base_url):
-        words.demo(demo, path=data_dir.demo_env, is_new=is_new)
+        messages.demo(demo, path=data_dir.demo_env, is_new=is_new)
     if not readiness.is_ready(base_url):
-        words.late(readiness.waiting_for())
+        messages.late(readiness.waiting_for())
     connection.close_pool()  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ from connector.host import host_id
 from connector.models import Worker
 from connector.wire.token import TOKEN_HEADER, data_plane_token
 from core.database import in_thread
-from tools.encryption import encrypt
+from tools.secrets.encryption import encrypt
 
 CONNECT_TIMEOUT_S = 3
 

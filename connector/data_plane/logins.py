@@ -18,8 +18,8 @@ from connector import grants
 from connector.errors import LoginRequired, innermost
 from connector.grants import Grant
 from connector.session import log_in
-from tools.encryption import decrypt
-from tools.outbound import AddressRefused
+from tools.outbound.egress import AddressRefused
+from tools.secrets.encryption import decrypt
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from connector.host import clock, timestamp
 from connector.lifecycle.connection import Connection
 from connector.session import Listing
 from connector.wire.results import LEAVING_S, Trial
-from tools.encryption import decrypt
 from tools.launch import LaunchSpec
+from tools.secrets.encryption import decrypt
 
 log = logging.getLogger(__name__)
 

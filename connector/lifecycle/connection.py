@@ -15,10 +15,10 @@ from connector.process.run_as import RunAsRefused
 from connector.process.stdio import StdioProcess, environment
 from connector.process.stray_output import FLOOD, Noise
 from connector.session import Authorization, Session, Streams, http_streams, sse_streams, stdio_streams
-from tools import outbound
 from tools.launch import LaunchSpec
 from tools.models import ConnectionType
-from tools.outbound import AddressRefused
+from tools.outbound import egress
+from tools.outbound.egress import AddressRefused
 from tools.policy import CommandRefused, require_startable
 
 EXIT_WAIT_S = 0.5
@@ -98,7 +98,7 @@ class Connection:
 
     @asynccontextmanager
     async def _remote(self, limit: int) -> AsyncIterator[Streams]:
-        await outbound.addresses(outbound.endpoint(self._spec.url))  # the SDK would hide a refusal
+        await egress.addresses(egress.endpoint(self._spec.url))  # the SDK would hide a refusal
         await self._authorization.prepare(self._spec.url)
         open_streams = sse_streams if self._spec.connection_type == ConnectionType.SSE else http_streams
         headers, auth = self._spec.headers, self._authorization

@@ -2,7 +2,7 @@ import django.core.validators
 import django.db.models.deletion
 from django.db import migrations, models
 
-import tools.encryption
+import tools.secrets.encryption
 
 no_nul = django.core.validators.ProhibitNullCharactersValidator()
 
@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
                         validators=[no_nul],
                     ),
                 ),
-                ("client_secret", tools.encryption.EncryptedJSONField(blank=True, default=str)),
+                ("client_secret", tools.secrets.encryption.EncryptedJSONField(blank=True, default=str)),
                 (
                     "scope",
                     models.CharField(
@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
                         validators=[no_nul],
                     ),
                 ),
-                ("kept", tools.encryption.EncryptedJSONField(blank=True, default=dict, editable=False)),
+                ("kept", tools.secrets.encryption.EncryptedJSONField(blank=True, default=dict, editable=False)),
                 ("connected_at", models.DateTimeField(editable=False, null=True)),
                 ("renewing_until", models.DateTimeField(editable=False, null=True)),
                 (

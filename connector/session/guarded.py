@@ -2,9 +2,9 @@
 
 import httpx2
 
-from tools import outbound
-from tools.addresses import Address
-from tools.outbound import Endpoint
+from tools.outbound import egress
+from tools.outbound.addresses import Address
+from tools.outbound.egress import Endpoint
 
 
 class GuardedTransport(httpx2.AsyncBaseTransport):
@@ -18,9 +18,9 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         self._checked: dict[Endpoint, list[Address]] = {}
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        target = outbound.endpoint(str(request.url))
+        target = egress.endpoint(str(request.url))
         if target not in self._checked:
-            self._checked[target] = await outbound.addresses(target)
+            self._checked[target] = await egress.addresses(target)
         *others, last = self._checked[target]
         for address in others:
             try:

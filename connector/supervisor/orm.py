@@ -5,7 +5,8 @@ from typing import Any
 
 from connector.session import Offers
 from core.database import in_thread
-from tools import catalogue, offers
+from tools import capabilities
+from tools.functions import catalogue
 from tools.launch import LaunchSpec, launch_specs
 from tools.models import Offer
 
@@ -28,4 +29,4 @@ def record_offers(server_id: int, found: Offers) -> None:
         Offer.Kind.TEMPLATE: found.templates,
         Offer.Kind.PROMPT: found.prompts,
     }
-    offers.record(server_id, by_kind)
+    capabilities.record(server_id, by_kind)

@@ -15,7 +15,7 @@ from assistants.models import Assistant, AssistantTool
 from core import feed
 from core.actor import Actor
 from tools import actions as tool_actions
-from tools import catalogue as tool_catalogue
+from tools.functions import catalogue as tool_catalogue
 from tools.models import MCPTool, ToolFunction
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -19,7 +19,7 @@ from core.database import alone
 from tests.assistants.routing.conftest import BY, register
 from tests.llm import ScriptedLLM
 from tools import actions as tool_actions
-from tools import catalogue
+from tools.functions import catalogue
 from tools.models import MCPTool, ToolFunction
 from tools.search import EVERYTHING, index, search
 

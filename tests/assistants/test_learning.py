@@ -12,7 +12,7 @@ from assistants.models import Assistant
 from core.actor import Actor
 from tests.assistants.agent.conftest import entry
 from tools import actions as tool_actions
-from tools import catalogue
+from tools.functions import catalogue
 from tools.models import FunctionUse, MCPTool
 from tools.search import Hit, Scope, embedder, index, read_as, search
 

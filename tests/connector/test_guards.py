@@ -23,7 +23,7 @@ from tests.connector.conftest import BY, FAST, SERVERS, orm, wait_for
 from tests.tools.test_outbound import DISGUISED, Inside, Resolver
 from tools import actions
 from tools.models import MCPTool, Status
-from tools.outbound import AddressRefused
+from tools.outbound.egress import AddressRefused
 
 STDIO: dict[str, Any] = {"name": "smuggled", "slug": "smuggled", "connection_type": "stdio"}
 REMOTE: dict[str, Any] = {**STDIO, "connection_type": "streamable_http"}

@@ -8,7 +8,8 @@ from rest_framework.test import APIClient
 from apikeys.models import AuditEntry
 from core.actor import Actor
 from tests.tools.conftest import fields_of
-from tools import actions, catalogue
+from tools import actions
+from tools.functions import catalogue
 from tools.models import MCPTool, ToolFunction
 
 BY = Actor.system("tests")

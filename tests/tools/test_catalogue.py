@@ -3,7 +3,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from core.actor import Actor
-from tools import actions, catalogue
+from tools import actions
+from tools.functions import catalogue
 from tools.models import Approval, MCPTool, ToolFunction
 
 BY = Actor.system("tests")

@@ -2,7 +2,7 @@ import pytest
 from cryptography.fernet import Fernet
 from django.conf import LazySettings
 
-from tools import encryption
+from tools.secrets import encryption
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@ import time
 import pytest
 from django.core.exceptions import ValidationError
 
-from tools.masking import masked_args, masked_url, unmasked_args, unmasked_url
-from tools.secrets import is_placeholder, is_secret_name, looks_secret
+from tools.secrets.detection import is_placeholder, is_secret_name, looks_secret
+from tools.secrets.masking import masked_args, masked_url, unmasked_args, unmasked_url
 
 M = "********"
 

@@ -10,9 +10,9 @@ from aiohttp import web
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 
 from tests.tools.addresses import DISGUISED, METADATA, PRIVATE, PUBLIC
-from tools import outbound
-from tools.outbound import AddressRefused, require_allowed
-from tools.outbound_http import guarded_connector
+from tools.outbound import egress
+from tools.outbound.egress import AddressRefused, require_allowed
+from tools.outbound.http import guarded_connector
 
 
 class Inside:
@@ -184,7 +184,7 @@ def test_no_setting_opens_a_metadata_service(settings: Any, host: str) -> None:
 def test_a_malformed_entry_is_told_by_the_name_of_the_setting(settings: Any, entry: str) -> None:
     settings.ALLOWED_PRIVATE_HOSTS = [entry]
     with pytest.raises(ImproperlyConfigured, match="ALLOWED_PRIVATE_HOSTS"):
-        outbound.allowed_private_hosts()
+        egress.allowed_private_hosts()
 
 
 # --- at connect ------------------------------------------------------------------------------------------

@@ -12,9 +12,10 @@ from django.db import connection
 from assistants import actions as assistant_actions
 from assistants.models import Provider
 from core.actor import Actor
-from tools import actions, encryption
-from tools.encryption import UndecryptableSecret
+from tools import actions
 from tools.models import MCPTool
+from tools.secrets import encryption
+from tools.secrets.encryption import UndecryptableSecret
 
 BY = Actor.system("tests")
 OLD, NEW, OTHER = (Fernet.generate_key().decode() for _ in range(3))

@@ -3,7 +3,8 @@
 import pytest
 
 from core.actor import Actor
-from tools import actions, catalogue, uses
+from tools import actions, uses
+from tools.functions import catalogue
 from tools.models import FunctionUse, MCPTool, ToolFunction
 
 pytestmark = pytest.mark.django_db

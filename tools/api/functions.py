@@ -7,8 +7,8 @@ from django.shortcuts import get_object_or_404
 from rest_framework.exceptions import MethodNotAllowed
 
 from core.api.viewsets import ManagementViewSet, found
-from tools import functions
 from tools.api.serializers import FunctionSerializer
+from tools.functions import actions
 from tools.models import MCPTool, ToolFunction
 
 
@@ -33,7 +33,7 @@ class FunctionViewSet(ManagementViewSet):
 
     def perform_update(self, row: ToolFunction, validated: dict[str, Any]) -> object:
         approve = validated.pop("approval", None) is not None
-        return functions.update(row, by=self.actor, approve=approve, **validated)
+        return actions.update(row, by=self.actor, approve=approve, **validated)
 
     def perform_destroy(self, row: ToolFunction) -> NoReturn:
         raise MethodNotAllowed("DELETE")

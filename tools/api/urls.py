@@ -3,10 +3,10 @@
 from django.urls import path, re_path
 from rest_framework.routers import SimpleRouter
 
+from tools.api.capabilities import PromptViewSet, ResourceViewSet
 from tools.api.functions import FunctionViewSet
 from tools.api.index import IndexView
 from tools.api.mcp_tools import MCPToolViewSet
-from tools.api.offers import PromptViewSet, ResourceViewSet
 
 router = SimpleRouter(trailing_slash=False)
 router.register("mcp-tools", MCPToolViewSet, basename="mcp-tool")

@@ -5,7 +5,7 @@ import django.db.models.deletion
 import django.db.models.functions.text
 import pgvector.django.sparsevec
 import pgvector.django.vector
-import tools.encryption
+import tools.secrets.encryption
 from pgvector.django import VectorExtension
 from django.db import migrations, models
 
@@ -29,9 +29,9 @@ class Migration(migrations.Migration):
                 ('connection_type', models.CharField(choices=[('stdio', 'stdio'), ('sse', 'SSE'), ('streamable_http', 'Streamable HTTP')], max_length=16)),
                 ('command', models.CharField(blank=True, max_length=1024, validators=[django.core.validators.ProhibitNullCharactersValidator()])),
                 ('args', models.JSONField(blank=True, default=list)),
-                ('env', tools.encryption.EncryptedJSONField(blank=True, default=dict)),
+                ('env', tools.secrets.encryption.EncryptedJSONField(blank=True, default=dict)),
                 ('url', models.CharField(blank=True, max_length=2048, validators=[django.core.validators.ProhibitNullCharactersValidator()])),
-                ('headers', tools.encryption.EncryptedJSONField(blank=True, default=dict)),
+                ('headers', tools.secrets.encryption.EncryptedJSONField(blank=True, default=dict)),
                 ('start_timeout_s', models.FloatField(default=30, help_text='Seconds.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(300)])),
                 ('call_timeout_s', models.FloatField(default=60, help_text='Seconds.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(600)])),
                 ('approval', models.CharField(choices=[('auto', 'Serve changed definitions'), ('pinned', 'Withhold changed definitions until approved')], default='auto', max_length=8)),

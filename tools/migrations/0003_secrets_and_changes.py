@@ -2,8 +2,8 @@ import json
 
 from django.db import migrations, models
 
-import tools.encryption
-from tools.encryption import decrypt, encrypt
+import tools.secrets.encryption
+from tools.secrets.encryption import decrypt, encrypt
 
 
 def encrypt_args_and_urls(apps, schema_editor):
@@ -29,9 +29,9 @@ class Migration(migrations.Migration):
         migrations.AlterField("mcptool", "url", models.TextField(blank=True)),
         migrations.RunPython(encrypt_args_and_urls, decrypt_args_and_urls),
         migrations.AlterField(
-            "mcptool", "args", tools.encryption.EncryptedArgumentsField(blank=True, default=list)
+            "mcptool", "args", tools.secrets.encryption.EncryptedArgumentsField(blank=True, default=list)
         ),
-        migrations.AlterField("mcptool", "url", tools.encryption.EncryptedURLField(blank=True, default=str)),
+        migrations.AlterField("mcptool", "url", tools.secrets.encryption.EncryptedURLField(blank=True, default=str)),
         migrations.AddField("toolfunction", "replaced", models.JSONField(editable=False, null=True)),
         migrations.AddField("toolfunction", "replaced_at", models.DateTimeField(editable=False, null=True)),
         migrations.AddField("toolfunction", "version", models.PositiveIntegerField(default=1, editable=False)),

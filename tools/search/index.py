@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from core.database import alone
 from tools.models import EmbedderFailure, MCPTool, ToolFunction
-from tools.search import embedder, vectors, words
+from tools.search import embedder, lexical, vectors
 from tools.search.documents import document, server_text
 from tools.search.embedder import Embedder, EmbedderFailed
 from tools.search.searching import NO_EMBEDDER
@@ -47,7 +47,7 @@ def progress() -> Progress:
     active = embedder.active()
     present = _functions()
     total, with_vector = present.count(), _embedded(present, active)
-    outdated = words.pending().filter(removed_at=None).count()
+    outdated = lexical.pending().filter(removed_at=None).count()
     name = active.name if active else ""
     degraded = _why_missing(active) if with_vector < total else ""
     return Progress(total, total - outdated, with_vector, name, degraded)
@@ -63,7 +63,7 @@ def work(*, for_s: float, promote: bool = True) -> bool:
     with alone(f"tools.search.index {active.name if active else ''}") as is_alone:
         has_more = is_alone and _work(active, time.monotonic() + for_s, promote=promote)
     # Who told of news meanwhile was turned away.
-    return has_more or (is_alone and words.pending().exists())
+    return has_more or (is_alone and lexical.pending().exists())
 
 
 def forget_vectors() -> None:
@@ -86,7 +86,7 @@ def forget_failure() -> None:
 
 
 def _work(active: Embedder | None, deadline: float, *, promote: bool) -> bool:
-    pieces: list[Piece] = [words.index_some, _forget_outdated_servers]
+    pieces: list[Piece] = [lexical.index_some, _forget_outdated_servers]
     if not active:
         return _done(pieces, deadline)
     pieces += [partial(_embed_functions, active), partial(_embed_servers, active)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from core.database import in_thread
 from tools.models import ToolFunction
-from tools.search import embedder, fusion, queries, statement
+from tools.search import embedder, fusion, queries, sql
 from tools.search.embedder import EmbedderFailed
 from tools.search.fusion import Why
 from tools.search.scope import Scope
@@ -93,9 +93,7 @@ async def _asked(texts: Sequence[str], within_s: float | None) -> _Question:
 
 @in_thread
 def _find(question: _Question, scope: Scope, limit: int) -> Found:
-    candidates, missing = statement.measure(
-        question.texts, question.vectors, question.embedder, scope, limit=limit
-    )
+    candidates, missing = sql.measure(question.texts, question.vectors, question.embedder, scope, limit=limit)
     hits = _hits(fusion.ranked(candidates)[:limit])
     degraded = question.degraded
     if question.vectors and missing:

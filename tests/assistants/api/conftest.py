@@ -7,7 +7,7 @@ from apikeys import actions as key_actions
 from apikeys.actions import IssuedKey
 from core.actor import Actor
 from tools import actions as tool_actions
-from tools import catalogue as tool_catalogue
+from tools.functions import catalogue as tool_catalogue
 from tools.models import MCPTool
 
 BY = Actor.system("tests")

@@ -12,7 +12,7 @@ from assistants.routing import index
 from core import feed
 from core.actor import Actor
 from tools import actions as tool_actions
-from tools import catalogue
+from tools.functions import catalogue
 from tools.models import MCPTool
 from tools.search import index as tool_index
 

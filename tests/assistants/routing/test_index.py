@@ -10,7 +10,7 @@ from assistants.models import Assistant
 from assistants.routing import index
 from assistants.tasks import index_assistants
 from tests.assistants.routing.conftest import BY, create, register
-from tools import catalogue
+from tools.functions import catalogue
 from tools.search import embedder
 from tools.search import index as tool_index
 

@@ -20,7 +20,7 @@ from tests.connector.conftest import orm
 from tests.stack import reconnect
 from tests.tools.search.embedding_service import EmbeddingService, Reply, serving
 from tools import actions as tool_actions
-from tools import catalogue as tool_catalogue
+from tools.functions import catalogue as tool_catalogue
 from tools.models import MCPTool, ToolFunction
 from tools.search import index
 

@@ -9,7 +9,8 @@ from pytest_django.fixtures import Settings
 
 from core.actor import Actor
 from tests.tools.search.embedding_service import EmbeddingService, Reply, serving, vectors
-from tools import actions, catalogue
+from tools import actions
+from tools.functions import catalogue
 from tools.models import MCPTool, ToolFunction
 from tools.search import EVERYTHING, Found, Scope, index
 from tools.search import search as find

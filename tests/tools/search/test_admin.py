@@ -11,7 +11,7 @@ from django.test import Client
 from assistants import actions as assistant_actions
 from tests.tools.search.conftest import BY, index_all, offer, register
 from tests.tools.search.embedding_service import EmbeddingService, Reply
-from tools import functions
+from tools.functions import actions
 from tools.models import ToolFunction
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -90,7 +90,7 @@ def test_the_command_lists_the_best_first() -> None:
 
 
 def test_the_command_looks_where_an_assistant_does() -> None:
-    functions.update(ToolFunction.objects.get(name="send"), by=BY, overrides={"description": "Posts\nmail"})
+    actions.update(ToolFunction.objects.get(name="send"), by=BY, overrides={"description": "Posts\nmail"})
     server = ToolFunction.objects.get(name="send").server
     assistant_actions.create(by=BY, name="Clerk", slug="clerk", tools=[server])
     lines, _ = on_command_line("Will it rain?", "--assistant", "clerk")

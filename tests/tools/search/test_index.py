@@ -22,9 +22,10 @@ from tests.tools.search.conftest import (
     topical,
 )
 from tests.tools.search.embedding_service import EmbeddingService, Reply, vectors
-from tools import actions, functions
+from tools import actions
+from tools.functions import actions as function_actions
 from tools.models import MCPTool, ToolFunction, WordCount
-from tools.search import index, words
+from tools.search import index, lexical
 from tools.search.bm25 import hashed
 from tools.search.text import terms
 
@@ -81,8 +82,8 @@ def test_what_has_not_changed_is_not_embedded_again(embedder: EmbeddingService) 
     [
         lambda server, row: actions.update(server, by=BY, name="Letters"),
         lambda server, row: actions.update(server, by=BY, description="It reads your letter."),
-        lambda server, row: functions.update(row, by=BY, overrides={"description": "Opens a letter."}),
-        lambda server, row: functions.update(row, by=BY, overrides={"name": "letter"}),
+        lambda server, row: function_actions.update(row, by=BY, overrides={"description": "Opens a letter."}),
+        lambda server, row: function_actions.update(row, by=BY, overrides={"name": "letter"}),
     ],
     ids=["server's name", "server's description", "override of the description", "override of the name"],
 )
@@ -136,7 +137,7 @@ def test_words_are_counted_by_server(embedder: EmbeddingService) -> None:
 def test_it_is_done_in_pieces_that_can_be_cut_off(
     embedder: EmbeddingService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(words, "BATCH", 10)
+    monkeypatch.setattr(lexical, "BATCH", 10)
     server = register("Many")
     offer(server, **{f"number_{number}": f"The number {number}" for number in range(70)})
     assert index.work(for_s=0)
@@ -187,7 +188,7 @@ def test_indexing_empties_nobodys_cache(embedder: EmbeddingService) -> None:
         index_all()
         assert list(listener.notifies(timeout=0.2)) == []
         forecast_again = function("forecast")
-        functions.update(forecast_again, by=BY, is_enabled=False)
+        function_actions.update(forecast_again, by=BY, is_enabled=False)
         assert "tools_toolfunction" in {told.payload for told in listener.notifies(timeout=0.5)}
 
 
@@ -225,7 +226,7 @@ def test_a_description_of_a_megabyte_is_indexed(embedder: EmbeddingService) -> N
     offer(server, long="weather " + "天气预报员" * 200_000, other="short")
     index_all()
     assert index.progress().is_complete
-    assert len(function("long").words.indices()) <= words.MOST_WORDS
+    assert len(function("long").words.indices()) <= lexical.MOST_WORDS
     assert names(search("weather"))[0] == "long"
 
 

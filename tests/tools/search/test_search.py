@@ -16,9 +16,10 @@ from tests.tools.search.conftest import (
     search,
 )
 from tests.tools.search.embedding_service import EmbeddingService, Reply
-from tools import actions, functions
+from tools import actions
+from tools.functions import actions as function_actions
 from tools.models import Approval, FunctionUse, MCPTool
-from tools.search import Scope, bm25, statement
+from tools.search import Scope, bm25, sql
 from tools.search.documents import document
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -67,7 +68,7 @@ def test_a_score_is_the_sum_of_its_parts(servers: dict[str, MCPTool]) -> None:
 
 
 def test_a_hit_tells_what_models_are_told(servers: dict[str, MCPTool]) -> None:
-    functions.update(function("send"), by=BY, overrides={"name": "post", "description": "Posts mail"})
+    function_actions.update(function("send"), by=BY, overrides={"name": "post", "description": "Posts mail"})
     hit = search("mail").hits[0]
     assert (hit.public_name, hit.function, hit.description) == ("post__post", "send", "Posts mail")
     assert (hit.server, hit.server_slug, hit.server_id) == ("Post", "post", servers["post"].pk)
@@ -98,7 +99,7 @@ def test_of_several_queries_each_finds(servers: dict[str, MCPTool]) -> None:
 
 
 def hide_disabled(server: MCPTool) -> None:
-    functions.update(function("forecast"), by=BY, is_enabled=False)
+    function_actions.update(function("forecast"), by=BY, is_enabled=False)
 
 
 def hide_removed(server: MCPTool) -> None:
@@ -144,7 +145,7 @@ def test_how_rare_a_word_is_is_counted_in_scope(servers: dict[str, MCPTool]) -> 
     """And as the pure module has it."""
     scope = Scope(frozenset([servers["post"].pk, servers["disk"].pk]))
     text = "send the letter a letter"
-    candidates, missing = statement.measure([text], [], "", scope, limit=10)
+    candidates, missing = sql.measure([text], [], "", scope, limit=10)
     in_scope = [document(function(name)) for name in ("send", "read", "remove", "list")]
     vectors = [bm25.document_vector(each) for each in in_scope]
     frequencies = Counter(place for vector in vectors for place in vector)
@@ -168,7 +169,7 @@ def test_uses_speak_for_a_function_at_similar_requests(servers: dict[str, MCPToo
         function=wind, used_by=7, uses=50, requests=[50 * value for value in request], embedder=plain.embedder
     )
     boosted = {hit.function: hit.why.boost for hit in search("weather", Scope(None, used_by=7)).hits}
-    assert 0.02 < boosted["wind"] <= statement.MOST_BOOST
+    assert 0.02 < boosted["wind"] <= sql.MOST_BOOST
     assert boosted["forecast"] == 0
     of_others = search("weather", Scope(None, used_by=8))
     assert not any(hit.why.boost for hit in of_others.hits + search("weather").hits)

@@ -4,7 +4,7 @@ from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError
 from django.db import models, transaction
 
-from tools.encryption import EncryptedJSONField, UndecryptableSecret
+from tools.secrets.encryption import EncryptedJSONField, UndecryptableSecret
 
 
 class Command(BaseCommand):

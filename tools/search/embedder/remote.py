@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import orjson
 
-from tools.outbound_http import guarded_connector
+from tools.outbound.http import guarded_connector
 from tools.search.embedder import answers
 from tools.search.embedder.breaker import Breaker
 from tools.search.embedder.contract import EmbedderFailed, TooSlow, TransientFailure

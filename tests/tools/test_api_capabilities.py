@@ -4,7 +4,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from core.actor import Actor
-from tools import actions, offers
+from tools import actions, capabilities
 from tools.models import MCPTool, Offer
 
 BY = Actor.system("tests")
@@ -21,7 +21,7 @@ def server(api: APIClient) -> MCPTool:
 
 def record(server: MCPTool, *prompts: dict[str, object]) -> None:
     found = {Offer.Kind.RESOURCE: [MEMO], Offer.Kind.TEMPLATE: [OF], Offer.Kind.PROMPT: prompts}
-    offers.record(server.pk, found)
+    capabilities.record(server.pk, found)
 
 
 def test_resources_and_templates_are_listed_together(api: APIClient, server: MCPTool) -> None:

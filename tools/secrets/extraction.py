@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tools.masking import MASK, masked_args, masked_url
-from tools.secrets import is_placeholder, is_secret_name, looks_secret
+from tools.secrets.detection import is_placeholder, is_secret_name, looks_secret
+from tools.secrets.masking import MASK, masked_args, masked_url
 
 _REFERENCE = re.compile(r"\$\{([^}]*)\}")
 _PARAMETER = re.compile(r"[?&#]([^=&#]*)=")

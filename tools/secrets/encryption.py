@@ -9,8 +9,8 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 
-from tools import masking
-from tools.masking import MASK
+from tools.secrets import masking
+from tools.secrets.masking import MASK
 
 
 class UndecryptableSecret(Exception):

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from weakref import WeakKeyDictionary
 
 from assistants.catalogue import AssistantEntry
-from assistants.routing.texts import Profile, document
+from assistants.routing.profiles import Profile, document
 from tools.search import bm25
 
 _MOST_OF_A_WORD = 2.2

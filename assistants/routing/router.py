@@ -14,7 +14,7 @@ from apikeys.principal import Principal
 from assistants import catalogue
 from assistants.catalogue import AssistantEntry
 from assistants.errors import ModelNotFound, NoAssistantFits
-from assistants.routing import sessions, words
+from assistants.routing import last_assistant, lexical
 from tools.search.embedder import EmbedderFailed, active
 
 log = logging.getLogger(__name__)
@@ -78,11 +78,11 @@ async def route(
         raise ModelNotFound
     if session_id is None:
         return await _chosen(choices, said)
-    known = await sessions.answering(principal.id, session_id)
+    known = await last_assistant.answering(principal.id, session_id)
     if standing := next((entry for entry in choices if entry.id == known), None):
         return Route(standing, standing.slug, "session")
     chosen = await _chosen(choices, said)
-    sessions.remember(principal.id, session_id, chosen.assistant.id)
+    last_assistant.remember(principal.id, session_id, chosen.assistant.id)
     return chosen
 
 
@@ -123,7 +123,7 @@ def _text(content: Any) -> str:
 
 
 async def _nearest(choices: Choices, text: str) -> Nearest:
-    shares = words.shares(choices, text)
+    shares = lexical.shares(choices, text)
     vector, embedder = await _vector(text)
     likenesses = [_likeness(entry, vector, embedder) for entry in choices]
     if all(likeness is None for likeness in likenesses):

@@ -8,9 +8,9 @@ from django.db import transaction
 from apikeys import audit
 from core.actor import Actor
 from core.errors import Conflict
+from tools.functions.reindexing import outdate
 from tools.models import MCPTool, ToolFunction
 from tools.names import SLUG_KEPT, folded, public_name
-from tools.reindexing import outdate
 
 OBSERVED = [
     "title", "description", "input_schema", "output_schema", "annotations", "definition_hash",

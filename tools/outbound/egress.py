@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 
-from tools.addresses import Address, is_metadata, is_public, literal
+from tools.outbound.addresses import Address, is_metadata, is_public, literal
 
 RESOLVE_AT_SAVE_S = 2.0
 RESOLVE_S = 5.0

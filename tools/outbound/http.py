@@ -7,9 +7,9 @@ from typing import Any
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from tools import outbound
-from tools.addresses import Address, literal
-from tools.outbound import AddressRefused, Endpoint
+from tools.outbound import egress
+from tools.outbound.addresses import Address, literal
+from tools.outbound.egress import AddressRefused, Endpoint
 
 
 def guarded_connector(*, exempt: Collection[str] = (), **options: Any) -> aiohttp.TCPConnector:
@@ -18,7 +18,7 @@ def guarded_connector(*, exempt: Collection[str] = (), **options: Any) -> aiohtt
     `exempt`: URLs whose host and port may be private (the LLM service that the environment names). A refused
     request raises aiohttp.ClientConnectorError, whose `os_error` is an AddressRefused. For the running loop.
     """
-    return _GuardedConnector(frozenset(map(outbound.endpoint, exempt)), **options)
+    return _GuardedConnector(frozenset(map(egress.endpoint, exempt)), **options)
 
 
 class _GuardedConnector(aiohttp.TCPConnector):
@@ -31,7 +31,7 @@ class _GuardedConnector(aiohttp.TCPConnector):
         try:
             if address := literal(req.url.raw_host):
                 target = Endpoint(str(address), req.url.port)
-                outbound.require_all_allowed(target, [address], exempt=self._exempt)
+                egress.require_all_allowed(target, [address], exempt=self._exempt)
         except ValueError as error:
             raise aiohttp.InvalidUrlClientError(req.url.origin(), "an unusual IP address") from error
         except AddressRefused as refusal:
@@ -47,7 +47,7 @@ class _Resolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         target = Endpoint(host.lower().removesuffix("."), port)
-        found = await outbound.addresses(target, exempt=self._exempt)
+        found = await egress.addresses(target, exempt=self._exempt)
         results = [_result(host, port, address) for address in found]
         return [result for result in results if family in {socket.AF_UNSPEC, result["family"]}]
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from django.core.exceptions import ValidationError
 
-from tools.secrets import is_placeholder, is_secret_name, looks_secret
+from tools.secrets.detection import is_placeholder, is_secret_name, looks_secret
 
 MASK = "********"
 _URL = re.compile(

@@ -8,10 +8,10 @@ import orjson
 from django.db import transaction
 from django.utils import timezone
 
-from tools.functions import OBSERVED, taken_names
+from tools.functions.actions import OBSERVED, taken_names
+from tools.functions.reindexing import outdate
 from tools.models import Approval, MCPTool, ToolFunction
 from tools.names import folded, public_name
-from tools.reindexing import outdate
 
 _HASHED = ("name", "title", "description", "inputSchema", "outputSchema", "annotations")
 
