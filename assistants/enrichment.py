@@ -12,10 +12,10 @@ from typing import Any
 import orjson
 from asgiref.sync import async_to_sync
 
-from assistants.agent.asking import ask
-from assistants.catalogue import Endpoint, endpoint
+from assistants.agent.ask import ask
+from assistants.catalogue.endpoints import Endpoint, endpoint
 from assistants.errors import UpstreamFailed
-from assistants.formats import Format, NotAsAsked
+from assistants.response_formats import Format, NotAsAsked
 from core.database import alone
 from tools.functions import actions
 from tools.models import ToolFunction

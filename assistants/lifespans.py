@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from apikeys import limits
-from assistants import agent, attempts, recording, running
-from assistants.selection import warming
+from assistants import agent, idempotency, recording
+from assistants.agent import cancellation
+from assistants.selection import warm_up
 from connector.client import calls
 from core import feed
 from tools.search import embedder
@@ -21,10 +22,10 @@ async def entered() -> AsyncIterator[None]:
             calls.lifespan(),
             embedder.lifespan(),
             recording.lifespan(),
-            attempts.lifespan(),
-            running.lifespan(),
+            idempotency.lifespan(),
+            cancellation.lifespan(),
             agent.lifespan(),
-            warming.lifespan(),
+            warm_up.lifespan(),
         ):
             await stack.enter_async_context(lifespan)
         yield

@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils.module_loading import import_string
 
 from assistants import actions
-from assistants.recording import journal
+from assistants.recording import outbox
 from assistants.routing import index
 from tools.models import ToolFunction
 from tools.search.embedder import EmbedderFailed
@@ -23,7 +23,7 @@ def delete_expired() -> None:
 @shared_task
 def record_lost_runs() -> None:
     """Beat sends it twice a minute."""
-    journal.recover()
+    outbox.recover()
 
 
 @shared_task

@@ -13,7 +13,8 @@ from django.core.handlers.asgi import ASGIHandler
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from assistants import embeddings, lifespans
+from assistants import lifespans
+from assistants.agent.llm import embeddings
 from assistants.openai_api import detached
 from assistants.openai_api import errors as openai_errors
 from config import errors

@@ -1,7 +1,7 @@
 """Whether an LLM service answers at all."""
 
-from assistants.agent.asking import ask
-from assistants.catalogue import Endpoint
+from assistants.agent.ask import ask
+from assistants.catalogue.endpoints import Endpoint
 
 DEADLINE_S = 30.0
 QUESTION = "Answer with one word: ready."

@@ -14,17 +14,18 @@ from strands.types.content import Messages
 from strands.types.exceptions import EventLoopException
 from strands.types.tools import AgentTool
 
-from assistants import formats
-from assistants.agent import history
-from assistants.agent.choosing import equip
-from assistants.agent.formatted import formatted
-from assistants.agent.model import RunModel
-from assistants.agent.sources import sources
+from assistants import response_formats
+from assistants.agent import messages as history
+from assistants.agent.cancellation import Ending
+from assistants.agent.llm.chat_messages import to_transcript
+from assistants.agent.llm.failover import sources
+from assistants.agent.llm.http import Upstream, connected
+from assistants.agent.strands_model import RunModel
+from assistants.agent.structured_output import formatted
+from assistants.agent.tool_selection import equip
 from assistants.agent.tools import ClientTool, Toolbox, server_tools
-from assistants.agent.turns import TurnRules
-from assistants.agent.upstream import Upstream, connected
-from assistants.agent.wire import to_transcript
-from assistants.catalogue import AssistantEntry
+from assistants.agent.turn_rules import TurnRules
+from assistants.catalogue.entries import AssistantEntry
 from assistants.errors import UpstreamFailed
 from assistants.events import (
     ClientToolCall,
@@ -36,9 +37,8 @@ from assistants.events import (
     UnavailableTool,
     Usage,
 )
-from assistants.running import Ending
-from assistants.selection import past, query
-from assistants.selection.situation import Situation
+from assistants.selection import query, used_tools
+from assistants.selection.context import Situation
 from connector.client import routes
 
 
@@ -125,7 +125,7 @@ async def _run(request: RunRequest, emit: Emit) -> None:
     agent = _agent(request, model, unavailable, rules)
     _equip(agent, model, request, unavailable, emit)
     before = len(agent.messages)
-    if wanted := formats.wanted(request.parameters.get("response_format")):
+    if wanted := response_formats.wanted(request.parameters.get("response_format")):
         await formatted(_loop, agent, model, emit, wanted)
     else:
         await _loop(agent, model, emit)
@@ -219,7 +219,7 @@ def _situation(request: RunRequest, unavailable: Mapping[int, UnavailableTool]) 
         {server.id for server in assistant.servers} - unavailable.keys(),
         query.said(messages),
         room=MOST_TOOLS - len(request.client_tools),
-        used=[*past.used(messages, assistant), *request.used],
+        used=[*used_tools.used(messages, assistant), *request.used],
         forced=request.forced,
     )
 

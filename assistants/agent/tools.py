@@ -3,44 +3,21 @@
 import logging
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from typing import Any, Self, cast
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
-import orjson
 from strands.tools.registry import ToolRegistry
 from strands.types.events import ToolResultEvent
 from strands.types.tools import AgentTool, ToolResult, ToolSpec, ToolUse
 
-from assistants.agent import results
-from assistants.catalogue import AssistantEntry, FunctionEntry
+from assistants.agent import tool_results
+from assistants.agent.llm.spec import Spec
+from assistants.catalogue.entries import AssistantEntry, FunctionEntry
 from assistants.events import ToolFinished, ToolStarted
 from connector.client import calls
 from connector.errors import CallFailed
 
 log = logging.getLogger(__name__)
-
-
-class Spec(dict[str, Any]):
-    """What Strands asks of a tool, with `definition`, the OpenAI tool definition, already serialised.
-
-    Strands copies every spec deeply for every call of the model; nobody changes these, so a copy is itself.
-    """
-
-    definition: orjson.Fragment
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self
-
-    @classmethod
-    def of(cls, definition: Mapping[str, Any]) -> Self:
-        function = definition["function"]
-        spec = cls(
-            name=function["name"],
-            description=function.get("description") or "",
-            inputSchema={"json": function.get("parameters") or {}},
-        )
-        spec.definition = orjson.Fragment(orjson.dumps(definition))
-        return spec
 
 
 class SpecifiedTool(AgentTool):
@@ -83,7 +60,7 @@ class ServerTool(SpecifiedTool):
         function, call_id, given = self._function, tool_use["toolUseId"], tool_use["input"]
         if not isinstance(given, dict):
             yield ToolResultEvent(
-                results.error(call_id, "The arguments are not a JSON object. Call it again.")
+                tool_results.error(call_id, "The arguments are not a JSON object. Call it again.")
             )
             return
         yield ToolStarted(call_id, function.public_name, function.server_name, function.name, given)
@@ -103,12 +80,12 @@ async def _call(
     """The result, and the code of what failed."""
     try:
         result = await calls.call(function.server_id, function.name, arguments, timeout_s=function.timeout_s)
-        return results.of_call(call_id, result), "tool_error" if result.is_error else None
+        return tool_results.of_call(call_id, result), "tool_error" if result.is_error else None
     except CallFailed as failure:
-        return results.error(call_id, failure.message), failure.code
+        return tool_results.error(call_id, failure.message), failure.code
     except Exception:  # a tool call is a boundary: the run goes on without it
         log.exception("Calling %s failed unexpectedly", function.public_name)
-        return results.error(call_id, "The call failed."), "internal_error"
+        return tool_results.error(call_id, "The call failed."), "internal_error"
 
 
 _server_tools: WeakKeyDictionary[AssistantEntry, tuple[ServerTool, ...]] = WeakKeyDictionary()

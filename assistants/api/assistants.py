@@ -12,9 +12,9 @@ from rest_framework.response import Response
 
 from apikeys.models import ApiKey
 from assistants import actions
-from assistants.actions import ToolUse
+from assistants.actions.assistants import ToolUse
 from assistants.api.fields import FunctionsField, RowsField
-from assistants.catalogue import SCHEMA_TOKEN_BUDGET
+from assistants.catalogue.entries import SCHEMA_TOKEN_BUDGET
 from assistants.models import Assistant, Provider
 from assistants.validation import SMALLEST_SEARCH_BUDGET
 from core.api.filters import LARGEST_ID, IdFilter

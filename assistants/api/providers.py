@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from assistants import actions
 from assistants.agent.probe import probe
 from assistants.api.fields import SecretField
-from assistants.catalogue import endpoint
+from assistants.catalogue.endpoints import endpoint
 from assistants.errors import UpstreamFailed
 from assistants.models import Provider
 from core.api.serializers import NullFreeCharField, StrictSerializer

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from assistants.models import Assistant
-from assistants.scopes import scope_of
+from assistants.selection.scopes import scope_of
 from core.api.serializers import NullFreeCharField
 from core.api.viewsets import found
 from tools.search import EVERYTHING, Scope, search

@@ -12,7 +12,8 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from assistants import actions, stored_history
+from assistants import actions
+from assistants.conversations import stored_history
 from assistants.models import Conversation
 from core.actor import Actor
 from core.api.filters import IdFilter, TimeFilter

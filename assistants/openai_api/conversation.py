@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from assistants import hidden_rounds, images, stored_history
-from assistants.catalogue import AssistantEntry
+from assistants.catalogue.entries import AssistantEntry
+from assistants.conversations import hidden_rounds, images, stored_history
 from assistants.openai_api import history, wire
 from assistants.openai_api.wire import ChatCompletionRequest
 from assistants.recording import Origin

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from pydantic import Field, ValidationError
 
 from apikeys import limits
-from assistants import embeddings
+from assistants.agent.llm import embeddings
 from assistants.openai_api import body, schema
 from assistants.openai_api.messages import Wire
 from assistants.openai_api.responses import json_response

@@ -17,8 +17,8 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from apikeys.principal import Principal
-from assistants import attempts
-from assistants.catalogue import AssistantEntry
+from assistants import idempotency
+from assistants.catalogue.entries import AssistantEntry
 from assistants.errors import RequestInterrupted
 from assistants.events import Event, ToolStarted
 from assistants.models import Attempt
@@ -39,7 +39,7 @@ Make = Callable[[], Awaitable[HttpResponse | EventStream]]
 class Once:
     """One request, as far as it may be sent again."""
 
-    request: attempts.Request
+    request: idempotency.Request
     is_named: bool
     """By its caller; else by its body."""
     is_retry: bool
@@ -61,11 +61,11 @@ class Once:
         Raises InvalidRequest for another request of this name, and RequestInterrupted.
         """
         if not (self.is_named or self.is_retry):
-            attempts.begin(self.request)
+            idempotency.begin(self.request)
             return await self._made(make)
-        standing = await attempts.claim(self.request)
+        standing = await idempotency.claim(self.request)
         if standing.owner == self.request.owner:
-            attempts.began(self.request)
+            idempotency.began(self.request)
             return await (detached(self._made(make)) if self.is_named else self._made(make))
         if standing.body_hash != self.request.body_hash:
             message = "This Idempotency-Key was used for another request: give each request its own."
@@ -99,26 +99,26 @@ class Once:
             body = b"".join(pieces).decode()
             self._end({"status": 200, "type": "text/event-stream", "body": body} if is_whole else None)
 
-    def _end(self, answer: attempts.Answer | None) -> None:
+    def _end(self, answer: idempotency.Answer | None) -> None:
         """What only cost tokens may be tried again, unless the caller has named it and it succeeded."""
         if not (self.tool_ran or (self.is_named and self.is_complete)):
-            attempts.end(self.request, None)
+            idempotency.end(self.request, None)
         elif answer is None or len(answer["body"]) > MOST_BYTES:
-            attempts.end(self.request, Attempt.Status.INTERRUPTED)
+            idempotency.end(self.request, Attempt.Status.INTERRUPTED)
         else:
-            attempts.end(self.request, Attempt.Status.ANSWERED, answer)
+            idempotency.end(self.request, Attempt.Status.ANSWERED, answer)
 
-    async def _outcome(self) -> attempts.Answer | None:
+    async def _outcome(self) -> idempotency.Answer | None:
         """The standing request's answer, once it is there; None where none is to be had but by asking."""
         async with asyncio.timeout(settings.RUN_DEADLINE_S):
             while True:
-                standing, is_lost = await attempts.look(self.request)
+                standing, is_lost = await idempotency.look(self.request)
                 if standing is None:
                     return None
                 if is_lost or standing.status == Attempt.Status.INTERRUPTED:
                     raise RequestInterrupted
                 if standing.status == Attempt.Status.ANSWERED:
-                    answer: attempts.Answer = standing.answer
+                    answer: idempotency.Answer = standing.answer
                     return answer
                 await asyncio.sleep(LOOK_EVERY_S)
 
@@ -161,11 +161,11 @@ def once(
     body = request.path.encode() + orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
     body_hash = hashlib.sha256(body).hexdigest()
     return Once(
-        attempts.Request(
+        idempotency.Request(
             principal.id,
             f"key {name}" if name is not None else f"body {body_hash}",
             body_hash,
-            attempts.RETRIED_TTL if name is None else attempts.NAMED_TTL,
+            idempotency.RETRIED_TTL if name is None else idempotency.NAMED_TTL,
         ),
         is_named=name is not None,
         is_retry=retries not in (None, "0"),
@@ -178,7 +178,7 @@ def _head(response: HttpResponse) -> dict[str, Any]:
     return {"status": response.status_code, "type": response.headers["content-type"], "headers": kept}
 
 
-def _replayed(answer: attempts.Answer) -> HttpResponse:
+def _replayed(answer: idempotency.Answer) -> HttpResponse:
     response = json_response({}, status=answer["status"], headers={**answer.get("headers", {}), **_REPLAYED})
     response.content = answer["body"].encode()
     response.headers["content-type"] = answer["type"]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from assistants import formats
+from assistants import response_formats
 from assistants.openai_api.wire import ResponseFormat, references
 from core.errors import InvalidRequest
 
@@ -21,8 +21,8 @@ def check(wanted: ResponseFormat | None) -> None:
 def check_schema(schema: Mapping[str, Any], param: str) -> None:
     """Raises InvalidRequest for one that no answer can be checked against."""
     try:
-        formats.check_schema(schema)
-    except formats.InvalidSchema as problem:
+        response_formats.check_schema(schema)
+    except response_formats.InvalidSchema as problem:
         raise InvalidRequest(f"Invalid '{param}': {problem}", param=param, code="invalid_value") from None
     if any(not reference.startswith("#") for reference in references(schema)):
         message = "A schema may refer only to its own parts, by '#/...': nothing else is fetched."

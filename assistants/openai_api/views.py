@@ -7,9 +7,10 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from assistants import catalogue, hidden_rounds, routing, stored_history
+from assistants import catalogue, routing
 from assistants.agent import RunRequest
-from assistants.catalogue import AssistantEntry
+from assistants.catalogue.entries import AssistantEntry
+from assistants.conversations import hidden_rounds, stored_history
 from assistants.events import Event
 from assistants.openai_api import body, conversation, errors, history, response_format, schema, wire
 from assistants.openai_api.conversation import Messages

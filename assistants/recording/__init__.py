@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from assistants import learning
-from assistants.recording import journal
+from assistants.recording import outbox
 from assistants.recording.records import Origin
 from assistants.recording.trace import recorded, writer
+from assistants.selection import feedback
 
 __all__ = ["Origin", "lifespan", "recorded"]
 
@@ -14,5 +14,5 @@ __all__ = ["Origin", "lifespan", "recorded"]
 @asynccontextmanager
 async def lifespan() -> AsyncIterator[None]:
     """Runs are recorded, in this event loop, for as long as the context lasts."""
-    async with journal.lifespan(), writer.running(), learning.writer.running():
+    async with outbox.lifespan(), writer.running(), feedback.writer.running():
         yield

@@ -11,8 +11,7 @@ from django.utils import timezone
 from rest_framework.exceptions import APIException
 
 from apikeys import limits
-from assistants import learning, running
-from assistants.agent import RunRequest, run
+from assistants.agent import RunRequest, cancellation, run
 from assistants.events import (
     Event,
     Finished,
@@ -24,13 +23,13 @@ from assistants.events import (
     Usage,
 )
 from assistants.models import RunStatus, ToolCall
-from assistants.recording import journal, selections, sessions, storage
+from assistants.recording import outbox, rows, selections, session_tools
 from assistants.recording.records import CallRecord, Origin, RunRecord
-from assistants.selection import query
+from assistants.selection import feedback, query
 from core.background import BatchWriter
 from core.database import in_thread
 
-_store = in_thread(storage.write)
+_store = in_thread(rows.write)
 LONGEST_BODY = 64 * 1024
 """Characters that are kept of an answer, a result, or arguments."""
 _CHARACTERS_A_TOKEN = 4
@@ -38,7 +37,7 @@ _CHARACTERS_A_TOKEN = 4
 
 async def _write(records: Sequence[RunRecord]) -> None:
     await _store(records)
-    await journal.forget([record.origin.run_id for record in records if record.status != RunStatus.RUNNING])
+    await outbox.forget([record.origin.run_id for record in records if record.status != RunStatus.RUNNING])
 
 
 writer: BatchWriter[RunRecord] = BatchWriter("runs", _write, gather_s=0.25)
@@ -50,17 +49,17 @@ async def recorded(request: RunRequest, origin: Origin) -> AsyncGenerator[Event,
     writer.add(trace.record)
     status, error = RunStatus.CANCELLED, ""
     try:
-        with running.listed(origin.run_id, origin.principal.id) as ending:
-            asked = replace(request, used=await sessions.used(origin, request.assistant))
+        with cancellation.listed(origin.run_id, origin.principal.id) as ending:
+            asked = replace(request, used=await session_tools.used(origin, request.assistant))
             async with aclosing(run(asked, ending)) as events:
                 async for event in events:
                     trace.add(event)
                     if isinstance(event, ToolsChosen):
                         continue
                     if isinstance(event, ToolStarted):
-                        sessions.note(origin, request.assistant, event.public_name)
+                        session_tools.note(origin, request.assistant, event.public_name)
                     if isinstance(event, Finished):
-                        await journal.keep(trace.ended(RunStatus.COMPLETED, ""))
+                        await outbox.keep(trace.ended(RunStatus.COMPLETED, ""))
                     yield event
     except Exception as failure:
         status = RunStatus.CANCELLED if ending.done() else RunStatus.FAILED
@@ -69,7 +68,7 @@ async def recorded(request: RunRequest, origin: Origin) -> AsyncGenerator[Event,
     finally:
         record = trace.ended(status, error)
         writer.add(record)
-        learning.note(request.assistant, request.messages, trace.served)
+        feedback.note(request.assistant, request.messages, trace.served)
         await limits.spent(origin.principal, record.prompt_tokens + record.completion_tokens)
 
 
@@ -132,7 +131,7 @@ class Trace:
         )
 
     @property
-    def served(self) -> frozenset[learning.Function]:
+    def served(self) -> frozenset[feedback.Function]:
         """The functions that gave the run what it asked of them."""
         return frozenset(
             (call.server_id, call.function)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from weakref import WeakKeyDictionary
 
-from assistants.catalogue import AssistantEntry
+from assistants.catalogue.entries import AssistantEntry
 from assistants.routing.profiles import Profile, document
 from tools.search import bm25
 

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from apikeys.principal import Principal
 from assistants import catalogue
-from assistants.catalogue import AssistantEntry
+from assistants.catalogue.entries import AssistantEntry
 from assistants.errors import ModelNotFound, NoAssistantFits
 from assistants.routing import last_assistant, lexical
 from tools.search.embedder import EmbedderFailed, active

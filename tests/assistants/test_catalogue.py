@@ -9,7 +9,7 @@ from django.conf import LazySettings
 from apikeys import actions as key_actions
 from apikeys.authentication import Principal, authenticate
 from assistants import actions, catalogue
-from assistants.catalogue import Endpoint
+from assistants.catalogue.endpoints import Endpoint
 from assistants.errors import ModelNotFound
 from assistants.models import Assistant, AssistantTool
 from core import feed

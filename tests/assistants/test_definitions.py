@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from assistants import definitions
+from assistants.catalogue import definitions
 
 
 def test_lean_leaves_out_what_only_explains() -> None:

@@ -11,10 +11,11 @@ from django.utils import timezone
 from apikeys import actions as key_actions
 from apikeys.models import ApiKey
 from apikeys.principal import Principal
-from assistants import actions, evaluation
+from assistants import actions
 from assistants.models import Assistant, Run, RunStatus, ToolCall
 from assistants.recording.records import CallRecord, Origin, RunRecord
-from assistants.recording.storage import write
+from assistants.recording.rows import write
+from assistants.selection import evaluation
 from tests.assistants.routing.conftest import BY, register
 from tools.models import MCPTool
 from tools.search import index

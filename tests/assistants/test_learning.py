@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 
-from assistants import actions, learning
-from assistants.catalogue import AssistantEntry, Endpoint
+from assistants import actions
+from assistants.catalogue.endpoints import Endpoint
+from assistants.catalogue.entries import AssistantEntry
 from assistants.models import Assistant
+from assistants.selection import feedback
 from core.actor import Actor
 from tests.assistants.agent.conftest import entry
 from tools import actions as tool_actions
@@ -56,11 +58,11 @@ def said(text: str) -> list[dict[str, Any]]:
     return [{"role": "user", "content": text}]
 
 
-async def learn(assistant: AssistantEntry, functions: Sequence[learning.Function], *requests: str) -> None:
+async def learn(assistant: AssistantEntry, functions: Sequence[feedback.Function], *requests: str) -> None:
     """At its end everything is written."""
-    async with learning.writer.running():
+    async with feedback.writer.running():
         for request in requests:
-            learning.note(assistant, said(request), functions)
+            feedback.note(assistant, said(request), functions)
 
 
 async def found(server: MCPTool, used_by: int | None) -> dict[str, Hit]:

@@ -23,7 +23,7 @@ from assistants.events import TextDelta
 from assistants.models import Conversation, Run, RunStatus
 from assistants.recording import Origin, recorded, trace
 from assistants.recording.records import RunRecord
-from assistants.recording.storage import write
+from assistants.recording.rows import write
 from config.celery import app
 from core.actor import Actor
 from tests.assistants.agent.conftest import Assistant, agent, assistant

@@ -12,9 +12,9 @@ from assistants.agent import RunRequest
 from assistants.errors import UpstreamFailed
 from assistants.events import Candidate, Reason, ToolsChosen
 from assistants.models import Run, RunStatus, ToolCall
-from assistants.recording import Origin, recorded, selections, sessions, wire
+from assistants.recording import Origin, recorded, selections, serialization, session_tools
 from assistants.recording.records import CallRecord, RunRecord
-from assistants.recording.storage import write
+from assistants.recording.rows import write
 from assistants.recording.trace import Trace
 from tests.assistants.agent.conftest import Assistant, agent, assistant
 from tests.assistants.selection.conftest import ScriptedSearch, found, functions, selecting
@@ -83,7 +83,7 @@ def test_a_killed_process_leaves_its_choice_in_the_journal() -> None:
     trace = Trace(RunRequest(selecting(*functions("a")), []), Origin(ALICE, "req_1"))
     trace.add(replace(CHOSEN, candidates=(candidate("time__a", 0.9),)))
     record = trace.ended(RunStatus.COMPLETED, "")
-    assert wire.load(wire.dump(record)).selection == record.selection
+    assert serialization.load(serialization.dump(record)).selection == record.selection
     assert record.selection is not None
     assert record.selection["candidates"][0]["public_name"] == "time__a"
 
@@ -134,23 +134,23 @@ async def test_a_session_tells_what_its_runs_called_the_latest_first(alice: Prin
     await sync_to_async(write)(
         [record(Origin(alice, "r", "other"), "c"), record(Origin(bob, "r", "chat"), "c")]
     )
-    assert await sessions.used(Origin(alice, "r", "chat"), ENTRY) == ["time__b", "time__a"]
+    assert await session_tools.used(Origin(alice, "r", "chat"), ENTRY) == ["time__b", "time__a"]
 
 
 @pytest.mark.django_db(transaction=True)
 async def test_what_is_not_written_yet_is_remembered(alice: Principal) -> None:
     origin = Origin(alice, "r", "fresh")
     for name in ("time__c", "time__a", "time__c"):
-        sessions.note(origin, ENTRY, name)
-    assert await sessions.used(origin, ENTRY) == ["time__c", "time__a"]
-    assert await sessions.used(Origin(alice, "r", "else"), ENTRY) == []
+        session_tools.note(origin, ENTRY, name)
+    assert await session_tools.used(origin, ENTRY) == ["time__c", "time__a"]
+    assert await session_tools.used(Origin(alice, "r", "else"), ENTRY) == []
 
 
 @pytest.mark.django_db(transaction=True)
 async def test_only_what_chooses_by_request_asks_for_it(alice: Principal) -> None:
     origin = Origin(alice, "r", "chat")
     everything = selecting(*functions("a"), selection="all")
-    sessions.note(origin, everything, "time__a")
+    session_tools.note(origin, everything, "time__a")
     await sync_to_async(write)([record(origin, "a")])
-    assert await sessions.used(origin, everything) == []
-    assert await sessions.used(Origin(alice, "r"), ENTRY) == []
+    assert await session_tools.used(origin, everything) == []
+    assert await session_tools.used(Origin(alice, "r"), ENTRY) == []

@@ -5,7 +5,8 @@ from typing import Any
 
 from apikeys.principal import Principal
 from assistants.agent import RunRequest
-from assistants.catalogue import Endpoint, ServerEntry
+from assistants.catalogue.endpoints import Endpoint
+from assistants.catalogue.entries import ServerEntry
 from assistants.events import Event, Finished, TextDelta, ToolFinished, ToolStarted, Usage
 from assistants.models import RunStatus, ToolCall
 from assistants.recording.records import Origin, RunRecord

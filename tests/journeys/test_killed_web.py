@@ -8,7 +8,7 @@ import pytest
 
 from apikeys.actions import IssuedKey
 from assistants.models import Run, RunStatus
-from assistants.recording import journal
+from assistants.recording import outbox
 from config.runner.network import free_port
 from config.runner.processes import Running
 from tests.stack import Stack, readiness, wait_for
@@ -51,12 +51,12 @@ def test_its_last_run_is_recorded_once(
     assert "Said." in answer.text
     with stack.database():
         assert not Run.objects.filter(assistant_slug=slug, status=RunStatus.COMPLETED).exists()
-        assert journal.recover(older_than_s=0) >= 1
+        assert outbox.recover(older_than_s=0) >= 1
         run = Run.objects.get(assistant_slug=slug)
         assert (run.status, run.answer, run.rounds) == (RunStatus.COMPLETED, "Said.", 2)
         [told] = run.tool_calls.all()
         assert (told.function, told.arguments) == ("echo", {"say": "hi"})
-        assert journal.recover(older_than_s=0) == 0
+        assert outbox.recover(older_than_s=0) == 0
 
 
 def test_what_lives_leaves_nothing_in_the_journal(stack: Stack, caller: IssuedKey) -> None:
@@ -67,5 +67,5 @@ def test_what_lives_leaves_nothing_in_the_journal(stack: Stack, caller: IssuedKe
     httpx.post(f"{stack.url}/v1/chat/completions", json=body, headers=headers, timeout=20)
     time.sleep(1)
     with stack.database():
-        assert journal.recover(older_than_s=0) == 0
+        assert outbox.recover(older_than_s=0) == 0
         assert Run.objects.get(assistant_slug="lives").status == RunStatus.COMPLETED

@@ -10,8 +10,8 @@ import openai
 import pytest
 
 from apikeys.actions import IssuedKey
-from assistants import definitions
-from assistants.actions import ToolUse
+from assistants.actions.assistants import ToolUse
+from assistants.catalogue import definitions
 from tests.stack import Stack, wait_for
 from tools.models import MCPTool, ToolFunction
 

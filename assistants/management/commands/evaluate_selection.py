@@ -9,8 +9,8 @@ from asgiref.sync import async_to_sync
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from assistants import evaluation
-from assistants.evaluation import Case, Measured, Ranking
+from assistants.selection import evaluation
+from assistants.selection.evaluation import Case, Measured, Ranking
 from tools.search import search
 from tools.search.embedder import active
 

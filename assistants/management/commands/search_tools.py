@@ -5,7 +5,7 @@ from asgiref.sync import async_to_sync
 from django.core.management.base import BaseCommand, CommandError
 
 from assistants.models import Assistant
-from assistants.scopes import scope_of
+from assistants.selection.scopes import scope_of
 from tools.search import EVERYTHING, Hit, index, search
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from apikeys.authentication import Principal
-from assistants import images, routing
+from assistants import routing
 from assistants.agent import RunRequest
-from assistants.catalogue import AssistantEntry
+from assistants.catalogue.entries import AssistantEntry
+from assistants.conversations import images
 from assistants.events import Event
 from assistants.openai_api.limited import limited
 from assistants.openai_api.responses_api import context, transcript

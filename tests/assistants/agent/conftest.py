@@ -7,7 +7,8 @@ import pytest
 from pytest_django import Settings
 
 from assistants.agent import RunRequest, lifespan, run
-from assistants.catalogue import AssistantEntry, Endpoint, FunctionEntry, ServerEntry
+from assistants.catalogue.endpoints import Endpoint
+from assistants.catalogue.entries import AssistantEntry, FunctionEntry, ServerEntry
 from assistants.events import Event, TextDelta
 from tests.llm import ScriptedLLM
 

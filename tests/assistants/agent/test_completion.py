@@ -4,7 +4,7 @@ from typing import Any
 import orjson
 import pytest
 
-from assistants.agent.completion import Completion
+from assistants.agent.llm.completion import Completion
 from assistants.errors import UpstreamFailed
 
 

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from assistants.agent.history import system_prompt, to_strands
-from assistants.agent.wire import to_wire
+from assistants.agent.llm.chat_messages import to_wire
+from assistants.agent.messages import system_prompt, to_strands
 from assistants.errors import InvalidMessages
 
 PNG = "data:image/png;base64," + base64.b64encode(b"png bytes").decode()

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from strands.models.openai import OpenAIModel
 
-from assistants.agent import history
-from assistants.agent.completion import Completion
-from assistants.agent.native import NativeSource, connect
-from assistants.agent.source import Round
-from assistants.agent.tools import Spec
-from assistants.catalogue import Endpoint
+from assistants.agent import messages
+from assistants.agent.llm.client import Round
+from assistants.agent.llm.completion import Completion
+from assistants.agent.llm.spec import Spec
+from assistants.agent.llm.vendor_sdks import NativeSource, connect
+from assistants.catalogue.endpoints import Endpoint
 from assistants.errors import UpstreamFailed
 from tests.assistants.agent.conftest import CANARY, Assistant, client_tool, text
 from tests.llm import ScriptedLLM
@@ -29,7 +29,7 @@ def source(assistant: Assistant) -> NativeSource:
 
 def asked(**changes: Any) -> Round:
     fields: dict[str, Any] = {"system_prompt": None, "specs": [], "tool_choice": None, "reasoning_field": ""}
-    return Round(messages=history.to_strands(ASKED), **fields | changes)
+    return Round(messages=messages.to_strands(ASKED), **fields | changes)
 
 
 async def answered(source: NativeSource, asked: Round) -> tuple[str, Completion]:

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from assistants.actions import ToolUse
+from assistants.actions.assistants import ToolUse
 from assistants.agent import run
-from assistants.agent.pair import tools as pair_of
+from assistants.agent.tool_search import tools as pair_of
 from assistants.events import ClientToolCalls, Finished, ToolFinished, ToolsChosen, ToolStarted
-from assistants.selection.lookup import Lookup
-from assistants.selection.situation import Situation
+from assistants.selection.context import Situation
+from assistants.selection.tool_search import Lookup
 from tests.assistants.agent.conftest import client_tool, text, tool_messages
 from tests.assistants.agent.test_choosing import helper, offered, server
 from tests.assistants.agent.test_tools import Helper, call, servers, supervise

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from assistants.agent.parameters import sampling
-from assistants.catalogue import Endpoint
+from assistants.agent.llm.sampling import sampling
+from assistants.catalogue.endpoints import Endpoint
 
 LOCAL = Endpoint("http://127.0.0.1:11434/v1", "", "m")
 

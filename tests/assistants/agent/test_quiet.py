@@ -3,7 +3,7 @@ import threading
 import pytest
 from strands.telemetry.tracer import Tracer, get_tracer
 
-from assistants.agent.quiet import NoTracer
+from assistants.agent.telemetry import NoTracer
 from tests.assistants.agent.conftest import Assistant
 
 UNUSED = ("multiagent", "swarm", "memory")

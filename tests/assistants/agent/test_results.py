@@ -4,14 +4,14 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 
-from assistants.agent import results
+from assistants.agent import tool_results
 from connector.wire.results import CallResult
 
 PNG = base64.b64encode(b"png bytes").decode()
 
 
 def content(*blocks: dict[str, Any], **changes: Any) -> list[Any]:
-    return results.of_call("x", CallResult(list(blocks), changes.get("structured_content")))["content"]
+    return tool_results.of_call("x", CallResult(list(blocks), changes.get("structured_content")))["content"]
 
 
 def text(*blocks: dict[str, Any], **changes: Any) -> str:
@@ -29,7 +29,7 @@ def test_texts_are_joined() -> None:
 
 @pytest.mark.parametrize(("is_error", "status"), [(False, "success"), (True, "error")])
 def test_a_tools_own_failure_is_an_error(is_error: bool, status: str) -> None:
-    result = results.of_call("x", CallResult([block("text", text="no")], None, is_error))
+    result = tool_results.of_call("x", CallResult([block("text", text="no")], None, is_error))
     assert result == {"toolUseId": "x", "status": status, "content": [{"text": "no"}]}
 
 
@@ -52,8 +52,8 @@ def test_images_are_kept_as_images() -> None:
 
 
 def test_images_beyond_the_limit_are_left_out_with_a_note() -> None:
-    blocks = content(*[block("image", data=PNG, mimeType="image/png")] * (results.MAX_IMAGES + 2))
-    assert sum("image" in each for each in blocks) == results.MAX_IMAGES
+    blocks = content(*[block("image", data=PNG, mimeType="image/png")] * (tool_results.MAX_IMAGES + 2))
+    assert sum("image" in each for each in blocks) == tool_results.MAX_IMAGES
     assert blocks[0] == {"text": "[2 more images, not shown]"}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from assistants.agent import run
-from assistants.agent.turns import MAX_CALLS_PER_TURN
+from assistants.agent.turn_rules import MAX_CALLS_PER_TURN
 from assistants.errors import InvalidMessages
 from assistants.events import ClientToolCall, ClientToolCalls, Finished, TextDelta, Usage
 from tests.assistants.agent.conftest import Assistant, client_tool, text, tool_messages

@@ -8,9 +8,11 @@ from weakref import ref
 import orjson
 import pytest
 
+from assistants.agent.llm.spec import Spec
 from assistants.agent.run import RunRequest, _tools
-from assistants.agent.tools import ClientTool, ServerTool, Spec, Toolbox, server_tools
-from assistants.catalogue import Endpoint, ServerEntry
+from assistants.agent.tools import ClientTool, ServerTool, Toolbox, server_tools
+from assistants.catalogue.endpoints import Endpoint
+from assistants.catalogue.entries import ServerEntry
 from tests.assistants.agent.conftest import client_tool, entry, function
 
 SERVER = ServerEntry(1, "Calculator", "calc")

@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from assistants.agent import sse
+from assistants.agent.llm import sse
 from assistants.errors import UpstreamFailed
 
 

@@ -12,9 +12,9 @@ from django.conf import LazySettings
 from apikeys import actions as key_actions
 from apikeys.authentication import Principal, authenticate
 from assistants import actions, catalogue
-from assistants.actions import ToolUse
+from assistants.actions.assistants import ToolUse
 from assistants.agent import RunRequest, run
-from assistants.catalogue import AssistantEntry
+from assistants.catalogue.entries import AssistantEntry
 from assistants.events import (
     ClientToolCalls,
     Finished,

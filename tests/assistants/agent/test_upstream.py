@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from assistants.agent import lifespan, run, upstream
-from assistants.catalogue import Endpoint
+from assistants.agent import lifespan, run
+from assistants.agent.llm import http
+from assistants.catalogue.endpoints import Endpoint
 from assistants.errors import UpstreamFailed
 from assistants.events import Finished, Usage
 from tests.assistants.agent.conftest import CANARY, Assistant, text
@@ -236,7 +237,7 @@ async def test_a_megabyte_in_one_delta_arrives_whole(assistant: Assistant) -> No
 async def test_a_crowd_before_a_hanging_service_is_turned_away_at_once(
     assistant: Assistant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upstream, "MAX_CALLS_PER_UPSTREAM", 2)
+    monkeypatch.setattr(http, "MAX_CALLS_PER_UPSTREAM", 2)
     assistant.script({"text": "late", "delay_s": 3, "repeat": True})
     waiting = [asyncio.create_task(failure(assistant)) for _ in range(2)]
     await asyncio.sleep(0.1)

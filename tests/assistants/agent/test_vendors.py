@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from assistants.agent import run
-from assistants.catalogue import Endpoint
+from assistants.catalogue.endpoints import Endpoint
 from assistants.errors import UpstreamFailed
 from assistants.events import Event, Finished, TextDelta, ToolFinished, Usage
 from tests.assistants.agent.conftest import CANARY, Assistant, client_tool, text

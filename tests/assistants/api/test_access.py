@@ -10,7 +10,7 @@ from apikeys import actions as key_actions
 from apikeys.actions import IssuedKey
 from apikeys.models import ApiKey
 from assistants import actions
-from assistants.actions import ToolUse
+from assistants.actions.assistants import ToolUse
 from tests.assistants.api.conftest import BY, Client, key, server
 from tools.models import MCPTool, Status, ToolFunction
 

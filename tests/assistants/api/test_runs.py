@@ -12,7 +12,7 @@ from apikeys.principal import Principal
 from assistants import actions
 from assistants.models import Assistant, Run, RunStatus, ToolCall
 from assistants.recording.records import CallRecord, Origin, RunRecord
-from assistants.recording.storage import write
+from assistants.recording.rows import write
 from tests.assistants.api.conftest import BY, Client, key
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from apikeys.actions import IssuedKey
-from assistants.images import MOST_BYTES, MOST_IMAGES
+from assistants.conversations.images import MOST_BYTES, MOST_IMAGES
 from config.runner.network import free_port
 from tests.assistants.openai_api.conftest import error_of
 from tests.llm import ScriptedLLM

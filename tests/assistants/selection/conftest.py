@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from assistants.catalogue import AssistantEntry, Endpoint, FunctionEntry, ServerEntry
-from assistants.selection import finding
+from assistants.catalogue.endpoints import Endpoint
+from assistants.catalogue.entries import AssistantEntry, FunctionEntry, ServerEntry
+from assistants.selection import search as finding
 from tests.assistants.agent.conftest import entry, function
 from tools.search.fusion import Why
 from tools.search.scope import Scope

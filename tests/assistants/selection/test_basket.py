@@ -1,5 +1,5 @@
-from assistants import definitions
-from assistants.selection.basket import Basket
+from assistants.catalogue import definitions
+from assistants.selection.budget import Basket
 from tests.assistants.selection.conftest import functions
 
 LONG = {"type": "object", "properties": {"a": {"type": "string", "description": "x" * 3000}}}

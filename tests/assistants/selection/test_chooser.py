@@ -7,8 +7,8 @@ import django.db
 import pytest
 
 from assistants.events import Candidate
-from assistants.selection.chooser import Chooser
-from assistants.selection.situation import Choice, Situation
+from assistants.selection.context import Choice, Situation
+from assistants.selection.retriever import Chooser
 from tests.assistants.selection.conftest import MAPS, TIME, ScriptedSearch, functions, selecting
 
 

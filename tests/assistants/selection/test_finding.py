@@ -11,9 +11,9 @@ from django.db import connection
 from apikeys import actions as key_actions
 from apikeys.authentication import authenticate
 from assistants import actions, catalogue
-from assistants.actions import ToolUse
-from assistants.catalogue import AssistantEntry
-from assistants.selection.finding import Finder, Finding
+from assistants.actions.assistants import ToolUse
+from assistants.catalogue.entries import AssistantEntry
+from assistants.selection.search import Finder, Finding
 from core import feed
 from core.actor import Actor
 from tests.connector.conftest import orm

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from assistants.selection.past import used
+from assistants.selection.used_tools import used
 from tests.assistants.selection.conftest import functions, selecting
 
 ASSISTANT = selecting(*functions(*"abc"))

@@ -8,7 +8,7 @@ from django.conf import LazySettings
 
 from assistants import actions
 from assistants.models import Assistant
-from assistants.selection import warming
+from assistants.selection import warm_up
 from core import feed
 from core.actor import Actor
 from tests.connector.conftest import orm, wait_for
@@ -27,7 +27,7 @@ def service(settings: LazySettings) -> Iterator[EmbeddingService]:
 
 async def test_it_is_loaded_once_an_assistant_selects(service: EmbeddingService) -> None:
     assistant: Assistant = await orm(actions.create)(by=BY, name="Helper")
-    async with feed.listening(), warming.lifespan():
+    async with feed.listening(), warm_up.lifespan():
         await asyncio.sleep(0.3)
         assert service.bodies == []
         await orm(actions.update)(assistant, by=BY, selection="search")
@@ -40,5 +40,5 @@ async def test_it_is_loaded_once_an_assistant_selects(service: EmbeddingService)
 async def test_one_that_fails_or_hangs_holds_nothing_up(service: EmbeddingService) -> None:
     await orm(actions.create)(by=BY, name="Helper", selection="retrieved")
     service.next = [Reply(slowness=1, body=b" " * 100)]
-    async with asyncio.timeout(2), warming.lifespan():
+    async with asyncio.timeout(2), warm_up.lifespan():
         await wait_for(lambda: service.bodies, within_s=2)

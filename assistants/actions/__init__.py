@@ -1,0 +1,29 @@
+"""The verbs of assistants, providers and runs: views, the admin and commands call these alone."""
+
+from assistants.actions.assistants import Tools, ToolUse, create, delete, duplicate, grant, update
+from assistants.actions.providers import add_provider, delete_provider, update_provider
+from assistants.actions.runs import (
+    cancel_run,
+    delete_conversation,
+    delete_expired,
+    fail_abandoned_runs,
+    tend_responses,
+)
+
+__all__ = [
+    "ToolUse",
+    "Tools",
+    "add_provider",
+    "cancel_run",
+    "create",
+    "delete",
+    "delete_conversation",
+    "delete_expired",
+    "delete_provider",
+    "duplicate",
+    "fail_abandoned_runs",
+    "grant",
+    "tend_responses",
+    "update",
+    "update_provider",
+]

@@ -1,0 +1,182 @@
+"""Create, change, copy and delete assistants."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import F
+
+from apikeys import audit
+from apikeys.models import ApiKey
+from assistants import names
+from assistants.models import (
+    Assistant,
+)
+from core import broker
+from core.actor import Actor
+from core.validation import clean
+from tools import uses
+from tools.models import Embedded, MCPTool
+from tools.names import slugify
+
+INDEX = "assistants.tasks.index_assistants"
+_OWN = {"id", "name", "slug", "version", "created_at", "updated_at"}
+_OWN |= {field.name for field in Embedded._meta.fields}
+"""What a copy does not share with its original."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """A server for an assistant, with all of its functions (None) or these. A selection keeps the pinned."""
+
+    server: MCPTool
+    functions: list[str] | None = None
+    pinned: tuple[str, ...] = ()
+
+
+Tools = Iterable[MCPTool | ToolUse]
+"""A server alone keeps the functions that were chosen of it before; a new one is used whole."""
+
+
+@transaction.atomic
+def create(
+    *,
+    name: str,
+    by: Actor,
+    slug: str = "",
+    aliases: Iterable[str] = (),
+    tools: Tools = (),
+    api_keys: Iterable[ApiKey] = (),
+    **fields: Any,
+) -> Assistant:
+    """A new assistant; without a slug it gets one made of its name. Raises ValidationError and Conflict."""
+    assistant = Assistant(name=name, slug=slug or slugify(name), **fields)
+    names.require_free_slug(assistant.slug)
+    clean(assistant)
+    assistant.save(force_insert=True)
+    _relate(assistant, aliases, tools, api_keys)
+    audit.created(
+        assistant,
+        by=by,
+        aliases=_aliases(assistant),
+        tools=_tools(assistant),
+        api_key_ids=_api_key_ids(assistant),
+    )
+    _have_it_indexed()
+    return assistant
+
+
+@transaction.atomic
+def update(
+    assistant: Assistant,
+    *,
+    by: Actor,
+    aliases: Iterable[str] | None = None,
+    tools: Tools | None = None,
+    api_keys: Iterable[ApiKey] | None = None,
+    **changes: Any,
+) -> Assistant:
+    """Change an assistant; None leaves its aliases, tools or keys. Raises ValidationError and Conflict."""
+    if changes.get("slug", assistant.slug) != assistant.slug:
+        raise ValidationError({"slug": "A slug cannot be changed: callers name the assistant by it."})
+    with audit.changing(
+        assistant,
+        by=by,
+        aliases=lambda: _aliases(assistant),
+        tools=lambda: _tools(assistant),
+        api_key_ids=lambda: _api_key_ids(assistant),
+    ):
+        for name, value in changes.items():
+            setattr(assistant, name, value)
+        clean(assistant)
+        assistant.save(update_fields=[*changes, "updated_at"])
+        _relate(assistant, aliases, tools, api_keys)
+    if changes.get("learns") is False:
+        uses.forget(assistant.pk)
+    _have_it_indexed()
+    Assistant.objects.filter(pk=assistant.pk).update(version=F("version") + 1)
+    assistant.refresh_from_db(fields=["version"])
+    return assistant
+
+
+def duplicate(assistant: Assistant, *, by: Actor, name: str = "", slug: str = "") -> Assistant:
+    """A copy, tools included. Its aliases cannot be the same, and no key may call it yet."""
+    ours = {field.attname: field.value_from_object(assistant) for field in Assistant._meta.concrete_fields}
+    free_name, free_slug = names.for_copy(assistant)
+    return create(
+        by=by,
+        name=name or free_name,
+        slug=slug or (slugify(name) if name else free_slug),
+        tools=[ToolUse(link.mcp_tool, link.functions, tuple(link.pinned)) for link in assistant.uses],
+        **{name: value for name, value in ours.items() if name not in _OWN},
+    )
+
+
+@transaction.atomic
+def delete(assistant: Assistant, *, by: Actor) -> None:
+    audit.deleted(assistant, by=by)
+    uses.forget(assistant.pk)
+    assistant.delete()
+
+
+def grant(assistant: Assistant, api_key: ApiKey) -> None:
+    """Let a key call an assistant."""
+    assistant.api_keys.add(api_key)
+
+
+def _have_it_indexed() -> None:
+    """After the commit, for the model `auto`. Beat sees to it too, should this get lost."""
+    transaction.on_commit(_send_index)
+
+
+def _send_index() -> None:
+    with suppress(*broker.BROKER_ERRORS):
+        broker.send(INDEX)
+
+
+def _aliases(assistant: Assistant) -> list[str]:
+    return sorted(assistant.alias_rows.values_list("name", flat=True))
+
+
+def _tools(assistant: Assistant) -> list[Any]:
+    links = assistant.assistant_tools.order_by("mcp_tool_id")
+    return list(links.values("mcp_tool_id", "functions", "pinned"))
+
+
+def _api_key_ids(assistant: Assistant) -> list[int]:
+    return sorted(assistant.api_keys.values_list("pk", flat=True))
+
+
+def _relate(
+    assistant: Assistant,
+    aliases: Iterable[str] | None,
+    tools: Tools | None,
+    api_keys: Iterable[ApiKey] | None,
+) -> None:
+    if aliases is not None:
+        names.set_aliases(assistant, set(aliases))
+    if tools is not None:
+        _use(assistant, list(tools))
+    if api_keys is not None:
+        assistant.api_keys.set(api_keys)
+
+
+def _use(assistant: Assistant, tools: list[MCPTool | ToolUse]) -> None:
+    assistant.tools.set(tool.server if isinstance(tool, ToolUse) else tool for tool in tools)
+    for tool in tools:
+        if isinstance(tool, ToolUse):
+            _require_known_functions(tool)
+            links = assistant.assistant_tools.filter(mcp_tool=tool.server)
+            links.update(functions=tool.functions, pinned=list(tool.pinned))
+
+
+def _require_known_functions(use: ToolUse) -> None:
+    """Of a server that was never seen running any name may be right."""
+    known = set(use.server.functions.values_list("name", flat=True))
+    unknown = {*(use.functions or ()), *use.pinned} - known
+    if known and unknown:
+        names = ", ".join(sorted(unknown))
+        raise ValidationError({"tools": f"The server {use.server.slug} offers no function {names}."})

@@ -1,0 +1,81 @@
+"""The embedder: what callers send it goes through, and its answer comes back."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import orjson
+from django.conf import settings
+
+from assistants.agent.llm.errors import status_failure
+from assistants.errors import NoEmbedder, UpstreamFailed
+from tools.outbound.http import guarded_connector
+
+MOST_BYTES = 64 * 1024 * 1024
+_REFUSAL_BYTES = 64 * 1024
+
+_session: aiohttp.ClientSession | None = None
+
+
+@asynccontextmanager
+async def lifespan() -> AsyncIterator[None]:
+    """The embedder can be asked, in this event loop, for as long as the context lasts."""
+    global _session  # noqa: PLW0603 - one connection pool a process
+    exempt = [settings.EMBEDDING_BASE_URL] if settings.EMBEDDING_BASE_URL else []
+    timeout = aiohttp.ClientTimeout(
+        total=settings.LLM_READ_TIMEOUT_S, sock_connect=settings.LLM_CONNECT_TIMEOUT_S
+    )
+    async with aiohttp.ClientSession(
+        connector=guarded_connector(exempt=exempt), timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()
+    ) as _session:
+        try:
+            yield
+        finally:
+            _session = None
+
+
+async def embed(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The embedder's answer to an OpenAI embeddings request. Raises NoEmbedder and UpstreamFailed."""
+    if not settings.EMBEDDING_BASE_URL:
+        raise NoEmbedder
+    if _session is None:
+        raise RuntimeError("Embeddings need assistants.embeddings.lifespan().")
+    try:
+        return await _asked(_session, request)
+    except TimeoutError as error:
+        raise UpstreamFailed("upstream_timeout", "The embedder did not answer in time.") from error
+    except aiohttp.ClientError as error:
+        raise UpstreamFailed("upstream_error", "The embedder cannot be reached.") from error
+
+
+async def _asked(session: aiohttp.ClientSession, request: Mapping[str, Any]) -> dict[str, Any]:
+    key = settings.EMBEDDING_API_KEY
+    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
+    body = orjson.dumps({**request, "model": settings.EMBEDDING_MODEL or request["model"]})
+    url = f"{settings.EMBEDDING_BASE_URL}/embeddings"
+    async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+        if response.status != 200:
+            raise status_failure(
+                response.status, response.headers, await response.content.read(_REFUSAL_BYTES)
+            )
+        return _object(await _read(response))
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    data = bytearray()
+    async for chunk in response.content.iter_any():
+        data += chunk
+        if len(data) > MOST_BYTES:
+            raise UpstreamFailed("upstream_invalid_response", "The embedder's answer is too large.")
+    return bytes(data)
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    try:
+        answer = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        answer = None
+    if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
+        raise UpstreamFailed("upstream_invalid_response", "The embedder did not answer with embeddings.")
+    return answer

@@ -1,0 +1,155 @@
+"""Assistant entries from the database, cached until the change feed reports a change."""
+
+import re
+from array import array
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from django.db.models import Prefetch
+
+from apikeys.authentication import Principal
+from assistants.catalogue.endpoints import endpoint
+from assistants.catalogue.entries import (
+    SCHEMA_TOKEN_BUDGET,
+    AssistantEntry,
+    FunctionEntry,
+    ServerEntry,
+    Vectors,
+)
+from assistants.errors import ModelNotFound
+from assistants.models import Assistant, AssistantQuerySet, AssistantTool
+from core.database import in_thread
+from core.feed import FeedCache
+from tools.models import Embedded, ToolFunction
+
+TABLES = (
+    "assistants_alias",
+    "assistants_assistant",
+    "assistants_assistant_api_keys",
+    "assistants_assistanttool",
+    "assistants_provider",
+    "tools_mcptool",
+    "tools_toolfunction",
+)
+_FUNCTION = ["server_id", "name", "public_name", "description", "overrides", "input_schema", "annotations"]
+_SERVER = [
+    f"mcp_tool__{field}"
+    for field in (
+        "name", "slug", "call_timeout_s", "embedding", "embedder", "next_embedding", "next_embedder",
+    )
+]  # fmt: skip
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
+
+
+async def find(name: str, principal: Principal) -> AssistantEntry:
+    """The assistant that the caller named as `model`, by slug or alias. Raises ModelNotFound."""
+    entry = await _by_name.get(name) if _NAME.fullmatch(name) else None
+    if entry is None or principal.id not in entry.api_key_ids:
+        raise ModelNotFound
+    return entry
+
+
+async def callable_by(principal: Principal) -> tuple[AssistantEntry, ...]:
+    """What the key may call, by slug."""
+    return await _by_key.get(principal.id)
+
+
+@in_thread
+def _load(name: str) -> AssistantEntry | None:
+    return next(_entries(_rows().filter(is_enabled=True).named(name)[:1]), None)
+
+
+@in_thread
+def _load_callable(key_id: int) -> tuple[AssistantEntry, ...]:
+    return tuple(_entries(_rows().callable_by(key_id).order_by("slug")))
+
+
+_by_name: FeedCache[str, AssistantEntry | None] = FeedCache(_load, TABLES)
+_by_key: FeedCache[int, tuple[AssistantEntry, ...]] = FeedCache(_load_callable, TABLES)
+
+
+def _rows() -> AssistantQuerySet:
+    links = AssistantTool.objects.filter(mcp_tool__deleted_at=None).order_by("mcp_tool__slug")
+    shown = links.select_related("mcp_tool").only("assistant_id", "functions", "pinned", *_SERVER)
+    rows = Assistant.objects.select_related("provider", "fallback_provider")
+    return rows.prefetch_related("api_keys", Prefetch("assistant_tools", shown))
+
+
+def _entries(assistants: AssistantQuerySet) -> Iterator[AssistantEntry]:
+    """A few queries, however many assistants there are."""
+    rows = list(assistants)
+    functions = _by_server({link.mcp_tool_id for row in rows for link in row.assistant_tools.all()})
+    return (_entry(row, functions) for row in rows)
+
+
+def _by_server(server_ids: Collection[int]) -> Mapping[int, Sequence[ToolFunction]]:
+    rows = ToolFunction.objects.offered().filter(server__in=server_ids).only(*_FUNCTION)
+    functions: dict[int, list[ToolFunction]] = {}
+    for row in rows:
+        functions.setdefault(row.server_id, []).append(row)
+    return functions
+
+
+def _entry(row: Assistant, functions: Mapping[int, Sequence[ToolFunction]]) -> AssistantEntry:
+    links = list(row.assistant_tools.all())
+    return AssistantEntry(
+        id=row.pk,
+        slug=row.slug,
+        name=row.name,
+        created=int(row.created_at.timestamp()),
+        system_prompt=row.system_prompt,
+        endpoint=endpoint(row.provider, row.model),
+        parameters=row.parameters,
+        max_rounds=row.max_rounds,
+        functions=tuple(_functions(links, functions)),
+        servers=tuple(map(_server, links)),
+        api_key_ids=frozenset(key.pk for key in row.api_keys.all()),
+        store_bodies=row.store_bodies,
+        rendering=row.rendering,
+        fallback=endpoint(row.fallback_provider, row.fallback_model) if row.fallback_provider else None,
+        selection=row.selection,
+        top_k=row.top_k,
+        schema_token_budget=row.schema_token_budget or SCHEMA_TOKEN_BUDGET,
+        description=row.description,
+        learns=row.learns,
+        vectors=_vectors(row),
+    )
+
+
+def _vectors(row: Embedded) -> Vectors:
+    places = ((row.embedder, row.embedding), (row.next_embedder, row.next_embedding))
+    return {name: array("f", vector) for name, vector in places if vector is not None}
+
+
+def _server(link: AssistantTool) -> ServerEntry:
+    server = link.mcp_tool
+    narrowed_to = frozenset(link.functions) if link.functions else None
+    return ServerEntry(server.pk, server.name, server.slug, narrowed_to, _vectors(server))
+
+
+def _functions(
+    links: list[AssistantTool], functions: Mapping[int, Sequence[ToolFunction]]
+) -> list[FunctionEntry]:
+    """In a stable order, so that an LLM's prompt cache holds."""
+    used = (
+        _function(link, row)
+        for link in links
+        for row in functions.get(link.mcp_tool_id, ())
+        if not link.functions or row.name in link.functions
+    )
+    return sorted(used, key=lambda function: function.public_name)
+
+
+def _function(link: AssistantTool, row: ToolFunction) -> FunctionEntry:
+    server = link.mcp_tool
+    return FunctionEntry(
+        server_id=server.pk,
+        server_name=server.name,
+        server_slug=server.slug,
+        name=row.name,
+        public_name=row.public_name,
+        description=row.overrides.get("description") or row.description,
+        input_schema=row.input_schema,
+        read_only=row.annotations.get("readOnlyHint") is True,
+        timeout_s=server.call_timeout_s,
+        is_pinned=row.name in link.pinned,
+    )

@@ -1,0 +1,109 @@
+"""Rounds that a caller does not see, found again by the ids of the calls that it was given.
+
+Where a run calls tools of ours before, or in one turn with, tools of the caller's, the caller gets its own
+calls alone. When it comes back with their results, what was hidden takes its place in the conversation, so
+that no tool of ours runs again. Where it is not there any more, the visible conversation must do.
+"""
+
+import logging
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from datetime import timedelta
+from typing import Any
+
+import django.db
+import orjson
+from django.utils import timezone
+
+from apikeys.principal import Principal
+from assistants.catalogue.entries import AssistantEntry
+from assistants.events import ClientToolCalls, Event
+from assistants.models import HiddenRounds, alive
+from core.database import in_thread
+
+log = logging.getLogger(__name__)
+
+TTL = timedelta(days=1)
+MOST_BYTES = 8 * 1024 * 1024
+Messages = Sequence[Mapping[str, Any]]
+
+
+async def keeping(
+    run: AsyncGenerator[Event, None], principal: Principal, assistant: AssistantEntry
+) -> AsyncGenerator[Event, None]:
+    """The events of `run`. Its hidden rounds are kept before the caller hears of the calls that name them."""
+    async with aclosing(run):
+        async for event in run:
+            if isinstance(event, ClientToolCalls) and event.hidden:
+                await _keep(event, principal, assistant)
+            yield event
+
+
+async def restored(messages: Messages, principal: Principal, assistant: AssistantEntry) -> Messages:
+    """The conversation with what was hidden in it, as far as it is still kept for this key and assistant."""
+    ids = {_name(call_ids) for call_ids in map(_call_ids, messages) if call_ids}
+    if not ids:
+        return messages
+    try:
+        kept = await _find(ids, principal.id, assistant.id)
+    except django.db.Error as error:
+        log.warning("Hidden rounds cannot be read: %s", type(error).__name__)
+        return messages
+    return [each for message in messages for each in _with_hidden(message, kept)]
+
+
+def _with_hidden(message: Mapping[str, Any], kept: Mapping[str, Messages]) -> Iterator[Mapping[str, Any]]:
+    """The caller's calls stay as it tells them: it may have corrected their arguments."""
+    shown = {call["id"]: call for call in _calls(message)}
+    hidden = kept.get(_name(shown)) if shown else None
+    if hidden is None or _unanswered(hidden) != shown.keys():
+        yield message
+        return
+    for each in hidden:
+        calls = [shown.get(call["id"], call) for call in _calls(each)]
+        yield {**each, "tool_calls": calls} if calls else each
+
+
+def _unanswered(hidden: Messages) -> set[str]:
+    """The calls that were left to the caller."""
+    asked = {call_id for message in hidden for call_id in _call_ids(message)}
+    return asked - {message["tool_call_id"] for message in hidden if message["role"] == "tool"}
+
+
+def _calls(message: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    return message.get("tool_calls") or () if message["role"] == "assistant" else ()
+
+
+def _call_ids(message: Mapping[str, Any]) -> list[str]:
+    return [call["id"] for call in _calls(message)]
+
+
+def _name(call_ids: Collection[str]) -> str:
+    return min(call_ids)
+
+
+async def _keep(event: ClientToolCalls, principal: Principal, assistant: AssistantEntry) -> None:
+    if len(orjson.dumps(event.hidden)) > MOST_BYTES:
+        log.warning("A run's hidden rounds are over %d bytes and are not kept.", MOST_BYTES)
+        return
+    try:
+        await _save(_name([call.id for call in event.calls]), event.hidden, principal.id, assistant.id)
+    except django.db.Error as error:
+        log.warning("A run's hidden rounds cannot be kept: %s", type(error).__name__)
+
+
+@in_thread
+def _save(call_id: str, messages: Messages, api_key_id: int, assistant_id: int) -> None:
+    HiddenRounds.objects.create(
+        api_key_id=api_key_id,
+        assistant_id=assistant_id,
+        call_id=call_id,
+        messages=list(messages),
+        expires_at=timezone.now() + TTL,
+    )
+
+
+@in_thread
+def _find(call_ids: Collection[str], api_key_id: int, assistant_id: int) -> dict[str, Messages]:
+    rows = HiddenRounds.objects.filter(api_key_id=api_key_id, assistant_id=assistant_id, call_id__in=call_ids)
+    return {row.call_id: row.messages for row in alive(rows)}

@@ -1,0 +1,70 @@
+"""Which tools the runs of a session have called: its caller sends texts again, and no calls of ours.
+
+The rows tell, and for the moment until they are written, the memory of the process that ran them.
+"""
+
+import asyncio
+import logging
+from collections import OrderedDict
+
+from assistants.catalogue.entries import AssistantEntry
+from assistants.models import ToolCall
+from assistants.recording.records import Origin
+from core.database import DATABASE_ERRORS, in_thread
+
+log = logging.getLogger(__name__)
+
+MOST = 64
+_MOST_SESSIONS = 10_000
+_PATIENCE_S = 0.5
+_Session = tuple[int, str, int]
+"""The ids of key and assistant, between them the caller's own name for the session."""
+
+_latest: OrderedDict[_Session, OrderedDict[str, None]] = OrderedDict()
+
+
+def note(origin: Origin, assistant: AssistantEntry, public_name: str) -> None:
+    """A tool was called just now."""
+    if assistant.selection != "retrieved" or not origin.session_id:
+        return
+    session = _session(origin, assistant)
+    names = _latest.setdefault(session, OrderedDict())
+    _latest.move_to_end(session)
+    names[public_name] = None
+    names.move_to_end(public_name)
+    while len(names) > MOST:
+        names.popitem(last=False)
+    while len(_latest) > _MOST_SESSIONS:
+        _latest.popitem(last=False)
+
+
+async def used(origin: Origin, assistant: AssistantEntry) -> list[str]:
+    """Public names, the latest first; none where the assistant does not choose by request."""
+    if assistant.selection != "retrieved" or not origin.session_id:
+        return []
+    session = _session(origin, assistant)
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            written = await _written(session)
+    except DATABASE_ERRORS as error:
+        log.warning("What a session has called cannot be read: %s", type(error).__name__)
+        written = []
+    names = {(each.server_id, each.name): each.public_name for each in assistant.functions} if written else {}
+    known = [names[call] for call in written if call in names]
+    return list(dict.fromkeys([*reversed(_latest.get(session, ())), *known]))
+
+
+@in_thread
+def _written(session: _Session) -> list[tuple[int, str]]:
+    api_key_id, external_id, assistant_id = session
+    calls = ToolCall.objects.filter(
+        run__conversation__api_key_id=api_key_id,
+        run__conversation__external_id=external_id,
+        run__assistant_id=assistant_id,
+    )
+    latest = calls.order_by("-run_id", "-position").values_list("mcp_tool_id", "function")
+    return list(latest[:MOST])
+
+
+def _session(origin: Origin, assistant: AssistantEntry) -> _Session:
+    return origin.principal.id, origin.session_id or "", assistant.id
