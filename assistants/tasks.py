@@ -37,7 +37,7 @@ def respond() -> None:
     """Doors send it for a response in the background, and beat every ten seconds, should one get lost."""
     if actions.tend_responses():
         # By name: of all workers only one that is to respond loads the agent.
-        import_string("assistants.openai_api.responses_api.worker.nudge")()
+        import_string("assistants.openai_api.responses.worker.nudge")()
 
 
 @shared_task

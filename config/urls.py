@@ -3,8 +3,8 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from assistants.openai_api.chat.views import unknown_url
 from assistants.openai_api.urls import door_urlpatterns, unknown_urlpattern
-from assistants.openai_api.views import unknown_url
 from config import health
 
 urlpatterns = [

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import HttpResponse
 
-from assistants.openai_api.responses import EventStream
+from assistants.openai_api.http import EventStream
 
 _going_on: set[asyncio.Task[Any]] = set()
 

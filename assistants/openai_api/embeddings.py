@@ -7,11 +7,12 @@ from pydantic import Field, ValidationError
 
 from apikeys import limits
 from assistants.agent.llm import embeddings
-from assistants.openai_api import body, schema
+from assistants.openai_api import body
+from assistants.openai_api.chat import openapi
+from assistants.openai_api.http import json_response
 from assistants.openai_api.messages import Wire
-from assistants.openai_api.responses import json_response
+from assistants.openai_api.validation import invalid
 from assistants.openai_api.viewset import OpenAIViewSet
-from assistants.openai_api.wire import invalid
 
 MOST_INPUTS = 2_048
 
@@ -30,7 +31,7 @@ class EmbeddingRequest(Wire):
 
 
 class EmbeddingViewSet(OpenAIViewSet):
-    @schema.create_embedding
+    @openapi.create_embedding
     async def create(self, request: HttpRequest) -> HttpResponse:
         content = body.read(request)
         try:

@@ -9,7 +9,7 @@ from rest_framework.exceptions import APIException
 
 from apikeys.errors import InvalidApiKey, LimitReached
 from assistants.errors import RequestInterrupted, RunCancelled, UpstreamFailed
-from assistants.openai_api.responses import json_response
+from assistants.openai_api.http import json_response
 from core.errors import DatabaseUnavailable, InvalidRequest
 
 logger = logging.getLogger(__name__)

@@ -2,9 +2,9 @@
 
 from django.urls import path, re_path
 
-from assistants.openai_api import views
+from assistants.openai_api.chat import views
 from assistants.openai_api.embeddings import EmbeddingViewSet
-from assistants.openai_api.responses_api.urls import urlpatterns as responses_urlpatterns
+from assistants.openai_api.responses.urls import urlpatterns as responses_urlpatterns
 
 door_urlpatterns = [
     path("chat/completions", views.ChatCompletionViewSet.as_view({"post": "create"})),

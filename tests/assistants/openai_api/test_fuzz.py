@@ -5,7 +5,8 @@ from typing import Any
 
 import orjson
 
-from assistants.openai_api import history, wire
+from assistants.openai_api.chat import message_order
+from assistants.openai_api.chat import request as wire
 from assistants.openai_api.errors import InvalidRequest
 from core import strict_json
 
@@ -72,7 +73,7 @@ def _takes(data: bytes) -> bool:
     """Anything but InvalidRequest fails the test."""
     try:
         request = wire.validate(strict_json.loads(data))
-        history.check(request.messages)
+        message_order.check(request.messages)
     except InvalidRequest:
         return False
     return bool(orjson.dumps([request.sampling, request.tool_definitions]))

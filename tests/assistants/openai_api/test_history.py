@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from assistants.openai_api import history, wire
+from assistants.openai_api.chat import message_order, request
 from assistants.openai_api.errors import InvalidRequest
 
 USER = {"role": "user", "content": "Hello"}
@@ -20,7 +20,7 @@ def result(call_id: str) -> dict[str, Any]:
 
 
 def check(*messages: dict[str, Any]) -> None:
-    history.check(wire.validate({"model": "m", "messages": list(messages)}).messages)
+    message_order.check(request.validate({"model": "m", "messages": list(messages)}).messages)
 
 
 @pytest.mark.parametrize(

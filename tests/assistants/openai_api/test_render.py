@@ -12,7 +12,7 @@ from assistants.events import (
     UnavailableTool,
     Usage,
 )
-from assistants.openai_api.render import Chunks, Completion
+from assistants.openai_api.chat.render import Chunks, Completion
 
 STARTED = ToolStarted("c1", "time__now", "Time", "now", {"timezone": "UTC"})
 ENDED = ToolFinished("c1", "time__now", "ok", 12)

@@ -7,9 +7,10 @@ import pytest
 
 from assistants.errors import UpstreamFailed
 from assistants.events import Event, Finished, TextDelta, Usage
-from assistants.openai_api.render import DONE, HEARTBEAT, Chunks
-from assistants.openai_api.responses import event_stream
-from assistants.openai_api.stream import stream
+from assistants.openai_api.chat.render import Chunks
+from assistants.openai_api.chat.stream import stream
+from assistants.openai_api.http import event_stream
+from assistants.openai_api.sse import DONE, HEARTBEAT
 
 END: list[Event] = [Usage(1, 1), Finished("stop", 1)]
 

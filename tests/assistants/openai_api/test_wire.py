@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from assistants.openai_api import wire
+from assistants.openai_api.chat import request as wire
 from assistants.openai_api.errors import InvalidRequest
 
 HELLO = {"role": "user", "content": "Hello"}

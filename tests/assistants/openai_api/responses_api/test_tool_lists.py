@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from assistants.openai_api.responses_api.preparing import _untold
+from assistants.openai_api.responses.prepare import _untold
 from tests.assistants.selection.conftest import functions, selecting
 
 FEW, MANY = functions("a", "b"), functions(*(f"f{number}" for number in range(129)))

@@ -12,14 +12,14 @@ from assistants.agent import RunRequest
 from assistants.catalogue.entries import AssistantEntry
 from assistants.conversations import images
 from assistants.events import Event
-from assistants.openai_api.limited import limited
-from assistants.openai_api.responses_api import context, transcript
-from assistants.openai_api.responses_api.answer import Answer, WireEvent
-from assistants.openai_api.responses_api.ids import Ids
-from assistants.openai_api.responses_api.resource import new_resource
-from assistants.openai_api.responses_api.transcript import Items
-from assistants.openai_api.responses_api.wire import FunctionChoice, ResponseRequest, ServerToolChoice
-from assistants.openai_api.wire import MOST_TOOLS
+from assistants.openai_api.limits import limited
+from assistants.openai_api.responses import context, transcript
+from assistants.openai_api.responses.answer import Answer, WireEvent
+from assistants.openai_api.responses.ids import Ids
+from assistants.openai_api.responses.request import FunctionChoice, ResponseRequest, ServerToolChoice
+from assistants.openai_api.responses.resource import new_resource
+from assistants.openai_api.responses.transcript import Items
+from assistants.openai_api.validation import MOST_TOOLS
 from assistants.recording import Origin, recorded
 from core.errors import InvalidRequest
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from assistants.openai_api.history import MOST_MESSAGES
-from assistants.openai_api.responses_api.ids import Ids
+from assistants.openai_api.responses.ids import Ids
+from assistants.openai_api.validation import MOST_MESSAGES
 from core.errors import InvalidRequest
 
 Items = Sequence[Mapping[str, Any]]

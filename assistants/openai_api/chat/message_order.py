@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 from assistants.openai_api.messages import AssistantMessage, Message, ToolMessage
+from assistants.openai_api.validation import MOST_MESSAGES
 from core.errors import InvalidRequest
-
-MOST_MESSAGES = 2_000
 
 
 def check(messages: Sequence[Message]) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from assistants.events import Usage
-from assistants.openai_api.responses_api.wire import FunctionTool, ResponseRequest, TextConfig
+from assistants.openai_api.responses.request import FunctionTool, ResponseRequest, TextConfig
 
 
 def new_resource(asked: ResponseRequest, *, model: str, response_id: str, created_at: int) -> dict[str, Any]:

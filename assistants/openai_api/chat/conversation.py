@@ -5,8 +5,8 @@ from typing import Any
 
 from assistants.catalogue.entries import AssistantEntry
 from assistants.conversations import hidden_rounds, images, stored_history
-from assistants.openai_api import history, wire
-from assistants.openai_api.wire import ChatCompletionRequest
+from assistants.openai_api.chat import message_order, request
+from assistants.openai_api.chat.request import ChatCompletionRequest
 from assistants.recording import Origin
 from core.errors import InvalidRequest
 
@@ -26,7 +26,7 @@ async def said(content: Mapping[str, Any], asked: ChatCompletionRequest, origin:
     messages: Messages = content["messages"]
     if is_stored(asked):
         messages = [*await _stored(origin), *messages]
-        history.check(wire.validate({**content, "messages": messages}).messages)
+        message_order.check(request.validate({**content, "messages": messages}).messages)
     return messages
 
 

@@ -20,9 +20,6 @@ from assistants.events import (
     Usage,
 )
 
-DONE = b"data: [DONE]\n\n"
-HEARTBEAT = b": still working\n\n"
-
 
 @dataclass(slots=True)
 class Head:
@@ -179,10 +176,6 @@ class Chunks:
     def _extended(self, finish_reason: str | None, extension: dict[str, Any]) -> bytes:
         finish, ours = orjson.dumps(finish_reason), orjson.dumps(extension)
         return self._before + b'{},"finish_reason":' + finish + b'}],"mcp_connector":' + ours + b"}\n\n"
-
-
-def error_event(envelope: dict[str, Any]) -> bytes:
-    return b"data: " + orjson.dumps(envelope) + b"\n\n"
 
 
 def usage(event: Usage) -> dict[str, int]:

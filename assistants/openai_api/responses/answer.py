@@ -20,8 +20,8 @@ from assistants.events import (
     Usage,
 )
 from assistants.openai_api import errors
-from assistants.openai_api.responses_api import resource
-from assistants.openai_api.responses_api.ids import Ids
+from assistants.openai_api.responses import resource
+from assistants.openai_api.responses.ids import Ids
 
 WireEvent = dict[str, Any]
 

@@ -6,9 +6,15 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, ValidationError
 
 from assistants.openai_api.messages import ByShape, Text, Wire
-from assistants.openai_api.response_format import check_schema
-from assistants.openai_api.responses_api.input_items import Item
-from assistants.openai_api.wire import MOST_TOOLS, FunctionName, Tokens, invalid, references
+from assistants.openai_api.responses.input_items import Item
+from assistants.openai_api.validation import (
+    MOST_TOOLS,
+    FunctionName,
+    Tokens,
+    check_schema,
+    invalid,
+    references,
+)
 from core.errors import InvalidRequest
 
 _UNSUPPORTED = ("prompt", "max_tool_calls", "top_logprobs", "moderation")

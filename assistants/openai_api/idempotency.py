@@ -24,8 +24,8 @@ from assistants.events import Event, ToolStarted
 from assistants.models import Attempt
 from assistants.openai_api import errors
 from assistants.openai_api.detached import detached
-from assistants.openai_api.render import HEARTBEAT, error_event
-from assistants.openai_api.responses import EventStream, json_response
+from assistants.openai_api.http import EventStream, json_response
+from assistants.openai_api.sse import HEARTBEAT, error_event
 from core.errors import InvalidRequest
 
 MOST_BYTES = 8 * 1024 * 1024

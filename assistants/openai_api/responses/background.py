@@ -6,10 +6,10 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from assistants.models import StoredResponse
-from assistants.openai_api.render import HEARTBEAT
-from assistants.openai_api.responses_api import journal, storage
-from assistants.openai_api.responses_api.preparing import Work
-from assistants.openai_api.responses_api.stream import frames
+from assistants.openai_api.responses import background_store, store
+from assistants.openai_api.responses.prepare import Work
+from assistants.openai_api.responses.stream import frames
+from assistants.openai_api.sse import HEARTBEAT
 from core import broker
 
 log = logging.getLogger(__name__)
@@ -22,13 +22,13 @@ _LAST_EVENTS = {"response.completed", "response.incomplete", "response.failed"}
 async def enqueue(work: Work, content: Mapping[str, Any]) -> StoredResponse:
     """Written down first: what a worker should do stands in the database, the message only tells of it."""
     events = work.answer.queue()
-    row = storage.new_row(work.principal.id, work.answer.body, work.input)
+    row = store.new_row(work.principal.id, work.answer.body, work.input)
     row.request = {
         "body": content,
         "request_id": work.origin.request_id,
         "session_id": work.origin.session_id,
     }
-    await journal.open_for(row, events)
+    await background_store.open_for(row, events)
     try:
         await asyncio.to_thread(broker.send, TASK, expires_s=60)
     except broker.BROKER_ERRORS as error:
@@ -38,7 +38,7 @@ async def enqueue(work: Work, content: Mapping[str, Any]) -> StoredResponse:
 
 async def cancel(row: StoredResponse) -> None:
     """One that is over stays as it is."""
-    await journal.cancel(row.pk)
+    await background_store.cancel(row.pk)
 
 
 async def events(row: StoredResponse, *, after: int = -1, heartbeat_s: float) -> AsyncGenerator[bytes, None]:
@@ -46,7 +46,7 @@ async def events(row: StoredResponse, *, after: int = -1, heartbeat_s: float) ->
     silent_s = 0.0
     yield HEARTBEAT
     while True:
-        page = await journal.page(row.pk, after=after)
+        page = await background_store.page(row.pk, after=after)
         if page.events:
             after, silent_s = page.events[-1]["sequence_number"], 0.0
             yield frames(page.events)

@@ -15,11 +15,12 @@ from apikeys.errors import CallingRequired
 from assistants import lifespans
 from assistants.errors import RunCancelled
 from assistants.models import StoredResponse
-from assistants.openai_api.responses_api import journal, wire
-from assistants.openai_api.responses_api.answer import Answer, WireEvent
-from assistants.openai_api.responses_api.ids import Ids
-from assistants.openai_api.responses_api.preparing import Work, prepare
-from assistants.openai_api.stream import Relay
+from assistants.openai_api.relay import Relay
+from assistants.openai_api.responses import background_store
+from assistants.openai_api.responses import request as wire
+from assistants.openai_api.responses.answer import Answer, WireEvent
+from assistants.openai_api.responses.ids import Ids
+from assistants.openai_api.responses.prepare import Work, prepare
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ class Worker:
     async def _look(self) -> None:
         try:
             await self._renew()
-            for row in await journal.claim(MOST_AT_ONCE - len(self._running)):
+            for row in await background_store.claim(MOST_AT_ONCE - len(self._running)):
                 self._take_up(row)
         except DatabaseError as error:
             log.warning("Background responses: the database is away (%s).", type(error).__name__)
@@ -96,7 +97,7 @@ class Worker:
     async def _renew(self) -> None:
         if not self._running:
             return
-        wanted = await journal.renew(list(self._running))
+        wanted = await background_store.renew(list(self._running))
         await self._end([task for pk, task in self._running.items() if pk not in wanted])
 
     async def _end(self, tasks: list[asyncio.Task[None]]) -> None:
@@ -127,7 +128,7 @@ class Worker:
             untold += answer.cancel()
         except Exception as error:  # noqa: BLE001 - the run's boundary: told in the response, and logged there
             untold += answer.fail(error)
-        await journal.finish(row.pk, answer.body, untold)
+        await background_store.finish(row.pk, answer.body, untold)
 
 
 async def _prepared(row: StoredResponse) -> Work:
@@ -154,7 +155,7 @@ async def _follow(work: Work, response_pk: int, untold: list[WireEvent]) -> None
     try:
         untold += work.begin()
         while True:
-            await journal.append(response_pk, untold)
+            await background_store.append(response_pk, untold)
             untold.clear()
             if (events := await relay.take()) is None:
                 return

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from assistants.openai_api.responses_api.views import ResponseViewSet, StoredResponseViewSet
+from assistants.openai_api.responses.views import ResponseViewSet, StoredResponseViewSet
 
 _stored = StoredResponseViewSet.as_view
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apikeys.authentication import Principal
-from assistants.openai_api.responses_api import ids, storage, transcript
-from assistants.openai_api.responses_api.transcript import Items
-from assistants.openai_api.responses_api.wire import ResponseRequest
+from assistants.openai_api.responses import ids, store, transcript
+from assistants.openai_api.responses.request import ResponseRequest
+from assistants.openai_api.responses.transcript import Items
 from core.errors import InvalidRequest
 
 
@@ -21,12 +21,12 @@ async def gathered(
     if asked.previous_response_id:
         before = await _chain(asked.previous_response_id, principal)
     elif asked.conversation_id:
-        before = await storage.conversation_items(principal.id, asked.conversation_id)
+        before = await store.conversation_items(principal.id, asked.conversation_id)
     return before, await _without_references(own, before, principal)
 
 
 async def _chain(response_id: str, principal: Principal) -> Items:
-    chain = await storage.chain(principal.id, response_id)
+    chain = await store.chain(principal.id, response_id)
     if not chain.is_whole:
         message = f"Previous response with id '{response_id}' not found, or one that it goes on from."
         raise InvalidRequest(message, param="previous_response_id", code="previous_response_not_found")
@@ -42,6 +42,6 @@ async def _without_references(own: Items, before: Items, principal: Principal) -
         return own
     found: dict[str, Mapping[str, Any]] = {item["id"]: item for item in before}
     owners = {owner for item_id in referenced if (owner := ids.response_of(item_id)) is not None}
-    for item in await storage.items_of(principal.id, owners):
+    for item in await store.items_of(principal.id, owners):
         found[item["id"]] = item
     return transcript.without_references(own, found)

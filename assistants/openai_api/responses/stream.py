@@ -5,10 +5,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 import orjson
 
 from assistants.events import Event
-from assistants.openai_api.render import HEARTBEAT
-from assistants.openai_api.responses_api.answer import WireEvent
-from assistants.openai_api.responses_api.preparing import Work
-from assistants.openai_api.stream import Relay
+from assistants.openai_api.relay import Relay
+from assistants.openai_api.responses.answer import WireEvent
+from assistants.openai_api.responses.prepare import Work
+from assistants.openai_api.sse import HEARTBEAT
 
 
 def frames(events: Iterable[WireEvent]) -> bytes:

@@ -6,7 +6,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from pydantic import BaseModel
 
-from assistants.openai_api.responses_api.wire import ResponseRequest
+from assistants.openai_api.responses.request import ResponseRequest
 
 
 class Response(BaseModel):

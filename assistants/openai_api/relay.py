@@ -1,42 +1,13 @@
-"""A run as a stream of server-sent events, with a heartbeat while it is silent."""
+"""A run that goes on in a task of its own while its caller reads the events at its own pace."""
 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from assistants.events import Event
-from assistants.openai_api import errors
-from assistants.openai_api.render import DONE, HEARTBEAT, Chunks, error_event
 
 _AHEAD = 256  # events that the run may be ahead of the caller
 _CLOSING_S = 5
-
-
-async def stream(
-    run: AsyncGenerator[Event, None], chunks: Chunks, *, heartbeat_s: float
-) -> AsyncGenerator[bytes, None]:
-    """What the run raises before its first event is raised here; later it is told as the stream's last event.
-
-    Closing the generator closes the run.
-    """
-    relay = Relay(run)
-    try:
-        first = await relay.take()
-        yield chunks.role() + b"".join(map(chunks.render, first or ()))
-        async for piece in _pieces(relay, chunks, heartbeat_s):
-            yield piece
-    finally:
-        await relay.close()
-
-
-async def _pieces(relay: "Relay", chunks: Chunks, heartbeat_s: float) -> AsyncGenerator[bytes, None]:
-    try:
-        while (events := await relay.take(heartbeat_s)) is not None:
-            if piece := b"".join(map(chunks.render, events)) if events else HEARTBEAT:
-                yield piece
-        yield DONE
-    except Exception as error:  # noqa: BLE001 - the answer has begun: all that is left is to say so in it
-        yield error_event(errors.envelope(error))
 
 
 class Relay:

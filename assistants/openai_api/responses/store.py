@@ -13,7 +13,7 @@ from django.db.models.functions import Length
 from django.utils import timezone
 
 from assistants.models import StoredResponse
-from assistants.openai_api.responses_api.transcript import Items
+from assistants.openai_api.responses.transcript import Items
 from core.database import in_thread
 from core.errors import InvalidRequest
 

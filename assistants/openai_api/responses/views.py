@@ -11,12 +11,13 @@ from rest_framework.exceptions import APIException
 from assistants.events import Event
 from assistants.models import StoredResponse
 from assistants.openai_api import body, errors
-from assistants.openai_api.once import once
-from assistants.openai_api.responses import EventStream, event_stream, json_response
-from assistants.openai_api.responses_api import background, schema, storage, wire
-from assistants.openai_api.responses_api.ids import Ids
-from assistants.openai_api.responses_api.preparing import Work, prepare
-from assistants.openai_api.responses_api.stream import stream
+from assistants.openai_api.http import EventStream, event_stream, json_response
+from assistants.openai_api.idempotency import once
+from assistants.openai_api.responses import background, openapi, store
+from assistants.openai_api.responses import request as wire
+from assistants.openai_api.responses.ids import Ids
+from assistants.openai_api.responses.prepare import Work, prepare
+from assistants.openai_api.responses.stream import stream
 from assistants.openai_api.session import session_id
 from assistants.openai_api.viewset import OpenAIViewSet
 from core.errors import InvalidRequest
@@ -37,7 +38,7 @@ class ResponseNotFound(APIException):
 
 
 class ResponseViewSet(OpenAIViewSet):
-    @schema.create_response
+    @openapi.create_response
     async def create(self, request: HttpRequest) -> HttpResponseBase:
         content = body.read(request)
         asked = wire.validate(content)
@@ -55,7 +56,7 @@ class ResponseViewSet(OpenAIViewSet):
 class StoredResponseViewSet(OpenAIViewSet):
     is_counted = False
 
-    @schema.retrieve_response
+    @openapi.retrieve_response
     async def retrieve(self, request: HttpRequest, response_id: str) -> HttpResponseBase:
         row = await self._row(response_id)
         if request.GET.get("stream") != "true":
@@ -67,20 +68,20 @@ class StoredResponseViewSet(OpenAIViewSet):
         events = background.events(row, after=after, heartbeat_s=settings.STREAM_HEARTBEAT_S)
         return await event_stream(events)
 
-    @schema.delete_response
+    @openapi.delete_response
     async def destroy(self, _: HttpRequest, response_id: str) -> HttpResponse:
-        if not await storage.delete(self.principal.id, response_id):
+        if not await store.delete(self.principal.id, response_id):
             raise ResponseNotFound(response_id)
         return json_response({"id": response_id, "object": "response", "deleted": True})
 
-    @schema.list_input_items
+    @openapi.list_input_items
     async def input_items(self, request: HttpRequest, response_id: str) -> HttpResponse:
         row = await self._row(response_id)
         items = row.input if request.GET.get("order") == "asc" else row.input[::-1]
         limit = max(1, min(_number(request, "limit", default=_PAGE), _LONGEST_PAGE))
-        return json_response(storage.page(items, after=request.GET.get("after"), limit=limit))
+        return json_response(store.page(items, after=request.GET.get("after"), limit=limit))
 
-    @schema.cancel_response
+    @openapi.cancel_response
     async def cancel(self, _: HttpRequest, response_id: str) -> HttpResponse:
         row = await self._row(response_id)
         if not row.is_background:
@@ -90,7 +91,7 @@ class StoredResponseViewSet(OpenAIViewSet):
         return json_response((await self._row(response_id)).resource)
 
     async def _row(self, response_id: str) -> StoredResponse:
-        row = await storage.find(self.principal.id, response_id)
+        row = await store.find(self.principal.id, response_id)
         if row is None:
             raise ResponseNotFound(response_id)
         return row
@@ -120,7 +121,7 @@ async def _answered(work: Work, run: Run, _: Mapping[str, Any]) -> HttpResponse 
 
 async def _keep(work: Work) -> None:
     if work.asked.is_stored:
-        await storage.keep(storage.new_row(work.principal.id, work.answer.body, work.input))
+        await store.keep(store.new_row(work.principal.id, work.answer.body, work.input))
 
 
 def _number(request: HttpRequest, name: str, *, default: int) -> int:

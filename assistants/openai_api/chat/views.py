@@ -12,28 +12,30 @@ from assistants.agent import RunRequest
 from assistants.catalogue.entries import AssistantEntry
 from assistants.conversations import hidden_rounds, stored_history
 from assistants.events import Event
-from assistants.openai_api import body, conversation, errors, history, response_format, schema, wire
-from assistants.openai_api.conversation import Messages
-from assistants.openai_api.limited import limited
-from assistants.openai_api.once import once
-from assistants.openai_api.render import Chunks, Completion
-from assistants.openai_api.rendering import chosen, rendered
-from assistants.openai_api.responses import EventStream, event_stream, json_response
+from assistants.openai_api import body, errors
+from assistants.openai_api.chat import conversation, message_order, openapi, response_format
+from assistants.openai_api.chat import request as wire
+from assistants.openai_api.chat.conversation import Messages
+from assistants.openai_api.chat.render import Chunks, Completion
+from assistants.openai_api.chat.request import ChatCompletionRequest, NamedChoice
+from assistants.openai_api.chat.stream import stream
+from assistants.openai_api.chat.tool_call_rendering import chosen, rendered
+from assistants.openai_api.http import EventStream, event_stream, json_response
+from assistants.openai_api.idempotency import once
+from assistants.openai_api.limits import limited
 from assistants.openai_api.session import session_id
-from assistants.openai_api.stream import stream
 from assistants.openai_api.viewset import OpenAIViewSet
-from assistants.openai_api.wire import ChatCompletionRequest, NamedChoice
 from assistants.recording import Origin, recorded
 from core.errors import InvalidRequest
 
 
 class ChatCompletionViewSet(OpenAIViewSet):
-    @schema.create_completion
+    @openapi.create_completion
     async def create(self, request: HttpRequest) -> HttpResponseBase:
         content = body.read(request)
         asked = wire.validate(content)
         if not conversation.is_stored(asked):
-            history.check(asked.messages)
+            message_order.check(asked.messages)
         response_format.check(asked.response_format)
         origin = Origin(self.principal, request.headers.get("x-request-id", ""), session_id(request, asked))
         said = await conversation.said(content, asked, origin)
@@ -49,13 +51,13 @@ class ChatCompletionViewSet(OpenAIViewSet):
 class ModelViewSet(OpenAIViewSet):
     is_counted = False
 
-    @schema.list_models
+    @openapi.list_models
     async def list(self, _: HttpRequest) -> HttpResponse:
         entries = await catalogue.callable_by(self.principal)
         models = [_auto(entries)] if len(entries) > 1 else []
         return json_response({"object": "list", "data": [*models, *map(_model, entries)]})
 
-    @schema.retrieve_model
+    @openapi.retrieve_model
     async def retrieve(self, _: HttpRequest, model: str) -> HttpResponse:
         if model == routing.AUTO and (entries := await catalogue.callable_by(self.principal)):
             return json_response(_auto(entries))

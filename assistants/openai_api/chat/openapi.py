@@ -6,7 +6,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_serializer
 from pydantic import BaseModel
 
-from assistants.openai_api.wire import ChatCompletionRequest
+from assistants.openai_api.chat.request import ChatCompletionRequest
 
 
 class ChatCompletion(BaseModel):
