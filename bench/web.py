@@ -43,7 +43,7 @@ class Caller:
 
 def start_web(world: World) -> Caller:
     llm, web = free_port(), free_port()
-    _start(world, "llm", [*UVICORN, str(llm), "assistants.standin.app:app"])
+    _start(world, "llm", [*UVICORN, str(llm), "config.standin.app:app"])
     settings = {"OPENAI_BASE_URL": f"http://127.0.0.1:{llm}/v1", "OPENAI_API_KEY": "none"}
     url = f"http://127.0.0.1:{web}"
     command = [*UVICORN, str(web), "config.asgi:application"]

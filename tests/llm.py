@@ -15,13 +15,16 @@ from urllib.request import Request, urlopen
 import pytest
 from starlette.applications import Starlette
 
-from assistants.standin.app import create_app
+from config.standin.app import chat, create_app
+from tests import standin_script
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def scripted_app() -> Starlette:
-    return create_app(scripted=True)
+    app = create_app(chat=standin_script.scripted(chat), more_routes=standin_script.routes())
+    app.state.conversations = {}
+    return app
 
 
 class ScriptedLLM:
@@ -32,7 +35,7 @@ class ScriptedLLM:
         self.base_url = f"{url}/v1"
 
     def script(self, conversation: str, *steps: dict[str, Any]) -> None:
-        """Each step as in assistants.standin.script.Step, for example {"text": "Hello"}."""
+        """Each step as in tests.standin_script.Step, for example {"text": "Hello"}."""
         self._send("PUT", conversation, {"steps": steps})
 
     def requests(self, conversation: str) -> list[dict[str, Any]]:

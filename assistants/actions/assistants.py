@@ -18,7 +18,7 @@ from assistants.models import (
 from core import broker
 from core.actor import Actor
 from core.validation import clean
-from tools import uses
+from tools import feedback
 from tools.models import Embedded, MCPTool
 from tools.names import slugify
 
@@ -95,7 +95,7 @@ def update(
         assistant.save(update_fields=[*changes, "updated_at"])
         _relate(assistant, aliases, tools, api_keys)
     if changes.get("learns") is False:
-        uses.forget(assistant.pk)
+        feedback.forget(assistant.pk)
     _have_it_indexed()
     Assistant.objects.filter(pk=assistant.pk).update(version=F("version") + 1)
     assistant.refresh_from_db(fields=["version"])
@@ -118,7 +118,7 @@ def duplicate(assistant: Assistant, *, by: Actor, name: str = "", slug: str = ""
 @transaction.atomic
 def delete(assistant: Assistant, *, by: Actor) -> None:
     audit.deleted(assistant, by=by)
-    uses.forget(assistant.pk)
+    feedback.forget(assistant.pk)
     assistant.delete()
 
 

@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics, serializers
@@ -13,7 +12,7 @@ from rest_framework.response import Response
 
 from assistants.api.runs import RunFilter
 from assistants.models import Run
-from assistants.usage import GROUPS, summed
+from assistants.models.runs import USAGE_GROUPS, RunQuerySet
 from core.api.pagination import HeaderPagination
 
 DAYS = 30
@@ -21,8 +20,8 @@ GROUP_BY = OpenApiParameter(
     "group_by",
     str,
     default="day",
-    pattern=f"^({'|'.join(GROUPS)})(,({'|'.join(GROUPS)}))*$",
-    description=f"Any of {', '.join(GROUPS)}, separated by commas. Days are those of UTC.",
+    pattern=f"^({'|'.join(USAGE_GROUPS)})(,({'|'.join(USAGE_GROUPS)}))*$",
+    description=f"Any of {', '.join(USAGE_GROUPS)}, separated by commas. Days are those of UTC.",
 )
 
 
@@ -56,7 +55,7 @@ class UsageRowSerializer(serializers.Serializer[Any]):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         if groups := self.context.get("groups"):
-            for name in GROUPS.keys() - groups:
+            for name in USAGE_GROUPS.keys() - groups:
                 del self.fields[name]
 
 
@@ -72,16 +71,16 @@ class UsageView(generics.ListAPIView[Run]):
         return super().get(request, *args, **kwargs)
 
     def filter_queryset(self, queryset: Any) -> Any:
-        rows: QuerySet[Run] = super().filter_queryset(queryset)
+        rows: RunQuerySet = super().filter_queryset(queryset)
         if "since" not in self.request.query_params:
             rows = rows.filter(started_at__gte=timezone.now() - timedelta(days=DAYS))
-        return summed(rows, self._groups())
+        return rows.usage(self._groups())
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "groups": self._groups()}
 
     def _groups(self) -> list[str]:
         asked = self.request.query_params.get("group_by", "day").split(",")
-        if unknown := sorted(set(asked) - GROUPS.keys()):
+        if unknown := sorted(set(asked) - USAGE_GROUPS.keys()):
             raise ValidationError({"group_by": [f"Not known: {', '.join(unknown)}."]})
-        return [name for name in GROUPS if name in asked]
+        return [name for name in USAGE_GROUPS if name in asked]

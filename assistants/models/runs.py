@@ -1,10 +1,13 @@
 """What callers asked and what became of it. `assistants.recording` writes these rows, in bulk."""
 
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import UTC, timedelta
 from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Count, F, Q, Sum
+from django.db.models.functions import Coalesce, TruncDate
 from django.utils import timezone
 
 from apikeys.models import ApiKey
@@ -50,7 +53,41 @@ class RunStatus(models.TextChoices):
     CANCELLED = "cancelled"
 
 
+USAGE_GROUPS: dict[str, dict[str, Any]] = {
+    "api_key": {
+        "api_key_id": None,
+        "current_name": Coalesce("api_key__name", "api_key_name"),
+        "current_prefix": Coalesce("api_key__key_prefix", "key_prefix"),
+    },
+    "assistant": {
+        "assistant_id": None,
+        "current_slug": Coalesce("assistant__slug", "assistant_slug"),
+    },
+    "model": {"model": None},
+    "day": {"day": TruncDate("started_at", tzinfo=UTC)},
+}
+"""The columns of each; None: a field of the run. Keys and assistants go by their names of today."""
+
+
 class RunQuerySet(models.QuerySet["Run"]):
+    def usage(self, groups: Iterable[str]) -> models.QuerySet[Any, dict[str, Any]]:
+        """A row for each group: runs, tokens and calls of server tools. `groups`: keys of USAGE_GROUPS."""
+        columns = {name: column for group in groups for name, column in USAGE_GROUPS[group].items()}
+        named = self.annotate(**{name: column for name, column in columns.items() if column is not None})
+        rows: models.QuerySet[Any, dict[str, Any]] = (
+            named.order_by()
+            .values(*columns)
+            .annotate(
+                runs=Count("pk"),
+                failed_runs=Count("pk", filter=Q(status=RunStatus.FAILED)),
+                prompt_tokens=Sum("prompt_tokens"),
+                completion_tokens=Sum("completion_tokens"),
+                server_tool_calls=Sum("server_tool_calls"),
+            )
+        )
+        rows = rows.annotate(total_tokens=F("prompt_tokens") + F("completion_tokens"))
+        return rows.order_by("-day" if "day" in columns else "-total_tokens", *columns)
+
     def abandoned(self) -> Self:
         """Runs whose process was killed: nothing else leaves one running beyond its deadline."""
         oldest = timezone.now() - timedelta(seconds=settings.RUN_DEADLINE_S + _SLACK_S)

@@ -14,7 +14,7 @@ from assistants.catalogue.entries import AssistantEntry
 from assistants.selection import query
 from core.background import BatchWriter
 from core.database import in_thread
-from tools import uses
+from tools import feedback
 from tools.search import read_as
 from tools.search.embedder import Embedder, EmbedderFailed, active
 
@@ -65,7 +65,7 @@ async def _vector(served: Served, embedder: Embedder) -> list[float]:
 @transaction.atomic
 def _record(noted: Sequence[Served], vectors: Sequence[Sequence[float]], embedder: str) -> None:
     for served, vector in zip(noted, vectors, strict=True):
-        uses.record(served.assistant_id, served.functions, vector, embedder)
+        feedback.record(served.assistant_id, served.functions, vector, embedder)
 
 
 writer: BatchWriter[Served] = BatchWriter("uses", _write, gather_s=1.0)

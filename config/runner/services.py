@@ -48,7 +48,7 @@ def _first_line(error: Exception) -> str:
 def _stand_in() -> Service:
     """The LLM of the demo: offline, and as clever as that."""
     port = free_port()
-    serve = (sys.executable, "-m", "uvicorn", "assistants.standin.app:app", "--no-access-log")
+    serve = (sys.executable, "-m", "uvicorn", "config.standin.app:app", "--no-access-log")
     program = Program("stand-in", [*serve, "--port", str(port)])
     return Service(
         name="a stand-in LLM",

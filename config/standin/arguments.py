@@ -4,8 +4,8 @@ import copy
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from assistants.standin.pieces import Pieces
-from assistants.standin.places import places
+from config.standin.pieces import Pieces
+from config.standin.places import places
 
 Schema = dict[str, Any]
 

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from assistants.standin import wire
+from config.standin import wire
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 

@@ -5,9 +5,9 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from assistants.standin import arguments
-from assistants.standin.arguments import Filled
-from assistants.standin.wire import Call
+from config.standin import arguments
+from config.standin.arguments import Filled
+from config.standin.wire import Call
 
 Function = dict[str, Any]
 """An OpenAI function definition: name, description, parameters (JSON schema)."""

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from assistants.standin import picking, structured
-from assistants.standin.wire import Answer
+from config.standin import picking, structured
+from config.standin.wire import Answer
 
 NOTICE = (
     "This is the offline stand-in and no language model: it only matches words. "

@@ -7,8 +7,8 @@ import openai
 import pytest
 from starlette.testclient import TestClient
 
-from assistants.standin import answers
-from assistants.standin.app import create_app
+from config.standin import answers
+from config.standin.app import create_app
 from tests.llm import ScriptedLLM
 
 HELLO = [{"role": "user", "content": "What time is it in Asia/Shanghai?"}]

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from assistants.standin import answers
+from config.standin import answers
 
 ZONE = {
     "type": "string",

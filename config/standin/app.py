@@ -1,10 +1,10 @@
 """An offline stand-in for an LLM service: it speaks the OpenAI protocol over HTTP without a model or a key.
 
-`uvicorn assistants.standin.app:app` serves it under /v1. Django is not needed.
+`uvicorn config.standin.app:app` serves it under /v1. Django is not needed.
 """
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,25 +14,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from assistants.standin import answers, script, wire
+from config.standin import answers, wire
 
 logger = logging.getLogger("uvicorn.error")
 
 MODEL = "stand-in"
-
-
-def create_app(*, scripted: bool = False) -> Starlette:
-    """With `scripted`, tests may set its answers at /script/{conversation}: see assistants.standin.script."""
-    routes = [
-        Route("/v1/chat/completions", script.scripted(chat) if scripted else chat, methods=["POST"]),
-        Route("/v1/models", models),
-    ]
-    handlers: dict[Any, Any] = {HTTPException: _http_error, ValueError: _bad_request}
-    app = Starlette(
-        routes=routes + (script.routes() if scripted else []), lifespan=_lifespan, exception_handlers=handlers
-    )
-    app.state.conversations = {}
-    return app
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 async def chat(request: Request) -> Response:
@@ -41,6 +28,13 @@ async def chat(request: Request) -> Response:
     if not body.get("stream"):
         return JSONResponse(wire.completion(body, answer))
     return StreamingResponse(_events(body, answer), media_type="text/event-stream")
+
+
+def create_app(*, chat: Endpoint = chat, more_routes: Sequence[Route] = ()) -> Starlette:
+    """`chat` and `more_routes` let tests answer in its place."""
+    routes = [Route("/v1/chat/completions", chat, methods=["POST"]), Route("/v1/models", models)]
+    handlers: dict[Any, Any] = {HTTPException: _http_error, ValueError: _bad_request}
+    return Starlette(routes=[*routes, *more_routes], lifespan=_lifespan, exception_handlers=handlers)
 
 
 async def read(request: Request) -> dict[str, Any]:

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from assistants.standin import arguments
-from assistants.standin.pieces import Pieces
+from config.standin import arguments
+from config.standin.pieces import Pieces
 
 
 def answer(form: Any, said: str) -> str | None:

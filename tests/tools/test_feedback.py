@@ -3,7 +3,7 @@
 import pytest
 
 from core.actor import Actor
-from tools import actions, uses
+from tools import actions, feedback
 from tools.functions import catalogue
 from tools.models import FunctionUse, MCPTool, ToolFunction
 
@@ -28,14 +28,14 @@ def known() -> dict[tuple[int, str, str], tuple[int, list[float]]]:
 
 
 def test_uses_are_counted_and_their_requests_summed(server: MCPTool) -> None:
-    uses.record(7, {(server.pk, "find"), (server.pk, "route")}, EAST, "e")
-    uses.record(7, {(server.pk, "find")}, NORTH, "e")
+    feedback.record(7, {(server.pk, "find"), (server.pk, "route")}, EAST, "e")
+    feedback.record(7, {(server.pk, "find")}, NORTH, "e")
     assert known() == {(7, "find", "e"): (2, [1.0, 1.0]), (7, "route", "e"): (1, EAST)}
 
 
 def test_assistants_and_embedders_are_kept_apart(server: MCPTool) -> None:
     for used_by, embedder in ((7, "e"), (8, "e"), (7, "f")):
-        uses.record(used_by, {(server.pk, "find")}, EAST, embedder)
+        feedback.record(used_by, {(server.pk, "find")}, EAST, embedder)
     assert known() == {
         (7, "find", "e"): (1, EAST),
         (8, "find", "e"): (1, EAST),
@@ -45,12 +45,12 @@ def test_assistants_and_embedders_are_kept_apart(server: MCPTool) -> None:
 
 def test_an_embedder_that_changes_its_dimension_begins_anew(server: MCPTool) -> None:
     for vector in (EAST, EAST, [0.0, 0.0, 1.0]):
-        uses.record(7, {(server.pk, "find")}, vector, "e")
+        feedback.record(7, {(server.pk, "find")}, vector, "e")
     assert known() == {(7, "find", "e"): (1, [0.0, 0.0, 1.0])}
 
 
 def test_functions_that_are_gone_are_passed_over(server: MCPTool) -> None:
-    uses.record(7, {(server.pk, "find"), (server.pk, "never"), (server.pk + 1, "find")}, EAST, "e")
+    feedback.record(7, {(server.pk, "find"), (server.pk, "never"), (server.pk + 1, "find")}, EAST, "e")
     assert set(known()) == {(7, "find", "e")}
     ToolFunction.objects.get(name="find").delete()
     assert known() == {}
@@ -58,6 +58,6 @@ def test_functions_that_are_gone_are_passed_over(server: MCPTool) -> None:
 
 def test_what_one_used_can_be_forgotten(server: MCPTool) -> None:
     for used_by in (7, 8):
-        uses.record(used_by, {(server.pk, "find")}, EAST, "e")
-    uses.forget(7)
+        feedback.record(used_by, {(server.pk, "find")}, EAST, "e")
+    feedback.forget(7)
     assert set(known()) == {(8, "find", "e")}
