@@ -5,7 +5,7 @@ SYNCED := .venv/.synced
 # As pip does: trust whom the machine trusts.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: up test test-rooms test-processes chaos bench check lint house lock lock-clients clean
+.PHONY: up test test-packages test-processes chaos bench check lint architecture lock lock-clients clean
 
 up: $(SYNCED)  ## run everything here, until Ctrl-C
 	@exec $(BIN)/python manage.py up
@@ -14,10 +14,10 @@ up: $(SYNCED)  ## run everything here, until Ctrl-C
 PROCESSES := tests/chaos tests/clients tests/connector tests/journeys
 
 test: $(SYNCED)  ## run the tests, in two halves beside each other: what they say comes when each ends
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync test-rooms test-processes
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync test-packages test-processes
 
-test-rooms: $(SYNCED)
-	@$(BIN)/python -m pytest --ignore=tests/house $(PROCESSES:%=--ignore=%)
+test-packages: $(SYNCED)
+	@$(BIN)/python -m pytest --ignore=tests/architecture $(PROCESSES:%=--ignore=%)
 
 test-processes: $(SYNCED)
 	@$(BIN)/python -m pytest $(PROCESSES)
@@ -33,10 +33,10 @@ chaos: $(SYNCED)  ## kill, freeze and cut off whatever can be, on processes of i
 bench: $(SYNCED)  ## measure: see docs/operating.md
 	@$(BIN)/python -m bench
 
-check: lint house  ## what must hold of the whole: its rules, its documents, its OpenAPI description
+check: lint architecture  ## what must hold of the whole: its rules, its documents, its OpenAPI description
 
-house: $(SYNCED)
-	@$(BIN)/python -m pytest tests/house
+architecture: $(SYNCED)
+	@$(BIN)/python -m pytest tests/architecture
 
 # Nothing below is connected to: mypy and Django only want settings that load.
 lint: export SECRET_KEY = check

@@ -1,7 +1,7 @@
 """/api/v1/usage"""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -71,9 +71,9 @@ class UsageView(generics.ListAPIView[Run]):
         return super().get(request, *args, **kwargs)
 
     def filter_queryset(self, queryset: Any) -> Any:
-        rows: RunQuerySet = super().filter_queryset(queryset)
+        rows = cast(RunQuerySet, super().filter_queryset(queryset))
         if "since" not in self.request.query_params:
-            rows = rows.filter(started_at__gte=timezone.now() - timedelta(days=DAYS))
+            rows = rows.since(timezone.now() - timedelta(days=DAYS))
         return rows.usage(self._groups())
 
     def get_serializer_context(self) -> dict[str, Any]:

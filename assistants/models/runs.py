@@ -1,7 +1,7 @@
 """What callers asked and what became of it. `assistants.recording` writes these rows, in bulk."""
 
 from collections.abc import Iterable
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from django.conf import settings
@@ -70,6 +70,9 @@ USAGE_GROUPS: dict[str, dict[str, Any]] = {
 
 
 class RunQuerySet(models.QuerySet["Run"]):
+    def since(self, moment: datetime) -> Self:
+        return self.filter(started_at__gte=moment)
+
     def usage(self, groups: Iterable[str]) -> models.QuerySet[Any, dict[str, Any]]:
         """A row for each group: runs, tokens and calls of server tools. `groups`: keys of USAGE_GROUPS."""
         columns = {name: column for group in groups for name, column in USAGE_GROUPS[group].items()}

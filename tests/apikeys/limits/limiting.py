@@ -1,0 +1,53 @@
+"""What the tests of limits share: callers with limits, and limiters as two web processes would have them."""
+
+import itertools
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from apikeys.errors import LimitReached
+from apikeys.limits.limiter import Limiter
+from apikeys.principal import Limits, Principal
+
+ROOT = Path(__file__).resolve().parents[3]
+_ids = itertools.count(os.getpid() * 1_000_000)
+
+
+def caller(**limits: int) -> Principal:
+    """A key of its own, as far as Redis is concerned."""
+    return Principal(next(_ids), "alice", "ak-1...", False, True, False, None, Limits(**limits))
+
+
+@asynccontextmanager
+async def limiters(count: int = 2, *, url: str = "", lease_s: float = 15) -> AsyncIterator[list[Limiter]]:
+    """Each with connections of its own, as in processes of their own."""
+    async with AsyncExitStack() as stack:
+        made = [Limiter(url or os.environ["REDIS_URL"], lease_s=lease_s) for _ in range(count)]
+        for limiter in made:
+            await stack.enter_async_context(limiter.running())
+        yield made
+
+
+async def is_admitted(limiter: Limiter, principal: Principal) -> bool:
+    try:
+        await limiter.admit(principal)
+    except LimitReached:
+        return False
+    return True
+
+
+def program(script: str, *args: object) -> Sequence[str]:
+    """A process with Django set up and `asyncio`, `Limiter` and `caller_of(id, **limits)` at hand."""
+    head = (
+        "import asyncio, json, os, sys, django; django.setup()\n"
+        "from apikeys.errors import LimitReached\n"
+        "from apikeys.limits.limiter import Limiter\n"
+        "from apikeys.principal import Limits, Principal\n"
+        "def caller_of(id, **limits):\n"
+        "    return Principal(id, 'alice', 'ak-1...', False, True, False, None, Limits(**limits))\n"
+        "args = json.loads(sys.argv[1])\n"
+    )
+    return [sys.executable, "-c", head + script, json.dumps(args)]

