@@ -43,16 +43,22 @@ def in_thread(query: Callable[P, T]) -> Callable[P, Awaitable[T]]:
 
 
 @contextmanager
-def alone(name: str) -> Iterator[bool]:
-    """Whether nobody else, in whatever process, is at what has this name. Ends with the connection, too."""
+def advisory_lock(name: str) -> Iterator[bool]:
+    """Tries to hold PostgreSQL's session-level advisory lock of this name, and yields whether it is held.
+
+    It never waits: where another connection, in whatever process, holds the lock, it yields False at once.
+    The lock is released when the block ends, and by PostgreSQL itself where the connection is lost.
+    """
+    # PostgreSQL names these locks by 64-bit integers. Its own hashtext() gives 32 bits: names might collide.
     key = int.from_bytes(sha256(name.encode()).digest()[:8], signed=True)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
-        is_alone = bool(cursor.fetchone()[0])
+        is_acquired = bool(cursor.fetchone()[0])
     try:
-        yield is_alone
+        yield is_acquired
     finally:
-        if is_alone:
+        if is_acquired:
+            # By hand, although the lock would end with its connection: the pool reuses connections.
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
 

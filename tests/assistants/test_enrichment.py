@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 from apikeys import actions as key_actions
 from assistants import enrichment
 from assistants.tasks import enrich_tools
-from core.database import alone
+from core.database import advisory_lock
 from tests.assistants.routing.conftest import BY, register
 from tests.llm import ScriptedLLM
 from tools import actions as tool_actions
@@ -205,7 +205,7 @@ def test_two_workers_do_not_ask_for_the_same(provider: Provider, server: MCPTool
     is_held, is_over = Event(), Event()
 
     def hold() -> None:
-        with alone("assistants.enrichment"):
+        with advisory_lock("assistants.enrichment"):
             is_held.set()
             is_over.wait(10)
         connection.close()

@@ -12,7 +12,7 @@ from functools import partial
 
 from django.db.models import QuerySet
 
-from core.database import alone
+from core.database import advisory_lock
 from tools.models import EmbedderFailure, MCPTool, ToolFunction
 from tools.search import embedder, lexical, vectors
 from tools.search.documents import document, server_text
@@ -60,10 +60,10 @@ def work(*, for_s: float, promote: bool = True) -> bool:
     another embedder's.
     """
     active = embedder.active()
-    with alone(f"tools.search.index {active.name if active else ''}") as is_alone:
-        has_more = is_alone and _work(active, time.monotonic() + for_s, promote=promote)
+    with advisory_lock(f"tools.search.index {active.name if active else ''}") as is_acquired:
+        has_more = is_acquired and _work(active, time.monotonic() + for_s, promote=promote)
     # Who told of news meanwhile was turned away.
-    return has_more or (is_alone and lexical.pending().exists())
+    return has_more or (is_acquired and lexical.pending().exists())
 
 
 def forget_vectors() -> None:
