@@ -1,18 +1,17 @@
-"""What a key may use: requests and tokens a minute, requests at once, tokens a month.
+"""The limits of an API key: requests and tokens a minute, requests at once, and tokens a month.
 
-A door calls `admit` before it reads a request, runs it in a `place`, and tells `spent` what it used. They are
-those of this process's Limiter, which says what they raise.
+An endpoint asks `current()`, the Limiter of this process: it calls `admit` before it reads a request, runs
+the request under a `permit`, and reports the tokens that it used to `charge`.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 
 from django.conf import settings
 
 from apikeys import last_used
 from apikeys.limits import budget
 from apikeys.limits.limiter import Limiter
-from apikeys.principal import Principal
 
 _limiter: Limiter | None = None
 
@@ -30,19 +29,8 @@ async def lifespan() -> AsyncIterator[None]:
             _limiter = None
 
 
-async def admit(principal: Principal) -> dict[str, str]:
-    return await _running().admit(principal)
-
-
-def place(principal: Principal) -> AbstractAsyncContextManager[None]:
-    return _running().place(principal)
-
-
-async def spent(principal: Principal, tokens: int) -> None:
-    await _running().spent(principal, tokens)
-
-
-def _running() -> Limiter:
+def current() -> Limiter:
+    """The Limiter of this process. Raises RuntimeError outside of `lifespan`."""
     if _limiter is None:
         raise RuntimeError("Limits need apikeys.limits.lifespan().")
     return _limiter

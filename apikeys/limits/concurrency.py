@@ -19,7 +19,7 @@ LEASE_S = 15.0
 _RENEWALS_A_LEASE = 3
 
 # By the clock of Redis. KEYS: the key's leases, scored by their end. ARGV: limit, seconds, lease.
-_TAKE = """
+_ACQUIRE = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
@@ -54,20 +54,20 @@ class Leases:
         self._store = store
         self._lease_s = lease_s
         self._held: set[Lease] = set()
-        self._take = store.redis.register_script(_TAKE)
+        self._acquire = store.redis.register_script(_ACQUIRE)
         self._renew = store.redis.register_script(_RENEW)
 
-    async def take(self, api_key_id: int, limit: int) -> Lease | None:
+    async def acquire(self, api_key_id: int, limit: int) -> Lease | None:
         """None when `limit` requests run already. A lease must be given back. Raises StoreDown."""
         lease = Lease(api_key_id)
         async with self._store.asked():
-            is_taken = await self._take(keys=[lease.key], args=[limit, self._lease_s, lease.id])
-        if not is_taken:
+            is_acquired = await self._acquire(keys=[lease.key], args=[limit, self._lease_s, lease.id])
+        if not is_acquired:
             return None
         self._held.add(lease)
         return lease
 
-    async def give_back(self, lease: Lease) -> None:
+    async def release(self, lease: Lease) -> None:
         self._held.discard(lease)
         with suppress(StoreDown):  # then it ends by itself
             async with self._store.asked() as redis:

@@ -64,21 +64,21 @@ class Limiter:
         return rates
 
     @asynccontextmanager
-    async def place(self, principal: Principal) -> AsyncIterator[None]:
+    async def permit(self, principal: Principal) -> AsyncIterator[None]:
         """One of the key's concurrent requests. Raises LimitReached and LimitsUnavailable."""
-        lease = await self._taken(principal)
+        lease = await self._acquire(principal)
         try:
             yield
         finally:
             if lease is not None:
-                await self._leases.give_back(lease)
+                await self._leases.release(lease)
 
-    async def _taken(self, principal: Principal) -> Lease | None:
+    async def _acquire(self, principal: Principal) -> Lease | None:
         limit = principal.limits.concurrent_requests
         if limit is None:
             return None
         try:
-            lease = await self._leases.take(principal.id, limit)
+            lease = await self._leases.acquire(principal.id, limit)
         except StoreDown:
             _require_open()
             return None
@@ -86,7 +86,7 @@ class Limiter:
             raise _too_many_at_once(limit)
         return lease
 
-    async def spent(self, principal: Principal, tokens: int) -> None:
+    async def charge(self, principal: Principal, tokens: int) -> None:
         """A run of the key used `tokens`. They count from now on; it never fails."""
         tokens = min(tokens, _MOST_TOKENS)
         if tokens <= 0:

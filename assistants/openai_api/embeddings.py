@@ -38,9 +38,9 @@ class EmbeddingViewSet(OpenAIViewSet):
             asked = EmbeddingRequest.model_validate(content)
         except ValidationError as error:
             raise invalid(error.errors(include_url=False, include_input=False)[0], content) from None
-        async with limits.place(self.principal):
+        async with limits.current().permit(self.principal):
             answer = await embeddings.embed(asked.model_dump(exclude_none=True))
-        await limits.spent(self.principal, _tokens(answer.get("usage")))
+        await limits.current().charge(self.principal, _tokens(answer.get("usage")))
         return json_response(answer)
 
 

@@ -9,7 +9,7 @@ from assistants.events import Event
 
 
 async def limited(run: AsyncGenerator[Event, None], principal: Principal) -> AsyncGenerator[Event, None]:
-    """The events of `run`, in one of the key's places. Raises LimitReached before the first one."""
-    async with limits.place(principal), aclosing(run):
+    """The events of `run`, under one of the key's permits. Raises LimitReached before the first one."""
+    async with limits.current().permit(principal), aclosing(run):
         async for event in run:
             yield event

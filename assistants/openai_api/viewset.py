@@ -35,7 +35,7 @@ class OpenAIViewSet(ViewSet):
             action = self._action(request)
             self.principal = await _caller(request)
             if self.is_counted:
-                headers = await limits.admit(self.principal)
+                headers = await limits.current().admit(self.principal)
             response = await action(request, *args, **kwargs)
         except Exception as error:  # noqa: BLE001 - the door's boundary: everything is rendered, and logged there
             response = errors.response(error)

@@ -69,7 +69,7 @@ async def recorded(request: RunRequest, origin: Origin) -> AsyncGenerator[Event,
         record = trace.ended(status, error)
         writer.add(record)
         feedback.note(request.assistant, request.messages, trace.served)
-        await limits.spent(origin.principal, record.prompt_tokens + record.completion_tokens)
+        await limits.current().charge(origin.principal, record.prompt_tokens + record.completion_tokens)
 
 
 class Trace:

@@ -53,7 +53,7 @@ async def key(**fields: object) -> Principal:
 
 async def is_admitted(principal: Principal) -> bool:
     try:
-        await limits.admit(principal)
+        await limits.current().admit(principal)
     except LimitReached:
         return False
     return True
@@ -73,7 +73,7 @@ async def tokens(principal: Principal) -> int:
 async def test_runs_are_added_up_in_one_row_a_key_and_month(living: None) -> None:
     principal = await key()
     for _ in range(5):
-        await limits.spent(principal, 7)
+        await limits.current().charge(principal, 7)
         await asyncio.sleep(0.02)
     await eventually(lambda: has_spent(principal, 35))
     row = await TokenUsage.objects.aget(api_key_id=principal.id)
@@ -87,10 +87,10 @@ async def has_spent(principal: Principal, wanted: int) -> bool:
 async def test_a_spent_budget_is_no_matter_of_waiting(living: None) -> None:
     principal = await key(tokens_per_month=10)
     assert await is_admitted(principal)
-    await limits.spent(principal, 12)
+    await limits.current().charge(principal, 12)
     await eventually(lambda: is_refused(principal), within_s=1)  # its own process knows at once
     with pytest.raises(LimitReached, match="10 tokens of this month") as refusal:
-        await limits.admit(principal)
+        await limits.current().admit(principal)
     assert refusal.value.get_codes() == "insufficient_quota"
     assert refusal.value.headers == {"x-should-retry": "false"}
 
@@ -134,7 +134,7 @@ async def test_two_processes_lose_nothing(living: None) -> None:
     process = await sync_to_async(subprocess.Popen)(command, cwd=ROOT)
     ours = 0
     while process.poll() is None:
-        await limits.spent(principal, 1)
+        await limits.current().charge(principal, 1)
         ours += 1
         await asyncio.sleep(0.01)
     assert process.returncode == 0
@@ -144,7 +144,7 @@ async def test_two_processes_lose_nothing(living: None) -> None:
 async def test_what_is_left_is_written_when_the_process_ends() -> None:
     principal = await key()
     async with limits.lifespan():
-        await limits.spent(principal, 5)
+        await limits.current().charge(principal, 5)
     assert await tokens(principal) == 5
 
 
@@ -153,9 +153,9 @@ async def test_what_the_database_did_not_take_is_written_when_it_is_back(
 ) -> None:
     principal = await key()
     with locked("apikeys_tokenusage") as blocker:
-        await limits.spent(principal, 5)
+        await limits.current().charge(principal, 5)
         await eventually(lambda: has_killed_the_writer(blocker))
-        await limits.spent(principal, 6)
+        await limits.current().charge(principal, 6)
     await eventually(lambda: has_spent(principal, 11))
     assert "the database is away" in caplog.text
 
@@ -175,15 +175,15 @@ async def has_killed_the_writer(blocker: "psycopg.Connection[object]") -> bool:
 
 async def test_tokens_of_a_deleted_key_trouble_nobody(living: None, caplog: pytest.LogCaptureFixture) -> None:
     gone, alive = Principal(987_654_321, "bob", "", False, True, False, None), await key()
-    await limits.spent(gone, 5)
-    await limits.spent(alive, 5)
+    await limits.current().charge(gone, 5)
+    await limits.current().charge(alive, 5)
     await eventually(lambda: has_spent(alive, 5))
     assert not caplog.records
 
 
 async def test_a_deleted_key_takes_its_numbers_along(living: None) -> None:
     principal = await key()
-    await limits.spent(principal, 5)
+    await limits.current().charge(principal, 5)
     await eventually(lambda: has_spent(principal, 5))
     api_key = await ApiKey.objects.aget(pk=principal.id)
     await sync_to_async(actions.delete)(api_key, by=BY)

@@ -31,7 +31,7 @@ asyncio.run(main(*args))
 HOLDING = """
 async def main(id):
     limiter = Limiter(os.environ["REDIS_URL"], lease_s=1)
-    async with limiter.running(), limiter.place(caller_of(id, concurrent_requests=1)):
+    async with limiter.running(), limiter.permit(caller_of(id, concurrent_requests=1)):
         print("held", flush=True)
         await asyncio.sleep(60)
 asyncio.run(main(*args))
@@ -74,7 +74,7 @@ async def test_the_headers_tell_how_the_limits_stand() -> None:
     principal = caller(requests_per_minute=5, tokens_per_minute=100)
     async with limiters(1) as (limiter,):
         await limiter.admit(principal)
-        await limiter.spent(principal, 30)
+        await limiter.charge(principal, 30)
         headers = await limiter.admit(principal)
     assert headers["x-ratelimit-limit-requests"] == "5"
     assert headers["x-ratelimit-remaining-requests"] == "3"
@@ -98,9 +98,9 @@ async def test_a_refusal_says_when_to_come_back() -> None:
 async def test_spent_tokens_refuse_the_next_request_everywhere() -> None:
     principal = caller(tokens_per_minute=100)
     async with limiters() as (one, other):
-        await one.spent(principal, 60)
+        await one.charge(principal, 60)
         assert await is_admitted(other, principal)
-        await other.spent(principal, 60)  # a run may overdraw
+        await other.charge(principal, 60)  # a run may overdraw
         assert not await is_admitted(one, principal)
         assert not await is_admitted(other, principal)
 
@@ -108,11 +108,11 @@ async def test_spent_tokens_refuse_the_next_request_everywhere() -> None:
 async def test_a_run_of_absurdly_many_tokens_is_counted() -> None:
     principal = caller(tokens_per_minute=100)
     async with limiters(1) as (limiter,):
-        await limiter.spent(principal, 10**40)
+        await limiter.charge(principal, 10**40)
         assert not await is_admitted(limiter, principal)
 
 
-async def test_places_are_counted_exactly_over_two_limiters() -> None:
+async def test_permits_are_counted_exactly_over_two_limiters() -> None:
     principal = caller(concurrent_requests=3)
     async with limiters() as (one, other):
         outcomes = [asyncio.create_task(runs(limiter, principal, 0.3)) for limiter in (one, other) * 5]
@@ -120,7 +120,7 @@ async def test_places_are_counted_exactly_over_two_limiters() -> None:
         assert await runs(other, principal)  # all are free again
 
 
-async def test_a_place_is_given_back_when_its_request_is_cancelled() -> None:
+async def test_a_cancelled_request_releases_its_permit() -> None:
     principal = caller(concurrent_requests=1)
     async with limiters() as (one, other):
         running = asyncio.create_task(runs(one, principal, 60))
@@ -131,23 +131,23 @@ async def test_a_place_is_given_back_when_its_request_is_cancelled() -> None:
         assert await runs(other, principal)
 
 
-async def test_a_running_request_keeps_its_place_for_longer_than_a_lease() -> None:
+async def test_a_running_request_holds_its_permit_for_longer_than_a_lease() -> None:
     principal = caller(concurrent_requests=1)
-    async with limiters(lease_s=0.6) as (one, other), one.place(principal):
+    async with limiters(lease_s=0.6) as (one, other), one.permit(principal):
         await asyncio.sleep(1.5)
         assert not await runs(other, principal)
 
 
 async def test_an_emptied_redis_learns_again_of_what_runs() -> None:
     principal = caller(concurrent_requests=1)
-    async with limiters(lease_s=0.6) as (one, other), one.place(principal):
+    async with limiters(lease_s=0.6) as (one, other), one.permit(principal):
         with Redis.from_url(redis_url()) as redis:
             redis.delete(f"mcp-connector:running:{principal.id}")
         await asyncio.sleep(0.4)
         assert not await runs(other, principal)
 
 
-async def test_the_places_of_a_killed_process_are_free_after_a_lease() -> None:
+async def test_the_permits_of_a_killed_process_are_free_after_a_lease() -> None:
     principal = caller(concurrent_requests=1)
     async with limiters(1) as (limiter,):
         process = start(HOLDING, principal.id)
@@ -163,9 +163,9 @@ async def test_the_places_of_a_killed_process_are_free_after_a_lease() -> None:
 
 async def test_what_redis_keeps_ends_by_itself() -> None:
     principal = caller(requests_per_minute=5, tokens_per_minute=5, concurrent_requests=5)
-    async with limiters(1) as (limiter,), limiter.place(principal):
+    async with limiters(1) as (limiter,), limiter.permit(principal):
         await limiter.admit(principal)
-        await limiter.spent(principal, 1)
+        await limiter.charge(principal, 1)
         with Redis.from_url(redis_url()) as redis:
             keys = list(redis.scan_iter(f"mcp-connector:*{principal.id}*"))
             assert len(keys) == 3
@@ -174,7 +174,7 @@ async def test_what_redis_keeps_ends_by_itself() -> None:
 
 async def runs(limiter: Limiter, principal: Principal, seconds: float = 0) -> bool:
     try:
-        async with limiter.place(principal):
+        async with limiter.permit(principal):
             await asyncio.sleep(seconds)
     except LimitReached:
         return False

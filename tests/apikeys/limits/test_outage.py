@@ -43,8 +43,8 @@ def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
 
 async def request(limiter: Limiter, principal: Principal) -> None:
     await limiter.admit(principal)
-    async with limiter.place(principal):
-        await limiter.spent(principal, 1)
+    async with limiter.permit(principal):
+        await limiter.charge(principal, 1)
 
 
 async def test_without_redis_callers_come_in_and_it_is_logged_once(
@@ -70,7 +70,7 @@ async def test_without_redis_callers_are_refused_where_that_is_set(
         with pytest.raises(LimitsUnavailable):
             await limiter.admit(caller(requests_per_minute=1))
         with pytest.raises(LimitsUnavailable):
-            async with limiter.place(caller(concurrent_requests=1)):
+            async with limiter.permit(caller(concurrent_requests=1)):
                 pytest.fail("it ran")
         assert await limiter.admit(caller()) == {}
 
@@ -99,13 +99,13 @@ async def test_a_restarted_redis_costs_nobody_a_limit(own_redis: OwnRedis) -> No
 
 async def test_what_runs_is_known_again_after_an_outage(own_redis: OwnRedis) -> None:
     principal = caller(concurrent_requests=1)
-    async with limiters(url=own_redis.url, lease_s=0.6) as (one, other), one.place(principal):
+    async with limiters(url=own_redis.url, lease_s=0.6) as (one, other), one.permit(principal):
         own_redis.stop()
         await asyncio.sleep(1)
         own_redis.start()
         await asyncio.sleep(1.5)
         with pytest.raises(LimitReached):
-            async with other.place(principal):
+            async with other.permit(principal):
                 pytest.fail("two at once")
 
 
@@ -149,6 +149,6 @@ async def test_a_busy_event_loop_is_not_taken_for_an_outage(
 async def test_a_key_without_limits_never_asks_redis() -> None:
     async with limiters(1, url="redis://127.0.0.1:9/0") as (limiter,):  # discard: refuses at once
         assert await limiter.admit(caller()) == {}
-        async with limiter.place(caller()):
+        async with limiter.permit(caller()):
             assert limiter._store._failures == 0
         assert limiter._store.pool._available_connections == []
