@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from tools.models import MCPTool
 from tools.secrets.masking import MASK, masked_args, masked_url
@@ -16,7 +15,6 @@ class LaunchSpec:
     server_id: int
     slug: str
     generation: int
-    restart_requested_at: datetime | None
     connection_type: str
     command: str
     args: list[str] = field(repr=False)
@@ -24,7 +22,6 @@ class LaunchSpec:
     url: str = field(repr=False)
     headers: dict[str, str] = field(repr=False)
     start_timeout_s: float
-    call_timeout_s: float
 
     def redact(self, text: str) -> str:
         """`text`, as the server may have said it, without the secrets that it was given."""
@@ -52,7 +49,6 @@ def launch_spec(row: MCPTool) -> LaunchSpec:
         server_id=row.pk or 0,
         slug=row.slug,
         generation=row.generation,
-        restart_requested_at=row.restart_requested_at,
         connection_type=row.connection_type,
         command=row.command,
         args=row.args,
@@ -60,5 +56,4 @@ def launch_spec(row: MCPTool) -> LaunchSpec:
         url=row.url,
         headers=row.headers,
         start_timeout_s=row.start_timeout_s,
-        call_timeout_s=row.call_timeout_s,
     )

@@ -22,7 +22,7 @@ async def attempt(spec: LaunchSpec) -> Trial:
     worker = random.choice(alive)  # noqa: S311 - spreading load
     try:
         async with asyncio.timeout(ATTEMPTS * (spec.start_timeout_s + LEAVING_S)):
-            told = await workers.ask(worker, "/trial", {**asdict(spec), "restart_requested_at": None})
+            told = await workers.ask(worker, "/trial", asdict(spec))
     except TimeoutError as error:
         raise CallFailed("server_unavailable", "The worker did not end the trial in time.") from error
     except aiohttp.ClientError as error:
