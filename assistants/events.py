@@ -113,7 +113,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class ToolsChosen:
+class ToolsSelected:
     """What the model is given of the assistant's tools, and from what. For the record: doors never see it.
 
     `cutoff` is the lowest score that got in. `tokens` is what the definitions take, of `budget`;
@@ -131,5 +131,5 @@ class ToolsChosen:
     candidates: tuple[Candidate, ...]
 
 
-Told = Event | ToolsChosen
-"""What a run tells, the record included."""
+RunEvent = Event | ToolsSelected
+"""All that a run emits. `Event` is the part that endpoints see; the rest is for the record."""

@@ -13,6 +13,15 @@ from assistants.agent.strands_model import RunModel
 from assistants.catalogue.endpoints import Endpoint
 from assistants.errors import UpstreamFailed
 
+PROBE_DEADLINE_S = 30.0
+PROBE_QUESTION = "Answer with one word: ready."
+PROBE_MOST_TOKENS = 16
+
+
+async def probe(endpoint: Endpoint) -> str:
+    """Returns a service's answer to a small question, to see whether it answers. Raises UpstreamFailed."""
+    return await ask(endpoint, PROBE_QUESTION, within_s=PROBE_DEADLINE_S, max_tokens=PROBE_MOST_TOKENS)
+
 
 async def ask(
     endpoint: Endpoint, question: str, *, within_s: float, instructions: str | None = None, **parameters: Any

@@ -1,8 +1,12 @@
-"""The runs of this process, and what ends them from outside: a cancellation, or the end of their key."""
+"""Cancellation of runs from outside: because somebody asked for it, or because their key may no longer call.
+
+Each process has a registry of the runs that it executes. A NOTIFY of the change feed makes it compare that
+registry with the database, so a cancellation reaches a run within milliseconds, on whichever process it is.
+"""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
 import django.db
@@ -17,30 +21,56 @@ from core.database import in_thread
 log = logging.getLogger(__name__)
 
 _RETRY_S = 1.0
-Ending = asyncio.Future[None]
-"""Fails with what ends a run, should anything do so."""
 
-_runs: dict[str, tuple[int, Ending]] = {}
-_news = asyncio.Event()
+
+class CancelScope:
+    """Lets another part of the process end one run: `cancel` makes the run raise `reason`."""
+
+    def __init__(self) -> None:
+        self._reason: Exception | None = None
+        self._on_cancel: Callable[[Exception], None] | None = None
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self._reason is not None
+
+    def cancel(self, reason: Exception) -> None:
+        """The first reason counts; later ones are ignored."""
+        if self._reason is None:
+            self._reason = reason
+            if self._on_cancel is not None:
+                self._on_cancel(reason)
+
+    def on_cancel(self, callback: Callable[[Exception], None]) -> None:
+        """Call `callback` with the reason, at once if the scope is cancelled already."""
+        self._on_cancel = callback
+        if self._reason is not None:
+            callback(self._reason)
+
+
+_registry: dict[str, tuple[int, CancelScope]] = {}
+"""The id of the API key, and the scope, by run id."""
+_changed = asyncio.Event()
 
 
 @contextmanager
-def listed(run_id: str, api_key_id: int) -> Iterator[Ending]:
-    """The run can be ended from outside for as long as the context lasts."""
-    ending: Ending = asyncio.get_running_loop().create_future()
-    _runs[run_id] = api_key_id, ending
+def registered(run_id: str, api_key_id: int) -> Iterator[CancelScope]:
+    """The run can be cancelled from outside for as long as the context lasts."""
+    scope = CancelScope()
+    _registry[run_id] = api_key_id, scope
     try:
-        yield ending
+        yield scope
     finally:
-        del _runs[run_id]
+        del _registry[run_id]
 
 
 @asynccontextmanager
 async def lifespan() -> AsyncIterator[None]:
-    """Runs of this event loop end when somebody wants it, for as long as the context lasts."""
-    global _news  # noqa: PLW0603 - an event belongs to one loop
-    _news = asyncio.Event()
-    task = asyncio.create_task(_end_as_told(), name="ending-runs")
+    """The runs of this event loop are cancelled on demand for as long as the context lasts."""
+    # An asyncio.Event belongs to the loop that first waits for it, and tests run many loops in one process.
+    global _changed  # noqa: PLW0603
+    _changed = asyncio.Event()
+    task = asyncio.create_task(_cancel_on_change(), name="cancelling-runs")
     try:
         yield
     finally:
@@ -49,46 +79,52 @@ async def lifespan() -> AsyncIterator[None]:
             await task
 
 
-def _tell() -> None:
-    _news.set()
+def _notify() -> None:
+    _changed.set()
 
 
-feed.subscribe(["apikeys_apikey", "assistants_runcancellation"], _tell)
+feed.subscribe(["apikeys_apikey", "assistants_runcancellation"], _notify)
 
 
-async def _end_as_told() -> None:
+async def _cancel_on_change() -> None:
     while True:
-        await _news.wait()
-        _news.clear()
+        await _changed.wait()
+        # Before the rows are read: a change that comes while they are read starts another pass.
+        _changed.clear()
         try:
-            await _end_unwanted()
+            await _cancel_unwanted()
         except django.db.Error as error:
             log.warning("Whether runs are still wanted cannot be read: %s", type(error).__name__)
             await asyncio.sleep(_RETRY_S)
-            _news.set()
+            _changed.set()
+        except (
+            Exception
+        ):  # the top of a task: without this it would die, and no run could be cancelled any more
+            log.exception("Runs could not be cancelled")
 
 
-async def _end_unwanted() -> None:
-    if not (runs := dict(_runs)):
+async def _cancel_unwanted() -> None:
+    # A copy, because runs begin and end while the database is asked.
+    if not (runs := dict(_registry)):
         return
     usable = await _usable({api_key_id for api_key_id, _ in runs.values()})
     cancelled = await _cancelled(runs)
-    for run_id, (api_key_id, ending) in runs.items():
-        if ending.done():
-            continue
+    for run_id, (api_key_id, scope) in runs.items():
         if api_key_id not in usable:
-            ending.set_exception(InvalidApiKey("The API key was taken away while this ran."))
+            scope.cancel(InvalidApiKey("The API key was taken away while this ran."))
         elif run_id in cancelled:
-            ending.set_exception(RunCancelled())
+            scope.cancel(RunCancelled())
 
 
 @in_thread
 def _usable(api_key_ids: Collection[int]) -> set[int]:
+    """Returns the ids of the keys that may still call assistants."""
     keys = ApiKey.objects.usable().filter(pk__in=api_key_ids, can_call_assistant=True)
     return set(keys.values_list("pk", flat=True))
 
 
 @in_thread
 def _cancelled(run_ids: Collection[str]) -> set[str]:
+    """Returns the ids of the runs that somebody cancelled."""
     cancellations = alive(RunCancellation.objects.filter(run_id__in=list(run_ids)))
     return set(cancellations.values_list("run_id", flat=True))

@@ -16,7 +16,7 @@ from strands.types.tools import AgentTool
 
 from assistants import response_formats
 from assistants.agent import messages as history
-from assistants.agent.cancellation import Ending
+from assistants.agent.cancellation import CancelScope
 from assistants.agent.llm.chat_messages import to_transcript
 from assistants.agent.llm.failover import sources
 from assistants.agent.llm.http import Upstream, connected
@@ -31,8 +31,8 @@ from assistants.events import (
     ClientToolCall,
     ClientToolCalls,
     Finished,
+    RunEvent,
     TextDelta,
-    Told,
     ToolStarted,
     UnavailableTool,
     Usage,
@@ -67,7 +67,7 @@ log = logging.getLogger(__name__)
 
 MOST_TOOLS = 128
 """LLM services refuse more."""
-Emit = Callable[[Told], None]
+Emit = Callable[[RunEvent], None]
 _upstream: Upstream | None = None
 
 
@@ -82,19 +82,20 @@ async def lifespan() -> AsyncIterator[None]:
             _upstream = None
 
 
-async def run(request: RunRequest, ending: Ending | None = None) -> AsyncGenerator[Told, None]:
+async def run(request: RunRequest, scope: CancelScope | None = None) -> AsyncGenerator[RunEvent, None]:
     """The events of a run. Closing the generator cancels the model's call and the running tools.
 
-    Raises UpstreamFailed, before or after the first event, InvalidMessages before it, and what `ending` says.
+    Raises UpstreamFailed, before or after the first event, InvalidMessages before it, and the reason that
+    `scope` is cancelled for.
     """
     # In a task of its own: a caller may wait for each event in another one, and a deadline or tracing context
     # must end where it began. The queue has no bound, so that a cancellation always meets the innermost wait;
     # what a run can say is bounded by the limits on an upstream's answer.
-    events: asyncio.Queue[Told | BaseException | None] = asyncio.Queue()
+    events: asyncio.Queue[RunEvent | BaseException | None] = asyncio.Queue()
     task = asyncio.create_task(_drive(request, events.put_nowait))
     task.add_done_callback(lambda task: events.put_nowait(None if task.cancelled() else task.exception()))
-    if ending is not None:
-        ending.add_done_callback(lambda ending: events.put_nowait(ending.exception()))
+    if scope is not None:
+        scope.on_cancel(events.put_nowait)
     try:
         while (event := await events.get()) is not None:
             if isinstance(event, BaseException):

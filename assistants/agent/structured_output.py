@@ -7,10 +7,10 @@ from strands import Agent
 
 from assistants.agent.strands_model import RunModel
 from assistants.errors import UpstreamFailed
-from assistants.events import TextDelta, Told
+from assistants.events import RunEvent, TextDelta
 from assistants.response_formats import Format, NotAsAsked
 
-Emit = Callable[[Told], None]
+Emit = Callable[[RunEvent], None]
 Loop = Callable[[Agent, RunModel, Emit], Awaitable[None]]
 
 

@@ -35,7 +35,7 @@ class SearchTool(SpecifiedTool):
         self._lookup = lookup
 
     async def stream(self, tool_use: ToolUse, *_: Any, **__: Any) -> AsyncGenerator[Any, None]:
-        """ToolsChosen, and what was found, for the model."""
+        """ToolsSelected, and what was found, for the model."""
         call_id, given = tool_use["toolUseId"], tool_use["input"]
         text = given.get("query") if isinstance(given, dict) else None
         if not isinstance(text, str) or not text.strip():

@@ -12,7 +12,7 @@ from strands.types.tools import AgentTool
 from assistants.agent import tool_search
 from assistants.agent.strands_model import RunModel
 from assistants.agent.tools import ClientTool, ServerTool, Toolbox
-from assistants.events import ToolsChosen
+from assistants.events import ToolsSelected
 from assistants.selection.budget import Offer
 from assistants.selection.context import Situation
 from assistants.selection.retriever import Chooser
@@ -20,7 +20,7 @@ from assistants.selection.tool_search import Lookup
 
 log = logging.getLogger(__name__)
 
-Emit = Callable[[ToolsChosen], None]
+Emit = Callable[[ToolsSelected], None]
 
 
 def equip(

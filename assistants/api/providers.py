@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from assistants import actions
-from assistants.agent.probe import probe
+from assistants.agent.ask import probe
 from assistants.api.fields import SecretField
 from assistants.catalogue.endpoints import endpoint
 from assistants.errors import UpstreamFailed

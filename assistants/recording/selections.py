@@ -11,13 +11,13 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 from typing import Any
 
-from assistants.events import Candidate, ToolsChosen
+from assistants.events import Candidate, ToolsSelected
 
 KEPT, MOST = 50, 256
 _DIGITS = 4
 
 
-def merged(earlier: ToolsChosen | None, later: ToolsChosen) -> ToolsChosen:
+def merged(earlier: ToolsSelected | None, later: ToolsSelected) -> ToolsSelected:
     if earlier is None:
         return later
     cutoffs = [each.cutoff for each in (earlier, later) if each.cutoff is not None]
@@ -31,7 +31,7 @@ def merged(earlier: ToolsChosen | None, later: ToolsChosen) -> ToolsChosen:
     )
 
 
-def as_json(chosen: ToolsChosen) -> dict[str, Any]:
+def as_json(chosen: ToolsSelected) -> dict[str, Any]:
     ordered = sorted(chosen.candidates, key=lambda each: -_score(each))
     kept = [each for place, each in enumerate(ordered) if place < KEPT or each.chosen][:MOST]
     return asdict(replace(chosen, cutoff=_rounded(chosen.cutoff), candidates=())) | {

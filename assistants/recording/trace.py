@@ -15,10 +15,10 @@ from assistants.agent import RunRequest, cancellation, run
 from assistants.events import (
     Event,
     Finished,
+    RunEvent,
     TextDelta,
-    Told,
     ToolFinished,
-    ToolsChosen,
+    ToolsSelected,
     ToolStarted,
     Usage,
 )
@@ -49,12 +49,12 @@ async def recorded(request: RunRequest, origin: Origin) -> AsyncGenerator[Event,
     writer.add(trace.record)
     status, error = RunStatus.CANCELLED, ""
     try:
-        with cancellation.listed(origin.run_id, origin.principal.id) as ending:
+        with cancellation.registered(origin.run_id, origin.principal.id) as scope:
             asked = replace(request, used=await session_tools.used(origin, request.assistant))
-            async with aclosing(run(asked, ending)) as events:
+            async with aclosing(run(asked, scope)) as events:
                 async for event in events:
                     trace.add(event)
-                    if isinstance(event, ToolsChosen):
+                    if isinstance(event, ToolsSelected):
                         continue
                     if isinstance(event, ToolStarted):
                         session_tools.note(origin, request.assistant, event.public_name)
@@ -62,7 +62,7 @@ async def recorded(request: RunRequest, origin: Origin) -> AsyncGenerator[Event,
                         await outbox.keep(trace.ended(RunStatus.COMPLETED, ""))
                     yield event
     except Exception as failure:
-        status = RunStatus.CANCELLED if ending.done() else RunStatus.FAILED
+        status = RunStatus.CANCELLED if scope.is_cancelled else RunStatus.FAILED
         error = _code(failure)
         raise
     finally:
@@ -94,10 +94,10 @@ class Trace:
         self._uncounted = 0  # characters that the model wrote since it last told its usage
         self._text: list[str] = []
         self._calls: dict[str, CallRecord] = {}
-        self._chosen: ToolsChosen | None = None
+        self._chosen: ToolsSelected | None = None
         self._end: Finished | None = None
 
-    def add(self, event: Told) -> None:
+    def add(self, event: RunEvent) -> None:
         match event:
             case TextDelta():
                 self._add_text(event.text)
@@ -107,7 +107,7 @@ class Trace:
                 self._finish_call(event)
             case Usage():
                 self._usage, self._uncounted = event, 0
-            case ToolsChosen():
+            case ToolsSelected():
                 self._chosen = selections.merged(self._chosen, event)
             case Finished():
                 self._end = event

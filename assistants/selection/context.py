@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from assistants.catalogue.entries import AssistantEntry
-from assistants.events import Candidate, Reason, ToolsChosen
+from assistants.events import Candidate, Reason, ToolsSelected
 from assistants.selection.budget import Basket, Offer
 from assistants.selection.search import Finding
 
@@ -50,7 +50,7 @@ class Choice:
     """`offers`: in the order of their right to a place."""
 
     offers: Sequence[Offer]
-    told: ToolsChosen
+    told: ToolsSelected
 
     @property
     def in_stable_order(self) -> Sequence[Offer]:
@@ -69,7 +69,7 @@ def choice(assistant: AssistantEntry, basket: Basket, kept: Mapping[str, Reason]
         for name in dict.fromkeys([*kept, *scores])
     )
     ranked = [each.score for each in candidates if each.reason == "ranked" and each.chosen]
-    told = ToolsChosen(
+    told = ToolsSelected(
         mode="search" if assistant.selection == "search" else "retrieved",
         embedder=found.embedder,
         degraded=found.degraded,

@@ -8,7 +8,7 @@ import pytest
 from assistants.actions.assistants import ToolUse
 from assistants.agent import run
 from assistants.agent.tool_search import tools as pair_of
-from assistants.events import ClientToolCalls, Finished, ToolFinished, ToolsChosen, ToolStarted
+from assistants.events import ClientToolCalls, Finished, ToolFinished, ToolsSelected, ToolStarted
 from assistants.selection.context import Situation
 from assistants.selection.tool_search import Lookup
 from tests.assistants.agent.conftest import client_tool, text, tool_messages
@@ -51,7 +51,7 @@ async def test_the_model_finds_and_calls_its_tools(
     assert (started.public_name, started.server, started.function) == ("fake__echo", "fake", "echo")
     assert started.arguments == {"word": "ahoj"}
     assert tool_messages(bodies[2])[1] == '{"word": "ahoj"}'
-    given, looked_up = [event for event in events if isinstance(event, ToolsChosen)]
+    given, looked_up = [event for event in events if isinstance(event, ToolsSelected)]
     assert (given.mode, given.candidates) == ("search", ())
     assert [each.chosen for each in looked_up.candidates] == [True, True, False]
     assert (text(events), events[-1]) == ("It said ahoj.", Finished("stop", 3))
@@ -142,7 +142,7 @@ async def test_a_server_that_goes_between_search_and_call_is_told_to_the_model(
     events = []
     async for event in run(await helper.request()):
         events.append(event)
-        if isinstance(event, ToolsChosen) and event.candidates:
+        if isinstance(event, ToolsSelected) and event.candidates:
             await servers.act(server_actions.delete, server, force=True)
     [finished] = [event for event in events if isinstance(event, ToolFinished)]
     assert (finished.status, finished.error) == ("error", "server_unavailable")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 
-from assistants.events import ToolFinished, ToolsChosen, ToolStarted
+from assistants.events import ToolFinished, ToolsSelected, ToolStarted
 from connector.client import calls
 from core import feed
 from tests.assistants.agent.conftest import Assistant, client_tool, text, tool_messages
@@ -44,11 +44,11 @@ async def test_the_model_is_given_what_was_found_and_all_of_the_callers(
     await helper.uses(server, selection="retrieved", top_k=2)
     helper.llm.script({"tool_calls": [call("echo", word="ahoj")]}, {"text": "It said ahoj."})
     chosen, *events = await helper.events(client_tools=[client_tool("weather")])
-    assert isinstance(chosen, ToolsChosen)
+    assert isinstance(chosen, ToolsSelected)
     assert [each.public_name for each in chosen.candidates if each.chosen] == ["fake__echo", "fake__pid"]
     assert text(events) == "It said ahoj."
     assert [offered(body) for body in helper.llm.bodies()] == [["echo", "pid", "weather"]] * 2
-    assert not any(isinstance(event, ToolsChosen) for event in events)
+    assert not any(isinstance(event, ToolsSelected) for event in events)
 
 
 async def test_it_is_chosen_anew_when_the_model_asks_for_more(
@@ -102,7 +102,7 @@ async def test_the_choice_none_searches_for_nothing(
     events = await helper.events(tool_choice="none")
     assert "tools" not in helper.llm.bodies()[0]
     assert found.asked == []
-    assert not any(isinstance(event, ToolsChosen) for event in events)
+    assert not any(isinstance(event, ToolsSelected) for event in events)
 
 
 async def test_the_last_round_without_tools_needs_no_search(

@@ -10,7 +10,7 @@ from django.utils import timezone
 from apikeys.authentication import Principal
 from assistants.agent import RunRequest
 from assistants.errors import UpstreamFailed
-from assistants.events import Candidate, Reason, ToolsChosen
+from assistants.events import Candidate, Reason, ToolsSelected
 from assistants.models import Run, RunStatus, ToolCall
 from assistants.recording import Origin, recorded, selections, serialization, session_tools
 from assistants.recording.records import CallRecord, RunRecord
@@ -22,7 +22,7 @@ from tests.assistants.recording.test_trace import ALICE
 from tests.assistants.selection.conftest import ScriptedSearch, found, functions, selecting
 
 __all__ = ["agent", "alice", "assistant", "found"]
-CHOSEN = ToolsChosen("retrieved", "tiny", "", 2, 0.5, 4000, 90, 900, ())
+CHOSEN = ToolsSelected("retrieved", "tiny", "", 2, 0.5, 4000, 90, 900, ())
 
 
 def candidate(
