@@ -6,11 +6,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from assistants import actions
-from assistants.admin.runs import RunAdmin
-from assistants.models import Assistant, AssistantTool, Provider, Run
+from assistants.models import Assistant, AssistantTool, Provider
 from core.actor import Actor
-
-admin.site.register(Run, RunAdmin)
 
 
 class AssistantForm(forms.ModelForm[Assistant]):

@@ -17,6 +17,7 @@ class ToolCallInline(admin.TabularInline[ToolCall, Run]):
         return False
 
 
+@admin.register(Run)
 class RunAdmin(admin.ModelAdmin[Run]):
     """What was asked of assistants. Read only, and without what was said."""
 
