@@ -38,7 +38,7 @@ from assistants.events import (
     Usage,
 )
 from assistants.selection import query, used_tools
-from assistants.selection.context import Situation
+from assistants.selection.context import SelectionContext
 from connector.client import routes
 
 
@@ -209,17 +209,17 @@ def _equip(
     if request.assistant.selection == "all" or request.tool_choice == "none":
         agent.tool_registry = Toolbox(_tools(request, unavailable))
         return
-    situation = _situation(request, unavailable)
-    equip(agent, model, situation, [*map(ClientTool, request.client_tools)], emit)
+    context = _selection_context(request, unavailable)
+    equip(agent, model, context, [*map(ClientTool, request.client_tools)], emit)
 
 
-def _situation(request: RunRequest, unavailable: Mapping[int, UnavailableTool]) -> Situation:
+def _selection_context(request: RunRequest, unavailable: Mapping[int, UnavailableTool]) -> SelectionContext:
     assistant, messages = request.assistant, request.messages
-    return Situation(
+    return SelectionContext(
         assistant,
         {server.id for server in assistant.servers} - unavailable.keys(),
-        query.said(messages),
-        room=MOST_TOOLS - len(request.client_tools),
+        query.from_messages(messages),
+        max_tools=MOST_TOOLS - len(request.client_tools),
         used=[*used_tools.used(messages, assistant), *request.used],
         forced=request.forced,
     )

@@ -13,24 +13,27 @@ from assistants.agent.tools import ServerTool, SpecifiedTool
 from assistants.catalogue.definitions import Definition
 from assistants.catalogue.entries import AssistantEntry, FunctionEntry
 from assistants.selection import meta_tools
-from assistants.selection.context import Choice
-from assistants.selection.tool_search import Lookup
+from assistants.selection.context import ToolSelection
+from assistants.selection.tool_search import ToolSearch
 
 _NOT_SEARCHED = "Nothing was found for this query. These are the first tools by name."
 
 
-def tools(lookup: Lookup, client_names: Collection[str]) -> tuple["SearchTool", "CallTool"]:
+def tools(lookup: ToolSearch, client_names: Collection[str]) -> tuple["SearchTool", "CallTool"]:
     """Under names that no other tool of the run has."""
-    assistant = lookup.situation.assistant
+    assistant = lookup.context.assistant
     taken = {*client_names, *assistant.by_name}
-    search, call = meta_tools.free(meta_tools.SEARCH, taken), meta_tools.free(meta_tools.CALL, taken)
+    search, call = (
+        meta_tools.free_name(meta_tools.SEARCH, taken),
+        meta_tools.free_name(meta_tools.CALL, taken),
+    )
     found = meta_tools.search_definition(search, limit=min(assistant.top_k, meta_tools.MOST_FOUND), call=call)
     called = meta_tools.call_definition(call, search=search)
     return SearchTool(found, lookup), CallTool(called, assistant, search, client_names)
 
 
 class SearchTool(SpecifiedTool):
-    def __init__(self, definition: Definition, lookup: Lookup) -> None:
+    def __init__(self, definition: Definition, lookup: ToolSearch) -> None:
         super().__init__(definition)
         self._lookup = lookup
 
@@ -42,9 +45,9 @@ class SearchTool(SpecifiedTool):
             yield ToolResultEvent(tool_results.error(call_id, "Give a query: what the tool should do."))
             return
         limit = given.get("limit")
-        top_k = self._lookup.situation.assistant.top_k
-        choice = await self._lookup.look_up(text, limit if isinstance(limit, int) else top_k)
-        yield choice.told
+        top_k = self._lookup.context.assistant.top_k
+        choice = await self._lookup.search(text, limit if isinstance(limit, int) else top_k)
+        yield choice.event
         yield ToolResultEvent(tool_results.success(call_id, _found(choice)))
 
 
@@ -87,9 +90,9 @@ def _arguments(asked: Mapping[str, Any]) -> Any:
     return tool_input(given) if isinstance(given, str) else given
 
 
-def _found(choice: Choice) -> str:
-    found = {"tools": [offer.definition["function"] for offer in choice.offers]}
+def _found(choice: ToolSelection) -> str:
+    found = {"tools": [tool.definition["function"] for tool in choice.tools]}
     if not found["tools"]:
         return "No tool was found."
-    is_searched = any(each.reason == "ranked" for each in choice.told.candidates)
+    is_searched = any(each.reason == "ranked" for each in choice.event.candidates)
     return orjson.dumps(found if is_searched else found | {"note": _NOT_SEARCHED}).decode()

@@ -13,10 +13,10 @@ from assistants.agent import tool_search
 from assistants.agent.strands_model import RunModel
 from assistants.agent.tools import ClientTool, ServerTool, Toolbox
 from assistants.events import ToolsSelected
-from assistants.selection.budget import Offer
-from assistants.selection.context import Situation
-from assistants.selection.retriever import Chooser
-from assistants.selection.tool_search import Lookup
+from assistants.selection.budget import SelectedTool
+from assistants.selection.context import SelectionContext
+from assistants.selection.retriever import Retriever
+from assistants.selection.tool_search import ToolSearch
 
 log = logging.getLogger(__name__)
 
@@ -24,27 +24,27 @@ Emit = Callable[[ToolsSelected], None]
 
 
 def equip(
-    agent: Agent, model: RunModel, situation: Situation, client_tools: Sequence[ClientTool], emit: Emit
+    agent: Agent, model: RunModel, context: SelectionContext, client_tools: Sequence[ClientTool], emit: Emit
 ) -> None:
     """Give the agent its tools, or have them chosen before each round."""
-    if situation.assistant.selection == "search":
+    if context.assistant.selection == "search":
         # A model may call by its name what it found, or called in an earlier turn.
-        untold = situation.assistant.by_name
+        untold = context.assistant.by_name
         agent.tool_registry = Toolbox(
-            [*_searching(situation, client_tools, emit), *client_tools], untold=untold
+            [*_searching(context, client_tools, emit), *client_tools], untold=untold
         )
     else:
         agent.tool_registry = Toolbox(client_tools)
-        agent.hooks.add_hook(Choosing(Chooser(situation), model, client_tools, emit))
+        agent.hooks.add_hook(Choosing(Retriever(context), model, client_tools, emit))
 
 
 class Choosing(HookProvider):
     """Chooses before each call of the model that may lead to calls of tools."""
 
     def __init__(
-        self, chooser: Chooser, model: RunModel, client_tools: Sequence[ClientTool], emit: Emit
+        self, retriever: Retriever, model: RunModel, client_tools: Sequence[ClientTool], emit: Emit
     ) -> None:
-        self._chooser = chooser
+        self._retriever = retriever
         self._model = model
         self._client_tools = client_tools
         self._emit = emit
@@ -58,31 +58,33 @@ class Choosing(HookProvider):
             return
         said, called = _last_round(event.agent.messages)
         theirs = {tool.tool_name for tool in self._client_tools}
-        choice = await self._chooser.choose(said, [name for name in called if name not in theirs])
+        choice = await self._retriever.select(said, [name for name in called if name not in theirs])
         if choice is not None:
-            self._emit(choice.told)
+            self._emit(choice.event)
             event.agent.tool_registry = Toolbox([*_ours(choice.in_stable_order), *self._client_tools])
 
     def _before_call(self, event: BeforeToolCallEvent) -> None:
         """A guess at the arguments of a tool that the model was not told of is not tried."""
-        ours = self._chooser.situation.assistant.by_name
+        ours = self._retriever.context.assistant.by_name
         if event.selected_tool is None and event.tool_use["name"] in ours:
             event.cancel_tool = "Not called: it was not among your tools. If it is now, call it again."
 
 
-def _searching(situation: Situation, client_tools: Sequence[ClientTool], emit: Emit) -> Sequence[AgentTool]:
-    lookup = Lookup(situation)
+def _searching(
+    context: SelectionContext, client_tools: Sequence[ClientTool], emit: Emit
+) -> Sequence[AgentTool]:
+    lookup = ToolSearch(context)
     found = tool_search.tools(lookup, [tool.tool_name for tool in client_tools])
-    if len(found) > situation.room:
-        log.warning("Beside the caller's there is no room for the tools of %s.", situation.assistant.slug)
+    if len(found) > context.max_tools:
+        log.warning("Beside the caller's there is no room for the tools of %s.", context.assistant.slug)
         return ()
-    choice = lookup.given([tool.definition for tool in found])
-    emit(choice.told)
+    choice = lookup.initial([tool.definition for tool in found])
+    emit(choice.event)
     return [*_ours(choice.in_stable_order), *found]
 
 
-def _ours(offers: Iterable[Offer]) -> list[ServerTool]:
-    return [ServerTool(offer.function, offer.definition) for offer in offers]
+def _ours(tools: Iterable[SelectedTool]) -> list[ServerTool]:
+    return [ServerTool(tool.function, tool.definition) for tool in tools]
 
 
 def _last_round(messages: Messages) -> tuple[str, Collection[str]]:

@@ -83,7 +83,7 @@ class Trace:
             assistant_slug=assistant.slug,
             model=assistant.endpoint.model,
             started_at=timezone.now(),
-            request=_storable(query.said(request.messages)) if assistant.store_bodies else None,
+            request=_storable(query.from_messages(request.messages)) if assistant.store_bodies else None,
         )
         self._messages = request.messages
         self._keeps_bodies = assistant.store_bodies

@@ -1,1 +1,1 @@
-"""Which of an assistant's tools the model is given, for each turn of a conversation."""
+"""Selects the tools of an assistant that its model is given, for each round of a run."""

@@ -1,4 +1,4 @@
-"""What of the tools that are wanted there is room for. Pure."""
+"""The token budget of a selection: which tools fit into it, and how fully each of them is defined. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,8 +9,8 @@ from assistants.catalogue.entries import FunctionEntry
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """A function as the model is told of it: whole or lean."""
+class SelectedTool:
+    """A function with the definition that the model is given of it: the whole one or the lean one."""
 
     function: FunctionEntry
     definition: Definition
@@ -18,52 +18,56 @@ class Offer:
 
 
 @dataclass(slots=True)
-class Basket:
-    """At most `room` tools, whose definitions take at most `budget` tokens in all.
+class TokenBudget:
+    """Admits at most `max_tools` tools, whose definitions take at most `tokens` tokens in all.
 
-    A tool gets in if it fits lean. What is left then makes definitions whole, those of the first ones first,
-    so that no large one keeps others out.
+    A tool is admitted if its lean definition fits. What is left of the budget in the end makes definitions
+    whole, in the order in which the tools were added, so that one large schema crowds out no other tool.
     """
 
-    budget: int
-    room: int
-    _lean: dict[str, Offer] = field(default_factory=dict)
+    tokens: int
+    max_tools: int
+    _lean: dict[str, SelectedTool] = field(default_factory=dict)
 
     def __contains__(self, public_name: str) -> bool:
         return public_name in self._lean
 
-    def put(self, function: FunctionEntry) -> bool:
-        """Whether there was room for it, or it was there."""
+    def add(self, function: FunctionEntry) -> bool:
+        """Returns whether the function is admitted, now or by an earlier call."""
         if function.public_name in self:
             return True
-        if len(self._lean) >= self.room:
+        if len(self._lean) >= self.max_tools:
             return False
         definition = definitions.lean(function.definition)
-        offer = Offer(function, definition, definitions.tokens(definition))
-        if offer.tokens > self._left:
+        tool = SelectedTool(function, definition, definitions.tokens(definition))
+        if tool.tokens > self._left:
             return False
-        self._lean[function.public_name] = offer
+        self._lean[function.public_name] = tool
         return True
 
-    def fill(self, functions: Iterable[FunctionEntry], most: int) -> None:
-        """With at most so many of them that were not there. One that is too large gives way to the next."""
+    def fill(self, functions: Iterable[FunctionEntry], limit: int) -> None:
+        """Adds the first `limit` functions that fit and were not there; one that does not fit is skipped."""
         for function in functions:
-            if most <= 0:
+            if limit <= 0:
                 return
-            most -= function.public_name not in self and self.put(function)
+            if function.public_name not in self and self.add(function):
+                limit -= 1
 
-    def offers(self) -> list[Offer]:
-        """In the order in which they were put in."""
-        left, offers = self._left, []
+    def selected(self) -> list[SelectedTool]:
+        """Returns the admitted tools in the order in which they were added."""
+        left, tools = self._left, []
         for lean in self._lean.values():
             more = lean.function.tokens - lean.tokens
+            # A tool that stays lean does not end this: a smaller one behind it may still become whole.
             is_whole = more <= left
             left -= more if is_whole else 0
-            offers.append(
-                Offer(lean.function, lean.function.definition, lean.function.tokens) if is_whole else lean
+            tools.append(
+                SelectedTool(lean.function, lean.function.definition, lean.function.tokens)
+                if is_whole
+                else lean
             )
-        return offers
+        return tools
 
     @property
     def _left(self) -> int:
-        return self.budget - sum(offer.tokens for offer in self._lean.values())
+        return self.tokens - sum(tool.tokens for tool in self._lean.values())

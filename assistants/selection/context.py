@@ -1,44 +1,47 @@
-"""What a choice of tools depends on, and how it is told. Pure."""
+"""The context of a selection, which is all that it depends on beside a search, and its result. Pure."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from assistants.catalogue.entries import AssistantEntry
 from assistants.events import Candidate, Reason, ToolsSelected
-from assistants.selection.budget import Basket, Offer
-from assistants.selection.search import Finding
+from assistants.selection.budget import SelectedTool, TokenBudget
+from assistants.selection.search import SearchResult
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
-    """`said`: see `query.said`. `room`: how many tools the LLM service still takes.
+class SelectionContext:
+    """The context in which tools are selected for a run.
 
-    `used`: public names of what the conversation has used, the latest first. `forced`: what `tool_choice`
-    names. Tools of servers that are not among `server_ids` cannot be called now.
+    `server_ids`: the servers that can be called now; tools of others are never selected. `query`: the
+    request, see `query.from_messages`. `max_tools`: how many tools the LLM service accepts beside the
+    caller's own. `used`: public names of tools that the conversation has used, the latest first. `forced`:
+    the public name that `tool_choice` gives, or "".
     """
 
     assistant: AssistantEntry
     server_ids: Collection[int]
-    said: str
-    room: int
+    query: str
+    max_tools: int
     used: Sequence[str] = ()
     forced: str = ""
 
-    def kept(self, called: Mapping[str, Reason]) -> dict[str, Reason]:
-        """What gets in whatever is searched for, by name and in the order of its right to a place.
+    def preselected(self, called: Mapping[str, Reason]) -> dict[str, Reason]:
+        """Returns the tools that are selected whatever a search finds: public names with their reasons.
 
-        `called`: in this run.
+        They come in the order in which the budget admits them. `called`: what this run has called so far.
         """
         forced: dict[str, Reason] = {self.forced: "forced"}
         pinned: dict[str, Reason] = dict.fromkeys(
             (each.public_name for each in self.assistant.functions if each.is_pinned), "pinned"
         )
         used: dict[str, Reason] = dict.fromkeys(self.used, "used")
-        kept: dict[str, Reason] = {}
+        reasons: dict[str, Reason] = {}
         for group in (forced, pinned, called, used):
             for name, reason in group.items():
-                kept.setdefault(name, reason)
-        return {name: reason for name, reason in kept.items() if self._is_callable(name)}
+                reasons.setdefault(name, reason)
+        return {name: reason for name, reason in reasons.items() if self._is_callable(name)}
 
     def _is_callable(self, name: str) -> bool:
         function = self.assistant.by_name.get(name)
@@ -46,41 +49,49 @@ class Situation:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """`offers`: in the order of their right to a place."""
+class ToolSelection:
+    """The selected tools, by rank, and the event that reports how they were selected."""
 
-    offers: Sequence[Offer]
-    told: ToolsSelected
+    tools: Sequence[SelectedTool]
+    event: ToolsSelected
+
+    @classmethod
+    def of(
+        cls,
+        assistant: AssistantEntry,
+        budget: TokenBudget,
+        preselected: Mapping[str, Reason],
+        result: SearchResult,
+    ) -> Self:
+        """Selects what `budget` has admitted. Reports all of `preselected` and `result` as candidates."""
+        tools = budget.selected()
+        scores = {hit.function.public_name: hit.score for hit in result.hits}
+        candidates = tuple(
+            Candidate(name, preselected.get(name) or _reason(scores[name]), scores.get(name), name in budget)
+            for name in dict.fromkeys([*preselected, *scores])
+        )
+        ranked = [each.score for each in candidates if each.reason == "ranked" and each.chosen]
+        event = ToolsSelected(
+            mode="search" if assistant.selection == "search" else "retrieved",
+            embedder=result.embedder,
+            degraded=result.degraded,
+            k=assistant.top_k,
+            cutoff=min((score for score in ranked if score is not None), default=None),
+            budget=assistant.schema_token_budget,
+            tokens=sum(tool.tokens for tool in tools),
+            tokens_all=sum(each.tokens for each in assistant.functions),
+            candidates=candidates,
+        )
+        return cls(tools, event)
 
     @property
-    def in_stable_order(self) -> Sequence[Offer]:
-        """The pinned ones first, each kind by name, so that an LLM's prompt cache holds."""
-        return sorted(
-            self.offers, key=lambda offer: (not offer.function.is_pinned, offer.function.public_name)
-        )
+    def in_stable_order(self) -> Sequence[SelectedTool]:
+        """The pinned tools first, and each kind by name.
 
-
-def choice(assistant: AssistantEntry, basket: Basket, kept: Mapping[str, Reason], found: Finding) -> Choice:
-    """What is in `basket`, of what was kept and found."""
-    offers = basket.offers()
-    scores = {hit.function.public_name: hit.score for hit in found.hits}
-    candidates = tuple(
-        Candidate(name, kept.get(name) or _reason(scores[name]), scores.get(name), name in basket)
-        for name in dict.fromkeys([*kept, *scores])
-    )
-    ranked = [each.score for each in candidates if each.reason == "ranked" and each.chosen]
-    told = ToolsSelected(
-        mode="search" if assistant.selection == "search" else "retrieved",
-        embedder=found.embedder,
-        degraded=found.degraded,
-        k=assistant.top_k,
-        cutoff=min((score for score in ranked if score is not None), default=None),
-        budget=assistant.schema_token_budget,
-        tokens=sum(offer.tokens for offer in offers),
-        tokens_all=sum(each.tokens for each in assistant.functions),
-        candidates=candidates,
-    )
-    return Choice(offers, told)
+        LLM services cache prompts by their beginning, which holds the definitions: by rank, a tool that moves
+        up by one place would cost the whole cache.
+        """
+        return sorted(self.tools, key=lambda tool: (not tool.function.is_pinned, tool.function.public_name))
 
 
 def _reason(score: float | None) -> Reason:

@@ -1,7 +1,7 @@
-"""How good selections were, by one's own traffic: what a run called is what it should have been given.
+"""Measures selections by recorded runs: what a run called is what it should have been given.
 
-A recall is the mean, over runs, of the share of the functions called that stood among the first k. Functions
-that get in whatever is searched for (pinned, forced by the caller, in use) do not count.
+Recall@k is the mean, over runs, of the share of the called functions that were among the first k hits.
+Functions that are selected whatever is searched for (pinned, forced by the caller, in use) do not count.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,14 +17,14 @@ from assistants.selection.scopes import scope_of
 from tools.models import ToolFunction
 from tools.search import Scope
 
-_KEPT_ANYWAY = {"forced", "pinned", "used"}
+_PRESELECTED = {"forced", "pinned", "used"}
 Ranking = Sequence[str]
 """Public names, the best first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A run that called functions. `selection`: None where it was given all; `request`: where it was kept."""
+    """A run that called functions. `selection`: None if it was given all; `request`: "" if not stored."""
 
     assistant: Assistant
     called: frozenset[str]
@@ -33,7 +33,7 @@ class Case:
 
     @property
     def ranking(self) -> Ranking:
-        """As the run's own searches had it, or, for want of one, the alphabet."""
+        """The ranking of the run's own searches, or by name where nothing could be searched."""
         candidates = self.selection["candidates"] if self.selection else ()
         return [
             each["public_name"]
@@ -44,7 +44,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """`recalls`: by k."""
+    """How many runs and calls were measured, and the recall for each k."""
 
     runs: int
     called: int
@@ -53,19 +53,19 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a run's definitions took in the mean, and what those of all tools would have."""
+    """Mean tokens that the definitions took in a run, and that those of all its tools would have taken."""
 
     given: float
     of_all: float
 
     @property
     def saved(self) -> float:
-        """The share of them, from 0 to 1."""
+        """The share of tokens saved, from 0 to 1."""
         return 1 - self.given / self.of_all if self.of_all else 0.0
 
 
 def cases(*, slug: str = "", since: datetime | None = None, limit: int = 1_000) -> list[Case]:
-    """Of the latest runs that called functions which are still there."""
+    """Returns the latest runs that called functions which still exist and were not preselected."""
     runs = Run.objects.filter(assistant__isnull=False, server_tool_calls__gt=0).order_by("-started_at")
     if slug:
         runs = runs.filter(assistant_slug=slug)
@@ -81,6 +81,7 @@ def cases(*, slug: str = "", since: datetime | None = None, limit: int = 1_000) 
 
 
 def measure(cases: Sequence[Case], ranking: Callable[[Case], Ranking], ks: Iterable[int]) -> Measured:
+    """Returns the recalls of a way to rank, for each k. Raises StatisticsError without cases."""
     ranked = [(case, ranking(case)) for case in cases]
     recalls = {
         k: fmean(len(case.called.intersection(ranks[:k])) / len(case.called) for case, ranks in ranked)
@@ -90,18 +91,18 @@ def measure(cases: Sequence[Case], ranking: Callable[[Case], Ranking], ks: Itera
 
 
 def tokens(cases: Iterable[Case]) -> Tokens:
-    """Of cases with a selection."""
-    told = [(case.selection["tokens"], case.selection["tokens_all"]) for case in cases if case.selection]
-    return Tokens(fmean(given for given, _ in told), fmean(of_all for _, of_all in told))
+    """Returns means over the cases that have a selection. Raises StatisticsError where none has."""
+    counts = [(case.selection["tokens"], case.selection["tokens_all"]) for case in cases if case.selection]
+    return Tokens(fmean(given for given, _ in counts), fmean(of_all for _, of_all in counts))
 
 
 def scope(assistant: Assistant) -> Scope:
-    """All that the assistant offers now. Without its uses: the run itself would be among them."""
+    """Returns all that the assistant offers now, without feedback, which would include the measured run."""
     return replace(scope_of(assistant), used_by=None)
 
 
 def _public_names(calls: Iterable[ToolCall]) -> dict[tuple[int | None, str], str]:
-    """By server and function."""
+    """Returns public names by server id and function name, of functions that still exist."""
     asked = {(call.mcp_tool_id, call.function) for call in calls}
     rows = ToolFunction.objects.filter(server__in={server_id for server_id, _ in asked if server_id})
     named = rows.values_list("server_id", "name", "public_name")
@@ -110,11 +111,11 @@ def _public_names(calls: Iterable[ToolCall]) -> dict[tuple[int | None, str], str
 
 def _case(run: Run, assistant: Assistant, names: dict[tuple[int | None, str], str]) -> Case:
     calls = {(call.mcp_tool_id, call.function) for call in run.tool_calls.all()}
-    called = frozenset(names[call] for call in calls if call in names) - set(_kept_anyway(run.selection))
+    called = frozenset(names[call] for call in calls if call in names) - set(_preselected(run.selection))
     return Case(assistant, called, run.request or "", run.selection)
 
 
-def _kept_anyway(selection: dict[str, Any] | None) -> Iterator[str]:
+def _preselected(selection: dict[str, Any] | None) -> Iterator[str]:
     for candidate in selection["candidates"] if selection else ():
-        if candidate["reason"] in _KEPT_ANYWAY:
+        if candidate["reason"] in _PRESELECTED:
             yield candidate["public_name"]

@@ -1,6 +1,7 @@
-"""What selections learn from: which functions served which requests of an assistant. Written off every path.
+"""Relevance feedback: records which functions served which requests of an assistant.
 
-Of a request its vector is added to a sum; the text itself is not kept.
+Searches prefer what served similar requests. The vector of a request is added to a sum per assistant and
+function; its text is not stored. Rows are written in the background, never while a caller waits.
 """
 
 import logging
@@ -26,24 +27,26 @@ Function = tuple[int, str]
 
 @dataclass(frozen=True, slots=True)
 class Served:
+    """A run of an assistant that called these functions with success."""
+
     assistant_id: int
     functions: Collection[Function]
     request: str = field(repr=False)
-    """As an embedder reads it."""
+    """The text that is embedded: see `tools.search.read_as`."""
 
 
 def note(
     assistant: AssistantEntry, messages: Sequence[Mapping[str, Any]], functions: Collection[Function]
 ) -> None:
-    """These functions served a run about `messages`. Where its assistant selects and learns, that is kept."""
+    """Records that these functions served a run about `messages`, if its assistant selects and learns."""
     if assistant.selection == "all" or not assistant.learns or not functions:
         return
-    if request := read_as(query.said(messages)):
+    if request := read_as(query.from_messages(messages)):
         writer.add(Served(assistant.id, functions, request))
 
 
 async def _write(noted: Sequence[Served]) -> None:
-    """Without an embedder, or where it fails, nothing is learned."""
+    """Records nothing where there is no embedder or it fails: feedback is worth no retries."""
     embedder = active()
     if embedder is None:
         return
@@ -56,7 +59,7 @@ async def _write(noted: Sequence[Served]) -> None:
 
 
 async def _vector(served: Served, embedder: Embedder) -> list[float]:
-    """From memory, as a rule: the selection has asked for it."""
+    # The embedder usually has it in memory: the selection of this run embedded the same text.
     (vector,) = await embedder.embed_query([served.request])
     return vector
 

@@ -1,4 +1,4 @@
-"""The two tools that a model is given in place of an assistant's own: one to find them, one to call them."""
+"""The meta-tools: a model is given them instead of an assistant's tools, to find those and to call them."""
 
 from collections.abc import Container
 from itertools import count
@@ -26,8 +26,8 @@ def call_definition(name: str, *, search: str) -> Definition:
     return _definition(name, f"Call a tool that {search} found.", properties, ["name", "arguments"])
 
 
-def free(name: str, taken: Container[str]) -> str:
-    """The name, or with the first number from 2 on that makes it one that nobody has."""
+def free_name(name: str, taken: Container[str]) -> str:
+    """Returns `name`, or where it is taken `name_2`, `name_3` and so on: the first that is free."""
     numbered = (f"{name}_{number}" for number in count(2))
     return name if name not in taken else next(each for each in numbered if each not in taken)
 

@@ -1,4 +1,4 @@
-"""What a selection searches with. Pure."""
+"""Builds the texts that a selection searches with. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -6,43 +6,44 @@ from typing import Any
 from tools.search.text import split_name
 
 LONGEST = 4_000
-"""Characters of a text that are searched with: half of them from its beginning, half from its end."""
+"""Characters of a query. Of a longer text, half of them are from its beginning and half from its end."""
 SHORT = 40
-"""Characters of a message that hardly speaks for itself."""
+"""A message of fewer characters ("yes, do it") hardly says what it is about without those before it."""
 _LONGEST_CONTEXT = 500
 Messages = Sequence[Mapping[str, Any]]
 
 
-def said(messages: Messages) -> str:
-    """The request: the user's last message that has words, a short one after what was said before it.
+def from_messages(messages: Messages) -> str:
+    """Returns the query for a request: the last message of the user that has text, or "" if there is none.
 
-    `messages`: OpenAI chat messages. "" where there is nothing to search with.
+    A short one is preceded by the last text of the user and of the assistant before it. `messages`: OpenAI
+    chat messages.
     """
-    spoken = [(message["role"], text) for message in messages if (text := _text(message))]
-    while spoken and spoken[-1][0] != "user":
-        spoken.pop()
-    if not spoken:
+    texts = [(message["role"], text) for message in messages if (text := _text(message))]
+    while texts and texts[-1][0] != "user":
+        texts.pop()
+    if not texts:
         return ""
-    *before, (_, request) = spoken
+    *before, (_, request) = texts
     context = _context(before) if len(request) < SHORT else ()
     return cut("\n".join([*context, request]))
 
 
-def wanted(text: str, unknown_names: Iterable[str]) -> str:
-    """What the model asks for: by what it says, and by its calls of tools that there are none of."""
+def from_model(text: str, unknown_names: Iterable[str]) -> str:
+    """Returns the query for the model's intent: its text, and the words of tool names that it made up."""
     return cut("\n".join(filter(None, [text.strip(), *map(split_name, unknown_names)])))
 
 
 def _context(before: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """The last words of user and assistant."""
+    """Yields the end of the last text of the user, then of the assistant."""
     for role in ("user", "assistant"):
-        text = next((text for spoke, text in reversed(before) if spoke == role), "")
+        text = next((text for author, text in reversed(before) if author == role), "")
         if text:
             yield text[-_LONGEST_CONTEXT:]
 
 
 def _text(message: Mapping[str, Any]) -> str:
-    """Of what user and assistant say to each other."""
+    """Returns the text of a message of the user or the assistant, and "" for any other message."""
     if message["role"] not in {"user", "assistant"}:
         return ""
     content = message.get("content") or ""
@@ -51,5 +52,9 @@ def _text(message: Mapping[str, Any]) -> str:
 
 
 def cut(text: str) -> str:
+    """Returns the text, or both of its ends where it is longer than LONGEST.
+
+    Requests with much pasted text name their task before it or after it, seldom in its middle.
+    """
     half = LONGEST // 2
     return text if len(text) <= LONGEST else f"{text[:half]}\n{text[-half:]}"

@@ -1,4 +1,4 @@
-"""The search of a selection. No chat waits for it: without an answer in time the first by name must do."""
+"""The search of a selection. It never fails, and takes a second at most: else it lists tools by name."""
 
 import asyncio
 import logging
@@ -14,20 +14,20 @@ log = logging.getLogger(__name__)
 
 WITHIN_S = 1.0
 EMBED_WITHIN_S = 0.6
-"""After it words alone are searched for, in what is left."""
+"""After so many seconds without a vector, the rest of WITHIN_S is left for a search by words alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """`score` is None where the tool was not searched for: it is one of the first by name."""
+    """A tool with its score, which is None for one that was listed by name rather than found."""
 
     function: FunctionEntry
     score: float | None
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """Best first. `degraded`: why it is not as good as it could be, or ""."""
+class SearchResult:
+    """Hits, the best first. `degraded` says why they are worse than they could be, or is ""."""
 
     hits: Sequence[Hit] = ()
     embedder: str = ""
@@ -35,37 +35,39 @@ class Finding:
 
     @property
     def is_searched(self) -> bool:
+        """Whether a search found the hits. False where they are listed by name, and where there are none."""
         return any(hit.score is not None for hit in self.hits)
 
 
 @dataclass(frozen=True, slots=True)
-class Finder:
-    """Searches an assistant's tools on these servers."""
+class Searcher:
+    """Searches the tools that an assistant has on these servers."""
 
     assistant: AssistantEntry
     server_ids: Collection[int]
 
-    async def find(self, text: str, *, limit: int) -> Finding:
-        """At most `limit` tools, and none only where there is none."""
+    async def search(self, query: str, *, limit: int) -> SearchResult:
+        """Returns at most `limit` hits, and at least one if there is any tool. It raises nothing."""
         if next(self.functions(), None) is None:
-            return Finding()
-        if not text:
+            return SearchResult()
+        if not query:
             return self._listed(limit, "There was nothing to search with.")
-        found = await self._search(text, limit)
+        found = await self._search(query, limit)
+        # The index may be newer than the entry from memory: a tool that the entry lacks cannot be given.
         known = self.assistant.by_name
         hits = [Hit(known[hit.public_name], hit.score) for hit in found.hits if hit.public_name in known]
         if not hits:
             return self._listed(limit, found.degraded or "Nothing was found.")
-        return Finding(hits, found.embedder, found.degraded)
+        return SearchResult(hits, found.embedder, found.degraded)
 
     def functions(self) -> Iterator[FunctionEntry]:
-        """All of them, by name."""
+        """Yields every tool of the assistant on these servers, by name."""
         return (each for each in self.assistant.functions if each.server_id in self.server_ids)
 
-    async def _search(self, text: str, limit: int) -> Found:
+    async def _search(self, query: str, limit: int) -> Found:
         try:
             async with asyncio.timeout(WITHIN_S):
-                return await search([text], self._scope, limit=limit, embed_within_s=EMBED_WITHIN_S)
+                return await search([query], self._scope, limit=limit, embed_within_s=EMBED_WITHIN_S)
         except DATABASE_ERRORS as error:
             log.warning("Tools cannot be searched: %s", type(error).__name__)
             return Found((), "", "The search did not answer in time, or the database is away.")
@@ -83,5 +85,5 @@ class Finder:
         used_by = self.assistant.id if self.assistant.learns else None
         return Scope(frozenset(self.server_ids), narrowed, used_by)
 
-    def _listed(self, limit: int, reason: str) -> Finding:
-        return Finding([Hit(each, None) for each in islice(self.functions(), limit)], degraded=reason)
+    def _listed(self, limit: int, reason: str) -> SearchResult:
+        return SearchResult([Hit(each, None) for each in islice(self.functions(), limit)], degraded=reason)

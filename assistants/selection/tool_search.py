@@ -1,4 +1,4 @@
-"""selection = search: the model looks for its tools itself."""
+"""selection = search: the model searches for its tools itself, with the meta-tools."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,36 +6,38 @@ from typing import Any
 
 from assistants.catalogue.definitions import tokens
 from assistants.selection import query
-from assistants.selection.budget import Basket
-from assistants.selection.context import Choice, Situation, choice
+from assistants.selection.budget import TokenBudget
+from assistants.selection.context import SelectionContext, ToolSelection
 from assistants.selection.meta_tools import MOST_FOUND
-from assistants.selection.search import Finder, Finding
+from assistants.selection.search import Searcher, SearchResult
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup:
-    """Of one run."""
+class ToolSearch:
+    """Selects the tools that the model of one run has at its beginning, and answers its searches."""
 
-    situation: Situation
+    context: SelectionContext
 
-    def given(self, pair: Sequence[Mapping[str, Any]]) -> Choice:
-        """What the model is given beside `pair`, which takes its part of budget and room.
+    def initial(self, meta_tools: Sequence[Mapping[str, Any]]) -> ToolSelection:
+        """Returns the tools that the model is given beside the meta-tools: the forced and the pinned ones.
 
-        What the conversation has used is not among it: the model can call that as it is.
+        `meta_tools`: their definitions, which count in the token budget and in the number of tools. Tools
+        that the conversation has used are left out: the model can call them by name without being given them.
         """
-        assistant, kept = self.situation.assistant, replace(self.situation, used=()).kept({})
-        taken = sum(map(tokens, pair))
-        basket = Basket(assistant.schema_token_budget - taken, self.situation.room - len(pair))
-        for name in kept:
-            basket.put(assistant.by_name[name])
-        chosen = choice(assistant, basket, kept, Finding())
-        return replace(chosen, told=replace(chosen.told, tokens=chosen.told.tokens + taken))
+        assistant, preselected = self.context.assistant, replace(self.context, used=()).preselected({})
+        taken = sum(map(tokens, meta_tools))
+        budget = TokenBudget(assistant.schema_token_budget - taken, self.context.max_tools - len(meta_tools))
+        for name in preselected:
+            budget.add(assistant.by_name[name])
+        selection = ToolSelection.of(assistant, budget, preselected, SearchResult())
+        return replace(selection, event=replace(selection.event, tokens=selection.event.tokens + taken))
 
-    async def look_up(self, text: str, limit: int) -> Choice:
-        """What is found, best first; its definitions take no more than the budget either."""
-        assistant = self.situation.assistant
+    async def search(self, text: str, limit: int) -> ToolSelection:
+        """Returns what is found, the best first; its definitions take no more than the budget either."""
+        assistant = self.context.assistant
         limit = max(1, min(limit, MOST_FOUND))
-        found = await Finder(assistant, self.situation.server_ids).find(query.cut(text), limit=MOST_FOUND)
-        basket = Basket(assistant.schema_token_budget, limit)
-        basket.fill((hit.function for hit in found.hits), limit)
-        return choice(assistant, basket, {}, found)
+        searcher = Searcher(assistant, self.context.server_ids)
+        result = await searcher.search(query.cut(text), limit=MOST_FOUND)
+        budget = TokenBudget(assistant.schema_token_budget, limit)
+        budget.fill((hit.function for hit in result.hits), limit)
+        return ToolSelection.of(assistant, budget, {}, result)

@@ -1,4 +1,4 @@
-"""Loading an embedder takes longer than a chat may wait: it is done before the first one comes."""
+"""Loads the embedder before the first chat needs it: loading takes longer than a selection may wait."""
 
 import asyncio
 import logging
@@ -12,16 +12,16 @@ from tools.search.embedder import EmbedderFailed, active
 
 log = logging.getLogger(__name__)
 
-_news = asyncio.Event()
+_assistants_changed = asyncio.Event()
 
 
 @asynccontextmanager
 async def lifespan() -> AsyncIterator[None]:
-    """The embedder is loaded as soon as there is an assistant that selects its tools."""
-    global _news  # noqa: PLW0603 - an event belongs to one loop
-    _news = asyncio.Event()
-    _news.set()
-    task = asyncio.create_task(_warm_up(), name="embedder-warming")
+    """Loads the embedder in the background as soon as there is an assistant that selects its tools."""
+    global _assistants_changed  # noqa: PLW0603 - an event belongs to one loop
+    _assistants_changed = asyncio.Event()
+    _assistants_changed.set()
+    task = asyncio.create_task(_warm_up(), name="embedder-warm-up")
     try:
         yield
     finally:
@@ -30,21 +30,22 @@ async def lifespan() -> AsyncIterator[None]:
             await task
 
 
-def _tell() -> None:
-    _news.set()
+def _on_change() -> None:
+    # Not the event's own `set`: `lifespan` replaces the event after this module has subscribed.
+    _assistants_changed.set()
 
 
-feed.subscribe(["assistants_assistant"], _tell)
+feed.subscribe(["assistants_assistant"], _on_change)
 
 
 async def _warm_up() -> None:
     is_warm = False
     while not is_warm:
-        await _news.wait()
-        _news.clear()
+        await _assistants_changed.wait()
+        _assistants_changed.clear()
         try:
-            is_warm = await _is_needed() and await _is_loaded()
-        except DATABASE_ERRORS as error:  # the feed tells when the database is back
+            is_warm = await _is_needed() and await _load()
+        except DATABASE_ERRORS as error:  # the feed calls its subscribers when the database is back
             log.warning("Whether tools are selected cannot be read: %s", type(error).__name__)
 
 
@@ -53,8 +54,8 @@ def _is_needed() -> bool:
     return Assistant.objects.exclude(selection=Assistant.Selection.ALL).exists()
 
 
-async def _is_loaded() -> bool:
-    """Also where there is none, or it fails: a search says so then."""
+async def _load() -> bool:
+    """Returns True even if there is no embedder or it fails: the first search tries it again and says so."""
     if embedder := active():
         with suppress(EmbedderFailed):
             await embedder.embed_query(["ready"])

@@ -9,8 +9,8 @@ from assistants.actions.assistants import ToolUse
 from assistants.agent import run
 from assistants.agent.tool_search import tools as pair_of
 from assistants.events import ClientToolCalls, Finished, ToolFinished, ToolsSelected, ToolStarted
-from assistants.selection.context import Situation
-from assistants.selection.tool_search import Lookup
+from assistants.selection.context import SelectionContext
+from assistants.selection.tool_search import ToolSearch
 from tests.assistants.agent.conftest import client_tool, text, tool_messages
 from tests.assistants.agent.test_tool_selection import helper, offered, server
 from tests.assistants.agent.test_tools import Helper, call, servers, supervise
@@ -213,7 +213,7 @@ async def test_what_a_search_tells_keeps_to_the_budget(found: ScriptedSearch) ->
     tools = functions(*(f"f{number}" for number in range(60)))
     found.answers["q"] = [each.public_name for each in tools]
     assistant = selecting(*tools, selection="search", schema_token_budget=400)
-    lookup = Lookup(Situation(assistant, {1}, "", room=128))
-    choice = await lookup.look_up("q", 50)
-    assert 300 < choice.told.tokens <= 400
-    assert lookup.given([each.definition for each in pair_of(lookup, [])]).told.tokens < 300
+    lookup = ToolSearch(SelectionContext(assistant, {1}, "", max_tools=128))
+    choice = await lookup.search("q", 50)
+    assert 300 < choice.event.tokens <= 400
+    assert lookup.initial([each.definition for each in pair_of(lookup, [])]).event.tokens < 300

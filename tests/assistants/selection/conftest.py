@@ -1,4 +1,4 @@
-"""A search that answers as a test says: what the real one finds is tested with it."""
+"""A search with scripted hits, for tests of selections. The real search has its own tests."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import pytest
 
 from assistants.catalogue.endpoints import Endpoint
 from assistants.catalogue.entries import AssistantEntry, FunctionEntry, ServerEntry
-from assistants.selection import search as finding
+from assistants.selection import search as selection_search
 from tests.assistants.agent.conftest import entry, function
 from tools.search.fusion import Why
 from tools.search.scope import Scope
@@ -19,7 +19,7 @@ LOCAL = Endpoint("http://127.0.0.1:9/v1", "", "m")
 
 
 class ScriptedSearch:
-    """For each text the public names that are found, the best first."""
+    """Answers each text with the public names that a test gives, the best first."""
 
     def __init__(self) -> None:
         self.answers: dict[str, Sequence[str]] = {}
@@ -38,20 +38,20 @@ class ScriptedSearch:
         await asyncio.sleep(self.delay_s)
         if self.failure:
             raise self.failure
-        hits = [_hit(name, place) for place, name in enumerate(self.answers.get(text, ()))]
+        hits = [_hit(name, rank) for rank, name in enumerate(self.answers.get(text, ()))]
         return Found(tuple(hits[:limit]), "tiny", self.degraded)
 
 
-def _hit(public_name: str, place: int) -> Hit:
+def _hit(public_name: str, rank: int) -> Hit:
     slug, _, name = public_name.partition("__")
-    score = 1 - place / 100
-    return Hit(place, 1, public_name, slug, slug, name, "", score, Why(score, 0, 0))
+    score = 1 - rank / 100
+    return Hit(rank, 1, public_name, slug, slug, name, "", score, Why(score, 0, 0))
 
 
 @pytest.fixture
 def found(monkeypatch: pytest.MonkeyPatch) -> ScriptedSearch:
     search = ScriptedSearch()
-    monkeypatch.setattr(finding, "search", search)
+    monkeypatch.setattr(selection_search, "search", search)
     return search
 
 
@@ -60,7 +60,7 @@ def functions(*names: str, server: ServerEntry = TIME, **changes: Any) -> tuple[
 
 
 def selecting(*of: FunctionEntry, **changes: Any) -> AssistantEntry:
-    """An assistant that chooses among these."""
+    """Returns an assistant that selects among these functions."""
     by_name = tuple(sorted(of, key=lambda each: each.public_name))
     return entry(
         LOCAL, **{"functions": by_name, "servers": (TIME, MAPS), "selection": "retrieved", **changes}

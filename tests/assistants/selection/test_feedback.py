@@ -1,4 +1,4 @@
-"""What served requests is preferred at similar ones, by the same assistant and nobody else."""
+"""Relevance feedback: an assistant prefers the tools that served similar requests to it before."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -54,15 +54,17 @@ def of(assistant: Assistant, **changes: Any) -> AssistantEntry:
     return entry(NOWHERE, id=assistant.pk, **(fields | changes))
 
 
-def said(text: str) -> list[dict[str, Any]]:
+def user_says(text: str) -> list[dict[str, Any]]:
     return [{"role": "user", "content": text}]
 
 
-async def learn(assistant: AssistantEntry, functions: Sequence[feedback.Function], *requests: str) -> None:
-    """At its end everything is written."""
+async def give_feedback(
+    assistant: AssistantEntry, functions: Sequence[feedback.Function], *requests: str
+) -> None:
+    """Notes feedback, and returns when it is written."""
     async with feedback.writer.running():
         for request in requests:
-            feedback.note(assistant, said(request), functions)
+            feedback.note(assistant, user_says(request), functions)
 
 
 async def found(server: MCPTool, used_by: int | None) -> dict[str, Hit]:
@@ -74,7 +76,7 @@ async def test_a_tool_that_served_similar_requests_comes_first(server: MCPTool, 
     before = await found(server, assistant.pk)
     assert {hit.why.boost for hit in before.values()} == {0}
     second = list(before)[1]
-    await learn(of(assistant), [(server.pk, second)], *REQUESTS)
+    await give_feedback(of(assistant), [(server.pk, second)], *REQUESTS)
     after = await found(server, assistant.pk)
     assert next(iter(after)) == second
     assert 0 < after[second].why.boost <= 0.05
@@ -82,31 +84,33 @@ async def test_a_tool_that_served_similar_requests_comes_first(server: MCPTool, 
     assert {hit.why.boost for name, hit in after.items() if name != second} == {0}
 
 
-async def test_no_assistant_learns_from_another(server: MCPTool, assistant: Assistant) -> None:
-    await learn(of(assistant), [(server.pk, "contacts_south")], *REQUESTS)
+async def test_feedback_of_one_assistant_boosts_nothing_for_another(
+    server: MCPTool, assistant: Assistant
+) -> None:
+    await give_feedback(of(assistant), [(server.pk, "contacts_south")], *REQUESTS)
     for used_by in (None, assistant.pk + 1):
         assert {hit.why.boost for hit in (await found(server, used_by)).values()} == {0}
 
 
-async def test_a_boost_is_bounded_however_often_a_tool_was_used(
+async def test_the_boost_is_bounded_however_often_a_tool_was_used(
     server: MCPTool, assistant: Assistant
 ) -> None:
-    await learn(of(assistant), [(server.pk, "send_mail")], *[LATER] * 200)
+    await give_feedback(of(assistant), [(server.pk, "send_mail")], *[LATER] * 200)
     assert 0.04 < (await found(server, assistant.pk))["send_mail"].why.boost <= 0.05
 
 
 @pytest.mark.parametrize(
     "changes", [{"selection": "all"}, {"learns": False}], ids=["all of its tools", "switched off"]
 )
-async def test_who_does_not_choose_or_may_not_learns_nothing(
+async def test_an_assistant_that_selects_nothing_or_may_not_learn_records_nothing(
     server: MCPTool, assistant: Assistant, changes: dict[str, Any]
 ) -> None:
-    await learn(of(assistant, **changes), [(server.pk, "contacts_south")], *REQUESTS)
+    await give_feedback(of(assistant, **changes), [(server.pk, "contacts_south")], *REQUESTS)
     assert not await FunctionUse.objects.aexists()
 
 
-async def test_no_request_can_be_read_from_what_is_kept(server: MCPTool, assistant: Assistant) -> None:
-    await learn(of(assistant), [(server.pk, "contacts_south")], *REQUESTS)
+async def test_only_the_sum_of_request_vectors_is_stored(server: MCPTool, assistant: Assistant) -> None:
+    await give_feedback(of(assistant), [(server.pk, "contacts_south")], *REQUESTS)
     row = await FunctionUse.objects.aget()
     active = embedder.active()
     assert active is not None
@@ -116,26 +120,26 @@ async def test_no_request_can_be_read_from_what_is_kept(server: MCPTool, assista
     assert [float(value) for value in row.requests] == pytest.approx(summed, abs=1e-4)
 
 
-async def test_without_words_or_without_success_there_is_nothing_to_learn(
+async def test_a_run_without_text_or_without_a_successful_call_records_nothing(
     server: MCPTool, assistant: Assistant
 ) -> None:
-    await learn(of(assistant), [], *REQUESTS)
-    await learn(of(assistant), [(server.pk, "contacts_south")], "", "   ")
+    await give_feedback(of(assistant), [], *REQUESTS)
+    await give_feedback(of(assistant), [(server.pk, "contacts_south")], "", "   ")
     assert not await FunctionUse.objects.aexists()
 
 
-async def test_an_embedder_that_is_away_costs_the_lesson_alone(
+async def test_when_the_embedder_fails_the_feedback_is_dropped(
     server: MCPTool, assistant: Assistant, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.EMBEDDING_BASE_URL, settings.EMBEDDING_MODEL = "http://127.0.0.1:9/v1", "gone"
-    await learn(of(assistant), [(server.pk, "contacts_south")], *REQUESTS)
+    await give_feedback(of(assistant), [(server.pk, "contacts_south")], *REQUESTS)
     assert "What 3 runs used is not learned from" in caplog.text
     assert not await FunctionUse.objects.aexists()
 
 
 @pytest.mark.parametrize("how", ["switched off", "deleted"])
-async def test_it_forgets(server: MCPTool, assistant: Assistant, how: str) -> None:
-    await learn(of(assistant), [(server.pk, "contacts_south")], *REQUESTS)
+async def test_feedback_is_deleted(server: MCPTool, assistant: Assistant, how: str) -> None:
+    await give_feedback(of(assistant), [(server.pk, "contacts_south")], *REQUESTS)
     assert await FunctionUse.objects.filter(used_by=assistant.pk).aexists()
     if how == "deleted":
         await sync_to_async(actions.delete)(assistant, by=BY)

@@ -1,4 +1,4 @@
-"""What a selection finds, by the real search, index and embedder."""
+"""The search of a selection, with the real index and embedder."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -13,7 +13,7 @@ from apikeys.authentication import authenticate
 from assistants import actions, catalogue
 from assistants.actions.assistants import ToolUse
 from assistants.catalogue.entries import AssistantEntry
-from assistants.selection.search import Finder, Finding
+from assistants.selection.search import Searcher, SearchResult
 from core import feed
 from core.actor import Actor
 from tests.connector.conftest import orm
@@ -63,40 +63,40 @@ async def assistant(*uses: MCPTool | ToolUse) -> AssistantEntry:
     return entry
 
 
-async def find(entry: AssistantEntry, text: str, *only: MCPTool) -> Finding:
+async def search(entry: AssistantEntry, query: str, *only: MCPTool) -> SearchResult:
     server_ids = [server.pk for server in only] or [server.id for server in entry.servers]
-    return await Finder(entry, server_ids).find(text, limit=50)
+    return await Searcher(entry, server_ids).search(query, limit=50)
 
 
-def names(finding: Finding) -> list[str]:
-    return [hit.function.name for hit in finding.hits]
+def names(result: SearchResult) -> list[str]:
+    return [hit.function.name for hit in result.hits]
 
 
-async def test_the_best_comes_first(servers: tuple[MCPTool, MCPTool]) -> None:
+async def test_hits_are_ordered_by_score(servers: tuple[MCPTool, MCPTool]) -> None:
     await orm(index.work)(for_s=30)
-    finding = await find(await assistant(*servers), FORECAST)
-    assert names(finding)[0] == "forecast"
-    assert (finding.degraded, finding.is_searched) == ("", True)
-    scores: list[Any] = [hit.score for hit in finding.hits]
+    result = await search(await assistant(*servers), FORECAST)
+    assert names(result)[0] == "forecast"
+    assert (result.degraded, result.is_searched) == ("", True)
+    scores: list[Any] = [hit.score for hit in result.hits]
     assert scores == sorted(scores, reverse=True)
 
 
-async def test_what_an_assistant_may_not_use_or_not_now_is_not_found(
+async def test_neither_unavailable_servers_nor_functions_that_were_not_chosen_are_found(
     servers: tuple[MCPTool, MCPTool],
 ) -> None:
     weather, mail = servers
     await orm(index.work)(for_s=30)
     await orm(lambda: ToolFunction.objects.filter(name="alerts").update(is_enabled=False))()
     entry = await assistant(ToolUse(weather, functions=["forecast", "alerts"]), mail)
-    assert set(names(await find(entry, FORECAST))) == {"forecast", *MAIL}
-    assert set(names(await find(entry, FORECAST, mail))) == {*MAIL}
+    assert set(names(await search(entry, FORECAST))) == {"forecast", *MAIL}
+    assert set(names(await search(entry, FORECAST, mail))) == {*MAIL}
 
 
-async def test_before_anything_is_indexed_the_first_by_name_must_do(servers: tuple[MCPTool, MCPTool]) -> None:
-    finding = await find(await assistant(*servers), FORECAST)
-    assert names(finding) == ["search_inbox", "send_email", "alerts", "current_weather", "forecast"]
-    assert not finding.is_searched
-    assert finding.degraded
+async def test_before_anything_is_indexed_tools_are_listed_by_name(servers: tuple[MCPTool, MCPTool]) -> None:
+    result = await search(await assistant(*servers), FORECAST)
+    assert names(result) == ["search_inbox", "send_email", "alerts", "current_weather", "forecast"]
+    assert not result.is_searched
+    assert result.degraded
 
 
 @pytest.fixture
@@ -106,23 +106,23 @@ def service(settings: LazySettings) -> Iterator[EmbeddingService]:
         yield service
 
 
-async def test_an_embedder_that_hangs_costs_the_vectors_and_no_more(
+async def test_when_the_embedder_hangs_words_alone_are_searched(
     servers: tuple[MCPTool, MCPTool], service: EmbeddingService
 ) -> None:
     await orm(index.work)(for_s=30)
     entry = await assistant(*servers)
     service.next = [Reply(slowness=0.2, body=b" " * 100)]
     began = time.monotonic()
-    finding = await find(entry, "the weather forecast")
+    result = await search(entry, "the weather forecast")
     assert 0.5 < time.monotonic() - began < 1
-    assert names(finding)[0] == "forecast"
-    assert finding.embedder == ""
-    assert "did not answer" in finding.degraded
+    assert names(result)[0] == "forecast"
+    assert result.embedder == ""
+    assert "did not answer" in result.degraded
 
 
 @pytest.fixture
 async def away() -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """Takes the database away, until the end of the test."""
+    """Makes the database unreachable until the end of the test."""
     settings = connection.settings_dict
     name = settings["NAME"]
 
@@ -135,13 +135,13 @@ async def away() -> AsyncIterator[Callable[[], Awaitable[None]]]:
     await orm(reconnect)()
 
 
-async def test_without_the_database_the_first_by_name_come_within_a_second(
+async def test_without_the_database_tools_are_listed_by_name_within_a_second(
     servers: tuple[MCPTool, MCPTool], away: Callable[[], Awaitable[None]]
 ) -> None:
     entry = await assistant(*servers)
     await away()
     began = time.monotonic()
-    finding = await find(entry, FORECAST)
+    result = await search(entry, FORECAST)
     assert time.monotonic() - began < 1.3
-    assert names(finding)[:2] == ["search_inbox", "send_email"]
-    assert "database" in finding.degraded
+    assert names(result)[:2] == ["search_inbox", "send_email"]
+    assert "database" in result.degraded

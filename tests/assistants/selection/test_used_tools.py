@@ -16,7 +16,7 @@ def model(**fields: Any) -> dict[str, Any]:
     return {"role": "assistant", "content": "So.", **fields}
 
 
-def test_what_was_called_is_found_the_latest_first() -> None:
+def test_called_tools_are_found_the_latest_first() -> None:
     messages = [
         {"role": "user", "content": "Go"},
         model(tool_calls=[call("time__a"), call("time__b")]),
@@ -26,12 +26,12 @@ def test_what_was_called_is_found_the_latest_first() -> None:
     assert used(messages, ASSISTANT) == ["time__a", "time__b"]
 
 
-def test_what_an_answer_told_of_is_found_where_it_is_sent_back() -> None:
+def test_tools_of_an_extension_that_a_client_sends_back_are_found() -> None:
     extension = {"tool_calls": [{"name": "time__c", "server": "Time"}], "rounds": 2}
     assert used([model(mcp_connector=extension)], ASSISTANT) == ["time__c"]
 
 
-def test_what_was_called_through_the_pair_is_found() -> None:
+def test_tools_that_were_called_through_a_meta_tool_are_found() -> None:
     calls = [
         call("call_tool", '{"name": "time__b", "arguments": {}}'),
         call("call_tool_2", '{"name": "time__c"}'),
@@ -50,5 +50,5 @@ def test_what_was_called_through_the_pair_is_found() -> None:
         {"tool_calls": None},
     ],
 )
-def test_what_was_not_validated_does_no_harm(odd: dict[str, Any]) -> None:
+def test_a_malformed_extension_or_call_is_ignored(odd: dict[str, Any]) -> None:
     assert used([model(**odd)], ASSISTANT) == []

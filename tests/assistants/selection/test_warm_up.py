@@ -1,4 +1,4 @@
-"""The embedder is loaded before the first chat needs it, and only where one will."""
+"""The embedder is loaded before the first chat needs it, and only if one will."""
 
 import asyncio
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def service(settings: LazySettings) -> Iterator[EmbeddingService]:
         yield service
 
 
-async def test_it_is_loaded_once_an_assistant_selects(service: EmbeddingService) -> None:
+async def test_the_embedder_is_loaded_once_when_an_assistant_selects_tools(service: EmbeddingService) -> None:
     assistant: Assistant = await orm(actions.create)(by=BY, name="Helper")
     async with feed.listening(), warm_up.lifespan():
         await asyncio.sleep(0.3)
@@ -37,7 +37,9 @@ async def test_it_is_loaded_once_an_assistant_selects(service: EmbeddingService)
     assert [body["input"] for body in service.bodies] == [["ready"]]
 
 
-async def test_one_that_fails_or_hangs_holds_nothing_up(service: EmbeddingService) -> None:
+async def test_an_embedder_that_fails_or_hangs_delays_neither_start_nor_stop(
+    service: EmbeddingService,
+) -> None:
     await orm(actions.create)(by=BY, name="Helper", selection="retrieved")
     service.next = [Reply(slowness=1, body=b" " * 100)]
     async with asyncio.timeout(2), warm_up.lifespan():
