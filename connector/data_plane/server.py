@@ -29,6 +29,7 @@ from connector.errors import CallFailed
 from connector.leases.observation import Slot
 from connector.lifecycle.server_task import ServerTask
 from connector.process.orphans import owner_lives
+from connector.process.resource_monitor import ResourceMonitor
 from connector.wire.results import Progress
 from connector.wire.token import TOKEN_HEADER, data_plane_token
 
@@ -41,10 +42,12 @@ Find = Callable[[Slot, int], ServerTask]
 
 
 @asynccontextmanager
-async def serving(find: Find, *, name: str, bind: str) -> AsyncIterator[tuple[str, str]]:
+async def serving(
+    find: Find, monitor: ResourceMonitor, *, name: str, bind: str
+) -> AsyncIterator[tuple[str, str]]:
     """Serve the sessions; gives the socket's path and the `host:port`. `bind`: empty for this host only."""
     options: Any = {"handler_cancellation": True, "access_log": None, "shutdown_timeout": LAST_ANSWERS_S}
-    runner = web.AppRunner(_application(find, name), **options)
+    runner = web.AppRunner(_application(find, monitor, name), **options)
     await runner.setup()
     folder = socket_folder()
     _clear(folder)
@@ -84,13 +87,13 @@ def _clear(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _application(find: Find, name: str) -> web.Application:
+def _application(find: Find, monitor: ResourceMonitor, name: str) -> web.Application:
     application = web.Application(client_max_size=settings.MCP_RESULT_LIMIT, middlewares=[_authenticated])
     calls = _Calls(find)
     application.router.add_post("/call", calls.call)
     application.router.add_post("/resource", calls.read_resource)
     application.router.add_post("/prompt", calls.get_prompt)
-    application.router.add_post("/trial", Trials(owner=name).handle)
+    application.router.add_post("/trial", Trials(name, monitor).handle)
     logins = LoginFlows()
     application.router.add_post("/login", logins.begin)
     application.router.add_post("/login/answer", logins.answer)

@@ -12,6 +12,7 @@ from aiohttp import web
 from connector.errors import SessionLost, innermost
 from connector.host import clock, timestamp
 from connector.lifecycle.connection import Connection
+from connector.process.resource_monitor import ResourceMonitor
 from connector.session import Listing
 from connector.wire.results import LEAVING_S, Trial
 from tools.launch import LaunchSpec
@@ -25,8 +26,9 @@ AT_ONCE = 4
 class Trials:
     """Those of one worker, whose processes are marked as `owner`'s."""
 
-    def __init__(self, owner: str) -> None:
+    def __init__(self, owner: str, monitor: ResourceMonitor) -> None:
         self._owner = owner
+        self._monitor = monitor
         self._numbers = count(1)
         self._places = asyncio.Semaphore(AT_ONCE)
 
@@ -47,7 +49,8 @@ class Trials:
     async def _attempt(self, spec: LaunchSpec, *, probe: bool) -> tuple[Trial, bool]:
         began = clock()
         mark = f"{self._owner}/trial.{next(self._numbers)}"
-        connection = Connection(spec, mark=mark, lease_s=lambda: spec.start_timeout_s + LEAVING_S)
+        lease_s = spec.start_timeout_s + LEAVING_S
+        connection = Connection(spec, mark=mark, lease_s=lambda: lease_s, monitor=self._monitor)
         try:
             version, listing = await _listed(connection, spec.start_timeout_s, probe=probe)
         except Exception as raised:  # noqa: BLE001 - however it ends, it is explained to who asked

@@ -11,6 +11,7 @@ from connector.errors import LoginRequired, ProtocolMismatch, SessionExpired, Se
 from connector.lifecycle.failures import Ending, ExitClass, Failure, classify
 from connector.process import orphans, run_as
 from connector.process.confinement import Confinement
+from connector.process.resource_monitor import ResourceLimits, ResourceMonitor
 from connector.process.run_as import RunAsRefused
 from connector.process.stdio import StdioProcess, environment
 from connector.process.stray_output import FLOOD, Noise
@@ -40,7 +41,9 @@ class Connection:
     Call `stop` before leaving `open` on purpose.
     """
 
-    def __init__(self, spec: LaunchSpec, *, mark: str, lease_s: Callable[[], float]) -> None:
+    def __init__(
+        self, spec: LaunchSpec, *, mark: str, lease_s: Callable[[], float], monitor: ResourceMonitor
+    ) -> None:
         self.process: StdioProcess | None = None
         self._stopping = False
         self._hard = False
@@ -48,6 +51,7 @@ class Connection:
         self._spec = spec
         self._mark = mark
         self._lease_s = lease_s
+        self._monitor = monitor
         self._noise = Noise()
         self._authorization = Authorization(spec.server_id)
 
@@ -61,8 +65,8 @@ class Connection:
         """`hard`: kill the process now, and leave without waiting for the server."""
         self._stopping = True
         self._hard = self._hard or hard
-        if hard:
-            self.beat(0.0)
+        if hard and self.process is not None:
+            self.process.kill()
 
     def beat(self, lease_s: float) -> None:
         if self.process is not None:
@@ -114,15 +118,17 @@ class Connection:
             [self._spec.command, *self._spec.args],
             env=environment(self._spec.env, home=account.pw_dir if account else None),
             mark=self._mark,
-            confinement=_confinement(account.pw_name if account else ""),
+            confinement=Confinement(settings.MCP_OPEN_FILES_LIMIT, account.pw_name if account else ""),
             lease_s=self._lease_s(),
             line_limit=limit,
         )
         try:
             if not await process.spawned():
                 raise SessionLost("The command cannot be run.")
-            async with stdio_streams(process, self._noise) as streams:
-                yield streams
+            limits = ResourceLimits(settings.MCP_MEMORY_LIMIT, settings.MCP_PROCESS_LIMIT)
+            with self._monitor.watching(process, limits):
+                async with stdio_streams(process, self._noise) as streams:
+                    yield streams
         finally:
             if not self._stopping:  # a server that ended closes its pipes a moment before it is gone
                 self._ended_by_itself = await process.exits_within(EXIT_WAIT_S)
@@ -162,11 +168,6 @@ class Connection:
         """Without path and query, which may hold secrets."""
         parts = urlsplit(self._spec.url)
         return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
-
-
-def _confinement(user: str) -> Confinement:
-    limits = settings.MCP_MEMORY_LIMIT, settings.MCP_PROCESS_LIMIT, settings.MCP_OPEN_FILES_LIMIT
-    return Confinement(*limits, user)
 
 
 def _because(error: BaseException | None) -> str:

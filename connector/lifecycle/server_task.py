@@ -14,7 +14,7 @@ from connector.leases.observation import Observation, Slot
 from connector.lifecycle.call_limiter import CallGate
 from connector.lifecycle.connection import Connection
 from connector.lifecycle.failures import ExitClass, Failure
-from connector.process.stdio import StdioProcess
+from connector.process.resource_monitor import ResourceMonitor
 from connector.session import Listing, Offers, Session
 from connector.states import SERVING, Phase, Restarts
 from connector.timings import Timings
@@ -36,6 +36,7 @@ class Surroundings:
     timings: Timings
     lease_left: Callable[[], float]
     starting: asyncio.Semaphore
+    monitor: ResourceMonitor
     changed: Callable[[], None]
 
 
@@ -81,11 +82,6 @@ class ServerTask:
     def is_unused(self, *, for_s: float) -> bool:
         """Whether it serves calls, and nobody made any lately."""
         return self.seen.phase in SERVING and self._gate.unused_s >= for_s
-
-    @property
-    def process(self) -> StdioProcess | None:
-        """While a local server runs."""
-        return self._connection.process if self._connection is not None else None
 
     async def wait(self) -> None:
         await asyncio.wait([self._task])
@@ -170,7 +166,9 @@ class ServerTask:
         self._began, self._stage, self._misses, self._lost = clock(), "start", 0, None
         self._see(Phase.STARTING)
         mark = f"{self._around.owner}/{self.slot}"
-        self._connection = connection = Connection(self.spec, mark=mark, lease_s=self._around.lease_left)
+        self._connection = connection = Connection(
+            self.spec, mark=mark, lease_s=self._around.lease_left, monitor=self._around.monitor
+        )
         error: BaseException | None = None
         try:
             await self._live_on(connection)

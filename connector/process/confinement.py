@@ -13,27 +13,20 @@ UMASK = 0o077
 class Confinement:
     """Of one server. A limit of 0 is none; `user` is empty to go on as the worker's.
 
-    As text it is one argument of the guard: `<MiB>:<processes>:<open files>:<user>`.
+    As text it is one argument of the guard: `<open files>:<user>`.
     """
 
-    def __init__(self, memory_mib: int, processes: int, open_files: int, user: str) -> None:
-        self.memory_mib = memory_mib
-        self.processes = processes
+    def __init__(self, open_files: int, user: str) -> None:
         self.open_files = open_files
         self.user = user
 
     @classmethod
     def parse(cls, text: str) -> "Confinement":
-        memory, processes, open_files, user = text.split(":", 3)
-        return cls(int(memory), int(processes), int(open_files), user)
+        open_files, user = text.split(":", 1)
+        return cls(int(open_files), user)
 
     def __str__(self) -> str:
-        return f"{self.memory_mib}:{self.processes}:{self.open_files}:{self.user}"
-
-    def is_near(self, processes: int, memory_mib: int) -> bool:
-        """Whether a tree that uses so much has to be looked at closely: half of a limit is."""
-        used = (processes, self.processes), (memory_mib, self.memory_mib)
-        return any(0 < limit < 2 * number for number, limit in used)
+        return f"{self.open_files}:{self.user}"
 
     def enter(self) -> None:
         """In the child, before it becomes the server. Raises OSError, or KeyError for an unknown user."""

@@ -1,15 +1,13 @@
 """The guard between a worker and one MCP server: no process of the server outlives its owner.
 
 Run as `python -I -S shim.py CONTROL_FD OWNER_PID LEASE_S MARK CONFINEMENT COMMAND [ARG]...`, with the
-standard library only: it must start fast. Standard input, output and error belong to the server. CONFINEMENT
-is what the whole tree may use, looked at every 2 s, and more often near a limit.
+standard library only: it must start fast. Standard input, output and error belong to the server.
 
-CONTROL_FD is one end of a socket pair. The owner writes lines `<until> <until>`, by CLOCK: how long its lease
-lasts, and for how long the guard need not look at the tree, because the owner does. The guard reads them when
-one of the two has passed, or at once on SIGUSR1: mostly it sleeps. When the lease has ended without another
-line the tree is killed; the end of the stream is a request to stop.
-The guard writes `pid N` when the server runs or `exec ERRNO` when it cannot, `memory MIB` or `processes N`
-when it kills the tree for using so much, and `exit N` or `signal N` once the server has ended.
+CONTROL_FD is one end of a socket pair. The owner writes lines `<until>`: how long its lease lasts, by CLOCK.
+The guard reads them when the time before has passed: mostly it sleeps. When the lease has ended without
+another line the tree is killed; the end of the stream is a request to stop, SIGUSR1 one to kill at once.
+The guard writes `pid N` when the server runs or `exec ERRNO` when it cannot, and `exit N` or `signal N` once
+the server has ended.
 """
 
 import contextlib
@@ -27,15 +25,14 @@ if __name__ == "__main__":  # run by its path in isolation, it would not find it
     sys.path.append(os.path.abspath(f"{__file__}/../../.."))  # noqa: PTH100
 
 from connector.process.confinement import Confinement
-from connector.process.tree import descendants, members, memory_mib
+from connector.process.tree import descendants
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 TERM_GRACE_S = 1.0
-LOOK_S, LOOK_CLOSELY_S = 2.0, 0.2
 EXEC_FAILED = 127
 CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # goes on while the machine is suspended
-HEAR = signal.SIGUSR1
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, HEAR)
+KILL = signal.SIGUSR1
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, KILL)
 # A server must not inherit what Python, or the shell that began it all, ignores.
 ORDINARY = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 
@@ -93,8 +90,9 @@ class Guard:
     ) -> None:
         self.control, self.owner, self.command = control, owner_descriptor(owner_pid), command
         self.owner_pid, self.deadline = owner_pid, now() + lease_s
-        self.confinement, self.look_at = confinement, now() + LOOK_CLOSELY_S
+        self.confinement = confinement
         self.stopping = False
+        self.grace = TERM_GRACE_S
         self.child = 0
         self.status: int | None = None
         self.wakeup, wakeup_writer = os.pipe()
@@ -112,7 +110,9 @@ class Guard:
         signal.pthread_sigmask(signal.SIG_SETMASK, [])  # the thread that started us may block some
 
     def on_signal(self, number: int, _frame: FrameType | None) -> None:
-        self.stopping = self.stopping or number not in {signal.SIGCHLD, HEAR}
+        self.stopping = self.stopping or number != signal.SIGCHLD
+        if number == KILL:
+            self.grace = 0.0
 
     def report(self, line: str) -> None:
         with contextlib.suppress(OSError):
@@ -125,14 +125,12 @@ class Guard:
         environment = {**os.environ, "MCPC_ID": mark}
         self.child = spawn(self.command, environment, self.confinement, self.report)
         let_go_of_the_pipes()
-        grace = TERM_GRACE_S
         while not self.stopping and self.status is None:
-            self.wait(max(0.0, min(self.deadline, self.look_at) - now()))
+            self.wait(max(0.0, self.deadline - now()))
             self.reap()
-            frozen = now() >= self.deadline  # the owner is: the lease is about to be somebody else's
-            if frozen or self.uses_too_much():
-                self.stopping, grace = True, 0.0
-        self.kill_tree(grace)
+            if now() >= self.deadline:  # the owner is frozen: the lease is about to be somebody else's
+                self.stopping, self.grace = True, 0.0
+        self.kill_tree()
         return exit_status(self.status)
 
     def wait(self, seconds: float) -> None:
@@ -155,21 +153,7 @@ class Guard:
             self.stopping = True
         lines = said.split(b"\n")[:-1]
         if lines:
-            self.deadline, self.look_at = map(float, lines[-1].split())
-
-    def uses_too_much(self) -> bool:
-        """Whether the tree is over a limit, if it is time to look; reports it then."""
-        if now() < self.look_at:
-            return False
-        limits, pids = self.confinement, members(os.getpid())
-        mib = memory_mib(pids, limit=limits.memory_mib) if limits.memory_mib else 0
-        used = ("processes", len(pids), limits.processes), ("memory", mib, limits.memory_mib)
-        for what, number, limit in used:
-            if 0 < limit < number:
-                self.report(f"{what} {number}")
-                return True
-        self.look_at = now() + (LOOK_CLOSELY_S if limits.is_near(len(pids), mib) else LOOK_S)
-        return False
+            self.deadline = float(lines[-1])
 
     def reap(self) -> bool:
         """True when no child is left, grandchildren included: orphans become ours."""
@@ -185,13 +169,13 @@ class Guard:
                 code = os.waitstatus_to_exitcode(status)
                 self.report(f"exit {code}" if code >= 0 else f"signal {-code}")
 
-    def kill_tree(self, grace: float) -> None:
-        number, until = signal.SIGTERM if grace else signal.SIGKILL, now() + grace
+    def kill_tree(self) -> None:
+        number, until = signal.SIGTERM if self.grace else signal.SIGKILL, now() + self.grace
         while not self.reap():
             for pid in descendants(os.getpid(), self.child):
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, number)
-            while number == signal.SIGTERM and now() < until and not self.reap():
+            while number == signal.SIGTERM and self.grace and now() < until and not self.reap():
                 select.select([self.wakeup], [], [], 0.02)
             if number == signal.SIGKILL:
                 time.sleep(0.01)

@@ -50,12 +50,9 @@ class StdioProcess(asyncio.SubprocessProtocol):
     """One guarded server. `exited`: it has ended. `ended`: its guard and the whole tree have.
 
     `excess`: `memory` in MiB or `processes`, and how much of it the tree used when it was killed for that.
-    `watched_until` (`host.clock`): its guard need not look at what the tree uses, because the owner does.
     """
 
-    def __init__(self, confinement: Confinement, *, line_limit: int) -> None:
-        self.confinement = confinement
-        self.watched_until = 0.0
+    def __init__(self, *, line_limit: int) -> None:
         self.pid: int | None = None
         self.exit_code: int | None = None
         self.exit_signal: int | None = None
@@ -91,7 +88,7 @@ class StdioProcess(asyncio.SubprocessProtocol):
         control = str(theirs.fileno())
         arguments = [control, str(os.getpid()), f"{lease_s:.3f}", mark, str(confinement), *command]
         loop = asyncio.get_running_loop()
-        process = cls(confinement, line_limit=line_limit)
+        process = cls(line_limit=line_limit)
         try:
             await loop.subprocess_exec(
                 lambda: process,
@@ -156,14 +153,18 @@ class StdioProcess(asyncio.SubprocessProtocol):
             raise ServerStuck
 
     def beat(self, lease_s: float) -> None:
-        """Let the server live for this many seconds more. Its guard is woken only if it has to act."""
-        now = clock()
+        """Let the server live for this many seconds more."""
         if self._control is not None:
             with suppress(OSError):
-                self._control.send(f"{now + lease_s:.3f} {self.watched_until:.3f}\n".encode())
-        has_begun = self._spawned.is_set()  # the signal would end a guard that has not
-        if has_begun and (lease_s <= 0 or self.watched_until < now):
-            self._signal_guard(shim.HEAR)
+                self._control.send(f"{clock() + lease_s:.3f}\n".encode())
+
+    def kill(self) -> None:
+        """Have the whole tree killed at once. A guard that has not begun ends by it, and starts nothing."""
+        self._signal_guard(shim.KILL)
+
+    def kill_for(self, excess: tuple[str, int]) -> None:
+        self.excess = excess
+        self.kill()
 
     async def stop(self, *, hard: bool = False) -> None:
         """End of input, then SIGTERM, then SIGKILL, for the whole tree; `hard` begins with the last."""
@@ -175,7 +176,7 @@ class StdioProcess(asyncio.SubprocessProtocol):
                 self._signal_guard(signal.SIGTERM)
                 if await _is_set_within(self.ended, TERMINATED_GRACE_S):
                     return
-            self.beat(0.0)
+            self.kill()
             if not await _is_set_within(self.ended, TERMINATED_GRACE_S):
                 self._signal_guard(signal.SIGKILL)
                 await _is_set_within(self.ended, TERMINATED_GRACE_S)
@@ -235,8 +236,6 @@ class StdioProcess(asyncio.SubprocessProtocol):
                 self._spawned.set()
             case "exec":
                 self.exec_errno = int(number)
-            case "memory" | "processes":
-                self.excess = what, int(number)
             case "exit":
                 self.exit_code = int(number)
                 self._server_exited()

@@ -3,10 +3,18 @@
 import contextlib
 import os
 from collections.abc import Collection
+from typing import NamedTuple
 
 PROC = "/proc"
 PAGE = os.sysconf("SC_PAGE_SIZE")
 MIB = 1024 * 1024
+
+
+class Usage(NamedTuple):
+    """What a tree uses."""
+
+    processes: int
+    memory_mib: int
 
 
 def descendants(root: int, child: int) -> list[int]:
@@ -18,14 +26,16 @@ def descendants(root: int, child: int) -> list[int]:
     return _below(root, children) if children else [child]
 
 
-def used_below(roots: Collection[int]) -> dict[int, tuple[int, int]]:
-    """Of each root: how many processes are below it, and their MiB, pages that they share counted each time.
+def usages(roots: Collection[int]) -> dict[int, Usage]:
+    """What the processes below each root use, pages that they share counted each time.
 
     One look at the whole machine, for many trees. Empty without /proc.
     """
-    children, pages = _everybody(but=roots)
+    children, pages = _everybody(but=roots) if roots else ({}, {})
     trees = {root: _below(root, children) for root in roots} if children else {}
-    return {root: (len(tree), sum(pages[pid] for pid in tree) * PAGE // MIB) for root, tree in trees.items()}
+    return {
+        root: Usage(len(tree), sum(pages[pid] for pid in tree) * PAGE // MIB) for root, tree in trees.items()
+    }
 
 
 def members(root: int) -> list[int]:

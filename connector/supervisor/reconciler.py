@@ -12,6 +12,7 @@ from connector.leases.store import Owned, Owner
 from connector.lifecycle.failures import ExitClass, Failure
 from connector.lifecycle.server_task import ServerTask, Surroundings
 from connector.process import orphans
+from connector.process.resource_monitor import ResourceMonitor
 from connector.states import Phase
 from connector.supervisor import orm
 from connector.supervisor.lease_keeper import LeaseKeeper
@@ -30,7 +31,9 @@ STARTS_AT_ONCE = 8
 class Reconciler:
     """`tasks` holds what runs here. Its methods but `find` are for one loop, one after the other."""
 
-    def __init__(self, owner: Owner, timings: Timings, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, owner: Owner, timings: Timings, monitor: ResourceMonitor, changed: Callable[[], None]
+    ) -> None:
         self.tasks: dict[Slot, ServerTask] = {}
         self.keeper = LeaseKeeper(owner, timings, self.tasks, changed)
         self._draining = False
@@ -47,6 +50,7 @@ class Reconciler:
             timings=timings,
             lease_left=self.keeper.guard_left,
             starting=asyncio.Semaphore(STARTS_AT_ONCE),
+            monitor=monitor,
             changed=changed,
         )
 

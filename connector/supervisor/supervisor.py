@@ -16,8 +16,8 @@ from connector.leases.observation import Slot
 from connector.leases.store import Owner
 from connector.lifecycle.server_task import ServerTask
 from connector.process import orphans
+from connector.process.resource_monitor import ResourceMonitor
 from connector.supervisor.reconciler import Reconciler
-from connector.supervisor.resource_monitor import TreeWatch
 from connector.timings import Timings
 from core.database import DATABASE_ERRORS
 
@@ -94,12 +94,13 @@ class Supervisor:
         self._loop = asyncio.get_running_loop()
         self._turn(self._loop)
         await asyncio.to_thread(orphans.kill_strays)
-        async with server.serving(self._find, name=self.name, bind=self._bind) as (socket, address):
+        monitor = ResourceMonitor()
+        async with server.serving(self._find, monitor, name=self.name, bind=self._bind) as (socket, address):
             owner = Owner(self.name, self.node, host_id(), socket, address)
-            self._reconciler = Reconciler(owner, self.timings, self._dirty.set)
+            self._reconciler = Reconciler(owner, self.timings, monitor, self._dirty.set)
             self._started.set()
             try:
-                await self._supervise(self._reconciler)
+                await self._supervise(self._reconciler, monitor)
             finally:
                 await self._reconciler.leave()
 
@@ -107,12 +108,12 @@ class Supervisor:
         self._turns += 1
         loop.call_later(TURN_S, self._turn, loop)
 
-    async def _supervise(self, reconciler: Reconciler) -> None:
+    async def _supervise(self, reconciler: Reconciler, monitor: ResourceMonitor) -> None:
         """Until drained; a loop that ends before has failed."""
         work = (
             reconciler.keeper.keep(),
             reconciler.keeper.fence(),
-            TreeWatch(reconciler.tasks, self.timings).watch(),
+            monitor.run(),
             notifications.listen(self._dirty.set, reconciler.check),
             self._reconcile_for_ever(reconciler),
             self._sweep_for_ever(),

@@ -9,15 +9,16 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from connector.host import clock, start_time
 from connector.process import orphans, shim
-from connector.process import tree as process_tree
+from tests.connector.processes import of_ours
 
 MARK = f"{orphans.new_owner()}/1.0"  # of an owner that lives: others on this machine sweep too
-UNCONFINED = "0:0:0:"
+UNCONFINED = "0:"
 TREE = """
 import signal, subprocess, sys, time
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP): signal.signal(number, signal.SIG_IGN)
@@ -28,11 +29,11 @@ time.sleep(60)
 
 
 class Guarded:
-    def __init__(self, *command: str, confinement: str = UNCONFINED) -> None:
+    def __init__(self, *command: str, confinement: str = UNCONFINED, lease_s: float = 30) -> None:
         self.control, theirs = socket.socketpair()
         self.control.settimeout(5)
         self._said = self.control.makefile()
-        arguments = [str(theirs.fileno()), str(os.getpid()), "30", MARK, confinement, *command]
+        arguments = [str(theirs.fileno()), str(os.getpid()), str(lease_s), MARK, confinement, *command]
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-S", shim.__file__, *arguments],
             pass_fds=[theirs.fileno()],
@@ -49,12 +50,8 @@ class Guarded:
         below = int(self.process.stdout.readline())
         return [int(self.hear().removeprefix("pid ")), below]
 
-    def tell(self, lease_s: float, watched_s: float = 0) -> None:
-        until, watched_until = clock() + lease_s, clock() + watched_s
-        self.control.send(f"{until} {watched_until}\n".encode())
-
-    def wake(self) -> None:
-        self.process.send_signal(shim.HEAR)
+    def tell(self, lease_s: float) -> None:
+        self.control.send(f"{clock() + lease_s}\n".encode())
 
     def let_go(self) -> None:
         self._said.close()
@@ -69,7 +66,7 @@ class Guarded:
 def guarded() -> Iterator[Callable[..., Guarded]]:
     started: list[Guarded] = []
 
-    def start(*command: str, **options: str) -> Guarded:
+    def start(*command: str, **options: Any) -> Guarded:
         started.append(Guarded(*command, **options))
         return started[-1]
 
@@ -120,39 +117,31 @@ def test_a_tree_ends_when_its_guard_is_asked_to(guarded: Callable[..., Guarded])
 
 
 def test_a_tree_ends_at_once_when_the_lease_was_not_renewed(guarded: Callable[..., Guarded]) -> None:
+    one = guarded(sys.executable, "-c", TREE, lease_s=2)
+    one.tell(4)  # read when the first has passed
+    pids = one.tree()
+    assert not all_gone(pids, within_s=2.2)
+    assert all_gone(pids, within_s=2.5)
+
+
+@pytest.mark.parametrize("is_stopping", [False, True])
+def test_a_tree_is_killed_at_once_on_request(guarded: Callable[..., Guarded], is_stopping: bool) -> None:
     one = guarded(sys.executable, "-c", TREE)
     pids = one.tree()
-    one.tell(1)
-    one.wake()
-    time.sleep(0.3)
-    one.tell(2)  # which it hears when the first has passed
-    assert not all_gone(pids, within_s=1.2)
-    assert all_gone(pids, within_s=1.5)
-
-
-def test_it_looks_at_its_tree_only_when_its_owner_does_not(guarded: Callable[..., Guarded]) -> None:
-    one = guarded("sleep", "60", confinement="0:1:0:")
-    one.tell(30, watched_s=30)
-    over = guarded(sys.executable, "-c", TREE, confinement="0:1:0:")
-    over.tell(30, watched_s=30)
-    pids = over.tree()
-    assert not all_gone(pids, within_s=2.5)
-    for each in (one, over):
-        each.tell(30)
-        each.wake()
+    if is_stopping:
+        one.process.terminate()
+        time.sleep(0.1)
+    one.process.send_signal(shim.KILL)
     assert all_gone(pids, within_s=0.5)
-    assert over.hear() == "processes 2"
-    assert one.process.poll() is None
 
 
-def test_one_look_tells_what_every_tree_uses(guarded: Callable[..., Guarded]) -> None:
-    trees = [guarded(sys.executable, "-c", TREE) for _ in range(2)]
-    below = {tree.process.pid: tree.tree() for tree in trees}
-    until = time.monotonic() + 5
-    expected: dict[int, tuple[int, int]] | None = None
-    while expected != (used := process_tree.used_below(below)):  # they are still loading
-        assert time.monotonic() < until, (used, expected)
-        expected = {pid: (2, process_tree.memory_mib(pids, limit=10**6)) for pid, pids in below.items()}
+def test_a_shim_that_is_killed_at_its_start_leaves_no_server(guarded: Callable[..., Guarded]) -> None:
+    for delay_s in (0, 0.02, 0.05):
+        one = guarded("sleep", "60")
+        time.sleep(delay_s)
+        one.process.send_signal(shim.KILL)
+        one.process.wait(5)
+        assert not of_ours()
 
 
 def test_a_server_outlives_the_thread_that_started_it(guarded: Callable[..., Guarded]) -> None:
@@ -173,7 +162,7 @@ def test_the_server_itself_dies_with_its_guard(guarded: Callable[..., Guarded]) 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may switch users")
 def test_so_does_another_users_server(guarded: Callable[..., Guarded]) -> None:
     """The kernel forgets the tie between the two when the user changes: it is made afterwards."""
-    one = guarded("sleep", "60", confinement="0:0:0:nobody")
+    one = guarded("sleep", "60", confinement="0:nobody")
     pid = int(one.hear().removeprefix("pid "))
     one.process.kill()
     assert all_gone([pid], within_s=0.5)

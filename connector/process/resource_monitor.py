@@ -1,0 +1,98 @@
+"""The resource monitor kills a server's process tree that uses more memory or processes than it may.
+
+It runs in the worker and measures all trees in one scan of /proc: with 200 idle servers, a scan of each shim
+of its own tree every 2 s cost more than everything else together. While the worker is frozen nothing is
+measured; the shims kill the trees when its lease ends. Needs Linux: without /proc no tree is over a limit.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from connector.host import clock
+from connector.process import tree
+from connector.process.stdio import StdioProcess
+
+SCAN_S, CLOSE_SCAN_S = 2.0, 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceLimits:
+    """What one process tree may use. A limit of 0 is none."""
+
+    memory_mib: int
+    processes: int
+
+    def is_near(self, usage: tree.Usage) -> bool:
+        """Whether the tree uses more than half of a limit."""
+        return 0 < self.memory_mib < 2 * usage.memory_mib or 0 < self.processes < 2 * usage.processes
+
+    def exceeded_by(self, usage: tree.Usage) -> tuple[str, int] | None:
+        """`processes` or `memory` (in MiB), and how much of it the tree uses; None within the limits."""
+        if 0 < self.processes < usage.processes:
+            return "processes", usage.processes
+        if 0 < self.memory_mib < usage.memory_mib:
+            return "memory", usage.memory_mib
+        return None
+
+
+class _Watched(NamedTuple):
+    process: StdioProcess
+    limits: ResourceLimits
+
+
+class ResourceMonitor:
+    """Scans every 2 s; a tree that is near a limit is measured five times a second until the next scan."""
+
+    def __init__(self) -> None:
+        self._watched: dict[int, _Watched] = {}
+        # Not the loop's own executor: queries that wait for a hanging database can occupy all of its threads.
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="mcp-resource-monitor")
+
+    @contextmanager
+    def watching(self, process: StdioProcess, limits: ResourceLimits) -> Iterator[None]:
+        """Enforces `limits` on everything below the process's shim."""
+        shim = process.guard_pid
+        assert shim is not None  # noqa: S101 - it has been started
+        self._watched[shim] = _Watched(process, limits)
+        try:
+            yield
+        finally:
+            del self._watched[shim]
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                next_scan = clock() + SCAN_S
+                usages = await loop.run_in_executor(self._executor, tree.usages, list(self._watched))
+                near = [shim for shim, usage in usages.items() if self._is_near(shim, usage)]
+                while near and clock() < next_scan:
+                    await self._enforce(near)
+                    await asyncio.sleep(CLOSE_SCAN_S)
+                await asyncio.sleep(max(0.0, next_scan - clock()))
+        finally:
+            self._executor.shutdown(wait=False)
+
+    def _is_near(self, shim: int, usage: tree.Usage) -> bool:
+        watched = self._watched.get(shim)
+        return watched is not None and watched.limits.is_near(usage)
+
+    async def _enforce(self, near: list[int]) -> None:
+        loop = asyncio.get_running_loop()
+        for shim in near:
+            if (watched := self._watched.get(shim)) is None:
+                continue
+            excess = await loop.run_in_executor(self._executor, _excess, shim, watched.limits)
+            # While it was measured it may have ended, and its process id may be another shim's by now.
+            if excess is not None and self._watched.get(shim) is watched:
+                watched.process.kill_for(excess)
+
+
+def _excess(shim: int, limits: ResourceLimits) -> tuple[str, int] | None:
+    pids = tree.members(shim)
+    memory_mib = tree.memory_mib(pids, limit=limits.memory_mib) if limits.memory_mib else 0
+    return limits.exceeded_by(tree.Usage(len(pids), memory_mib))
