@@ -28,7 +28,7 @@ from connector.data_plane.trials import Trials
 from connector.errors import CallFailed
 from connector.leases.observation import Slot
 from connector.lifecycle.server_task import ServerTask
-from connector.process.orphans import owner_lives
+from connector.process.orphans import owner_is_alive
 from connector.process.resource_monitor import ResourceMonitor
 from connector.wire.results import Progress
 from connector.wire.token import TOKEN_HEADER, data_plane_token
@@ -83,7 +83,7 @@ def socket_folder() -> Path:
 def _clear(folder: Path) -> None:
     """Sockets of owners that were killed."""
     for path in folder.glob("*.sock"):
-        if not owner_lives(path.stem):
+        if not owner_is_alive(path.stem):
             path.unlink(missing_ok=True)
 
 

@@ -11,10 +11,11 @@ from connector.errors import LoginRequired, ProtocolMismatch, SessionExpired, Se
 from connector.lifecycle.failures import Ending, ExitClass, Failure, classify
 from connector.process import orphans, run_as
 from connector.process.confinement import Confinement
+from connector.process.environment import server_environment
 from connector.process.resource_monitor import ResourceLimits, ResourceMonitor
 from connector.process.run_as import RunAsRefused
-from connector.process.stdio import StdioProcess, environment
-from connector.process.stray_output import FLOOD, Noise
+from connector.process.stdio import StdioProcess
+from connector.process.stray_output import STRAY_LINE_LIMIT, StrayOutput
 from connector.session import Authorization, Session, Streams, http_streams, sse_streams, stdio_streams
 from tools.launch import LaunchSpec
 from tools.models import ConnectionType
@@ -52,7 +53,7 @@ class Connection:
         self._mark = mark
         self._lease_s = lease_s
         self._monitor = monitor
-        self._noise = Noise()
+        self._noise = StrayOutput()
         self._authorization = Authorization(spec.server_id)
 
     @asynccontextmanager
@@ -70,7 +71,7 @@ class Connection:
 
     def beat(self, lease_s: float) -> None:
         if self.process is not None:
-            self.process.beat(lease_s)
+            self.process.heartbeat(lease_s)
 
     @property
     def stderr_tail(self) -> str:
@@ -82,7 +83,7 @@ class Connection:
         for kind, exit_class in _TELLING.items():
             if isinstance(error, kind):
                 return Failure(stage, exit_class, str(error))
-        if self._noise.is_flood:
+        if self._noise.is_over_limit:
             return self._flooded(stage)
         if self.process is not None and self._ended_by_itself:
             return classify(self._ending(stage, lived_s))
@@ -116,8 +117,8 @@ class Connection:
         await asyncio.to_thread(orphans.kill_marked, self._mark)
         self.process = process = await StdioProcess.start(
             [self._spec.command, *self._spec.args],
-            env=environment(self._spec.env, home=account.pw_dir if account else None),
-            mark=self._mark,
+            env=server_environment(self._spec.env, home=account.pw_dir if account else None),
+            marker=self._mark,
             confinement=Confinement(settings.MCP_OPEN_FILES_LIMIT, account.pw_name if account else ""),
             lease_s=self._lease_s(),
             line_limit=limit,
@@ -152,7 +153,9 @@ class Connection:
 
     def _flooded(self, stage: str) -> Failure:
         noise = self._spec.redact(self._noise.first)
-        message = f"The server wrote {FLOOD} lines in a row that are no messages, the first {noise!r}."
+        message = (
+            f"The server wrote {STRAY_LINE_LIMIT} lines in a row that are no messages, the first {noise!r}."
+        )
         return Failure(stage, ExitClass.PROTOCOL_ERROR, message)
 
     def _timed_out(self, stage: str) -> Failure:

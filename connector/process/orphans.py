@@ -1,8 +1,9 @@
-"""Strays: processes of MCP servers whose owner is gone. The guard should leave none; this is the second net.
+"""Orphans: processes of MCP servers whose owner is gone. They are found by a marker and killed.
 
-Every process of a server carries `MCPC_ID=<owner>/<server>.<slot>` in its environment. An owner's name begins
-with its process id and start time, so that whether it lives is seen without the database. What belongs to an
-owner that lives is never touched, except one's own.
+A shim leaves none behind; this is the second line of defence, for a shim that was killed itself. Every
+process of a server carries `MCPC_ID=<owner>/<server>.<slot>` in its environment. An owner's name begins
+with its process id and start time, so that nobody needs the database to see whether it lives. Processes of
+another owner that lives are never touched.
 """
 
 import os
@@ -16,25 +17,28 @@ from uuid import uuid4
 
 from connector.host import PROC, pid_namespace, start_time
 
-MARK = b"MCPC_ID="
-GONE_WITHIN_S = 1.0
+MARKER = b"MCPC_ID="
+KILL_DEADLINE_S = 1.0
+_RESCAN_S = 0.005
 
 
-def new_owner() -> str:
-    """A name for one life of a supervisor: `<pid>-<start time>-<random>`."""
+def new_owner_name() -> str:
+    """Returns a name for one life of a supervisor: `<pid>-<start time>-<random>`."""
     pid = os.getpid()
+    # The random part is for a supervisor that starts anew in the same process, as after SIGHUP.
     return f"{pid}-{start_time(pid) or 0}-{uuid4().hex[:8]}"
 
 
-def owner_lives(owner: str) -> bool:
-    """Raises ValueError for what is no owner's name."""
+def owner_is_alive(owner: str) -> bool:
+    """Whether the process that an owner is named after still runs. Raises ValueError for any other name."""
     pid, started, _ = owner.split("-")
+    # The start time tells the owner from a later process to which the kernel gave the same id.
     return start_time(int(pid)) == int(started)
 
 
 @dataclass(frozen=True, slots=True)
-class Marked:
-    """A process of an MCP server."""
+class MarkedProcess:
+    """A process of an MCP server. `server` is `<server>.<slot>`."""
 
     pid: int
     owner: str
@@ -42,14 +46,15 @@ class Marked:
 
     @classmethod
     def read(cls, pid: int) -> Self | None:
+        """Returns None for a process that has ended, belongs to somebody else, or carries no marker."""
         try:
             environment = (PROC / str(pid) / "environ").read_bytes()
         except OSError:
             return None
-        marks = [entry for entry in environment.split(b"\0") if entry.startswith(MARK)]
-        if not marks:
+        markers = [entry for entry in environment.split(b"\0") if entry.startswith(MARKER)]
+        if not markers:
             return None
-        owner, _, server = marks[0].removeprefix(MARK).decode(errors="replace").rpartition("/")
+        owner, _, server = markers[0].removeprefix(MARKER).decode(errors="replace").rpartition("/")
         return cls(pid, owner, server)
 
     def kill(self) -> None:
@@ -57,43 +62,48 @@ class Marked:
             os.kill(self.pid, signal.SIGKILL)
 
 
-def kill_strays() -> int:
-    """Kill what owners on this host left behind that have ended. Returns how many processes that were."""
-    return _kill_all(_is_stray)
+def kill_orphans() -> int:
+    """Kills the processes that dead owners of this host left behind. Returns their number."""
+    return _kill_all(_is_orphan)
 
 
-def kill_marked(mark: str) -> int:
-    """Kill what is left of a server of one's own: before it starts, or after its guard was killed."""
-    return _kill_all(lambda process: f"{process.owner}/{process.server}" == mark)
+def kill_marked(marker: str) -> int:
+    """Kills what is left of one server of our own (`<owner>/<server>.<slot>`). Returns their number.
+
+    Called before a server starts, and after its shim was killed.
+    """
+    return _kill_all(lambda process: f"{process.owner}/{process.server}" == marker)
 
 
-def _kill_all(condition: Callable[[Marked], bool]) -> int:
-    """On return they are gone, and what they started while one looked: another owner may come next."""
+def _kill_all(condition: Callable[[MarkedProcess], bool]) -> int:
+    """Returns once no process fulfils the condition: the next owner may start as soon as we return."""
     killed: set[int] = set()
-    until = time.monotonic() + GONE_WITHIN_S
-    while left := [process for process in marked() if condition(process)]:
-        for process in left:
+    deadline = time.monotonic() + KILL_DEADLINE_S
+    # One scan is not enough: a process may fork after the scan has passed its parent and before it is killed.
+    while found := [process for process in marked_processes() if condition(process)]:
+        for process in found:
             process.kill()
-        killed |= {process.pid for process in left}
-        if time.monotonic() > until:
+        killed |= {process.pid for process in found}
+        if time.monotonic() > deadline:
             break
-        time.sleep(0.005)
+        time.sleep(_RESCAN_S)
     return len(killed)
 
 
-def marked() -> Iterator[Marked]:
-    """Processes of MCP servers that this process can see and that count their ids as it does."""
+def marked_processes() -> Iterator[MarkedProcess]:
+    """Yields the processes of MCP servers in our namespace of process ids. None without /proc (macOS)."""
     if not (PROC / "self").exists():
         return
     namespace = pid_namespace(os.getpid())
     for entry in PROC.iterdir():
-        process = Marked.read(int(entry.name)) if entry.name.isdigit() else None
+        process = MarkedProcess.read(int(entry.name)) if entry.name.isdigit() else None
+        # A container's processes are visible to its host, but their owner's id means another process there.
         if process is not None and pid_namespace(process.pid) == namespace:
             yield process
 
 
-def _is_stray(process: Marked) -> bool:
+def _is_orphan(process: MarkedProcess) -> bool:
     try:
-        return not owner_lives(process.owner)
-    except ValueError:  # somebody else's use of the same variable
+        return not owner_is_alive(process.owner)
+    except ValueError:  # another program's use of the same variable
         return False

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from connector.host import clock
 from connector.process import tree
 from connector.process.stdio import StdioProcess
+from connector.process.tree import Usage
 
 SCAN_S, CLOSE_SCAN_S = 2.0, 0.2
 
@@ -26,12 +27,12 @@ class ResourceLimits:
     memory_mib: int
     processes: int
 
-    def is_near(self, usage: tree.Usage) -> bool:
+    def is_near(self, usage: Usage) -> bool:
         """Whether the tree uses more than half of a limit."""
         return 0 < self.memory_mib < 2 * usage.memory_mib or 0 < self.processes < 2 * usage.processes
 
-    def exceeded_by(self, usage: tree.Usage) -> tuple[str, int] | None:
-        """`processes` or `memory` (in MiB), and how much of it the tree uses; None within the limits."""
+    def exceeded_by(self, usage: Usage) -> tuple[str, int] | None:
+        """Returns `processes` or `memory` (in MiB), and how much of it is used; None within the limits."""
         if 0 < self.processes < usage.processes:
             return "processes", usage.processes
         if 0 < self.memory_mib < usage.memory_mib:
@@ -54,22 +55,23 @@ class ResourceMonitor:
 
     @contextmanager
     def watching(self, process: StdioProcess, limits: ResourceLimits) -> Iterator[None]:
-        """Enforces `limits` on everything below the process's shim."""
-        shim = process.guard_pid
-        assert shim is not None  # noqa: S101 - it has been started
-        self._watched[shim] = _Watched(process, limits)
+        """Enforces `limits` on everything below the process's shim, inside the block."""
+        shim_pid = process.shim_pid
+        assert shim_pid is not None  # noqa: S101 - it has been started
+        self._watched[shim_pid] = _Watched(process, limits)
         try:
             yield
         finally:
-            del self._watched[shim]
+            del self._watched[shim_pid]
 
     async def run(self) -> None:
+        """Runs until it is cancelled."""
         loop = asyncio.get_running_loop()
         try:
             while True:
                 next_scan = clock() + SCAN_S
                 usages = await loop.run_in_executor(self._executor, tree.usages, list(self._watched))
-                near = [shim for shim, usage in usages.items() if self._is_near(shim, usage)]
+                near = [shim_pid for shim_pid, usage in usages.items() if self._is_near(shim_pid, usage)]
                 while near and clock() < next_scan:
                     await self._enforce(near)
                     await asyncio.sleep(CLOSE_SCAN_S)
@@ -77,22 +79,23 @@ class ResourceMonitor:
         finally:
             self._executor.shutdown(wait=False)
 
-    def _is_near(self, shim: int, usage: tree.Usage) -> bool:
-        watched = self._watched.get(shim)
+    def _is_near(self, shim_pid: int, usage: Usage) -> bool:
+        watched = self._watched.get(shim_pid)
         return watched is not None and watched.limits.is_near(usage)
 
     async def _enforce(self, near: list[int]) -> None:
         loop = asyncio.get_running_loop()
-        for shim in near:
-            if (watched := self._watched.get(shim)) is None:
+        for shim_pid in near:
+            if (watched := self._watched.get(shim_pid)) is None:
                 continue
-            excess = await loop.run_in_executor(self._executor, _excess, shim, watched.limits)
-            # While it was measured it may have ended, and its process id may be another shim's by now.
-            if excess is not None and self._watched.get(shim) is watched:
+            excess = await loop.run_in_executor(self._executor, _excess, shim_pid, watched.limits)
+            # It may have ended while it was measured, and its process id may be another shim's by now.
+            if excess is not None and self._watched.get(shim_pid) is watched:
                 watched.process.kill_for(excess)
 
 
-def _excess(shim: int, limits: ResourceLimits) -> tuple[str, int] | None:
-    pids = tree.members(shim)
+def _excess(shim_pid: int, limits: ResourceLimits) -> tuple[str, int] | None:
+    """Measures more exactly than a scan does: pages that the tree's processes share count once."""
+    pids = tree.members(shim_pid)
     memory_mib = tree.memory_mib(pids, limit=limits.memory_mib) if limits.memory_mib else 0
-    return limits.exceeded_by(tree.Usage(len(pids), memory_mib))
+    return limits.exceeded_by(Usage(len(pids), memory_mib))

@@ -1,4 +1,4 @@
-"""Another user for MCP servers than the worker's own, where the worker may switch."""
+"""MCP_RUN_AS: MCP servers run as another user than the worker, where the worker may switch users."""
 
 import os
 import pwd
@@ -13,11 +13,11 @@ _NEEDED = _CAP_KILL | _CAP_SETGID | _CAP_SETUID
 
 
 class RunAsRefused(Exception):
-    """The text is for people."""
+    """No server can be started as MCP_RUN_AS demands. The text is for people."""
 
 
 def account() -> pwd.struct_passwd | None:
-    """Whom MCP servers run as; None for the worker's own user. Raises RunAsRefused."""
+    """Returns the user that MCP servers run as; None for the worker's own user. Raises RunAsRefused."""
     if not settings.MCP_RUN_AS:
         return None
     try:
@@ -34,8 +34,9 @@ def account() -> pwd.struct_passwd | None:
 
 
 def _may_switch() -> bool:
-    """A container's root may be without the capabilities that make it root."""
+    """Whether this process may become another user, and kill that user's processes."""
     if sys.platform != "linux":
         return os.geteuid() == 0
+    # Not by the user id: a container's root may lack the capabilities that make it root.
     lines = dict(line.split(":\t", 1) for line in _STATUS.read_text().splitlines() if ":\t" in line)
     return int(lines["CapEff"], 16) & _NEEDED == _NEEDED

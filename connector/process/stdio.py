@@ -1,7 +1,7 @@
-"""A stdio MCP server as a child process, under its guard: lines in, lines out, and how it ended.
+"""A stdio MCP server as a child process under its shim: lines in, lines out, and how it ended.
 
-The server's environment is built from nothing and no shell is involved. Its end is told by the process: a
-pipe stays open as long as any grandchild holds it.
+No shell is involved. The shim reports the server's end; the end of its standard output says less, because
+a pipe stays open as long as any grandchild holds it.
 """
 
 import asyncio
@@ -10,44 +10,30 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import cast
 
 from connector.host import clock
 from connector.process import shim
 from connector.process.confinement import Confinement
+from connector.process.environment import working_directory
 from connector.wire.lines import LineSplitter, Oversized
 
-STDERR_KEPT = 8 * 1024
+STDERR_TAIL = 8 * 1024
 WRITE_DEADLINE_S = 10.0
 STDIN_CLOSED_GRACE_S = 1.0
 TERMINATED_GRACE_S = 2.0
-LAST_WORDS_S = 0.05
-READ_AHEAD = 1024 * 1024  # bytes of lines that nobody has taken yet
+FINAL_OUTPUT_S = 0.05
+READ_AHEAD = 1024 * 1024  # bytes of lines that have been read and not yet been consumed
 
 
 class ServerStuck(Exception):
     """The server has not read its standard input for the write deadline."""
 
 
-def environment(own: Mapping[str, str], *, home: str | None = None) -> dict[str, str]:
-    """What a server is given: commands installed beside our interpreter are found first.
-
-    `home`: of the user whom it runs as, if that is not ours.
-    """
-    beside_us = str(Path(sys.executable).parent)
-    path = os.environ.get("PATH", os.defpath)
-    kept = {name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ}
-    if home is not None:
-        kept["HOME"] = home
-    return {"PATH": f"{beside_us}{os.pathsep}{path}", **kept, **own}
-
-
 class StdioProcess(asyncio.SubprocessProtocol):
-    """One guarded server. `exited`: it has ended. `ended`: its guard and the whole tree have.
+    """One server under its shim. `exited`: the server has ended. `ended`: the shim and the whole tree have.
 
     `excess`: `memory` in MiB or `processes`, and how much of it the tree used when it was killed for that.
     """
@@ -64,7 +50,7 @@ class StdioProcess(asyncio.SubprocessProtocol):
         self._stderr = b""
         self._splitter = LineSplitter(line_limit)
         self._lines: asyncio.Queue[bytes | Oversized | None] = asyncio.Queue()
-        self._ahead = 0
+        self._unread = 0
         self._is_paused = False
         self._writable = asyncio.Event()
         self._writable.set()
@@ -77,26 +63,31 @@ class StdioProcess(asyncio.SubprocessProtocol):
         command: Sequence[str],
         *,
         env: Mapping[str, str],
-        mark: str,
+        marker: str,
         confinement: Confinement,
         lease_s: float,
         line_limit: int,
     ) -> "StdioProcess":
-        """`lease_s`: for how long it may run until the first `beat`. Raises OSError."""
+        """Starts the shim, which starts the server. Raises OSError.
+
+        `lease_s` are the seconds that the server may run until the first `heartbeat`.
+        """
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         control = str(theirs.fileno())
-        arguments = [control, str(os.getpid()), f"{lease_s:.3f}", mark, str(confinement), *command]
+        arguments = [control, str(os.getpid()), f"{lease_s:.3f}", marker, str(confinement), *command]
         loop = asyncio.get_running_loop()
         process = cls(line_limit=line_limit)
         try:
             await loop.subprocess_exec(
                 lambda: process,
+                # -I -S: neither the server's environment nor site-packages may change what the shim runs, and
+                # it starts sooner.
                 *(sys.executable, "-I", "-S", shim.__file__, *arguments),
                 env=dict(env),
-                cwd=_folder(env),
+                cwd=working_directory(env),
                 pass_fds=[theirs.fileno()],
-                start_new_session=True,
+                start_new_session=True,  # Ctrl-C in the worker's terminal is not for the servers
                 bufsize=0,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -108,37 +99,41 @@ class StdioProcess(asyncio.SubprocessProtocol):
         finally:
             theirs.close()
         process._control = ours
-        loop.add_reader(ours, process._hear)
+        loop.add_reader(ours, process._read_reports)
         return process
 
     async def spawned(self) -> bool:
-        """Whether the command could be executed at all; false leaves `exec_errno`."""
+        """Waits until the command runs; returns False with `exec_errno` if it could not be executed."""
         await self._spawned.wait()
         return self.pid is not None
 
     async def exits_within(self, seconds: float) -> bool:
-        """The server itself; what it started may still be being killed."""
+        """Whether the server itself has ended by then; what it started may still be being killed."""
         return await _is_set_within(self.exited, seconds)
 
     @property
-    def guard_pid(self) -> int | None:
+    def shim_pid(self) -> int | None:
         return self._transport.get_pid() if self._transport is not None else None
 
     @property
     def tree_is_gone(self) -> bool:
-        """As far as the guard told: it reports the server's end, and ends only when nothing is left."""
+        """Whether the shim ended by itself: it does so only when nothing of the tree is left.
+
+        A shim that was killed has not reported how the server ended.
+        """
         reported = (self.exit_code, self.exit_signal, self.exec_errno)
         return self.ended.is_set() and reported != (None, None, None)
 
     @property
     def stderr_tail(self) -> str:
+        # PostgreSQL stores no NUL in text.
         return self._stderr.decode(errors="replace").replace("\0", "\ufffd")
 
     async def lines(self) -> AsyncIterator[bytes | Oversized]:
-        """What the server writes to standard output, until it closes it or ends."""
+        """Yields the lines of standard output until the server closes it or ends."""
         while (line := await self._lines.get()) is not None:
-            self._ahead -= _size(line)
-            if self._is_paused and self._ahead <= READ_AHEAD:
+            self._unread -= _size(line)
+            if self._is_paused and self._unread <= READ_AHEAD:
                 self._is_paused = False
                 self._stdout().resume_reading()
             yield line
@@ -152,33 +147,42 @@ class StdioProcess(asyncio.SubprocessProtocol):
         if not await _is_set_within(self._writable, WRITE_DEADLINE_S):
             raise ServerStuck
 
-    def beat(self, lease_s: float) -> None:
-        """Let the server live for this many seconds more."""
+    def heartbeat(self, lease_s: float) -> None:
+        """Lets the server live for this many seconds more."""
         if self._control is not None:
+            # A shim that has ended, or is frozen with a full buffer, has no use for the line.
             with suppress(OSError):
                 self._control.send(f"{clock() + lease_s:.3f}\n".encode())
 
     def kill(self) -> None:
-        """Have the whole tree killed at once. A guard that has not begun ends by it, and starts nothing."""
-        self._signal_guard(shim.KILL)
+        """Has the shim kill the whole tree at once.
+
+        A shim that has not installed its handlers yet ends by the signal, and has started nothing.
+        """
+        self._signal_shim(shim.KILL)
 
     def kill_for(self, excess: tuple[str, int]) -> None:
+        """Kills the tree for what it uses: see `excess`."""
         self.excess = excess
         self.kill()
 
     async def stop(self, *, hard: bool = False) -> None:
-        """End of input, then SIGTERM, then SIGKILL, for the whole tree; `hard` begins with the last."""
+        """Ends the whole tree: end of input, then SIGTERM, then SIGKILL; `hard` begins with the last.
+
+        The MCP specification asks for this order (lifecycle, shutdown over stdio).
+        """
         try:
             if not hard:
                 self._close_stdin()
                 if await _is_set_within(self.ended, STDIN_CLOSED_GRACE_S):
                     return
-                self._signal_guard(signal.SIGTERM)
+                self._signal_shim(signal.SIGTERM)
                 if await _is_set_within(self.ended, TERMINATED_GRACE_S):
                     return
             self.kill()
             if not await _is_set_within(self.ended, TERMINATED_GRACE_S):
-                self._signal_guard(signal.SIGKILL)
+                # The shim itself hangs. The server dies with it; `orphans` finds what the server has started.
+                self._signal_shim(signal.SIGKILL)
                 await _is_set_within(self.ended, TERMINATED_GRACE_S)
         finally:
             self._close()
@@ -190,12 +194,13 @@ class StdioProcess(asyncio.SubprocessProtocol):
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         if fd == 2:
-            self._stderr = (self._stderr + data)[-STDERR_KEPT:]
+            self._stderr = (self._stderr + data)[-STDERR_TAIL:]
             return
         for line in self._splitter.feed(data):
-            self._ahead += _size(line)
+            self._unread += _size(line)
             self._lines.put_nowait(line)
-        if self._ahead > READ_AHEAD and not self._is_paused:
+        # The pipe fills up then, and the server waits: a flood costs its own speed, not the worker's memory.
+        if self._unread > READ_AHEAD and not self._is_paused:
             self._is_paused = True
             self._stdout().pause_reading()
 
@@ -210,27 +215,28 @@ class StdioProcess(asyncio.SubprocessProtocol):
         self._writable.set()
 
     def process_exited(self) -> None:
-        self._hear()
+        # The shim's last report may still be in the socket: asyncio may see the end of the process first.
+        self._read_reports()
         self._spawned.set()
         self._writable.set()
         self.ended.set()
         self._server_exited()
 
-    # --- the rest -----------------------------------------------------------------------------------------
+    # --- the shim's reports -------------------------------------------------------------------------------
 
-    def _hear(self) -> None:
-        """What the guard reports: see its docstring."""
+    def _read_reports(self) -> None:
+        """Reads the lines that the shim has written: see its docstring."""
         try:
-            said = self._control.recv(4096) if self._control else b""
-        except OSError:
+            data = self._control.recv(4096) if self._control else b""
+        except OSError:  # nothing to read, or it was closed meanwhile
             return
-        if not said:
+        if not data:
             self._close_control()
-        for line in said.decode().splitlines():
-            self._note(*line.split())
+        for line in data.decode().splitlines():
+            self._apply_report(*line.split())
 
-    def _note(self, what: str, number: str) -> None:
-        match what:
+    def _apply_report(self, kind: str, number: str) -> None:
+        match kind:
             case "pid":
                 self.pid = int(number)
                 self._spawned.set()
@@ -244,9 +250,11 @@ class StdioProcess(asyncio.SubprocessProtocol):
                 self._server_exited()
 
     def _server_exited(self) -> None:
-        """Its lines do not end at once: what it wrote last may still be in the pipe."""
         self.exited.set()
-        asyncio.get_running_loop().call_later(LAST_WORDS_S, self._lines.put_nowait, None)
+        # Its last lines may still be in the pipe, which a grandchild may keep open for ever.
+        asyncio.get_running_loop().call_later(FINAL_OUTPUT_S, self._lines.put_nowait, None)
+
+    # --- the pipes ----------------------------------------------------------------------------------------
 
     def _stdout(self) -> asyncio.ReadTransport:
         assert self._transport is not None  # noqa: S101 - data cannot come before the connection
@@ -256,7 +264,7 @@ class StdioProcess(asyncio.SubprocessProtocol):
         if self._transport is not None and (stdin := self._transport.get_pipe_transport(0)):
             stdin.close()
 
-    def _signal_guard(self, number: signal.Signals) -> None:
+    def _signal_shim(self, number: signal.Signals) -> None:
         if self._transport is not None:
             with suppress(ProcessLookupError):
                 self._transport.send_signal(number)
@@ -273,14 +281,8 @@ class StdioProcess(asyncio.SubprocessProtocol):
             self._control = None
 
 
-def _folder(env: Mapping[str, str]) -> str:
-    """Where it is started: its user's home, if there is one."""
-    home = env.get("HOME")
-    return home if home and Path(home).is_dir() else tempfile.gettempdir()
-
-
 def _size(line: bytes | Oversized) -> int:
-    """With what an empty line costs in memory."""
+    """Returns the bytes of a line, with the 100 that even an empty one costs in memory."""
     return 100 + (len(line) if isinstance(line, bytes) else 0)
 
 

@@ -1,24 +1,25 @@
-"""What a stdio server writes where the protocol belongs."""
+"""Stray stdout: lines of a stdio server on standard output that are no MCP messages."""
 
-FLOOD = 1000
-"""So many lines in a row without a message are no stray log lines any more."""
-_KEPT = 200
+STRAY_LINE_LIMIT = 1000
+"""A server that writes so many stray lines in a row is stopped: they are no occasional log lines."""
+_EXCERPT = 200
 
 
-class Noise:
-    """Lines on standard output that are no messages. `first`: the first one's beginning."""
+class StrayOutput:
+    """Counts stray lines. `first` is the beginning of the first one, for the error message."""
 
     def __init__(self) -> None:
         self.first = ""
         self._in_a_row = 0
 
     @property
-    def is_flood(self) -> bool:
-        return self._in_a_row >= FLOOD
+    def is_over_limit(self) -> bool:
+        return self._in_a_row >= STRAY_LINE_LIMIT
 
-    def hear(self, line: bytes) -> None:
+    def add(self, line: bytes) -> None:
         self._in_a_row += 1
-        self.first = self.first or line[:_KEPT].decode(errors="replace")
+        self.first = self.first or line[:_EXCERPT].decode(errors="replace")
 
-    def message_came(self) -> None:
+    def reset(self) -> None:
+        """Starts counting anew, because a message has arrived."""
         self._in_a_row = 0

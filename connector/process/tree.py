@@ -1,4 +1,4 @@
-"""The processes below one: who they are, and what they use. Standard library only, for the guard."""
+"""Process trees: which processes are below one, and what they use. Standard library only, for the shim."""
 
 import contextlib
 import os
@@ -11,27 +11,27 @@ MIB = 1024 * 1024
 
 
 class Usage(NamedTuple):
-    """What a tree uses."""
+    """What the processes of a tree use together."""
 
     processes: int
     memory_mib: int
 
 
 def descendants(root: int, child: int) -> list[int]:
-    """Every process below `root`, to be killed: none that lives is missed for long.
+    """Returns every process below `root`, found by one scan of the machine; callers kill them and ask again.
 
     Without /proc (macOS) only `child` is known.
     """
-    children, _ = _everybody()
+    children, _ = _scan()
     return _below(root, children) if children else [child]
 
 
 def usages(roots: Collection[int]) -> dict[int, Usage]:
-    """What the processes below each root use, pages that they share counted each time.
+    """Measures what is below each root, by one scan of the machine. No root may be below another one.
 
-    One look at the whole machine, for many trees. Empty without /proc.
+    Pages that processes share are counted for each of them. Empty without /proc.
     """
-    children, pages = _everybody(but=roots) if roots else ({}, {})
+    children, pages = _scan(skip=roots) if roots else ({}, {})
     trees = {root: _below(root, children) for root in roots} if children else {}
     return {
         root: Usage(len(tree), sum(pages[pid] for pid in tree) * PAGE // MIB) for root, tree in trees.items()
@@ -39,7 +39,7 @@ def usages(roots: Collection[int]) -> dict[int, Usage]:
 
 
 def members(root: int) -> list[int]:
-    """The same, to be counted: it reads only the tree, not the whole machine. Needs Linux."""
+    """Returns the processes below `root`, reading only that tree and not the whole machine. Needs Linux."""
     found: list[int] = []
     pending = [root]
     while pending:
@@ -50,19 +50,25 @@ def members(root: int) -> list[int]:
 
 
 def memory_mib(pids: list[int], *, limit: int) -> int:
-    """What they keep in memory, pages that they share counted once where that decides about the limit."""
+    """Returns what the processes keep in memory, in MiB.
+
+    Shared pages count once if that decides whether the sum is over `limit` (in MiB).
+    """
     resident = sum(map(_resident, pids))
+    # The proportional size costs a walk through every page table, and can only be smaller.
     return resident // MIB if resident <= limit * MIB else sum(map(_proportional, pids)) // MIB
 
 
-def _everybody(but: Collection[int] = ()) -> tuple[dict[int, list[int]], dict[int, int]]:
-    """The children of each process, and its resident pages; `but` are not read. Empty without /proc."""
+def _scan(skip: Collection[int] = ()) -> tuple[dict[int, list[int]], dict[int, int]]:
+    """Returns the children and the resident pages of each process except `skip`. Empty without /proc."""
     children: dict[int, list[int]] = {}
     pages: dict[int, int] = {}
     with contextlib.suppress(FileNotFoundError):
         names = os.listdir(PROC)  # noqa: PTH208 - importing pathlib would cost 10 ms a start
-        for pid in set(map(int, filter(str.isdigit, names))).difference(but):
-            with contextlib.suppress(OSError):
+        for pid in set(map(int, filter(str.isdigit, names))).difference(skip):
+            with contextlib.suppress(OSError):  # it has ended since the directory was listed
+                # The program's name comes in parentheses and may hold any character: split behind the last
+                # one.
                 fields = _read(f"{PROC}/{pid}/stat").rpartition(b")")[2].split(None, 22)
                 children.setdefault(int(fields[1]), []).append(pid)
                 pages[pid] = int(fields[21])
@@ -80,7 +86,7 @@ def _below(root: int, children: dict[int, list[int]]) -> list[int]:
 
 
 def _read(path: str) -> bytes:
-    """A third of the time that `open` would take."""
+    """Returns the beginning of a file, in a third of the time that `open` would take."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         return os.read(descriptor, 4096)
@@ -89,7 +95,7 @@ def _read(path: str) -> bytes:
 
 
 def _children(pid: int) -> list[int]:
-    """Those of each of its threads."""
+    """Returns the children of a process: each of its threads has a list of its own."""
     found: list[int] = []
     with contextlib.suppress(OSError):
         for thread in os.listdir(f"{PROC}/{pid}/task"):  # noqa: PTH208
@@ -99,7 +105,7 @@ def _children(pid: int) -> list[int]:
 
 
 def _resident(pid: int) -> int:
-    """Cheap, and never less than the proportional size. Bytes, 0 if the process is gone."""
+    """Returns the resident bytes of a process, which are cheap to read; 0 if it has ended."""
     try:
         with open(f"{PROC}/{pid}/statm", "rb") as statm:  # noqa: PTH123
             return int(statm.read().split()[1]) * PAGE
@@ -108,10 +114,12 @@ def _resident(pid: int) -> int:
 
 
 def _proportional(pid: int) -> int:
-    """The kernel shows it of processes that we may trace; of others the resident size must do."""
+    """Returns the bytes of a process, of which shared ones count in parts (PSS)."""
     try:
         with open(f"{PROC}/{pid}/smaps_rollup", "rb") as rollup:  # noqa: PTH123
             sizes = dict(line.split()[:2] for line in rollup.read().splitlines()[1:])
             return int(sizes[b"Pss:"]) * 1024
     except (OSError, KeyError):
+        # The kernel shows it only of processes that we may trace: not of MCP_RUN_AS's, without
+        # CAP_SYS_PTRACE.
         return _resident(pid)

@@ -17,7 +17,7 @@ from mcp.types import ErrorData, JSONRPCError, jsonrpc_message_adapter
 from pydantic import ValidationError
 
 from connector.process.stdio import ServerStuck, StdioProcess
-from connector.process.stray_output import Noise
+from connector.process.stray_output import StrayOutput
 from connector.session.authorization import Authorization
 from connector.session.guarded import GuardedTransport
 from connector.session.limits import OUTPUT_TOO_LARGE, TOO_LARGE_TEXT, CappedTransport
@@ -32,7 +32,7 @@ SLACK = 1024  # CappedTransport keeps the limit; what it lets pass the SDK must 
 
 
 @asynccontextmanager
-async def stdio_streams(process: StdioProcess, noise: Noise) -> AsyncIterator[Streams]:
+async def stdio_streams(process: StdioProcess, noise: StrayOutput) -> AsyncIterator[Streams]:
     """The process belongs to the caller; the streams end when it ends, stops reading or floods us."""
     incoming, read_stream = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     write_stream, outgoing = anyio.create_memory_object_stream[SessionMessage](0)
@@ -50,26 +50,26 @@ async def stdio_streams(process: StdioProcess, noise: Noise) -> AsyncIterator[St
             stream.close()
 
 
-async def _pump_in(process: StdioProcess, incoming: Any, noise: Noise) -> None:
+async def _pump_in(process: StdioProcess, incoming: Any, noise: StrayOutput) -> None:
     with incoming, suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
         async for line in process.lines():
             message = _parse(line, noise)
             if message is not None:
-                noise.message_came()
+                noise.reset()
                 await incoming.send(SessionMessage(message))
-            elif noise.is_flood:
+            elif noise.is_over_limit:
                 await process.stop(hard=True)
                 return
 
 
-def _parse(line: bytes | Oversized, noise: Noise) -> Any:
+def _parse(line: bytes | Oversized, noise: StrayOutput) -> Any:
     """None for what is no message."""
     if isinstance(line, Oversized):
         return _too_large(line)
     try:
         return jsonrpc_message_adapter.validate_json(line, by_name=False)
     except (ValidationError, RecursionError):
-        noise.hear(line)
+        noise.add(line)
         return None
 
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import Callable, Iterable
 
-from connector.process.orphans import owner_lives
+from connector.process.orphans import owner_is_alive
 
 GRACE_S = 0.2
 """For the guards of a worker that was killed: they end its servers more gently than a sweep."""
@@ -32,7 +32,7 @@ class Neighbours:
             return
         self._watched[owner] = descriptor
         asyncio.get_running_loop().add_reader(descriptor, self._died, owner)
-        if not owner_lives(owner):  # somebody else has its id: what was opened is not what was meant
+        if not owner_is_alive(owner):  # somebody else has its id: what was opened is not what was meant
             self._forget(owner)
 
     def _died(self, owner: str) -> None:

@@ -119,10 +119,10 @@ class Reconciler:
     async def _bury_the_dead(self) -> None:
         """Owners of this host whose process is gone need not be waited for until their leases end."""
         neighbours = await leases.neighbours(self._database, self._owner)
-        dead = [name for name in neighbours if not orphans.owner_lives(name)]
+        dead = [name for name in neighbours if not orphans.owner_is_alive(name)]
         self._neighbours.watch(set(neighbours) - set(dead))
         if dead:
-            killed = await asyncio.to_thread(orphans.kill_strays)
+            killed = await asyncio.to_thread(orphans.kill_orphans)
             log.warning(
                 "%d workers of this host are gone; %d processes left behind were killed.", len(dead), killed
             )

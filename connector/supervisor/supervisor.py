@@ -38,7 +38,7 @@ class Supervisor:
         on_death: Callable[[], None] = lambda: None,
     ) -> None:
         self.node = node
-        self.name = orphans.new_owner()
+        self.name = orphans.new_owner_name()
         self.timings = timings or Timings.from_settings()
         self._bind = settings.CONNECTOR_HOST_BIND if bind is None else bind
         self._on_death = on_death
@@ -93,7 +93,7 @@ class Supervisor:
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._turn(self._loop)
-        await asyncio.to_thread(orphans.kill_strays)
+        await asyncio.to_thread(orphans.kill_orphans)
         monitor = ResourceMonitor()
         async with server.serving(self._find, monitor, name=self.name, bind=self._bind) as (socket, address):
             owner = Owner(self.name, self.node, host_id(), socket, address)
@@ -146,7 +146,7 @@ class Supervisor:
     async def _sweep_for_ever(self) -> None:
         while True:
             await asyncio.sleep(self.timings.sweep)
-            if killed := await asyncio.to_thread(orphans.kill_strays):
+            if killed := await asyncio.to_thread(orphans.kill_orphans):
                 log.warning("%d processes of MCP servers without an owner were killed.", killed)
 
     def _find(self, slot: Slot, fence: int) -> ServerTask:

@@ -47,13 +47,13 @@ def run_of(watching: Sampler) -> str:
 
 def test_it_sees_two_owners_of_one_slot(watching: Sampler, start: Start) -> None:
     for _ in range(2):
-        start(run_of(watching), orphans.new_owner())
+        start(run_of(watching), orphans.new_owner_name())
     wait_for(lambda: watching.overlaps, within_s=5, what="an overlap")
 
 
 def test_one_owner_after_the_other_is_none(watching: Sampler, start: Start) -> None:
     for _ in range(5):
-        process = start(run_of(watching), orphans.new_owner())
+        process = start(run_of(watching), orphans.new_owner_name())
         wait_for(watching.servers, within_s=5, what="seen")
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -64,7 +64,7 @@ def test_it_sees_what_has_lost_its_owner(
     watching: Sampler, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sampler, "STRAY_AFTER_S", 0.5)
-    start(run_of(watching), orphans.new_owner(), (sys.executable, "-c", DETACHED))
+    start(run_of(watching), orphans.new_owner_name(), (sys.executable, "-c", DETACHED))
     wait_for(lambda: watching.strays, within_s=5, what="a stray")
 
 
@@ -72,6 +72,6 @@ def test_what_its_owner_started_is_no_stray(
     watching: Sampler, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sampler, "STRAY_AFTER_S", 0.2)
-    start(run_of(watching), orphans.new_owner())
+    start(run_of(watching), orphans.new_owner_name())
     wait_for(lambda: watching.samples > 20, within_s=10, what="twenty samples")
     assert not watching.strays

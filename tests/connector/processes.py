@@ -28,8 +28,8 @@ OURS = {os.getpid()}
 """Process ids of owners that belong to this run: others may run on the machine."""
 
 
-def of_ours() -> list[orphans.Marked]:
-    return [process for process in orphans.marked() if int(process.owner.partition("-")[0]) in OURS]
+def of_ours() -> list[orphans.MarkedProcess]:
+    return [process for process in orphans.marked_processes() if int(process.owner.partition("-")[0]) in OURS]
 
 
 def environment() -> dict[str, str]:

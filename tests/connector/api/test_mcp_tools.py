@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from connector.process.orphans import marked
+from connector.process.orphans import marked_processes
 from tests.connector.session.test_transports import Remote
 from tests.stack import SERVERS, Stack, wait_for
 from tools.models import MCPTool, Status
@@ -34,7 +34,7 @@ def fake(stack: Stack) -> MCPTool:
 
 
 def trials_left() -> list[Any]:
-    return [process for process in marked() if process.server.startswith("trial.")]
+    return [process for process in marked_processes() if process.server.startswith("trial.")]
 
 
 # --- calls ----------------------------------------------------------------------------------------------

@@ -141,9 +141,9 @@ async def test_strays_of_an_owner_that_is_gone_are_swept(supervise: Any, servers
 
 
 async def test_processes_of_an_owner_that_lives_are_not_swept() -> None:
-    alive = psutil.Popen(["sleep", "60"], env={**os.environ, "MCPC_ID": f"{orphans.new_owner()}/7.0"})
+    alive = psutil.Popen(["sleep", "60"], env={**os.environ, "MCPC_ID": f"{orphans.new_owner_name()}/7.0"})
     try:
-        orphans.kill_strays()
+        orphans.kill_orphans()
         await asyncio.sleep(0.1)
         assert alive.poll() is None
     finally:
