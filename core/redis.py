@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,13 +10,16 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from core.circuit_breaker import CircuitBreaker, CircuitOpen
+
 log = logging.getLogger(__name__)
 
 DEADLINE_S = 0.1
 _LOOKS = 5  # within a deadline
 _SOCKET_TIMEOUT_S = 5
 _MOST_CONNECTIONS = 50
-_FAILURES_UNTIL_REST, _REST_S = 3, 1.0
+_REST_S = 1.0
+_FAILURES = (RedisError, OSError, TimeoutError)
 
 
 class StoreDown(Exception):
@@ -63,39 +65,23 @@ class Store:
             retry=Retry(NoBackoff(), 1),
         )
         self.redis = Redis(connection_pool=self.pool)
-        self._failures = 0
-        self._rests_until = 0.0
+        self._breaker = CircuitBreaker(trips_on=_FAILURES, rest_s=_REST_S)
 
     @asynccontextmanager
     async def asked(self) -> AsyncIterator[Redis]:
         """The block's questions have 100 ms together. Raises StoreDown."""
-        self._require_rested()
         try:
-            async with _patience():
-                yield self.redis
-        except (RedisError, OSError, TimeoutError) as error:
-            self._failed(error)
+            with self._breaker.protect():
+                async with _patience():
+                    yield self.redis
+                if self._breaker.failures:
+                    log.warning("Redis answers again: limits are counted.")
+        except CircuitOpen as refusal:
+            raise StoreDown from refusal
+        except _FAILURES as error:
+            if self._breaker.failures == 1:  # an outage is logged once, not for each question
+                log.error("Redis does not answer (%s): limits cannot be counted.", type(error).__name__)
             raise StoreDown from error
-        self._answered()
 
     async def close(self) -> None:
         await self.pool.disconnect()
-
-    def _require_rested(self) -> None:
-        now = time.monotonic()
-        if now < self._rests_until:
-            raise StoreDown
-        if self._failures >= _FAILURES_UNTIL_REST:
-            self._rests_until = now + _REST_S  # this one asks for all
-
-    def _failed(self, error: Exception) -> None:
-        if not self._failures:
-            log.error("Redis does not answer (%s): limits cannot be counted.", type(error).__name__)
-        self._failures += 1
-        if self._failures >= _FAILURES_UNTIL_REST:
-            self._rests_until = time.monotonic() + _REST_S
-
-    def _answered(self) -> None:
-        if self._failures:
-            log.warning("Redis answers again: limits are counted.")
-        self._failures, self._rests_until = 0, 0.0

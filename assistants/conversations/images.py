@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 
+from core.bounded_read import BodyTooLarge, read_at_most
 from core.errors import InvalidRequest
 from tools.outbound.egress import AddressRefused
 from tools.outbound.http import guarded_connector
@@ -90,12 +91,10 @@ async def _fetch(session: aiohttp.ClientSession, url: str) -> bytes:
     async with session.get(url, headers={"Accept": "image/*"}, max_redirects=_MOST_REDIRECTS) as response:
         if response.status != 200:
             raise _Unfit(f"The image's host answered with status {response.status}.")
-        data = bytearray()
-        async for chunk in response.content.iter_chunked(64 * 1024):
-            data += chunk
-            if len(data) > MOST_BYTES:
-                raise _Unfit(f"The image is over {MOST_BYTES:,} bytes.")
-        return bytes(data)
+        try:
+            return await read_at_most(response, MOST_BYTES)
+        except BodyTooLarge:
+            raise _Unfit(f"The image is over {MOST_BYTES:,} bytes.") from None
 
 
 def _kind(data: bytes) -> str:

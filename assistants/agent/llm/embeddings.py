@@ -10,6 +10,7 @@ from django.conf import settings
 
 from assistants.agent.llm.errors import status_failure
 from assistants.errors import NoEmbedder, UpstreamFailed
+from core.bounded_read import BodyTooLarge, read_at_most
 from tools.outbound.http import guarded_connector
 
 MOST_BYTES = 64 * 1024 * 1024
@@ -59,16 +60,12 @@ async def _asked(session: aiohttp.ClientSession, request: Mapping[str, Any]) -> 
             raise status_failure(
                 response.status, response.headers, await response.content.read(_REFUSAL_BYTES)
             )
-        return _object(await _read(response))
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    data = bytearray()
-    async for chunk in response.content.iter_any():
-        data += chunk
-        if len(data) > MOST_BYTES:
-            raise UpstreamFailed("upstream_invalid_response", "The embedder's answer is too large.")
-    return bytes(data)
+        try:
+            return _object(await read_at_most(response, MOST_BYTES))
+        except BodyTooLarge as error:
+            raise UpstreamFailed(
+                "upstream_invalid_response", "The embedder's answer is too large."
+            ) from error
 
 
 def _object(data: bytes) -> dict[str, Any]:

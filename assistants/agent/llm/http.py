@@ -2,19 +2,21 @@
 
 import asyncio
 import logging
-import secrets
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
 import aiohttp
 from django.conf import settings
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from assistants.agent.llm import sse
 from assistants.agent.llm.completion import DONE
 from assistants.agent.llm.errors import TransientFailure, status_failure
 from assistants.catalogue.endpoints import Endpoint
 from assistants.errors import UpstreamFailed
+from core.bounded_read import BodyTooLarge, read_at_most
+from core.retries import backoff, log_retry
 from tools.outbound.http import guarded_connector
 
 log = logging.getLogger(__name__)
@@ -25,7 +27,6 @@ LONGEST_PAUSE_S = 5.0
 _FIRST_PAUSE_S = 0.25
 _LINGER_S = 0.25
 _REFUSAL_BYTES = 64 * 1024
-_jitter = secrets.SystemRandom()
 
 
 class Upstream:
@@ -43,7 +44,7 @@ class Upstream:
         with self._place(endpoint.base_url), _failures():
             async with await self._open(endpoint, body) as response:
                 if "json" in response.content_type:
-                    yield [await _read(response, sse.MAX_EVENT_BYTES)]
+                    yield [await read_at_most(response, sse.MAX_EVENT_BYTES)]
                     return
                 async for payloads in sse.payloads(response.content.iter_any()):
                     yield payloads
@@ -64,16 +65,14 @@ class Upstream:
             self._calls[base_url] -= 1
 
     async def _open(self, endpoint: Endpoint, body: bytes) -> aiohttp.ClientResponse:
-        for attempt in range(RETRIES):
-            try:
-                return await self._attempt(endpoint, body)
-            except TransientFailure as failure:
-                pause = failure.retry_after or _FIRST_PAUSE_S * 2**attempt * _jitter.uniform(0.5, 1.5)
-                if pause > LONGEST_PAUSE_S:
-                    raise
-                log.info("Asking the language model again in %.1f s: %s", pause, failure.detail)
-                await asyncio.sleep(pause)
-        return await self._attempt(endpoint, body)
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(TransientFailure),
+            wait=backoff(_FIRST_PAUSE_S),
+            stop=_must_stop,
+            before_sleep=log_retry(log, "the language model"),
+            reraise=True,
+        )
+        return await retrying(self._attempt, endpoint, body)
 
     async def _attempt(self, endpoint: Endpoint, body: bytes) -> aiohttp.ClientResponse:
         """An answer with status 200. Raises TransientFailure where another attempt may help."""
@@ -92,7 +91,7 @@ class Upstream:
             return response
         log.warning("The service of model %s answered with status %d.", endpoint.model, response.status)
         async with response:
-            body = await _read(response, _REFUSAL_BYTES)
+            body = await _refusal(response)
             raise status_failure(response.status, response.headers, body)
 
 
@@ -107,6 +106,11 @@ async def connected() -> AsyncIterator[Upstream]:
         connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()
     ) as session:
         yield Upstream(session)
+
+
+def _must_stop(state: RetryCallState) -> bool:
+    """A caller waits, so a service that asks for more patience than LONGEST_PAUSE_S is not asked again."""
+    return state.attempt_number > RETRIES or state.upcoming_sleep > LONGEST_PAUSE_S
 
 
 def _headers(endpoint: Endpoint) -> dict[str, str]:
@@ -127,6 +131,10 @@ def _failures() -> Iterator[None]:
     except TimeoutError as error:
         message = "The language model's service did not answer in time."
         raise UpstreamFailed("upstream_timeout", message) from error
+    except BodyTooLarge as error:
+        raise UpstreamFailed(
+            "upstream_invalid_response", "The language model's answer is too large."
+        ) from error
     except (aiohttp.ClientError, ValueError) as error:  # ValueError: an address or key that HTTP cannot carry
         log.warning("The connection to the language model failed: %s", type(error).__name__)
         raise UpstreamFailed(
@@ -138,13 +146,12 @@ def _unreachable() -> TransientFailure:
     return TransientFailure("upstream_error", "The language model's service cannot be reached.")
 
 
-async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > limit:
-            raise UpstreamFailed("upstream_invalid_response", "The language model's answer is too large.")
-    return bytes(body)
+async def _refusal(response: aiohttp.ClientResponse) -> bytes:
+    """Returns the body, or nothing where it is long: the error pages of proxies hold no error code."""
+    try:
+        return await read_at_most(response, _REFUSAL_BYTES)
+    except BodyTooLarge:
+        return b""
 
 
 async def _drain(response: aiohttp.ClientResponse) -> None:

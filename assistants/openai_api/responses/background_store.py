@@ -1,6 +1,5 @@
 """A background response's course as rows: who is at it, what was told of it, how it ended."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,6 +8,7 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from assistants.models import ResponseEvents, StoredResponse
 from core.database import in_thread
@@ -83,12 +83,12 @@ def renew(response_pks: Collection[int]) -> set[int]:
 
 
 async def append(response_pk: int, events: Events) -> None:
-    await _insistently(lambda: _appended(response_pk, events))
+    await _with_retries(lambda: _appended(response_pk, events))
 
 
 async def finish(response_pk: int, body: Mapping[str, Any], events: Events) -> None:
     """How it ended, unless that was decided already. What is left of one that was cancelled is kept."""
-    await _insistently(lambda: _finished(response_pk, body, events))
+    await _with_retries(lambda: _finished(response_pk, body, events))
 
 
 @in_thread
@@ -129,14 +129,16 @@ def _append(response_pk: int, events: Events) -> None:
         )
 
 
-async def _insistently(write: Callable[[], Awaitable[None]]) -> None:
-    """Again while the database is away, for as long as the lease may last."""
-    for _ in range(round(LEASE_S / _RETRY_S)):
-        try:
-            return await write()
-        except (OperationalError, InterfaceError):
-            await asyncio.sleep(_RETRY_S)
-    return await write()
+async def _with_retries(write: Callable[[], Awaitable[None]]) -> None:
+    """Repeats a write while the database is unreachable, for as long as the lease may last."""
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception_type((OperationalError, InterfaceError)),
+        wait=wait_fixed(_RETRY_S),
+        stop=stop_after_attempt(1 + round(LEASE_S / _RETRY_S)),
+        reraise=True,
+    ):
+        with attempt:
+            await write()
 
 
 def _lease_end() -> CombinedExpression:

@@ -150,5 +150,5 @@ async def test_a_key_without_limits_never_asks_redis() -> None:
     async with limiters(1, url="redis://127.0.0.1:9/0") as (limiter,):  # discard: refuses at once
         assert await limiter.admit(caller()) == {}
         async with limiter.permit(caller()):
-            assert limiter._store._failures == 0
+            assert limiter._store._breaker.failures == 0
         assert limiter._store.pool._available_connections == []

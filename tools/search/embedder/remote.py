@@ -3,8 +3,6 @@
 import asyncio
 import hashlib
 import logging
-import secrets
-import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -12,10 +10,13 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_before_delay
 
+from core.bounded_read import BodyTooLarge, read_at_most
+from core.circuit_breaker import CircuitBreaker, CircuitOpen
+from core.retries import backoff, log_retry
 from tools.outbound.http import guarded_connector
 from tools.search.embedder import answers
-from tools.search.embedder.breaker import Breaker
 from tools.search.embedder.contract import EmbedderFailed, TooSlow, TransientFailure
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,8 @@ _CONNECT_S = 3.0
 _FIRST_PAUSE_S = 0.5
 _MOST_BYTES = 32 * 1024 * 1024
 _LONGEST_NAME = 128
-_jitter = secrets.SystemRandom()
+REST_S = 5.0  # between attempts at a service that failed three times in a row
+_SLOW_S = 0.5  # a query that its caller gives up after this long is a failure of the service
 _sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
 
 
@@ -49,14 +51,17 @@ class Service:
 class Remote:
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._breaker = Breaker()
+        self._breaker = CircuitBreaker(trips_on=(TransientFailure,), rest_s=REST_S, slow_s=_SLOW_S)
         self.name = service.name
         self.dimensions: int | None = None
 
     async def embed_query(self, texts: Sequence[str]) -> list[list[float]]:
-        with self._breaker.guarding():
-            async with _session(self._service) as session:
-                return await self._attempt(session, texts)
+        try:
+            with self._breaker.protect():
+                async with _session(self._service) as session:
+                    return await self._attempt(session, texts)
+        except CircuitOpen as refusal:
+            raise EmbedderFailed(str(refusal.last or TooSlow())) from None
 
     def embed_documents(self, texts: Sequence[str]) -> list[list[float]]:
         return asyncio.run(self._embed_all(texts))
@@ -65,23 +70,19 @@ class Remote:
         vectors: list[list[float]] = []
         async with _session(self._service) as session:
             for start in range(0, len(texts), BATCH):
-                vectors += await self._insist(session, texts[start : start + BATCH])
+                vectors += await self._with_retries(session, texts[start : start + BATCH])
         return vectors
 
-    async def _insist(self, session: aiohttp.ClientSession, texts: Sequence[str]) -> list[list[float]]:
-        """Again after each transient failure, until there is no time left."""
-        end = time.monotonic() + PATIENCE_S
-        pause = _FIRST_PAUSE_S
-        while True:
-            try:
-                return await self._attempt(session, texts)
-            except TransientFailure as failure:
-                wait = failure.retry_after or pause * _jitter.uniform(0.5, 1.5)
-                if time.monotonic() + wait > end:
-                    raise
-                log.info("Asking the embedder again in %.1f s: %s", wait, failure.reason)
-            await asyncio.sleep(wait)
-            pause *= 2
+    async def _with_retries(self, session: aiohttp.ClientSession, texts: Sequence[str]) -> list[list[float]]:
+        """Repeats the attempt after each transient failure for as long as PATIENCE_S allows."""
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(TransientFailure),
+            wait=backoff(_FIRST_PAUSE_S),
+            stop=stop_before_delay(PATIENCE_S),
+            before_sleep=log_retry(log, "the embedder"),
+            reraise=True,
+        )
+        return await retrying(self._attempt, session, texts)
 
     async def _attempt(self, session: aiohttp.ClientSession, texts: Sequence[str]) -> list[list[float]]:
         with _failures():
@@ -131,16 +132,10 @@ async def _asked(session: aiohttp.ClientSession, service: Service, texts: Sequen
     async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
         if response.status != 200:
             raise answers.failure(response.status, response.headers)
-        return await _read(response)
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > _MOST_BYTES:
-            raise EmbedderFailed("The embedder's answer is too large.")
-    return bytes(body)
+        try:
+            return await read_at_most(response, _MOST_BYTES)
+        except BodyTooLarge:
+            raise EmbedderFailed("The embedder's answer is too large.") from None
 
 
 @contextmanager

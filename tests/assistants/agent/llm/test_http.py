@@ -142,6 +142,11 @@ async def test_a_short_failure_is_bridged(assistant: Assistant) -> None:
     assert text(await assistant.events()) == "Here again"
 
 
+async def test_the_long_error_page_of_a_proxy_is_a_failure_like_any_other(assistant: Assistant) -> None:
+    assistant.script({"status": 503, "body": "<p>Down</p>" * 10_000}, {"text": "Here again"})
+    assert text(await assistant.events()) == "Here again"
+
+
 async def test_a_short_retry_after_is_honoured(assistant: Assistant) -> None:
     assistant.script({"status": 429, "body": "{}", "headers": {"retry-after": "1"}}, {"text": "Now"})
     started = time.monotonic()

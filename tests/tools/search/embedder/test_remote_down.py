@@ -9,7 +9,7 @@ import pytest
 from config.runner.network import free_port
 from tests.tools.search.embedder.conftest import at, failure_of
 from tests.tools.search.embedding_service import CANARY, REFUSAL, EmbeddingService, Reply, vectors
-from tools.search.embedder import Embedder, EmbedderFailed, breaker, remembering, remote
+from tools.search.embedder import Embedder, EmbedderFailed, remembering, remote
 
 HANGS = Reply(body=b"{}", slowness=30)
 NOT_IN_TIME = "The embedder did not answer in time."
@@ -50,9 +50,10 @@ async def test_a_query_waits_no_longer_than_its_deadline(
 
 
 async def test_after_three_failures_queries_fail_at_once_for_a_while(
-    service: EmbeddingService, embedding: Embedder, monkeypatch: pytest.MonkeyPatch
+    service: EmbeddingService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(breaker, "PAUSE_S", 1.0)
+    monkeypatch.setattr(remote, "REST_S", 1.0)
+    embedding = at(service.url)
     service.reply = lambda _: Reply(503)
     for number in range(6):
         assert await failure_of(embedding, f"{number}") == "The embedder failed (503)."
