@@ -1,4 +1,4 @@
-"""The model `auto`: which assistant answers a conversation."""
+"""Routes the model `auto` to the assistant that a conversation is about."""
 
 from assistants.routing.router import AUTO, Route, route
 

@@ -1,29 +1,41 @@
-"""The vectors by which assistants are chosen, kept in step with what they are. In a worker."""
+"""Embeds assistants, so that the model `auto` can route requests by meaning. Runs in a worker."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from assistants.models import Assistant
+from django.db.models import Prefetch, QuerySet
+
+from assistants.models import Assistant, AssistantTool
 from assistants.routing.profiles import Profile, embedded_text
 from tools.models import ToolFunction
 from tools.search.embedder import Embedder, active
 from tools.search.vectors import promote
 
+Offered = Mapping[int, Sequence[str]]
+"""Names of the functions that models may be given, by server id; servers and functions in a stable order."""
+
+_SERVER = [
+    f"mcp_tool__{field}"
+    for field in ("name", "deleted_at", "indexed_hash", "embedder", "next_embedder")
+]  # fmt: skip
+
 
 def refresh() -> int:
-    """Embed the assistants that are new, or not what they were: how many. Raises EmbedderFailed.
+    """Embeds the assistants that are new or have changed, and returns their number. Raises EmbedderFailed.
 
-    An assistant is also chosen by the vectors of its servers, and those tell no change feed of theirs: where
-    one has another, the assistant's row is written anew, which does.
+    An assistant is also routed to by the vectors of its servers, which web processes hold in memory. Their
+    feed listens to no vector of a server: where one has changed, writing the assistant's row reports it.
     """
     embedder = active()
     if embedder is None:
         return 0
-    rows = Assistant.objects.filter(is_enabled=True).prefetch_related("assistant_tools__mcp_tool")
+    rows = _enabled()
+    assistants = list(rows.order_by("pk"))
+    offered = offered_to(assistants)
     count = 0
-    for row in rows.order_by("pk"):
-        text = embedded_text(profile(row))
+    for row in assistants:
+        text = embedded_text(profile(row, offered))
         digest = _digest(row, text)
         if row.indexed_hash != digest or not _is_embedded(row, embedder):
             _write(row, text, digest, embedder)
@@ -32,36 +44,56 @@ def refresh() -> int:
     return count
 
 
+def offered_to(assistants: Iterable[Assistant]) -> Offered:
+    """Returns what the servers of these assistants offer, in one query however many there are."""
+    servers = {link.mcp_tool_id for row in assistants for link in row.uses}
+    rows = ToolFunction.objects.offered().filter(server__in=servers).order_by("server__slug", "name")
+    offered: dict[int, list[str]] = {}
+    for server_id, name in rows.values_list("server_id", "name"):
+        offered.setdefault(server_id, []).append(name)
+    return offered
+
+
+def profile(row: Assistant, offered: Offered) -> Profile:
+    return Profile(row.name, row.description, row.system_prompt, list(_tools(row, offered)))
+
+
+def _enabled() -> QuerySet[Assistant]:
+    # Without the servers' vectors and settings: this runs twice a minute over all assistants.
+    links = AssistantTool.objects.select_related("mcp_tool").only("assistant_id", "functions", *_SERVER)
+    return Assistant.objects.filter(is_enabled=True).prefetch_related(Prefetch("assistant_tools", links))
+
+
 def _is_embedded(row: Assistant, embedder: Embedder) -> bool:
-    """By this embedder, and of its dimension as far as that is known."""
-    places = ((row.embedder, row.embedding), (row.next_embedder, row.next_embedding))
-    sizes = [len(vector) for name, vector in places if name == embedder.name and vector is not None]
+    """Whether the row has a vector of this embedder, of its dimension as far as that is known."""
+    slots = ((row.embedder, row.embedding), (row.next_embedder, row.next_embedding))
+    sizes = [len(vector) for name, vector in slots if name == embedder.name and vector is not None]
     return bool(sizes) and embedder.dimensions in {None, *sizes}
 
 
-def profile(row: Assistant) -> Profile:
-    return Profile(row.name, row.description, row.system_prompt, list(_tools(row)))
-
-
-def _tools(row: Assistant) -> Iterator[tuple[str, str]]:
-    """What the assistant offers, in a stable order."""
+def _tools(row: Assistant, offered: Offered) -> Iterator[tuple[str, str]]:
+    """Yields the names of server and function of all that the assistant may use, in a stable order."""
     links = {link.mcp_tool_id: link for link in row.uses}
-    offered = ToolFunction.objects.offered().filter(server__in=links).order_by("server__slug", "name")
-    for server_id, name in offered.values_list("server_id", "name"):
-        link = links[server_id]
-        if not link.functions or name in link.functions:
-            yield link.mcp_tool.name, name
+    for server_id, names in offered.items():
+        if link := links.get(server_id):
+            for name in names:
+                if not link.functions or name in link.functions:
+                    yield link.mcp_tool.name, name
 
 
 def _digest(row: Assistant, text: str) -> str:
-    """Of what the row's vector is made of, and of which vectors its servers have."""
+    """Returns a hash of the embedded text, and of which vectors the servers of the assistant have."""
     servers = [link.mcp_tool for link in row.uses]
-    told = [(each.pk, each.indexed_hash, each.embedder, each.next_embedder) for each in servers]
-    return hashlib.sha256(repr((text, told)).encode("utf-8", "surrogatepass")).hexdigest()
+    vectors = [(each.pk, each.indexed_hash, each.embedder, each.next_embedder) for each in servers]
+    return hashlib.sha256(repr((text, vectors)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _write(row: Assistant, text: str, digest: str, embedder: Embedder) -> None:
-    """Unless the row has changed since. What another embedder made of it before it changed goes."""
+    """Stores the vector of `text`, unless the row has changed meanwhile.
+
+    A vector that another embedder has made of the same text stays, and the new one goes into the second slot
+    (see `tools.search.vectors`). One that was made of an older text is overwritten.
+    """
     (vector,) = embedder.embed_documents([text])
     is_first = row.embedding is None or row.embedder == embedder.name
     written: dict[str, Any] = {
@@ -69,4 +101,5 @@ def _write(row: Assistant, text: str, digest: str, embedder: Embedder) -> None:
     }  # fmt: skip
     if not is_first and row.indexed_hash == digest:
         written = {"next_embedding": vector, "next_embedder": embedder.name}
+    # By the version: embedding takes a while, and an edit meanwhile must not be marked as embedded.
     Assistant.objects.filter(pk=row.pk, version=row.version).update(indexed_hash=digest, **written)

@@ -1,4 +1,4 @@
-"""Who answers in a session: what was chosen for one holds, on whichever web process it goes on."""
+"""The assistant that answered last in a session: `auto` routes it there, in whichever web process."""
 
 import logging
 
@@ -9,20 +9,24 @@ from core.feed import FeedCache
 log = logging.getLogger(__name__)
 
 Session = tuple[int, str]
-"""A key's id, and its caller's name for the session."""
+"""The id of an API key, and its caller's name for the session."""
 
 
-async def answering(api_key_id: int, session_id: str) -> int | None:
-    """The id of the assistant that answered last. The database is asked once; without it, nobody did."""
+async def find(api_key_id: int, session_id: str) -> int | None:
+    """Returns the id of the assistant that answered last in the session, or None.
+
+    The database is asked once per session and process; while it is away the answer is None.
+    """
     try:
-        return await _answering.get((api_key_id, session_id))
+        return await _last_assistants.get((api_key_id, session_id))
     except DATABASE_ERRORS as error:
         log.warning("Who answered in a session cannot be read: %s", type(error).__name__)
         return None
 
 
 def remember(api_key_id: int, session_id: str, assistant_id: int) -> None:
-    _answering.put((api_key_id, session_id), assistant_id)
+    """Sets the assistant of a session in this process: the row is written only after the run has begun."""
+    _last_assistants.put((api_key_id, session_id), assistant_id)
 
 
 @in_thread
@@ -31,4 +35,5 @@ def _load(session: Session) -> int | None:
     return rows.values_list("assistant_id", flat=True).first()
 
 
-_answering: FeedCache[Session, int | None] = FeedCache(_load, (), maxsize=10_000)
+# Without tables: every run writes its conversation, and would empty the cache of all sessions.
+_last_assistants: FeedCache[Session, int | None] = FeedCache(_load, (), maxsize=10_000)

@@ -1,4 +1,4 @@
-"""What an assistant is known by: its name and description, how its prompt begins, and its tools. Pure."""
+"""The profile of an assistant for routing: its texts and the names of its tools. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _MOST_TOOLS = 200
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """`tools`: of each the names of its server and its own, those of a server together."""
+    """`tools`: pairs of the names of server and function, those of one server next to each other."""
 
     name: str
     description: str
@@ -21,10 +21,12 @@ class Profile:
 
 
 def embedded_text(profile: Profile) -> str:
+    """Returns the text whose vector is the assistant's."""
     return " ".join(f"{profile.name}: {_about(profile)} {_tools(profile)}".split())
 
 
 def document(profile: Profile) -> Document:
+    """Returns the document whose BM25 vector is the assistant's: its name weighs as that of a server."""
     return Document(
         server_name=profile.name,
         server_description="",
@@ -40,7 +42,7 @@ def _about(profile: Profile) -> str:
 
 
 def _tools(profile: Profile) -> str:
-    """`Weather: get forecast, get alerts; Time: convert time`"""
+    """Returns text such as `Weather: get forecast, get alerts; Time: convert time`."""
     servers = groupby(profile.tools[:_MOST_TOOLS], key=lambda tool: tool[0])
     return "; ".join(
         f"{server}: {', '.join(split_name(name) for _, name in tools)}" for server, tools in servers

@@ -42,7 +42,7 @@ class ChatCompletionViewSet(OpenAIViewSet):
         route = await routing.route(asked.model, self.principal, said, origin.session_id)
         messages = await conversation.whole(said, origin, route.assistant)
         run = _run(_run_request(asked, messages, route.assistant), asked, content["messages"], origin)
-        about = {**origin.ids, **route.told}
+        about = {**origin.ids, **route.extension}
         if attempt := once(request, content, self.principal, route.assistant):
             return await attempt.answered(lambda: _answer(asked, attempt.watched(run), route.model, about))
         return await _answer(asked, run, route.model, about)

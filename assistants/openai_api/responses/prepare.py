@@ -69,7 +69,7 @@ async def prepare(
         asked=asked,
         principal=principal,
         input=items,
-        answer=Answer(body, server_labels=labels, first_number=first_number, about=route.told),
+        answer=Answer(body, server_labels=labels, first_number=first_number, about=route.extension),
         tool_lists=[] if asked.tool_choice == "none" else _untold([*before, *items], assistant),
         run_request=_run_request(asked, [*before, *items], assistant),
         origin=Origin(principal, request_id, session_id, ids.run),

@@ -18,7 +18,7 @@ from tools.search import index as tool_index
 
 BY = Actor.system("tests")
 
-HOUSE: dict[str, tuple[dict[str, str], dict[str, dict[str, str]]]] = {
+CATALOGUE: dict[str, tuple[dict[str, str], dict[str, dict[str, str]]]] = {
     "cook": (
         {
             "description": "Recipes, shopping lists and substitutes.",
@@ -57,7 +57,7 @@ HOUSE: dict[str, tuple[dict[str, str], dict[str, dict[str, str]]]] = {
         {},
     ),
 }
-"""Assistants by slug: their fields, and of their servers the functions with what they do."""
+"""By the slug of an assistant: its fields, and the functions of its servers with their descriptions."""
 
 
 @pytest.fixture(autouse=True)
@@ -81,19 +81,19 @@ def create(slug: str, servers: Iterable[MCPTool] = (), **fields: Any) -> Assista
 
 
 @pytest.fixture
-def house(db: None) -> dict[str, Assistant]:
-    """Not indexed yet."""
+def assistants(db: None) -> dict[str, Assistant]:
+    """The assistants of CATALOGUE by slug, not indexed yet."""
     return {
         slug: create(slug, [register(*server) for server in servers.items()], **fields)
-        for slug, (fields, servers) in HOUSE.items()
+        for slug, (fields, servers) in CATALOGUE.items()
     }
 
 
 @pytest.fixture
-def indexed(house: dict[str, Assistant]) -> dict[str, Assistant]:
+def indexed(assistants: dict[str, Assistant]) -> dict[str, Assistant]:
     tool_index.work(for_s=30)
-    assert index.refresh() == len(house)
-    return house
+    assert index.refresh() == len(assistants)
+    return assistants
 
 
 @sync_to_async
@@ -105,5 +105,5 @@ def _issued(assistants: Iterable[Assistant], name: str) -> str:
 
 
 async def principal(assistants: Iterable[Assistant], name: str = "alice") -> Principal:
-    """Of a new key that may call these."""
+    """Returns the principal of a new key that may call these assistants."""
     return await authenticate(f"Bearer {await _issued(assistants, name)}")
