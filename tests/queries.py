@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 @contextmanager
 def assert_queries(expected: int) -> Iterator[None]:
-    """Fails, and prints the queries, unless the block sends exactly `expected` queries.
+    """Fails, and prints the queries, unless the block sends exactly `expected` ones.
 
     It counts those of the connection of the current thread: of the views of the management API, which answer
     in the thread of a test's client, but not of coroutines, which use a connection in a thread of their own.
@@ -23,7 +23,7 @@ def assert_queries(expected: int) -> Iterator[None]:
 
 
 def assert_same_queries(request: Callable[[], object], *, after: Callable[[], object]) -> None:
-    """Fails, and prints the queries, if `request` sends another number of queries once `after` has been called.
+    """Fails, and prints the queries, if `request` sends another number of them once `after` was called.
 
     For lists: `after` adds rows. The first of all requests is not counted, since it may fill caches.
     """
