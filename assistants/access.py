@@ -1,4 +1,4 @@
-"""Which assistants and tools a key reaches, and what stands between it and the others."""
+"""Explains which assistants and tools an API key can use, and why it cannot use the others."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,10 +12,11 @@ from tools.models import Approval, MCPTool, Status, ToolFunction
 
 @dataclass(frozen=True, slots=True)
 class FunctionAccess:
+    """`reasons`: codes of why the key cannot use the function; empty if it can. Likewise below."""
+
     name: str
     public_name: str
     reasons: tuple[str, ...]
-    """Why not; empty: the key reaches it. So with the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,10 @@ class AssistantAccess:
 
 
 def to_assistant(api_key: ApiKey, assistant: Assistant) -> AssistantAccess:
-    """What keeps a key from an assistant keeps it from all of its tools, and is told once."""
+    """Returns the access of a key to an assistant and its tools.
+
+    Reasons against the assistant hold for all of its tools, and are not repeated there.
+    """
     return AssistantAccess(
         assistant,
         (*_key_reasons(api_key), *_assistant_reasons(api_key, assistant)),

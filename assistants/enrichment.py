@@ -1,6 +1,7 @@
-"""Example requests for tools, written by a model where a server wants it: tools are found by them, too.
+"""Has a model write example requests for the tools of enriched servers. Tools are found by them too.
 
-What a server says of its tools is data here, and so is the answer: texts, which are cut and indexed.
+Texts of servers are data in the question, not instructions, and so is the answer: it is cut and indexed, no
+more.
 """
 
 import logging
@@ -15,7 +16,7 @@ from asgiref.sync import async_to_sync
 from assistants.agent.ask import ask
 from assistants.catalogue.endpoints import Endpoint, endpoint
 from assistants.errors import UpstreamFailed
-from assistants.response_formats import Format, NotAsAsked
+from assistants.response_formats import Format, InvalidAnswer
 from core.database import advisory_lock
 from tools.functions import actions
 from tools.models import ToolFunction
@@ -23,9 +24,9 @@ from tools.models import ToolFunction
 log = logging.getLogger(__name__)
 
 WITHIN_S = 30.0
-"""For one answer."""
+"""Seconds that one answer may take."""
 AT_ONCE = 8
-"""Tools that one question is about."""
+"""How many tools one question is about."""
 MOST_REQUESTS, LONGEST_REQUEST = 5, 200
 _ATTEMPTS = 2
 _LONGEST_ANSWER = 2_000
@@ -40,10 +41,12 @@ _FORMAT = Format({"type": "object", "additionalProperties": {"type": "array", "i
 
 
 def work(*, for_s: float) -> int:
-    """Have examples written for this long, and until the last answer: for how many tools.
+    """Enriches tools for `for_s` seconds, plus the last answer. Returns how many tools got new examples.
 
-    Where the provider fails it ends: what is missing is asked for another time.
+    It stops when the provider fails: the tools without examples are tried again at the next call. Does
+    nothing while another process is at it.
     """
+    # Two workers would pay for the same answers twice.
     with advisory_lock("assistants.enrichment") as is_acquired:
         return _work(time.monotonic() + for_s) if is_acquired else 0
 
@@ -60,7 +63,7 @@ def _work(deadline: float) -> int:
 
 
 def _next() -> list[ToolFunction]:
-    """Some tools of one server."""
+    """Returns up to AT_ONCE tools of one server that need examples, or none."""
     rows = ToolFunction.objects.without_examples().select_related("server").order_by("server_id", "pk")
     shown = rows.only("name", "description", "overrides", "input_schema", "definition_hash", "server__name")
     for _, tools in groupby(shown[:AT_ONCE], key=lambda function: function.server_id):
@@ -69,7 +72,11 @@ def _next() -> list[ToolFunction]:
 
 
 def _enrich(batch: Sequence[ToolFunction], provider: Endpoint) -> int:
-    """A tool that nothing usable was written for is not asked for again before its definition changes."""
+    """Stores an answer, and returns the number of tools that were stored.
+
+    A tool without usable requests in the answer is stored with none: it is not asked for again before its
+    definition changes.
+    """
     written = _written(batch, provider)
     noted = [
         actions.note_examples(tool, requests=_cleaned(written.get(tool.name)), model=provider.model)
@@ -79,22 +86,23 @@ def _enrich(batch: Sequence[ToolFunction], provider: Endpoint) -> int:
 
 
 def _written(batch: Sequence[ToolFunction], provider: Endpoint) -> Mapping[str, Any]:
-    """By the tool's name. Raises UpstreamFailed."""
-    question = orjson.dumps([_told(tool) for tool in batch]).decode()
+    """Returns the requests by their tool's name, or {} after two malformed answers. Raises UpstreamFailed."""
+    question = orjson.dumps([_description(tool) for tool in batch]).decode()
     for _ in range(_ATTEMPTS):
         answer = async_to_sync(ask)(
             provider, question, within_s=WITHIN_S, instructions=_INSTRUCTIONS, max_tokens=_LONGEST_ANSWER
         )
         try:
             written: Mapping[str, Any] = orjson.loads(_FORMAT.read(answer))
-        except NotAsAsked as problem:
+        except InvalidAnswer as problem:
             log.info("A model's example requests are not as they were asked for: %s", problem)
         else:
             return written
     return {}
 
 
-def _told(tool: ToolFunction) -> dict[str, Any]:
+def _description(tool: ToolFunction) -> dict[str, Any]:
+    """Returns what the question says of a tool. It is cut, so that eight tools fit into any context."""
     properties = tool.input_schema.get("properties")
     description = tool.overrides.get("description") or tool.description
     return {
@@ -106,7 +114,7 @@ def _told(tool: ToolFunction) -> dict[str, Any]:
 
 
 def _cleaned(requests: Iterable[str] | None) -> list[str]:
-    """Each once, on one line, and none that could not be read or stored."""
+    """Returns the requests without duplicates and empty ones, each on one line and of bounded length."""
     lines = (
         " ".join("".join(letter if letter.isprintable() else " " for letter in request).split())
         for request in requests or ()

@@ -1,4 +1,4 @@
-"""What an assistant can fail with. The doors render it; no message holds an upstream's words or a secret."""
+"""Errors of requests to assistants. Endpoints render them; no message quotes an upstream or a secret."""
 
 from typing import Literal
 
@@ -25,7 +25,7 @@ _STATUS: dict[UpstreamCode, int] = {
 
 
 class UpstreamFailed(APIException):
-    """The LLM did not answer as it should. `retry_after`: seconds after which a caller may try again."""
+    """The LLM service failed, or its answer is unusable. `retry_after`: seconds until another try."""
 
     def __init__(self, code: UpstreamCode, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message, code)
@@ -35,7 +35,10 @@ class UpstreamFailed(APIException):
 
 
 class ModelNotFound(APIException):
-    """404: no such assistant, or it is disabled, or not granted to the key. Which one is not told."""
+    """404: the assistant does not exist, is disabled or is not granted to the key.
+
+    The answer does not say which: a key must not learn what else exists.
+    """
 
     status_code = 404
     default_code = "model_not_found"
@@ -43,21 +46,21 @@ class ModelNotFound(APIException):
 
 
 class NoAssistantFits(APIException):
-    """400: a request to the model `auto` that is like none of the assistants that the key may call."""
+    """400: a request to the model `auto` that fits none of the assistants that the key may call."""
 
     status_code = 400
     default_code = "no_assistant_fits"
 
 
 class InvalidMessages(APIException):
-    """400: a conversation that must not be given to a model."""
+    """400: a conversation that no LLM service accepts."""
 
     status_code = 400
     default_code = "invalid_messages"
 
 
 class RequestInterrupted(APIException):
-    """409: a request that was sent again, of which nobody can say any more how far it came."""
+    """409: a repeated request, whose first try was interrupted after it may have called tools."""
 
     status_code = 409
     default_code = "request_interrupted"
@@ -68,7 +71,7 @@ class RequestInterrupted(APIException):
 
 
 class RunCancelled(APIException):
-    """409: somebody with the right to do so ended the run."""
+    """409: the run was cancelled by somebody else than its caller."""
 
     status_code = 409
     default_code = "run_cancelled"
@@ -76,7 +79,7 @@ class RunCancelled(APIException):
 
 
 class NoEmbedder(APIException):
-    """404: this installation has nothing to embed with."""
+    """404: this installation has no embedder."""
 
     status_code = 404
     default_code = "no_embedder"

@@ -1,4 +1,4 @@
-"""What a process needs as long as it runs assistants: a web process, and a worker of background responses."""
+"""The lifespans of all that runs of assistants need, in web processes and in workers."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager

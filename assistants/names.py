@@ -1,4 +1,4 @@
-"""The names of assistants: slugs and aliases are one namespace."""
+"""The namespace of assistants: callers name an assistant by its slug or an alias, and no two share one."""
 
 from itertools import count
 
@@ -12,15 +12,15 @@ from tools.names import slugify
 
 
 def require_free_slug(slug: str) -> None:
-    """In a transaction. Raises Conflict."""
-    _take_turn()
+    """Raises Conflict if the slug is an alias. Call it in the transaction that saves the slug."""
+    _lock_namespace()
     if Alias.objects.filter(name=slug).exists():
         raise Conflict(f"'{slug}' is another assistant's alias.", "already_taken")
 
 
 def set_aliases(assistant: Assistant, names: set[str]) -> None:
-    """In a transaction. Raises ValidationError and Conflict."""
-    _take_turn()
+    """Replaces the aliases of an assistant, in a transaction. Raises ValidationError and Conflict."""
+    _lock_namespace()
     if unusable := sorted(names & {*RESERVED_SLUGS, assistant.slug}):
         raise ValidationError({"aliases": f"{', '.join(unusable)} cannot be an alias: it is a name already."})
     others = Assistant.objects.exclude(pk=assistant.pk)
@@ -42,14 +42,15 @@ def _add_alias(assistant: Assistant, name: str) -> None:
     alias.save(force_insert=True)
 
 
-def _take_turn() -> None:
-    """Until the transaction ends no other names an assistant: no constraint spans two tables."""
+def _lock_namespace() -> None:
+    """Waits until no other transaction names an assistant, and holds others off until this one ends."""
+    # A unique constraint cannot span two tables: one holds the slugs, the other one the aliases.
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('assistants.names'))")
 
 
 def for_copy(assistant: Assistant) -> tuple[str, str]:
-    """A name and a slug that nobody has."""
+    """Returns a free name and a free slug for a copy of an assistant."""
     for number in count(1):
         suffix = "copy" if number == 1 else f"copy {number}"
         name, slug = f"{assistant.name[:240]} ({suffix})", f"{assistant.slug[:50]}-{slugify(suffix)}"

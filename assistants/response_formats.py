@@ -1,6 +1,6 @@
-"""What `response_format` asks of an answer, and what is wrong with one.
+"""Checks answers against the `response_format` of a request: any JSON object, or one that fits a JSON Schema.
 
-Patterns and formats of a schema are left to the model: a caller's regular expression can take for ever.
+The keywords `pattern` and `format` are not checked: a caller's regular expression can run for ever.
 """
 
 import re
@@ -27,46 +27,48 @@ _Validator = extend(Draft202012Validator, {"pattern": _unchecked, "format": _unc
 
 
 class InvalidSchema(ValueError):
-    """The text is for people."""
+    """A schema that no answer can be checked against. The text is for people."""
 
 
-class NotAsAsked(ValueError):
-    """The text says what is wrong with an answer, to the model that gave it."""
+class InvalidAnswer(ValueError):
+    """An answer that does not have the requested format. The text is for the model, which may try again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """JSON: any object, or what a schema allows."""
+    """A requested format: any JSON object, or with `schema` a JSON value that fits it."""
 
     schema: Mapping[str, Any] | None = None
 
     def read(self, answer: str) -> str:
-        """The answer without what a model likes to put around JSON. Raises NotAsAsked."""
+        """Returns the JSON of an answer, without the Markdown fence around it. Raises InvalidAnswer."""
         fenced = _FENCED.fullmatch(answer)
         text = fenced[1] if fenced else answer
         try:
             value = orjson.loads(text)
         except orjson.JSONDecodeError as error:
-            raise NotAsAsked(f"It is not valid JSON: {error}") from error
+            raise InvalidAnswer(f"It is not valid JSON: {error}") from error
         if self.schema is None and not isinstance(value, dict):
-            raise NotAsAsked("It is not a JSON object.")
+            raise InvalidAnswer("It is not a JSON object.")
         if problem := self._problem(value):
-            raise NotAsAsked(f"It does not fit the schema: {problem}")
+            raise InvalidAnswer(f"It does not fit the schema: {problem}")
         return text
 
     def _problem(self, value: Any) -> str | None:
         if self.schema is None:
             return None
+        # An empty registry: the default one would fetch a `$ref` to a URL from the network.
         validator = _Validator(self.schema, registry=Registry())
         try:
             error = best_match(validator.iter_errors(value))
         except (RecursionError, Unresolvable):
+            # Only checking a value finds these: a schema that refers to itself without end, or to nothing.
             return "it cannot be checked."
         return f"{error.json_path}: {error.message}"[:_LONGEST_PROBLEM] if error else None
 
 
-def wanted(response_format: Mapping[str, Any] | None) -> Format | None:
-    """None where any text will do."""
+def requested(response_format: Mapping[str, Any] | None) -> Format | None:
+    """Returns the format that `response_format` requests, or None if it allows any text."""
     match response_format:
         case {"type": "json_schema", "json_schema": {"schema": schema}}:
             return Format(schema)
@@ -76,12 +78,13 @@ def wanted(response_format: Mapping[str, Any] | None) -> Format | None:
 
 
 def check_schema(schema: Mapping[str, Any]) -> None:
-    """Raises InvalidSchema for one that no answer could be checked against."""
+    """Raises InvalidSchema for a schema that no answer can be checked against."""
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         raise InvalidSchema(f"{error.json_path}: {error.message}"[:_LONGEST_PROBLEM]) from None
     except RecursionError:
         raise InvalidSchema("It is nested too deeply.") from None
+    # Its names are regular expressions as well, and checking `additionalProperties` would run them.
     if b'"patternProperties"' in orjson.dumps(schema):
         raise InvalidSchema("'patternProperties' is not supported.")

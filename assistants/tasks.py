@@ -16,33 +16,37 @@ ENRICHING_S = 20.0
 
 @shared_task
 def delete_expired() -> None:
-    """Beat sends it every five minutes."""
+    """Deletes rows whose time is over. Beat sends it every five minutes."""
     actions.delete_expired()
 
 
 @shared_task
 def record_lost_runs() -> None:
-    """Beat sends it twice a minute."""
+    """Records runs whose web process died before it wrote them. Beat sends it twice a minute."""
     outbox.recover()
 
 
 @shared_task
 def fail_abandoned_runs() -> None:
-    """Beat sends it every minute."""
+    """Marks runs as failed whose process was killed. Beat sends it every minute."""
     actions.fail_abandoned_runs()
 
 
 @shared_task
 def respond() -> None:
-    """Doors send it for a response in the background, and beat every ten seconds, should one get lost."""
+    """Runs responses that wait for a worker.
+
+    The endpoint sends it for each response in the background, and beat every ten seconds: a message can get
+    lost.
+    """
     if actions.tend_responses():
-        # By name: of all workers only one that is to respond loads the agent.
+        # By name, so that only a worker with work to do imports the agent, which takes seconds and memory.
         import_string("assistants.openai_api.responses.worker.nudge")()
 
 
 @shared_task
 def index_assistants() -> None:
-    """Sent when one changed, and by beat twice a minute: their tools may have."""
+    """Embeds changed assistants. Sent when one was edited, and twice a minute: their tools change too."""
     try:
         index.refresh()
     except EmbedderFailed as failure:
@@ -51,7 +55,7 @@ def index_assistants() -> None:
 
 @shared_task
 def enrich_tools() -> None:
-    """Beat sends it twice a minute."""
+    """Has a model write example requests for tools. Beat sends it twice a minute."""
     if ToolFunction.objects.without_examples().exists():
-        # By name: of all workers only one that is to ask a model loads the agent.
+        # By name, as above.
         import_string("assistants.enrichment.work")(for_s=ENRICHING_S)

@@ -1,4 +1,4 @@
-"""What assistants and providers must keep to beyond their fields. Messages are for people."""
+"""Rules for assistants and providers beyond those of their fields. Messages are for people."""
 
 import re
 from collections.abc import Mapping
@@ -20,6 +20,7 @@ _OURS = {"model", "messages", "stream", "stream_options", "tools", "tool_choice"
 
 
 def assistant_errors(*, slug: str, parameters: Any) -> dict[str, str]:
+    """Returns messages by field; empty if all is well."""
     errors = {}
     if slug in RESERVED_SLUGS:
         errors["slug"] = f"'{slug}' is reserved: choose another slug."
@@ -29,6 +30,7 @@ def assistant_errors(*, slug: str, parameters: Any) -> dict[str, str]:
 
 
 def budget_problem(selection: str, budget: int | None) -> str | None:
+    """Returns a message if `budget` is too small for the meta-tools of a selection by search."""
     if selection == "search" and budget is not None and budget < SMALLEST_SEARCH_BUDGET:
         return f"At least {SMALLEST_SEARCH_BUDGET}: the tools that search and call take nearly as many."
     return None
@@ -62,16 +64,18 @@ def _is_number(value: Any, most: float) -> bool:
 
 
 def _storage_problem(parameters: Mapping[str, Any]) -> str | None:
+    # orjson refuses what JSON in PostgreSQL, or an LLM service, cannot represent.
     try:
-        wire = orjson.dumps(parameters)
+        raw = orjson.dumps(parameters)
     except orjson.JSONEncodeError:
         return "Numbers beyond 64 bits, broken Unicode and very deep nesting are not allowed."
-    if len(wire) > _MOST_BYTES:
+    if len(raw) > _MOST_BYTES:
         return f"At most {_MOST_BYTES:,} bytes."
-    return "Null characters are not allowed." if rb"\u0000" in wire else None
+    return "Null characters are not allowed." if rb"\u0000" in raw else None
 
 
 def provider_errors(*, base_url: str, api_key: Any) -> dict[str, str]:
+    """Returns messages by field; empty if all is well."""
     errors = {}
     if base_url and not base_url.startswith(("http://", "https://")):
         errors["base_url"] = "Give an address that starts with http:// or https://."

@@ -126,7 +126,7 @@ async def _run(request: RunRequest, emit: Emit) -> None:
     agent = _agent(request, model, unavailable, rules)
     _equip(agent, model, request, unavailable, emit)
     before = len(agent.messages)
-    if wanted := response_formats.wanted(request.parameters.get("response_format")):
+    if wanted := response_formats.requested(request.parameters.get("response_format")):
         await formatted(_loop, agent, model, emit, wanted)
     else:
         await _loop(agent, model, emit)

@@ -8,7 +8,7 @@ from strands import Agent
 from assistants.agent.strands_model import RunModel
 from assistants.errors import UpstreamFailed
 from assistants.events import RunEvent, TextDelta
-from assistants.response_formats import Format, NotAsAsked
+from assistants.response_formats import Format, InvalidAnswer
 
 Emit = Callable[[RunEvent], None]
 Loop = Callable[[Agent, RunModel, Emit], Awaitable[None]]
@@ -22,20 +22,20 @@ async def formatted(loop: Loop, agent: Agent, model: RunModel, emit: Emit, wante
     await loop(agent, model, _but_text(emit))
     try:
         answer = await _read(agent, model, wanted)
-    except NotAsAsked as problem:
+    except InvalidAnswer as problem:
         answer = await _repaired(loop, agent, model, wanted, problem)
     if answer:
         emit(TextDelta(answer))
 
 
-async def _repaired(loop: Loop, agent: Agent, model: RunModel, wanted: Format, problem: NotAsAsked) -> str:
+async def _repaired(loop: Loop, agent: Agent, model: RunModel, wanted: Format, problem: InvalidAnswer) -> str:
     complaint = f"Your answer is not as it was asked for. {problem} Answer again, with the JSON alone."
     agent.messages.append({"role": "user", "content": [{"text": complaint}]})
     model.withdraw_tools()
     await loop(agent, model, lambda _: None)
     try:
         return await _read(agent, model, wanted)
-    except NotAsAsked as again:
+    except InvalidAnswer as again:
         message = "The language model did not answer in the format that was asked for."
         raise UpstreamFailed("upstream_invalid_response", message) from again
 

@@ -1,4 +1,4 @@
-"""Assistants as the endpoints need them: whole, frozen, and from memory."""
+"""The catalogue of assistants: frozen entries with all that a run needs, served from memory."""
 
 from assistants.catalogue.cache import callable_by, find
 from assistants.catalogue.endpoints import Endpoint, endpoint

@@ -21,6 +21,7 @@ from core.database import in_thread
 from core.feed import FeedCache
 from tools.models import Embedded, ToolFunction
 
+# Every table that an entry is made of. Their triggers are in the migrations named `feed`.
 TABLES = (
     "assistants_alias",
     "assistants_assistant",
@@ -30,7 +31,7 @@ TABLES = (
     "tools_mcptool",
     "tools_toolfunction",
 )
-_FUNCTION = ["server_id", "name", "public_name", "description", "overrides", "input_schema", "annotations"]
+_FUNCTION = ["server_id", "name", "public_name", "description", "overrides", "input_schema"]
 _SERVER = [
     f"mcp_tool__{field}"
     for field in (
@@ -41,7 +42,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
 
 
 async def find(name: str, principal: Principal) -> AssistantEntry:
-    """The assistant that the caller named as `model`, by slug or alias. Raises ModelNotFound."""
+    """Returns the assistant whose slug or alias is `name`. Raises ModelNotFound."""
+    # Only well-formed names are looked up: a caller who tries others must not fill the cache or ask the
+    # database.
     entry = await _by_name.get(name) if _NAME.fullmatch(name) else None
     if entry is None or principal.id not in entry.api_key_ids:
         raise ModelNotFound
@@ -49,7 +52,7 @@ async def find(name: str, principal: Principal) -> AssistantEntry:
 
 
 async def callable_by(principal: Principal) -> tuple[AssistantEntry, ...]:
-    """What the key may call, by slug."""
+    """Returns the assistants that the key may call, ordered by slug."""
     return await _by_key.get(principal.id)
 
 
@@ -75,7 +78,7 @@ def _rows() -> AssistantQuerySet:
 
 
 def _entries(assistants: AssistantQuerySet) -> Iterator[AssistantEntry]:
-    """A few queries, however many assistants there are."""
+    """Yields the entries of these assistants. It takes the same number of queries however many there are."""
     rows = list(assistants)
     functions = _by_server({link.mcp_tool_id for row in rows for link in row.assistant_tools.all()})
     return (_entry(row, functions) for row in rows)
@@ -116,8 +119,9 @@ def _entry(row: Assistant, functions: Mapping[int, Sequence[ToolFunction]]) -> A
 
 
 def _vectors(row: Embedded) -> Vectors:
-    places = ((row.embedder, row.embedding), (row.next_embedder, row.next_embedding))
-    return {name: array("f", vector) for name, vector in places if vector is not None}
+    slots = ((row.embedder, row.embedding), (row.next_embedder, row.next_embedding))
+    # A compact array: as Python floats, 384 dimensions of thousands of servers take eight times the memory.
+    return {name: array("f", vector) for name, vector in slots if vector is not None}
 
 
 def _server(link: AssistantTool) -> ServerEntry:
@@ -129,7 +133,7 @@ def _server(link: AssistantTool) -> ServerEntry:
 def _functions(
     links: list[AssistantTool], functions: Mapping[int, Sequence[ToolFunction]]
 ) -> list[FunctionEntry]:
-    """In a stable order, so that an LLM's prompt cache holds."""
+    """Returns the functions by public name: in a stable order, so that an LLM's prompt cache holds."""
     used = (
         _function(link, row)
         for link in links
@@ -149,7 +153,6 @@ def _function(link: AssistantTool, row: ToolFunction) -> FunctionEntry:
         public_name=row.public_name,
         description=row.overrides.get("description") or row.description,
         input_schema=row.input_schema,
-        read_only=row.annotations.get("readOnlyHint") is True,
         timeout_s=server.call_timeout_s,
         is_pinned=row.name in link.pinned,
     )

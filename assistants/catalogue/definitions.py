@@ -1,4 +1,4 @@
-"""A function as LLM services are told of it: an OpenAI tool definition."""
+"""OpenAI tool definitions of functions, whole or lean, and the tokens that they take."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,16 +13,17 @@ _LEAN_DESCRIPTION = 200
 _REFUSED_AT_THE_TOP = {"anyOf", "oneOf", "allOf", "not", "enum"}
 _EXPLAINING = {"description", "title", "examples", "example", "default", "$comment", "$schema"}
 _OF_SCHEMAS = {"properties", "$defs", "definitions", "patternProperties"}
-"""What stands in these goes by names of the server's own."""
+"""Their members are named by the server: a parameter called `title` must not be taken for a keyword."""
 
 
 def whole(name: str, description: str, schema: Mapping[str, Any]) -> Definition:
+    """Returns the definition with everything that the server says."""
     described = {"name": name, "description": description, "parameters": _object_schema(schema)}
     return {"type": "function", "function": described}
 
 
 def lean(definition: Definition) -> Definition:
-    """What is needed to call it, and little to understand it by: for where there is no room for the whole."""
+    """Returns a definition with what a call needs, without what only explains: for a budget that is short."""
     function = definition["function"]
     described = {
         "name": function["name"],
@@ -33,14 +34,21 @@ def lean(definition: Definition) -> Definition:
 
 
 def tokens(definition: Mapping[str, Any]) -> int:
-    """No fewer than a model counts: one for three bytes of ASCII JSON, one for two of any other script."""
+    """Returns an upper bound of the tokens that a model counts.
+
+    It is one for three bytes of ASCII, and one for two other bytes. Every model has a tokenizer of its own.
+    """
     raw = orjson.dumps(definition)
+    # Both parts are rounded up: -(-a // b) is the ceiling of a / b.
     others = 0 if raw.isascii() else sum(byte > _LAST_ASCII for byte in raw)
     return -(-(len(raw) - others) // _ASCII_A_TOKEN) - (-others // _OTHERS_A_TOKEN)
 
 
 def _object_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """What LLM services insist on, whatever a server says: a refused schema costs the whole request."""
+    """Returns the schema in the form that LLM services insist on: an object with properties.
+
+    They refuse a whole request for one tool whose schema is different.
+    """
     if schema.get("type", "object") != "object":
         return {"type": "object", "properties": {}}
     kept = {name: value for name, value in schema.items() if name not in _REFUSED_AT_THE_TOP}

@@ -1,4 +1,4 @@
-"""The address of an assistant's LLM service."""
+"""The LLM service of an assistant: where it is and how to authenticate."""
 
 from dataclasses import dataclass, field
 
@@ -11,17 +11,20 @@ OPENAI_BASE_URL = "https://api.openai.com/v1"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where an assistant's LLM is. `base_url` has no slash at its end; without `api_key` none is sent."""
+    """An LLM service. `base_url` has no slash at its end; if `api_key` is empty, none is sent."""
 
     base_url: str
     api_key: str = field(repr=False)
     model: str
     kind: str = "openai"
-    """One of Provider.Kind; of the others than this, `base_url` may be empty."""
+    """One of Provider.Kind. For others than "openai", an empty `base_url` means the vendor's own."""
 
 
 def endpoint(provider: Provider | None, model: str = "") -> Endpoint:
-    """Without a provider, the one of the environment; without a model, the provider's default."""
+    """Returns the service of a provider, or without one that of the settings.
+
+    Without a model, it is the provider's default model.
+    """
     if provider is None:
         return Endpoint(settings.OPENAI_BASE_URL, settings.OPENAI_API_KEY, model or settings.OPENAI_MODEL)
     base_url = provider.base_url.rstrip("/")

@@ -1,4 +1,4 @@
-"""The frozen entries: an assistant, its servers and their functions."""
+"""The entries of the catalogue: an assistant, its servers and their functions. Runs share them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,26 +8,27 @@ from assistants.catalogue import definitions
 from assistants.catalogue.endpoints import Endpoint
 
 SCHEMA_TOKEN_BUDGET = 4_000
-"""Of an assistant that has none of its own."""
-
+"""The token budget of an assistant that has none of its own."""
 
 Vectors = Mapping[str, Sequence[float]]
-"""What something is for, by the embedder's name."""
+"""Vectors of length 1, by the name of the embedder that made them."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerEntry:
+    """A server that an assistant uses."""
+
     id: int
     name: str
     slug: str
     narrowed_to: frozenset[str] | None = None
-    """Names of the functions that the assistant uses, where not all of them."""
+    """Names of the functions that the assistant uses; None: all of them."""
     vectors: Vectors = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionEntry:
-    """A function as it is offered to the model. `tokens`: what its whole definition takes, at most."""
+    """A function that the model may be given. `tokens`: an upper bound for its whole definition."""
 
     server_id: int
     server_name: str
@@ -36,10 +37,9 @@ class FunctionEntry:
     public_name: str
     description: str
     input_schema: Mapping[str, Any]
-    read_only: bool
     timeout_s: float
     is_pinned: bool = False
-    """Whether every selection keeps it."""
+    """Whether it is in every selection."""
     tokens: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -52,9 +52,10 @@ class FunctionEntry:
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class AssistantEntry:
-    """`created` is in Unix seconds. `servers` are all that it uses, those without functions too.
+    """An assistant with all that it uses. `created` is in Unix seconds; `servers` may be without functions.
 
-    Compared by identity, and weakly referable: what is made of one is kept for as long as it lives.
+    It is compared by identity and weakly referable, so that what is derived from it (a BM25 vector, Strands'
+    tools) can be cached for the lifetime of the entry.
     """
 
     id: int
@@ -71,13 +72,13 @@ class AssistantEntry:
     store_bodies: bool = False
     rendering: str = "none"
     fallback: Endpoint | None = None
-    """Asked where `endpoint` fails before it answers."""
+    """The service that is asked if `endpoint` fails before it answers."""
     selection: str = "all"
     top_k: int = 10
     schema_token_budget: int = SCHEMA_TOKEN_BUDGET
     description: str = ""
     learns: bool = True
-    """Whether what was used for a request speaks for itself at similar ones."""
+    """Whether tools that served similar requests before are preferred (relevance feedback)."""
     vectors: Vectors = field(default_factory=dict, repr=False)
     by_name: Mapping[str, FunctionEntry] = field(init=False, repr=False)
     """Its functions, by public name."""

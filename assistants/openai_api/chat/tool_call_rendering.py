@@ -31,7 +31,7 @@ async def rendered(run: AsyncGenerator[Event, None], kind: Rendering) -> AsyncGe
 def chosen(asked: Rendering | None, own: str, response_format: Mapping[str, Any] | None) -> Rendering:
     """What the request asks for, else the assistant. Nothing is folded into an answer that must be JSON."""
     kind: Any = asked or own
-    return "none" if kind == "details" and response_formats.wanted(response_format) else kind
+    return "none" if kind == "details" and response_formats.requested(response_format) else kind
 
 
 def _as_reasoning(start: ToolStarted, end: ToolFinished) -> Event:

@@ -81,7 +81,6 @@ def function(name: str = "add", *, server: ServerEntry, **changes: Any) -> Funct
         "public_name": f"{server.slug}__{name}",
         "description": f"The function {name}",
         "input_schema": {"type": "object", "properties": {"a": {"type": "integer"}}},
-        "read_only": True,
         "timeout_s": 5,
     }
     return FunctionEntry(**fields | changes)

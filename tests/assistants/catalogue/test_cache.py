@@ -43,7 +43,7 @@ def register(name: str, *functions: str) -> MCPTool:
 
 
 async def principal(*assistants: Assistant, name: str = "alice") -> Principal:
-    """Of a new key that may call these."""
+    """Returns the principal of a new key that may call these assistants."""
     issued = await sync_to_async(key_actions.issue)(by=BY, name=name)
     for assistant in assistants:
         await sync_to_async(actions.grant)(assistant, issued.api_key)
@@ -51,7 +51,7 @@ async def principal(*assistants: Assistant, name: str = "alice") -> Principal:
 
 
 async def soon(condition: Any) -> None:
-    """Until the change feed has told."""
+    """Waits until the change feed has emptied the caches."""
     for _ in range(100):
         if await condition():
             return
@@ -59,7 +59,7 @@ async def soon(condition: Any) -> None:
     raise AssertionError("not within 2 s")
 
 
-async def test_an_assistant_is_found_whole(settings: LazySettings) -> None:
+async def test_an_entry_holds_all_that_a_run_needs(settings: LazySettings) -> None:
     settings.OPENAI_BASE_URL, settings.OPENAI_API_KEY = "http://llm/v1", CANARY
     time, maps = await register("Time", "now", "convert"), await register("Maps", "find")
     assistant = await create(
@@ -80,7 +80,7 @@ async def test_an_assistant_is_found_whole(settings: LazySettings) -> None:
     assert [each.public_name for each in entry.functions] == ["maps__find", "time__convert", "time__now"]
     first = entry.functions[0]
     assert (first.server_id, first.server_name, first.name) == (maps.pk, "Maps", "find")
-    assert (first.timeout_s, first.read_only) == (60, False)
+    assert first.timeout_s == 60
     assert CANARY not in repr(entry)
 
 
@@ -92,7 +92,7 @@ async def test_a_provider_of_its_own_comes_before_the_environments() -> None:
     assert entry.endpoint == Endpoint("http://llm/v1", CANARY, "big")
 
 
-async def test_another_provider_may_stand_in() -> None:
+async def test_an_entry_has_the_fallback_provider() -> None:
     provider = await sync_to_async(actions.add_provider)(
         by=BY, name="Claude", kind="anthropic", api_key=CANARY, default_model="claude"
     )
@@ -115,14 +115,14 @@ async def test_unknown_disabled_and_foreign_assistants_cannot_be_told_apart() ->
     }
 
 
-async def test_a_key_sees_what_it_may_call() -> None:
+async def test_a_key_is_listed_the_assistants_that_it_may_call() -> None:
     first, second, _ = await create("B"), await create("A"), await create("C")
     await create("Off", is_enabled=False)
     assert [each.slug for each in await catalogue.callable_by(await principal(first, second))] == ["a", "b"]
     assert await catalogue.callable_by(await principal(name="bob")) == ()
 
 
-async def test_what_is_known_is_not_read_again() -> None:
+async def test_an_unchanged_assistant_is_served_from_memory() -> None:
     alice = await principal(await create())
     assert await catalogue.find("helper", alice) is await catalogue.find("helper", alice)
     assert await catalogue.callable_by(alice) is await catalogue.callable_by(alice)
@@ -156,7 +156,7 @@ async def test_a_new_prompt_takes_hold_at_once() -> None:
     await soon(is_new)
 
 
-async def test_an_alias_takes_hold_at_once_and_is_for_the_same_keys() -> None:
+async def test_an_alias_works_at_once_and_for_the_same_keys() -> None:
     assistant = await create()
     alice, bob = await principal(assistant), await principal(name="bob")
     with pytest.raises(ModelNotFound):
@@ -181,15 +181,13 @@ async def test_only_chosen_and_offered_functions_count() -> None:
     def arrange() -> None:
         AssistantTool.objects.filter(mcp_tool=time).update(functions=["now", "old"])
         ToolFunction.objects.filter(name="old").update(is_enabled=False)
-        ToolFunction.objects.filter(name="now").update(
-            overrides={"description": "Better"}, annotations={"readOnlyHint": True}
-        )
+        ToolFunction.objects.filter(name="now").update(overrides={"description": "Better"})
         tool_actions.delete(gone, by=BY, force=True)
 
     await sync_to_async(arrange)()
     entry = await catalogue.find("helper", await principal(assistant))
     [function] = entry.functions
-    assert (function.name, function.description, function.read_only) == ("now", "Better", True)
+    assert (function.name, function.description) == ("now", "Better")
     assert [server.slug for server in entry.servers] == ["time"]
 
 

@@ -5,7 +5,7 @@ import pytest
 from assistants.catalogue import definitions
 
 
-def test_lean_leaves_out_what_only_explains() -> None:
+def test_a_lean_definition_leaves_out_explanations() -> None:
     schema = {
         "type": "object",
         "title": "Arguments",
@@ -36,11 +36,11 @@ def test_lean_leaves_out_what_only_explains() -> None:
 @pytest.mark.parametrize(
     "odd", [{"properties": []}, {"properties": {"a": True}}, {"items": None}, {"$defs": 7}]
 )
-def test_an_odd_schema_is_no_harder_to_make_lean(odd: dict[str, Any]) -> None:
+def test_a_malformed_schema_can_be_made_lean(odd: dict[str, Any]) -> None:
     definitions.lean(definitions.whole("f", "", {"type": "object", **odd}))
 
 
-def test_other_scripts_count_for_more() -> None:
+def test_other_scripts_than_latin_take_more_tokens() -> None:
     latin, thai = (definitions.tokens(definitions.whole("f", text * 300, {})) for text in ("a", "ก"))
     assert latin == pytest.approx(300 / 3 + 30, abs=10)
     assert thai == pytest.approx(300 * 3 / 2 + 30, abs=10)
