@@ -29,8 +29,8 @@ def restart(server_id: int) -> None:
 
 @shared_task
 def reconcile() -> None:
-    """Have this worker's supervisor look now; others hear of changes from the database."""
-    bootstep.nudge()
+    """Every supervisor compares what runs with what should run now, not at its next poll."""
+    status.ask_to_reconcile()
 
 
 @shared_task

@@ -1,8 +1,12 @@
 """Messages to workers, by a task's name: who sends one need not import what it does."""
 
+import logging
+
 from celery import current_app
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
+
+log = logging.getLogger(__name__)
 
 BROKER_ERRORS: tuple[type[Exception], ...] = (OperationalError, RedisError, OSError)
 PUBLISH_TIMEOUT_S = 0.5
@@ -19,3 +23,14 @@ def send(task: str, *, queue: str | None = None, expires_s: float | None = None)
     with current_app.connection_for_write(transport_options=options) as connection:
         producer = current_app.amqp.Producer(connection)
         current_app.send_task(task, producer=producer, queue=queue, expires=expires_s, retry=False)
+
+
+def send_hint(task: str, *, warning: str) -> None:
+    """Send a message that only makes a task run sooner than beat would send it.
+
+    Never fails: with the broker away it logs `warning`, a format with one %s for the kind of error.
+    """
+    try:
+        send(task)
+    except BROKER_ERRORS as error:
+        log.warning(warning, type(error).__name__)

@@ -15,7 +15,6 @@ from tools.functions.actions import forget_examples
 from tools.functions.reindexing import outdate
 from tools.models import MCPTool
 from tools.names import RESERVED_SLUGS, numbered, slugify
-from tools.signals import intent_changed
 
 INTENT = {"is_enabled", "restart_requested_at"}
 RELAUNCHING = INTENT | {"connection_type", "command", "args", "env", "url", "headers", "start_timeout_s"}
@@ -31,7 +30,6 @@ def register(*, name: str, connection_type: str, by: Actor, slug: str = "", **fi
     clean(server)
     server.save(force_insert=True)
     audit.created(server, by=by)
-    _announce(server)
     return server
 
 
@@ -109,9 +107,4 @@ def _bump(server: MCPTool, *, relaunch: bool) -> MCPTool:
     counted = {"version": F("version") + 1} | ({"generation": F("generation") + 1} if relaunch else {})
     MCPTool.objects.filter(pk=server.pk).update(**counted)
     server.refresh_from_db(fields=["generation", "version"])
-    _announce(server)
     return server
-
-
-def _announce(server: MCPTool) -> None:
-    transaction.on_commit(lambda: intent_changed.send(MCPTool, server_id=server.pk))

@@ -1,7 +1,6 @@
 """Create, change, copy and delete assistants."""
 
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,7 +64,7 @@ def create(
         tools=_tools(assistant),
         api_key_ids=_api_key_ids(assistant),
     )
-    _have_it_indexed()
+    _index_after_commit()
     return assistant
 
 
@@ -96,7 +95,7 @@ def update(
         _relate(assistant, aliases, tools, api_keys)
     if changes.get("learns") is False:
         feedback.forget(assistant.pk)
-    _have_it_indexed()
+    _index_after_commit()
     Assistant.objects.filter(pk=assistant.pk).update(version=F("version") + 1)
     assistant.refresh_from_db(fields=["version"])
     return assistant
@@ -127,14 +126,14 @@ def grant(assistant: Assistant, api_key: ApiKey) -> None:
     assistant.api_keys.add(api_key)
 
 
-def _have_it_indexed() -> None:
-    """After the commit, for the model `auto`. Beat sees to it too, should this get lost."""
-    transaction.on_commit(_send_index)
+def _index_after_commit() -> None:
+    """The model `auto` finds assistants by this index. Beat asks for it, too, if this message is lost."""
+    transaction.on_commit(_ask_for_index)
 
 
-def _send_index() -> None:
-    with suppress(*broker.BROKER_ERRORS):
-        broker.send(INDEX)
+def _ask_for_index() -> None:
+    warning = "No worker was asked to index assistants (%s); beat asks within half a minute."
+    broker.send_hint(INDEX, warning=warning)
 
 
 def _aliases(assistant: Assistant) -> list[str]:

@@ -21,6 +21,11 @@ NO_WORKER = {
 }
 
 
+def ask_to_reconcile() -> None:
+    """Notifies every supervisor as a change of a server would."""
+    _tell(MCPTool._meta.db_table)
+
+
 def ask_for_checks() -> None:
     """Every supervisor checks what it has not checked lately."""
     _tell(CHECK)
@@ -54,7 +59,7 @@ def _correct(server: MCPTool, *, someone_works: bool) -> None:
         status, error = Status.ERROR, {**NO_WORKER, "at": timestamp()}
     if status != server.status:
         MCPTool.objects.filter(pk=server.pk).update(status=status, error=error)
-        _tell(MCPTool._meta.db_table)
+        ask_to_reconcile()
 
 
 def _tell(what: str) -> None:

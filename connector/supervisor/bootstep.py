@@ -53,11 +53,6 @@ def install(app: Celery) -> None:
     worker_shutting_down.connect(_begin_drain)
 
 
-def nudge() -> None:
-    for supervisor in _running:
-        supervisor.nudge()
-
-
 def echo() -> None:
     for supervisor in _running:
         supervisor.echo()

@@ -27,7 +27,7 @@ TURN_S = 0.5
 
 
 class Supervisor:
-    """`start`, `nudge`, `begin_drain` and `stop` are for any thread. `on_death` runs if the thread fails."""
+    """`start`, `begin_drain` and `stop` are for any thread. `on_death` runs if the thread fails."""
 
     def __init__(
         self,
@@ -59,10 +59,6 @@ class Supervisor:
     def pulse(self) -> int | None:
         """Grows as long as the loop turns; None once it has ended as it should."""
         return None if self._has_ended else self._turns
-
-    def nudge(self) -> None:
-        """Look at the database now instead of at the next poll."""
-        self._tell(self._dirty.set)
 
     def begin_drain(self) -> None:
         """Claim nothing more; let calls end within the drain, then stop and release everything."""

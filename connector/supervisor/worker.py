@@ -36,7 +36,6 @@ class WatchedSupervisor:
         self._timings = timings
         self._ending: threading.Thread | None = None
         self.echo = self._probe.heard
-        self.nudge = self._supervisor.nudge
 
     def start(self) -> None:
         """A worker that may not run MCP servers as it should can still own remote ones."""

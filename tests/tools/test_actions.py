@@ -7,7 +7,6 @@ from django.db import connection
 from core.actor import Actor
 from tools import actions
 from tools.models import MCPTool
-from tools.signals import intent_changed
 
 BY = Actor.system("tests")
 STDIO = {"name": "Time", "connection_type": "stdio", "command": "mcp-server-time"}
@@ -67,21 +66,6 @@ def test_a_deleted_server_frees_its_name() -> None:
     actions.delete(actions.register(by=BY, **STDIO), by=BY)
     assert not MCPTool.objects.present().exists()
     assert actions.register(by=BY, **STDIO).slug == "time"
-
-
-@pytest.mark.django_db(transaction=True)
-def test_the_connector_hears_of_a_change_after_the_commit() -> None:
-    heard: list[int] = []
-
-    def listen(server_id: int, **kwargs: object) -> None:
-        heard.append(server_id)
-
-    intent_changed.connect(listen)
-    try:
-        server = actions.register(by=BY, **STDIO)
-    finally:
-        intent_changed.disconnect(listen)
-    assert heard == [server.pk]
 
 
 @pytest.mark.django_db

@@ -1,17 +1,24 @@
-"""What verbs call where they change what tools are found by. Who indexes hears of it after the commit."""
+"""Re-indexing marks a server's text as changed; a worker is asked to index it after the commit."""
 
 from django.db import transaction
 
+from core import broker
 from tools.models import MCPTool
-from tools.signals import catalogue_changed
+
+INDEX = "tools.tasks.index_tools"
 
 
 def outdate(server: MCPTool, *, with_functions: bool = False) -> None:
-    """The server's text has changed, and with it that of its functions where each of them tells of it.
+    """Mark the indexed text of a server as outdated; `with_functions` marks that of its tools, too.
 
     Must be called in the transaction of the change.
     """
     MCPTool.objects.filter(pk=server.pk).update(indexed_hash="")
     if with_functions:
         server.functions.update(indexed_hash="")
-    transaction.on_commit(lambda: catalogue_changed.send(MCPTool))
+    transaction.on_commit(_ask_for_index)
+
+
+def _ask_for_index() -> None:
+    warning = "No worker was asked to index tools (%s); beat asks within half a minute."
+    broker.send_hint(INDEX, warning=warning)
