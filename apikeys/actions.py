@@ -1,4 +1,4 @@
-"""What can be done to API keys. Views, the admin and commands call these and nothing else."""
+"""The verbs of API keys. Views, the admin and commands change keys through these alone."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,14 +18,15 @@ from core.validation import clean
 
 @dataclass(frozen=True, slots=True)
 class IssuedKey:
+    """A key that was just issued or rotated. `key` is the whole key, which is stored nowhere."""
+
     api_key: ApiKey
     key: str = field(repr=False)
-    """The whole key, in the only moment in which it exists here."""
 
 
 @transaction.atomic
 def issue(*, name: str, by: Actor, assistant_ids: Iterable[int] = (), **fields: Any) -> IssuedKey:
-    """A new key. `fields` are the model's own. Raises ValidationError, with one entry a field."""
+    """Issues a key. `fields` are those of the model. Raises ValidationError by field, and Conflict."""
     key = keys.generate()
     api_key = ApiKey(name=name, key_hash=keys.hash_key(key), key_prefix=keys.display_prefix(key), **fields)
     clean(api_key)
@@ -40,15 +41,15 @@ def issue(*, name: str, by: Actor, assistant_ids: Iterable[int] = (), **fields: 
 def update(
     api_key: ApiKey, *, by: Actor, assistant_ids: Iterable[int] | None = None, **changes: Any
 ) -> ApiKey:
-    """Change a key. Raises ValidationError, and Conflict where nobody could manage any more."""
+    """Changes a key. Raises ValidationError, and Conflict if no key could manage afterwards."""
+    _lock(api_key)
     with audit.changing(api_key, by=by, assistant_ids=lambda: _granted(api_key)):
         for name, value in changes.items():
             setattr(api_key, name, value)
         clean(api_key)
         if "expires_at" in changes:
             _require_future_expiry(api_key)
-        api_key.version += 1
-        api_key.save()
+        _save(api_key, changes)
         if assistant_ids is not None:
             _grant(api_key, assistant_ids)
         _require_managers(api_key, by)
@@ -61,25 +62,39 @@ def disable(api_key: ApiKey, *, by: Actor) -> ApiKey:
 
 @transaction.atomic
 def rotate(api_key: ApiKey, *, by: Actor, grace: timedelta) -> IssuedKey:
-    """A new secret for the key. The old one works until the grace period ends, an older one no more."""
+    """Gives a key a new secret. The last one works until the grace period ends, an older one no more."""
     key = keys.generate()
+    _lock(api_key)
     with audit.changing(api_key, by=by, action="rotated"):
         api_key.previous_key_hash = api_key.key_hash
         api_key.previous_key_until = timezone.now() + grace
         api_key.key_hash, api_key.key_prefix = keys.hash_key(key), keys.display_prefix(key)
-        api_key.version += 1
-        api_key.save()
+        _save(api_key, ["key_hash", "key_prefix", "previous_key_hash", "previous_key_until"])
     return IssuedKey(api_key, key)
 
 
 @transaction.atomic
 def delete(api_key: ApiKey, *, by: Actor) -> None:
-    """Raises Conflict for the last key that may manage."""
+    """Deletes a key. Raises Conflict for the last one that may manage."""
     audit.deleted(api_key, by=by)
     api_key_id = api_key.pk
     api_key.delete()
-    api_key.pk = api_key_id
+    api_key.pk = api_key_id  # Django sets it to None, and the check below names the key
     _require_managers(api_key, by)
+
+
+def _lock(api_key: ApiKey) -> None:
+    """Locks the row until the transaction ends, and reads it anew.
+
+    The admin reads a key before its form is filled in. Without this, an edit that was begun before a rotation
+    would bring the old key_hash back.
+    """
+    api_key.refresh_from_db(from_queryset=ApiKey.objects.select_for_update())
+
+
+def _save(api_key: ApiKey, fields: Iterable[str]) -> None:
+    api_key.version += 1
+    api_key.save(update_fields=[*fields, "version", "updated_at"])
 
 
 def _require_future_expiry(api_key: ApiKey) -> None:
@@ -88,10 +103,10 @@ def _require_future_expiry(api_key: ApiKey) -> None:
 
 
 def _require_managers(changed: ApiKey, by: Actor) -> None:
-    """Refuse, and roll back, a change that leaves no key to manage with. Staff still have the console."""
-    if by.kind != "key":
+    """Raises Conflict if a change leaves no key that may manage, or takes that from the caller's own key."""
+    if by.kind != "key":  # staff have the admin, commands the shell: they cannot lock themselves out
         return
-    # All managing rows are locked: two requests at once cannot each remove "the other" last one.
+    # Locks all managing rows: else two requests at once could each remove what is the last one of the other.
     managing = set(ApiKey.objects.managing().usable().select_for_update().values_list("pk", flat=True))
     if not managing:
         raise Conflict("This is the last key that may manage: issue another one first.", "last_managing_key")
@@ -104,9 +119,9 @@ def _granted(api_key: ApiKey) -> list[int]:
 
 
 def _grant(api_key: ApiKey, assistant_ids: Iterable[int]) -> None:
-    wanted = set(assistant_ids)
-    assistants = _assistants().filter(pk__in=wanted)
-    missing = wanted - {assistant.pk for assistant in assistants}
+    ids = set(assistant_ids)
+    assistants = _assistants().filter(pk__in=ids)
+    missing = ids - {assistant.pk for assistant in assistants}
     if missing:
         raise ValidationError(
             {"assistant_ids": f"There is no assistant {', '.join(map(str, sorted(missing)))}."}
@@ -115,5 +130,5 @@ def _grant(api_key: ApiKey, assistant_ids: Iterable[int]) -> None:
 
 
 def _assistants() -> models.Manager[Any]:
-    """By the reverse relation: `assistants` declares it, and this app knows no other."""
+    # By the reverse relation, which `assistants` declares: this app must not import that one.
     return ApiKey._meta.get_field("assistants").related_model._default_manager

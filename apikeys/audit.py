@@ -1,4 +1,4 @@
-"""Who changed what. Verbs record here, in the transaction of the change."""
+"""The audit log: verbs record here who changed what, in the transaction of the change."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from django.db import models
 from apikeys.models import AuditEntry
 from core.actor import Actor
 
-UNTOLD = {
+EXCLUDED = {
     "version",
     "created_at",
     "updated_at",
@@ -23,16 +23,16 @@ UNTOLD = {
     "indexed_hash",
     "words",
 }
-"""Fields that say nothing of what somebody did."""
+"""Fields that are not recorded: derived ones, and hashes of keys."""
 
 
 def created(obj: models.Model, *, by: Actor, **related: Any) -> None:
-    """`related` is told beside the row's own fields."""
+    """Records a new row. `related`: values to record beside its own fields."""
     _record("created", obj, by, before=None, after=_snapshot(obj) | related)
 
 
 def deleted(obj: models.Model, *, by: Actor) -> None:
-    """Call it before the row goes."""
+    """Records the row of `obj`. Call it before the row is deleted."""
     _record("deleted", obj, by, before=_snapshot(obj), after=None)
 
 
@@ -40,13 +40,17 @@ def deleted(obj: models.Model, *, by: Actor) -> None:
 def changing(
     obj: models.Model, *, by: Actor, action: str = "updated", **related: Callable[[], Any]
 ) -> Iterator[None]:
-    """Records what the block changes in the row of `obj`, and in what `related` reads; else nothing."""
+    """Records what the block changes in the row of `obj` and in what `related` returns; nothing if nothing.
+
+    After the block, `obj` must hold the values that were stored.
+    """
+    # From the database: `obj` may already hold the new values, as a form of the admin sets them.
     before = _values(type(obj)._default_manager.get(pk=obj.pk)) | _read(related)
     yield
     after = _values(obj) | _read(related)
     differing = [name for name in after if before[name] != after[name]]
     if differing:
-        _record(action, obj, by, before=_told(obj, before, differing), after=_told(obj, after, differing))
+        _record(action, obj, by, before=_masked(obj, before, differing), after=_masked(obj, after, differing))
 
 
 def _read(related: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
@@ -55,16 +59,16 @@ def _read(related: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
 
 def _snapshot(obj: models.Model) -> dict[str, Any]:
     values = _values(obj)
-    return _told(obj, values, values)
+    return _masked(obj, values, values)
 
 
 def _values(obj: models.Model) -> dict[str, Any]:
-    fields = (field for field in obj._meta.concrete_fields if field.name not in UNTOLD)
+    fields = (field for field in obj._meta.concrete_fields if field.name not in EXCLUDED)
     return {field.name: field.value_from_object(obj) for field in fields}
 
 
-def _told(obj: models.Model, values: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """As people may see them: a field that holds secrets masks them by its own `masked`."""
+def _masked(obj: models.Model, values: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Returns the values as staff may see them: a field with secrets has a method `masked` for its values."""
     masks = {field.name: field.masked for field in obj._meta.concrete_fields if hasattr(field, "masked")}
     return {name: masks[name](values[name]) if name in masks else values[name] for name in names}
 
