@@ -8,35 +8,73 @@ SYNC := $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes
 # As pip does: trust whom the machine trusts.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: up test test-packages test-processes chaos bench check lint architecture lock lock-clients clean
+.DEFAULT_GOAL := help
+.PHONY: help up clean test test-packages test-processes test-all test-slow chaos check lint architecture browser \
+	bench lock lock-clients
 
-up: $(RUNS)  ## run everything here, until Ctrl-C
+##@ Run
+
+up: $(RUNS)  ## run everything on this machine, until Ctrl-C
 	@exec $(BIN)/python manage.py up
+
+help:  ## list these commands
+	@awk -F '  ## ' '/^##@ / {print "\n" substr($$0, 5)} / ## / && /^[a-z]/ {split($$1, target, ":"); \
+		printf "  make %-14s %s\n", target[1], $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo; echo "Commands of an installation: $(BIN)/python manage.py help"
+
+clean:  ## delete what was installed and cached, never the data (.data)
+	rm -rf .venv .venv-clients tests/clients/node/node_modules .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -not -path './.data*' -prune -exec rm -rf {} +
+
+##@ Test
 
 # Most of it is waiting: two runs beside each other, each with a PostgreSQL and a Redis of its own.
 PROCESSES := tests/chaos tests/clients tests/connector tests/journeys
 
-test: $(DEVELOPS)  ## run the tests, in two halves beside each other: what they say comes when each ends
+test: $(DEVELOPS)  ## run the tests, about 11 minutes on two cores; two halves, each prints when it ends
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync test-packages test-processes
 
 test-packages: $(DEVELOPS)
-	@$(BIN)/python -m pytest --ignore=tests/architecture $(PROCESSES:%=--ignore=%)
+	@$(BIN)/python -m pytest -m "not slow" --ignore=tests/architecture $(PROCESSES:%=--ignore=%)
 
 test-processes: $(DEVELOPS)
-	@$(BIN)/python -m pytest $(PROCESSES)
+	@$(BIN)/python -m pytest -m "not slow" $(PROCESSES)
+
+test-all:  ## run the tests, those marked slow, and chaos: what has to pass before an issue is closed
+	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory test-slow
+	@$(MAKE) --no-print-directory chaos
+
+test-slow: $(DEVELOPS)
+	@$(BIN)/python -m pytest -m slow
 
 # How long faults are thrown; the rest takes about three minutes more.
 CHAOS_SECONDS ?= 480
 
-chaos: $(DEVELOPS)  ## kill, freeze and cut off whatever can be, on processes of its own
+chaos: $(DEVELOPS)  ## kill, freeze and cut off whatever can be, on processes of its own, for 11 minutes
 	@$(BIN)/python -m tests.chaos storm --seconds $(CHAOS_SECONDS)
 	@$(BIN)/python -m tests.chaos partition || test $$? = 77
 	@$(BIN)/python -m tests.chaos capacity
 
-bench: $(DEVELOPS)  ## measure: see docs/operating.md
-	@$(BIN)/python -m bench
+# Tests skip what their machine lacks, and never install anything of the system.
+CHROMIUM = $(firstword $(foreach name,chromium chromium-browser google-chrome,$(shell command -v $(name))))
 
-check: lint architecture  ## what must hold of the whole: its rules, its documents, its OpenAPI description
+browser:  ## install the browser that tests of web pages drive: Debian's chromium
+ifneq (,$(CHROMIUM))
+	@echo "There is a browser: $(CHROMIUM)"
+else ifneq (,$(shell command -v apt-get))
+	$(SUDO) apt-get update --quiet
+	$(SUDO) apt-get install --quiet --yes --no-install-recommends chromium
+else
+	@echo "Install Chromium (a command named chromium, chromium-browser or google-chrome), then run this again."
+	@exit 1
+endif
+
+SUDO = $(shell test $$(id -u) = 0 || command -v sudo)
+
+##@ Develop
+
+check: lint architecture  ## lint, check the types, the layers, the migrations and the OpenAPI description
 
 architecture: $(DEVELOPS)
 	@$(BIN)/python -m pytest tests/architecture
@@ -46,28 +84,27 @@ lint: export SECRET_KEY = check
 lint: export SECRET_ENCRYPTION_KEYS = check
 lint: export DATABASE_URL = django.db.backends.dummy://
 lint: export REDIS_URL = redis://unused
-lint: $(DEVELOPS)
+lint: $(DEVELOPS)  ## the part of it that takes a minute: no database, no process
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/mypy .
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 
+bench: $(DEVELOPS)  ## measure, and print the figures beside their goals
+	@$(BIN)/python -m bench
+
 # Pins stay as they are unless pyproject.toml rules them out: `--upgrade` in COMPILE would take the newest.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url
 
-lock: $(DEVELOPS)  ## resolve pyproject.toml anew: requirements.lock runs, requirements-dev.lock is added to develop
+lock: $(DEVELOPS)  ## resolve pyproject.toml anew: requirements.lock runs, requirements-dev.lock adds what develops
 	@$(COMPILE) --all-extras pyproject.toml -o requirements.lock
 	@$(COMPILE) --group dev --constraints requirements.lock -o requirements-dev.lock
 
-lock-clients: $(DEVELOPS)  ## resolve what tests/clients installs anew
+lock-clients: $(DEVELOPS)  ## resolve anew what tests/clients installs
 	@cd tests/clients/python && ../../../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url requirements.in -o requirements.lock
 	@cd tests/clients/node && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
-
-clean:  ## forget the environment and the caches, never the data
-	rm -rf .venv .venv-clients tests/clients/node/node_modules .mypy_cache .pytest_cache .ruff_cache
-	find . -name __pycache__ -not -path './.data*' -prune -exec rm -rf {} +
 
 # The lock holds uv itself: its hash is checked like every other.
 # Once tests were installed they stay, so that `make up` and `make test` take turns without a reinstallation.

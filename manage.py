@@ -1,22 +1,27 @@
 #!/usr/bin/env python
-"""The command line: `manage.py up` runs everything, the rest are Django's and the apps' commands."""
+"""The command line: `manage.py up` runs everything, `manage.py help` lists the other commands."""
 
 import sys
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import execute_from_command_line
 from django.db import OperationalError
 
+from config import command_line
 from config.environment import load_settings
 from config.runner import up
 
 
 def main() -> int:
-    if sys.argv[1:] == ["up"]:  # before the settings: there is no database to name in them yet
-        return up.main()
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["up"]:  # before the settings: there is no database to name in them yet
+        return up.main(arguments[1:])
+    if arguments == ["help", "up"]:
+        return up.main(["--help"])
+    if command_line.asks_for_help(arguments):
+        command_line.allow_missing_settings()
     load_settings()
     try:
-        execute_from_command_line(sys.argv)
+        command_line.CommandLine(sys.argv).execute()
     except (ImproperlyConfigured, OperationalError) as error:
         sys.exit(f"MCP Connector cannot run: {str(error).strip()}")
     return 0

@@ -1,9 +1,10 @@
 """`manage.py up`: everything on one machine, from nothing, until Ctrl-C."""
 
+import argparse
 import os
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from io import StringIO
 from pathlib import Path
 
@@ -22,12 +23,26 @@ from config.runner.supervisor import Supervisor
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 READY_S = 30  # how long what is printed may take to come true, before it is printed with a warning
+DESCRIPTION = "Run everything on this machine, from nothing, until Ctrl-C."
+ENVIRONMENT = """\
+It takes no options. The environment, or the file .env, may set among others:
+  HOST, PORT                       where the web listens: 127.0.0.1, 8000
+  DATA_DIR                         where everything is stored: .data
+  DATABASE_URL, REDIS_URL          servers of yours, instead of those that are started here
+  OPENAI_BASE_URL, OPENAI_API_KEY, OPENAI_MODEL
+                                   an LLM, instead of the offline stand-in
+docs/settings.md describes every setting.
+"""
 EXPECTED = (StartFailed, ImproperlyConfigured, CommandError, DatabaseError)
 
 
-def main() -> int:
-    """The exit status: 0 after Ctrl-C or SIGTERM, 1 with a line on standard error when it cannot run."""
-    # SIGINT too: a shell starts what it runs in the background deaf to it.
+def main(arguments: Sequence[str]) -> int:
+    """Returns the exit status: 0 after Ctrl-C or SIGTERM, 1 with a line on standard error when it cannot run.
+
+    Raises SystemExit after `--help` (0), and for any other argument (2).
+    """
+    _parser().parse_args(arguments)
+    # SIGINT too: a shell starts its background jobs with SIGINT ignored.
     for stopping in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(stopping, signal.default_int_handler)
     try:
@@ -38,6 +53,15 @@ def main() -> int:
         print(f"MCP Connector cannot run: {str(error).strip()}", file=sys.stderr)
         return 1
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        prog="manage.py up",
+        description=DESCRIPTION,
+        epilog=ENVIRONMENT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 def up() -> None:

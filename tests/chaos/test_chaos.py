@@ -15,7 +15,7 @@ NOT_PERMITTED = 77
 @pytest.mark.parametrize(
     "arguments",
     [
-        pytest.param(["storm", "--seconds", "10"], id="faults at random"),
+        pytest.param(["storm", "--seconds", "10"], id="faults at random", marks=pytest.mark.slow),
         pytest.param(["partition"], id="workers on two machines"),
     ],
 )

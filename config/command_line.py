@@ -1,0 +1,60 @@
+"""`manage.py help`: one line for each command, ours before those of Django and its packages."""
+
+import os
+from collections.abc import Iterable, Sequence
+from textwrap import shorten
+
+from django.core.management import ManagementUtility, get_commands, load_command_class
+
+from config.runner import up
+
+OURS = ("apikeys", "tools", "connector", "assistants", "config")
+WIDTH = 100  # characters of a description
+# Settings load with these, and nothing is connected to: whoever asks for help may have no installation yet.
+PLACEHOLDERS = {
+    "SECRET_KEY": "help",
+    "SECRET_ENCRYPTION_KEYS": "help",
+    "DATABASE_URL": "django.db.backends.dummy://",
+    "REDIS_URL": "redis://help",
+}
+
+
+def asks_for_help(arguments: Sequence[str]) -> bool:
+    return not arguments or arguments[0] == "help" or bool({"-h", "--help"}.intersection(arguments))
+
+
+def allow_missing_settings() -> None:
+    for name, value in PLACEHOLDERS.items():
+        os.environ.setdefault(name, value)
+
+
+class CommandLine(ManagementUtility):
+    """Django's command line, whose list of commands is sorted for people: Django's own has names only."""
+
+    def main_help_text(self, commands_only: bool = False) -> str:
+        if commands_only:
+            return super().main_help_text(commands_only)
+        ours = {name for name, app in get_commands().items() if app in OURS}
+        lines = [
+            f"Usage: {self.prog_name} COMMAND [OPTIONS]",
+            f"       {self.prog_name} help COMMAND",
+            "",
+            "MCP Connector:",
+            _line("up", up.DESCRIPTION),
+            *_described(ours),
+            "",
+            "Django and its packages:",
+            *_described(get_commands().keys() - ours),
+        ]
+        return "\n".join(lines)
+
+
+def _described(names: Iterable[str]) -> list[str]:
+    apps = get_commands()
+    return [_line(name, load_command_class(apps[name], name).help) for name in sorted(names)]
+
+
+def _line(name: str, description: str) -> str:
+    """Returns the command with the first sentence of its description."""
+    sentence = " ".join(str(description).split()).partition(". ")[0].removesuffix(".")
+    return f"  {name:<25} {shorten(sentence, WIDTH, placeholder=' ...')}"

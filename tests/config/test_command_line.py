@@ -1,0 +1,52 @@
+"""The command line of a fresh clone: no environment, no .env, nothing installed but the first lock."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def manage(*words: str, data_dir: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", *words],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "DATA_DIR": str(data_dir)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("words", [["help"], ["--help"], []])
+def test_help_lists_our_commands_before_djangos_with_a_line_each(words: list[str], tmp_path: Path) -> None:
+    result = manage(*words, data_dir=tmp_path)
+    assert result.returncode == 0, result.stderr
+    ours, _, djangos = result.stdout.partition("\nDjango and its packages:\n")
+    assert "  up                        Run everything on this machine" in ours
+    assert "  create_key                Issue an API key\n" in ours
+    assert "  migrate                   Updates database schema" in djangos
+    assert all(len(line.split()) > 1 for line in djangos.splitlines())
+
+
+@pytest.mark.parametrize("words", [["up", "--help"], ["up", "-h"], ["help", "up"]])
+def test_up_describes_itself_and_what_it_reads(words: list[str], tmp_path: Path) -> None:
+    result = manage(*words, data_dir=tmp_path / "unused")
+    assert result.returncode == 0, result.stderr
+    assert {"HOST,", "PORT", "DATA_DIR", "DATABASE_URL,", "OPENAI_MODEL"} <= set(result.stdout.split())
+    assert not (tmp_path / "unused").exists()
+
+
+def test_up_refuses_options_that_it_does_not_have(tmp_path: Path) -> None:
+    result = manage("up", "--port", "80", data_dir=tmp_path / "unused")
+    assert result.returncode == 2
+    assert "unrecognized arguments: --port 80" in result.stderr
+    assert not (tmp_path / "unused").exists()
+
+
+def test_a_command_describes_itself_without_any_setting(tmp_path: Path) -> None:
+    assert "--assistant SLUG" in manage("create_key", "--help", data_dir=tmp_path).stdout
