@@ -1,62 +1,70 @@
-"""Which handler answers a path, and what lives as long as a web process.
+"""The ASGI application: which handler answers a path, and what lives as long as a web process.
 
-Doors (the OpenAI API, the probes) pass no middleware but CORS and hold no database connection; everything
+Endpoints (the OpenAI API, the probes) pass no middleware but CORS and hold no database connection; everything
 else is Django as usual; static files are served as they are.
 """
 
-import re
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import cast
 
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
-from starlette.routing import Mount
+from starlette.middleware import Middleware
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.routing import Mount, Route, Router
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
 from assistants import lifespans
 from assistants.agent.llm import embeddings
 from assistants.openai_api import detached
 from assistants.openai_api import errors as openai_errors
 from config import errors
-from config.asgi_handler import DoorHandler
-from config.body_limit import ASGIApp, Receive, Scope, Send, body_limit
-from config.requests import with_request_id
+from config.asgi_handler import AsyncASGIHandler
+from config.body_limit import BodyLimit, Refusal
+from config.request_ids import RequestIds
 
-DOORS = re.compile(r"/(health|ready|v1(/.*)?|api/v1/(chat|models|embeddings|responses)(/.*)?)")
+PROBES = ("/health", "/ready")
+OPENAI_API = ("/v1", *(f"/api/v1/{name}" for name in ("chat", "models", "embeddings", "responses")))
 
 
-class Application:
-    def __init__(self) -> None:
-        self._door = body_limit(
-            DoorHandler(), limit=settings.CHAT_BODY_LIMIT, refusal=openai_errors.body_too_large
-        )
-        self._console = body_limit(
-            ASGIHandler(), limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, refusal=errors.body_too_large
-        )
-        self._http = with_request_id(self._dispatch)
-        files = StaticFiles(directory=settings.STATIC_ROOT, check_dir=False)
-        self._static = Mount(settings.STATIC_URL.rstrip("/"), files)
+def create_application() -> ASGIApp:
+    """Starlette's Router, not its application class: that would answer unknown paths before Django does."""
+    endpoints = _limited(AsyncASGIHandler(), settings.CHAT_BODY_LIMIT, openai_errors.body_too_large)
+    console = _limited(ASGIHandler(), settings.DATA_UPLOAD_MAX_MEMORY_SIZE, errors.body_too_large)
+    paths = (*PROBES, *OPENAI_API, *(f"{path}/{{rest:path}}" for path in OPENAI_API))
+    return Router(
+        [*(Route(path, endpoints) for path in paths), _static_files()],
+        default=_http_only(console),
+        redirect_slashes=False,
+        lifespan=lifespan,
+        middleware=[Middleware(RequestIds)],
+    )
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._live(receive, send)
-        elif scope["type"] == "http":
-            await self._http(scope, receive, send)
 
-    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._handler(scope["path"])(scope, receive, send)
+@asynccontextmanager
+async def lifespan(_: object) -> AsyncIterator[None]:
+    """Until this is entered no request is answered. If it raises, uvicorn logs why and ends with status 3."""
+    async with lifespans.entered(), embeddings.lifespan(), detached.lifespan():
+        yield
 
-    def _handler(self, path: str) -> ASGIApp:
-        if path.startswith(settings.STATIC_URL):
-            return cast(ASGIApp, self._static)
-        return self._door if DOORS.fullmatch(path) else self._console
 
-    async def _live(self, receive: Receive, send: Send) -> None:
-        async with AsyncExitStack() as stack:
-            await receive()
-            await stack.enter_async_context(lifespans.entered())
-            await stack.enter_async_context(embeddings.lifespan())
-            await stack.enter_async_context(detached.lifespan())
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-        await send({"type": "lifespan.shutdown.complete"})
+def _static_files() -> Mount:
+    files = StaticFiles(directory=settings.STATIC_ROOT, check_dir=False)
+    # StaticFiles raises 404 as an exception, for this middleware to answer.
+    return Mount(settings.STATIC_URL.rstrip("/"), files, middleware=[Middleware(ExceptionMiddleware)])
+
+
+def _limited(handler: ASGIHandler, limit: int, refusal: Refusal) -> ASGIApp:
+    return BodyLimit(cast(ASGIApp, handler), limit=limit, refusal=refusal)
+
+
+def _http_only(app: ASGIApp) -> ASGIApp:
+    """Refuses web sockets, for which Django raises an exception."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await (app if scope["type"] == "http" else WebSocketClose())(scope, receive, send)
+
+    return answer

@@ -8,5 +8,5 @@ from config.environment import load_settings
 load_settings()
 django.setup()
 
-# By name: these rooms hold models, which can be imported only once Django is set up.
-application = import_string("config.application.Application")()
+# By name: it imports models, which can be imported only once Django is set up.
+application = import_string("config.application.create_application")()

@@ -1,15 +1,11 @@
-"""A bound on request bodies, by bytes really read and before they are kept: Django would spool them all."""
+"""A limit on the size of request bodies."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import orjson
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-Scope = dict[str, Any]
-Message = Mapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Refusal = Callable[[int], dict[str, Any]]
 """Makes the error body for a limit in bytes."""
 
@@ -18,29 +14,38 @@ class _TooLarge(Exception):
     pass
 
 
-def body_limit(app: ASGIApp, *, limit: int, refusal: Refusal) -> ASGIApp:
-    """`app`, answering 413 to bodies over `limit` bytes."""
+class BodyLimit:
+    """ASGI middleware. Bodies over `limit` bytes are answered with 413, before they are stored anywhere.
 
-    async def limited(scope: Scope, receive: Receive, send: Send) -> None:
-        if _declared_length(scope) > limit:
-            await _refuse(send, refusal(limit))
+    Django's own limit (DATA_UPLOAD_MAX_MEMORY_SIZE) applies after the handler has written the whole body to a
+    temporary file, however large it is.
+    """
+
+    def __init__(self, app: ASGIApp, *, limit: int, refusal: Refusal) -> None:
+        self._app = app
+        self._limit = limit
+        self._refusal = refusal
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if _declared_length(scope) > self._limit:
+            await _refuse(send, self._refusal(self._limit))
             return
         try:
-            await app(scope, _counting(receive, limit), send)
+            await self._app(scope, _counting(receive, self._limit), send)
         except _TooLarge:
-            await _refuse(send, refusal(limit))
-
-    return limited
+            await _refuse(send, self._refusal(self._limit))
 
 
 def _declared_length(scope: Scope) -> int:
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit():
+            # Python refuses to convert more than 4,300 digits; 20 are enough for any limit.
             return int(value[:20])
     return 0
 
 
 def _counting(receive: Receive, limit: int) -> Receive:
+    """Returns a `receive` that raises _TooLarge: a declared length may be missing, or wrong."""
     total = 0
 
     async def counted() -> Message:
@@ -55,6 +60,7 @@ def _counting(receive: Receive, limit: int) -> Receive:
 
 
 async def _refuse(send: Send, body: dict[str, Any]) -> None:
+    # The rest of the body is not read, so the connection cannot be used for another request.
     headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": 413, "headers": headers})
     await send({"type": "http.response.body", "body": orjson.dumps(body)})

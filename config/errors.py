@@ -16,7 +16,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from config.requests import request_id
+from config.request_ids import request_id
 from core.errors import Conflict, DatabaseUnavailable
 
 log = logging.getLogger(__name__)

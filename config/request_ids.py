@@ -1,22 +1,33 @@
-"""One id for each request: in the response, in every log line, in every error that is reported."""
+"""One id for each request: in the response, in every log line, in every error that is reported.
+
+It is our own because `asgi-correlation-id` 5.0 differs in two ways: of several `x-request-id` headers it uses
+the first and passes all of them on, where we trust none; and it logs a warning for each id that it replaces,
+so that anybody could fill the log. What we could delete is hardly longer than its configuration.
+"""
 
 import logging
 import re
 import uuid
 from contextvars import ContextVar
 
-from config.body_limit import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADER = b"x-request-id"
-_GIVEN = re.compile(rb"[A-Za-z0-9_.:-]{1,128}")
+_HARMLESS = re.compile(rb"[A-Za-z0-9_.:-]{1,128}")
 
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
 
-def with_request_id(app: ASGIApp) -> ASGIApp:
-    """`app`, seeing and answering an `x-request-id`: the caller's where it is harmless, else a new one."""
+class RequestIds:
+    """ASGI middleware. Responses get an `x-request-id`: the caller's if that is harmless, or a new one."""
 
-    async def identified(scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
         identity = _given(scope) or f"req_{uuid.uuid4().hex}".encode()
         header = (HEADER, identity)
         request_id.set(identity.decode())
@@ -27,19 +38,17 @@ def with_request_id(app: ASGIApp) -> ASGIApp:
                 message = {**message, "headers": [*message.get("headers", ()), header]}
             await send(message)
 
-        await app({**scope, "headers": [*others, header]}, receive, send_identified)
-
-    return identified
+        await self._app({**scope, "headers": [*others, header]}, receive, send_identified)
 
 
 def _given(scope: Scope) -> bytes | None:
-    """None, too, when there are several."""
+    """Returns the caller's id; None if it is missing, not harmless, or not the only one."""
     given = [value for name, value in scope["headers"] if name == HEADER]
-    return given[0] if len(given) == 1 and _GIVEN.fullmatch(given[0]) else None
+    return given[0] if len(given) == 1 and _HARMLESS.fullmatch(given[0]) else None
 
 
 class RequestIdFilter(logging.Filter):
-    """Gives every log record the id of the request that it belongs to."""
+    """Gives every log record the id of the request that it belongs to; "-" outside of requests."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id = request_id.get()

@@ -2,8 +2,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
+from starlette.types import Receive, Scope, Send
 
-from config.body_limit import Receive, Scope, Send, body_limit
+from config.body_limit import BodyLimit
 
 
 async def reading_app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -27,7 +28,7 @@ async def request(chunks: Sequence[bytes], *, declared: int | None = None) -> tu
         sent.append(message)
 
     headers = [] if declared is None else [(b"content-length", str(declared).encode())]
-    app = body_limit(reading_app, limit=10, refusal=lambda limit: {"limit": limit})
+    app = BodyLimit(reading_app, limit=10, refusal=lambda limit: {"limit": limit})
     await app({"type": "http", "headers": headers}, receive, send)
     return sent[0]["status"], sent[1]["body"], len(chunks) - len(left)
 

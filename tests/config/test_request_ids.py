@@ -2,9 +2,9 @@ import logging
 from typing import Any
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
-from config.body_limit import Receive, Scope, Send
-from config.requests import RequestIdFilter, with_request_id
+from config.request_ids import RequestIdFilter, RequestIds
 
 
 async def answering_app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -25,7 +25,7 @@ async def request(*headers: tuple[bytes, bytes]) -> tuple[str, str, str]:
     async def receive() -> Any:
         return {"type": "http.request", "body": b"", "more_body": False}
 
-    await with_request_id(answering_app)({"type": "http", "headers": list(headers)}, receive, send)
+    await RequestIds(answering_app)({"type": "http", "headers": list(headers)}, receive, send)
     (header,) = (value for name, value in sent[0]["headers"] if name == b"x-request-id")
     seen, logged = sent[1]["body"].decode().split()
     return header.decode(), seen, logged
