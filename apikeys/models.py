@@ -43,6 +43,16 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
 class ApiKey(models.Model):
     """Who may call. The key itself is never stored: only its SHA-256 and the prefix that people recognise."""
 
+    FEED_COLUMNS = (
+        "name", "key_hash", "previous_key_hash", "previous_key_until", "can_manage", "can_call_assistant",
+        "is_disabled", "expires_at", "requests_per_minute", "tokens_per_minute", "concurrent_requests",
+        "tokens_per_month", "allowed_networks",
+    )  # fmt: skip
+    """The columns that revoke a key in every process, or change what it may do: see `core.feed`.
+
+    Others are written all the time (`last_used_at`), or only along with these (`key_prefix`).
+    """
+
     name = models.CharField(max_length=255, validators=[no_nul])
     key_hash = models.CharField(max_length=64, unique=True, editable=False)
     key_prefix = models.CharField("key", max_length=32, editable=False)

@@ -34,6 +34,9 @@ class Instance(models.Model):
     by the database's clock.
     """
 
+    FEED_COLUMNS = ("worker_id", "fence", "phase")
+    """The columns by which routes to a server change: see `core.feed`. Leases are renewed all the time."""
+
     server = models.ForeignKey(MCPTool, on_delete=models.CASCADE, related_name="instances")
     slot = models.PositiveSmallIntegerField(default=0)
     worker = models.ForeignKey(Worker, null=True, on_delete=models.SET_NULL, related_name="instances")

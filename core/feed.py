@@ -3,6 +3,10 @@
 Triggers (see `notify_on_change`) NOTIFY one channel with the table's name, so that no writer can forget it:
 the API, the admin, a shell and plain SQL alike. While the feed is live a cached row may be kept for ever;
 while it is not, for a second.
+
+A trigger fires on every UPDATE, or where a model has FEED_COLUMNS, on those of these columns alone. A cache
+must read no other column of such a model: it would not be emptied. tests/core/test_feed.py compares the
+declarations with the triggers of a migrated database.
 """
 
 import asyncio
@@ -29,12 +33,17 @@ _live = False
 
 
 def notify_on_change(table: str, *, columns: Iterable[str] = ()) -> str:
-    """SQL for a migration: NOTIFY after each statement that changed `table`, or only these columns of it."""
+    """Returns SQL for a migration: NOTIFY after each statement that changes `table`, or these columns of it.
+
+    It replaces the trigger that the table has. A migration names its columns one by one, a copy of
+    FEED_COLUMNS at its time: by the constant itself, an old migration would name columns that later ones add.
+    """
     update = f"UPDATE OF {', '.join(columns)}" if columns else "UPDATE"
     return f"""
         CREATE OR REPLACE FUNCTION mcp_connector_notify() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN PERFORM pg_notify('{CHANNEL}', TG_TABLE_NAME); RETURN NULL; END $$;
-        CREATE TRIGGER mcp_connector_notify AFTER INSERT OR DELETE OR TRUNCATE OR {update} ON {table}
+        CREATE OR REPLACE TRIGGER mcp_connector_notify
+        AFTER INSERT OR DELETE OR TRUNCATE OR {update} ON {table}
         FOR EACH STATEMENT EXECUTE FUNCTION mcp_connector_notify();
     """
 

@@ -74,6 +74,12 @@ class MCPTool(Embedded):
     connector from what it observes.
     """
 
+    FEED_COLUMNS = (
+        "name", "slug", "is_enabled", "replicas", "generation", "restart_requested_at", "deleted_at",
+        "approval", "call_timeout_s",
+    )  # fmt: skip
+    """What supervisors act on and caches read: see `core.feed`. A status changes along with an Instance."""
+
     name = models.CharField(max_length=255, validators=[no_nul])
     slug = models.CharField(
         max_length=63,
@@ -180,6 +186,15 @@ class ToolFunction(Embedded):
     that was approved last. `examples`: `{requests: [..], model, definition_hash}`, written by a model for the
     definition of this hash; None where there are none. `words`: BM25 weights by hashed word, as
     `tools.search.bm25` makes them.
+    """
+
+    FEED_COLUMNS = (
+        "server_id", "name", "public_name", "title", "description", "input_schema", "output_schema",
+        "annotations", "overrides", "definition_hash", "approved_hash", "is_enabled", "removed_at",
+    )  # fmt: skip
+    """The definition, and what decides whether it is offered, which caches read: see `core.feed`.
+
+    Indexing writes the others.
     """
 
     server = models.ForeignKey(MCPTool, on_delete=models.CASCADE, related_name="functions")

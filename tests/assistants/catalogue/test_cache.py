@@ -156,6 +156,18 @@ async def test_a_new_prompt_takes_hold_at_once() -> None:
     await soon(is_new)
 
 
+async def test_a_new_call_time_out_of_a_server_takes_hold_at_once() -> None:
+    server = await register("Time", "now")
+    alice = await principal(await create(tools=[server]))
+    await catalogue.find("helper", alice)
+    await sync_to_async(tool_actions.update)(server, by=BY, call_timeout_s=7)
+
+    async def is_new() -> bool:
+        return (await catalogue.find("helper", alice)).functions[0].timeout_s == 7
+
+    await soon(is_new)
+
+
 async def test_an_alias_works_at_once_and_for_the_same_keys() -> None:
     assistant = await create()
     alice, bob = await principal(assistant), await principal(name="bob")

@@ -1,0 +1,80 @@
+"""The change feed: its triggers, and the caches that it empties."""
+
+import re
+from importlib import import_module
+
+import pytest
+from django.apps import apps
+from django.db import connection
+
+from apikeys import actions, authentication
+from apikeys.models import ApiKey
+from assistants.catalogue import cache
+from core import feed
+from core.actor import Actor
+from tests.queries import assert_queries
+from tools.models import MCPTool, ToolFunction
+
+pytestmark = pytest.mark.django_db
+BY = Actor.system("tests")
+EVERY = frozenset({"every column"})
+TRIGGERS = """
+    SELECT relname, pg_get_triggerdef(pg_trigger.oid)
+    FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
+    WHERE tgname LIKE 'mcp_connector_notify%'
+"""
+
+
+def columns_of(definition: str) -> frozenset[str]:
+    """Returns the columns whose UPDATE fires a trigger; none if only INSERT and DELETE do."""
+    if listed := re.search(r"UPDATE OF (.+?) O[RN] ", definition):
+        return frozenset(listed[1].split(", "))
+    if "UPDATE" not in definition:
+        return frozenset()
+    return frozenset(re.findall(r"\bold\.(\w+)", definition, re.IGNORECASE)) or EVERY
+
+
+@pytest.fixture
+def installed(db: None) -> dict[str, frozenset[str]]:
+    """The columns that fire the triggers of a migrated database, by table."""
+    with connection.cursor() as cursor:
+        cursor.execute(TRIGGERS)
+        columns: dict[str, frozenset[str]] = {}
+        for table, definition in cursor.fetchall():
+            columns[table] = columns.get(table, frozenset()) | columns_of(definition)
+    return columns
+
+
+def test_triggers_fire_on_the_columns_that_models_declare(
+    installed: dict[str, frozenset[str]],
+) -> None:
+    tables = {model._meta.db_table: model for model in apps.get_models(include_auto_created=True)}
+    declaring = {table for table, model in tables.items() if hasattr(model, "FEED_COLUMNS")}
+    declared = {
+        table: frozenset(getattr(tables[table], "FEED_COLUMNS", EVERY)) for table in {*installed, *declaring}
+    }
+    assert installed == declared, "A migration with core.feed.notify_on_change is needed."
+
+
+def test_every_table_with_a_subscriber_has_a_trigger(installed: dict[str, frozenset[str]]) -> None:
+    for module in ("config.application", "config.urls"):  # all that subscribes in a web process
+        import_module(module)
+    subscribed = {table for tables, _ in feed._subscribers for table in tables}
+    assert subscribed
+    assert subscribed <= installed.keys()
+
+
+def test_the_cache_of_keys_reads_no_other_column() -> None:
+    issued = actions.issue(by=BY, name="alice")
+    key_hash = issued.api_key.key_hash
+    row = ApiKey.objects.only("key_prefix", *ApiKey.FEED_COLUMNS).get()  # rotated along with key_hash
+    with assert_queries(0):
+        authentication._principal(row, key_hash)
+
+
+def test_the_cache_of_assistants_reads_no_other_column() -> None:
+    """Vectors aside: when one of a server changes, `assistants.routing.index` writes the assistant's row."""
+    read = {name.removeprefix("mcp_tool__") for name in cache._SERVER}
+    vectors = {"embedding", "embedder", "next_embedding", "next_embedder"}
+    assert read - vectors <= {*MCPTool.FEED_COLUMNS}
+    assert {*cache._FUNCTION} <= {*ToolFunction.FEED_COLUMNS}
