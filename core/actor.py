@@ -1,4 +1,4 @@
-"""Who acts: the `by=` of every verb, and the subject of every audit entry."""
+"""The actor of a change: the `by=` of every verb, and the subject of every audit entry."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: an API key, a member of staff, or the system itself (a command, a worker)."""
+    """An API key, a member of staff, or the system itself (a command, a worker)."""
 
     kind: str
     name: str
@@ -22,7 +22,8 @@ class Actor:
 
     @classmethod
     def of(cls, request: HttpRequest) -> Self:
-        """The authenticated user of a request: a Principal behind an API key, or staff in the admin."""
+        """Returns the actor behind a request: an API key (a Principal stands for it), or staff."""
+        # By an attribute: core must not import the Principal of `apikeys`.
         user: Any = request.user
         is_key = hasattr(user, "key_prefix")
         return cls(

@@ -1,4 +1,4 @@
-"""Rows that requests leave behind, written in batches on no request's path."""
+"""Writes rows in the background, in batches, so that no request waits for them."""
 
 import asyncio
 import logging
@@ -19,9 +19,10 @@ Item = TypeVar("Item")
 
 
 class BatchWriter(Generic[Item]):
-    """Gives what was added to `write`, in order, and again while the database is away.
+    """Passes added items to `write`, in order and in batches, and tries again while the database is away.
 
-    Beyond 100,000 waiting items some are lost. For `gather_s` seconds more may come before it writes.
+    It waits `gather_s` seconds for more items before it writes. Of more than 100,000 waiting items the oldest
+    are lost: memory must stay bounded through an outage of hours.
     """
 
     def __init__(
@@ -32,40 +33,41 @@ class BatchWriter(Generic[Item]):
         self._gather_s = gather_s
         self._waiting: deque[Item] = deque(maxlen=_MOST_WAITING)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._news = asyncio.Event()
+        self._added = asyncio.Event()
         self._closing = False
 
     def add(self, item: Item) -> None:
-        """From any thread; it never waits."""
+        """Adds an item. Can be called from any thread, and never waits."""
         self._waiting.append(item)
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._news.set)
+            self._loop.call_soon_threadsafe(self._added.set)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Writes for as long as the context lasts, and what is left when it ends."""
-        self._closing, self._news = False, asyncio.Event()
+        """Writes for as long as the context lasts, and at its end what is left, for at most 5 s."""
+        self._closing, self._added = False, asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._news.set()  # for what was added before
-        task = asyncio.create_task(self._write_as_they_come(), name=self._name)
+        self._added.set()  # items may have been added before
+        task = asyncio.create_task(self._write_until_closed(), name=self._name)
         try:
             yield
         finally:
             self._loop, self._closing = None, True
-            self._news.set()
+            self._added.set()
             await asyncio.wait([task], timeout=_CLOSING_S)
             task.cancel()
 
-    async def _write_as_they_come(self) -> None:
+    async def _write_until_closed(self) -> None:
         while not (self._closing and not self._waiting):
-            await self._news.wait()
+            await self._added.wait()
             await asyncio.sleep(0 if self._closing else self._gather_s)
-            self._news.clear()
+            self._added.clear()
             if not await self._write_waiting():
                 await asyncio.sleep(_RETRY_S)
-                self._news.set()
+                self._added.set()
 
     async def _write_waiting(self) -> bool:
+        """Returns False if the database is away, and the items wait again."""
         batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
         try:
             if batch:

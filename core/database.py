@@ -1,4 +1,4 @@
-"""The database for what runs in an event loop: connections without a thread, and the ORM in one."""
+"""Database access from an event loop: the ORM in threads, and connections of psycopg without a thread."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -23,22 +23,25 @@ DATABASE_ERRORS: tuple[type[Exception], ...] = (
     OSError,
     TimeoutError,
 )
-"""What a database that is away raises: through psycopg, through the ORM, or from the network."""
+"""The errors of a database that cannot be reached or does not answer: of psycopg, the ORM and the network."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 def in_thread(query: Callable[P, T]) -> Callable[P, Awaitable[T]]:
-    """`query`, awaitable: it runs in a thread of its own, and leaves no connection behind."""
+    """Makes a coroutine function of `query`, which uses the ORM. It runs in a thread of the executor."""
 
     @wraps(query)
     def releasing(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return query(*args, **kwargs)
         finally:
-            connection.close()  # back to the pool: a door has no request_finished to do it
+            # Returns the connection to the pool. Django does that at the end of a request that its own
+            # handler serves, but endpoints have another one, and background tasks none.
+            connection.close()
 
+    # Not thread-sensitive: that would run all queries of a process one after the other, in a single thread.
     return sync_to_async(releasing, thread_sensitive=False)
 
 
@@ -64,27 +67,30 @@ def advisory_lock(name: str) -> Iterator[bool]:
 
 
 class Connection(psycopg.AsyncConnection[Any]):
-    """Giving up on a statement closes it: a server that does not answer would not hear of that either."""
+    """A connection that is closed when a statement on it is given up.
+
+    psycopg would ask the server to cancel the statement, and wait for that: a server that does not answer the
+    statement does not answer this request either.
+    """
 
     async def cancel_safe(self, *, timeout: float = 0) -> None:
         self.pgconn.finish()
 
 
 async def connect() -> psycopg.AsyncConnection[Any]:
-    """An autocommit connection to Django's database.
+    """Opens an autocommit connection to Django's database.
 
-    Raises psycopg.OperationalError after at most 3 s; a statement on it fails after 3 s as well.
+    Raises psycopg.OperationalError after at most 3 s; a statement on the connection fails after 3 s as well.
     """
     return await Connection.connect(**_parameters(), autocommit=True)
 
 
 async def notifications(connection: psycopg.AsyncConnection[Any], *, within_s: float) -> list[psycopg.Notify]:
-    """What has been NOTIFYed, as soon as there is anything; nothing after `within_s`.
-
-    psycopg's own waiting looks ten times a second.
-    """
-    if waiting := [each async for each in connection.notifies(timeout=0)]:
-        return waiting
+    """Returns notifications as soon as there are any, and an empty list after `within_s` seconds."""
+    # psycopg's own waiting polls ten times a second, in every process. The event loop waits without polling;
+    # it must not before psycopg's buffer is empty, since what has been read from the socket does not wake it.
+    if buffered := [each async for each in connection.notifies(timeout=0)]:
+        return buffered
     loop, readable, descriptor = asyncio.get_running_loop(), asyncio.Event(), connection.fileno()
     loop.add_reader(descriptor, readable.set)
     try:
@@ -98,7 +104,7 @@ async def notifications(connection: psycopg.AsyncConnection[Any], *, within_s: f
 
 
 def _parameters() -> dict[str, Any]:
-    """Django's own settings at the time of the call: a test's database is another one."""
+    """Returns the parameters of Django's connection, as they are now: tests change the database's name."""
     database = connections["default"].settings_dict
     options = {name: value for name, value in database["OPTIONS"].items() if name != "pool"}
     named = {
@@ -112,6 +118,7 @@ def _parameters() -> dict[str, Any]:
         **{name: value for name, value in named.items() if value},
         **options,
         "connect_timeout": CONNECT_TIMEOUT_S,
+        # Else a connection whose server vanished without a word would wait for TCP's own 15 minutes.
         "tcp_user_timeout": CONNECT_TIMEOUT_S * 1000,
         "options": f"-c statement_timeout={STATEMENT_TIMEOUT_S}s",
     }

@@ -1,4 +1,4 @@
-"""Errors that every app raises. Each API renders them in its own envelope."""
+"""Errors that every app may raise. Each API renders them in its own envelope."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from rest_framework.exceptions import APIException
 
 
 class Conflict(APIException):
-    """409: what was asked for cannot be, given what else there is. `details` name that, for programs."""
+    """409: the request conflicts with what exists. `details` name that, for programs."""
 
     status_code = 409
     default_code = "conflict"
@@ -26,6 +26,8 @@ class InvalidRequest(APIException):
 
 
 class DatabaseUnavailable(APIException):
+    """503: the database is away."""
+
     status_code = 503
     default_code = "database_unavailable"
     default_detail = "The database does not answer. Try again in a few seconds."

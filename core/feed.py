@@ -49,18 +49,21 @@ def notify_on_change(table: str, *, columns: Iterable[str] = ()) -> str:
 
 
 def subscribe(tables: Iterable[str], callback: Callable[[], None]) -> None:
-    """Have `callback` run in the listening loop when one of these tables changed, or may have, unheard."""
+    """Has `callback` called in the loop that listens, when one of these tables has changed, or may have.
+
+    The latter is after each (re)connection. A callback must be quick and must not raise.
+    """
     _subscribers.append((frozenset(tables), callback))
 
 
 def max_age() -> float:
-    """For how many seconds a cached row may be trusted now."""
+    """Returns for how many seconds a cached row may be served: for ever while the feed is live, else one."""
     return float("inf") if _live else BLIND_MAX_AGE_S
 
 
 @asynccontextmanager
 async def listening() -> AsyncIterator[None]:
-    """Keep this process's caches in step with the database for as long as the context lasts."""
+    """Keeps the caches of this process in step with the database for as long as the context lasts."""
     task = asyncio.create_task(_listen_for_ever(), name="change-feed")
     try:
         yield
@@ -76,6 +79,8 @@ async def _listen_for_ever() -> None:
             await _listen()
         except (psycopg.Error, OSError, TimeoutError) as error:
             log.warning("The change feed lost the database (%s); retrying.", type(error).__name__)
+        except Exception:  # the top of a task: else a fault of a subscriber would end the feed in silence
+            log.exception("The change feed failed; retrying.")
         finally:
             _set_live(False)
         await asyncio.sleep(_RETRY_S)
@@ -84,13 +89,16 @@ async def _listen_for_ever() -> None:
 async def _listen() -> None:
     async with await connect() as connection:
         await connection.execute(f"LISTEN {CHANNEL}")
-        _tell_all()  # whatever changed before LISTEN went unheard
+        # Changes before LISTEN went unnoticed: every cache is emptied, and only then may it be trusted.
+        _notify_all()
         _set_live(True)
         while True:
-            heard = await notifications(connection, within_s=_HEARTBEAT_S)
-            for notification in heard:
-                _tell(notification.payload)
-            if not heard:
+            received = await notifications(connection, within_s=_HEARTBEAT_S)
+            for notification in received:
+                _notify(notification.payload)
+            if not received:
+                # A connection can be dead without an error, behind a firewall for instance: then nothing
+                # arrives.
                 await asyncio.wait_for(connection.execute("SELECT 1"), _HEARTBEAT_S)
 
 
@@ -99,19 +107,22 @@ def _set_live(live: bool) -> None:
     _live = live
 
 
-def _tell(table: str) -> None:
+def _notify(table: str) -> None:
     for tables, callback in _subscribers:
         if table in tables:
             callback()
 
 
-def _tell_all() -> None:
+def _notify_all() -> None:
     for _, callback in _subscribers:
         callback()
 
 
-def _take_note(task: asyncio.Task[Any]) -> None:
-    """Of its failure, which asyncio complains about when whoever waited for it has left."""
+def _retrieve_exception(task: asyncio.Task[Any]) -> None:
+    """Marks the exception of a task as retrieved.
+
+    Else asyncio logs it as never retrieved if all callers that waited for the task were cancelled.
+    """
     if not task.cancelled():
         task.exception()
 
@@ -121,9 +132,10 @@ V = TypeVar("V")
 
 
 class FeedCache(Generic[K, V]):
-    """What `load` answered, until the feed tells of a change in `tables`. Misses for one key load once.
+    """Caches what `load` returns, until the feed reports a change in one of `tables`.
 
-    Nothing is kept for longer than `max_age_s`.
+    Misses of one key at the same time load once. No value is served for longer than `max_age_s` seconds. It
+    belongs to one event loop: neither `get` nor the feed may run in another one.
     """
 
     def __init__(
@@ -142,23 +154,25 @@ class FeedCache(Generic[K, V]):
         subscribe(tables, self.clear)
 
     def clear(self) -> None:
+        """Forgets everything: a NOTIFY names the table, not the row."""
         self._entries.clear()
         self._loading.clear()  # a load under way may have read what was before the change
 
     def put(self, key: K, value: V) -> None:
-        """What is known to be true now, newer than any load under way."""
+        """Stores a value that is known to be newer than what any load under way will return."""
         self._loading.pop(key, None)
         self._store(key, time.monotonic(), value)
 
     async def get(self, key: K) -> V:
-        """The value for `key`. Raises what `load` raises, and caches no failure."""
+        """Returns the value for `key`. Raises what `load` raises; failures are not cached."""
         entry = self._entries.get(key)
         if entry is not None and time.monotonic() - entry[0] <= min(self._max_age_s, max_age()):
             return entry[1]
         task = self._loading.get(key)
         if task is None:
             task = self._loading[key] = asyncio.create_task(self._fill(key))
-            task.add_done_callback(_take_note)
+            task.add_done_callback(_retrieve_exception)
+        # Shielded: a caller that is cancelled must not fail the others that wait for the same load.
         return await asyncio.shield(task)
 
     async def _fill(self, key: K) -> V:
@@ -166,7 +180,9 @@ class FeedCache(Generic[K, V]):
         task: asyncio.Task[Any] | None = asyncio.current_task()
         try:
             value = await self._load(key)
+            # Another task, or none, if the cache was cleared meanwhile: then this value may be outdated.
             if self._loading.get(key) is task:
+                # With the time of the start: the value is as old as the moment at which it was read.
                 self._store(key, started, value)
             return value
         finally:

@@ -1,4 +1,4 @@
-"""Redis as the limits use it: it is asked within a deadline, and may be away."""
+"""Redis as a store that may be away: every use has a deadline of 100 ms and passes a circuit breaker."""
 
 import asyncio
 import logging
@@ -15,7 +15,8 @@ from core.circuit_breaker import CircuitBreaker, CircuitOpen
 log = logging.getLogger(__name__)
 
 DEADLINE_S = 0.1
-_LOOKS = 5  # within a deadline
+_STEPS = 5
+"""Into how many steps a deadline is divided, see `_deadline`."""
 _SOCKET_TIMEOUT_S = 5
 _MOST_CONNECTIONS = 50
 _REST_S = 1.0
@@ -23,28 +24,29 @@ _FAILURES = (RedisError, OSError, TimeoutError)
 
 
 class StoreDown(Exception):
-    """Redis did not answer in time, or did not some moments ago."""
+    """Redis did not answer in time, or did not some moments ago and is not asked now."""
 
 
 @asynccontextmanager
-async def _patience() -> AsyncIterator[None]:
-    """A deadline that a busy event loop does not use up: it is looked at in small steps.
+async def _deadline() -> AsyncIterator[None]:
+    """Bounds the block by DEADLINE_S of a loop that is not blocked. Raises TimeoutError.
 
-    A plain one passes while the loop does something else, with the answer waiting in the socket. Limits would
-    not hold just when there is much to do. Raises TimeoutError.
+    A plain time-out would pass while the loop is busy with something else and the answer waits in the socket:
+    limits would not hold just when there is much to do. Five timers, each started by the one before, cannot
+    expire together in one blocked turn of the loop.
     """
     loop = asyncio.get_running_loop()
     timer: asyncio.TimerHandle
 
-    def look(left: int) -> None:
+    def step(left: int) -> None:
         nonlocal timer
         if left:
-            timer = loop.call_later(DEADLINE_S / _LOOKS, look, left - 1)
+            timer = loop.call_later(DEADLINE_S / _STEPS, step, left - 1)
         else:
             timeout.reschedule(loop.time())
 
     async with asyncio.timeout(None) as timeout:
-        timer = loop.call_later(DEADLINE_S / _LOOKS, look, _LOOKS - 1)
+        timer = loop.call_later(DEADLINE_S / _STEPS, step, _STEPS - 1)
         try:
             yield
         finally:
@@ -52,7 +54,7 @@ async def _patience() -> AsyncIterator[None]:
 
 
 class Store:
-    """After some failures in a row only one question a second is asked; the others fail at once."""
+    """A Redis with a pool of connections. After three failures in a row it is asked once a second only."""
 
     def __init__(self, url: str) -> None:
         # One retry, for connections that a restarted Redis closed while they were idle.
@@ -68,11 +70,11 @@ class Store:
         self._breaker = CircuitBreaker(trips_on=_FAILURES, rest_s=_REST_S)
 
     @asynccontextmanager
-    async def asked(self) -> AsyncIterator[Redis]:
-        """The block's questions have 100 ms together. Raises StoreDown."""
+    async def within_deadline(self) -> AsyncIterator[Redis]:
+        """Bounds all commands of the block together by DEADLINE_S. Raises StoreDown."""
         try:
             with self._breaker.protect():
-                async with _patience():
+                async with _deadline():
                     yield self.redis
                 if self._breaker.failures:
                     log.warning("Redis answers again: limits are counted.")

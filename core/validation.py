@@ -1,3 +1,5 @@
+"""Validation that the models and verbs of every app share."""
+
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -8,7 +10,7 @@ from core.errors import Conflict
 
 TAKEN = {"taken", "unique"}
 no_nul = ProhibitNullCharactersValidator()
-"""PostgreSQL keeps no NUL in a text: refuse it with a message rather than fail on it."""
+"""PostgreSQL stores no NUL in a text: this refuses it with a message, before the database fails on it."""
 name_taken: dict[str, Any] = {
     "violation_error_code": "taken",
     "violation_error_message": "The name is taken: names differ by more than their case.",
@@ -16,7 +18,7 @@ name_taken: dict[str, Any] = {
 
 
 def clean(row: models.Model) -> None:
-    """Raises ValidationError, or Conflict where nothing is wrong but that a name is taken."""
+    """Validates a row. Raises ValidationError, or Conflict if nothing is wrong but that a name is taken."""
     try:
         row.full_clean()
     except ValidationError as error:

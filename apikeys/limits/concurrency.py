@@ -60,7 +60,7 @@ class Leases:
     async def acquire(self, api_key_id: int, limit: int) -> Lease | None:
         """None when `limit` requests run already. A lease must be given back. Raises StoreDown."""
         lease = Lease(api_key_id)
-        async with self._store.asked():
+        async with self._store.within_deadline():
             is_acquired = await self._acquire(keys=[lease.key], args=[limit, self._lease_s, lease.id])
         if not is_acquired:
             return None
@@ -70,7 +70,7 @@ class Leases:
     async def release(self, lease: Lease) -> None:
         self._held.discard(lease)
         with suppress(StoreDown):  # then it ends by itself
-            async with self._store.asked() as redis:
+            async with self._store.within_deadline() as redis:
                 await redis.zrem(lease.key, lease.id)
 
     async def renew_for_ever(self) -> None:
@@ -84,7 +84,7 @@ class Leases:
         leases = [lease for lease in self._held if lease.api_key_id == api_key_id]
         if not leases:
             return
-        async with self._store.asked() as redis:
+        async with self._store.within_deadline() as redis:
             await self._renew(keys=[leases[0].key], args=[self._lease_s, *(lease.id for lease in leases)])
             await _forget(redis, (lease for lease in leases if lease not in self._held))
 

@@ -54,7 +54,7 @@ class Limiter:
         if limits.requests_per_minute is None and limits.tokens_per_minute is None:
             return []
         try:
-            async with self._store.asked():
+            async with self._store.within_deadline():
                 if limits.requests_per_minute is not None:
                     rates.append(await self._rates.request(principal.id, limits.requests_per_minute))
                 if limits.tokens_per_minute is not None:
@@ -94,7 +94,7 @@ class Limiter:
         budget.spend(principal.id, tokens)
         if (limit := principal.limits.tokens_per_minute) is not None:
             with suppress(StoreDown):
-                async with self._store.asked():
+                async with self._store.within_deadline():
                     await self._rates.spend(principal.id, limit, tokens)
 
 

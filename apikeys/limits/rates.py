@@ -45,7 +45,7 @@ class Rate:
 
 
 class Rates:
-    """Every method raises what Redis does: ask within `store.asked()`."""
+    """Every method raises what Redis does: ask within `store.within_deadline()`."""
 
     def __init__(self, store: Store) -> None:
         storage = RedisStorage(

@@ -44,7 +44,7 @@ async def keep(record: RunRecord) -> None:
     entry = encrypt({"at": time.time(), "record": serialization.dump(record)})
     if _store is not None:
         with suppress(StoreDown):
-            async with _store.asked() as redis:
+            async with _store.within_deadline() as redis:
                 await redis.hset(KEY, record.origin.run_id, entry)
 
 
@@ -52,7 +52,7 @@ async def forget(run_ids: Collection[str]) -> None:
     """They are rows now."""
     if _store is not None and run_ids:
         with suppress(StoreDown):
-            async with _store.asked() as redis:
+            async with _store.within_deadline() as redis:
                 await redis.hdel(KEY, *run_ids)
 
 

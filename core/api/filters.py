@@ -1,4 +1,4 @@
-"""Filters that refuse what the database could only fail on."""
+"""Filters of lists that refuse values on which the database would fail."""
 
 from datetime import UTC
 from typing import Any
@@ -13,6 +13,8 @@ LARGEST_ID = 2**63 - 1
 
 @extend_schema_field({"type": "integer", "minimum": 1, "maximum": LARGEST_ID})
 class IdFilter(django_filters.Filter):
+    """An id from 1 to LARGEST_ID, the largest that PostgreSQL stores."""
+
     field_class = forms.IntegerField
 
     def __init__(self, **kwargs: Any) -> None:
@@ -20,6 +22,8 @@ class IdFilter(django_filters.Filter):
 
 
 class TimeField(IsoDateTimeField):
+    """A time that can be converted to UTC: `0001-01-01T00:00:00+01:00` cannot."""
+
     def clean(self, value: Any) -> Any:
         time = super().clean(value)
         try:

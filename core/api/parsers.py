@@ -1,3 +1,5 @@
+"""The parser of the management API."""
+
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -9,7 +11,10 @@ from core.errors import InvalidRequest
 
 
 class StrictJSONParser(BaseParser):
-    """One JSON object, in UTF-8. DRF's own would decode by any codec that the caller names, and recurse."""
+    """Parses one JSON object in UTF-8.
+
+    DRF's own parser decodes by whatever codec the caller names, and recurses as deep as the JSON is nested.
+    """
 
     media_type = "application/json"
 

@@ -1,4 +1,4 @@
-"""What the serializers of every app share."""
+"""Base classes for serializers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """Refuses fields that it does not know, and what is no JSON object."""
+    """Refuses unknown fields, which DRF ignores: a misspelt field must not pass in silence."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
@@ -18,7 +18,7 @@ class StrictSerializer(serializers.Serializer[Any]):
 
 
 class NullFreeCharField(serializers.CharField):
-    """DRF's own refuses NUL; this one keeps the text as it was sent, spaces included."""
+    """A text that is stored as it was sent: DRF strips spaces at both ends. Refuses NUL, as DRF does."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"trim_whitespace": False, **kwargs})

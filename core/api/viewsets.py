@@ -1,4 +1,4 @@
-"""The management API's common behaviour: verbs, versions, partial updates."""
+"""The base class of the management API: verbs, versions, partial updates."""
 
 from abc import abstractmethod
 from typing import Any, ClassVar
@@ -16,20 +16,23 @@ from core.api.pagination import HeaderPagination
 
 
 class PreconditionFailed(APIException):
+    """412: the version that `If-Match` names is not the present one (RFC 9110, section 13.1.1)."""
+
     status_code = 412
     default_code = "version_conflict"
     default_detail = "Somebody changed it since you read it. Read it again, then repeat your change."
 
 
 class ManagementViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Any]):
-    """CRUD through an app's verbs. A PUT may be partial, as a PATCH is; `If-Match` guards every change.
+    """Lists, reads and changes rows by the verbs of an app.
 
-    Subclasses say what the verbs are: `perform_create`, `perform_update` and `perform_destroy`.
+    A PUT may be partial, as a PATCH is. With `If-Match` a change is made only to the version that the caller
+    has read. Subclasses call their verbs in `perform_create`, `perform_update` and `perform_destroy`.
     """
 
     pagination_class = HeaderPagination
     slug_field: ClassVar[str | None] = None
-    """Where items are found by their slug as well as by their id."""
+    """The field by which items are found as well as by their id; None: by the id alone."""
 
     @property
     def actor(self) -> Actor:
@@ -42,10 +45,10 @@ class ManagementViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
         return found(rows, self.kwargs["pk"], slug_field=self.slug_field)
 
     def _locked(self) -> Any:
-        """The item for a change, if it is what the caller has seen. Must be called in a transaction."""
+        """Locks the item for a change. Raises Http404 and PreconditionFailed. Call it in a transaction."""
         row = self._found(self.get_queryset().select_for_update(of=("self",)))
-        wanted = self.request.headers.get("If-Match")
-        if wanted and wanted != "*" and etag(row) not in [tag.strip() for tag in wanted.split(",")]:
+        expected = self.request.headers.get("If-Match")
+        if expected and expected != "*" and etag(row) not in [tag.strip() for tag in expected.split(",")]:
             raise PreconditionFailed
         return row
 
@@ -59,6 +62,7 @@ class ManagementViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
         with transaction.atomic():
             row = self._locked()
             self.perform_update(row, self._validated(row))
+        # Read anew, since the verb may have changed relations that the locked row has prefetched.
         return self.answer(self._found(self.get_queryset()))
 
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -82,19 +86,20 @@ class ManagementViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
 
     @abstractmethod
     def perform_create(self, validated: dict[str, Any]) -> Any:
-        """The new row."""
+        """Creates the row and returns it."""
 
     @abstractmethod
     def perform_update(self, row: Any, validated: dict[str, Any]) -> object:
-        """Only what was sent is in `validated`."""
+        """Changes the row. `validated` holds only the fields that were sent."""
 
     @abstractmethod
-    def perform_destroy(self, row: Any) -> object: ...
+    def perform_destroy(self, row: Any) -> object:
+        """Deletes the row."""
 
 
 def found(rows: models.QuerySet[Any], value: str, *, slug_field: str | None) -> Any:
-    """The row with this id or slug. Raises Http404."""
-    value = value.replace("\0", "\ufffd")  # PostgreSQL knows no NUL, and fails on one
+    """Returns the row with this id or slug. Raises Http404."""
+    value = value.replace("\0", "\ufffd")  # PostgreSQL fails on NUL
     if value.isascii() and value.isdigit():
         row = rows.filter(pk=value).first()
     else:
@@ -105,4 +110,5 @@ def found(rows: models.QuerySet[Any], value: str, *, slug_field: str | None) -> 
 
 
 def etag(row: Any) -> str:
+    """Returns the entity tag of a row: its version."""
     return f'"{row.version}"'

@@ -1,5 +1,6 @@
 """The change feed: its triggers, and the caches that it empties."""
 
+import asyncio
 import re
 from importlib import import_module
 
@@ -78,3 +79,24 @@ def test_the_cache_of_assistants_reads_no_other_column() -> None:
     vectors = {"embedding", "embedder", "next_embedding", "next_embedder"}
     assert read - vectors <= {*MCPTool.FEED_COLUMNS}
     assert {*cache._FUNCTION} <= {*ToolFunction.FEED_COLUMNS}
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_subscriber_that_raises_does_not_end_the_feed(caplog: pytest.LogCaptureFixture) -> None:
+    called: list[bool] = []
+
+    def fail_once() -> None:
+        called.append(True)
+        if len(called) == 1:
+            raise ValueError("a fault")
+
+    feed.subscribe([], fail_once)
+    try:
+        async with feed.listening(), asyncio.timeout(5):
+            while feed.max_age() != float("inf"):
+                await asyncio.sleep(0.02)
+    finally:
+        feed._subscribers.pop()
+    assert len(called) == 2
+    assert "The change feed failed" in caplog.text
+    assert "ValueError: a fault" in caplog.text
