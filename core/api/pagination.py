@@ -1,4 +1,4 @@
-"""Lists are bare JSON arrays; where they go on stands in `Link` (RFC 8288) and `X-Total-Count`."""
+"""Pages of lists: the body is a bare JSON array; `Link` (RFC 8288) and `X-Total-Count` are headers."""
 
 from typing import Any
 
@@ -13,7 +13,11 @@ DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET = 50, 200, 2**31
 
 
 class HeaderPagination(BasePagination):
-    """`limit` (1 to 200, 50 where none is given) and `offset`. Others are refused, not clamped."""
+    """Pages by `limit` (1 to 200, by default 50) and `offset`. Values out of bounds are refused.
+
+    Not a subclass of DRF's LimitOffsetPagination, which clamps or ignores such values, answers links in the
+    body and leaves `offset` out of some: slicing alone would be inherited.
+    """
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         rows: QuerySet[Any] = queryset
@@ -40,6 +44,7 @@ def _bounded(request: Request, name: str, *, default: int, least: int, most: int
     text = request.query_params.get(name)
     if text is None:
         return default
+    # Not by int() alone: it reads "+1", " 1" and the digits of every script, and is slow with very many.
     if not (text.isascii() and text.isdigit() and len(text) <= 12 and least <= int(text) <= most):
         raise ValidationError({name: [f"Give a whole number from {least} to {most}."]})
     return int(text)

@@ -114,13 +114,6 @@ def test_lists_are_bare_newest_first_and_paged_by_headers(api: APIClient) -> Non
     assert 'rel="next"' not in response.headers["Link"]
 
 
-@pytest.mark.parametrize(
-    "query", ["limit=-1", "limit=0", "limit=201", "limit=x", "offset=-1", "offset=" + "9" * 30]
-)
-def test_pages_out_of_bounds_are_refused(api: APIClient, query: str) -> None:
-    assert api.get(f"{URL}?{query}").status_code == 422
-
-
 def test_lists_are_searched_and_filtered(api: APIClient) -> None:
     create(api, name="alice")
     create(api, name="bob", permissions={"is_disabled": True})
