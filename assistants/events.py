@@ -1,4 +1,4 @@
-"""What happens during a run, in order: the only language between the agent and the doors."""
+"""The events of a run, in order: all that endpoints learn from the agent."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,14 +16,14 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class ReasoningDelta:
-    """What a caller is told beside the answer. Doors add it; the agent keeps the model's own to itself."""
+    """Text beside the answer, which endpoints add. The agent does not emit the model's own reasoning."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class ToolStarted:
-    """A function of one of our servers is being called."""
+    """A tool of an MCP server is being called."""
 
     call_id: str
     public_name: str
@@ -34,9 +34,10 @@ class ToolStarted:
 
 @dataclass(frozen=True, slots=True)
 class ToolFinished:
-    """`error` is a code: of `connector.errors`, or `tool_error` where the tool itself says that it failed.
+    """A tool of an MCP server has answered, or its call failed.
 
-    `content` is what the model is given of the result: blocks with a `text`, or with something else.
+    `error` is a code of `connector.errors`, or `tool_error` where the tool itself reports a failure.
+    `content` is the result as the model gets it: blocks with a `text`, or with something else.
     """
 
     call_id: str
@@ -49,7 +50,7 @@ class ToolFinished:
 
 @dataclass(frozen=True, slots=True)
 class ClientToolCall:
-    """`arguments` is the text that the model wrote: JSON, if the model kept to it."""
+    """`arguments` is the text that the model wrote, which should be JSON."""
 
     id: str
     name: str
@@ -58,10 +59,10 @@ class ClientToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ClientToolCalls:
-    """The model wants tools that the caller brought. The run ends with them.
+    """The model calls tools that the caller brought. The run ends with them.
 
-    `hidden`: where tools of ours ran too, the run's rounds as OpenAI chat messages. The caller is not shown
-    them, and the model must find them again when the results of these calls come.
+    `hidden`: where tools of ours ran too, the run's rounds as OpenAI chat messages. The caller does not see
+    them, so they are stored and put back when the caller sends the results of these calls.
     """
 
     calls: tuple[ClientToolCall, ...]
@@ -70,7 +71,7 @@ class ClientToolCalls:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens, summed over the rounds so far. Comes before each tool call, and at last before Finished."""
+    """Tokens, summed over the rounds so far. Emitted before each tool call, and at last before Finished."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -78,7 +79,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class UnavailableTool:
-    """A server whose functions the model was not offered, and why."""
+    """A server whose tools the model was not offered, and why."""
 
     server: str
     reason: str
@@ -97,14 +98,15 @@ Event = TextDelta | ReasoningDelta | ToolStarted | ToolFinished | ClientToolCall
 
 
 Reason = Literal["forced", "pinned", "named", "used", "ranked", "listed"]
-"""Why a tool came into question: the caller's `tool_choice` wants it, every selection keeps it, the model
-called it by its name, the conversation has used it, a search found it, or, by name, for want of a search.
+"""Why a tool is a candidate: the caller's `tool_choice` names it, it is pinned to every selection, the model
+called it by its name, the conversation has used it, a search ranked it, or no search worked and it is listed
+by name.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A tool of ours that came into question. `score` is None where no search told one."""
+    """A tool that could have been selected. `score` is None for one that no search ranked."""
 
     public_name: str
     reason: Reason
@@ -114,10 +116,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class ToolsSelected:
-    """What the model is given of the assistant's tools, and from what. For the record: doors never see it.
+    """The tools that the model is offered, and the candidates. For the record: endpoints never see it.
 
-    `cutoff` is the lowest score that got in. `tokens` is what the definitions take, of `budget`;
-    `tokens_all` what those of all its tools would.
+    `cutoff` is the lowest selected score. `tokens` is the size of the selected definitions, which `budget`
+    limits; `tokens_all` that of all the assistant's tools.
     """
 
     mode: Literal["retrieved", "search"]

@@ -1,15 +1,14 @@
 """One question to an LLM, outside of any run."""
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import aclosing
 from typing import Any
 
 from assistants.agent import messages
-from assistants.agent.llm.failover import source
-from assistants.agent.llm.http import connected
+from assistants.agent.llm import failover
+from assistants.agent.llm.client import Round
+from assistants.agent.llm.completion import Completion
+from assistants.agent.llm.http import connection_pool
 from assistants.agent.llm.sampling import sampling
-from assistants.agent.strands_model import RunModel
 from assistants.catalogue.endpoints import Endpoint
 from assistants.errors import UpstreamFailed
 
@@ -26,21 +25,16 @@ async def probe(endpoint: Endpoint) -> str:
 async def ask(
     endpoint: Endpoint, question: str, *, within_s: float, instructions: str | None = None, **parameters: Any
 ) -> str:
-    """The answer, asked for as runs ask. `parameters`: as an assistant has them. Raises UpstreamFailed."""
+    """Returns the answer. `parameters` are spelled as an assistant's. Raises UpstreamFailed."""
+    history = messages.to_strands([{"role": "user", "content": question}])
+    completion = Completion()
+    asked = Round(history, instructions, (), None, completion.reasoning_field)
     try:
-        async with asyncio.timeout(within_s), connected() as upstream:
-            service = source(upstream, endpoint, sampling(parameters, {}, endpoint))
-            model = RunModel(service, tool_choice=None, max_rounds=0)
-            return await _text(model, {"role": "user", "content": question}, instructions)
+        # A pool of its own: Celery tasks and the admin ask, in event loops that end with their question.
+        async with asyncio.timeout(within_s), connection_pool() as pool:
+            client = await failover.client(pool, endpoint, sampling(parameters, {}, endpoint))
+            await client.answer(asked, completion)
     except TimeoutError as error:
         message = "The language model's service did not answer in time."
         raise UpstreamFailed("upstream_timeout", message) from error
-
-
-async def _text(model: RunModel, question: Mapping[str, Any], instructions: str | None) -> str:
-    texts: list[str] = []
-    async with aclosing(model.stream(messages.to_strands([question]), None, instructions)) as events:
-        async for event in events:
-            if delta := event.get("contentBlockDelta"):
-                texts.append(delta["delta"].get("text", ""))
-    return "".join(texts)
+    return completion.text

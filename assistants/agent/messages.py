@@ -1,4 +1,4 @@
-"""OpenAI chat messages, validated by the door, as a system prompt and Strands messages."""
+"""OpenAI chat messages, already validated, as a system prompt and Strands messages."""
 
 import base64
 import binascii
@@ -16,10 +16,11 @@ _DATA_URL = re.compile(r"data:image/(png|jpeg|jpg|gif|webp);base64,", re.IGNOREC
 _SYSTEM_ROLES = ("system", "developer")
 
 
-class _Settled(dict[str, Any]):
-    """A message of the past, which nobody changes.
+class _FrozenMessage(dict[str, Any]):
+    """A message of the conversation so far.
 
-    Strands copies all messages deeply, twice for every call of the model: a copy of this one is itself.
+    Strands deep-copies all messages, twice for every call of the model. Nobody changes these, so a copy of
+    one is itself.
     """
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
@@ -27,25 +28,25 @@ class _Settled(dict[str, Any]):
 
 
 def system_prompt(*own: str, messages: Iterable[Mapping[str, Any]]) -> str | None:
-    """Our own texts first, then the caller's system and developer texts, apart by a blank line."""
+    """Returns our `own` texts, then the caller's system and developer texts, separated by blank lines."""
     theirs = (_plain_text(message) for message in messages if message["role"] in _SYSTEM_ROLES)
     return "\n\n".join(text for text in (*own, *theirs) if text) or None
 
 
 def to_strands(messages: Sequence[Mapping[str, Any]]) -> Messages:
-    """All but the system texts. Raises InvalidMessages where Strands would act without asking the model."""
+    """Returns all messages but those for the system prompt. Raises InvalidMessages."""
     history: Messages = []
     for message in messages:
         if message["role"] not in _SYSTEM_ROLES:
             _append(history, message)
     if history and any("toolUse" in block for block in history[-1]["content"]):
-        # Strands would run these calls without asking the model.
+        # Strands would run these calls, which the caller may have made up, without asking the model.
         raise InvalidMessages("The conversation ends in tool calls without their results.")
     return history
 
 
 def _append(history: Messages, message: Mapping[str, Any]) -> None:
-    """Results of one turn's calls belong in one message."""
+    """Add a message, or another result to the last one: Strands has all results of a turn in one message."""
     role = message["role"]
     if role == "tool":
         if not (history and "toolResult" in history[-1]["content"][0]):
@@ -58,7 +59,7 @@ def _append(history: Messages, message: Mapping[str, Any]) -> None:
 
 
 def _message(role: Role, content: list[ContentBlock]) -> Message:
-    return cast(Message, _Settled(role=role, content=content))
+    return cast(Message, _FrozenMessage(role=role, content=content))
 
 
 def _blocks(message: Mapping[str, Any]) -> Iterator[ContentBlock]:
@@ -92,7 +93,7 @@ def _image(url: str) -> ContentBlock:
 
 
 def _reasoning(message: Mapping[str, Any]) -> Iterator[ContentBlock]:
-    """Of a turn with calls: without calls no service wants it back."""
+    # Only of a turn with calls: without calls no service wants its reasoning back.
     given = [message.get(name) for name in ("reasoning_content", "reasoning")]
     text = next((text for text in given if text and isinstance(text, str)), None)
     if text and message.get("tool_calls"):
@@ -112,7 +113,7 @@ def _tool_uses(message: Mapping[str, Any]) -> Iterator[ContentBlock]:
 
 
 def tool_input(arguments: str) -> dict[str, Any] | str:
-    """The arguments of a call: an object, or the text itself where it is none."""
+    """Returns a call's arguments as an object, or the text itself where it is not one."""
     if not arguments.strip():
         return {}
     try:

@@ -1,10 +1,11 @@
-"""One request to an assistant: rounds of model and tools, told as events."""
+"""`run`: one request to an assistant, as rounds of model and tools that emit events."""
 
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 from django.conf import settings
@@ -17,11 +18,12 @@ from strands.types.tools import AgentTool
 from assistants import response_formats
 from assistants.agent import messages as history
 from assistants.agent.cancellation import CancelScope
+from assistants.agent.llm import failover
 from assistants.agent.llm.chat_messages import to_transcript
-from assistants.agent.llm.failover import sources
-from assistants.agent.llm.http import Upstream, connected
+from assistants.agent.llm.completion import ignore_text
+from assistants.agent.llm.http import ConnectionPool, connection_pool
 from assistants.agent.strands_model import RunModel
-from assistants.agent.structured_output import formatted
+from assistants.agent.structured_output import checked_answer
 from assistants.agent.tool_selection import equip
 from assistants.agent.tools import ClientTool, Toolbox, server_tools
 from assistants.agent.turn_rules import TurnRules
@@ -41,12 +43,19 @@ from assistants.selection import query, used_tools
 from assistants.selection.context import SelectionContext
 from connector.client import routes
 
+log = logging.getLogger(__name__)
+
+MOST_TOOLS = 128
+"""LLM services refuse more."""
+Emit = Callable[[RunEvent], None]
+_pool: ConnectionPool | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """`messages`: OpenAI chat messages that the door has validated. `parameters` override the assistant's.
+    """`messages`: OpenAI chat messages, already validated. `parameters` override the assistant's.
 
-    `used`: public names of tools that the conversation has used, beside those that the messages tell of.
+    `used`: public names of tools that the conversation has used, beside those that `messages` mention.
     """
 
     assistant: AssistantEntry
@@ -63,36 +72,29 @@ class RunRequest:
         return str(choice["function"]["name"]) if isinstance(choice, Mapping) else ""
 
 
-log = logging.getLogger(__name__)
-
-MOST_TOOLS = 128
-"""LLM services refuse more."""
-Emit = Callable[[RunEvent], None]
-_upstream: Upstream | None = None
-
-
 @asynccontextmanager
 async def lifespan() -> AsyncIterator[None]:
     """Runs are possible, in this event loop, for as long as the context lasts."""
-    global _upstream  # noqa: PLW0603 - one connection pool a process
-    async with connected() as _upstream:
+    global _pool  # noqa: PLW0603 - one connection pool a process
+    async with connection_pool() as _pool:
         try:
             yield
         finally:
-            _upstream = None
+            _pool = None
 
 
 async def run(request: RunRequest, scope: CancelScope | None = None) -> AsyncGenerator[RunEvent, None]:
-    """The events of a run. Closing the generator cancels the model's call and the running tools.
+    """Yields the events of a run. Closing the generator cancels the model's call and the running tools.
 
     Raises UpstreamFailed, before or after the first event, InvalidMessages before it, and the reason that
     `scope` is cancelled for.
     """
-    # In a task of its own: a caller may wait for each event in another one, and a deadline or tracing context
-    # must end where it began. The queue has no bound, so that a cancellation always meets the innermost wait;
-    # what a run can say is bounded by the limits on an upstream's answer.
+    # The run is a task of its own, and a queue connects it to this generator: a deadline inside a generator
+    # would cancel whichever task waits for the next event, while that task is elsewhere (PEP 789), and hooks
+    # of Strands, which have nothing to yield to, emit events too. The queue has no bound, so that a
+    # cancellation always meets the innermost wait; the limits on an answer's size bound what a run can emit.
     events: asyncio.Queue[RunEvent | BaseException | None] = asyncio.Queue()
-    task = asyncio.create_task(_drive(request, events.put_nowait))
+    task = asyncio.create_task(_with_deadline(request, events.put_nowait))
     task.add_done_callback(lambda task: events.put_nowait(None if task.cancelled() else task.exception()))
     if scope is not None:
         scope.on_cancel(events.put_nowait)
@@ -106,30 +108,33 @@ async def run(request: RunRequest, scope: CancelScope | None = None) -> AsyncGen
         await asyncio.wait([task])
 
 
-async def _drive(request: RunRequest, emit: Emit) -> None:
+async def _with_deadline(request: RunRequest, emit: Emit) -> None:
     deadline = asyncio.timeout(settings.RUN_DEADLINE_S)
     try:
         async with deadline:
             await _run(request, emit)
     except TimeoutError as error:
-        if not deadline.expired():
+        if not deadline.expired():  # a time-out of something inside the run
             raise
         raise UpstreamFailed("upstream_timeout", "The run took too long and was ended.") from error
-    except EventLoopException as error:
+    except EventLoopException as error:  # Strands' wrapper around what the model or a hook raised
         raise error.original_exception from error
 
 
 async def _run(request: RunRequest, emit: Emit) -> None:
     unavailable = await _unavailable(request.assistant)
-    model = _model(request)
+    requested_format = response_formats.requested(request.parameters.get("response_format"))
+    # JSON is emitted once it is checked, and the texts of earlier rounds would spoil it.
+    on_text = ignore_text if requested_format else lambda text: emit(TextDelta(text))
+    model = await _model(request, on_text)
     rules = TurnRules()
     agent = _agent(request, model, unavailable, rules)
     _equip(agent, model, request, unavailable, emit)
     before = len(agent.messages)
-    if wanted := response_formats.requested(request.parameters.get("response_format")):
-        await formatted(_loop, agent, model, emit, wanted)
-    else:
-        await _loop(agent, model, emit)
+    run_rounds = partial(_run_rounds, agent, model, emit)
+    await run_rounds()
+    if requested_format and (answer := await checked_answer(agent, model, requested_format, run_rounds)):
+        emit(TextDelta(answer))
     calls = _client_calls(request, model)
     if calls:
         emit(ClientToolCalls(calls, _hidden(agent.messages[before:], rules, model)))
@@ -138,18 +143,11 @@ async def _run(request: RunRequest, emit: Emit) -> None:
     emit(Finished(reason, model.rounds, tuple(unavailable.values())))
 
 
-async def _loop(agent: Agent, model: RunModel, emit: Emit) -> None:
-    """Rounds of model and tools. The texts of two rounds are kept apart by a blank line."""
-    spoken_in, end = 0, ""
+async def _run_rounds(agent: Agent, model: RunModel, emit: Emit) -> None:
+    """Run rounds of model and tools until the model answers. The RunModel emits the text itself."""
     async with aclosing(cast(AsyncGenerator[dict[str, Any], None], agent.stream_async())) as stream:
         async for event in stream:
-            if "data" in event:
-                text = event["data"]
-                if spoken_in not in (0, model.rounds) and not (end.isspace() or text[0].isspace()):
-                    emit(TextDelta("\n\n"))
-                spoken_in, end = model.rounds, text[-1]
-                emit(TextDelta(text))
-            elif "tool_stream_event" in event:
+            if "tool_stream_event" in event:  # what a tool's `stream` yields, but its result
                 data = event["tool_stream_event"]["data"]
                 if isinstance(data, ToolStarted):
                     emit(Usage(model.prompt_tokens, model.completion_tokens))
@@ -157,7 +155,7 @@ async def _loop(agent: Agent, model: RunModel, emit: Emit) -> None:
 
 
 async def _unavailable(assistant: AssistantEntry) -> dict[int, UnavailableTool]:
-    """By server id."""
+    """Returns the assistant's servers that cannot be called now, by their id."""
     names = {server.id: server.name for server in assistant.servers}
     availability = await routes.availability(names) if names else {}
     return {
@@ -167,14 +165,15 @@ async def _unavailable(assistant: AssistantEntry) -> dict[int, UnavailableTool]:
     }
 
 
-def _model(request: RunRequest) -> RunModel:
-    if _upstream is None:
+async def _model(request: RunRequest, on_text: Callable[[str], None]) -> RunModel:
+    if _pool is None:
         raise RuntimeError("Runs need assistants.agent.lifespan().")
     assistant = request.assistant
     return RunModel(
-        *sources(_upstream, assistant, request.parameters),
+        await failover.clients(_pool, assistant, request.parameters),
         tool_choice=request.tool_choice,
         max_rounds=assistant.max_rounds,
+        on_text=on_text,
     )
 
 
@@ -191,8 +190,12 @@ def _agent(
         system_prompt=history.system_prompt(
             assistant.system_prompt, _notice(unavailable), messages=request.messages
         ),
+        # The default prints each text to stdout.
         callback_handler=None,
+        # The default drops the oldest messages of a long conversation; what to leave out is the caller's
+        # choice.
         conversation_manager=NullConversationManager(),
+        # The default repeats a failed call six times, with pauses of 4 to 240 s. `llm.http` retries in time.
         retry_strategy=None,
         hooks=[rules],
     )
@@ -205,7 +208,7 @@ def _equip(
     unavailable: Mapping[int, UnavailableTool],
     emit: Emit,
 ) -> None:
-    """Give the agent its tools, or have them chosen."""
+    """Give the agent all its tools, or have them selected before each round."""
     if request.assistant.selection == "all" or request.tool_choice == "none":
         agent.tool_registry = Toolbox(_tools(request, unavailable))
         return
@@ -236,15 +239,15 @@ def _notice(unavailable: Mapping[int, UnavailableTool]) -> str:
 def _tools(request: RunRequest, unavailable: Mapping[int, UnavailableTool]) -> list[AgentTool]:
     if request.tool_choice == "none":
         return []
-    ours = [tool for tool in server_tools(request.assistant) if tool.server_id not in unavailable]
-    room = MOST_TOOLS - len(request.client_tools)
-    if len(ours) > room:
-        log.warning("Of %d tools of %s the model is offered %d.", len(ours), request.assistant.slug, room)
-    return [*ours[:room], *(ClientTool(definition) for definition in request.client_tools)]
+    own = [tool for tool in server_tools(request.assistant) if tool.server_id not in unavailable]
+    capacity = MOST_TOOLS - len(request.client_tools)
+    if len(own) > capacity:
+        log.warning("Of %d tools of %s the model is offered %d.", len(own), request.assistant.slug, capacity)
+    return [*own[:capacity], *(ClientTool(definition) for definition in request.client_tools)]
 
 
 def _client_calls(request: RunRequest, model: RunModel) -> tuple[ClientToolCall, ...]:
-    """The last turn's calls of the caller's tools, if it had any."""
+    """Returns the last turn's calls of the caller's tools."""
     names = {definition["function"]["name"] for definition in request.client_tools}
     return tuple(
         ClientToolCall(call.id, call.name, call.arguments or "{}")
@@ -253,9 +256,12 @@ def _client_calls(request: RunRequest, model: RunModel) -> tuple[ClientToolCall,
     )
 
 
-def _hidden(said: Messages, rules: TurnRules, model: RunModel) -> tuple[Mapping[str, Any], ...]:
-    """What was said in the run, with the results of its last turn; nothing where no tool of ours ran."""
+def _hidden(new: Messages, rules: TurnRules, model: RunModel) -> tuple[Mapping[str, Any], ...]:
+    """Returns the run's `new` messages with the results of its last turn, or () where no tool of ours ran.
+
+    A turn that the caller's tools interrupted leaves its results in the hook: Strands never adds them.
+    """
     results = [rules.results] if rules.results and rules.results["content"] else []
-    if len(said) == 1 and not results:
+    if len(new) == 1 and not results:
         return ()
-    return tuple(to_transcript([*said, *results], model.reasoning_field))
+    return tuple(to_transcript([*new, *results], model.reasoning_field))

@@ -1,8 +1,7 @@
-"""Strands' view of a run's LLM: counted, with a second service where the first one fails."""
+"""Strands' view of a run's LLM: counted, with a second service that takes over where the first one fails."""
 
 import logging
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, cast
 
 import orjson
@@ -11,8 +10,8 @@ from strands.types.content import ContentBlockStartToolUse, Messages
 from strands.types.streaming import StreamEvent
 from strands.types.tools import ToolSpec
 
-from assistants.agent.llm.client import Round, Source
-from assistants.agent.llm.completion import Completion, Delta, ToolCall
+from assistants.agent.llm.client import LLMClient, Round
+from assistants.agent.llm.completion import Completion, ToolCall
 from assistants.agent.llm.spec import Spec
 from assistants.agent.messages import tool_input
 from assistants.errors import UpstreamFailed
@@ -28,13 +27,19 @@ _FINISH_REASONS: dict[str, FinishReason] = {
 
 
 class RunModel(Model):
-    """Counts what the run costs. Offers tools for `max_rounds` rounds; in one more the model must answer.
+    """The model of one run. It offers tools for `max_rounds` rounds; in one more the model must answer.
 
-    Where a source fails before it said anything, the next one is asked, from then on alone.
+    Where a client fails before the model has said anything, the next one is asked, from then on alone.
+    `on_text` gets the text of all rounds as it comes.
     """
 
     def __init__(
-        self, *sources: Source, tool_choice: str | Mapping[str, Any] | None, max_rounds: int
+        self,
+        clients: Sequence[LLMClient],
+        *,
+        tool_choice: str | Mapping[str, Any] | None,
+        max_rounds: int,
+        on_text: Callable[[str], None],
     ) -> None:
         self.rounds = 0
         self.prompt_tokens = 0
@@ -43,9 +48,11 @@ class RunModel(Model):
         self.calls: Sequence[ToolCall] = ()
         """Of the last round."""
         self.reasoning_field = "reasoning_content"
-        self._sources = sources
+        self._clients = clients
         self._tool_choice = tool_choice
         self._max_rounds = max_rounds
+        self._on_text = on_text
+        self._last_text, self._last_text_round = "", 0
 
     async def stream(
         self,
@@ -54,32 +61,20 @@ class RunModel(Model):
         system_prompt: str | None = None,
         **_: Any,
     ) -> AsyncGenerator[StreamEvent, None]:
-        """Raises UpstreamFailed."""
+        """One round, for Strands: the answer once it is whole. Raises UpstreamFailed.
+
+        The run's caller gets the text while it comes, by `on_text`. Strands would pass each delta through
+        five generators and back to us.
+        """
         self.rounds += 1
         specs = cast(list[Spec], tool_specs or []) if self.rounds <= self._max_rounds else []
+        # A forced tool holds for the first round only, or the model could never answer.
         choice = self._tool_choice if self.rounds == 1 and _is_possible(self._tool_choice, specs) else None
-        asked = Round(messages, system_prompt, specs, choice, self.reasoning_field)
         yield {"messageStart": {"role": "assistant"}}
-        completion: Completion | None = None
-        while completion is None:
-            completion, was_told = Completion(), False
-            try:
-                async with aclosing(self._sources[0].answer(asked, completion)) as deltas:
-                    async for delta in deltas:
-                        for event in _told(delta):
-                            was_told = True
-                            yield event
-            except UpstreamFailed as failure:
-                if was_told:
-                    raise
-                self._give_up(failure)
-                completion = None
-        yield {"contentBlockStop": {}}
+        completion = await self._answer(Round(messages, system_prompt, specs, choice, self.reasoning_field))
         self._settle(completion, may_call=bool(specs))
-        for call in self.calls:
-            for event in _tool_use(call):
-                yield event
-        yield {"messageStop": {"stopReason": "tool_use" if self.calls else "end_turn"}}
+        for event in _message(completion, self.calls):
+            yield event
 
     @property
     def offers_tools(self) -> bool:
@@ -90,16 +85,37 @@ class RunModel(Model):
         """From now on the model must answer."""
         self._max_rounds = 0
 
-    def _give_up(self, failure: UpstreamFailed) -> None:
-        """Go on to the next source. Raises the failure where there is none, or none may help."""
-        if len(self._sources) == 1 or failure.code == "context_length_exceeded":
+    async def _answer(self, asked: Round) -> Completion:
+        while True:
+            completion = Completion(on_text=self._add_text)
+            try:
+                await self._clients[0].answer(asked, completion)
+            except UpstreamFailed as failure:
+                # The caller has seen a part of the answer already: another model's would not continue it.
+                if completion.has_begun:
+                    raise
+                self._fail_over(failure)
+            else:
+                return completion
+
+    def _fail_over(self, failure: UpstreamFailed) -> None:
+        """Go on to the next client. Raises the failure where there is none, or none may help."""
+        if len(self._clients) == 1 or failure.code == "context_length_exceeded":
             raise failure
-        failed, following = self._sources[0], self._sources[1:]
+        failed, following = self._clients[0], self._clients[1:]
         log.warning("Model %s failed (%s): asking %s.", failed.model, failure.code, following[0].model)
-        self._sources = following
+        self._clients = following
+
+    def _add_text(self, text: str) -> None:
+        """Separate the texts of two rounds by a blank line, or the last word of one would touch the next."""
+        is_first = self._last_text_round in {0, self.rounds}
+        if not is_first and not (self._last_text[-1].isspace() or text[0].isspace()):
+            self._on_text("\n\n")
+        self._last_text, self._last_text_round = text, self.rounds
+        self._on_text(text)
 
     def _settle(self, completion: Completion, *, may_call: bool) -> None:
-        """Take the round's outcome. Calls of an answer that was cut are not made: so were their arguments."""
+        """Add up the round. Calls of an answer that was cut are not made, because so were their arguments."""
         self.finish_reason = _FINISH_REASONS.get(completion.finish_reason or "", "stop")
         self.calls = completion.calls if may_call and self.finish_reason == "stop" else ()
         self.prompt_tokens += completion.prompt_tokens
@@ -111,24 +127,30 @@ class RunModel(Model):
         return 0
 
     def get_config(self) -> dict[str, Any]:
-        return {"model_id": self._sources[0].model}
+        return {"model_id": self._clients[0].model}
 
     def update_config(self, **model_config: Any) -> NoReturn:
         raise NotImplementedError("A model is made for one run.")
 
     def structured_output(self, *_: Any, **__: Any) -> NoReturn:
-        raise NotImplementedError("A response format goes through to the upstream.")
+        raise NotImplementedError("A response format goes through to the LLM service.")
 
 
-def _told(delta: Delta) -> Iterator[StreamEvent]:
-    if delta.reasoning:
-        yield {"contentBlockDelta": {"delta": {"reasoningContent": {"text": delta.reasoning}}}}
-    if delta.text:
-        yield {"contentBlockDelta": {"delta": {"text": delta.text}}}
+def _message(completion: Completion, calls: Iterable[ToolCall]) -> Iterator[StreamEvent]:
+    """Yields a whole answer in Strands' events: one block of reasoning and text, and one for each call."""
+    if completion.reasoning:
+        yield {"contentBlockDelta": {"delta": {"reasoningContent": {"text": completion.reasoning}}}}
+    if completion.text:
+        yield {"contentBlockDelta": {"delta": {"text": completion.text}}}
+    yield {"contentBlockStop": {}}
+    for call in calls:
+        yield from _tool_use(call)
+    yield {"messageStop": {"stopReason": "tool_use" if calls else "end_turn"}}
 
 
 def _tool_use(call: ToolCall) -> Iterator[StreamEvent]:
-    """Strands parses the input: JSON always, an object or (see `tool_input`) a string."""
+    # Strands parses the input and takes {} for what it cannot parse. So it always gets JSON: an object or, of
+    # arguments that are none, a string (see `tool_input`), which the tool refuses.
     text = orjson.dumps(tool_input(call.arguments)).decode()
     start: ContentBlockStartToolUse = {"name": call.name, "toolUseId": call.id}
     if call.signature:
@@ -139,6 +161,7 @@ def _tool_use(call: ToolCall) -> Iterator[StreamEvent]:
 
 
 def _is_possible(tool_choice: str | Mapping[str, Any] | None, specs: list[Spec]) -> bool:
+    """Whether the choice can be made from `specs`: services refuse the name of a tool that is not offered."""
     if isinstance(tool_choice, Mapping):
         name = tool_choice.get("function", {}).get("name")
         return any(spec["name"] == name for spec in specs)

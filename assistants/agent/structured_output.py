@@ -1,4 +1,4 @@
-"""A run whose answer is JSON: it is told once it is known to be as it was asked for."""
+"""Structured output: where `response_format` asks for JSON, the answer is checked before it is emitted."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,47 +7,36 @@ from strands import Agent
 
 from assistants.agent.strands_model import RunModel
 from assistants.errors import UpstreamFailed
-from assistants.events import RunEvent, TextDelta
 from assistants.response_formats import Format, InvalidAnswer
 
-Emit = Callable[[RunEvent], None]
-Loop = Callable[[Agent, RunModel, Emit], Awaitable[None]]
 
+async def checked_answer(
+    agent: Agent, model: RunModel, requested: Format, run_rounds: Callable[[], Awaitable[None]]
+) -> str:
+    """Returns the text of the last round as JSON of the requested format. Raises UpstreamFailed.
 
-async def formatted(loop: Loop, agent: Agent, model: RunModel, emit: Emit, wanted: Format) -> None:
-    """`loop`, whose last round's text is the answer: what was said in the others would spoil the JSON.
-
-    The model gets one chance to repair it. Raises UpstreamFailed.
+    An answer that does not fit goes back to the model once, with what is wrong with it, for `run_rounds` to
+    ask it again without tools.
     """
-    await loop(agent, model, _but_text(emit))
     try:
-        answer = await _read(agent, model, wanted)
+        return await _check(agent, model, requested)
     except InvalidAnswer as problem:
-        answer = await _repaired(loop, agent, model, wanted, problem)
-    if answer:
-        emit(TextDelta(answer))
-
-
-async def _repaired(loop: Loop, agent: Agent, model: RunModel, wanted: Format, problem: InvalidAnswer) -> str:
-    complaint = f"Your answer is not as it was asked for. {problem} Answer again, with the JSON alone."
-    agent.messages.append({"role": "user", "content": [{"text": complaint}]})
+        hint = f"Your answer is not as it was asked for. {problem} Answer again, with the JSON alone."
+    agent.messages.append({"role": "user", "content": [{"text": hint}]})
     model.withdraw_tools()
-    await loop(agent, model, lambda _: None)
+    await run_rounds()
     try:
-        return await _read(agent, model, wanted)
-    except InvalidAnswer as again:
+        return await _check(agent, model, requested)
+    except InvalidAnswer as problem:
         message = "The language model did not answer in the format that was asked for."
-        raise UpstreamFailed("upstream_invalid_response", message) from again
+        raise UpstreamFailed("upstream_invalid_response", message) from problem
 
 
-async def _read(agent: Agent, model: RunModel, wanted: Format) -> str:
-    """What was cut off, or comes with calls for the caller, is not held to the format."""
+async def _check(agent: Agent, model: RunModel, requested: Format) -> str:
+    """Raises InvalidAnswer. An answer that was cut off, or comes with calls for the caller, always passes."""
     last = agent.messages[-1]
     answer = "".join(block["text"] for block in last["content"] if "text" in block)
     if model.calls or model.finish_reason != "stop":
         return answer
-    return await asyncio.to_thread(wanted.read, answer)
-
-
-def _but_text(emit: Emit) -> Emit:
-    return lambda event: None if isinstance(event, TextDelta) else emit(event)
+    # A large answer against a large schema takes seconds, in which the event loop would stand still.
+    return await asyncio.to_thread(requested.read, answer)

@@ -1,5 +1,8 @@
-"""Strands writes prompts, arguments and results into OpenTelemetry spans, serialised anew for each round, and
-some of them into its log. They are our callers' words: none goes to whatever exporter or log the process has.
+"""Strands' telemetry, switched off.
+
+Strands writes prompts, arguments and results into OpenTelemetry spans, serialized anew for each round, and
+some of them into its log. They are our callers' words: none goes to whatever exporter or log the process
+has.
 """
 
 import logging
@@ -12,7 +15,7 @@ from strands.telemetry import tracer
 class NoTracer(tracer.Tracer):
     """Starts no span, and, unlike its base, does not instrument the threads of the whole process."""
 
-    def __init__(self) -> None:  # deliberately without the base's
+    def __init__(self) -> None:  # deliberately without the base's, which does
         pass
 
     def _start(self, *_: Any, **__: Any) -> Span:
@@ -27,6 +30,7 @@ class NoTracer(tracer.Tracer):
 
 
 def silence_strands() -> None:
-    """For the process, before the first agent. Who catches a failure logs what matters of it."""
-    tracer._tracer_instance = NoTracer()  # type: ignore[assignment]  # noqa: SLF001 - it has no setting for it
+    """For the process, before its first agent. Whoever catches a failure of a run logs what matters of it."""
+    # Strands has no setting for it: pyproject.toml allows only releases in which this private name exists.
+    tracer._tracer_instance = NoTracer()  # type: ignore[assignment]  # noqa: SLF001
     logging.getLogger("strands").setLevel(logging.CRITICAL)

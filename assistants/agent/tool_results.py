@@ -1,4 +1,4 @@
-"""What an MCP tool answered, as the model is given it."""
+"""The result of an MCP tool as the model gets it: text and images, within limits."""
 
 import base64
 import binascii
@@ -22,7 +22,10 @@ MAX_IMAGES = 8
 
 
 def of_call(call_id: str, result: CallResult) -> ToolResult:
-    """Text is cut to TOOL_RESULT_LIMIT bytes in all; what a model cannot see is named instead of shown."""
+    """Returns the result of a call: text of at most TOOL_RESULT_LIMIT bytes, then at most MAX_IMAGES images.
+
+    A block of another kind becomes a line that names it.
+    """
     images = [block for block in map(_image, result.content) if block is not None]
     texts = list(_texts(result))
     if len(images) > MAX_IMAGES:
@@ -44,6 +47,7 @@ def error(call_id: str, message: str) -> ToolResult:
 
 
 def _texts(result: CallResult) -> Iterator[str]:
+    # The specification asks servers to send structured content as text too; some do not.
     if not result.content and result.structured_content is not None:
         yield orjson.dumps(result.structured_content).decode()
     for block in result.content:
@@ -79,7 +83,7 @@ def _image(block: Mapping[str, Any]) -> ToolResultContent | None:
 
 
 def _capped(text: str, limit: int) -> str:
-    """The beginning and the end of a text that is too long, with a note to the model between them."""
+    """Returns the beginning and the end of a text that is too long, with a note to the model between them."""
     raw = text.encode()
     if len(raw) <= limit:
         return text

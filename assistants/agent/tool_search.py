@@ -1,4 +1,4 @@
-"""Of an assistant whose model looks for its tools itself: the tool that finds, and the one that calls."""
+"""The meta-tools of an assistant whose model searches for its tools itself: one searches, one calls."""
 
 from collections.abc import AsyncGenerator, Collection, Mapping
 from typing import Any
@@ -19,80 +19,91 @@ from assistants.selection.tool_search import ToolSearch
 _NOT_SEARCHED = "Nothing was found for this query. These are the first tools by name."
 
 
-def tools(lookup: ToolSearch, client_names: Collection[str]) -> tuple["SearchTool", "CallTool"]:
-    """Under names that no other tool of the run has."""
-    assistant = lookup.context.assistant
+def tools(search: ToolSearch, client_names: Collection[str]) -> tuple["SearchTool", "CallTool"]:
+    """Returns the meta-tools, under names that no other tool of the run has."""
+    assistant = search.context.assistant
     taken = {*client_names, *assistant.by_name}
-    search, call = (
-        meta_tools.free_name(meta_tools.SEARCH, taken),
-        meta_tools.free_name(meta_tools.CALL, taken),
+    search_name = meta_tools.free_name(meta_tools.SEARCH, taken)
+    call_name = meta_tools.free_name(meta_tools.CALL, taken)
+    limit = min(assistant.top_k, meta_tools.MOST_FOUND)
+    return (
+        SearchTool(meta_tools.search_definition(search_name, limit=limit, call=call_name), search),
+        CallTool(
+            meta_tools.call_definition(call_name, search=search_name), assistant, search_name, client_names
+        ),
     )
-    found = meta_tools.search_definition(search, limit=min(assistant.top_k, meta_tools.MOST_FOUND), call=call)
-    called = meta_tools.call_definition(call, search=search)
-    return SearchTool(found, lookup), CallTool(called, assistant, search, client_names)
 
 
 class SearchTool(SpecifiedTool):
-    def __init__(self, definition: Definition, lookup: ToolSearch) -> None:
+    """Searches the assistant's tools, and answers with the definitions of those that it found."""
+
+    def __init__(self, definition: Definition, search: ToolSearch) -> None:
         super().__init__(definition)
-        self._lookup = lookup
+        self._search = search
 
     async def stream(self, tool_use: ToolUse, *_: Any, **__: Any) -> AsyncGenerator[Any, None]:
-        """ToolsSelected, and what was found, for the model."""
+        """Yields ToolsSelected, and the result for the model."""
         call_id, given = tool_use["toolUseId"], tool_use["input"]
         text = given.get("query") if isinstance(given, dict) else None
         if not isinstance(text, str) or not text.strip():
             yield ToolResultEvent(tool_results.error(call_id, "Give a query: what the tool should do."))
             return
         limit = given.get("limit")
-        top_k = self._lookup.context.assistant.top_k
-        choice = await self._lookup.search(text, limit if isinstance(limit, int) else top_k)
-        yield choice.event
-        yield ToolResultEvent(tool_results.success(call_id, _found(choice)))
+        top_k = self._search.context.assistant.top_k
+        selection = await self._search.search(text, limit if isinstance(limit, int) else top_k)
+        yield selection.event
+        yield ToolResultEvent(tool_results.success(call_id, _found(selection)))
 
 
 class CallTool(SpecifiedTool):
-    """Calls a function of an MCP server just as if the model had called it itself."""
+    """Calls a tool of an MCP server just as if the model had called it itself."""
 
     def __init__(
-        self, definition: Definition, assistant: AssistantEntry, search: str, client_names: Collection[str]
+        self,
+        definition: Definition,
+        assistant: AssistantEntry,
+        search_name: str,
+        client_names: Collection[str],
     ) -> None:
         super().__init__(definition)
         self._assistant = assistant
-        self._search = search
+        self._search_name = search_name
         self._client_names = client_names
 
     async def stream(self, tool_use: ToolUse, *_: Any, **__: Any) -> AsyncGenerator[Any, None]:
-        """As of the tool that is called."""
+        """Yields what the called tool yields."""
         given = tool_use["input"]
-        asked: Mapping[str, Any] = given if isinstance(given, dict) else {}
-        function = _function(self._assistant, asked.get("name"))
+        call: Mapping[str, Any] = given if isinstance(given, dict) else {}
+        function = _function(self._assistant, call.get("name"))
         if function is None:
-            yield ToolResultEvent(tool_results.error(tool_use["toolUseId"], self._refusal(asked.get("name"))))
+            yield ToolResultEvent(tool_results.error(tool_use["toolUseId"], self._refusal(call.get("name"))))
             return
-        real: ToolUse = {**tool_use, "name": function.public_name, "input": _arguments(asked)}
+        real: ToolUse = {**tool_use, "name": function.public_name, "input": _arguments(call)}
         async for event in ServerTool(function).stream(real):
             yield event
 
     def _refusal(self, name: Any) -> str:
         if name in self._client_names:
             return f"Call {name} itself, not by {self.tool_name}."
-        return f"There is no tool {str(name)[:64]!r}. Find one with {self._search}, and call it by its name."
+        unknown = str(name)[:64]
+        return f"There is no tool {unknown!r}. Find one with {self._search_name}, and call it by its name."
 
 
 def _function(assistant: AssistantEntry, name: Any) -> FunctionEntry | None:
     return assistant.by_name.get(name) if isinstance(name, str) else None
 
 
-def _arguments(asked: Mapping[str, Any]) -> Any:
-    """Some models write an object as a text."""
-    given = asked.get("arguments") or {}
+def _arguments(call: Mapping[str, Any]) -> Any:
+    # Some models write an object as a string of JSON.
+    given = call.get("arguments") or {}
     return tool_input(given) if isinstance(given, str) else given
 
 
-def _found(choice: ToolSelection) -> str:
-    found = {"tools": [tool.definition["function"] for tool in choice.tools]}
+def _found(selection: ToolSelection) -> str:
+    """Returns the definitions of the tools that were found, as JSON for the model."""
+    found = {"tools": [tool.definition["function"] for tool in selection.tools]}
     if not found["tools"]:
         return "No tool was found."
-    is_searched = any(each.reason == "ranked" for each in choice.event.candidates)
-    return orjson.dumps(found if is_searched else found | {"note": _NOT_SEARCHED}).decode()
+    # Without a hit the first tools by name are listed, which the model should not take for an answer.
+    is_ranked = any(each.reason == "ranked" for each in selection.event.candidates)
+    return orjson.dumps(found if is_ranked else found | {"note": _NOT_SEARCHED}).decode()

@@ -1,4 +1,4 @@
-"""The tools of a run, where its assistant does not give its model all of them."""
+"""The tools of a run whose assistant does not give its model all of them."""
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -26,20 +26,20 @@ Emit = Callable[[ToolsSelected], None]
 def equip(
     agent: Agent, model: RunModel, context: SelectionContext, client_tools: Sequence[ClientTool], emit: Emit
 ) -> None:
-    """Give the agent its tools, or have them chosen before each round."""
+    """Give the agent the tools for the model to search with, or have tools selected before each round."""
     if context.assistant.selection == "search":
-        # A model may call by its name what it found, or called in an earlier turn.
-        untold = context.assistant.by_name
+        # Whatever a search found, or an earlier turn called, the model may call by its name.
+        unlisted = context.assistant.by_name
         agent.tool_registry = Toolbox(
-            [*_searching(context, client_tools, emit), *client_tools], untold=untold
+            [*_initial_tools(context, client_tools, emit), *client_tools], unlisted=unlisted
         )
     else:
         agent.tool_registry = Toolbox(client_tools)
-        agent.hooks.add_hook(Choosing(Retriever(context), model, client_tools, emit))
+        agent.hooks.add_hook(SelectBeforeRound(Retriever(context), model, client_tools, emit))
 
 
-class Choosing(HookProvider):
-    """Chooses before each call of the model that may lead to calls of tools."""
+class SelectBeforeRound(HookProvider):
+    """Selects tools before each call of the model that may lead to calls of tools."""
 
     def __init__(
         self, retriever: Retriever, model: RunModel, client_tools: Sequence[ClientTool], emit: Emit
@@ -56,39 +56,42 @@ class Choosing(HookProvider):
     async def _before_round(self, event: BeforeModelCallEvent) -> None:
         if not self._model.offers_tools:
             return
-        said, called = _last_round(event.agent.messages)
-        theirs = {tool.tool_name for tool in self._client_tools}
-        choice = await self._retriever.select(said, [name for name in called if name not in theirs])
-        if choice is not None:
-            self._emit(choice.event)
-            event.agent.tool_registry = Toolbox([*_ours(choice.in_stable_order), *self._client_tools])
+        text, called = _last_round(event.agent.messages)
+        client_names = {tool.tool_name for tool in self._client_tools}
+        selection = await self._retriever.select(text, [name for name in called if name not in client_names])
+        if selection is not None:
+            self._emit(selection.event)
+            event.agent.tool_registry = Toolbox(
+                [*_server_tools(selection.in_stable_order), *self._client_tools]
+            )
 
     def _before_call(self, event: BeforeToolCallEvent) -> None:
-        """A guess at the arguments of a tool that the model was not told of is not tried."""
-        ours = self._retriever.context.assistant.by_name
-        if event.selected_tool is None and event.tool_use["name"] in ours:
+        """Refuse a call of a tool whose definition the model has not seen: its arguments are a guess."""
+        by_name = self._retriever.context.assistant.by_name
+        if event.selected_tool is None and event.tool_use["name"] in by_name:
+            # The retriever adds what the model called by name, so the next round does have it.
             event.cancel_tool = "Not called: it was not among your tools. If it is now, call it again."
 
 
-def _searching(
+def _initial_tools(
     context: SelectionContext, client_tools: Sequence[ClientTool], emit: Emit
 ) -> Sequence[AgentTool]:
-    lookup = ToolSearch(context)
-    found = tool_search.tools(lookup, [tool.tool_name for tool in client_tools])
-    if len(found) > context.max_tools:
+    search = ToolSearch(context)
+    meta_tools = tool_search.tools(search, [tool.tool_name for tool in client_tools])
+    if len(meta_tools) > context.max_tools:
         log.warning("Beside the caller's there is no room for the tools of %s.", context.assistant.slug)
         return ()
-    choice = lookup.initial([tool.definition for tool in found])
-    emit(choice.event)
-    return [*_ours(choice.in_stable_order), *found]
+    selection = search.initial([tool.definition for tool in meta_tools])
+    emit(selection.event)
+    return [*_server_tools(selection.in_stable_order), *meta_tools]
 
 
-def _ours(tools: Iterable[SelectedTool]) -> list[ServerTool]:
+def _server_tools(tools: Iterable[SelectedTool]) -> list[ServerTool]:
     return [ServerTool(tool.function, tool.definition) for tool in tools]
 
 
 def _last_round(messages: Messages) -> tuple[str, Collection[str]]:
-    """What the model said, and the names that it called, since the user last spoke."""
+    """Returns the model's text and the names that it called in the last round since the user's message."""
     for message in reversed(messages):
         blocks = message["content"]
         if message["role"] == "assistant":

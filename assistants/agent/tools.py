@@ -1,4 +1,4 @@
-"""A run's tools as Strands knows them: ours, which are called, and the caller's, which are handed back."""
+"""A run's tools as Strands sees them: those of MCP servers, and the caller's own, which are handed back."""
 
 import logging
 import time
@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 
 class SpecifiedTool(AgentTool):
+    """A tool with an OpenAI tool definition."""
+
     def __init__(self, definition: Mapping[str, Any]) -> None:
         super().__init__()
         self.definition = definition
@@ -40,15 +42,15 @@ class SpecifiedTool(AgentTool):
 
 
 class ClientTool(SpecifiedTool):
-    """A tool that the caller brought and runs: the turn is interrupted before it would be called."""
+    """A tool that the caller brought and runs itself: TurnRules interrupts the turn before its call."""
 
     async def stream(self, tool_use: ToolUse, *_: Any, **__: Any) -> AsyncGenerator[Any, None]:
         raise AssertionError(f"The caller's tool {tool_use['name']} must not run here.")
-        yield
+        yield  # makes this a generator, as Strands expects
 
 
 class ServerTool(SpecifiedTool):
-    """A function of an MCP server, told by its own definition or by another."""
+    """A tool of an MCP server. `definition` replaces its own, for instance by a shortened one."""
 
     def __init__(self, function: FunctionEntry, definition: Mapping[str, Any] | None = None) -> None:
         super().__init__(definition or function.definition)
@@ -56,7 +58,7 @@ class ServerTool(SpecifiedTool):
         self._function = function
 
     async def stream(self, tool_use: ToolUse, *_: Any, **__: Any) -> AsyncGenerator[Any, None]:
-        """ToolStarted, ToolFinished, and the result for the model. A failure is a result too."""
+        """Yields ToolStarted, ToolFinished, and the result for the model. A failure is a result too."""
         function, call_id, given = self._function, tool_use["toolUseId"], tool_use["input"]
         if not isinstance(given, dict):
             yield ToolResultEvent(
@@ -77,7 +79,7 @@ class ServerTool(SpecifiedTool):
 async def _call(
     function: FunctionEntry, call_id: str, arguments: dict[str, Any]
 ) -> tuple[ToolResult, str | None]:
-    """The result, and the code of what failed."""
+    """Returns the result for the model, and the code of the failure, if it failed."""
     try:
         result = await calls.call(function.server_id, function.name, arguments, timeout_s=function.timeout_s)
         return tool_results.of_call(call_id, result), "tool_error" if result.is_error else None
@@ -92,7 +94,7 @@ _server_tools: WeakKeyDictionary[AssistantEntry, tuple[ServerTool, ...]] = WeakK
 
 
 def server_tools(assistant: AssistantEntry) -> tuple[ServerTool, ...]:
-    """The tools of all its functions, made once for all runs: they keep no state."""
+    """Returns the tools of all the assistant's functions. They hold no state, so all runs share them."""
     tools = _server_tools.get(assistant)
     if tools is None:
         tools = _server_tools[assistant] = tuple(map(ServerTool, assistant.functions))
@@ -100,28 +102,30 @@ def server_tools(assistant: AssistantEntry) -> tuple[ServerTool, ...]:
 
 
 class _Registry(dict[str, AgentTool]):
-    """Makes a tool of an untold function when it is called."""
+    """A registry that makes the tool of an unlisted function when the model calls it."""
 
-    def __init__(self, untold: Mapping[str, FunctionEntry], tools: Mapping[str, AgentTool]) -> None:
+    def __init__(self, unlisted: Mapping[str, FunctionEntry], tools: Mapping[str, AgentTool]) -> None:
         super().__init__(tools)
-        self._untold = untold
+        self._unlisted = unlisted
 
     def get(self, name: str, default: Any = None) -> Any:
-        function = self._untold.get(name) if name not in self else None
+        function = self._unlisted.get(name) if name not in self else None
         return super().get(name, default) if function is None else ServerTool(function)
 
 
 class Toolbox(ToolRegistry):
-    """A run's tools. Strands' own registry normalises and checks every spec for every call of the model.
+    """A run's tools. `unlisted` are functions, by name, that the model may call without their definition.
 
-    `untold`: functions, by name, that the model may call though it is not told of them.
+    Strands' own registry normalizes and validates every spec for every call of the model. Ours are valid, so
+    `get_all_tools_config` returns them as they are.
     """
 
     def __init__(
-        self, tools: Iterable[AgentTool], *, untold: Mapping[str, FunctionEntry] | None = None
+        self, tools: Iterable[AgentTool], *, unlisted: Mapping[str, FunctionEntry] | None = None
     ) -> None:
         super().__init__()
-        self.registry = _Registry(untold or {}, {tool.tool_name: tool for tool in tools})
+        # Directly into the dict: register_tool refuses "a_b" beside "a-b", which MCP servers may both have.
+        self.registry = _Registry(unlisted or {}, {tool.tool_name: tool for tool in tools})
 
     def get_all_tools_config(self) -> dict[str, Any]:
         return {name: tool.tool_spec for name, tool in self.registry.items()}

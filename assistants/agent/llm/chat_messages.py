@@ -1,4 +1,4 @@
-"""Strands messages as OpenAI chat messages."""
+"""Strands messages as OpenAI chat messages. The way back is `assistants.agent.messages`."""
 
 import base64
 from collections.abc import Iterable, Iterator
@@ -11,20 +11,24 @@ from strands.types.tools import ToolResult, ToolUse
 _IMAGE_FOLLOWS = "The tool returned an image: it follows in the next user message."
 
 
-def to_wire(
+def to_openai(
     messages: Iterable[Message], system_prompt: str | None, reasoning_field: str
 ) -> list[dict[str, Any]]:
-    wire: list[dict[str, Any]] = [{"role": "system", "content": system_prompt}] if system_prompt else []
+    """Returns the messages as every OpenAI-compatible service takes them."""
+    serialized: list[dict[str, Any]] = [{"role": "system", "content": system_prompt}] if system_prompt else []
     for message in messages:
         if message["role"] == "assistant":
-            wire.append(_assistant(message["content"], reasoning_field))
+            serialized.append(_assistant(message["content"], reasoning_field))
         else:
-            wire.extend(_user(message["content"]))
-    return wire
+            serialized.extend(_user(message["content"]))
+    return serialized
 
 
 def to_transcript(messages: Iterable[Message], reasoning_field: str) -> list[dict[str, Any]]:
-    """For `history.to_strands` to read again, and no LLM service: a result keeps its images to itself."""
+    """Returns the messages for `messages.to_strands` to read again. No LLM service takes them.
+
+    The difference to `to_openai`: the images of a tool's result stay in its message, so nothing is lost.
+    """
     transcript: list[dict[str, Any]] = []
     for message in messages:
         if message["role"] == "assistant":
@@ -60,20 +64,24 @@ def _reasoning(blocks: list[ContentBlock]) -> Iterator[str]:
 
 
 def _tool_call(tool_use: ToolUse) -> dict[str, Any]:
-    """Arguments that were no object are not repeated: chat templates parse them, and would fail."""
+    """Arguments that were no object become an empty one: chat templates parse them, and would fail."""
     given = tool_use["input"] if isinstance(tool_use["input"], dict) else {}
     function = {"name": tool_use["name"], "arguments": orjson.dumps(given).decode()}
     return {"id": tool_use["toolUseId"], "type": "function", "function": function}
 
 
 def _user(blocks: list[ContentBlock]) -> Iterator[dict[str, Any]]:
-    """Results come first, as OpenAI demands; their images in a user message, for only that may hold any."""
+    """OpenAI wants the results right after their calls, and takes images in user messages only.
+
+    So the results come first, and their images follow in a user message.
+    """
     images: list[dict[str, Any]] = []
     for block in blocks:
         if "toolResult" in block:
             yield _tool_message(block["toolResult"])
             images += _images(block["toolResult"]["content"])
     if parts := images + [_part(block) for block in blocks if "toolResult" not in block]:
+        # Text alone goes as a string: many services take no list of parts.
         is_text = len(parts) == 1 and parts[0]["type"] == "text"
         yield {"role": "user", "content": parts[0]["text"] if is_text else parts}
 

@@ -1,18 +1,21 @@
-"""Where the answers of a model come from: one round of one run, whichever service gives it."""
+"""The interface of an LLM client: one round of one run, whichever service answers it."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from strands.types.content import Messages
 
-from assistants.agent.llm.completion import Completion, Delta
+from assistants.agent.llm.completion import Completion
 from assistants.agent.llm.spec import Spec
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What the model is asked. `tool_choice`, as OpenAI spells it, is None where nothing is forced."""
+    """The input of the model. `tool_choice` is spelled as OpenAI does; None forces nothing.
+
+    `reasoning_field` is the field in which the service sent its reasoning before, and wants it back.
+    """
 
     messages: Messages
     system_prompt: str | None
@@ -21,9 +24,10 @@ class Round:
     reasoning_field: str
 
 
-class Source(Protocol):
-    """`answer` tells the text as it comes, and fills `completion` with all else. It raises UpstreamFailed."""
+class LLMClient(Protocol):
+    """Asks one model at one service."""
 
     model: str
 
-    def answer(self, asked: Round, completion: Completion) -> AsyncGenerator[Delta, None]: ...
+    async def answer(self, asked: Round, completion: Completion) -> None:
+        """Fill `completion` as the answer comes, until it is whole. Raises UpstreamFailed."""

@@ -1,7 +1,8 @@
-"""Puts one answer of a model together from its chunks, as OpenAI-compatible services really send them."""
+"""One answer of a model, assembled from its chunks as OpenAI-compatible services really send them."""
 
 import secrets
 import string
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,47 +21,76 @@ def mint_call_id() -> str:
     return "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_LENGTH))
 
 
+def ignore_text(_: str) -> None:
+    """An `on_text` for callers that read the text once the answer is whole."""
+
+
 @dataclass(slots=True)
 class ToolCall:
-    """A call that the model asks for, under an id of ours: upstreams leave theirs out, or repeat them."""
+    """A call that the model asks for, under an id of ours: services omit theirs, or repeat them."""
 
     name: str
     upstream_id: str
     id: str = field(default_factory=mint_call_id)
     parts: list[str] = field(default_factory=list)
     signature: str = ""
-    """Of the reasoning that led to the call, where the service wants it back."""
+    """Of the reasoning that led to the call. Gemini refuses the call's result without it."""
 
     @property
     def arguments(self) -> str:
         return "".join(self.parts)
 
 
-@dataclass(frozen=True, slots=True)
-class Delta:
-    text: str = ""
-    reasoning: str = ""
-
-
 @dataclass(slots=True)
 class Completion:
-    """`finish_reason` is None until the model gives one; `is_complete` tells a whole answer from a part."""
+    """An answer so far. `on_text` gets each piece of its text, never an empty one, as soon as it comes.
 
+    `finish_reason` is None until the model gives one. `is_complete` distinguishes a whole answer from one
+    that broke off, `is_empty` one of which nothing has come. `is_done`: the service sent [DONE], so nothing
+    follows.
+    """
+
+    on_text: Callable[[str], None] = ignore_text
     finish_reason: str | None = None
     is_complete: bool = False
     is_empty: bool = True
+    is_done: bool = False
     prompt_tokens: int = 0
     completion_tokens: int = 0
     calls: list[ToolCall] = field(default_factory=list)
     reasoning_field: str = "reasoning_content"
+    _texts: list[str] = field(default_factory=list)
+    _reasonings: list[str] = field(default_factory=list)
     _by_index: dict[int, ToolCall] = field(default_factory=dict)
 
-    def feed(self, payload: bytes) -> Delta:
-        """Take one chunk, or a whole completion. Raises UpstreamFailed for an error or garbage."""
+    @property
+    def text(self) -> str:
+        return "".join(self._texts)
+
+    @property
+    def reasoning(self) -> str:
+        return "".join(self._reasonings)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the model has said or thought anything."""
+        return bool(self._texts or self._reasonings)
+
+    def add_text(self, text: str) -> None:
+        if text:
+            self._texts.append(text)
+            self.on_text(text)
+
+    def add_reasoning(self, text: str) -> None:
+        if text:
+            self._reasonings.append(text)
+
+    def feed(self, payload: bytes) -> None:
+        """Add one chunk, or a whole completion. Raises UpstreamFailed for an error or garbage."""
         self.is_empty = False
         if payload == DONE:
-            self.is_complete = True
-            return Delta()
+            self.is_complete = self.is_done = True
+            return
         chunk = _parse(payload)
         if error := chunk.get("error"):
             raise stream_failure(error)
@@ -68,21 +98,18 @@ class Completion:
         choice = _first_choice(chunk)
         if reason := choice.get("finish_reason"):
             self.finish_reason, self.is_complete = str(reason), True
-        return self._take(_dict(choice.get("delta")) or _dict(choice.get("message")))
+        # A service that does not stream answers with a `message` in place of the `delta`.
+        self._add(_dict(choice.get("delta")) or _dict(choice.get("message")))
 
-    def _take(self, delta: dict[str, Any]) -> Delta:
+    def _add(self, delta: dict[str, Any]) -> None:
         for fragment in _list(delta.get("tool_calls")):
             self._add_fragment(_dict(fragment))
-        return Delta(
-            text=_text(delta.get("content")) + _text(delta.get("refusal")), reasoning=self._reasoning(delta)
-        )
-
-    def _reasoning(self, delta: dict[str, Any]) -> str:
         for name in ("reasoning_content", "reasoning"):
             if text := _text(delta.get(name)):
                 self.reasoning_field = name
-                return text
-        return ""
+                self.add_reasoning(text)
+                break  # some services send the same text under both names
+        self.add_text(_text(delta.get("content")) + _text(delta.get("refusal")))
 
     def _add_fragment(self, fragment: dict[str, Any]) -> None:
         function = _dict(fragment.get("function"))
@@ -90,11 +117,14 @@ class Completion:
         arguments = function.get("arguments")
         if isinstance(arguments, str):
             call.parts.append(arguments)
-        elif arguments is not None:
+        elif arguments is not None:  # an object where OpenAI sends a string of JSON
             call.parts.append(orjson.dumps(arguments).decode())
 
     def _call_of(self, fragment: dict[str, Any], function: dict[str, Any]) -> ToolCall:
-        """By index; without one, the last. A name under a new id is another call, whatever its index says."""
+        """Returns the call that a fragment belongs to, by its index, or the last one where it has no index.
+
+        A name under a new id begins another call, whatever the index: some services number every call 0.
+        """
         upstream_id, name = _text(fragment.get("id")), _text(function.get("name"))
         index = fragment.get("index")
         known = self._by_index.get(index) if isinstance(index, int) else self._last_call()
@@ -111,7 +141,7 @@ class Completion:
         return self.calls[-1] if self.calls else None
 
     def _count(self, usage: Any) -> None:
-        """The last count stands: some services repeat a growing one in each chunk."""
+        """The last count holds: some services repeat a growing one in each chunk."""
         if isinstance(usage, dict):
             self.prompt_tokens = _tokens(usage.get("prompt_tokens"))
             self.completion_tokens = _tokens(usage.get("completion_tokens"))
@@ -133,7 +163,7 @@ def _first_choice(chunk: dict[str, Any]) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    """A string, or the texts of a list of parts; anything else is none."""
+    """Returns a string as it is, the texts of a list of parts, and "" for anything else."""
     if isinstance(value, str):
         return value
     return "".join(_text(_dict(part).get("text")) for part in _list(value))

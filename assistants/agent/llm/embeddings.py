@@ -1,4 +1,4 @@
-"""The embedder: what callers send it goes through, and its answer comes back."""
+"""The embedder for callers: their embeddings request is sent to it, and its answer goes back to them."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -37,38 +37,36 @@ async def lifespan() -> AsyncIterator[None]:
 
 
 async def embed(request: Mapping[str, Any]) -> dict[str, Any]:
-    """The embedder's answer to an OpenAI embeddings request. Raises NoEmbedder and UpstreamFailed."""
+    """Returns the embedder's answer to an OpenAI embeddings request. Raises NoEmbedder and UpstreamFailed."""
     if not settings.EMBEDDING_BASE_URL:
         raise NoEmbedder
     if _session is None:
-        raise RuntimeError("Embeddings need assistants.embeddings.lifespan().")
+        raise RuntimeError("Embeddings need assistants.agent.llm.embeddings.lifespan().")
     try:
-        return await _asked(_session, request)
+        return await _post(_session, request)
     except TimeoutError as error:
         raise UpstreamFailed("upstream_timeout", "The embedder did not answer in time.") from error
+    except BodyTooLarge as error:
+        raise UpstreamFailed("upstream_invalid_response", "The embedder's answer is too large.") from error
     except aiohttp.ClientError as error:
         raise UpstreamFailed("upstream_error", "The embedder cannot be reached.") from error
 
 
-async def _asked(session: aiohttp.ClientSession, request: Mapping[str, Any]) -> dict[str, Any]:
+async def _post(session: aiohttp.ClientSession, request: Mapping[str, Any]) -> dict[str, Any]:
     key = settings.EMBEDDING_API_KEY
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
     body = orjson.dumps({**request, "model": settings.EMBEDDING_MODEL or request["model"]})
     url = f"{settings.EMBEDDING_BASE_URL}/embeddings"
+    # A redirect would take the key to an address that nobody entered.
     async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
         if response.status != 200:
-            raise status_failure(
-                response.status, response.headers, await response.content.read(_REFUSAL_BYTES)
-            )
-        try:
-            return _object(await read_at_most(response, MOST_BYTES))
-        except BodyTooLarge as error:
-            raise UpstreamFailed(
-                "upstream_invalid_response", "The embedder's answer is too large."
-            ) from error
+            # One read is enough: all that counts of the body is its error code.
+            refusal = await response.content.read(_REFUSAL_BYTES)
+            raise status_failure(response.status, response.headers, refusal)
+        return _parse(await read_at_most(response, MOST_BYTES))
 
 
-def _object(data: bytes) -> dict[str, Any]:
+def _parse(data: bytes) -> dict[str, Any]:
     try:
         answer = orjson.loads(data)
     except orjson.JSONDecodeError:

@@ -1,4 +1,7 @@
-"""How an upstream says no, told to our callers: by status and code alone, for its words may hold our key."""
+"""Upstream errors: an LLM service's refusal as the error that callers get.
+
+Only its status and its code are used, for its message may quote our API key.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,17 +12,18 @@ from assistants.errors import UpstreamFailed
 
 
 class TransientFailure(UpstreamFailed):
-    """One that may be gone at the next attempt."""
+    """A failure that another attempt may not meet."""
 
 
 def status_failure(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamFailed:
-    """For an answer other than 200. Only the error's code is taken from the body."""
+    """Returns the error for an answer with a status other than 200."""
     code = _error_code(body)
     if code == "context_length_exceeded":
         return _context_length_exceeded()
     if status in (401, 403):
         return _unauthorised(status)
     if status == 429:
+        # OpenAI answers a spent quota with 429 too, and no wait helps against that.
         return _rate_limited(retry_after(headers), transient=code != "insufficient_quota")
     if status >= 500:
         return TransientFailure(
@@ -29,7 +33,7 @@ def status_failure(status: int, headers: Mapping[str, str], body: bytes) -> Upst
 
 
 def stream_failure(error: Any) -> UpstreamFailed:
-    """For an error object in the place of a chunk."""
+    """Returns the error for an `error` object in the place of a chunk. It is never transient."""
     code = error.get("code") or error.get("type") if isinstance(error, dict) else None
     if code == "context_length_exceeded":
         return _context_length_exceeded()
@@ -41,7 +45,7 @@ def stream_failure(error: Any) -> UpstreamFailed:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds, from Retry-After (RFC 9110, section 10.2.3); a date is not understood."""
+    """Returns the seconds of Retry-After (RFC 9110, section 10.2.3), at most a day; None for a date."""
     value = headers.get("Retry-After", "")
     return min(float(value), 86_400.0) if value.isascii() and value.isdigit() else None
 

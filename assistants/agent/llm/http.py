@@ -1,17 +1,15 @@
-"""HTTP to the LLMs: one client for all runs of the process, with deadlines, retries and a limit on crowds."""
+"""HTTP to LLM services: one connection pool for all runs of the process, with time-outs and retries."""
 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
 import aiohttp
 from django.conf import settings
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
-from assistants.agent.llm import sse
-from assistants.agent.llm.completion import DONE
 from assistants.agent.llm.errors import TransientFailure, status_failure
 from assistants.catalogue.endpoints import Endpoint
 from assistants.errors import UpstreamFailed
@@ -25,36 +23,35 @@ MAX_CALLS_PER_UPSTREAM = 100
 RETRIES = 2
 LONGEST_PAUSE_S = 5.0
 _FIRST_PAUSE_S = 0.25
-_LINGER_S = 0.25
+_DRAIN_S = 0.25
 _REFUSAL_BYTES = 64 * 1024
 
 
-class Upstream:
-    """The LLM services, behind one connection pool."""
+class ConnectionPool:
+    """Connections to LLM services, which one request after the other uses."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
         self._calls: Counter[str] = Counter()
 
-    async def stream(self, endpoint: Endpoint, body: bytes) -> AsyncGenerator[list[bytes], None]:
-        """POST a chat completion; the payloads of its answer, as many at a time as came in one read.
+    @asynccontextmanager
+    async def post(self, endpoint: Endpoint, body: bytes) -> AsyncIterator[aiohttp.ClientResponse]:
+        """POST a chat completion. Yields a response of status 200, for the block to read.
 
-        Raises UpstreamFailed, also between payloads. Retries only while nothing of an answer has come.
+        Raises UpstreamFailed, also for what breaks while the block reads. Only the request is tried again:
+        of an answer that has begun a caller may have seen a part.
         """
-        with self._place(endpoint.base_url), _failures():
-            async with await self._open(endpoint, body) as response:
-                if "json" in response.content_type:
-                    yield [await read_at_most(response, sse.MAX_EVENT_BYTES)]
-                    return
-                async for payloads in sse.payloads(response.content.iter_any()):
-                    yield payloads
-                    if payloads[-1] == DONE:
-                        break
+        with self._permit(endpoint.base_url), _failures():
+            async with await self._send_with_retries(endpoint, body) as response:
+                yield response
                 await _drain(response)
 
     @contextmanager
-    def _place(self, base_url: str) -> Iterator[None]:
-        """A hanging service must not take the process down with it: beyond the limit a call fails at once."""
+    def _permit(self, base_url: str) -> Iterator[None]:
+        """Admit at most MAX_CALLS_PER_UPSTREAM calls to a service at a time, and refuse the others at once.
+
+        A service that hangs would otherwise collect requests until the process has no memory left.
+        """
         if self._calls[base_url] >= MAX_CALLS_PER_UPSTREAM:
             message = "Too many requests are waiting for the language model. Try again later."
             raise UpstreamFailed("overloaded", message, retry_after=1)
@@ -64,7 +61,7 @@ class Upstream:
         finally:
             self._calls[base_url] -= 1
 
-    async def _open(self, endpoint: Endpoint, body: bytes) -> aiohttp.ClientResponse:
+    async def _send_with_retries(self, endpoint: Endpoint, body: bytes) -> aiohttp.ClientResponse:
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(TransientFailure),
             wait=backoff(_FIRST_PAUSE_S),
@@ -72,44 +69,51 @@ class Upstream:
             before_sleep=log_retry(log, "the language model"),
             reraise=True,
         )
-        return await retrying(self._attempt, endpoint, body)
+        return await retrying(self._send, endpoint, body)
 
-    async def _attempt(self, endpoint: Endpoint, body: bytes) -> aiohttp.ClientResponse:
-        """An answer with status 200. Raises TransientFailure where another attempt may help."""
+    async def _send(self, endpoint: Endpoint, body: bytes) -> aiohttp.ClientResponse:
+        """Returns a response of status 200. Raises TransientFailure where another attempt may help."""
         try:
             response = await self._session.post(
                 f"{endpoint.base_url}/chat/completions",
                 data=body,
                 headers=_headers(endpoint),
+                # A redirect would take the key to an address that nobody entered.
                 allow_redirects=False,
             )
         except TimeoutError:
+            # aiohttp's time-outs are ClientConnectionErrors too. No attempt more: the caller has waited
+            # already.
             raise
         except aiohttp.ClientConnectionError as error:
             raise _unreachable() from error
+        except ValueError as error:  # an address or a key that HTTP cannot carry
+            raise _broken(error) from error
         if response.status == 200:
             return response
         log.warning("The service of model %s answered with status %d.", endpoint.model, response.status)
         async with response:
-            body = await _refusal(response)
-            raise status_failure(response.status, response.headers, body)
+            raise status_failure(response.status, response.headers, await _refusal(response))
 
 
 @asynccontextmanager
-async def connected() -> AsyncIterator[Upstream]:
-    """An Upstream for as long as the context lasts, for the event loop that it is entered in."""
+async def connection_pool() -> AsyncIterator[ConnectionPool]:
+    """Opens a pool for the event loop that it is entered in, for as long as the context lasts."""
+    # No limit of its own (limit=0): aiohttp would queue requests beyond it, where _permit refuses them at
+    # once.
     connector = guarded_connector(exempt=[settings.OPENAI_BASE_URL], limit=0, keepalive_timeout=30)
+    # No total: a long answer is fine as long as something comes. The run as a whole has RUN_DEADLINE_S.
     timeout = aiohttp.ClientTimeout(
         total=None, sock_connect=settings.LLM_CONNECT_TIMEOUT_S, sock_read=settings.LLM_READ_TIMEOUT_S
     )
     async with aiohttp.ClientSession(
         connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()
     ) as session:
-        yield Upstream(session)
+        yield ConnectionPool(session)
 
 
 def _must_stop(state: RetryCallState) -> bool:
-    """A caller waits, so a service that asks for more patience than LONGEST_PAUSE_S is not asked again."""
+    """Whether to give up: a caller waits, so a service that asks for a longer pause is not asked again."""
     return state.attempt_number > RETRIES or state.upcoming_sleep > LONGEST_PAUSE_S
 
 
@@ -117,6 +121,7 @@ def _headers(endpoint: Endpoint) -> dict[str, str]:
     headers = {
         "Content-Type": "application/json",
         "Accept": "text/event-stream",
+        # A proxy that compresses a stream collects it first.
         "Accept-Encoding": "identity",
     }
     if endpoint.api_key:
@@ -135,15 +140,18 @@ def _failures() -> Iterator[None]:
         raise UpstreamFailed(
             "upstream_invalid_response", "The language model's answer is too large."
         ) from error
-    except (aiohttp.ClientError, ValueError) as error:  # ValueError: an address or key that HTTP cannot carry
-        log.warning("The connection to the language model failed: %s", type(error).__name__)
-        raise UpstreamFailed(
-            "upstream_error", "The connection to the language model's service broke."
-        ) from error
+    except aiohttp.ClientError as error:
+        raise _broken(error) from error
 
 
 def _unreachable() -> TransientFailure:
     return TransientFailure("upstream_error", "The language model's service cannot be reached.")
+
+
+def _broken(error: Exception) -> UpstreamFailed:
+    # The type alone: the text may quote a header, and so the key.
+    log.warning("The connection to the language model failed: %s", type(error).__name__)
+    return UpstreamFailed("upstream_error", "The connection to the language model's service broke.")
 
 
 async def _refusal(response: aiohttp.ClientResponse) -> bytes:
@@ -155,8 +163,9 @@ async def _refusal(response: aiohttp.ClientResponse) -> bytes:
 
 
 async def _drain(response: aiohttp.ClientResponse) -> None:
-    """Read what follows the last payload: only a response read to its end leaves its connection usable."""
+    """Read what follows the last payload: aiohttp reuses a connection only after its response's end."""
+    # Not for long: some services hold the stream open after [DONE], and the caller waits for this.
     with suppress(TimeoutError):
-        async with asyncio.timeout(_LINGER_S):
+        async with asyncio.timeout(_DRAIN_S):
             while await response.content.readany():
                 pass

@@ -1,33 +1,36 @@
-"""OpenAI-compatible services: the source of nearly everyone's answers, and the fast one."""
+"""The client of OpenAI-compatible services, which nearly every assistant uses (docs/decisions/0014)."""
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
+import aiohttp
 import orjson
 
-from assistants.agent.llm.chat_messages import to_wire
+from assistants.agent.llm import sse
+from assistants.agent.llm.chat_messages import to_openai
 from assistants.agent.llm.client import Round
-from assistants.agent.llm.completion import Completion, Delta
-from assistants.agent.llm.http import Upstream
+from assistants.agent.llm.completion import Completion
+from assistants.agent.llm.http import ConnectionPool
 from assistants.catalogue.endpoints import Endpoint
 from assistants.errors import UpstreamFailed
+from core.bounded_read import read_at_most
 
 
-class CompatibleSource:
-    def __init__(self, upstream: Upstream, endpoint: Endpoint, parameters: Mapping[str, Any]) -> None:
+class OpenAICompatibleClient:
+    def __init__(self, pool: ConnectionPool, endpoint: Endpoint, parameters: Mapping[str, Any]) -> None:
         self.model = endpoint.model
-        self._upstream = upstream
+        self._pool = pool
         self._endpoint = endpoint
         self._parameters = parameters
 
-    async def answer(self, asked: Round, completion: Completion) -> AsyncGenerator[Delta, None]:
+    async def answer(self, asked: Round, completion: Completion) -> None:
+        """See LLMClient."""
         try:
-            async with aclosing(self._upstream.stream(self._endpoint, self._body(asked))) as batches:
-                async for payloads in batches:
-                    for payload in payloads:
-                        yield completion.feed(payload)
+            async with self._pool.post(self._endpoint, self._body(asked)) as response:
+                await _read(response, completion)
         except UpstreamFailed:
+            # Behind the finish reason only the usage may follow: a connection that breaks there costs nobody
+            # an answer.
             if completion.finish_reason is None:
                 raise
         if not completion.is_complete:
@@ -37,7 +40,7 @@ class CompatibleSource:
         body = {
             **self._parameters,
             "model": self._endpoint.model,
-            "messages": to_wire(asked.messages, asked.system_prompt, asked.reasoning_field),
+            "messages": to_openai(asked.messages, asked.system_prompt, asked.reasoning_field),
             "stream": True,
             "stream_options": {"include_usage": True},
         }
@@ -48,6 +51,21 @@ class CompatibleSource:
         else:  # OpenAI refuses an empty list, and this without tools
             body.pop("parallel_tool_calls", None)
         return orjson.dumps(body)
+
+
+async def _read(response: aiohttp.ClientResponse, completion: Completion) -> None:
+    """Feed the payloads of the answer to `completion`."""
+    if "json" in response.content_type:  # some services do not stream, although they were asked to
+        completion.feed(await read_at_most(response, sse.MAX_EVENT_BYTES))
+        return
+    decoder = sse.Decoder()
+    async for chunk in response.content.iter_any():
+        for payload in decoder.feed(chunk):
+            completion.feed(payload)
+        if completion.is_done:  # some services do not close the stream after [DONE]
+            return
+    for payload in decoder.end():
+        completion.feed(payload)
 
 
 def _raise_truncated(completion: Completion) -> NoReturn:

@@ -1,4 +1,4 @@
-"""What is asked of the model besides the conversation."""
+"""Sampling parameters: those of the assistant, overridden by those of the request."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,11 +10,17 @@ _LIMIT_NAMES = ("max_completion_tokens", "max_tokens")
 
 
 def sampling(own: Mapping[str, Any], asked: Mapping[str, Any], endpoint: Endpoint) -> dict[str, Any]:
-    """The assistant's parameters, its `extra` spread out, overridden by the request's. Nulls are left out."""
+    """Returns the assistant's parameters (`own`), its `extra` spread out, overridden by those of the request.
+
+    Nulls are dropped: a null of a request does not override.
+    """
     merged = {**own.get("extra", {}), **own, **_given(asked)}
     merged.pop("extra", None)
     limits = [
-        source[name] for source in (asked, own) for name in _LIMIT_NAMES if source.get(name) is not None
+        parameters[name]
+        for parameters in (asked, own)
+        for name in _LIMIT_NAMES
+        if parameters.get(name) is not None
     ]
     for name in _LIMIT_NAMES:
         merged.pop(name, None)

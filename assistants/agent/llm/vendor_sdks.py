@@ -1,5 +1,6 @@
-"""Services with a protocol of their own, by their Strands providers: each imported only when used."""
+"""The client of services with a protocol of their own, through the vendors' SDKs as Strands wraps them."""
 
+import asyncio
 import importlib
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -12,16 +13,18 @@ from strands.types.exceptions import ContextWindowOverflowException, ModelThrott
 
 from assistants.agent.llm import errors
 from assistants.agent.llm.client import Round
-from assistants.agent.llm.completion import Completion, Delta, ToolCall
+from assistants.agent.llm.completion import Completion, ToolCall
 from assistants.catalogue.endpoints import Endpoint
 from assistants.errors import UpstreamFailed
 from tools.outbound import egress
 
 log = logging.getLogger(__name__)
 
-_ANTHROPIC_NEEDS = 4_096  # tokens: its API has no default
+_ANTHROPIC_MAX_TOKENS = 4_096  # its API needs a limit and has no default
 _HTTP: dict[str, Any] = {"follow_redirects": False, "headers": {"Connection": "close"}}
-"""A redirect would lead past the outbound guard. Nobody closes a connection that outlives its answer."""
+"""No redirects, which would bypass the egress filter. No kept connections: each client serves one run, and
+nobody would close what outlives it.
+"""
 _FINISH = {
     "max_tokens": "length",
     "content_filtered": "content_filter",
@@ -29,15 +32,16 @@ _FINISH = {
 }
 
 
-class NativeSource:
+class VendorSDKClient:
     def __init__(self, model: Model, name: str, base_url: str = "") -> None:
         self.model = name
-        self._provider = model
+        self._strands_model = model
         self._base_url = base_url
 
-    async def answer(self, asked: Round, completion: Completion) -> AsyncGenerator[Delta, None]:
+    async def answer(self, asked: Round, completion: Completion) -> None:
+        """See LLMClient."""
         await _require_allowed(self._base_url)
-        stream = self._provider.stream(
+        stream = self._strands_model.stream(
             asked.messages,
             cast(Any, list(asked.specs)) or None,
             asked.system_prompt,
@@ -46,8 +50,7 @@ class NativeSource:
         try:
             async with aclosing(cast(AsyncGenerator[Any, None], stream)) as events:
                 async for event in events:
-                    if delta := _taken(event, completion):
-                        yield delta
+                    _feed(completion, event)
         except Exception as error:  # noqa: BLE001 - each SDK fails in its own way, and its words may hold our key
             log.warning("The service of model %s failed: %s", self.model, type(error).__name__)
             raise _failure(error) from None
@@ -55,20 +58,27 @@ class NativeSource:
             raise UpstreamFailed("upstream_error", "The language model's answer broke off.")
 
 
-def connect(endpoint: Endpoint, parameters: Mapping[str, Any]) -> NativeSource:
-    """Raises UpstreamFailed where the provider's package is not installed."""
-    module, name, build = _PROVIDERS[endpoint.kind]
+async def connect(endpoint: Endpoint, parameters: Mapping[str, Any]) -> VendorSDKClient:
+    """Returns a client for one run. Raises UpstreamFailed where the vendor's package is not installed."""
+    # In a thread: the first import of an SDK takes a second or more, and each client reads the CA bundle (30
+    # ms). In the event loop all other runs would wait for that.
+    model = await asyncio.to_thread(_model, endpoint, parameters)
+    return VendorSDKClient(model, endpoint.model, endpoint.base_url)
+
+
+def _model(endpoint: Endpoint, parameters: Mapping[str, Any]) -> Model:
+    module, name, build = _MODELS[endpoint.kind]
     try:
-        provider = getattr(importlib.import_module(module), name)
+        model = getattr(importlib.import_module(module), name)
     except ImportError as error:
         log.error("Providers of kind %s need the extra mcp-connector[%s].", endpoint.kind, endpoint.kind)
         message = f"This installation cannot speak to providers of kind {endpoint.kind}."
         raise UpstreamFailed("upstream_error", message) from error
-    return NativeSource(build(provider, endpoint, parameters), endpoint.model, endpoint.base_url)
+    return build(model, endpoint, parameters)
 
 
 async def _require_allowed(base_url: str) -> None:
-    """The SDKs bring connections of their own, which the outbound guard does not see: it is asked before."""
+    """Check the address before each call, because the SDKs open connections that bypass the egress filter."""
     if not base_url:
         return
     try:
@@ -80,7 +90,7 @@ async def _require_allowed(base_url: str) -> None:
 
 
 def _sampling(parameters: Mapping[str, Any], limit: str = "max_tokens") -> dict[str, Any]:
-    """What all of them know, under their names; what only OpenAI's protocol has is left out."""
+    """Returns the parameters that all vendors know, under Strands' names, without those of OpenAI alone."""
     stop = parameters.get("stop")
     named = {
         limit: parameters.get("max_tokens"),
@@ -91,49 +101,47 @@ def _sampling(parameters: Mapping[str, Any], limit: str = "max_tokens") -> dict[
     return {name: value for name, value in named.items() if value is not None}
 
 
-def _anthropic(provider: Any, endpoint: Endpoint, parameters: Mapping[str, Any]) -> Model:
+def _anthropic(model: Any, endpoint: Endpoint, parameters: Mapping[str, Any]) -> Model:
     client = {
         "api_key": endpoint.api_key,
         "http_client": _http(),
         **_address("base_url", endpoint),
     }
     sampling = _sampling(parameters)
-    limit = sampling.pop("max_tokens", _ANTHROPIC_NEEDS)
-    return cast(
-        Model, provider(client_args=client, model_id=endpoint.model, max_tokens=limit, params=sampling)
-    )
+    limit = sampling.pop("max_tokens", _ANTHROPIC_MAX_TOKENS)
+    return cast(Model, model(client_args=client, model_id=endpoint.model, max_tokens=limit, params=sampling))
 
 
-def _bedrock(provider: Any, endpoint: Endpoint, parameters: Mapping[str, Any]) -> Model:
-    """Without a key of its own the usual credentials of the machine are used."""
+def _bedrock(model: Any, endpoint: Endpoint, parameters: Mapping[str, Any]) -> Model:
+    """Without a key of the provider, boto3 finds the usual credentials of the machine."""
     key = {"api_key": endpoint.api_key} if endpoint.api_key else {}
     address = _address("endpoint_url", endpoint)
-    return cast(Model, provider(model_id=endpoint.model, **address, **key, **_sampling(parameters)))
+    return cast(Model, model(model_id=endpoint.model, **address, **key, **_sampling(parameters)))
 
 
-def _gemini(provider: Any, endpoint: Endpoint, parameters: Mapping[str, Any]) -> Model:
+def _gemini(model: Any, endpoint: Endpoint, parameters: Mapping[str, Any]) -> Model:
     sampling = _sampling(parameters, "max_output_tokens")
     timeout_ms = int(settings.LLM_READ_TIMEOUT_S * 1000)
     options = {"httpx_async_client": _http(), "timeout": timeout_ms, **_address("base_url", endpoint)}
     client = {"api_key": endpoint.api_key, "http_options": options}
-    return cast(Model, provider(client_args=client, model_id=endpoint.model, params=sampling))
+    return cast(Model, model(client_args=client, model_id=endpoint.model, params=sampling))
 
 
-def _ollama(provider: Any, endpoint: Endpoint, parameters: Mapping[str, Any]) -> Model:
+def _ollama(model: Any, endpoint: Endpoint, parameters: Mapping[str, Any]) -> Model:
     key = {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
     client = {**_HTTP, "headers": {**key, **_HTTP["headers"]}, "timeout": settings.LLM_READ_TIMEOUT_S}
     host = endpoint.base_url or None
     sampling = _sampling(parameters)
-    return cast(Model, provider(host, ollama_client_args=client, model_id=endpoint.model, **sampling))
+    return cast(Model, model(host, ollama_client_args=client, model_id=endpoint.model, **sampling))
 
 
 def _http() -> Any:
-    """What the SDKs connect with: it comes with them."""
+    """Returns the HTTP client for an SDK. httpx comes with the SDKs and is no dependency of ours."""
     return importlib.import_module("httpx").AsyncClient(timeout=settings.LLM_READ_TIMEOUT_S, **_HTTP)
 
 
 Build = Callable[[Any, Endpoint, Mapping[str, Any]], Model]
-_PROVIDERS: dict[str, tuple[str, str, Build]] = {
+_MODELS: dict[str, tuple[str, str, Build]] = {
     "anthropic": ("strands.models.anthropic", "AnthropicModel", _anthropic),
     "bedrock": ("strands.models.bedrock", "BedrockModel", _bedrock),
     "gemini": ("strands.models.gemini", "GeminiModel", _gemini),
@@ -151,8 +159,8 @@ def _choice(choice: str | Mapping[str, Any] | None) -> Any:
     return {"any": {}} if choice == "required" else None
 
 
-def _taken(event: Mapping[str, Any], completion: Completion) -> Delta | None:
-    """An answer of nothing but its beginning and its end is empty: some SDKs make one of garbage."""
+def _feed(completion: Completion, event: Mapping[str, Any]) -> None:
+    # An answer of nothing but its beginning and its end is empty: some SDKs make one of garbage.
     completion.is_empty = completion.is_empty and not event.keys() & {"contentBlockDelta", "metadata"}
     match event:
         case {"contentBlockStart": {"start": {"toolUse": tool_use}}}:
@@ -161,19 +169,18 @@ def _taken(event: Mapping[str, Any], completion: Completion) -> Delta | None:
         case {"contentBlockDelta": {"delta": {"toolUse": tool_use}}}:
             completion.calls[-1].parts.append(tool_use["input"])
         case {"contentBlockDelta": {"delta": {"text": str(text)}}}:
-            return Delta(text=text)
+            completion.add_text(text)
         case {"contentBlockDelta": {"delta": {"reasoningContent": {"text": str(text)}}}}:
-            return Delta(reasoning=text)
+            completion.add_reasoning(text)
         case {"messageStop": {"stopReason": str(reason)}}:
             completion.finish_reason, completion.is_complete = _FINISH.get(reason, "stop"), True
         case {"metadata": {"usage": usage}}:
             completion.prompt_tokens = usage["inputTokens"]
             completion.completion_tokens = usage["outputTokens"]
-    return None
 
 
 def _failure(error: Exception) -> UpstreamFailed:
-    """By kind and status alone."""
+    """Returns the error for an SDK's exception, by its kind and status alone: its text may hold our key."""
     if isinstance(error, ContextWindowOverflowException):
         return UpstreamFailed(
             "context_length_exceeded", "The conversation is longer than the model can take."
@@ -190,7 +197,7 @@ def _failure(error: Exception) -> UpstreamFailed:
 
 
 def _status(error: Any) -> int | None:
-    """As the SDKs of Anthropic and Ollama, Google, and Amazon tell it."""
+    """Returns the HTTP status, from where the SDKs of Anthropic and Ollama, Google, and Amazon have it."""
     response = getattr(error, "response", None)
     metadata = response.get("ResponseMetadata", {}) if isinstance(response, dict) else {}
     given = (

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from assistants.agent.llm.chat_messages import to_wire
+from assistants.agent.llm.chat_messages import to_openai
 from assistants.agent.messages import system_prompt, to_strands
 from assistants.errors import InvalidMessages
 
@@ -44,7 +44,7 @@ CONVERSATIONS = {
 @pytest.mark.parametrize("name", CONVERSATIONS)
 def test_a_conversation_survives_the_way_through_strands(name: str) -> None:
     messages = CONVERSATIONS[name]
-    assert to_wire(to_strands(messages), None, "reasoning") == messages
+    assert to_openai(to_strands(messages), None, "reasoning") == messages
 
 
 def test_our_prompt_comes_before_the_callers() -> None:
@@ -54,7 +54,7 @@ def test_our_prompt_comes_before_the_callers() -> None:
         {"role": "developer", "content": "In French."},
     ]
     assert system_prompt("You help.", "", messages=messages) == "You help.\n\nRhyme.\n\nIn French."
-    assert to_wire(to_strands(messages), "You help.", "reasoning") == [
+    assert to_openai(to_strands(messages), "You help.", "reasoning") == [
         {"role": "system", "content": "You help."},
         user("Hi"),
     ]
@@ -73,14 +73,14 @@ def test_a_conversation_that_ends_in_tool_calls_is_refused(after: list[Any]) -> 
 @pytest.mark.parametrize("arguments", ["{", "[1]", '"{}"', "NaN", "null"])
 def test_arguments_that_are_no_object_are_not_repeated_to_the_model(arguments: str) -> None:
     history = to_strands([user("Hi"), assistant(None, call("x", arguments=arguments)), result("x", "no")])
-    wire = to_wire(history, None, "reasoning")
+    wire = to_openai(history, None, "reasoning")
     assert wire[1]["tool_calls"][0]["function"]["arguments"] == "{}"
 
 
 def test_an_image_in_a_tool_message_moves_into_a_user_message() -> None:
     image = {"type": "image_url", "image_url": {"url": PNG}}
     shown = result("x", [{"type": "text", "text": "Look"}, image])
-    wire = to_wire(to_strands([user("Hi"), assistant(None, call("x")), shown]), None, "reasoning")
+    wire = to_openai(to_strands([user("Hi"), assistant(None, call("x")), shown]), None, "reasoning")
     assert wire[2] == result("x", "Look\nThe tool returned an image: it follows in the next user message.")
     assert wire[3] == user([image])
 
@@ -105,7 +105,7 @@ def test_other_content_is_refused() -> None:
 
 
 def test_blank_turns_of_the_assistant_are_left_out() -> None:
-    assert to_wire(to_strands([user("Hi"), assistant(" "), user("Still there?")]), None, "reasoning") == [
+    assert to_openai(to_strands([user("Hi"), assistant(" "), user("Still there?")]), None, "reasoning") == [
         user("Hi"),
         user("Still there?"),
     ]

@@ -11,8 +11,9 @@ from assistants.errors import UpstreamFailed
 def fed(*deltas: Any) -> tuple[Completion, str]:
     """A completion after these deltas, and its text."""
     completion = Completion()
-    chunks = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]
-    return completion, "".join(completion.feed(orjson.dumps(chunk)).text for chunk in chunks)
+    for delta in deltas:
+        completion.feed(orjson.dumps({"choices": [{"index": 0, "delta": delta}]}))
+    return completion, completion.text
 
 
 def fragments(*fragments: dict[str, Any]) -> list[tuple[str, str]]:
@@ -51,7 +52,7 @@ def test_indexes_may_be_missing() -> None:
     assert fragments(fragment(None, "add", "{", id="x"), fragment(None, None, "}")) == [("add", "{}")]
 
 
-def test_calls_that_share_an_index_are_told_apart_by_id() -> None:
+def test_calls_that_share_an_index_are_distinguished_by_id() -> None:
     assert fragments(fragment(0, "add", '{"a":1}', id="x"), fragment(0, "add", '{"a":2}', id="y")) == [
         ("add", '{"a":1}'),
         ("add", '{"a":2}'),
@@ -92,14 +93,23 @@ def test_a_refusal_is_shown() -> None:
 
 def test_only_the_first_choice_counts() -> None:
     choices = [{"index": 1, "delta": {"content": "b"}}, {"index": 0, "delta": {"content": "a"}}]
-    assert Completion().feed(orjson.dumps({"choices": choices})).text == "a"
+    completion = Completion()
+    completion.feed(orjson.dumps({"choices": choices}))
+    assert completion.text == "a"
 
 
 @pytest.mark.parametrize("name", ["reasoning", "reasoning_content"])
-def test_reasoning_is_apart_from_text_and_its_field_is_remembered(name: str) -> None:
-    completion = Completion()
-    delta = completion.feed(orjson.dumps({"choices": [{"delta": {name: "Hm.", "content": "Hi"}}]}))
-    assert (delta.text, delta.reasoning, completion.reasoning_field) == ("Hi", "Hm.", name)
+def test_reasoning_is_separate_from_text_and_its_field_is_remembered(name: str) -> None:
+    completion, text = fed({name: "Hm.", "content": "Hi"}, {name: " So."})
+    assert (text, completion.reasoning, completion.reasoning_field) == ("Hi", "Hm. So.", name)
+
+
+def test_text_is_passed_on_piece_by_piece_and_never_empty() -> None:
+    pieces: list[str] = []
+    completion = Completion(on_text=pieces.append)
+    for delta in ({"content": "Hel"}, {"content": ""}, {"reasoning": "Hm."}, {"content": "lo"}):
+        completion.feed(orjson.dumps({"choices": [{"delta": delta}]}))
+    assert pieces == ["Hel", "lo"]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +128,7 @@ def test_usage_is_never_negative_or_garbage(usage: Any, tokens: tuple[int, int])
     assert (completion.prompt_tokens, completion.completion_tokens) == tokens
 
 
-def test_of_a_growing_usage_the_last_count_stands() -> None:
+def test_the_last_count_of_a_growing_usage_holds() -> None:
     completion = Completion()
     for count in (1, 2, 3):
         completion.feed(orjson.dumps({"usage": {"prompt_tokens": 5, "completion_tokens": count}}))
@@ -144,7 +154,7 @@ def test_garbage_is_an_invalid_response(payload: bytes) -> None:
         ({"code": {"odd": []}}, "upstream_error"),
     ],
 )
-def test_an_error_in_the_stream_is_told_by_its_code(error: Any, code: str) -> None:
+def test_an_error_in_the_stream_is_reported_by_its_code(error: Any, code: str) -> None:
     with pytest.raises(UpstreamFailed) as failure:
         Completion().feed(orjson.dumps({"error": error}))
     assert failure.value.code == code

@@ -1,8 +1,7 @@
-"""Providers of Strands as sources: its own OpenAI provider, over real HTTP, stands for all of them."""
+"""Strands' models as LLM clients: its own OpenAI model, over real HTTP, represents all of them."""
 
 import logging
 import sys
-from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from assistants.agent import messages
 from assistants.agent.llm.client import Round
 from assistants.agent.llm.completion import Completion
 from assistants.agent.llm.spec import Spec
-from assistants.agent.llm.vendor_sdks import NativeSource, connect
+from assistants.agent.llm.vendor_sdks import VendorSDKClient, connect
 from assistants.catalogue.endpoints import Endpoint
 from assistants.errors import UpstreamFailed
 from tests.assistants.agent.conftest import CANARY, Assistant, client_tool, text
@@ -22,9 +21,9 @@ ASKED = [{"role": "user", "content": "Hello"}]
 
 
 @pytest.fixture
-def source(assistant: Assistant) -> NativeSource:
-    client = {"base_url": assistant.endpoint.base_url, "api_key": CANARY, "max_retries": 0}
-    return NativeSource(OpenAIModel(client_args=client, model_id=assistant.conversation), "native")
+def client(assistant: Assistant) -> VendorSDKClient:
+    options = {"base_url": assistant.endpoint.base_url, "api_key": CANARY, "max_retries": 0}
+    return VendorSDKClient(OpenAIModel(client_args=options, model_id=assistant.conversation), "vendor")
 
 
 def asked(**changes: Any) -> Round:
@@ -32,26 +31,26 @@ def asked(**changes: Any) -> Round:
     return Round(messages=messages.to_strands(ASKED), **fields | changes)
 
 
-async def answered(source: NativeSource, asked: Round) -> tuple[str, Completion]:
+async def answer(client: VendorSDKClient, asked: Round) -> Completion:
     completion = Completion()
-    async with aclosing(source.answer(asked, completion)) as deltas:
-        return "".join([delta.text async for delta in deltas]), completion
+    await client.answer(asked, completion)
+    return completion
 
 
-async def test_text_and_usage(assistant: Assistant, source: NativeSource) -> None:
+async def test_text_and_usage(assistant: Assistant, client: VendorSDKClient) -> None:
     assistant.script(
         {"text": "Hello there.", "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}}
     )
-    said, completion = await answered(source, asked(system_prompt="You help."))
-    assert said == "Hello there."
+    completion = await answer(client, asked(system_prompt="You help."))
+    assert completion.text == "Hello there."
     assert (completion.prompt_tokens, completion.completion_tokens) == (7, 3)
     assert (completion.finish_reason, completion.is_complete) == ("stop", True)
 
 
-async def test_calls_under_ids_of_ours(assistant: Assistant, source: NativeSource) -> None:
+async def test_calls_under_ids_of_ours(assistant: Assistant, client: VendorSDKClient) -> None:
     assistant.script({"tool_calls": [{"name": "weather", "arguments": {"city": "Brno"}, "id": "theirs"}]})
     choice = {"type": "function", "function": {"name": "weather"}}
-    _, completion = await answered(source, asked(specs=[Spec.of(client_tool("weather"))], tool_choice=choice))
+    completion = await answer(client, asked(specs=[Spec.of(client_tool("weather"))], tool_choice=choice))
     [call] = completion.calls
     assert (call.name, call.arguments) == ("weather", '{"city": "Brno"}')
     assert call.id != "theirs"
@@ -60,45 +59,47 @@ async def test_calls_under_ids_of_ours(assistant: Assistant, source: NativeSourc
     assert [tool["function"]["name"] for tool in body["tools"]] == ["weather"]
 
 
-async def test_an_answer_that_was_cut_says_so(assistant: Assistant, source: NativeSource) -> None:
+async def test_an_answer_that_was_cut_has_its_finish_reason(
+    assistant: Assistant, client: VendorSDKClient
+) -> None:
     assistant.script({"text": "Hel", "finish_reason": "length"})
-    assert (await answered(source, asked()))[1].finish_reason == "length"
+    assert (await answer(client, asked())).finish_reason == "length"
 
 
 @pytest.mark.parametrize(
     ("status", "code"),
     [(401, "upstream_auth_error"), (429, "upstream_rate_limited"), (500, "upstream_error")],
 )
-async def test_a_refusal_is_told_by_its_status_alone(
-    assistant: Assistant, source: NativeSource, caplog: pytest.LogCaptureFixture, *, status: int, code: str
+async def test_a_refusal_is_reported_by_its_status_alone(
+    assistant: Assistant, client: VendorSDKClient, caplog: pytest.LogCaptureFixture, *, status: int, code: str
 ) -> None:
     caplog.set_level(logging.INFO, logger="assistants")
     body = f'{{"error": {{"message": "wrong key {CANARY}"}}}}'
     assistant.script({"status": status, "body": body, "repeat": True})
     with pytest.raises(UpstreamFailed) as failed:
-        await answered(source, asked())
+        await answer(client, asked())
     assert failed.value.code == code
     assert CANARY not in str(failed.value.detail) + caplog.text
 
 
-def test_a_kind_whose_package_is_missing_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_kind_whose_package_is_missing_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "anthropic", None)
     monkeypatch.delitem(sys.modules, "strands.models.anthropic", raising=False)
     with pytest.raises(UpstreamFailed, match="kind anthropic"):
-        connect(Endpoint("", "key", "claude", "anthropic"), {})
+        await connect(Endpoint("", "key", "claude", "anthropic"), {})
 
 
 async def test_a_private_address_is_not_asked(agent: None) -> None:
-    source = connect(Endpoint("http://127.0.0.1:10", "key", "claude", "bedrock"), {})
+    client = await connect(Endpoint("http://127.0.0.1:10", "key", "claude", "bedrock"), {})
     with pytest.raises(UpstreamFailed, match="cannot be reached"):
-        await answered(source, asked())
+        await answer(client, asked())
 
 
 async def test_bedrock_is_asked_at_its_address(assistant: Assistant, llm: ScriptedLLM) -> None:
     """The stand-in knows no such route: what it answers shows that it was asked."""
-    source = connect(Endpoint(llm.url, "key", "claude", "bedrock"), {"max_tokens": 5, "stop": "x"})
+    client = await connect(Endpoint(llm.url, "key", "claude", "bedrock"), {"max_tokens": 5, "stop": "x"})
     with pytest.raises(UpstreamFailed) as failed:
-        await answered(source, asked())
+        await answer(client, asked())
     assert "(404)" in str(failed.value.detail)
 
 
@@ -143,7 +144,9 @@ async def test_what_has_begun_is_not_begun_again(assistant: Assistant, fallback:
     assert fallback.bodies() == []
 
 
-async def test_where_both_fail_the_last_failure_is_told(assistant: Assistant, fallback: Assistant) -> None:
+async def test_where_both_fail_the_last_failure_is_reported(
+    assistant: Assistant, fallback: Assistant
+) -> None:
     assistant.script({"status": 401, "body": "{}"})
     fallback.script({"status": 400, "body": "{}"})
     with pytest.raises(UpstreamFailed, match="400"):
