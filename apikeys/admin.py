@@ -1,3 +1,5 @@
+"""API keys and the audit log in the admin."""
+
 from typing import Any
 
 from django import forms
@@ -13,7 +15,7 @@ from core.actor import Actor
 
 
 class LinesField(forms.CharField):
-    """A list of texts, each on a line of its own."""
+    """Edits a list of texts, one a line."""
 
     widget = forms.Textarea(attrs={"rows": 3})
 
@@ -89,7 +91,7 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(admin.ModelAdmin[AuditEntry]):
-    """To be read, and by nobody to be changed."""
+    """The audit log is read-only, for superusers too."""
 
     list_display = ["at", "actor_name", "action", "object_kind", "object_name", "address"]
     list_filter = ["object_kind", "action", "actor_kind"]

@@ -1,4 +1,4 @@
-"""Who is calling. `authenticate` answers from memory; the change feed empties that memory."""
+"""Authentication by API key. Endpoints authenticate from memory, which the change feed empties."""
 
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
@@ -17,7 +17,7 @@ SCHEME = "Bearer"
 
 
 async def authenticate(authorization: str | None, address: str = "") -> Principal:
-    """The principal of an `Authorization` header that came from an IP address.
+    """Returns the principal of an `Authorization` header. `address`: the caller's IP address.
 
     Raises InvalidApiKey and NetworkNotAllowed.
     """
@@ -29,6 +29,7 @@ def _bearer_key(authorization: str | None) -> str:
     if not authorization:
         raise InvalidApiKey("No API key was sent: add the header 'Authorization: Bearer <key>'.")
     scheme, _, key = authorization.partition(" ")
+    # The checksum refuses mistyped keys here: unknown keys would fill the cache and ask the database.
     if scheme.lower() != SCHEME.lower() or not keys.is_well_formed(key):
         raise InvalidApiKey("The API key is not valid: it should look like ak-123456-... and be sent whole.")
     return key
@@ -47,13 +48,17 @@ def _require_usable(principal: Principal | None) -> Principal:
         raise InvalidApiKey("The API key is not known: it was mistyped, rotated or deleted.")
     if principal.is_disabled:
         raise InvalidApiKey("The API key is disabled.")
+    # Compared at each use: time passes without a change in the database that would empty the cache.
     if principal.expires_at is not None and principal.expires_at <= timezone.now():
         raise InvalidApiKey("The API key has expired.")
     return principal
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """For the management API, whose views run in threads: asks the database each time."""
+    """Authenticates requests to the management API, whose views run in threads, from the database.
+
+    The cache belongs to the event loop, and a change of a key here must count for the very next request.
+    """
 
     def authenticate(self, request: Request) -> tuple[Principal, None]:
         key = _bearer_key(request.headers.get("Authorization"))
@@ -71,6 +76,7 @@ def _find(key_hash: str) -> Principal | None:
 
 
 def _principal(row: ApiKey, key_hash: str) -> Principal:
+    # The secret from before the last rotation ends with its grace period.
     ends = [row.expires_at] if row.key_hash == key_hash else [row.expires_at, row.previous_key_until]
     return Principal(
         id=row.pk,
@@ -87,7 +93,10 @@ def _principal(row: ApiKey, key_hash: str) -> Principal:
 
 @in_thread
 def principal_of(api_key_id: int) -> Principal:
-    """Of a key that was verified when it asked for something that is done later. Raises InvalidApiKey."""
+    """Returns the principal of a key that was authenticated earlier, for work in the background.
+
+    Raises InvalidApiKey if the key has expired or was revoked since.
+    """
     row = ApiKey.objects.filter(pk=api_key_id).first()
     return _require_usable(_principal(row, row.key_hash) if row else None)
 

@@ -1,4 +1,4 @@
-"""When a key was last used, to about a minute: the row is written at most once in that, by all processes."""
+"""The time at which a key was last used, to about a minute: more often no process writes the row."""
 
 import time
 from collections.abc import Iterable
@@ -12,13 +12,14 @@ from core.background import BatchWriter
 from core.database import in_thread
 
 PRECISION = timedelta(minutes=1)
-_NOTED_EVERY_S = 15  # a process cannot know when others wrote: it asks more often, and mostly in vain
+_NOTED_EVERY_S = 15
+"""How often a process tries: it does not know when others wrote, so most of its tries change nothing."""
 
 _noted: dict[int, float] = {}
 
 
 def note(api_key_id: int) -> None:
-    """The key is used now. Costs a look into a dictionary; a background task writes it."""
+    """Notes that the key is used now. A background task writes it: a caller pays for a dictionary look-up."""
     now = time.monotonic()
     if now - _noted.get(api_key_id, -_NOTED_EVERY_S) >= _NOTED_EVERY_S:
         _noted[api_key_id] = now

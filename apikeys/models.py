@@ -1,3 +1,5 @@
+"""API keys, what they spent, and the audit log."""
+
 from typing import Any, Self
 
 from django.core.exceptions import ValidationError
@@ -15,7 +17,7 @@ MOST_NETWORKS = 100
 
 
 def validate_networks(value: Any) -> None:
-    """A list of IPv4 or IPv6 networks in CIDR notation."""
+    """Raises ValidationError unless `value` is a list of IPv4 or IPv6 networks in CIDR notation."""
     if not (isinstance(value, list) and all(isinstance(network, str) for network in value)):
         raise ValidationError("Give a list of networks, for example 10.0.0.0/8.")
     if len(value) > MOST_NETWORKS:
@@ -28,12 +30,12 @@ def validate_networks(value: Any) -> None:
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def usable(self) -> Self:
-        """Keys that open a door right now: neither disabled nor expired."""
+        """Returns keys that are neither disabled nor expired."""
         alive = models.Q(expires_at=None) | models.Q(expires_at__gt=timezone.now())
         return self.filter(alive, is_disabled=False)
 
     def with_key(self, key_hash: str) -> Self:
-        """The key with this hash, also as the one before its last rotation."""
+        """Returns the key whose present hash, or whose hash before the last rotation, is this one."""
         return self.filter(models.Q(key_hash=key_hash) | models.Q(previous_key_hash=key_hash))
 
     def managing(self) -> Self:
@@ -41,7 +43,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
 
 
 class ApiKey(models.Model):
-    """Who may call. The key itself is never stored: only its SHA-256 and the prefix that people recognise."""
+    """An API key. Its secret is not stored: only its SHA-256, and the prefix by which people recognise it."""
 
     FEED_COLUMNS = (
         "name", "key_hash", "previous_key_hash", "previous_key_until", "can_manage", "can_call_assistant",
@@ -91,14 +93,14 @@ class ApiKey(models.Model):
 
     @property
     def assistant_ids(self) -> list[int]:
-        """The assistants that it may call; `Assistant.api_keys` is the relation's other end."""
+        """The ids of the assistants that the key may call, over the reverse of `Assistant.api_keys`."""
         return sorted(assistant.pk for assistant in self.assistants.all())
 
 
 class TokenUsage(models.Model):
-    """What a key spent in a month (UTC), which is named by its first day."""
+    """The tokens that a key spent in a month of UTC. `month` is its first day."""
 
-    # Not checked by the database: what a run spent may be written while its key is being deleted.
+    # Without a constraint: a run that ends while its key is deleted must not fail the batch of all runs.
     api_key = models.ForeignKey(
         ApiKey, on_delete=models.CASCADE, related_name="token_usage", db_constraint=False
     )
@@ -115,7 +117,7 @@ class TokenUsage(models.Model):
 
 
 class AuditEntry(models.Model):
-    """One change. `before` and `after` hold the fields that differ, secrets masked."""
+    """A change by somebody. `before` and `after` hold the fields that differ, secrets masked."""
 
     at = models.DateTimeField(auto_now_add=True, db_index=True)
     actor_kind = models.CharField(max_length=8)

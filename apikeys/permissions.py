@@ -1,3 +1,5 @@
+"""Permissions of the management API."""
+
 from typing import Any
 
 from rest_framework.permissions import BasePermission
@@ -8,7 +10,7 @@ from apikeys.errors import ManagementRequired
 
 
 class CanManage(BasePermission):
-    """The caller's key has `can_manage`."""
+    """Allows keys with `can_manage`. Raises ManagementRequired for others, rather than DRF's own 403."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if not (isinstance(request.user, Principal) and request.user.can_manage):

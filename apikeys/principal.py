@@ -1,4 +1,4 @@
-"""The caller behind a verified key, and what it may use."""
+"""The principal: the caller behind an authenticated API key, and its permissions and limits."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -9,7 +9,7 @@ from apikeys.networks import Network
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """None: without limit."""
+    """The limits of a key; None means no limit. The names are those of the model's fields."""
 
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
@@ -23,7 +23,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """It stands where DRF puts a user."""
+    """An authenticated API key. In the management API it is `request.user`."""
 
     id: int
     name: str
@@ -32,9 +32,9 @@ class Principal:
     can_call_assistant: bool
     is_disabled: bool
     expires_at: datetime | None
-    """When this key stops to work: at its expiry, or with the grace period of a rotation."""
+    """When this key stops working: at its expiry, or at the end of the grace period of a rotation."""
     limits: Limits = Limits()
     networks: tuple[Network, ...] = ()
-    """Where the key may be used from; empty: from anywhere."""
+    """The networks from which the key may be used; empty: from anywhere."""
 
     is_authenticated = True

@@ -1,4 +1,4 @@
-"""Tokens a month, by the UTC clock of the database, which alone holds their number."""
+"""The monthly token budget. The database holds the number of tokens; a month is one of UTC by its clock."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -10,11 +10,12 @@ from core.database import in_thread
 from core.feed import FeedCache
 
 KNOWN_FOR_S = 5.0
-"""For how long a process trusts a number that others may have added to."""
+"""For how long a process serves a number from memory, to which other processes may have added."""
 
 _THIS_MONTH = "date_trunc('month', now() AT TIME ZONE 'UTC')::date"
 _READ = f"SELECT tokens FROM apikeys_tokenusage WHERE api_key_id = %s AND month = {_THIS_MONTH}"  # noqa: S608
-# The keys are locked against deletion, and in order, so that two writers never wait for each other.
+# The keys are locked so that none is deleted meanwhile, and by id, so that two writers cannot deadlock. Keys
+# that are gone are left out: the rows have no foreign key constraint (see TokenUsage).
 _ADD = f"""
     WITH spent AS (SELECT * FROM unnest(%s::bigint[], %s::bigint[]) AS spent (api_key_id, tokens)),
     known AS (
@@ -28,15 +29,16 @@ _ADD = f"""
 """  # noqa: S608 - nothing of it comes from outside
 
 Spending = tuple[int, int]
-"""Key, tokens."""
+"""The id of a key, and tokens."""
 
 
 async def spent_this_month(api_key_id: int) -> int:
+    """Returns the tokens of this month, up to KNOWN_FOR_S seconds late for those of other processes."""
     return await _spent.get(api_key_id)
 
 
 def spend(api_key_id: int, tokens: int) -> None:
-    """Written in the background, at once."""
+    """Adds tokens to a key's month, in the background."""
     writer.add((api_key_id, tokens))
 
 
@@ -50,7 +52,7 @@ def _read(api_key_id: int) -> int:
 
 @in_thread
 def _add(spendings: Mapping[int, int]) -> dict[int, int]:
-    """The new totals of the keys that are still there."""
+    """Returns the new totals of the keys that still exist."""
     with connection.cursor() as cursor:
         cursor.execute(_ADD, [list(spendings), list(spendings.values())])
         return dict(cursor.fetchall())
@@ -60,6 +62,7 @@ async def _write(spendings: Iterable[Spending]) -> None:
     sums: Counter[int] = Counter()
     for api_key_id, tokens in spendings:
         sums[api_key_id] += tokens
+    # A process knows its own spending at once, however long numbers are served from memory.
     for api_key_id, total in (await _add(sums)).items():
         _spent.put(api_key_id, total)
 

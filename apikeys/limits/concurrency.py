@@ -1,16 +1,13 @@
-"""How many requests of a key run at once, over all processes.
+"""Limits how many requests of a key run at once, over all processes.
 
-Each running request holds a lease in Redis that its process renews: the leases of a process that died end by
-themselves. What a process holds stands in its memory too, so that an emptied Redis learns of it again.
+Each running request holds a lease in Redis that its process renews: the leases of a process that died expire.
+A process knows its leases too, and renewing restores them in a Redis that was emptied.
 """
 
 import asyncio
 import uuid
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-
-from redis.asyncio import Redis
 
 from apikeys.limits.rates import PREFIX
 from core.redis import Store, StoreDown
@@ -18,7 +15,10 @@ from core.redis import Store, StoreDown
 LEASE_S = 15.0
 _RENEWALS_A_LEASE = 3
 
-# By the clock of Redis. KEYS: the key's leases, scored by their end. ARGV: limit, seconds, lease.
+# Scripts, because Redis executes each without interruption: between a count and an addition of two commands,
+# another process could take the last free place. By the clock of Redis, since hosts have different ones.
+#
+# KEYS[1]: a sorted set of the leases of an API key, with their ends as scores. ARGV: limit, seconds, lease.
 _ACQUIRE = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
@@ -28,7 +28,7 @@ redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[3])
 redis.call('PEXPIRE', KEYS[1], math.ceil(ARGV[2] * 1000))
 return 1
 """
-# ARGV: seconds, leases.
+# ARGV: seconds, leases. ZADD adds those that are missing.
 _RENEW = """
 local time = redis.call('TIME')
 local ends = time[1] + time[2] / 1000000 + ARGV[1]
@@ -39,6 +39,8 @@ redis.call('PEXPIRE', KEYS[1], math.ceil(ARGV[1] * 1000))
 
 @dataclass(frozen=True, slots=True)
 class Lease:
+    """The right of one running request of an API key."""
+
     api_key_id: int
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
@@ -48,32 +50,34 @@ class Lease:
 
 
 class Leases:
-    """Those of this process."""
+    """The leases that this process holds."""
 
     def __init__(self, store: Store, *, lease_s: float = LEASE_S) -> None:
         self._store = store
         self._lease_s = lease_s
         self._held: set[Lease] = set()
-        self._acquire = store.redis.register_script(_ACQUIRE)
-        self._renew = store.redis.register_script(_RENEW)
+        self._acquire_script = store.redis.register_script(_ACQUIRE)
+        self._renew_script = store.redis.register_script(_RENEW)
 
     async def acquire(self, api_key_id: int, limit: int) -> Lease | None:
-        """None when `limit` requests run already. A lease must be given back. Raises StoreDown."""
+        """Returns a lease to be released, or None if `limit` requests run already. Raises StoreDown."""
         lease = Lease(api_key_id)
         async with self._store.within_deadline():
-            is_acquired = await self._acquire(keys=[lease.key], args=[limit, self._lease_s, lease.id])
+            is_acquired = await self._acquire_script(keys=[lease.key], args=[limit, self._lease_s, lease.id])
         if not is_acquired:
             return None
         self._held.add(lease)
         return lease
 
     async def release(self, lease: Lease) -> None:
+        """Releases a lease. It never fails."""
         self._held.discard(lease)
-        with suppress(StoreDown):  # then it ends by itself
+        with suppress(StoreDown):  # then the lease expires
             async with self._store.within_deadline() as redis:
                 await redis.zrem(lease.key, lease.id)
 
     async def renew_for_ever(self) -> None:
+        """Renews the leases three times in their lifetime, so that two failures in a row cost none."""
         while True:
             await asyncio.sleep(self._lease_s / _RENEWALS_A_LEASE)
             for api_key_id in {lease.api_key_id for lease in self._held}:
@@ -85,11 +89,10 @@ class Leases:
         if not leases:
             return
         async with self._store.within_deadline() as redis:
-            await self._renew(keys=[leases[0].key], args=[self._lease_s, *(lease.id for lease in leases)])
-            await _forget(redis, (lease for lease in leases if lease not in self._held))
-
-
-async def _forget(redis: Redis, leases: Iterable[Lease]) -> None:
-    """Those that were given back while they were being renewed."""
-    for lease in leases:
-        await redis.zrem(lease.key, lease.id)
+            await self._renew_script(
+                keys=[leases[0].key], args=[self._lease_s, *(lease.id for lease in leases)]
+            )
+            # One that was released while the script ran has been added again by it.
+            for lease in leases:
+                if lease not in self._held:
+                    await redis.zrem(lease.key, lease.id)

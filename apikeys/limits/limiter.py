@@ -1,4 +1,4 @@
-"""The limits of keys, asked before a request and told after it."""
+"""The limiter of requests: it checks the limits of an API key before a request, and counts what it used."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,11 +14,11 @@ from apikeys.principal import Principal
 from core.redis import Store, StoreDown
 
 _MOST_TOKENS = 2**31 - 1
-"""Of one run; a lying LLM service must not end in numbers that nobody can count."""
+"""The most that one run counts for: an LLM service may report any number, and counters have 64 bits."""
 
 
 class Limiter:
-    """A key without limits costs neither a question to Redis nor one to the database."""
+    """Enforces the limits of API keys. For a key without limits it asks neither Redis nor the database."""
 
     def __init__(self, url: str, *, lease_s: float = LEASE_S) -> None:
         self._store = Store(url)
@@ -27,7 +27,7 @@ class Limiter:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Leases are renewed for as long as the context lasts."""
+        """Renews leases for as long as the context lasts."""
         renewing = asyncio.create_task(self._leases.renew_for_ever(), name="leases of running requests")
         try:
             yield
@@ -37,7 +37,7 @@ class Limiter:
             await self._store.close()
 
     async def admit(self, principal: Principal) -> dict[str, str]:
-        """Count a request. The headers that tell how the limits stand, also beside a refusal.
+        """Counts a request. Returns headers with the state of the limits; a refusal has them too.
 
         Raises LimitReached and LimitsUnavailable.
         """
@@ -65,7 +65,7 @@ class Limiter:
 
     @asynccontextmanager
     async def permit(self, principal: Principal) -> AsyncIterator[None]:
-        """One of the key's concurrent requests. Raises LimitReached and LimitsUnavailable."""
+        """Runs the block as a concurrent request of the key. Raises LimitReached and LimitsUnavailable."""
         lease = await self._acquire(principal)
         try:
             yield
@@ -87,13 +87,13 @@ class Limiter:
         return lease
 
     async def charge(self, principal: Principal, tokens: int) -> None:
-        """A run of the key used `tokens`. They count from now on; it never fails."""
+        """Counts the tokens of a run, from now on. It never fails."""
         tokens = min(tokens, _MOST_TOKENS)
         if tokens <= 0:
             return
         budget.spend(principal.id, tokens)
         if (limit := principal.limits.tokens_per_minute) is not None:
-            with suppress(StoreDown):
+            with suppress(StoreDown):  # the month above is in PostgreSQL and loses nothing
                 async with self._store.within_deadline():
                     await self._rates.spend(principal.id, limit, tokens)
 
@@ -106,6 +106,7 @@ async def _require_budget(principal: Principal) -> None:
 
 
 def _require_open() -> None:
+    """Raises LimitsUnavailable if requests must not pass uncounted while Redis is away."""
     if not settings.RATE_LIMIT_FAILS_OPEN:
         raise LimitsUnavailable
 

@@ -1,8 +1,8 @@
 """Requests and tokens a minute, counted in Redis for all processes by the library `limits`.
 
 Requests: a sliding window. It allows no double burst at a window's edge and needs two counters a key.
-Tokens: a fixed window. They are known only after a run, which may overdraw it; the next one waits then.
-Both go by Redis' clock.
+Tokens: a fixed window. They are known only after a run, which may overdraw it; the next request is refused
+then. Both use the clock of Redis.
 """
 
 import math
@@ -23,7 +23,7 @@ PREFIX = "mcp-connector"
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A limit a minute as it stands now. `is_exceeded`: the request at hand is one too many."""
+    """The state of a limit a minute. `is_exceeded`: the present request is one too many."""
 
     unit: Literal["requests", "tokens"]
     limit: int
@@ -45,7 +45,7 @@ class Rate:
 
 
 class Rates:
-    """Every method raises what Redis does: ask within `store.within_deadline()`."""
+    """Counts by the minute. Methods raise errors of Redis: call them within `store.within_deadline()`."""
 
     def __init__(self, store: Store) -> None:
         storage = RedisStorage(
@@ -58,17 +58,19 @@ class Rates:
         self._tokens = FixedWindowRateLimiter(storage)
 
     async def request(self, api_key_id: int, limit: int) -> Rate:
-        """Count a request, unless it is one too many."""
+        """Counts a request, unless it is one too many."""
         item, key = RateLimitItemPerMinute(limit, namespace="requests"), str(api_key_id)
         is_counted = await self._requests.hit(item, key)
         stats = await self._requests.get_window_stats(item, key)
         return _rate("requests", limit, stats, is_exceeded=not is_counted)
 
     async def tokens(self, api_key_id: int, limit: int) -> Rate:
+        """Returns the state of the token limit, and counts nothing."""
         stats = await self._tokens.get_window_stats(_tokens(limit), str(api_key_id))
         return _rate("tokens", limit, stats, is_exceeded=stats.remaining <= 0)
 
     async def spend(self, api_key_id: int, limit: int, tokens: int) -> None:
+        """Counts tokens, beyond the limit too."""
         await self._tokens.hit(_tokens(limit), str(api_key_id), cost=tokens)
 
 

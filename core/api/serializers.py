@@ -7,7 +7,10 @@ from rest_framework import serializers
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """Refuses unknown fields, which DRF ignores: a misspelt field must not pass in silence."""
+    """Unknown fields are refused."""
+
+    # DRF ignores them, and a caller would not learn that a field is misspelt. The docstring is what the
+    # OpenAPI document says of serializers without one.
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):

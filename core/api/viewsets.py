@@ -24,11 +24,10 @@ class PreconditionFailed(APIException):
 
 
 class ManagementViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Any]):
-    """Lists, reads and changes rows by the verbs of an app.
+    """A PUT may be partial, as a PATCH is. With `If-Match`, only the version that it names is changed."""
 
-    A PUT may be partial, as a PATCH is. With `If-Match` a change is made only to the version that the caller
-    has read. Subclasses call their verbs in `perform_create`, `perform_update` and `perform_destroy`.
-    """
+    # The docstring is what the OpenAPI document says of views without one. Subclasses call the verbs of their
+    # app in `perform_create`, `perform_update` and `perform_destroy`.
 
     pagination_class = HeaderPagination
     slug_field: ClassVar[str | None] = None
