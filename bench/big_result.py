@@ -1,4 +1,4 @@
-"""A result of 10 MB, and what it costs those who call other servers of the same worker."""
+"""A result of 10 MB, and the delay that it causes to calls of another server of the same worker."""
 
 import asyncio
 import time
@@ -43,7 +43,7 @@ async def _measure(big: int, other: int) -> tuple[list[float], list[float], list
 
 
 async def _call_for_ever(server: int, took_ms: list[float]) -> None:
-    """A call that is cut off counts for as long as it has taken."""
+    """Appends the duration of each call. A call that is cancelled counts with the time until then."""
     while True:
         began = time.perf_counter()
         try:

@@ -1,4 +1,4 @@
-"""A server is killed, and started again."""
+"""The time from the end of a server process until its tools are usable again."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ SERVERS = 11
 
 
 def measure(world: World) -> list[Figure]:
-    """Each server once: those that crash often are made to wait longer."""
+    """Kills each server once, because the backoff of one that crashes often grows."""
     start_worker(world)
     servers = start_servers(world, SERVERS)
 

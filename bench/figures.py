@@ -1,4 +1,4 @@
-"""How figures are told."""
+"""Measured values, and how they are printed."""
 
 import statistics
 from collections.abc import Sequence
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 
 class NotMeasured(Exception):
-    """Something is not given, or not permitted."""
+    """The benchmark lacks something that it needs, or is not permitted here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`goal` is what the median may be at most, in the same `unit`; None when there is none."""
+    """`goal` is an upper limit for the median, in the same `unit`; None if there is no goal."""
 
     what: str
     values: Sequence[float]

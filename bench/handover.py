@@ -1,4 +1,4 @@
-"""A worker is told to end, and another one takes over what it ran."""
+"""A planned handover: a worker gets SIGTERM, and another one takes over its servers."""
 
 from bench.figures import Figure
 from bench.scene import rounds, start_servers, start_worker

@@ -1,4 +1,4 @@
-"""A call by way of a worker, against one from the SDK straight to the same server."""
+"""The time that the way through a worker adds to a call, against the SDK alone with the same server."""
 
 import statistics
 import sys
@@ -31,7 +31,7 @@ def measure(world: World) -> list[Figure]:
 
 
 async def _compare(server: int) -> tuple[list[float], list[float]]:
-    """Medians of each turn in ms: they alternate, so that the machine's moods hit both."""
+    """Returns the median of each turn in ms. Turns alternate, so that other load hits both alike."""
     fake = StdioServerParameters(command=sys.executable, args=[FAKE])
     async with stdio_client(fake) as streams, ClientSession(*streams) as session:
         await session.initialize()

@@ -1,4 +1,4 @@
-"""Two hundred servers at one worker: what the worker and its guards need for each, while nobody calls."""
+"""Memory and processor time of one worker with 200 idle servers."""
 
 import time
 
@@ -39,7 +39,7 @@ def measure(world: World) -> list[Figure]:
 
 
 def _pss(process: psutil.Process) -> int:
-    """Bytes, of which what is shared counts in parts."""
+    """Returns bytes of memory. Shared pages count in proportion (PSS)."""
     return int(process.memory_full_info().pss)
 
 

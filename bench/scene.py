@@ -1,4 +1,4 @@
-"""Servers under measurement and the process that calls them."""
+"""Workers and MCP servers under measurement, and a process that calls their tools."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ GIVEN_UP_AFTER_S = 120.0
 
 
 def start_worker(world: World, command: list[str] | None = None) -> None:
-    """One more, with a folder for its sockets that is its own."""
+    """Starts one more worker, with its own folder of unix sockets, as on a host of its own."""
     number = len(world.workers)
     folder = world.folder / f"worker{number}"
     folder.mkdir()
@@ -31,7 +31,7 @@ def start_worker(world: World, command: list[str] | None = None) -> None:
 
 
 def wait_for_workers(world: World) -> None:
-    """That have signed on, and no other."""
+    """Waits until the running workers have registered, and dead ones are gone."""
     number = len(world.workers)
     wait_for(lambda: Worker.objects.count() == number, within_s=START_WITHIN_S, what=f"{number} workers")
 
@@ -48,7 +48,7 @@ def owner_of(world: World, server_id: int) -> Victim:
 
 
 def calling(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run `work` as a process of the web would."""
+    """Runs `work` as a web process would."""
 
     async def run() -> T:
         async with feed.listening(), calls.lifespan():
@@ -58,7 +58,7 @@ def calling(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 
 async def pid_of(server_id: int) -> int:
-    """Of the process that serves it now; 0 when it cannot be called."""
+    """Returns the id of the process that serves it now; 0 if it cannot be called."""
     try:
         result = await calls.call(server_id, "pid", {}, timeout_s=CALL_TIMEOUT_S)
     except CallFailed:
@@ -67,7 +67,7 @@ async def pid_of(server_id: int) -> int:
 
 
 async def seconds_until_replaced(servers: Collection[int], strike: Callable[[], object]) -> float:
-    """From `strike` until each of them is served by another process than before."""
+    """Returns the time from `strike` until each server is served by another process than before."""
     before = {server: await _process_of(server) for server in servers}
     struck = time.monotonic()
     strike()
@@ -85,7 +85,10 @@ async def _replaced(server: int, before: object) -> None:
 
 
 async def _process_of(server: int) -> object:
-    """None when it cannot be called. Two hosts may give the same id, but not under the same fence."""
+    """Returns its process id and fence, or None if it cannot be called.
+
+    Two hosts may use the same process id, but never under the same fence.
+    """
     pid, found = await pid_of(server), await routes.find(server)
     return (pid, found[0].fence) if pid and isinstance(found, tuple) else None
 
@@ -93,7 +96,7 @@ async def _process_of(server: int) -> object:
 def rounds(
     world: World, number: int, servers: Sequence[int], strike: Callable[[Victim], object]
 ) -> list[float]:
-    """Each time the worker that owns the servers is struck; it is started again with nothing."""
+    """Returns the seconds of each round: the owner of the servers is struck, then started again."""
     return [_round(world, servers, strike) for _ in range(number)]
 
 

@@ -1,4 +1,4 @@
-"""A worker is killed, and another one on the same host takes over what it ran."""
+"""A worker is killed, and another one on the same host takes over its servers."""
 
 from bench.figures import Figure
 from bench.scene import rounds, start_servers, start_worker

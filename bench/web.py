@@ -1,4 +1,4 @@
-"""A web process under measurement, with the offline stand-in for its LLM, and a caller."""
+"""A web process under measurement, its LLM (the offline stand-in), and a client of it."""
 
 import sys
 import time
@@ -19,7 +19,7 @@ UVICORN = [sys.executable, "-m", "uvicorn", "--log-level", "warning", "--port"]
 
 
 class Caller:
-    """Speaks to a web process, one request at a time, under a key that may do everything."""
+    """A client of a web process: one request at a time, with a key that may do everything."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -32,7 +32,7 @@ class Caller:
             return orjson.loads(response.read())
 
     def chat_ms(self, model: str) -> float:
-        """How long a chat takes."""
+        """Returns the duration of one chat."""
         began = time.perf_counter()
         self.post(
             "/v1/chat/completions",

@@ -6,5 +6,5 @@ class ConfigConfig(AppConfig):
     verbose_name = "Config"
 
     def ready(self) -> None:
-        # By these imports task senders find the Celery application, and drf-spectacular its extensions.
+        # `shared_task` finds the Celery application by this import, drf-spectacular its extensions.
         from config import celery, schema  # noqa: F401

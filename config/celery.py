@@ -12,14 +12,18 @@ from django.utils.module_loading import import_string
 from config.environment import load_settings
 
 
-def may_end_while_it_starts() -> None:
-    """Loading takes a worker seconds, in which it has nothing to drain. Celery's own handlers come after."""
+def exit_at_once_while_starting() -> None:
+    """A worker ends at SIGTERM with status 0 while it still loads.
+
+    Loading takes seconds, and Celery installs its own handlers only afterwards. Until then Python's default
+    would end the worker with status 143: that looks like a failure, although there was nothing to drain.
+    """
     command = click.get_current_context(silent=True)
     if command is not None and command.invoked_subcommand == "worker":
         signal.signal(signal.SIGTERM, lambda *_: os._exit(os.EX_OK))
 
 
-may_end_while_it_starts()
+exit_at_once_while_starting()
 load_settings()
 
 app = Celery("mcp-connector")
@@ -28,6 +32,6 @@ app.autodiscover_tasks()
 
 
 @celeryd_init.connect
-def give_the_worker_its_supervisor(**_: Any) -> None:
-    # By name: it holds models, which can be imported only now that Celery has set Django up.
+def install_the_supervisor(**_: Any) -> None:
+    # By name: it imports models, which is possible only now that Celery has set Django up.
     import_string("connector.supervisor.bootstep.install")(app)

@@ -1,4 +1,4 @@
-"""The settings, or one line that says why there are none."""
+"""Loading the settings, with one line instead of a traceback if they are wrong."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 
 def load_settings() -> None:
-    """Ends the process with status 1 when the environment lacks something or holds what cannot be right."""
+    """Exits with status 1 and the reason if a setting is missing from the environment, or is not valid."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
         settings.INSTALLED_APPS  # noqa: B018 - the first access loads them

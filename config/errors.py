@@ -1,4 +1,4 @@
-"""The management envelope: every non-2xx answer under /api/ that is not an OpenAI door's.
+"""The management envelope: every non-2xx answer under /api/, except those of the OpenAI API.
 
 {"success": false, "error": {"code", "type", "message", "status_code", "details"?}, "timestamp"}
 """
@@ -45,7 +45,7 @@ def _code(status_code: int) -> str:
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
-    """DRF's hook: renders whatever a management view raises. Nothing of an unexpected error leaks."""
+    """DRF's EXCEPTION_HANDLER: renders what a management view raised. Unexpected errors leak no text."""
     set_rollback()
     if isinstance(error, exceptions.ValidationError | ValidationError):
         return _validation_response(error)
@@ -118,16 +118,18 @@ def _messages(detail: Any) -> list[str]:
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
-    """Django's 404 handler: nothing is at this path."""
+    """Django's 404 handler, for paths that no URL pattern matches."""
     body = envelope(status_code=404, kind="not_found", message="There is nothing at this address.")
     return JsonResponse(body, status=404)
 
 
 def server_error(request: HttpRequest) -> JsonResponse:
+    """Django's 500 handler. Django has logged the exception with its traceback already."""
     body = envelope(status_code=500, kind="error", message="Something went wrong on our side.")
     return JsonResponse(body, status=500)
 
 
 def body_too_large(limit: int) -> dict[str, Any]:
+    """Returns the error body for a request over `limit` bytes."""
     message = f"The request body is over the limit of {limit:,} bytes."
     return envelope(status_code=413, kind="request_too_large", message=message)

@@ -1,4 +1,4 @@
-"""The probes: `/health`, this process answers; `/ready`, so does what it needs."""
+"""The probes: `/health` says that this process answers, `/ready` that its services do."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ from core import database
 log = logging.getLogger(__name__)
 
 TIMEOUT_S = 2  # for each check
-KEPT_S = 1  # callers without a key must not be able to keep the database busy
+CACHED_S = 1  # callers without a key must not be able to keep the database busy
 UNANSWERED = (OperationalError, DatabaseError, RedisError, OSError, TimeoutError)
 
 
@@ -33,7 +33,7 @@ async def health(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 async def ready(request: HttpRequest) -> JsonResponse:
-    """503 only without the database: chats go on without Redis, and without workers but for the tools."""
+    """503 only without the database: chats go on without Redis, and without workers except for the tools."""
     checks = await _readiness.checks()
     status = "ok" if all(checks.values()) else "degraded" if checks["database"] else "unavailable"
     named = {name: "ok" if passed else "down" for name, passed in checks.items()}
@@ -41,7 +41,7 @@ async def ready(request: HttpRequest) -> JsonResponse:
 
 
 class Readiness:
-    """Asked as often as anybody likes, it looks once a second."""
+    """Caches the checks for a second. The lock makes simultaneous probes share one round of checks."""
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
@@ -50,7 +50,7 @@ class Readiness:
 
     async def checks(self) -> dict[str, bool]:
         async with self._lock:
-            if time.monotonic() - self._checked_at >= KEPT_S:
+            if time.monotonic() - self._checked_at >= CACHED_S:
                 self._checks = await _check_all()
                 self._checked_at = time.monotonic()
         return self._checks
@@ -61,7 +61,7 @@ _readiness = Readiness()
 
 async def _check_all() -> dict[str, bool]:
     database, redis = await asyncio.gather(_passes("database", _database), _passes("redis", _redis))
-    # Workers tell that they live in the database.
+    # Workers write their heartbeats into the database.
     return {"database": database, "redis": redis, "workers": database and await _passes("workers", _workers)}
 
 

@@ -1,10 +1,10 @@
-"""What beat sends, and how often. A task that still waits when it is due again has expired."""
+"""The periodic tasks of Celery beat. A task that still waits in its queue when it is due again, expires."""
 
 from typing import Any
 
 
 def schedule(*, health_s: float) -> dict[str, dict[str, Any]]:
-    """`health_s`: how often MCP servers are looked at, in seconds."""
+    """Returns CELERY_BEAT_SCHEDULE. `health_s` is the interval of the checks of MCP servers, in seconds."""
     return {
         "check-mcp-servers": _every(health_s, "connector.tasks.check"),
         "tidy-mcp-servers": _every(300, "connector.tasks.tidy"),

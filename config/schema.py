@@ -1,11 +1,11 @@
-"""The OpenAPI description: what drf-spectacular cannot see by itself."""
+"""The parts of the OpenAPI description that drf-spectacular cannot derive from the code."""
 
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 HTTP_METHODS = {"get", "post", "put", "patch", "delete"}
-DOOR_PREFIXES = ("/v1/", "/api/v1/chat", "/api/v1/models", "/api/v1/embeddings", "/api/v1/responses")
+OPENAI_PREFIXES = ("/v1/", "/api/v1/chat", "/api/v1/models", "/api/v1/embeddings", "/api/v1/responses")
 TEXT = {"type": "string"}
 
 
@@ -18,10 +18,10 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
 
 def describe_errors(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """A postprocessing hook: every operation may answer with the error of its door."""
+    """A postprocessing hook: gives each operation its error envelope, OpenAI's or the management API's."""
     result["components"]["schemas"] |= {"Error": ERROR, "OpenAIError": OPENAI_ERROR}
     for path, operations in result["paths"].items():
-        schema = "OpenAIError" if path.startswith(DOOR_PREFIXES) else "Error"
+        schema = "OpenAIError" if path.startswith(OPENAI_PREFIXES) else "Error"
         answer = {
             "description": "Anything that went wrong.",
             "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}},

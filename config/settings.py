@@ -16,7 +16,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 env.read_env(BASE_DIR / ".env")
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data"))).absolute()
-# What `manage.py up` started and generated: the environment itself always wins over it.
+# `manage.py up` writes it: generated secrets, addresses of embedded services. The environment wins over it.
 env.read_env(DATA_DIR / "runtime.env")
 
 # --- secrets -----------------------------------------------------------------------------------------------
@@ -81,7 +81,7 @@ INSTALLED_APPS = [
     "assistants",
     "config",
 ]
-# For the console and the management API. The OpenAI doors pass only what config.asgi gives them.
+# For the console and the management API. Endpoints have CORS alone: config/asgi_handler.py.
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "corsheaders.middleware.CorsMiddleware",
@@ -178,7 +178,7 @@ STREAM_HEARTBEAT_S = env.float("STREAM_HEARTBEAT_S", default=15)
 RESPONSE_TTL_S = env.float("RESPONSE_TTL_S", default=30 * 24 * 3600)
 STORED_HISTORY_TOKENS = env.int("STORED_HISTORY_TOKENS", default=32_000)
 STORED_HISTORY_DAYS = env.int("STORED_HISTORY_DAYS", default=30)
-TOOL_RESULT_LIMIT = env.int("TOOL_RESULT_LIMIT", default=64 * 1024)  # bytes of text that the model is given
+TOOL_RESULT_LIMIT = env.int("TOOL_RESULT_LIMIT", default=64 * 1024)  # bytes of text that reach the model
 
 # --- supervision: seconds, from the table in docs/operating.md ----------------------------------------------
 SUPERVISOR_LEASE_S = env.float("SUPERVISOR_LEASE_S", default=15)
@@ -203,7 +203,7 @@ CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
-    "connector.tasks.check": {"queue": "default"},  # it also tells when there is no worker for `mcp`
+    "connector.tasks.check": {"queue": "default"},  # it also reports that there is no worker for `mcp`
     "connector.tasks.tidy": {"queue": "default"},
     "connector.tasks.*": {"queue": "mcp"},
 }
@@ -234,11 +234,11 @@ LOGGING = {
     "loggers": {
         "celery": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},
-        # These tell whole URLs, which may hold secrets.
+        # These log whole URLs, which may contain secrets.
         "httpx": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
         "mcp": {"level": "CRITICAL"},
-        "psycopg": {"level": "ERROR"},  # a statement that is given up closes its connection, as it should
+        "psycopg": {"level": "ERROR"},  # a cancelled statement closes its connection, as it should
         "psycopg.pool": {"level": "WARNING"},
     },
 }

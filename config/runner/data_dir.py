@@ -15,19 +15,19 @@ SECRETS = ("SECRET_KEY", "SECRET_ENCRYPTION_KEYS")
 
 
 class DataDir:
-    """The folder where everything of one installation is kept, held by one runner at a time.
+    """The folder that stores everything of one installation, locked by one runner at a time.
 
-    `runtime.env` is what the settings read: the generated secrets, always, and while the runner runs where
-    its services are.
+    The settings read its file `runtime.env`: the generated secrets and, while the runner runs, the addresses
+    of its services.
     """
 
     def __init__(self, path: Path) -> None:
-        """Raises StartFailed when the folder cannot be used, or another runner holds it."""
+        """Raises StartFailed when the folder cannot be used, or another runner has locked it."""
         self.path = path
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.logs.mkdir(mode=0o700, exist_ok=True)
-            self._lock = _hold(path / "up.lock")
+            self._lock = _lock(path / "up.lock")
         except OSError as error:
             raise StartFailed(f"DATA_DIR {path} cannot be used: {error.strerror}") from error
 
@@ -45,7 +45,7 @@ class DataDir:
 
     @contextmanager
     def announced(self, environment: Mapping[str, str]) -> Iterator[None]:
-        """Meanwhile every command that is given this folder finds the running services."""
+        """While the context lasts, commands with the same DATA_DIR find the running services."""
         env_file.write(self.runtime_env, {**self._secrets(), **environment})
         try:
             yield
@@ -53,23 +53,23 @@ class DataDir:
             env_file.write(self.runtime_env, self._secrets())
 
     def demo(self, *, base_url: str) -> dict[str, str]:
-        """What `manage.py demo` created, if anything, at the address of today."""
-        if kept := env_file.read(self.demo_env):
-            env_file.write(self.demo_env, kept | {"BASE_URL": base_url})
+        """Returns what `manage.py demo` created, or nothing. `base_url` replaces the address of back then."""
+        if stored := env_file.read(self.demo_env):
+            env_file.write(self.demo_env, stored | {"BASE_URL": base_url})
         return env_file.read(self.demo_env)
 
     def _secrets(self) -> dict[str, str]:
-        kept = env_file.read(self.runtime_env)
+        stored = env_file.read(self.runtime_env)
         new = {
             "SECRET_KEY": secrets.token_urlsafe(48),
             "SECRET_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
         }
-        return {name: kept.get(name) or new[name] for name in SECRETS}
+        return {name: stored.get(name) or new[name] for name in SECRETS}
 
 
-def _hold(path: Path) -> IO[str]:
-    """A lock that lasts as long as this process."""
-    file = path.open("a+")
+def _lock(path: Path) -> IO[str]:
+    """Locks `path` for as long as this process lives, and writes its process id into it."""
+    file = path.open("a+")  # never truncated before the lock is ours: the holder's process id is in it
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

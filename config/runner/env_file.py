@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def read(path: Path) -> dict[str, str]:
-    """Empty when there is no such file."""
+    """Returns an empty dictionary if there is no such file."""
     if not path.exists():
         return {}
     lines = (line.partition("=") for line in path.read_text().splitlines())
@@ -14,7 +14,7 @@ def read(path: Path) -> dict[str, str]:
 
 
 def write(path: Path, values: Mapping[str, str]) -> None:
-    """At once or not at all."""
+    """Replaces the file atomically: a reader, or a crash, finds the old values or the new ones."""
     unfinished = path.with_name(f"{path.name}.new")
     unfinished.unlink(missing_ok=True)
     with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

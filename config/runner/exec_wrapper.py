@@ -1,9 +1,9 @@
-"""Runs a command that must not outlive its parent: `guard.py PARENT_PID SIGNAL USER COMMAND...`.
+"""Executes a command that must not outlive its parent: `exec_wrapper.py PARENT_PID SIGNAL USER COMMAND...`.
 
-The kernel sends SIGNAL (a number) to the command when PARENT_PID is gone, however it went. USER is a name to
-change to, or empty. A file of its own, run without site-packages, because the change has to happen between
-fork and exec, where a parent with threads cannot safely run Python. Elsewhere than on Linux it only starts
-the command.
+The kernel sends SIGNAL (a number) to the command when PARENT_PID has ended, for whatever reason. USER is the
+name of a user to change to, or empty. This is a program of its own, without imports from site-packages,
+because both have to happen between fork and exec, where a parent with threads cannot safely run Python
+(preexec_fn). On systems other than Linux no signal is sent.
 """
 
 import ctypes
@@ -16,16 +16,17 @@ PR_SET_PDEATHSIG = 1
 
 def become(name: str) -> None:
     user = pwd.getpwnam(name)
-    os.setgroups([])
+    os.setgroups([])  # first: afterwards this process has no right to it
     os.setgid(user.pw_gid)
     os.setuid(user.pw_uid)
 
 
 def die_with(parent: int, signal: int) -> None:
-    """After `become`: the kernel forgets the signal when the user changes."""
+    """Call it after `become`: the kernel clears the setting when the user changes (prctl(2))."""
     if sys.platform != "linux":
         return
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0)
+    # The parent may have died before prctl: then no signal will ever come.
     if os.getppid() != parent:
         sys.exit("the parent died before its child began")
 

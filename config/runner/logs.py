@@ -2,29 +2,31 @@ import re
 import shutil
 from pathlib import Path
 
-LIMIT = 5 * 1024 * 1024  # bytes; one older part of that size is kept beside it
-# A line of settings.LOGGING or of uvicorn. A traceback's lines stay in the file.
-WORTH_SHOWING = re.compile(r"^(\S+ \S+ )?(WARNING|ERROR|CRITICAL)\b")
+LIMIT = 5 * 1024 * 1024  # bytes; one older part of that size stays beside it
+# A line in the format of settings.LOGGING or of uvicorn. The lines of a traceback stay in the file.
+WARNING_OR_ERROR = re.compile(r"^(\S+ \S+ )?(WARNING|ERROR|CRITICAL)\b")
 
 
 class Log:
-    """The file that a child appends to: kept within bounds, and read for what people should see."""
+    """The log file that a child appends to: limited in size, and followed for its warnings and errors."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._read_to = path.stat().st_size if path.exists() else 0
 
-    def troubles(self) -> list[str]:
-        """The warnings and errors since the last call."""
+    def new_warnings(self) -> list[str]:
+        """Returns the lines with warnings and errors since the last call."""
         with self.path.open("rb") as file:
             file.seek(self._read_to)
-            new, ended, _ = file.read().rpartition(b"\n")
-        self._read_to += len(new + ended)
-        self._bound()
-        return [line for line in new.decode(errors="replace").splitlines() if WORTH_SHOWING.match(line)]
+            complete, newline, _ = file.read().rpartition(b"\n")
+        self._read_to += len(complete + newline)
+        self._rotate()
+        return [
+            line for line in complete.decode(errors="replace").splitlines() if WARNING_OR_ERROR.match(line)
+        ]
 
-    def _bound(self) -> None:
-        """The child goes on writing to the same file, at its end, wherever that is."""
+    def _rotate(self) -> None:
+        """Copies and truncates, because the child has the file open: it goes on appending at the new end."""
         if self._read_to > LIMIT:
             shutil.copyfile(self.path, self.path.with_suffix(".log.1"))
             with self.path.open("r+b") as file:

@@ -1,4 +1,4 @@
-"""What `up` says."""
+"""The lines that `manage.py up` prints."""
 
 import json
 import shlex
@@ -8,27 +8,27 @@ from pathlib import Path
 QUESTION = "What time is it in Asia/Shanghai?"
 
 
-def say(line: str) -> None:
+def print_line(line: str) -> None:
     print(line, flush=True)
 
 
 def starting(data_dir: Path, embedded: Sequence[str]) -> None:
-    say(f"MCP Connector is starting. Data and logs: {data_dir}")
+    print_line(f"MCP Connector is starting. Data and logs: {data_dir}")
     if embedded:
-        say(f"Embedded: {', '.join(embedded)}")
+        print_line(f"Embedded: {', '.join(embedded)}")
 
 
 def running(base_url: str) -> None:
-    say(f"\nOpenAI API   {base_url}/v1\nAdmin        {base_url}/admin/")
+    print_line(f"\nOpenAI API   {base_url}/v1\nAdmin        {base_url}/admin/")
 
 
 def demo(values: Mapping[str, str], *, path: Path, is_new: bool) -> None:
     password = (
         f"{values['ADMIN_PASSWORD']} (shown once, kept in {path})" if is_new else f"(password in {path})"
     )
-    say(f"Admin login  {values['ADMIN_USERNAME']}  {password}")
-    say(f"Demo key     {values['DEMO_API_KEY']}")
-    say(f"\n{curl(values)}\n")
+    print_line(f"Admin login  {values['ADMIN_USERNAME']}  {password}")
+    print_line(f"Demo key     {values['DEMO_API_KEY']}")
+    print_line(f"\n{curl(values)}\n")
 
 
 def curl(values: Mapping[str, str]) -> str:
@@ -41,4 +41,6 @@ def curl(values: Mapping[str, str]) -> str:
 
 
 def late(waiting_for: str) -> None:
-    say(f"Not everything is up yet: {waiting_for or 'see /ready'}. What is above works as soon as it is.")
+    print_line(
+        f"Not everything is up yet: {waiting_for or 'see /ready'}. What is above works as soon as it is."
+    )

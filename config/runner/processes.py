@@ -1,4 +1,4 @@
-"""Programs that the runner starts, and that never outlive it."""
+"""Child processes of the runner: they never outlive it."""
 
 import contextlib
 import os
@@ -15,12 +15,12 @@ EXEC_WRAPPER = Path(__file__).with_name("exec_wrapper.py")
 
 
 class StartFailed(Exception):
-    """Why something could not be started: one line for people."""
+    """Something could not be started. The message is one line, for people."""
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A command. `user` is the name to run as, when root starts it; `stop_signal` ends it cleanly."""
+    """A command. `user` is the user to run as, if root starts it; `stop_signal` ends it cleanly."""
 
     name: str
     argv: Sequence[str]
@@ -30,11 +30,12 @@ class Program:
     stop_signal: signal.Signals = signal.SIGTERM
 
     def popen(self, output: IO[bytes] | int) -> subprocess.Popen[bytes]:
-        """Start it, to die with the calling thread: start programs from the main thread.
+        """Starts the command, which ends with the calling thread: call this from the main thread.
 
-        It gets a session of its own, so that a terminal's Ctrl-C reaches the runner alone.
+        For prctl(PR_SET_PDEATHSIG) the parent is a thread, not a process. The command gets a session of its
+        own, so that a terminal's Ctrl-C reaches the runner alone.
         """
-        guard = (
+        wrapper = (
             sys.executable,
             "-I",
             "-S",
@@ -44,7 +45,7 @@ class Program:
             self.user,
         )
         return subprocess.Popen(
-            [*guard, *self.argv],
+            [*wrapper, *self.argv],
             cwd=self.cwd,
             env={**os.environ, **self.env},
             stdin=subprocess.DEVNULL,
@@ -56,7 +57,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A server that others need and find by `environment`. `program` prepares each start of it anew."""
+    """A server that others find by the variables in `environment`. `program` is called before each start."""
 
     name: str
     environment: Mapping[str, str] = field(repr=False)
@@ -65,7 +66,7 @@ class Service:
 
 
 class Running:
-    """A started program. What it prints is appended to `log`."""
+    """A started program. Its output is appended to `log`."""
 
     def __init__(self, program: Program, log: Path) -> None:
         self.program = program
@@ -78,28 +79,28 @@ class Running:
         return self.popen.poll() is None
 
     def wait_until(self, ready: Callable[[], bool], *, timeout_s: float) -> None:
-        """Raises StartFailed when the program ends first, or `timeout_s` does."""
+        """Raises StartFailed, with the last line of output, when the program or the time ends first."""
         deadline = time.monotonic() + timeout_s
         while not ready():
             if not self.is_alive():
-                raise StartFailed(f"{self.program.name} ended: {self.last_words()}")
+                raise StartFailed(f"{self.program.name} ended: {self.last_output()}")
             if time.monotonic() > deadline:
-                raise StartFailed(f"{self.program.name} was not ready in time: {self.last_words()}")
+                raise StartFailed(f"{self.program.name} was not ready in time: {self.last_output()}")
             time.sleep(0.03)
 
-    def last_words(self, lines: int = 1) -> str:
-        """The last lines of its output, or its status when it said nothing."""
+    def last_output(self, lines: int = 1) -> str:
+        """Returns the last lines of its output, or its exit status if it printed nothing."""
         with self._log.open("rb") as file:
             file.seek(self._log_start)
-            said = file.read().decode(errors="replace").strip().splitlines()
-        return "\n".join(said[-lines:]) or f"status {self.popen.returncode}"
+            output = file.read().decode(errors="replace").strip().splitlines()
+        return "\n".join(output[-lines:]) or f"status {self.popen.returncode}"
 
     def ask_to_stop(self) -> None:
         if self.is_alive():
             self.popen.send_signal(self.program.stop_signal)
 
     def stop(self, *, timeout_s: float) -> None:
-        """Cleanly, or with its whole session when that takes longer than `timeout_s`."""
+        """Stops it cleanly, or kills its process group after `timeout_s` seconds."""
         self.ask_to_stop()
         try:
             self.popen.wait(timeout_s)

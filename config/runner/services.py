@@ -1,4 +1,4 @@
-"""The servers that everything else needs: those that the environment does not name are started here."""
+"""PostgreSQL, Redis and the LLM: servers that the environment does not name are started by the runner."""
 
 import os
 import sys
@@ -30,7 +30,7 @@ def check_given() -> None:
 
 
 def missing(data_dir: Path) -> list[Service]:
-    """In the order of their start."""
+    """Returns the services that the environment does not name, in the order of their start."""
     services = []
     if not os.environ.get("DATABASE_URL"):
         services.append(postgres.service(data_dir / "postgres"))
@@ -46,7 +46,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _stand_in() -> Service:
-    """The LLM of the demo: offline, and as clever as that."""
+    """Returns the LLM of the demo: it works offline, by matching words."""
     port = free_port()
     serve = (sys.executable, "-m", "uvicorn", "config.standin.app:app", "--no-access-log")
     program = Program("stand-in", [*serve, "--port", str(port)])

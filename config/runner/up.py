@@ -22,7 +22,7 @@ from config.runner.processes import Service, StartFailed
 from config.runner.supervisor import Supervisor
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
-READY_S = 30  # how long what is printed may take to come true, before it is printed with a warning
+READY_S = 30  # the curl line is printed once it works, or after this time with a warning
 DESCRIPTION = "Run everything on this machine, from nothing, until Ctrl-C."
 ENVIRONMENT = """\
 It takes no options. The environment, or the file .env, may set among others:
@@ -73,7 +73,7 @@ def up() -> None:
     embedded = services.missing(data_dir.path)
     environment = {name: value for service in embedded for name, value in service.environment.items()}
     prepare_environment(data_dir.path, environment)
-    with data_dir.announced(environment), Supervisor(data_dir.logs, messages.say) as supervisor:
+    with data_dir.announced(environment), Supervisor(data_dir.logs, messages.print_line) as supervisor:
         load_settings()
         messages.starting(data_dir.path, [service.name for service in embedded])
         django.setup()
@@ -85,15 +85,17 @@ def up() -> None:
 
 
 def prepare_environment(data_dir: Path, environment: dict[str, str]) -> None:
-    """For this process and all that it starts. What is empty in the environment counts as not set."""
+    """Completes the environment of this process and of all its children."""
     os.environ |= environment
     os.environ["DATA_DIR"] = str(data_dir)
     os.environ["PYTHONUNBUFFERED"] = "1"
-    # As an activated virtual environment has it: there are the commands of the MCP servers in Python.
+    # As in an activated virtual environment: the commands of MCP servers in Python are in this folder.
     os.environ["PATH"] = os.pathsep.join(
         [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
     )
-    os.environ.setdefault("SUPERVISOR_DRAIN_S", "3")  # leaves the other processes time to stop
+    os.environ.setdefault(
+        "SUPERVISOR_DRAIN_S", "3"
+    )  # of STOP_PROCESSES_S: the rest is for stopping the servers
 
 
 def start_services(supervisor: Supervisor, embedded: Iterable[Service]) -> None:
@@ -102,7 +104,7 @@ def start_services(supervisor: Supervisor, embedded: Iterable[Service]) -> None:
 
 
 def prepare_database(base_url: str) -> bool:
-    """Migrate, and fill an empty database with the demo. Returns whether it was empty."""
+    """Migrates, and fills an empty database with the demo. Returns whether it was empty."""
     call_command("migrate", verbosity=0, interactive=False)
     call_command("collectstatic", verbosity=0, interactive=False)
     return bool(call_command("demo", base_url=base_url, stdout=StringIO()))
@@ -112,7 +114,8 @@ def start_product(supervisor: Supervisor, options: Options) -> None:
     for program in programs.serving(options.host, options.port):
         supervisor.start(program)
     supervisor.tend(until=lambda: readiness.is_ready(options.base_url), timeout_s=READY_S)
-    for program in programs.background(options.data_dir):  # only now: they would take the others' time
+    # Only now, because loading them would delay the first chat.
+    for program in programs.background(options.data_dir):
         supervisor.start(program)
 
 
@@ -122,4 +125,4 @@ def announce(data_dir: DataDir, base_url: str, *, is_new: bool) -> None:
         messages.demo(demo, path=data_dir.demo_env, is_new=is_new)
     if not readiness.is_ready(base_url):
         messages.late(readiness.waiting_for())
-    connection.close_pool()  # type: ignore[attr-defined]
+    connection.close_pool()  # type: ignore[attr-defined] # the runner itself needs the database no more

@@ -90,7 +90,7 @@ class Victim:
         return self._running.popen.returncode
 
     def last_words(self) -> str:
-        return self._running.last_words(20) if self._running is not None else ""
+        return self._running.last_output(20) if self._running is not None else ""
 
     def _processes(self) -> list[psutil.Process]:
         """The process first, so that it starts nothing while the others have their turn."""

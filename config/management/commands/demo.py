@@ -25,7 +25,7 @@ PROMPT = "You are the demo of MCP Connector. Answer briefly, and use your tools 
 class Command(BaseCommand):
     help = (
         "Fill an empty database with something to try: an admin, MCP servers, an assistant and a key. "
-        "Prints them and keeps them in DATA_DIR/demo.env. Does nothing to a database that is in use."
+        "Prints them and stores them in DATA_DIR/demo.env. Does nothing to a database that is in use."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -52,7 +52,7 @@ def _is_in_use() -> bool:
 
 
 def _create_assistant() -> str:
-    """Returns the key that may call it."""
+    """Creates the assistant, its servers and a key. Returns the key."""
     issued = apikeys.actions.issue(by=BY, name="Demo")
     assistants.actions.create(
         by=BY,
@@ -86,5 +86,5 @@ def _register_everything() -> MCPTool:
         connection_type=ConnectionType.STDIO,
         command="npx",
         args=["-y", EVERYTHING],
-        start_timeout_s=180,  # the first start fetches it
+        start_timeout_s=180,  # the first start downloads it
     )

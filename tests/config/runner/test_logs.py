@@ -22,16 +22,16 @@ def test_it_shows_warnings_and_errors_once(path: Path):
     append(
         path, "2026-11-22 12:00:01,000 INFO fine\n2026-11-22 12:00:02,000 ERROR x [-] bad\nERROR:    worse\n"
     )
-    assert log.troubles() == ["2026-11-22 12:00:02,000 ERROR x [-] bad", "ERROR:    worse"]
-    assert log.troubles() == []
+    assert log.new_warnings() == ["2026-11-22 12:00:02,000 ERROR x [-] bad", "ERROR:    worse"]
+    assert log.new_warnings() == []
 
 
 def test_it_waits_for_the_end_of_a_line(path: Path):
     log = Log(path)
     append(path, "ERROR: half")
-    assert log.troubles() == []
+    assert log.new_warnings() == []
     append(path, " and half\n")
-    assert log.troubles() == ["ERROR: half and half"]
+    assert log.new_warnings() == ["ERROR: half and half"]
 
 
 def test_it_stays_within_bounds_while_it_is_written_to(path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -41,6 +41,6 @@ def test_it_stays_within_bounds_while_it_is_written_to(path: Path, monkeypatch: 
         for number in range(100):
             writer.write(f"ERROR: {number} {'x' * 100}\n")
             writer.flush()
-            assert [line.split()[1] for line in log.troubles()] == [str(number)]
+            assert [line.split()[1] for line in log.new_warnings()] == [str(number)]
             assert path.stat().st_size <= 1200
     assert sorted(file.name for file in path.parent.iterdir()) == ["web.log", "web.log.1"]

@@ -49,7 +49,7 @@ def test_it_is_killed_when_it_does_not_listen(tmp_path: Path):
     assert running.popen.returncode == -signal.SIGKILL
 
 
-def test_waiting_ends_with_the_last_words_of_a_program_that_fails(tmp_path: Path):
+def test_waiting_ends_with_the_last_line_of_a_program_that_fails(tmp_path: Path):
     running = Running(
         python("print('first', flush=True); raise SystemExit('no such thing')"), tmp_path / "log"
     )
@@ -70,10 +70,10 @@ def test_words_of_an_earlier_run_are_not_taken_for_its_own(tmp_path: Path):
     (tmp_path / "log").write_text("an old error\n")
     running = Running(python("raise SystemExit(3)"), tmp_path / "log")
     running.popen.wait()
-    assert running.last_words() == "status 3"
+    assert running.last_output() == "status 3"
 
 
 def test_a_command_that_is_missing_says_so(tmp_path: Path):
     running = Running(Program("child", ["/nowhere/command"]), tmp_path / "log")
     running.popen.wait()
-    assert running.last_words() == "/nowhere/command: No such file or directory"
+    assert running.last_output() == "/nowhere/command: No such file or directory"

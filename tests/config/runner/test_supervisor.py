@@ -13,15 +13,15 @@ from tests.config.runner.programs import IGNORES_SIGTERM, SLEEPS, python
 
 @pytest.fixture(autouse=True)
 def signals() -> Iterator[None]:
-    """Leaving a supervisor makes its process deaf: give the tests their ears back."""
-    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    """Leaving a supervisor makes its process ignore signals: this restores the handlers."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     yield
-    for number, handler in kept.items():
+    for number, handler in handlers.items():
         signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)
-def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_times(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "POLL_S", 0.02)
     monkeypatch.setattr(supervisor, "BACKOFF_S", (0.05, 0.1))
     monkeypatch.setattr(supervisor, "STOP_PROCESSES_S", 0.5)
@@ -32,12 +32,12 @@ def starts(log: Path) -> int:
 
 
 def test_it_starts_a_child_again_that_died(tmp_path: Path):
-    said: list[str] = []
+    reported: list[str] = []
     log = tmp_path / "child.log"
-    with Supervisor(tmp_path, said.append) as children:
+    with Supervisor(tmp_path, reported.append) as children:
         children.start(python("print('here')"))
         assert children.tend(until=lambda: starts(log) == 2, timeout_s=10)
-    assert said[0] == "child ended with status 0 and is started again"
+    assert reported[0] == "child ended with status 0 and is started again"
 
 
 def test_it_gives_up_on_a_child_that_keeps_dying(tmp_path: Path):
@@ -49,12 +49,12 @@ def test_it_gives_up_on_a_child_that_keeps_dying(tmp_path: Path):
             children.tend(timeout_s=10)
 
 
-def test_it_shows_the_troubles_of_its_children(tmp_path: Path):
-    said: list[str] = []
-    with Supervisor(tmp_path, said.append) as children:
+def test_it_reports_the_warnings_of_its_children(tmp_path: Path):
+    reported: list[str] = []
+    with Supervisor(tmp_path, reported.append) as children:
         children.start(python(f"print('WARNING: careful', flush=True); {SLEEPS}"))
-        children.tend(until=lambda: bool(said), timeout_s=10)
-    assert said == ["child: WARNING: careful"]
+        children.tend(until=lambda: bool(reported), timeout_s=10)
+    assert reported == ["child: WARNING: careful"]
 
 
 def test_it_stops_all_children_in_the_time_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

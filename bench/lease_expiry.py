@@ -1,6 +1,6 @@
-"""A whole machine is gone, and the worker of another one takes over what it ran.
+"""A whole machine is lost: a worker on another one takes over its servers when their leases have expired.
 
-A machine is a namespace of process ids: neither worker can see that the other has died.
+A machine is a namespace of process ids, so that neither worker can see that the other has died.
 """
 
 import shutil
@@ -16,7 +16,7 @@ MACHINE = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "
 
 
 def measure(world: World) -> list[Figure]:
-    """Raises PermissionError."""
+    """Raises PermissionError where namespaces are not permitted."""
     if not shutil.which(MACHINE[0]) or subprocess.run([*MACHINE, "true"], check=False).returncode:
         raise PermissionError("namespaces of process ids are not permitted here")
     start_worker(world, MACHINE)

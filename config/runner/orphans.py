@@ -1,4 +1,4 @@
-"""A PostgreSQL that a killed runner left behind must not keep the next one from starting."""
+"""Orphans: PostgreSQL servers that outlived a killed runner would keep the next one from starting."""
 
 import contextlib
 import os
@@ -12,17 +12,18 @@ from config.runner.processes import StartFailed
 PROC = Path("/proc")
 
 
-def end_leftovers(folder: Path, *, timeout_s: float = 10) -> None:
-    """Shut down servers that still run on `folder`, and forget one that is gone without a word.
+def stop_orphans(folder: Path, *, timeout_s: float = 10) -> None:
+    """Shuts down the servers that run on `folder`, and deletes the pid file of one that crashed.
 
-    The caller holds the lock on DATA_DIR, so whatever runs there is nobody's. PostgreSQL itself gives up when
-    the process id in a stale postmaster.pid has come to belong to another process.
+    The caller has locked DATA_DIR, so no other runner owns them. The stale file must go because PostgreSQL
+    refuses to start when the process id in it belongs to another process by now. Works on Linux, and does
+    nothing elsewhere. Raises StartFailed after `timeout_s` seconds.
     """
     if sys.platform != "linux":
         return
     deadline = time.monotonic() + timeout_s
     for pid in _servers(folder):
-        _interrupt(pid)
+        _shut_down(pid)
     while _servers(folder):
         if time.monotonic() > deadline:
             raise StartFailed(f"another PostgreSQL still runs on {folder}")
@@ -37,10 +38,11 @@ def _servers(folder: Path) -> list[int]:
 def _serves(process: Path, folder: Path) -> bool:
     try:
         return (process / "comm").read_text() == "postgres\n" and (process / "cwd").readlink() == folder
-    except OSError:  # gone meanwhile, or another user's
+    except OSError:  # it has ended meanwhile, or belongs to another user
         return False
 
 
-def _interrupt(pid: int) -> None:
+def _shut_down(pid: int) -> None:
+    # SIGINT is PostgreSQL's fast shutdown: it disconnects clients and writes a checkpoint.
     with contextlib.suppress(OSError):
         os.kill(pid, signal.SIGINT)
