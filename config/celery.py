@@ -25,6 +25,8 @@ def exit_at_once_while_starting() -> None:
 
 exit_at_once_while_starting()
 load_settings()
+# Celery would run Django's checks in every worker, ignore what they find, and with the URLs load all views.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 
 app = Celery("mcp-connector")
 app.config_from_object("django.conf:settings", namespace="CELERY")

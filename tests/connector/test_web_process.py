@@ -1,4 +1,4 @@
-"""What a web process carries with it."""
+"""What a web process loads: neither the MCP client, nor the code that only a worker runs."""
 
 import subprocess
 import sys
@@ -6,14 +6,17 @@ import sys
 from tests.connector.processes import ROOT, environment
 
 SCRIPT = """
-import django, sys
-django.setup()
-import config.application, config.urls
-print(sorted(name for name in sys.modules if name.partition(".")[0] == "mcp"))
+import sys
+import config.asgi, config.urls
+from django.urls import get_resolver
+get_resolver().url_patterns
+print(*sys.modules, sep="\\n")
 """
+OF_WORKERS = ("session", "process", "lifecycle", "data_plane", "supervisor")
+FORBIDDEN = ("mcp", *(f"connector.{package}" for package in OF_WORKERS))
 
 
-def test_it_never_imports_the_mcp_client(db: None) -> None:
+def test_it_loads_neither_the_mcp_client_nor_what_only_a_worker_runs(db: None) -> None:
     result = subprocess.run(
         [sys.executable, "-c", SCRIPT],
         env=environment(),
@@ -22,4 +25,6 @@ def test_it_never_imports_the_mcp_client(db: None) -> None:
         text=True,
         check=True,
     )
-    assert result.stdout == "[]\n"
+    loaded = result.stdout.splitlines()
+    assert "connector.client.calls" in loaded
+    assert [name for name in loaded if f"{name}.".startswith(tuple(f"{each}." for each in FORBIDDEN))] == []
