@@ -1,4 +1,4 @@
-"""The verbs of assistants, providers and runs: views, the admin and commands call these alone."""
+"""The verbs of assistants, providers and runs. Views, the admin and commands use these alone."""
 
 from assistants.actions.assistants import Tools, ToolUse, create, delete, duplicate, grant, update
 from assistants.actions.providers import add_provider, delete_provider, update_provider

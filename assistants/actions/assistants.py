@@ -1,4 +1,4 @@
-"""Create, change, copy and delete assistants."""
+"""Creates, changes, copies and deletes assistants."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ from tools.names import slugify
 INDEX = "assistants.tasks.index_assistants"
 _OWN = {"id", "name", "slug", "version", "created_at", "updated_at"}
 _OWN |= {field.name for field in Embedded._meta.fields}
-"""What a copy does not share with its original."""
+"""Fields that a copy does not share with its original."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolUse:
-    """A server for an assistant, with all of its functions (None) or these. A selection keeps the pinned."""
+    """A server that an assistant uses, with these functions (None: all). Pinned ones are always selected."""
 
     server: MCPTool
     functions: list[str] | None = None
@@ -37,7 +37,7 @@ class ToolUse:
 
 
 Tools = Iterable[MCPTool | ToolUse]
-"""A server alone keeps the functions that were chosen of it before; a new one is used whole."""
+"""A server by itself means the functions that were chosen of it before, or all of a new one."""
 
 
 @transaction.atomic
@@ -51,7 +51,7 @@ def create(
     api_keys: Iterable[ApiKey] = (),
     **fields: Any,
 ) -> Assistant:
-    """A new assistant; without a slug it gets one made of its name. Raises ValidationError and Conflict."""
+    """Creates an assistant. An empty slug is made of the name. Raises ValidationError and Conflict."""
     assistant = Assistant(name=name, slug=slug or slugify(name), **fields)
     names.require_free_slug(assistant.slug)
     clean(assistant)
@@ -78,7 +78,7 @@ def update(
     api_keys: Iterable[ApiKey] | None = None,
     **changes: Any,
 ) -> Assistant:
-    """Change an assistant; None leaves its aliases, tools or keys. Raises ValidationError and Conflict."""
+    """Changes an assistant; None leaves aliases, tools or keys. Raises ValidationError and Conflict."""
     if changes.get("slug", assistant.slug) != assistant.slug:
         raise ValidationError({"slug": "A slug cannot be changed: callers name the assistant by it."})
     with audit.changing(
@@ -102,7 +102,7 @@ def update(
 
 
 def duplicate(assistant: Assistant, *, by: Actor, name: str = "", slug: str = "") -> Assistant:
-    """A copy, tools included. Its aliases cannot be the same, and no key may call it yet."""
+    """Creates a copy with the same tools, but without aliases, which are unique, and without keys."""
     ours = {field.attname: field.value_from_object(assistant) for field in Assistant._meta.concrete_fields}
     free_name, free_slug = names.for_copy(assistant)
     return create(
@@ -116,13 +116,14 @@ def duplicate(assistant: Assistant, *, by: Actor, name: str = "", slug: str = ""
 
 @transaction.atomic
 def delete(assistant: Assistant, *, by: Actor) -> None:
+    """Deletes an assistant and its relevance feedback. Its runs remain."""
     audit.deleted(assistant, by=by)
     feedback.forget(assistant.pk)
     assistant.delete()
 
 
 def grant(assistant: Assistant, api_key: ApiKey) -> None:
-    """Let a key call an assistant."""
+    """Lets a key call an assistant."""
     assistant.api_keys.add(api_key)
 
 
@@ -173,7 +174,10 @@ def _use(assistant: Assistant, tools: list[MCPTool | ToolUse]) -> None:
 
 
 def _require_known_functions(use: ToolUse) -> None:
-    """Of a server that was never seen running any name may be right."""
+    """Raises ValidationError for functions that the server does not offer.
+
+    Of a server that has never run no function is known: then any name is accepted.
+    """
     known = set(use.server.functions.values_list("name", flat=True))
     unknown = {*(use.functions or ()), *use.pinned} - known
     if known and unknown:

@@ -1,4 +1,4 @@
-"""Add, change and delete providers: the LLM services that assistants ask."""
+"""Adds, changes and deletes providers, which are LLM services."""
 
 from typing import Any
 
@@ -8,9 +8,7 @@ from django.db.models import F
 
 from apikeys import audit
 from assistants.actions.assistants import update
-from assistants.models import (
-    Provider,
-)
+from assistants.models import Provider
 from core.actor import Actor
 from core.errors import Conflict
 from core.validation import clean
@@ -18,7 +16,7 @@ from core.validation import clean
 
 @transaction.atomic
 def add_provider(*, name: str, default_model: str, by: Actor, **fields: Any) -> Provider:
-    """A new LLM service. Raises ValidationError and Conflict."""
+    """Adds a provider. Raises ValidationError and Conflict."""
     provider = Provider(name=name, default_model=default_model, **fields)
     clean(provider)
     provider.save(force_insert=True)
@@ -28,7 +26,11 @@ def add_provider(*, name: str, default_model: str, by: Actor, **fields: Any) -> 
 
 @transaction.atomic
 def update_provider(provider: Provider, *, by: Actor, **changes: Any) -> Provider:
-    """Raises Conflict and ValidationError. A stored key never follows its provider to another address."""
+    """Changes a provider. Raises Conflict and ValidationError.
+
+    Another address needs the key again: else whoever may edit a provider, but not read its key, could have it
+    sent to an address of their own.
+    """
     moves = changes.get("base_url", provider.base_url) != provider.base_url
     if moves and provider.api_key and "api_key" not in changes:
         raise ValidationError({"api_key": "Give the key again: the address is another one."})
@@ -43,7 +45,10 @@ def update_provider(provider: Provider, *, by: Actor, **changes: Any) -> Provide
 
 @transaction.atomic
 def delete_provider(provider: Provider, *, by: Actor, force: bool = False) -> None:
-    """Raises Conflict while assistants use it; `force` gives them the provider of the environment."""
+    """Deletes a provider. Raises Conflict while assistants use it, unless with `force`.
+
+    Those assistants get the provider of the settings then.
+    """
     users = list(provider.assistants.order_by("slug"))
     if users and not force:
         slugs = ", ".join(assistant.slug for assistant in users)

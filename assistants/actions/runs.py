@@ -1,4 +1,4 @@
-"""Cancel runs, delete conversations, and tidy up what runs leave behind."""
+"""Cancels runs, deletes conversations, and cleans up what runs leave behind."""
 
 from datetime import timedelta
 
@@ -22,7 +22,7 @@ from core.errors import Conflict
 
 @transaction.atomic
 def cancel_run(run: Run, *, by: Actor) -> None:
-    """Whichever process runs it ends it within two seconds. Raises Conflict where it has ended already."""
+    """Cancels a run, in whatever process it is, within two seconds. Raises Conflict if it has ended."""
     if run.status != RunStatus.RUNNING:
         raise Conflict("The run has ended already.", "not_running")
     expires_at = timezone.now() + timedelta(seconds=2 * settings.RUN_DEADLINE_S)
@@ -35,7 +35,7 @@ def cancel_run(run: Run, *, by: Actor) -> None:
 
 @transaction.atomic
 def delete_conversation(conversation: Conversation, *, by: Actor) -> None:
-    """What was said in its runs goes with it; the runs themselves stay, for the usage."""
+    """Deletes a session and all texts of its runs. The runs themselves remain, for the usage."""
     audit.deleted(conversation, by=by)
     ToolCall.objects.filter(run__conversation=conversation).update(arguments=None, result=None)
     conversation.runs.update(request=None, answer=None)
@@ -44,7 +44,7 @@ def delete_conversation(conversation: Conversation, *, by: Actor) -> None:
 
 
 def delete_expired() -> None:
-    """State whose time is over."""
+    """Deletes rows that have expired."""
     for model in Expiring.__subclasses__():
         model._default_manager.filter(expires_at__lte=timezone.now()).delete()
     conversations = Conversation.objects.filter(messages_expire_at__lte=timezone.now())
@@ -52,14 +52,18 @@ def delete_expired() -> None:
 
 
 def fail_abandoned_runs() -> int:
-    """How many there were."""
+    """Marks abandoned runs as failed, and returns their number."""
     return Run.objects.abandoned().update(status=RunStatus.FAILED, error="abandoned")
 
 
 def tend_responses() -> bool:
-    """Fail those whose worker was lost: they are never run again. Whether others wait for a worker."""
+    """Marks responses as failed whose worker was lost. Returns whether others wait for a worker.
+
+    A lost response is not run again: nobody knows which tools it has called.
+    """
     for response in StoredResponse.objects.lost():
         error = {"code": "server_error", "message": "The worker that gave this answer was lost. Ask again."}
+        # Only if it is still lost: its worker may have been slow, and have renewed the lease since.
         StoredResponse.objects.lost().filter(pk=response.pk).update(
             status=StoredResponse.Status.FAILED, body={**response.body, "error": error}, request=None
         )

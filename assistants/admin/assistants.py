@@ -1,3 +1,5 @@
+"""Assistants and providers in the admin."""
+
 from typing import Any
 
 from django import forms
@@ -74,7 +76,7 @@ class AssistantAdmin(admin.ModelAdmin[Assistant]):
 
 
 class ProviderForm(forms.ModelForm[Provider]):
-    """The stored key is never sent to a browser: the field is empty, and left empty it keeps the key."""
+    """The form of a provider. It never shows the stored key; an empty field leaves the key as it is."""
 
     api_key = forms.CharField(
         required=False,

@@ -1,3 +1,5 @@
+"""Runs in the admin."""
+
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
@@ -19,7 +21,7 @@ class ToolCallInline(admin.TabularInline[ToolCall, Run]):
 
 @admin.register(Run)
 class RunAdmin(admin.ModelAdmin[Run]):
-    """What was asked of assistants. Read only, and without what was said."""
+    """Runs are read-only, and shown without the texts of requests, answers and tool calls."""
 
     inlines = [ToolCallInline]
     list_display = ["run_id", "assistant_slug", "api_key_name", "status", "rounds", "started_at"]
@@ -35,8 +37,8 @@ class RunAdmin(admin.ModelAdmin[Run]):
     def chosen_tools(self, run: Run) -> str:
         if run.selection is None:
             return "All of them were given."
-        told = ("mode", "k", "cutoff", "tokens", "budget", "tokens_all", "embedder", "degraded")
-        summary = ", ".join(f"{name} {run.selection[name]}" for name in told if run.selection[name])
+        shown = ("mode", "k", "cutoff", "tokens", "budget", "tokens_all", "embedder", "degraded")
+        summary = ", ".join(f"{name} {run.selection[name]}" for name in shown if run.selection[name])
         rows = (
             (each["public_name"], each["reason"], each["score"] or "", "given" if each["chosen"] else "")
             for each in run.selection["candidates"]

@@ -1,3 +1,5 @@
+"""Assistants, their providers, aliases and servers."""
+
 from typing import Self
 
 from django.core.exceptions import ValidationError
@@ -14,7 +16,7 @@ from tools.secrets.encryption import EncryptedJSONField
 
 
 class Provider(models.Model):
-    """An LLM service. The one of the environment is no row: an assistant without a provider uses it."""
+    """An LLM service. The one of the settings has no row: an assistant without a provider uses it."""
 
     class Kind(models.TextChoices):
         OPENAI = "openai", "OpenAI-compatible"
@@ -52,20 +54,22 @@ class Provider(models.Model):
 
 class AssistantQuerySet(models.QuerySet["Assistant"]):
     def callable_by(self, key_id: int) -> Self:
+        """Returns enabled assistants that are granted to the key."""
         return self.filter(is_enabled=True, api_keys=key_id)
 
     def matching(self, text: str) -> Self:
+        """Returns assistants with `text` in their name, slug or description, whatever its case."""
         names = models.Q(name__icontains=text) | models.Q(slug__icontains=text)
         return self.filter(names | models.Q(description__icontains=text))
 
     def named(self, name: str) -> Self:
-        """The assistant that callers mean by `name`: its slug or one of its aliases."""
+        """Returns the assistant whose slug or alias is `name`."""
         aliased = Alias.objects.filter(assistant=models.OuterRef("pk"), name=name)
         return self.filter(models.Q(slug=name) | models.Exists(aliased))
 
 
 class Assistant(Embedded):
-    """What a caller names as `model`: a prompt, an LLM and the tools it may use."""
+    """A prompt, an LLM and the tools that it may use. Callers name it as `model`."""
 
     class Rendering(models.TextChoices):
         NONE = "none", "In the extension alone"
@@ -159,12 +163,12 @@ class Assistant(Embedded):
 
     @property
     def aliases(self) -> list[str]:
-        """Other names that callers may use, for clients whose model names are fixed."""
+        """Other names of the assistant, for clients whose model names are fixed."""
         return sorted(alias.name for alias in self.alias_rows.all())
 
     @property
     def uses(self) -> list["AssistantTool"]:
-        """The servers that it uses, of those that are still there."""
+        """The links to its servers, without deleted ones. Prefetch `assistant_tools__mcp_tool` for it."""
         present = [link for link in self.assistant_tools.all() if link.mcp_tool.deleted_at is None]
         return sorted(present, key=lambda link: link.mcp_tool_id)
 
@@ -185,7 +189,7 @@ class Assistant(Embedded):
 
 
 class Alias(models.Model):
-    """Another name of an assistant. No other has it for a slug: `assistants.names` sees to that."""
+    """Another name of an assistant. `assistants.names` ensures that it is nobody's slug."""
 
     assistant = models.ForeignKey(Assistant, on_delete=models.CASCADE, related_name="alias_rows")
     name = models.CharField(max_length=128, unique=True, validators=[validate_alias])
@@ -198,7 +202,7 @@ class Alias(models.Model):
 
 
 class AssistantTool(models.Model):
-    """A server that an assistant uses, whole or narrowed to some functions."""
+    """The link between an assistant and a server that it uses, whole or narrowed to some functions."""
 
     assistant = models.ForeignKey(Assistant, on_delete=models.CASCADE, related_name="assistant_tools")
     mcp_tool = models.ForeignKey(MCPTool, on_delete=models.CASCADE, verbose_name="MCP server")

@@ -1,4 +1,4 @@
-"""State that outlives a request but not its time: any web process may need it, until `expires_at`."""
+"""State that outlives a request and is shared by all processes, until `expires_at`."""
 
 from typing import TypeVar
 
@@ -12,7 +12,7 @@ from tools.secrets.encryption import EncryptedJSONField
 
 
 class Expiring(models.Model):
-    """A beat task deletes what has expired; until then nobody may take it for alive."""
+    """A row that counts until `expires_at`; a task deletes it some minutes later. Read rows by `alive`."""
 
     expires_at = models.DateTimeField(db_index=True)
 
@@ -24,16 +24,20 @@ Row = TypeVar("Row", bound=Expiring)
 
 
 def alive(rows: models.QuerySet[Row]) -> models.QuerySet[Row]:
+    """Returns the rows that have not expired."""
     return rows.filter(expires_at__gt=timezone.now())
 
 
 class HiddenRounds(Expiring):
-    """What a caller was not shown of a run that ended in calls of its own tools. See `hidden_rounds`."""
+    """The rounds of a run that its caller was not shown, since it ended in calls of the caller's own tools.
+
+    See `assistants.conversations.hidden_rounds`.
+    """
 
     api_key = outlived(ApiKey, models.CASCADE, related_name="+", db_index=False)
     assistant = outlived(Assistant, models.CASCADE, related_name="+", db_index=False)
     call_id = models.CharField(max_length=64)
-    """The first, in the order of text, of the calls that the caller was given."""
+    """The least of the ids of the calls that the caller was given: its next request names them."""
     messages = EncryptedJSONField()
 
     class Meta:
@@ -48,7 +52,7 @@ class HiddenRounds(Expiring):
 
 
 class Attempt(Expiring):
-    """A request that its caller may send again, and its answer, once there is one. See `attempts`."""
+    """A request that its caller may repeat, with its answer in the end. See `assistants.idempotency`."""
 
     class Status(models.TextChoices):
         RUNNING = "running"
@@ -57,13 +61,13 @@ class Attempt(Expiring):
 
     api_key = outlived(ApiKey, models.CASCADE, related_name="+", db_index=False)
     name = models.CharField(max_length=300)
-    """How the caller names it again: by its Idempotency-Key, or by the body itself."""
+    """What identifies a repetition: the Idempotency-Key, or without one the hash of the body."""
     body_hash = models.CharField(max_length=64)
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.RUNNING)
     owner = models.UUIDField()
-    """Whose it is to answer; a request that takes its place has another."""
+    """Identifies the request that is being answered. One that replaces it has another."""
     seen_at = models.DateTimeField()
-    """When its owner was last known to be alive."""
+    """When the owner's process last reported itself alive."""
     answer = EncryptedJSONField(null=True)
 
     class Meta:
@@ -74,7 +78,7 @@ class Attempt(Expiring):
 
 
 class RunCancellation(Expiring):
-    """Somebody wants a run to end. The change feed tells all processes; the one that runs it ends it."""
+    """A wish that a run ends. The change feed wakes all processes; the one that executes the run ends it."""
 
     run_id = models.CharField(max_length=64, unique=True)
 

@@ -1,4 +1,4 @@
-"""What the Responses API keeps, so that any process can go on from it."""
+"""What the Responses API stores, so that any process can go on from it."""
 
 from typing import Self
 
@@ -15,28 +15,30 @@ from tools.secrets.encryption import EncryptedJSONField
 
 class StoredResponseQuerySet(models.QuerySet["StoredResponse"]):
     def of_key(self, api_key_id: int) -> Self:
-        """What a key may see: its own, while they last."""
+        """Returns the responses of a key that have not expired."""
         return self.filter(api_key_id=api_key_id, expires_at__gt=timezone.now())
 
     def of_conversation(self, conversation: Conversation) -> Self:
-        """Those that were given in it, by its name or as its runs."""
+        """Returns the responses that name the conversation, or are of its runs."""
         runs = conversation.runs.values_list(Replace("run_id", Value("run_"), Value("resp_")))
         named = Q(api_key_id=conversation.api_key_id, conversation=conversation.external_id)
         return self.filter(named | Q(response_id__in=runs))
 
     def waiting(self) -> Self:
+        """Returns responses that wait for a worker."""
         return self.filter(status=StoredResponse.Status.QUEUED)
 
     def running(self) -> Self:
+        """Returns responses that a worker is working on."""
         return self.filter(status=StoredResponse.Status.IN_PROGRESS)
 
     def lost(self) -> Self:
-        """Those whose worker does not renew its lease any more."""
+        """Returns running responses whose worker no longer renews its lease."""
         return self.running().filter(lease_until__lte=Now())
 
 
 class StoredResponse(Expiring):
-    """A response and what it answers. Of one in the background, its worker holds the lease."""
+    """A response and its input. `lease_until`: until when a worker holds it, if it runs in the background."""
 
     class Status(models.TextChoices):
         QUEUED = "queued"
@@ -55,11 +57,11 @@ class StoredResponse(Expiring):
     lease_until = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
     input = EncryptedJSONField()
-    """The request's items, with ids. Those that it goes on from are not among them."""
+    """The items of the request, with ids, without those of the response that it continues."""
     body = EncryptedJSONField()
-    """The response object, as far as it is; where its status differs, the row's is true."""
+    """The response object as far as it is complete. The row's `status` counts, not the one in it."""
     request = EncryptedJSONField(null=True)
-    """What a worker needs to give the answer: {"body", "request_id", "session_id"}."""
+    """What a worker needs to answer: {"body", "request_id", "session_id"}. None once it is over."""
 
     objects = StoredResponseQuerySet.as_manager()
 
@@ -87,13 +89,13 @@ class StoredResponse(Expiring):
 
 
 class ResponseEvents(models.Model):
-    """Some of a background response's events, in order, so that a caller can take up its stream again."""
+    """A batch of events of a background response, so that a caller can resume its stream."""
 
     response = models.ForeignKey(
         StoredResponse, on_delete=models.CASCADE, related_name="events", db_index=False
     )
     first_number = models.PositiveIntegerField()
-    """The `sequence_number` of the first one."""
+    """The `sequence_number` of the first event."""
     events = EncryptedJSONField()
 
     class Meta:

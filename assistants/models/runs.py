@@ -1,4 +1,4 @@
-"""What callers asked and what became of it. `assistants.recording` writes these rows, in bulk."""
+"""Runs, their tool calls and sessions. `assistants.recording` writes these rows, in bulk."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -16,10 +16,11 @@ from tools.models import MCPTool
 from tools.secrets.encryption import EncryptedJSONField
 
 _SLACK_S = 60
+"""How long after its deadline a run counts as abandoned: rows are written late, in batches."""
 
 
 def outlived(to: type[models.Model], on_delete: Any, **options: Any) -> Any:
-    """A relation that the database does not enforce: a run may be written after its key or assistant went."""
+    """Returns a relation without a constraint: a run is written later than its key may be deleted."""
     return models.ForeignKey(to, on_delete=on_delete, db_constraint=False, **options)
 
 
@@ -32,7 +33,7 @@ class Conversation(models.Model):
     created_at = models.DateTimeField()
     last_run_at = models.DateTimeField(db_index=True)
     messages = EncryptedJSONField(null=True)
-    """What was said, as OpenAI chat messages, where the caller asked for it to be kept."""
+    """OpenAI chat messages, if the caller asked for a stored history."""
     messages_expire_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -66,15 +67,16 @@ USAGE_GROUPS: dict[str, dict[str, Any]] = {
     "model": {"model": None},
     "day": {"day": TruncDate("started_at", tzinfo=UTC)},
 }
-"""The columns of each; None: a field of the run. Keys and assistants go by their names of today."""
+"""The columns of each group; None means a field of Run. Keys and assistants have their present names."""
 
 
 class RunQuerySet(models.QuerySet["Run"]):
     def since(self, moment: datetime) -> Self:
+        """Returns runs that were started then or later."""
         return self.filter(started_at__gte=moment)
 
     def usage(self, groups: Iterable[str]) -> models.QuerySet[Any, dict[str, Any]]:
-        """A row for each group: runs, tokens and calls of server tools. `groups`: keys of USAGE_GROUPS."""
+        """Returns a row for each group: runs, tokens and calls of server tools. `groups`: of USAGE_GROUPS."""
         columns = {name: column for group in groups for name, column in USAGE_GROUPS[group].items()}
         named = self.annotate(**{name: column for name, column in columns.items() if column is not None})
         rows: models.QuerySet[Any, dict[str, Any]] = (
@@ -92,13 +94,13 @@ class RunQuerySet(models.QuerySet["Run"]):
         return rows.order_by("-day" if "day" in columns else "-total_tokens", *columns)
 
     def abandoned(self) -> Self:
-        """Runs whose process was killed: nothing else leaves one running beyond its deadline."""
+        """Returns running runs that are past their deadline. Only a killed process leaves them behind."""
         oldest = timezone.now() - timedelta(seconds=settings.RUN_DEADLINE_S + _SLACK_S)
         return self.filter(status=RunStatus.RUNNING, started_at__lt=oldest)
 
 
 class Run(models.Model):
-    """One request to an assistant. Key and assistant are kept by name when they go."""
+    """One request to an assistant. The names of key and assistant remain when those are deleted."""
 
     run_id = models.CharField(max_length=64)
     request_id = models.CharField(max_length=128)
@@ -118,13 +120,13 @@ class Run(models.Model):
     first_token_ms = models.PositiveIntegerField(null=True)
     duration_ms = models.PositiveIntegerField(null=True)
     error = models.CharField(max_length=64, blank=True)
-    """The code of what failed; empty where nothing did."""
-    request = models.TextField(null=True)  # noqa: DJ001 - NULL: not kept
-    """As `assistants.selection.query` reads it. Only where the assistant stores bodies."""
-    answer = models.TextField(null=True)  # noqa: DJ001 - NULL: not kept
-    """As far as it came. Only where the assistant stores bodies."""
+    """The code of the error, or ""."""
+    request = models.TextField(null=True)  # noqa: DJ001 - NULL: not stored
+    """The query of its selection, see `assistants.selection.query`. NULL unless bodies are stored."""
+    answer = models.TextField(null=True)  # noqa: DJ001 - NULL: not stored
+    """The answer as far as it came. NULL unless the assistant stores bodies."""
     selection = models.JSONField(null=True)
-    """What the model was given of its tools, and from what. See `assistants.recording.selections`."""
+    """Which tools the model was given, and from which. See `assistants.recording.selections`."""
 
     objects = RunQuerySet.as_manager()
 
@@ -148,7 +150,7 @@ class Run(models.Model):
 
 
 class ToolCall(models.Model):
-    """One call of a function of a server, in a run. The server is kept by name when it goes."""
+    """A call of a server's function in a run. The server's name remains when it is deleted."""
 
     class Status(models.TextChoices):
         OK = "ok"
@@ -164,9 +166,9 @@ class ToolCall(models.Model):
     duration_ms = models.PositiveIntegerField(null=True)
     error = models.CharField(max_length=64, blank=True)
     result_size = models.PositiveIntegerField(default=0)
-    """Characters of text that the model was given."""
+    """Characters of the result that the model was given."""
     arguments = models.JSONField(null=True)
-    result = models.TextField(null=True)  # noqa: DJ001 - NULL: not kept
+    result = models.TextField(null=True)  # noqa: DJ001 - NULL: not stored
 
     class Meta:
         ordering = ["run_id", "position"]
