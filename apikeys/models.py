@@ -38,6 +38,11 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         """Returns the key whose present hash, or whose hash before the last rotation, is this one."""
         return self.filter(models.Q(key_hash=key_hash) | models.Q(previous_key_hash=key_hash))
 
+    def with_assistant_ids(self) -> Self:
+        """Prefetches what `assistant_ids` reads: the ids alone, without prompts and vectors."""
+        assistants = ApiKey._meta.get_field("assistants").related_model._default_manager.only("pk")
+        return self.prefetch_related(models.Prefetch("assistants", assistants))
+
     def managing(self) -> Self:
         return self.filter(can_manage=True)
 

@@ -77,7 +77,7 @@ class ApiKeyFilter(django_filters.FilterSet):
 
 
 class ApiKeyViewSet(ManagementViewSet):
-    queryset = ApiKey.objects.prefetch_related("assistants")
+    queryset = ApiKey.objects.with_assistant_ids()
     serializer_class = ApiKeySerializer
     filterset_class = ApiKeyFilter
 

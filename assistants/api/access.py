@@ -1,8 +1,8 @@
-"""/api/v1/api-keys/{id}/access and /api/v1/me: in this app because it is the highest that they show."""
+"""/api/v1/api-keys/{id}/access and /api/v1/me: in this app, since `apikeys` does not know assistants."""
 
 from typing import Any
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics, serializers
 from rest_framework.permissions import IsAuthenticated
@@ -13,9 +13,10 @@ from rest_framework.views import APIView
 from apikeys.api.api_keys import LimitsSerializer, PermissionsSerializer
 from apikeys.models import ApiKey
 from assistants import access
-from assistants.models import Assistant
+from assistants.models import Assistant, AssistantTool
 from core.actor import Actor
 from core.api.pagination import HeaderPagination
+from tools.models import MCPTool, ToolFunction
 
 
 class NamedSerializer(serializers.Serializer[Any]):
@@ -47,10 +48,30 @@ class AssistantAccessSerializer(ReachSerializer):
     tools = ServerAccessSerializer(source="servers", many=True)
 
 
-class AccessView(generics.ListAPIView[Assistant]):
-    queryset = Assistant.objects.order_by("slug").prefetch_related(
-        "api_keys", "assistant_tools__mcp_tool__functions"
+def _assistants() -> QuerySet[Assistant]:
+    """Returns assistants with just the columns that `assistants.access` reads.
+
+    A page shows every function of every server: whole rows would be megabytes of schemas and vectors.
+    """
+    functions = ToolFunction.objects.only(
+        "server_id", "name", "public_name", "is_enabled", "removed_at", "approved_hash", "definition_hash"
     )
+    servers = MCPTool.objects.only("slug", "name", "is_enabled", "status", "approval", "deleted_at")
+    links = AssistantTool.objects.only("assistant_id", "mcp_tool_id", "functions")
+    return (
+        Assistant.objects.only("slug", "name", "is_enabled")
+        .order_by("slug")
+        .prefetch_related(
+            Prefetch("api_keys", ApiKey.objects.only("pk")),
+            Prefetch("assistant_tools", links),
+            Prefetch("assistant_tools__mcp_tool", servers),
+            Prefetch("assistant_tools__mcp_tool__functions", functions),
+        )
+    )
+
+
+class AccessView(generics.ListAPIView[Assistant]):
+    queryset = _assistants()
     serializer_class = AssistantAccessSerializer
     pagination_class = HeaderPagination
     filter_backends = []

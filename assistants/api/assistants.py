@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import django_filters
+from django.db.models import Prefetch
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -15,7 +16,7 @@ from assistants import actions
 from assistants.actions.assistants import ToolUse
 from assistants.api.fields import FunctionsField, RowsField
 from assistants.catalogue.entries import SCHEMA_TOKEN_BUDGET
-from assistants.models import Assistant, Provider
+from assistants.models import Assistant, AssistantTool, Provider
 from assistants.validation import SMALLEST_SEARCH_BUDGET
 from core.api.filters import LARGEST_ID, IdFilter
 from core.api.serializers import NullFreeCharField, StrictSerializer
@@ -23,6 +24,7 @@ from core.api.viewsets import ManagementViewSet
 from tools.models import MCPTool
 
 MOST_SERVERS = 1_000
+_SHOWN_OF_TOOLS = ["assistant_id", "functions", "pinned", "mcp_tool__deleted_at"]
 
 
 class ToolUseSerializer(StrictSerializer):
@@ -124,7 +126,7 @@ class AssistantSerializer(StrictSerializer):
     updated_at = serializers.DateTimeField(read_only=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """As the verbs take it."""
+        """Returns the arguments of the verbs: `tools` and `api_keys` instead of ids."""
         servers, uses = attrs.pop("mcp_tool_ids", None), attrs.pop("uses", None)
         if uses is not None:
             uses = _tool_uses(uses)
@@ -172,7 +174,12 @@ class AssistantFilter(django_filters.FilterSet):
 class AssistantViewSet(ManagementViewSet):
     """Assistants, also found by their slug."""
 
-    queryset = Assistant.objects.prefetch_related("alias_rows", "api_keys", "assistant_tools__mcp_tool")
+    # Of servers the least: to load them whole reads their vectors, and decrypts their settings.
+    queryset = Assistant.objects.prefetch_related(
+        "alias_rows",
+        Prefetch("api_keys", ApiKey.objects.only("pk")),
+        Prefetch("assistant_tools", AssistantTool.objects.select_related("mcp_tool").only(*_SHOWN_OF_TOOLS)),
+    )
     serializer_class = AssistantSerializer
     filterset_class = AssistantFilter
     slug_field = "slug"

@@ -1,4 +1,4 @@
-"""Fields of more than one serializer here."""
+"""Serializer fields of the API of assistants."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ _ALL = "all"
 
 
 class RowsField(serializers.ListField):
-    """Ids, given as rows: all of them are looked up at once. Read from a list of ids."""
+    """A list of ids, whose validated value is a list of rows. They are read by one query."""
 
     child = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
 
@@ -40,7 +40,7 @@ class RowsField(serializers.ListField):
     }
 )
 class FunctionsField(serializers.Field[Any, Any, Any, Any]):
-    """`all`, which is None here, or the names of some functions."""
+    """`all`, whose value is None, or the names of some functions."""
 
     names = serializers.ListField(
         child=NullFreeCharField(max_length=255), allow_empty=False, max_length=MOST_FUNCTIONS
@@ -62,7 +62,7 @@ class FunctionsField(serializers.Field[Any, Any, Any, Any]):
 
 
 class SecretField(NullFreeCharField):
-    """Shown as a mask. The mask sent back is MASK: unchanged."""
+    """A secret, shown as MASK. A caller that sends MASK back leaves the secret unchanged."""
 
     def to_representation(self, value: Any) -> str:
         return MASK if value else ""

@@ -121,7 +121,7 @@ class ProviderViewSet(ManagementViewSet):
 
 
 def of_environment() -> Provider:
-    """What assistants without a provider use. It is never saved."""
+    """Returns the provider of the settings, which assistants without a provider use. It is never saved."""
     return Provider(
         name=ENVIRONMENT,
         base_url=settings.OPENAI_BASE_URL,

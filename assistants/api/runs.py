@@ -50,8 +50,8 @@ class UsageSerializer(serializers.Serializer[Any]):
 
 class RunSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
-    run_id = serializers.CharField(help_text="As the answer's `mcp_connector` told it.")
-    request_id = serializers.CharField(help_text="As the answer's x-request-id told it.")
+    run_id = serializers.CharField(help_text="The `run_id` in the answer's `mcp_connector`.")
+    request_id = serializers.CharField(help_text="The answer's header x-request-id.")
     api_key = RunKeySerializer(source="*")
     assistant = RunAssistantSerializer(source="*")
     conversation_id = serializers.IntegerField(allow_null=True, help_text="Of its session.")
@@ -85,7 +85,7 @@ class TracedCallSerializer(serializers.ModelSerializer[ToolCall]):
 
 
 class CandidateSerializer(serializers.Serializer[Any]):
-    """`score` is null where no search told one."""
+    """`score` is null for a tool that no search scored."""
 
     public_name = serializers.CharField()
     reason = serializers.ChoiceField(get_args(Reason))
@@ -138,7 +138,7 @@ class RunFilter(django_filters.FilterSet):
 class RunViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Run]):
     """Requests to assistants and what became of them, newest first. One is also found by its run_id."""
 
-    queryset = Run.objects.all()
+    queryset = Run.objects.defer("request", "answer", "selection")
     serializer_class = RunSerializer
     filterset_class = RunFilter
     pagination_class = HeaderPagination
@@ -147,7 +147,7 @@ class RunViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Run]):
     @extend_schema(responses=TracedRunSerializer)
     def retrieve(self, request: Request, pk: str) -> Response:
         """One run with its trace."""
-        rows: QuerySet[Run] = self.get_queryset().prefetch_related("tool_calls")
+        rows: QuerySet[Run] = self.get_queryset().defer(None).prefetch_related("tool_calls")
         return Response(TracedRunSerializer(_found(rows, pk)).data)
 
     @extend_schema(request=None, responses={202: RunSerializer})

@@ -1,4 +1,4 @@
-"""/api/v1/mcp-tools/search: in this app because a search may look where an assistant does."""
+"""/api/v1/mcp-tools/search: in this app, since a search can be narrowed to the tools of an assistant."""
 
 from typing import Any
 
@@ -68,8 +68,8 @@ class ToolSearchView(APIView):
         scope = _scope(asked.validated_data.get("assistant"))
         result = async_to_sync(search)(asked.validated_data["q"], scope, limit=asked.validated_data["limit"])
         headers = {"X-Search-Embedder": result.embedder, "X-Search-Degraded": result.degraded}
-        told = {name: value.encode("ascii", "replace").decode() for name, value in headers.items() if value}
-        return Response(HitSerializer(result.hits, many=True).data, headers=told)
+        sent = {name: value.encode("ascii", "replace").decode() for name, value in headers.items() if value}
+        return Response(HitSerializer(result.hits, many=True).data, headers=sent)
 
 
 def _scope(assistant: str | None) -> Scope:

@@ -52,7 +52,8 @@ class SessionFilter(django_filters.FilterSet):
 class SessionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Conversation]):
     """Runs that a caller grouped by a session id, the latest first. GET /runs lists those of one."""
 
-    queryset = Conversation.objects.annotate(
+    # Without the messages, which would be decrypted for every row of a list.
+    queryset = Conversation.objects.defer("messages").annotate(
         run_count=Count("runs"),
         total_tokens=Coalesce(Sum("runs__prompt_tokens") + Sum("runs__completion_tokens"), 0),
     )
@@ -66,8 +67,8 @@ class SessionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
     def messages(self, request: Request, pk: str) -> Response:
         """What is kept of the conversation, where its caller asked for a stored history."""
         session = self.get_object()
-        said = stored_history.kept(session)
-        return Response(SessionMessagesSerializer({"id": session.pk, "messages": said}).data)
+        messages = stored_history.kept(session)
+        return Response(SessionMessagesSerializer({"id": session.pk, "messages": messages}).data)
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
