@@ -1,4 +1,4 @@
-"""The scripted stand-in LLM under a real uvicorn, as the fixture `llm`."""
+"""The fixture `llm`: the stand-in with scripted answers, as a process of uvicorn."""
 
 import json
 import os
@@ -39,14 +39,14 @@ class ScriptedLLM:
         self._send("PUT", conversation, {"steps": steps})
 
     def requests(self, conversation: str) -> list[dict[str, Any]]:
-        """What was asked so far: [{body, headers, at, outcome, ended_at}]."""
+        """Returns the requests so far: [{body, headers, at, outcome, ended_at}]."""
         return list(self._send("GET", conversation)["requests"])
 
     def bodies(self, conversation: str) -> list[dict[str, Any]]:
         return [request["body"] for request in self.requests(conversation)]
 
     def wait_for_outcome(self, conversation: str, outcome: str, *, within_s: float) -> dict[str, Any]:
-        """The last request of the conversation, once it ended as `outcome` says."""
+        """Waits until the last request of the conversation has ended with `outcome`, and returns it."""
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:
             requests = self.requests(conversation)
@@ -89,6 +89,6 @@ def llm() -> Iterator[ScriptedLLM]:
 
 
 def _wait_until_it_answers(llm: ScriptedLLM) -> None:
-    # The listening socket was there before the process: the first request waits until it is served.
+    # The socket has been listening since before the process started, so the first request waits for uvicorn.
     with urlopen(f"{llm.base_url}/models", timeout=20) as response:
         assert response.status == 200

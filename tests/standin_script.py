@@ -1,8 +1,8 @@
-"""Scripted answers, for tests: what the stand-in answers in one conversation, and what it was asked.
+"""Scripted answers of the stand-in, for tests, and a record of the requests that it got.
 
 PUT /script/{conversation} {"steps": [Step, ...]} sets the steps, of which each request takes the next one.
-GET /script/{conversation} gives {"requests": [Asked, ...], "steps_left"}. A request belongs to the
-conversation that its `user`, else its `model`, names; one that belongs to none is answered as usual.
+GET /script/{conversation} returns {"requests": [RecordedRequest, ...], "steps_left"}. A request belongs to
+the conversation that its `user`, else its `model`, names; one that belongs to none is answered as usual.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from config.standin import wire
+from config.standin import serialization
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -33,7 +33,7 @@ class ScriptedCall(BaseModel):
 
 
 class Step(BaseModel):
-    """One answer: well-formed from `text` and `tool_calls`, any other from `sse`, `body` and `status`."""
+    """One answer: well-formed from `text` and `tool_calls`, or malformed from `sse`, `body` and `status`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -64,8 +64,8 @@ class Script(BaseModel):
 
 
 @dataclass(slots=True)
-class Asked:
-    """One request; `outcome`: waiting, answered, cut (by the script) or disconnected (by the caller)."""
+class RecordedRequest:
+    """One request. `outcome`: waiting, answered, cut (by the script) or disconnected (by the caller)."""
 
     body: dict[str, Any]
     headers: dict[str, str]
@@ -80,7 +80,7 @@ class Asked:
 @dataclass(slots=True)
 class Conversation:
     steps: list[Step]
-    requests: list[Asked] = field(default_factory=list)
+    requests: list[RecordedRequest] = field(default_factory=list)
 
     def next_step(self) -> Step:
         if not self.steps:
@@ -96,16 +96,16 @@ def routes() -> list[Route]:
 
 
 def scripted(unscripted: Endpoint) -> Endpoint:
-    """`unscripted`, but for requests of a scripted conversation."""
+    """Returns an endpoint that follows the scripts, and for other requests is `unscripted`."""
 
     async def chat(request: Request) -> Response:
         body = await request.json()
         conversation = _conversation(request, body)
         if conversation is None:
             return await unscripted(request)
-        asked = Asked(body, dict(request.headers))
-        conversation.requests.append(asked)
-        return Played(conversation.next_step(), asked)
+        recorded = RecordedRequest(body, dict(request.headers))
+        conversation.requests.append(recorded)
+        return ScriptedResponse(conversation.next_step(), recorded)
 
     return chat
 
@@ -125,22 +125,22 @@ async def _write(request: Request) -> Response:
 async def _read(request: Request) -> Response:
     conversation = request.app.state.conversations.get(request.path_params["conversation"])
     if conversation is None:
-        return JSONResponse(wire.error("There is no such script."), status_code=404)
-    requests = [asdict(asked) for asked in conversation.requests]
+        return JSONResponse(serialization.error("There is no such script."), status_code=404)
+    requests = [asdict(recorded) for recorded in conversation.requests]
     return JSONResponse({"requests": requests, "steps_left": len(conversation.steps)})
 
 
-class Played(Response):
-    """Sends one step and keeps in `asked` what became of it."""
+class ScriptedResponse(Response):
+    """Sends one step, and records how that ended."""
 
-    def __init__(self, step: Step, asked: Asked) -> None:
-        is_stream = bool(asked.body.get("stream")) and step.body is None
+    def __init__(self, step: Step, recorded: RecordedRequest) -> None:
+        is_stream = bool(recorded.body.get("stream")) and step.body is None
         media_type = "text/event-stream" if is_stream else "application/json"
         super().__init__(status_code=step.status, headers={"content-type": media_type} | step.headers)
         del self.headers["content-length"]
         self.step = step
-        self.asked = asked
-        self.writes = list(_stream(step, asked.body) if is_stream else _whole(step, asked.body))
+        self.recorded = recorded
+        self.writes = list(_stream(step, recorded.body) if is_stream else _whole(step, recorded.body))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -150,24 +150,24 @@ class Played(Response):
             )
             await self._send_writes(receive, send)
         except ClientDisconnect:
-            self.asked.end("disconnected")
+            self.recorded.end("disconnected")
         except asyncio.CancelledError:
-            self.asked.end("disconnected")
+            self.recorded.end("disconnected")
             raise
 
     async def _send_writes(self, receive: Receive, send: Send) -> None:
         for number, write in enumerate(self.writes):
             if number == self.step.cut_after:
-                self.asked.end("cut")
+                self.recorded.end("cut")
                 return  # without a last message: the server closes the connection
             await _pause(receive, self.step.chunk_delay_s if number else 0)
             await send({"type": "http.response.body", "body": write, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
-        self.asked.end("answered")
+        self.recorded.end("answered")
 
 
 async def _pause(receive: Receive, seconds: float) -> None:
-    """Raises ClientDisconnect as soon as the caller is gone."""
+    """Sleep. Raises ClientDisconnect as soon as the caller is gone."""
     if not seconds:
         return
     try:
@@ -181,20 +181,21 @@ async def _pause(receive: Receive, seconds: float) -> None:
 def _stream(step: Step, body: dict[str, Any]) -> Iterable[bytes]:
     if step.sse is not None:
         return (write.encode() for write in step.sse)
-    return wire.events(body, _answer(step))
+    return serialization.events(body, _answer(step))
 
 
 def _whole(step: Step, body: dict[str, Any]) -> Iterable[bytes]:
     if step.body is not None:
         return [step.body.encode()]
-    return [json.dumps(wire.completion(body, _answer(step))).encode()]
+    return [json.dumps(serialization.completion(body, _answer(step))).encode()]
 
 
-def _answer(step: Step) -> wire.Answer:
+def _answer(step: Step) -> serialization.Answer:
     calls = (
-        wire.Call(call.name, _arguments(call), call.id or wire.new_call_id()) for call in step.tool_calls
+        serialization.Call(call.name, _arguments(call), call.id or serialization.new_call_id())
+        for call in step.tool_calls
     )
-    return wire.Answer(step.text, tuple(calls), step.finish_reason, step.usage)
+    return serialization.Answer(step.text, tuple(calls), step.finish_reason, step.usage)
 
 
 def _arguments(call: ScriptedCall) -> str:

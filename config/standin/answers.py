@@ -1,35 +1,40 @@
-"""What the stand-in says: tool calls where the words of the user fit a tool, else an answer."""
+"""The stand-in's answers: tool calls where a message fits a tool, and a text otherwise."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from config.standin import picking, structured
-from config.standin.wire import Answer
+from config.standin import structured_output, tool_matching
+from config.standin.serialization import Answer
 
 NOTICE = (
     "This is the offline stand-in and no language model: it only matches words. "
     "Set OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL to use a real one."
 )
-_READ = 4_000  # characters of a message that are looked at
-_QUOTED = 16_000  # characters of a tool's result that are repeated
+_LONGEST_REQUEST = 4_000
+"""Characters of a message that are matched. The rest is ignored, or a long one would take seconds."""
+_LONGEST_QUOTE = 16_000
+"""Characters of a tool's result that an answer repeats."""
+_SYSTEM_ROLES = ("system", "developer")
 
 
 def answer(body: dict[str, Any]) -> Answer:
-    """`body` is a chat completion request with at least one message."""
+    """Returns the answer to a chat completion request, which has at least one message."""
     messages = [message for message in body["messages"] if isinstance(message, dict)]
-    results, said, tools = _results(messages), _last_said(messages), _functions(body)
+    results, request, tools = _results(messages), _last_request(messages), _functions(body)
     parallel = body.get("parallel_tool_calls") is not False
-    if not results and (calls := picking.calls(said, tools, body.get("tool_choice"), parallel)):
+    # With results the tools have been called already: calling them again would never end.
+    if not results and (calls := tool_matching.calls(request, tools, body.get("tool_choice"), parallel)):
         return Answer(calls=calls)
-    if (text := structured.answer(body.get("response_format"), "\n".join(results) or said)) is not None:
+    text = structured_output.answer(body.get("response_format"), "\n".join(results) or request)
+    if text is not None:
         return Answer(text)
     if results:
         return Answer("\n\n".join([*results, *_unavailable(messages), f"({NOTICE})"]))
-    return Answer("\n\n".join([NOTICE, _no_match(said, tools), *_unavailable(messages)]))
+    return Answer("\n\n".join([NOTICE, _no_match(request, tools), *_unavailable(messages)]))
 
 
 def text_of(content: Any) -> str:
-    """The text of a message's content: a string, or a list of parts."""
+    """Returns the text of a message's content, which is a string or a list of parts."""
     if isinstance(content, str):
         return content
     parts = content if isinstance(content, list) else []
@@ -42,13 +47,13 @@ def _functions(body: dict[str, Any]) -> list[dict[str, Any]]:
     return [tool["function"] for tool in body.get("tools") or [] if tool.get("type") == "function"]
 
 
-def _last_said(messages: Sequence[dict[str, Any]]) -> str:
-    said = [text_of(message.get("content")) for message in messages if message.get("role") == "user"]
-    return said[-1][:_READ] if said else ""
+def _last_request(messages: Sequence[dict[str, Any]]) -> str:
+    requests = [text_of(message.get("content")) for message in messages if message.get("role") == "user"]
+    return requests[-1][:_LONGEST_REQUEST] if requests else ""
 
 
 def _results(messages: Sequence[dict[str, Any]]) -> list[str]:
-    """One sentence for each tool result since the user last spoke."""
+    """Returns one sentence for each tool result since the last message of the user."""
     names: dict[Any, str] = {}
     results: list[str] = []
     for message in messages:
@@ -58,22 +63,21 @@ def _results(messages: Sequence[dict[str, Any]]) -> list[str]:
             names[call.get("id")] = call.get("function", {}).get("name", "")
         if message.get("role") == "tool":
             name = names.get(message.get("tool_call_id"), "The tool")
-            results.append(f"{name} answered: {text_of(message.get('content'))[:_QUOTED]}")
+            results.append(f"{name} answered: {text_of(message.get('content'))[:_LONGEST_QUOTE]}")
     return results
 
 
 def _unavailable(messages: Sequence[dict[str, Any]]) -> list[str]:
-    """The lines of the system prompt that tell of unavailable servers."""
-    prompts = [text_of(message.get("content")) for message in messages if message.get("role") in _SYSTEM]
+    """Returns the lines of the system prompt that name unavailable servers, as a model would mention them."""
+    prompts = [
+        text_of(message.get("content")) for message in messages if message.get("role") in _SYSTEM_ROLES
+    ]
     lines = (line.strip() for prompt in prompts for line in prompt.splitlines())
     return [f"I was told: {line}" for line in lines if "unavailable" in line.lower()]
 
 
-def _no_match(said: str, tools: Sequence[dict[str, Any]]) -> str:
+def _no_match(request: str, tools: Sequence[dict[str, Any]]) -> str:
     if not tools:
-        return f"You said: {said}"
+        return f"You said: {request}"
     names = ", ".join(tool["name"] for tool in tools[:20])
-    return f"You said: {said}\nNo tool fits these words well enough. I was offered: {names}"
-
-
-_SYSTEM = ("system", "developer")
+    return f"You said: {request}\nNo tool fits these words well enough. I was offered: {names}"

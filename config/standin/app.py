@@ -1,7 +1,4 @@
-"""An offline stand-in for an LLM service: it speaks the OpenAI protocol over HTTP without a model or a key.
-
-`uvicorn config.standin.app:app` serves it under /v1. Django is not needed.
-"""
+"""The stand-in's ASGI application, which needs no Django: `uvicorn config.standin.app:app` serves /v1."""
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -14,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from config.standin import answers, wire
+from config.standin import answers, serialization
 
 logger = logging.getLogger("uvicorn.error")
 
@@ -26,19 +23,19 @@ async def chat(request: Request) -> Response:
     body = await read(request)
     answer = answers.answer(body)
     if not body.get("stream"):
-        return JSONResponse(wire.completion(body, answer))
+        return JSONResponse(serialization.completion(body, answer))
     return StreamingResponse(_events(body, answer), media_type="text/event-stream")
 
 
 def create_app(*, chat: Endpoint = chat, more_routes: Sequence[Route] = ()) -> Starlette:
-    """`chat` and `more_routes` let tests answer in its place."""
+    """Returns the application. `chat` and `more_routes` let tests answer in its place."""
     routes = [Route("/v1/chat/completions", chat, methods=["POST"]), Route("/v1/models", models)]
     handlers: dict[Any, Any] = {HTTPException: _http_error, ValueError: _bad_request}
     return Starlette(routes=[*routes, *more_routes], lifespan=_lifespan, exception_handlers=handlers)
 
 
 async def read(request: Request) -> dict[str, Any]:
-    """The request's body. Raises ValueError where it is no chat completion request."""
+    """Returns the request's body. Raises ValueError where it is no chat completion request."""
     body = await request.json()
     if not isinstance(body, dict) or not isinstance(body.get("messages"), list) or not body["messages"]:
         raise ValueError("The body needs 'model' and a list of 'messages'.")
@@ -50,17 +47,17 @@ async def models(_: Request) -> Response:
     return JSONResponse({"object": "list", "data": [model]})
 
 
-async def _events(body: dict[str, Any], answer: wire.Answer) -> AsyncIterator[bytes]:
-    for event in wire.events(body, answer):
+async def _events(body: dict[str, Any], answer: serialization.Answer) -> AsyncIterator[bytes]:
+    for event in serialization.events(body, answer):
         yield event
 
 
 async def _http_error(_: Request, error: HTTPException) -> Response:
-    return JSONResponse(wire.error(error.detail), status_code=error.status_code)
+    return JSONResponse(serialization.error(error.detail), status_code=error.status_code)
 
 
 async def _bad_request(_: Request, error: ValueError) -> Response:
-    return JSONResponse(wire.error(str(error)), status_code=400)
+    return JSONResponse(serialization.error(str(error)), status_code=400)
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ CANARY = "sk-canary-93ab1f"
 
 @pytest.fixture
 async def agent(settings: Settings, llm: ScriptedLLM) -> AsyncIterator[None]:
-    """Runs are possible, and lose their patience early."""
+    """Runs are possible, with short time-outs."""
     settings.OPENAI_BASE_URL = llm.base_url
     settings.LLM_CONNECT_TIMEOUT_S = 1
     settings.LLM_READ_TIMEOUT_S = 0.5
@@ -39,14 +39,16 @@ class Assistant:
     def bodies(self) -> list[dict[str, Any]]:
         return self.llm.bodies(self.conversation)
 
-    def request(self, said: str | Sequence[Mapping[str, Any]] = "Hello", **changes: Any) -> RunRequest:
+    def request(self, messages: str | Sequence[Mapping[str, Any]] = "Hello", **changes: Any) -> RunRequest:
         """`changes` are fields of RunRequest or of AssistantEntry."""
-        messages = [{"role": "user", "content": said}] if isinstance(said, str) else said
+        messages = [{"role": "user", "content": messages}] if isinstance(messages, str) else messages
         asked = {name: changes.pop(name) for name in RunRequest.__dataclass_fields__ if name in changes}
         return RunRequest(entry(self.endpoint, **changes), messages, **asked)
 
-    async def events(self, said: str | Sequence[Mapping[str, Any]] = "Hello", **changes: Any) -> list[Event]:
-        async with aclosing(run(self.request(said, **changes))) as events:
+    async def events(
+        self, messages: str | Sequence[Mapping[str, Any]] = "Hello", **changes: Any
+    ) -> list[Event]:
+        async with aclosing(run(self.request(messages, **changes))) as events:
             return [event async for event in events]
 
 
@@ -98,5 +100,5 @@ def text(events: Sequence[Event]) -> str:
 
 
 def tool_messages(body: dict[str, Any]) -> list[str]:
-    """What the model was told of its calls."""
+    """Returns the results of its calls that the model got."""
     return [message["content"] for message in body["messages"] if message["role"] == "tool"]

@@ -1,4 +1,4 @@
-"""An upstream below HTTP: it sends exactly the bytes that a test gives it, when the test says."""
+"""A server below HTTP: it sends exactly the bytes that a test gives it, with pauses."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

@@ -73,16 +73,18 @@ def test_a_conversation_that_ends_in_tool_calls_is_refused(after: list[Any]) -> 
 @pytest.mark.parametrize("arguments", ["{", "[1]", '"{}"', "NaN", "null"])
 def test_arguments_that_are_no_object_are_not_repeated_to_the_model(arguments: str) -> None:
     history = to_strands([user("Hi"), assistant(None, call("x", arguments=arguments)), result("x", "no")])
-    wire = to_openai(history, None, "reasoning")
-    assert wire[1]["tool_calls"][0]["function"]["arguments"] == "{}"
+    serialized = to_openai(history, None, "reasoning")
+    assert serialized[1]["tool_calls"][0]["function"]["arguments"] == "{}"
 
 
 def test_an_image_in_a_tool_message_moves_into_a_user_message() -> None:
     image = {"type": "image_url", "image_url": {"url": PNG}}
     shown = result("x", [{"type": "text", "text": "Look"}, image])
-    wire = to_openai(to_strands([user("Hi"), assistant(None, call("x")), shown]), None, "reasoning")
-    assert wire[2] == result("x", "Look\nThe tool returned an image: it follows in the next user message.")
-    assert wire[3] == user([image])
+    serialized = to_openai(to_strands([user("Hi"), assistant(None, call("x")), shown]), None, "reasoning")
+    assert serialized[2] == result(
+        "x", "Look\nThe tool returned an image: it follows in the next user message."
+    )
+    assert serialized[3] == user([image])
 
 
 @pytest.mark.parametrize(

@@ -68,9 +68,9 @@ async def test_the_callers_tools_are_offered_as_they_came_and_their_calls_handed
     assistant: Assistant,
 ) -> None:
     assistant.script(
-        {"text": "Let me see.", **calls(("weather", {"city": "Brno"}), ("door", "")), **usage(5, 2)}
+        {"text": "Let me see.", **calls(("weather", {"city": "Brno"}), ("lights", "")), **usage(5, 2)}
     )
-    tools = [client_tool("weather"), client_tool("door")]
+    tools = [client_tool("weather"), client_tool("lights")]
     events = await assistant.events(client_tools=tools, tool_choice="required")
     assert text(events) == "Let me see."
     returned, counted, finished = events[-3:]
@@ -78,7 +78,7 @@ async def test_the_callers_tools_are_offered_as_they_came_and_their_calls_handed
     ids = [call.id for call in returned.calls]
     assert returned.calls == (
         ClientToolCall(ids[0], "weather", '{"city": "Brno"}'),
-        ClientToolCall(ids[1], "door", "{}"),
+        ClientToolCall(ids[1], "lights", "{}"),
     )
     assert (counted, finished) == (Usage(5, 2), Finished("tool_calls", 1))
     [body] = assistant.bodies()
@@ -123,15 +123,15 @@ async def test_a_system_message_alone_is_answered(assistant: Assistant) -> None:
     assert text(await assistant.events([{"role": "system", "content": "Greet."}])) == "Ready."
 
 
-async def test_an_unknown_tool_is_told_to_the_model(
+async def test_an_unknown_tool_is_reported_to_the_model(
     assistant: Assistant, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     assistant.script(calls(("nothing", {}), ("bad name!", {}), ("", {})), {"text": "I cannot."})
     assert text(await assistant.events(client_tools=[client_tool("weather")])) == "I cannot."
-    told = tool_messages(assistant.bodies()[1])
-    assert "Unknown tool: nothing" in told
-    assert any("invalid tool name" in each for each in told)
+    results = tool_messages(assistant.bodies()[1])
+    assert "Unknown tool: nothing" in results
+    assert any("invalid tool name" in each for each in results)
     assert caplog.text == ""
 
 
@@ -165,7 +165,7 @@ async def test_usage_is_summed_over_rounds(assistant: Assistant) -> None:
         ("Wait.", "", "Wait."),
     ],
 )
-async def test_the_texts_of_two_rounds_are_kept_apart(
+async def test_the_texts_of_two_rounds_are_separated(
     assistant: Assistant, first: str, second: str, whole: str
 ) -> None:
     def sse(words: str, **delta: Any) -> dict[str, Any]:
@@ -277,5 +277,5 @@ async def test_a_call_that_is_repeated_again_and_again_is_refused(assistant: Ass
         *[calls(("ghost", {"a": 1, "b": 2}), ("ghost", {"n": n})) for n in range(7)], {"text": "So."}
     )
     await assistant.events(client_tools=[client_tool("weather")])
-    told = tool_messages(assistant.bodies()[-1])
-    assert sum(content.startswith("Refused") for content in told) == 2
+    results = tool_messages(assistant.bodies()[-1])
+    assert sum(content.startswith("Refused") for content in results) == 2

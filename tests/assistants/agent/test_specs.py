@@ -1,4 +1,4 @@
-"""What of a function reaches the model, and what it costs."""
+"""Tool definitions: the part of a function that the model sees, and what Strands makes it cost."""
 
 import copy
 import gc

@@ -33,16 +33,16 @@ def test_a_tools_own_failure_is_an_error(is_error: bool, status: str) -> None:
     assert result == {"toolUseId": "x", "status": status, "content": [{"text": "no"}]}
 
 
-def test_structured_content_stands_in_for_missing_content() -> None:
+def test_structured_content_replaces_missing_content() -> None:
     assert text(structured_content={"sum": 3}) == '{"sum":3}'
     assert text(block("text", text="3"), structured_content={"sum": 3}) == "3"
 
 
-def test_nothing_is_said_to_be_nothing() -> None:
+def test_an_empty_result_says_so() -> None:
     assert text() == "(no output)"
 
 
-def test_images_are_kept_as_images() -> None:
+def test_images_stay_images() -> None:
     image = {"image": {"format": "png", "source": {"bytes": b"png bytes"}}}
     assert content(block("image", data=PNG, mimeType="image/png")) == [image]
     assert content(block("text", text="Look"), block("image", data=PNG, mimeType="image/png")) == [
@@ -69,7 +69,7 @@ def test_images_beyond_the_limit_are_left_out_with_a_note() -> None:
         (block("hologram"), "[hologram of type None, not shown]"),
     ],
 )
-def test_what_a_model_cannot_see_is_named(given: dict[str, Any], shown: str) -> None:
+def test_content_that_a_model_cannot_see_is_named(given: dict[str, Any], shown: str) -> None:
     assert text(given) == shown
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from assistants.actions.assistants import ToolUse
 from assistants.agent import run
-from assistants.agent.tool_search import tools as pair_of
+from assistants.agent.tool_search import tools as meta_tools_of
 from assistants.events import ClientToolCalls, Finished, ToolFinished, ToolsSelected, ToolStarted
 from assistants.selection.context import SelectionContext
 from assistants.selection.tool_search import ToolSearch
@@ -43,8 +43,8 @@ async def test_the_model_finds_and_calls_its_tools(
     events = await helper.events()
     bodies = helper.llm.bodies()
     assert [offered(body) for body in bodies] == [["search_tools", "call_tool"]] * 3
-    [told] = tool_messages(bodies[1])
-    shown = json.loads(told)["tools"]
+    [result] = tool_messages(bodies[1])
+    shown = json.loads(result)["tools"]
     assert [each["name"] for each in shown] == ["fake__echo", "fake__pid"]
     assert shown[0].keys() == {"name", "description", "parameters"}
     [started] = [event for event in events if isinstance(event, ToolStarted)]
@@ -57,15 +57,13 @@ async def test_the_model_finds_and_calls_its_tools(
     assert (text(events), events[-1]) == ("It said ahoj.", Finished("stop", 3))
 
 
-async def test_a_search_that_finds_nothing_says_so_and_shows_something(
-    helper: Helper, server: MCPTool
-) -> None:
+async def test_a_search_without_a_hit_says_so_and_lists_some_tools(helper: Helper, server: MCPTool) -> None:
     await helper.uses(server, selection="search", top_k=2)
     helper.llm.script({"tool_calls": [searched("anything")]}, {"text": "So."})
     await helper.events()
-    [told] = tool_messages(helper.llm.bodies()[1])
-    assert [each["name"] for each in json.loads(told)["tools"]] == ["fake__big", "fake__cancelled"]
-    assert json.loads(told)["note"].startswith("Nothing was found")
+    [shown] = tool_messages(helper.llm.bodies()[1])
+    assert [each["name"] for each in json.loads(shown)["tools"]] == ["fake__big", "fake__cancelled"]
+    assert json.loads(shown)["note"].startswith("Nothing was found")
 
 
 async def test_without_tools_there_is_nothing_to_search(helper: Helper, found: ScriptedSearch) -> None:
@@ -92,7 +90,7 @@ async def test_a_tool_that_was_found_may_be_called_by_its_own_name(helper: Helpe
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("mistake", "explanation"),
     [
         (called("fake__nothing"), "There is no tool 'fake__nothing'. Find one with search_tools"),
         (called("weather"), "Call weather itself, not by call_tool."),
@@ -107,13 +105,13 @@ async def test_a_tool_that_was_found_may_be_called_by_its_own_name(helper: Helpe
         ({"name": "search_tools", "arguments": "broken"}, "Give a query"),
     ],
 )
-async def test_what_the_model_does_wrong_is_told_to_it(
-    helper: Helper, server: MCPTool, wrong: dict[str, Any], told: str
+async def test_a_mistake_of_the_model_is_explained_to_it(
+    helper: Helper, server: MCPTool, mistake: dict[str, Any], explanation: str
 ) -> None:
     await helper.uses(server, selection="search")
-    helper.llm.script({"tool_calls": [wrong]}, {"text": "Sorry."})
+    helper.llm.script({"tool_calls": [mistake]}, {"text": "Sorry."})
     events = await helper.events(client_tools=[client_tool("weather")])
-    assert tool_messages(helper.llm.bodies()[1])[0].startswith(told)
+    assert tool_messages(helper.llm.bodies()[1])[0].startswith(explanation)
     assert not any(isinstance(event, ToolStarted) for event in events)
 
 
@@ -125,11 +123,11 @@ async def test_an_impossible_limit_is_none(
     found.answers["q"] = ["fake__echo"]
     helper.llm.script({"tool_calls": [searched("q", limit=limit)]}, {"text": "So."})
     await helper.events()
-    [told] = tool_messages(helper.llm.bodies()[1])
-    assert [each["name"] for each in json.loads(told)["tools"]] == ["fake__echo"]
+    [shown] = tool_messages(helper.llm.bodies()[1])
+    assert [each["name"] for each in json.loads(shown)["tools"]] == ["fake__echo"]
 
 
-async def test_a_server_that_goes_between_search_and_call_is_told_to_the_model(
+async def test_the_model_learns_that_a_server_stopped_between_search_and_call(
     helper: Helper, servers: Servers, server: MCPTool, found: ScriptedSearch
 ) -> None:
     await helper.uses(server, selection="search")
@@ -150,19 +148,25 @@ async def test_a_server_that_goes_between_search_and_call_is_told_to_the_model(
     assert text(events) == "It is gone."
 
 
-async def test_pinned_tools_are_given_beside_the_pair(helper: Helper, server: MCPTool) -> None:
+async def test_pinned_tools_are_offered_beside_the_meta_tools(helper: Helper, server: MCPTool) -> None:
     await helper.uses(ToolUse(server, pinned=("pid",)), selection="search")
     helper.llm.script({"text": "Hi"})
     await helper.events()
     assert offered(helper.llm.bodies()[0]) == ["pid", "search_tools", "call_tool"]
 
 
-async def test_what_was_used_before_is_not_given_beside_the_pair(helper: Helper, server: MCPTool) -> None:
+async def test_tools_used_before_are_not_offered_beside_the_meta_tools(
+    helper: Helper, server: MCPTool
+) -> None:
     await helper.uses(server, selection="search")
     request = await helper.request()
-    told = {"role": "assistant", "content": "So.", "mcp_connector": {"tool_calls": [{"name": "fake__pid"}]}}
+    earlier = {
+        "role": "assistant",
+        "content": "So.",
+        "mcp_connector": {"tool_calls": [{"name": "fake__pid"}]},
+    }
     helper.llm.script({"text": "Hi"})
-    await helper.events(messages=[*request.messages, told, *request.messages], used=["fake__echo"])
+    await helper.events(messages=[*request.messages, earlier, *request.messages], used=["fake__echo"])
     assert offered(helper.llm.bodies()[0]) == ["search_tools", "call_tool"]
 
 
@@ -172,8 +176,8 @@ async def test_calls_that_are_repeated_again_and_again_are_refused_by_either_way
     await helper.uses(server, selection="search")
     helper.llm.script(*[{"tool_calls": [called("fake__pid")]}] * 6, {"text": "So."})
     await helper.events()
-    told = tool_messages(helper.llm.bodies()[-1])
-    assert [each.startswith("Refused") for each in told] == [False] * 5 + [True]
+    shown = tool_messages(helper.llm.bodies()[-1])
+    assert [each.startswith("Refused") for each in shown] == [False] * 5 + [True]
 
 
 async def test_in_a_mixed_turn_the_callers_calls_are_handed_back(helper: Helper, server: MCPTool) -> None:
@@ -185,7 +189,7 @@ async def test_in_a_mixed_turn_the_callers_calls_are_handed_back(helper: Helper,
     assert [event.status for event in events if isinstance(event, ToolFinished)] == ["ok"]
 
 
-async def test_a_caller_with_tools_of_the_same_names_keeps_them(helper: Helper, server: MCPTool) -> None:
+async def test_tools_of_the_caller_keep_names_that_meta_tools_have(helper: Helper, server: MCPTool) -> None:
     await helper.uses(server, selection="search")
     theirs = [client_tool("search_tools"), client_tool("call_tool")]
     helper.llm.script(
@@ -199,7 +203,7 @@ async def test_a_caller_with_tools_of_the_same_names_keeps_them(helper: Helper, 
     assert [each.name for each in returned.calls] == ["call_tool"]
 
 
-async def test_without_room_for_the_pair_the_callers_tools_are_all_there_is(
+async def test_without_room_for_the_meta_tools_only_the_callers_are_offered(
     helper: Helper, server: MCPTool
 ) -> None:
     await helper.uses(server, selection="search")
@@ -209,11 +213,11 @@ async def test_without_room_for_the_pair_the_callers_tools_are_all_there_is(
     assert len(offered(helper.llm.bodies()[0])) == 127
 
 
-async def test_what_a_search_tells_keeps_to_the_budget(found: ScriptedSearch) -> None:
+async def test_the_results_of_a_search_fit_the_budget(found: ScriptedSearch) -> None:
     tools = functions(*(f"f{number}" for number in range(60)))
     found.answers["q"] = [each.public_name for each in tools]
     assistant = selecting(*tools, selection="search", schema_token_budget=400)
-    lookup = ToolSearch(SelectionContext(assistant, {1}, "", max_tools=128))
-    choice = await lookup.search("q", 50)
-    assert 300 < choice.event.tokens <= 400
-    assert lookup.initial([each.definition for each in pair_of(lookup, [])]).event.tokens < 300
+    search = ToolSearch(SelectionContext(assistant, {1}, "", max_tools=128))
+    selection = await search.search("q", 50)
+    assert 300 < selection.event.tokens <= 400
+    assert search.initial([each.definition for each in meta_tools_of(search, [])]).event.tokens < 300

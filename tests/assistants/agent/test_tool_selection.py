@@ -1,4 +1,4 @@
-"""Runs of assistants that select: real servers, a scripted LLM, and a search that finds what a test says."""
+"""Runs of assistants that select tools: real servers, a scripted LLM, and a scripted search."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -38,20 +38,20 @@ def offered(body: dict[str, Any]) -> list[str]:
     return [tool["function"]["name"].removeprefix("fake__") for tool in body.get("tools", ())]
 
 
-async def test_the_model_is_given_what_was_found_and_all_of_the_callers(
+async def test_the_model_is_offered_the_tools_that_were_found_and_all_of_the_callers(
     helper: Helper, server: MCPTool
 ) -> None:
     await helper.uses(server, selection="retrieved", top_k=2)
     helper.llm.script({"tool_calls": [call("echo", word="ahoj")]}, {"text": "It said ahoj."})
-    chosen, *events = await helper.events(client_tools=[client_tool("weather")])
-    assert isinstance(chosen, ToolsSelected)
-    assert [each.public_name for each in chosen.candidates if each.chosen] == ["fake__echo", "fake__pid"]
+    selected, *events = await helper.events(client_tools=[client_tool("weather")])
+    assert isinstance(selected, ToolsSelected)
+    assert [each.public_name for each in selected.candidates if each.chosen] == ["fake__echo", "fake__pid"]
     assert text(events) == "It said ahoj."
     assert [offered(body) for body in helper.llm.bodies()] == [["echo", "pid", "weather"]] * 2
     assert not any(isinstance(event, ToolsSelected) for event in events)
 
 
-async def test_it_is_chosen_anew_when_the_model_asks_for_more(
+async def test_tools_are_selected_anew_when_the_model_asks_for_more(
     helper: Helper, server: MCPTool, found: ScriptedSearch
 ) -> None:
     await helper.uses(server, selection="retrieved", top_k=2)
@@ -69,7 +69,7 @@ async def test_it_is_chosen_anew_when_the_model_asks_for_more(
     assert found.asked == ["Please", "I need its environment."]
 
 
-async def test_a_tool_that_is_not_given_is_not_run_but_given_in_the_next_round(
+async def test_a_tool_that_is_not_offered_is_not_run_but_offered_in_the_next_round(
     helper: Helper, server: MCPTool
 ) -> None:
     await helper.uses(server, selection="retrieved", top_k=1)
@@ -85,7 +85,7 @@ async def test_a_tool_that_is_not_given_is_not_run_but_given_in_the_next_round(
     ]
 
 
-async def test_a_forced_tool_is_given(helper: Helper, server: MCPTool) -> None:
+async def test_a_forced_tool_is_offered(helper: Helper, server: MCPTool) -> None:
     await helper.uses(server, selection="retrieved", top_k=1)
     choice = {"type": "function", "function": {"name": "fake__fail"}}
     helper.llm.script({"text": "Hm."})
@@ -115,7 +115,7 @@ async def test_the_last_round_without_tools_needs_no_search(
     assert found.asked == ["Please"]
 
 
-async def test_the_callers_calls_ask_for_nothing(
+async def test_calls_of_the_callers_tools_start_no_search(
     helper: Helper, server: MCPTool, found: ScriptedSearch
 ) -> None:
     await helper.uses(server, selection="retrieved")

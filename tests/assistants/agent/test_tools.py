@@ -1,4 +1,4 @@
-"""Runs that call the tools of real MCP servers, held by a real supervisor."""
+"""Runs that call the tools of real MCP servers, which a real supervisor runs."""
 
 import asyncio
 import json
@@ -108,7 +108,7 @@ async def test_several_rounds_of_several_tools(helper: Helper, servers: Servers,
     assert tool_messages(helper.llm.bodies()[2]) == ["slept", "slept", '{"n": 1}', '{"n": 2}']
 
 
-async def test_what_goes_wrong_in_a_tool_is_told_to_the_model(
+async def test_the_failure_of_a_tool_is_reported_to_the_model(
     helper: Helper, servers: Servers, supervise: Any
 ) -> None:
     supervise()
@@ -120,10 +120,10 @@ async def test_what_goes_wrong_in_a_tool_is_told_to_the_model(
     assert text(events) == "Sorry."
     errors = [event.error for event in events if isinstance(event, ToolFinished)]
     assert errors == ["tool_error", "tool_timeout"]
-    told = tool_messages(helper.llm.bodies()[1])
-    assert told[0] == "it failed"
-    assert "did not answer within 1 s" in told[1]
-    assert told[2:] == ["The arguments are not a JSON object. Call it again."] * 2
+    results = tool_messages(helper.llm.bodies()[1])
+    assert results[0] == "it failed"
+    assert "did not answer within 1 s" in results[1]
+    assert results[2:] == ["The arguments are not a JSON object. Call it again."] * 2
 
 
 async def test_a_server_that_dies_in_a_call_fails_the_call_and_not_the_run(
@@ -182,8 +182,8 @@ async def test_a_long_result_is_cut_for_the_model(
     await helper.uses(await servers.running())
     helper.llm.script({"tool_calls": [call("big", bytes=100_000)]}, {"text": "Long."})
     await helper.events()
-    [told] = tool_messages(helper.llm.bodies()[1])
-    assert "99,000 of 100,000 bytes left out" in told
+    [results] = tool_messages(helper.llm.bodies()[1])
+    assert "99,000 of 100,000 bytes left out" in results
 
 
 async def test_in_a_mixed_turn_ours_run_and_the_callers_are_handed_back(

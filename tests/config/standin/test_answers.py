@@ -44,14 +44,14 @@ TOOLS = [
 ]
 
 
-def asked(said: str, **request: Any) -> list[tuple[str, Any]]:
+def asked(message: str, **request: Any) -> list[tuple[str, Any]]:
     """The calls that the stand-in makes, as (name, arguments)."""
-    answer = answers.answer({"messages": [{"role": "user", "content": said}], "tools": TOOLS} | request)
+    answer = answers.answer({"messages": [{"role": "user", "content": message}], "tools": TOOLS} | request)
     return [(call.name, json.loads(call.arguments)) for call in answer.calls]
 
 
 @pytest.mark.parametrize(
-    ("said", "zone"),
+    ("message", "zone"),
     [
         ("What time is it in Asia/Shanghai?", "Asia/Shanghai"),
         ("what time is it in shanghai", "Asia/Shanghai"),
@@ -60,25 +60,25 @@ def asked(said: str, **request: Any) -> list[tuple[str, Any]]:
         ("What time is it?", "UTC"),
     ],
 )
-def test_it_finds_the_time_zone(said: str, zone: str) -> None:
-    assert asked(said) == [("time__get_current_time", {"timezone": zone})]
+def test_it_finds_the_time_zone(message: str, zone: str) -> None:
+    assert asked(message) == [("time__get_current_time", {"timezone": zone})]
 
 
 @pytest.mark.parametrize(
-    ("said", "source", "clock", "target"),
+    ("message", "source", "clock", "target"),
     [
         ("Convert 12:30 from New York to Tokyo", "America/New_York", "12:30", "Asia/Tokyo"),
         ("Convert to Tokyo time: 9:05 from London", "Europe/London", "09:05", "Asia/Tokyo"),
         ("What is 3pm Berlin time in Tokyo?", "Europe/Berlin", "15:00", "Asia/Tokyo"),
     ],
 )
-def test_it_tells_source_from_target(said: str, source: str, clock: str, target: str) -> None:
+def test_it_distinguishes_source_and_target(message: str, source: str, clock: str, target: str) -> None:
     arguments = {"source_timezone": source, "time": clock, "target_timezone": target}
-    assert asked(said) == [("time__convert_time", arguments)]
+    assert asked(message) == [("time__convert_time", arguments)]
 
 
 @pytest.mark.parametrize(
-    ("said", "call"),
+    ("message", "call"),
     [
         ("Add 2 and 3", ("sums__add", {"a": 2, "b": 3})),
         ("add -2.5 to 4", ("sums__add", {"a": -2.5, "b": 4})),
@@ -88,11 +88,11 @@ def test_it_tells_source_from_target(said: str, source: str, clock: str, target:
         ("search files in /tmp/a limit 5", ("files__search_files", {"path": "/tmp/a", "limit": 5})),
     ],
 )
-def test_it_fills_numbers_quotes_options_and_paths(said: str, call: tuple[str, Any]) -> None:
-    assert asked(said) == [call]
+def test_it_fills_numbers_quotes_options_and_paths(message: str, call: tuple[str, Any]) -> None:
+    assert asked(message) == [call]
 
 
-def test_it_asks_once_for_each_place_in_parallel() -> None:
+def test_it_calls_once_for_each_time_zone_in_parallel() -> None:
     calls = asked("What time is it in Tokyo and in Paris?")
     assert [arguments["timezone"] for _, arguments in calls] == ["Asia/Tokyo", "Europe/Paris"]
 
@@ -102,7 +102,7 @@ def test_it_makes_one_call_where_parallel_calls_are_off() -> None:
 
 
 @pytest.mark.parametrize(
-    ("items", "said", "values"),
+    ("items", "message", "values"),
     [
         (NUMBER, "plot points 1, 2 and 2", [1, 2, 2]),
         ({"type": "string"}, 'plot points "a" and "b"', ["a", "b"]),
@@ -110,9 +110,9 @@ def test_it_makes_one_call_where_parallel_calls_are_off() -> None:
         ({"type": "string", "format": "uri"}, 'plot points of http://a/b "c"', ["http://a/b"]),
     ],
 )
-def test_it_fills_lists(items: dict[str, Any], said: str, values: list[Any]) -> None:
+def test_it_fills_lists(items: dict[str, Any], message: str, values: list[Any]) -> None:
     tool = function("plot_points", "Plots", points={"type": "array", "items": items})
-    assert asked(said, tools=[tool]) == [("plot_points", {"points": values})]
+    assert asked(message, tools=[tool]) == [("plot_points", {"points": values})]
 
 
 def test_it_calls_every_tool_that_is_named_in_full() -> None:
@@ -120,7 +120,7 @@ def test_it_calls_every_tool_that_is_named_in_full() -> None:
     assert [name for name, _ in calls] == ["everything__get-structured-content", "time__get_current_time"]
 
 
-def test_it_leaves_a_tool_alone_whose_arguments_are_not_told() -> None:
+def test_it_does_not_call_a_tool_whose_arguments_are_not_stated() -> None:
     assert asked("Add something") == []
 
 
@@ -131,7 +131,7 @@ def test_it_answers_plainly_that_it_is_a_stand_in() -> None:
     assert "OPENAI_API_KEY" in answer.text
 
 
-def test_it_calls_nothing_when_told_so() -> None:
+def test_it_calls_nothing_when_the_tool_choice_is_none() -> None:
     assert asked("What time is it in Tokyo?", tool_choice="none") == []
 
 
@@ -144,14 +144,14 @@ def test_it_calls_something_when_required() -> None:
     assert len(asked("Hello", tool_choice="required")) == 1
 
 
-def test_it_fills_a_place_from_the_words() -> None:
+def test_it_fills_a_location_from_the_text() -> None:
     weather = function("get_weather", "Get the weather.", location={"type": "string"})
     called = asked("What is the weather in San Francisco, CA?", tools=[weather])
     assert called == [("get_weather", {"location": "San Francisco, CA"})]
 
 
-def in_json(said: str, form: dict[str, Any], **request: Any) -> Any:
-    messages = [{"role": "user", "content": said}]
+def in_json(message: str, form: dict[str, Any], **request: Any) -> Any:
+    messages = [{"role": "user", "content": message}]
     return json.loads(answers.answer({"messages": messages, "response_format": form} | request).text)
 
 
@@ -164,8 +164,8 @@ def test_it_answers_by_a_schema() -> None:
 
 
 def test_it_answers_in_an_object_with_the_keys_that_are_quoted() -> None:
-    said = "Tell a joke with the keys 'setup' and 'punchline'."
-    assert in_json(said, {"type": "json_object"}) == {"setup": said, "punchline": said}
+    message = "Tell a joke with the keys 'setup' and 'punchline'."
+    assert in_json(message, {"type": "json_object"}) == {"setup": message, "punchline": message}
 
 
 def test_it_answers_in_json_only_where_that_is_asked_for() -> None:

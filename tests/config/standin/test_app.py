@@ -62,28 +62,28 @@ def test_it_lists_itself(client: openai.OpenAI) -> None:
     assert [model.id for model in client.models.list()] == ["stand-in"]
 
 
-def test_it_refuses_what_is_no_chat(client: openai.OpenAI) -> None:
+def test_it_refuses_a_request_without_messages(client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError):
         client.chat.completions.create(model="any", messages=[])
 
 
-def test_nobody_scripts_it_unless_it_was_made_so() -> None:
+def test_it_takes_scripts_only_from_tests() -> None:
     with TestClient(create_app()) as client:
         assert client.put("/script/any", json={"steps": []}).status_code == 404
 
 
-def test_it_says_in_the_log_what_it_is(caplog: pytest.LogCaptureFixture) -> None:
+def test_it_logs_that_it_is_a_stand_in(caplog: pytest.LogCaptureFixture) -> None:
     with TestClient(create_app()):
         assert answers.NOTICE in caplog.messages
 
 
 def test_a_script_answers_step_by_step(client: openai.OpenAI, llm: ScriptedLLM, conversation: str) -> None:
     llm.script(conversation, {"text": "First."}, {"text": "Then this.", "repeat": True})
-    said = [
+    texts = [
         client.chat.completions.create(model=conversation, messages=HELLO).choices[0].message.content
         for _ in range(3)
     ]
-    assert said == ["First.", "Then this.", "Then this."]
+    assert texts == ["First.", "Then this.", "Then this."]
     assert [body["messages"] for body in llm.bodies(conversation)] == [HELLO] * 3
 
 

@@ -1,4 +1,4 @@
-"""What services really do, against real sockets."""
+"""The odd behaviour of real LLM services, over real sockets."""
 
 import asyncio
 import json
@@ -112,7 +112,7 @@ async def test_without_a_key_none_is_sent(assistant: Assistant) -> None:
         (529, "upstream_error", 502, 3),
     ],
 )
-async def test_a_refusal_is_told_by_its_status_and_never_by_its_words(  # noqa: PLR0917
+async def test_a_refusal_is_reported_by_its_status_and_never_by_its_text(  # noqa: PLR0917
     assistant: Assistant,
     caplog: pytest.LogCaptureFixture,
     status: int,
@@ -251,7 +251,7 @@ async def test_a_crowd_before_a_hanging_service_is_turned_away_at_once(
     assert (failed.status_code, failed.code) == (503, "overloaded")
     assert time.monotonic() - started < 0.2
     assert {(await each).code for each in waiting} == {"upstream_timeout"}
-    assert (await failure(assistant)).code == "upstream_timeout"  # there is room again
+    assert (await failure(assistant)).code == "upstream_timeout"  # the permits are free again
 
 
 async def test_the_whole_run_has_a_deadline(assistant: Assistant, settings: Settings) -> None:

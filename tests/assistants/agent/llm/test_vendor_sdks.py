@@ -96,7 +96,7 @@ async def test_a_private_address_is_not_asked(agent: None) -> None:
 
 
 async def test_bedrock_is_asked_at_its_address(assistant: Assistant, llm: ScriptedLLM) -> None:
-    """The stand-in knows no such route: what it answers shows that it was asked."""
+    """The stand-in has no such route: its 404 shows that it was asked."""
     client = await connect(Endpoint(llm.url, "key", "claude", "bedrock"), {"max_tokens": 5, "stop": "x"})
     with pytest.raises(UpstreamFailed) as failed:
         await answer(client, asked())
@@ -136,7 +136,7 @@ async def test_the_other_service_answers_the_rest_of_the_run(
     assert (len(assistant.bodies()), len(fallback.bodies())) == (1, 2)
 
 
-async def test_what_has_begun_is_not_begun_again(assistant: Assistant, fallback: Assistant) -> None:
+async def test_an_answer_that_has_begun_is_not_begun_again(assistant: Assistant, fallback: Assistant) -> None:
     assistant.script({"text": "one two three", "cut_after": 3})
     fallback.script({"text": "Never."})
     with pytest.raises(UpstreamFailed):

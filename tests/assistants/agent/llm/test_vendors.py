@@ -1,4 +1,4 @@
-"""Services with a protocol of their own, by their real SDKs, over real HTTP: a small server speaks each."""
+"""Services with a protocol of their own, through their real SDKs: a small server speaks each protocol."""
 
 import logging
 from collections.abc import AsyncIterator, Iterator
@@ -105,14 +105,14 @@ async def test_gemini_gets_the_signature_of_its_call_back(assistant: Assistant) 
         assert part["thoughtSignature"] == "c2lnbmVk"
 
 
-async def test_an_answer_that_was_cut_by_its_length_says_so(asked: Assistant, service: Vendor) -> None:
+async def test_an_answer_that_was_cut_has_the_finish_reason_length(asked: Assistant, service: Vendor) -> None:
     service.answers = [Turn(["Hel"], is_too_long=True)]
     assert (await asked.events())[-1] == Finished("length", 1)
 
 
 @pytest.mark.parametrize("kind", ["anthropic", "bedrock", "ollama"])
-async def test_an_answer_that_breaks_off_is_not_told_as_whole(asked: Assistant, service: Vendor) -> None:
-    """Strands' provider for Gemini takes an end without a reason for one with it."""
+async def test_an_answer_that_breaks_off_fails(asked: Assistant, service: Vendor) -> None:
+    """Not Gemini: Strands' model for it ends such an answer like a whole one."""
     service.answers = [Turn(["Hel"], cut=True)]
     with pytest.raises(UpstreamFailed):
         await asked.events()
@@ -122,7 +122,7 @@ async def test_an_answer_that_breaks_off_is_not_told_as_whole(asked: Assistant, 
     ("status", "code"),
     [(401, "upstream_auth_error"), (403, "upstream_auth_error"), (400, "upstream_error")],
 )
-async def test_a_refusal_is_told_by_its_status_alone(
+async def test_a_refusal_is_reported_by_its_status_alone(
     asked: Assistant, service: Vendor, caplog: pytest.LogCaptureFixture, *, status: int, code: str
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -134,7 +134,7 @@ async def test_a_refusal_is_told_by_its_status_alone(
     assert failed.value.__cause__ is None
 
 
-async def test_gemini_says_400_to_a_wrong_key(assistant: Assistant) -> None:
+async def test_geminis_400_for_a_wrong_key_is_an_auth_error(assistant: Assistant) -> None:
     async with vendor("gemini") as service:
         details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}]
         error = {"code": 400, "status": "INVALID_ARGUMENT", "message": CANARY, "details": details}

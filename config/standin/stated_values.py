@@ -1,10 +1,10 @@
-"""What a message offers to fill arguments with: quoted text, numbers, times of day, places, addresses."""
+"""Values that a message states, for arguments: quoted text, numbers, times of day, time zones, addresses."""
 
 import re
 from dataclasses import dataclass, field
 from typing import Self
 
-from config.standin.places import Place, places
+from config.standin.time_zones import Mention, mentions
 
 _QUOTED = re.compile(r"\"([^\"]+)\"|“([^”]+)”|`([^`]+)`|(?<!\w)'([^']+)'(?!\w)")
 _NUMBER = re.compile(r"(?<![\w.:/])-?\d+(?:\.\d+)?(?![\w:/]|\.\d)")
@@ -23,18 +23,18 @@ _SHAPES["location"] = _SHAPES["city"] = re.compile(r"(?<=\b[Ii]n )[A-Z]\w+(?:,? 
 
 
 @dataclass(slots=True)
-class Pieces:
-    """Quoted texts and numbers are used up in the order of the message; the rest may be used again."""
+class StatedValues:
+    """The values of one message. Quoted texts and numbers are used up in their order; others are not."""
 
     text: str
     _quoted: list[str] = field(default_factory=list)
     _numbers: list[str] = field(default_factory=list)
-    _places: list[Place] = field(default_factory=list)
+    _zones: list[Mention] = field(default_factory=list)
 
     @classmethod
     def of(cls, text: str) -> Self:
         quoted = ["".join(groups) for groups in _QUOTED.findall(text)]
-        return cls(text, quoted, _NUMBER.findall(_QUOTED.sub(" ", text)), places(text))
+        return cls(text, quoted, _NUMBER.findall(_QUOTED.sub(" ", text)), mentions(text))
 
     def quoted(self) -> str | None:
         return self._quoted.pop(0) if self._quoted else None
@@ -51,11 +51,11 @@ class Pieces:
 
     @property
     def left(self) -> int:
-        """How many pieces are not used up."""
+        """How many quoted texts and numbers are not used up."""
         return len(self._numbers) + len(self._quoted)
 
     def clock(self) -> str | None:
-        """The first time of day, as HH:MM on the 24-hour clock."""
+        """Returns the first time of day, as HH:MM on the 24-hour clock."""
         for match in _CLOCK.finditer(self.text):
             if match["minute"] or match["half"]:
                 hour = int(match["hour"])
@@ -65,23 +65,23 @@ class Pieces:
         return None
 
     def zone(self, *, source: bool, target: bool) -> str | None:
-        """The first place's zone; of several, the one that the message goes from (source) or to (target)."""
+        """Returns the first time zone; of several, that after "from" (`source`) or after "to" (`target`)."""
         if target:
-            after_to = [place.zone for place in self._places if place.before in ("to", "into")]
-            return next(iter(after_to + [place.zone for place in self._places[:0:-1]]), None)
+            after_to = [each.zone for each in self._zones if each.before in ("to", "into")]
+            return next(iter(after_to + [each.zone for each in self._zones[:0:-1]]), None)
         if source:
-            after_from = [place.zone for place in self._places if place.before == "from"]
-            others = [place.zone for place in self._places if place.before not in ("to", "into")]
+            after_from = [each.zone for each in self._zones if each.before == "from"]
+            others = [each.zone for each in self._zones if each.before not in ("to", "into")]
             return next(iter(after_from + others), None)
-        return self._places[0].zone if self._places else None
+        return self._zones[0].zone if self._zones else None
 
     def shaped(self, shape: str) -> str | None:
-        """The first address, date, path or place, where `shape` is the name of one."""
+        """Returns the first value of a shape: a format of JSON Schema, or a name like `path` and `city`."""
         match = _SHAPES[shape].search(self.text) if shape in _SHAPES else None
         return match[0] if match else None
 
     def labelled(self, name: str) -> str | None:
-        """What follows the argument's name: `city Paris`, `city: Paris`, `city=Paris`."""
+        """Returns the value after the argument's name: `city Paris`, `city: Paris`, `city=Paris`."""
         label = re.escape(name).replace("_", "[ _]")
         match = re.search(
             rf"\b{label}\b(?:\s*[:=]\s*|\s+(?:is\s+)?)[\"']?([\w./@+-]*\w)", self.text, re.IGNORECASE

@@ -1,4 +1,7 @@
-"""The stand-in's answers in the shapes of the OpenAI API: a completion, or the events of a stream."""
+"""The stand-in's answers in the shapes of the OpenAI API: a completion, or the events of a stream.
+
+Text and arguments are split into several deltas, so that a client meets what a real service sends.
+"""
 
 import json
 import re
@@ -8,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-_PIECES = re.compile(r"\s*\S+|\s+")
-_ARGUMENT_PIECE = 8  # characters
+_WORDS = re.compile(r"\s*\S+|\s+")
+_FRAGMENT = 8  # characters of a call's arguments in one delta
 
 
 def new_call_id() -> str:
@@ -45,7 +48,7 @@ def completion(body: dict[str, Any], answer: Answer) -> dict[str, Any]:
 
 
 def events(body: dict[str, Any], answer: Answer) -> Iterator[bytes]:
-    """Server-sent events: role, text and calls in several deltas, the finish, usage if asked for, [DONE]."""
+    """Yields server-sent events: role, text and calls, the finish reason, usage if asked for, [DONE]."""
     head = _head(body, "chat.completion.chunk")
     for delta in [{"role": "assistant", "content": ""}, *_text_deltas(answer.text), *_call_deltas(answer)]:
         yield _event(head | {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
@@ -56,7 +59,7 @@ def events(body: dict[str, Any], answer: Answer) -> Iterator[bytes]:
 
 
 def usage(body: dict[str, Any], answer: Answer) -> dict[str, Any]:
-    """Roughly a token for four characters."""
+    """Returns an estimate, of one token for four characters."""
     if answer.usage is not None:
         return answer.usage
     prompt = 1 + len(json.dumps(body["messages"])) // 4
@@ -83,16 +86,16 @@ def _call(call: Call) -> dict[str, Any]:
 
 
 def _text_deltas(text: str) -> Iterator[dict[str, Any]]:
-    return ({"content": piece} for piece in _PIECES.findall(text))
+    return ({"content": word} for word in _WORDS.findall(text))
 
 
 def _call_deltas(answer: Answer) -> Iterator[dict[str, Any]]:
     for index, call in enumerate(answer.calls):
         first = _call(call) | {"index": index, "function": {"name": call.name, "arguments": ""}}
         yield {"tool_calls": [first]}
-        for start in range(0, len(call.arguments), _ARGUMENT_PIECE):
-            piece = call.arguments[start : start + _ARGUMENT_PIECE]
-            yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
+        for start in range(0, len(call.arguments), _FRAGMENT):
+            fragment = call.arguments[start : start + _FRAGMENT]
+            yield {"tool_calls": [{"index": index, "function": {"arguments": fragment}}]}
 
 
 def _event(chunk: dict[str, Any]) -> bytes:

@@ -1,15 +1,16 @@
-"""A tool's arguments, filled from its JSON schema and from what a message says."""
+"""The arguments of a tool, filled by its JSON Schema from the values that a message states."""
 
 import copy
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from config.standin.pieces import Pieces
-from config.standin.places import places
+from config.standin.stated_values import StatedValues
+from config.standin.time_zones import mentions
 
 Schema = dict[str, Any]
 
 _DEEPEST = 5
+"""Levels of a schema, and steps of references: a schema may refer to itself without end."""
 _FREE_TEXT = ("text", "message", "query", "question", "prompt", "input", "content", "search", "thought", "q")
 _SOURCE, _TARGET = ("source", "from", "origin"), ("target", "to", "destination")
 
@@ -19,7 +20,7 @@ class Filled(NamedTuple):
     found: int
     """How many of the arguments the message states."""
     guessed: int
-    """How many stand on a guess."""
+    """How many are guesses."""
 
 
 class Value(NamedTuple):
@@ -27,15 +28,18 @@ class Value(NamedTuple):
     sure: bool = True
 
 
-def fill(schema: Schema, said: str, *, invent: bool = False) -> Filled | None:
-    """None where `said` does not tell a required argument. `invent` puts one there: `said` itself, 0, ..."""
-    return _Filler(schema, Pieces.of(said), invent).fill(schema)
+def fill(schema: Schema, message: str, *, invent: bool = False) -> Filled | None:
+    """Returns the arguments, or None where the message lacks a required one.
+
+    `invent` makes one up instead: the message itself, 0, the first option, ...
+    """
+    return _Filler(schema, StatedValues.of(message), invent).fill(schema)
 
 
-def spread(schema: Schema, filled: Filled, said: str) -> Iterator[dict[str, Any]]:
-    """The arguments once; for a tool that takes one time zone, once for each zone that `said` names."""
+def one_for_each_zone(schema: Schema, filled: Filled, message: str) -> Iterator[dict[str, Any]]:
+    """Yields the arguments: once for each time zone that the message names, if the tool takes just one."""
     zoned = [name for name, each in _properties(schema).items() if _is_zone(name, each)]
-    zones = [place.zone for place in places(said)]
+    zones = [mention.zone for mention in mentions(message)]
     if len(zoned) != 1 or len(zones) < 2:
         yield filled.arguments
         return
@@ -44,9 +48,9 @@ def spread(schema: Schema, filled: Filled, said: str) -> Iterator[dict[str, Any]
 
 
 class _Filler:
-    def __init__(self, root: Schema, pieces: Pieces, invent: bool) -> None:
+    def __init__(self, root: Schema, stated: StatedValues, invent: bool) -> None:
         self.root = root
-        self.pieces = pieces
+        self.stated = stated
         self.invent = invent
 
     def fill(self, schema: Schema, depth: int = 0) -> Filled | None:
@@ -64,7 +68,7 @@ class _Filler:
         return Filled(arguments, sure, len(values) - sure)
 
     def value(self, name: str, schema: Schema, required: bool, depth: int) -> Value | None:
-        """Of an optional argument only what is sure."""
+        """Returns the value. For an optional argument a guess is worse than none."""
         schema = self._plain(schema)
         found = self._found(name, schema, depth) if depth < _DEEPEST else None
         if found is not None and (found.sure or required):
@@ -79,7 +83,7 @@ class _Filler:
         if options := _options(schema):
             return options[0]
         values = {"integer": 0, "number": 0, "boolean": False, "array": [], "object": {}}
-        return values.get(_type(schema), self.pieces.text)
+        return values.get(_type(schema), self.stated.text)
 
     def _plain(self, schema: Schema) -> Schema:
         """Follows local references and takes the first alternative that is not null."""
@@ -104,9 +108,9 @@ class _Filler:
             return self._option(options)
         match _type(schema):
             case "integer" | "number" as kind:
-                return _maybe(self.pieces.number(name, whole=kind == "integer"))
+                return _maybe(self.stated.number(name, whole=kind == "integer"))
             case "boolean":
-                return Value(True) if self.pieces.has_word(name) else Value(False, sure=False)
+                return Value(True) if self.stated.has_word(name) else Value(False, sure=False)
             case "array":
                 return self._list(schema, depth)
             case "object":
@@ -117,15 +121,16 @@ class _Filler:
     def _option(self, options: list[Any]) -> Value | None:
         if len(options) == 1:
             return Value(options[0], sure=False)
-        return _maybe(next((each for each in options if self.pieces.has_word(str(each))), None))
+        return _maybe(next((each for each in options if self.stated.has_word(str(each))), None))
 
     def _list(self, schema: Schema, depth: int) -> Value | None:
-        """As many values as the message has: each uses up a number or a quoted text, or is the only one."""
+        """Returns as many values as the message states."""
         items = self._plain(schema.get("items") or {})
         values: list[Any] = []
         left = -1
-        while left != self.pieces.left:
-            left = self.pieces.left
+        # A value that uses nothing up would be found for ever: there is only one of it.
+        while left != self.stated.left:
+            left = self.stated.left
             found = self._found("", items, depth + 1)
             if found is None or not found.sure:
                 break
@@ -140,16 +145,16 @@ class _Filler:
         if _is_zone(name, schema):
             return self._zone(name)
         if _is_clock(name, schema):
-            return _maybe(self.pieces.clock())
+            return _maybe(self.stated.clock())
         shape = schema.get("format") or name.lower()
-        stated = self.pieces.shaped(shape) or self.pieces.labelled(name) or self.pieces.quoted()
+        stated = self.stated.shaped(shape) or self.stated.labelled(name) or self.stated.quoted()
         if stated is None and name.lower() in _FREE_TEXT:
-            return Value(self.pieces.text, sure=False)
+            return Value(self.stated.text, sure=False)
         return _maybe(stated)
 
     def _zone(self, name: str) -> Value:
-        """UTC where the message names none."""
-        zone = self.pieces.zone(
+        """Returns the zone that the message names, or UTC as a guess."""
+        zone = self.stated.zone(
             source=any(word in name.lower() for word in _SOURCE),
             target=any(word in name.lower().split("_") for word in _TARGET),
         )
@@ -180,8 +185,8 @@ def _options(schema: Schema) -> list[Any]:
 
 
 def _is_zone(name: str, schema: Schema) -> bool:
-    told = f"{name} {schema.get('description', '')}".lower()
-    return any(word in told for word in ("timezone", "time_zone", "time zone", "iana"))
+    text = f"{name} {schema.get('description', '')}".lower()
+    return any(word in text for word in ("timezone", "time_zone", "time zone", "iana"))
 
 
 def _is_clock(name: str, schema: Schema) -> bool:
