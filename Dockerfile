@@ -2,8 +2,8 @@
 FROM python:3.12-slim-bookworm AS build
 WORKDIR /build
 COPY pyproject.toml requirements.lock ./
-# uv from the lock's own hash; with it what the product needs, the embedder that needs no service, and the demo's MCP
-# server, but no tool that builds or tests.
+# uv by its hash in the lock, which then installs the product, the embedder that needs no service and the demo's MCP
+# server. The embedded database and broker and the SDKs of LLM vendors stay out: their extras are not named.
 RUN awk '/^uv==/ {uv = 1} uv {print} uv && !/\\$/ {exit}' requirements.lock > uv.lock \
     && pip install --no-cache-dir --require-hashes -r uv.lock \
     && uv venv /opt/venv \

@@ -20,20 +20,20 @@ def measure(world: World) -> list[Figure]:
     start_servers(world, SERVERS)
     started_s = time.monotonic() - began
     time.sleep(5)
-    guards = worker.children()
-    before = _cpu_s([worker]), _cpu_s(guards)
+    shims = worker.children()
+    before = _cpu_s([worker]), _cpu_s(shims)
     time.sleep(QUIET_S)
-    of_worker_s, of_guards_s = _cpu_s([worker]) - before[0], _cpu_s(guards) - before[1]
-    idle = [seconds * 100 / QUIET_S for seconds in (of_worker_s, of_guards_s, of_worker_s + of_guards_s)]
-    of_guards, of_worker = sum(map(_pss, guards)), _pss(worker)
+    of_worker_s, of_shims_s = _cpu_s([worker]) - before[0], _cpu_s(shims) - before[1]
+    idle = [seconds * 100 / QUIET_S for seconds in (of_worker_s, of_shims_s, of_worker_s + of_shims_s)]
+    of_shims, of_worker = sum(map(_pss, shims)), _pss(worker)
     mib = 1024 * 1024
     return [
         Figure("200 servers started at once", [started_s]),
         Figure("memory of the worker for each server", [(of_worker - empty) / SERVERS / mib], "MiB"),
-        Figure("memory of a guard", [of_guards / len(guards) / mib], "MiB"),
-        Figure("memory for each server in all", [(of_worker + of_guards) / SERVERS / mib], "MiB", goal=15),
+        Figure("memory of a shim", [of_shims / len(shims) / mib], "MiB"),
+        Figure("memory for each server in all", [(of_worker + of_shims) / SERVERS / mib], "MiB", goal=15),
         Figure("processor of the worker, idle", idle[:1], "% of a core"),
-        Figure("processor of all guards, idle", idle[1:2], "% of a core"),
+        Figure("processor of all shims, idle", idle[1:2], "% of a core"),
         Figure("processor in all, idle", idle[2:], "% of a core", goal=2),
     ]
 
