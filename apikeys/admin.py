@@ -67,11 +67,11 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
     def save_model(
         self, request: HttpRequest, obj: ApiKey, form: forms.ModelForm[ApiKey], change: bool
     ) -> None:
-        wanted = form.cleaned_data
+        cleaned = form.cleaned_data
         if change:
-            actions.update(obj, by=Actor.of(request), **{name: wanted[name] for name in form.changed_data})
+            actions.update(obj, by=Actor.of(request), **{name: cleaned[name] for name in form.changed_data})
             return
-        issued = actions.issue(by=Actor.of(request), **wanted)
+        issued = actions.issue(by=Actor.of(request), **cleaned)
         obj.pk, obj._state.adding = issued.api_key.pk, False  # noqa: SLF001 - the admin logs and redirects by it
         messages.warning(request, f"Copy the key now, it is not shown again: {issued.key}")
 

@@ -1,7 +1,7 @@
-"""The tool retrieval set, as MCP servers and assistants.
+"""Loads a tool retrieval set as MCP servers and assistants.
 
-A folder with `corpus_NAME.jsonl`: one tool a line, with `id`, `server`, `server_id`, `server_description`,
-`tool`, `description`, `input_schema` and `source`.
+The set is a folder with files `corpus_NAME.jsonl` of one tool a line, with `id`, `server`, `server_id`,
+`server_description`, `tool`, `description`, `input_schema` and `source`.
 """
 
 import json
@@ -23,7 +23,7 @@ Tool = dict[str, Any]
 
 
 def load(folder: Path, corpus: str, *, parts: Sequence[str] = ()) -> dict[str, str]:
-    """Record a corpus. The slugs of assistants by what they hold: it, or a `NAME:SOURCE` part of it."""
+    """Registers a corpus. Returns slugs of assistants by what they use: it, or a `NAME:SOURCE` part."""
     tools = _read(folder / f"corpus_{corpus}.jsonl")
     servers = _record(tools)
     held = {corpus: set(servers), **{part: _from(part.partition(":")[2], tools) for part in parts}}
@@ -61,12 +61,12 @@ def _server(server_id: str, tools: list[Tool]) -> MCPTool:
 
 
 def slug(server_id: str) -> str:
-    """What differs from `server_id` by no letter or digit, as long as it has none but ASCII's."""
+    """Returns a slug that differs from an ASCII `server_id` in punctuation and case alone."""
     return re.sub(r"[^a-z0-9]+", "-", server_id.lower()).strip("-")[:63]
 
 
 def _name(name: str) -> str:
-    """Servers of one name exist in the corpora, but not here: `fetch`, `fetch (2)`."""
+    """Returns a free name, such as `fetch (2)`: in a corpus, servers may share a name."""
     names = (f"{name} ({number})" if number > 1 else name for number in count(1))
     taken = MCPTool.objects.present()
     return next(name for name in names if not taken.filter(name__iexact=name).exists())

@@ -1,4 +1,4 @@
-"""The tool search: indexing, latency, and how well it finds, on a retrieval set that is not part of this one.
+"""Measures the tool search: indexing, latency and recall, with a retrieval set from elsewhere.
 
 BENCH_CORPORA names a folder with `corpus_*.jsonl` and `queries_dev.jsonl` (see `bench.corpora`),
 BENCH_EVALUATE the script that scores a search over HTTP by them.
@@ -26,13 +26,13 @@ from tools.search import Scope, index, search
 
 CORPORA: dict[str, tuple[str, ...]] = {"mcp": ("mcp:livemcp",), "toolbench": (), "toole": ()}
 SIZES = {1_000: 10.0, 10_000: 40.0}
-"""How long a search of so many tools may take, in ms."""
+"""Milliseconds that a search may take, by the number of tools."""
 SEARCHES, CHATS = 300, 100
 POLL_S = 0.5
 
 
 def measure(world: World) -> list[Figure]:
-    """Raises NotMeasured."""
+    """Returns the figures. Raises NotMeasured without a retrieval set."""
     folder, evaluate = _given()
     assistants = corpora.load(folder, "mcp", parts=CORPORA["mcp"])
     caller = start_web(world)
@@ -59,7 +59,7 @@ def _given() -> tuple[Path, Path]:
 
 def _indexing(world: World, caller: Caller) -> list[Figure]:
     tools = index.progress().functions
-    quiet = [caller.chat_ms("chat") for _ in range(CHATS)]
+    idle = [caller.chat_ms("chat") for _ in range(CHATS)]
     began = time.monotonic()
     world.start_beats(1)
     meanwhile = []
@@ -69,7 +69,7 @@ def _indexing(world: World, caller: Caller) -> list[Figure]:
     took_s = time.monotonic() - began
     return [
         Figure(f"{tools:,} tools indexed, from the worker's start", [took_s], goal=200),
-        Figure("chat while nothing is indexed", quiet, "ms"),
+        Figure("chat while nothing is indexed", idle, "ms"),
         Figure("chat while tools are indexed", meanwhile, "ms"),
     ]
 
@@ -80,7 +80,7 @@ def _wait_until_indexed() -> None:
 
 
 def _scope(size: int) -> Scope:
-    """Servers with about as many tools, the same ones each time."""
+    """Returns a scope of servers with about `size` tools in all, the same ones each time."""
     functions = Count("functions")
     servers = list(MCPTool.objects.annotate(size=functions).order_by("pk").values_list("pk", "size"))
     random.Random(2).shuffle(servers)  # noqa: S311
@@ -89,7 +89,10 @@ def _scope(size: int) -> Scope:
 
 
 async def _searches(scope: Scope, queries: list[str]) -> list[float]:
-    """In ms. The first search of each has its texts embedded, and the second finds them in memory."""
+    """Returns the milliseconds of each search without its embedding.
+
+    Each query is searched twice: the first time embeds its texts, the second finds the vectors in memory.
+    """
     took = []
     for query in queries:
         await search(query, scope, limit=10)
@@ -105,7 +108,7 @@ def _latency(what: str, took: list[float], goal: float) -> list[Figure]:
 
 
 def _evaluate(folder: Path, evaluate: Path, caller: Caller, assistants: dict[str, str]) -> None:
-    """Prints its table. A hit's slug and function name the tool: see `corpora.slug`."""
+    """Runs the script, which prints a table. It knows a hit by slug and function: see `corpora.slug`."""
     url = f"{caller.url}/api/v1/mcp-tools/search?q={{query}}&assistant={{assistant}}&limit={{limit}}"
     command = [sys.executable, str(evaluate), "--url", url, "--fields", "server=server_slug,tool=function"]
     command += ["--header", f"Authorization: Bearer {caller.key.key}", "--corpus-dir", str(folder)]

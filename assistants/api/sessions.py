@@ -65,14 +65,14 @@ class SessionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
     @extend_schema(responses=SessionMessagesSerializer)
     @action(detail=True)
     def messages(self, request: Request, pk: str) -> Response:
-        """What is kept of the conversation, where its caller asked for a stored history."""
+        """The stored messages of the session, if its caller asked for a stored history."""
         session = self.get_object()
         messages = stored_history.kept(session)
         return Response(SessionMessagesSerializer({"id": session.pk, "messages": messages}).data)
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
-        """What was said goes with the session; its runs stay in the usage."""
+        """Delete the session and the texts of its runs. The runs remain in the usage."""
         with transaction.atomic():
             actions.delete_conversation(self.get_object(), by=Actor.of(request))
         return Response(status=204)

@@ -51,8 +51,8 @@ def _object_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     """
     if schema.get("type", "object") != "object":
         return {"type": "object", "properties": {}}
-    kept = {name: value for name, value in schema.items() if name not in _REFUSED_AT_THE_TOP}
-    return {**kept, "type": "object", "properties": schema.get("properties") or {}}
+    allowed = {name: value for name, value in schema.items() if name not in _REFUSED_AT_THE_TOP}
+    return {**allowed, "type": "object", "properties": schema.get("properties") or {}}
 
 
 def _unexplained(schema: Any) -> Any:

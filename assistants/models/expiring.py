@@ -78,7 +78,7 @@ class Attempt(Expiring):
 
 
 class RunCancellation(Expiring):
-    """A wish that a run ends. The change feed wakes all processes; the one that executes the run ends it."""
+    """A request to end a run. The change feed wakes all processes; the one that executes the run ends it."""
 
     run_id = models.CharField(max_length=64, unique=True)
 

@@ -89,7 +89,7 @@ class ToolSelection:
         """The pinned tools first, and each kind by name.
 
         LLM services cache prompts by their beginning, which holds the definitions: by rank, a tool that moves
-        up by one place would cost the whole cache.
+        up by one would invalidate the whole cache.
         """
         return sorted(self.tools, key=lambda tool: (not tool.function.is_pinned, tool.function.public_name))
 

@@ -1,4 +1,4 @@
-"""Keys and the audit trail in the console."""
+"""Keys and the audit log in the admin."""
 
 import re
 from typing import Any
@@ -34,7 +34,7 @@ def test_a_key_is_issued_with_its_limits_and_shown_once(admin_client: Client) ->
     assert (api_key.requests_per_minute, api_key.tokens_per_month) == (5, None)
 
 
-def test_limits_and_networks_are_changed_and_told_of(admin_client: Client) -> None:
+def test_changed_limits_and_networks_are_in_the_audit_log(admin_client: Client) -> None:
     api_key = actions.issue(by=BY, name="alice", allowed_networks=["10.0.0.0/8"]).api_key
     form = {**FORM, "allowed_networks": "", "requests_per_minute": "7"}
     assert admin_client.post(f"{KEYS}{api_key.pk}/change/", form).status_code == 302
@@ -52,7 +52,7 @@ def test_limits_and_networks_are_changed_and_told_of(admin_client: Client) -> No
         ("expires_at_0", "2001-01-01"),
     ],
 )
-def test_bad_input_is_told_beside_its_field(admin_client: Client, field: str, value: str) -> None:
+def test_bad_input_is_shown_beside_its_field(admin_client: Client, field: str, value: str) -> None:
     form = {**FORM, "expires_at_0": "", "expires_at_1": "", field: value}
     if field == "expires_at_0":
         form["expires_at_1"] = "00:00:00"
@@ -71,14 +71,14 @@ def test_a_deleted_key_leaves_a_trace(admin_client: Client) -> None:
     assert {entry.object_name for entry in deleted} == {"alice", "bob"}
 
 
-def test_the_audit_trail_is_read(admin_client: Client) -> None:
+def test_the_audit_log_is_shown(admin_client: Client) -> None:
     actions.issue(by=BY, name="<b>alice</b>")
     entry = AuditEntry.objects.get()
     assert "&lt;b&gt;alice" in admin_client.get(AUDIT).content.decode()
     assert "&lt;b&gt;alice" in admin_client.get(f"{AUDIT}{entry.pk}/change/").content.decode()
 
 
-def test_nobody_writes_to_the_audit_trail(admin_client: Client) -> None:
+def test_the_audit_log_is_read_only(admin_client: Client) -> None:
     actions.issue(by=BY, name="alice")
     entry = AuditEntry.objects.get()
     assert admin_client.get(f"{AUDIT}add/").status_code == 403

@@ -132,14 +132,16 @@ def test_a_lost_update_is_refused(api: APIClient) -> None:
     assert api.get(url).json()["name"] == "bob"
 
 
-def test_the_last_managing_key_stays(api: APIClient, manager: Any) -> None:
+def test_the_last_managing_key_cannot_be_removed(api: APIClient, manager: Any) -> None:
     response = api.delete(f"{URL}/{manager.api_key.pk}")
     assert (response.status_code, response.json()["error"]["type"]) == (409, "last_managing_key")
     assert ApiKey.objects.filter(pk=manager.api_key.pk).exists()
 
 
 @pytest.mark.parametrize("permissions", [{"can_manage": False}, {"is_disabled": True}])
-def test_a_key_does_not_edit_itself_out(api: APIClient, manager: Any, permissions: dict[str, bool]) -> None:
+def test_a_key_cannot_take_management_away_from_itself(
+    api: APIClient, manager: Any, permissions: dict[str, bool]
+) -> None:
     create(api, name="other", permissions={"can_manage": True})
     response = api.patch(f"{URL}/{manager.api_key.pk}", {"permissions": permissions}, format="json")
     assert (response.status_code, response.json()["error"]["type"]) == (409, "own_management")

@@ -28,7 +28,7 @@ def actions_of(api: APIClient, **query: Any) -> list[tuple[str, str]]:
     return [(entry["action"], entry["object_name"]) for entry in response.json()]
 
 
-def test_it_tells_who_changed_what(api: APIClient) -> None:
+def test_an_entry_says_who_changed_what(api: APIClient) -> None:
     alice = actions.issue(by=CAROL, name="alice").api_key
     actions.update(alice, by=CAROL, name="bob")
     entry = api.get(URL).json()[0]
@@ -49,7 +49,7 @@ def test_it_tells_who_changed_what(api: APIClient) -> None:
     }
 
 
-def test_it_is_filtered(api: APIClient) -> None:
+def test_the_log_is_filtered(api: APIClient) -> None:
     alice = actions.issue(by=CAROL, name="alice").api_key
     actions.issue(by=Actor.system("demo"), name="dave")
     created = [("created", "dave"), ("created", "alice"), ("created", "manager")]
@@ -62,7 +62,7 @@ def test_it_is_filtered(api: APIClient) -> None:
     assert actions_of(api, since="2001-01-01T00:00:00Z") == created
 
 
-def test_it_is_paged(api: APIClient) -> None:
+def test_the_log_is_paged(api: APIClient) -> None:
     actions.issue(by=CAROL, name="alice")
     response = api.get(URL, {"limit": 1})
     assert len(response.json()) == 1
@@ -90,17 +90,17 @@ def test_bad_filters_are_refused_by_name(api: APIClient, query: dict[str, str]) 
 
 
 @pytest.mark.parametrize("since", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2001-01-01"])
-def test_odd_times_are_no_fault_of_ours(api: APIClient, since: str) -> None:
+def test_times_at_the_ends_of_the_calendar_are_no_server_error(api: APIClient, since: str) -> None:
     assert api.get(URL, {"since": since}).status_code in {200, 422}
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
-def test_nobody_writes_to_it(api: APIClient, method: str) -> None:
+def test_the_log_is_read_only(api: APIClient, method: str) -> None:
     assert getattr(api, method)(URL, {}, format="json").status_code == 405
     assert AuditEntry.objects.count() == 1
 
 
-def test_it_needs_a_managing_key() -> None:
+def test_the_log_needs_a_managing_key() -> None:
     caller = actions.issue(by=CAROL, name="alice").key
     assert APIClient(headers={"Authorization": f"Bearer {caller}"}).get(URL).status_code == 403
     assert APIClient().get(URL).status_code == 401

@@ -21,7 +21,7 @@ def test_only_the_first_twenty_characters_are_shown() -> None:
 
 
 @pytest.mark.parametrize("position", range(3, 46))
-def test_it_notices_one_mistyped_character(position: int) -> None:
+def test_one_mistyped_character_is_noticed(position: int) -> None:
     key = keys.generate()
     typo = "1" if key[position] != "1" else "2"
     assert not keys.is_well_formed(key[:position] + typo + key[position + 1 :])
@@ -36,5 +36,5 @@ def test_it_refuses_what_is_no_key(key: str) -> None:
 
 
 def test_the_checksum_is_the_crc_32_in_base_62() -> None:
-    """A fixed pair: keys issued once must stay valid in every later version."""
+    """With a fixed key: issued keys must stay valid in every later version."""
     assert keys.is_well_formed("ak-000000-" + "A" * 30 + "2xObED")

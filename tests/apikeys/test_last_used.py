@@ -67,7 +67,7 @@ async def test_after_a_minute_it_is_written_again(living: None, issued: IssuedKe
     assert await written(issued, since=before) - before > timedelta(seconds=60)
 
 
-async def test_a_process_asks_rarely(issued: IssuedKey, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_process_tries_rarely(issued: IssuedKey, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     monkeypatch.setattr(last_used.writer, "add", asked.append)
     for _ in range(100):
@@ -83,8 +83,8 @@ async def test_a_refused_key_was_not_used(issued: IssuedKey, monkeypatch: pytest
             await authenticate(f"Bearer {key}")
 
 
-async def test_use_is_no_change(living: None, issued: IssuedKey) -> None:
-    """Neither for the audit trail nor for the version that guards edits."""
+async def test_use_is_neither_audited_nor_a_new_version(living: None, issued: IssuedKey) -> None:
+    """Else every use would conflict with an edit by `If-Match`."""
     stale = await ApiKey.objects.aget()
     await authenticate(f"Bearer {issued.key}")
     await written(issued)

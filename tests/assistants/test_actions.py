@@ -50,7 +50,7 @@ def test_an_assistant_is_created_with_its_tools_and_keys() -> None:
         ({"parameters": {"extra": {"note": "nul\0"}}}, "parameters"),
     ],
 )
-def test_it_refuses_what_cannot_work_and_names_the_field(fields: dict[str, Any], field: str) -> None:
+def test_invalid_fields_are_refused_by_name(fields: dict[str, Any], field: str) -> None:
     with pytest.raises(ValidationError) as refusal:
         create(**fields)
     assert field in refusal.value.message_dict
@@ -64,7 +64,7 @@ def test_names_and_slugs_are_unique(taken: dict[str, str]) -> None:
         create(**taken)
 
 
-def test_an_update_of_the_keys_alone_is_kept() -> None:
+def test_an_update_of_the_keys_alone_is_stored() -> None:
     assistant = create()
     key = key_actions.issue(by=BY, name="alice").api_key
     actions.update(assistant, by=BY, api_keys=[key])
@@ -109,13 +109,13 @@ def test_changes_are_audited_without_secrets() -> None:
         ({"kind": "oracle"}, "kind"),
     ],
 )
-def test_it_refuses_a_provider_that_cannot_be_called(fields: dict[str, Any], field: str) -> None:
+def test_a_provider_that_cannot_be_called_is_refused(fields: dict[str, Any], field: str) -> None:
     with pytest.raises(ValidationError) as refusal:
         actions.add_provider(**{"by": BY, "name": "LLM", "default_model": "m", **fields})
     assert field in refusal.value.message_dict
 
 
-def test_a_provider_in_use_stays() -> None:
+def test_a_provider_in_use_cannot_be_deleted() -> None:
     provider = actions.add_provider(by=BY, name="LLM", default_model="m")
     create(provider=provider)
     with pytest.raises(Conflict, match="Assistants use it: helper"):
@@ -124,7 +124,7 @@ def test_a_provider_in_use_stays() -> None:
     assert not AuditEntry.objects.filter(action="deleted").exists()
 
 
-def test_a_provider_in_use_goes_by_force_and_its_assistants_stay() -> None:
+def test_a_provider_in_use_is_deleted_by_force_and_its_assistants_remain() -> None:
     provider = actions.add_provider(by=BY, name="LLM", default_model="m")
     assistant = create(provider=provider)
     actions.delete_provider(provider, by=BY, force=True)
@@ -133,8 +133,8 @@ def test_a_provider_in_use_goes_by_force_and_its_assistants_stay() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_who_take_a_name_at_once_one_gets_it() -> None:
-    """A slug and an alias, which no constraint of the database compares."""
+def test_of_two_concurrent_creations_with_one_name_one_succeeds() -> None:
+    """The names are a slug and an alias, which no constraint of the database compares."""
     start = Barrier(2)
 
     def take(fields: dict[str, Any]) -> bool:
@@ -148,7 +148,7 @@ def test_of_two_who_take_a_name_at_once_one_gets_it() -> None:
         return True
 
     for number in range(5):
-        name = f"wanted-{number}"
+        name = f"same-{number}"
         rivals = [{"name": f"A{number}", "slug": name}, {"name": f"B{number}", "aliases": [name]}]
         with ThreadPoolExecutor(2) as threads:
             assert sorted(threads.map(take, rivals)) == [False, True]

@@ -71,11 +71,11 @@ def test_staff_choose_how_tools_are_selected(admin_client: Client) -> None:
 
 
 def test_staff_see_which_tools_a_run_was_given(admin_client: Client) -> None:
-    told = {"mode": "retrieved", "embedder": "", "degraded": "It <hangs>.", "k": 10, "cutoff": None}
-    told |= {"budget": 4000, "tokens": 90, "tokens_all": 900}
+    selection = {"mode": "retrieved", "embedder": "", "degraded": "It <hangs>.", "k": 10, "cutoff": None}
+    selection |= {"budget": 4000, "tokens": 90, "tokens_all": 900}
     given = {"public_name": "time__now", "reason": "listed", "score": None, "chosen": True}
     base = {"status": "completed", "started_at": timezone.now()}
-    chosen = Run.objects.create(run_id="run_1", selection={**told, "candidates": [given]}, **base)
+    chosen = Run.objects.create(run_id="run_1", selection={**selection, "candidates": [given]}, **base)
     other = Run.objects.create(run_id="run_2", **base)
     page = admin_client.get(f"/admin/assistants/run/{chosen.pk}/change/").content.decode()
     assert "time__now" in page
@@ -110,7 +110,7 @@ def test_its_pages_open(admin_client: Client, page: str) -> None:
     assert admin_client.get(f"/admin/assistants/{page}").status_code == 200
 
 
-def test_a_providers_key_is_kept_and_never_shown(admin_client: Client) -> None:
+def test_a_providers_key_is_stored_and_never_shown(admin_client: Client) -> None:
     admin_client.post("/admin/assistants/provider/add/", PROVIDER)
     provider = Provider.objects.get()
     page = f"/admin/assistants/provider/{provider.pk}/change/"
@@ -140,7 +140,7 @@ def test_staff_delete_an_assistant_and_its_provider(admin_client: Client) -> Non
     assert not Provider.objects.exists()
 
 
-def test_a_stored_key_does_not_follow_to_another_address(admin_client: Client) -> None:
+def test_a_stored_key_is_not_sent_to_another_address(admin_client: Client) -> None:
     provider = actions.add_provider(by=BY, name="LLM", api_key="sk-canary-3", default_model="m")
     url = f"/admin/assistants/provider/{provider.pk}/change/"
     moved = PROVIDER | {"api_key": "", "base_url": "https://other.example/v1"}

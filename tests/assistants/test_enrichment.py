@@ -1,4 +1,4 @@
-"""A model writes example requests for the tools of servers that want it; tools are found by them."""
+"""Example requests that a model writes for the tools of enriched servers."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -31,14 +31,14 @@ WRITTEN = {
 
 
 class Provider:
-    """The provider of the environment: a conversation of its own with the scripted LLM."""
+    """The provider of the settings, as a separate conversation with the scripted LLM."""
 
     def __init__(self, llm: ScriptedLLM) -> None:
         self.model = f"enriching-{uuid4().hex}"
         self._llm = llm
 
     def answers(self, *answers: Any) -> None:
-        """Each a text, a value that is sent as JSON, or a whole step."""
+        """Scripts the answers: texts, values that are sent as JSON, or whole steps."""
         self._llm.script(self.model, *map(_step, answers))
 
     @property
@@ -73,7 +73,7 @@ def examples() -> dict[str, Any]:
     return {row.name: row.generated_examples for row in ToolFunction.objects.all()}
 
 
-def test_a_model_writes_them_and_they_are_marked(provider: Provider, server: MCPTool) -> None:
+def test_examples_are_written_by_a_model_and_marked_as_such(provider: Provider, server: MCPTool) -> None:
     provider.answers(WRITTEN)
     assert enrichment.work(for_s=5) == 2
     assert examples() == {
@@ -81,13 +81,13 @@ def test_a_model_writes_them_and_they_are_marked(provider: Provider, server: MCP
         for name, requests in WRITTEN.items()
     }
     [asked] = provider.asked
-    told = json.loads(asked["messages"][-1]["content"])
-    assert [each["name"] for each in told] == ["get_tides", "send_postcard"]
-    assert told[0]["description"] == "High and low water."
+    question = json.loads(asked["messages"][-1]["content"])
+    assert [each["name"] for each in question] == ["get_tides", "send_postcard"]
+    assert question[0]["description"] == "High and low water."
     assert not asked.get("tools")
 
 
-def test_the_task_has_them_written(provider: Provider, server: MCPTool) -> None:
+def test_the_task_has_examples_written(provider: Provider, server: MCPTool) -> None:
     provider.answers(WRITTEN)
     enrich_tools()
     assert examples()["get_tides"]["requests"] == WRITTEN["get_tides"]
@@ -95,29 +95,31 @@ def test_the_task_has_them_written(provider: Provider, server: MCPTool) -> None:
     assert len(provider.asked) == 1
 
 
-def test_they_are_written_once(provider: Provider, server: MCPTool) -> None:
+def test_examples_are_written_once(provider: Provider, server: MCPTool) -> None:
     provider.answers(WRITTEN)
     enrichment.work(for_s=5)
     assert enrichment.work(for_s=5) == 0
     assert len(provider.asked) == 1
 
 
-def test_a_changed_definition_gets_new_ones_and_loses_the_old_at_once(
+def test_a_changed_definition_loses_its_examples_at_once_and_gets_new_ones(
     provider: Provider, server: MCPTool
 ) -> None:
     provider.answers(WRITTEN, {"get_tides": ["How strong is the wind?"]})
     enrichment.work(for_s=5)
     schema = {"type": "object", "properties": {}}
-    kept = {"name": "send_postcard", "description": "Send a postcard.", "inputSchema": schema}
+    unchanged = {"name": "send_postcard", "description": "Send a postcard.", "inputSchema": schema}
     changed = {"name": "get_tides", "description": "Tides and wind.", "inputSchema": schema}
-    catalogue.record(server.pk, [changed, kept])
+    catalogue.record(server.pk, [changed, unchanged])
     assert examples()["get_tides"] is None
     assert enrichment.work(for_s=5) == 1
     assert examples()["get_tides"]["requests"] == ["How strong is the wind?"]
     assert examples()["send_postcard"]["requests"] == WRITTEN["send_postcard"]
 
 
-def test_tools_are_found_by_them_and_without_them_until_then(provider: Provider, server: MCPTool) -> None:
+def test_tools_are_found_by_their_examples_and_without_them_before(
+    provider: Provider, server: MCPTool
+) -> None:
     query = "Greet my aunt from me."
     before = score("send_postcard", query)
     provider.answers(WRITTEN)
@@ -132,14 +134,14 @@ def score(name: str, query: str) -> float:
     return next((hit.score for hit in found.hits if hit.function == name), 0.0)
 
 
-def test_only_servers_that_want_it_are_told_of(provider: Provider, server: MCPTool) -> None:
+def test_only_tools_of_enriched_servers_are_shown_to_the_model(provider: Provider, server: MCPTool) -> None:
     tool_actions.update(server, by=BY, is_enriched=False)
     enrich_tools()
     provider.answers(WRITTEN)
     assert (enrichment.work(for_s=5), provider.asked) == (0, [])
 
 
-def test_a_server_that_does_not_want_it_any_more_loses_them(provider: Provider, server: MCPTool) -> None:
+def test_a_server_that_is_no_longer_enriched_loses_its_examples(provider: Provider, server: MCPTool) -> None:
     provider.answers(WRITTEN)
     enrichment.work(for_s=5)
     tool_actions.update(server, by=BY, description="Another.")
@@ -151,7 +153,7 @@ def test_a_server_that_does_not_want_it_any_more_loses_them(provider: Provider, 
 @pytest.mark.parametrize(
     "garbage", ["I would rather not.", [1], {"get_tides": "one"}, {"get_tides": [1]}, ""]
 )
-def test_garbage_is_asked_for_again_once_and_then_left(
+def test_after_two_malformed_answers_a_tool_is_left_alone(
     provider: Provider, server: MCPTool, garbage: Any
 ) -> None:
     provider.answers(garbage, garbage, WRITTEN)
@@ -161,14 +163,14 @@ def test_garbage_is_asked_for_again_once_and_then_left(
     assert enrichment.work(for_s=5) == 0
 
 
-def test_a_second_answer_may_be_right(provider: Provider, server: MCPTool) -> None:
+def test_a_well_formed_second_answer_counts(provider: Provider, server: MCPTool) -> None:
     provider.answers("No.", f"```json\n{json.dumps(WRITTEN)}\n```")
     assert enrichment.work(for_s=5) == 2
     assert examples()["get_tides"]["requests"] == WRITTEN["get_tides"]
 
 
 @pytest.mark.parametrize("failure", [{"status": 500}, {"status": 401}, {"status": 200, "delay_s": 3}])
-def test_a_provider_that_fails_blocks_nothing_and_is_asked_another_time(
+def test_after_a_failure_of_the_provider_the_next_call_tries_again(
     provider: Provider, server: MCPTool, failure: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     provider.answers(*[failure] * 3)
@@ -180,7 +182,7 @@ def test_a_provider_that_fails_blocks_nothing_and_is_asked_another_time(
     assert enrichment.work(for_s=5) == 2
 
 
-def test_what_is_written_is_bounded_and_readable(provider: Provider, server: MCPTool) -> None:
+def test_examples_are_bounded_and_printable(provider: Provider, server: MCPTool) -> None:
     many = [f"Request {number}" for number in range(50)]
     odd = ["  two\n lines\u0000 ", "two lines", "", "\u202e", "x" * 5_000]
     provider.answers({"get_tides": many, "send_postcard": odd, "unknown": ["Nobody asked."]})
@@ -189,18 +191,23 @@ def test_what_is_written_is_bounded_and_readable(provider: Provider, server: MCP
     assert examples()["send_postcard"]["requests"] == ["two lines", "x" * 200]
 
 
-def test_many_tools_are_told_of_a_few_at_a_time(provider: Provider, db: None) -> None:
+def test_a_question_is_about_at_most_eight_tools_of_one_server(provider: Provider, db: None) -> None:
     for name in ("East", "West"):
         server = register(name, {f"tool_{number}": "A tool." for number in range(9)})
         tool_actions.update(server, by=BY, is_enriched=True)
     provider.answers(*[{f"tool_{number}": ["Do it."] for number in range(9)}] * 4)
     assert enrichment.work(for_s=10) == 18
-    told = [json.loads(asked["messages"][-1]["content"]) for asked in provider.asked]
-    assert [len(tools) for tools in told] == [8, 1, 8, 1]
-    assert [{each["server"] for each in tools} for tools in told] == [{"East"}, {"East"}, {"West"}, {"West"}]
+    questions = [json.loads(asked["messages"][-1]["content"]) for asked in provider.asked]
+    assert [len(tools) for tools in questions] == [8, 1, 8, 1]
+    assert [{each["server"] for each in tools} for tools in questions] == [
+        {"East"},
+        {"East"},
+        {"West"},
+        {"West"},
+    ]
 
 
-def test_two_workers_do_not_ask_for_the_same(provider: Provider, server: MCPTool) -> None:
+def test_only_one_worker_at_a_time_enriches(provider: Provider, server: MCPTool) -> None:
     provider.answers(WRITTEN)
     is_held, is_over = Event(), Event()
 
@@ -218,10 +225,10 @@ def test_two_workers_do_not_ask_for_the_same(provider: Provider, server: MCPTool
     assert enrichment.work(for_s=5) == 2
 
 
-def test_the_api_shows_them_as_generated(provider: Provider, server: MCPTool) -> None:
+def test_the_api_shows_examples_as_generated(provider: Provider, server: MCPTool) -> None:
     provider.answers(WRITTEN)
     enrichment.work(for_s=5)
     issued = key_actions.issue(by=BY, name="manager", can_manage=True)
     api = APIClient(headers={"Authorization": f"Bearer {issued.key}"})
-    told = api.get("/api/v1/mcp-tools/harbour/functions/get_tides").json()
-    assert told["examples"] == {"requests": WRITTEN["get_tides"], "model": provider.model, "generated": True}
+    shown = api.get("/api/v1/mcp-tools/harbour/functions/get_tides").json()
+    assert shown["examples"] == {"requests": WRITTEN["get_tides"], "model": provider.model, "generated": True}

@@ -11,7 +11,7 @@ from core.errors import Conflict
 
 
 class Command(BaseCommand):
-    """In this app because it grants assistants, which `apikeys` does not know."""
+    """Issues an API key. It is in this app since it grants assistants, which `apikeys` does not know."""
 
     help = "Issue an API key. Prints the key alone on standard output: it is not shown again."
 

@@ -32,11 +32,11 @@ class Command(BaseCommand):
         by_assistant: dict[str, list[Case]] = defaultdict(list)
         for case in cases:
             by_assistant[case.assistant.slug].append(case)
-        for slug, its in sorted(by_assistant.items()):
+        for slug, cases in sorted(by_assistant.items()):
             self.stdout.write(slug)
-            self._tell(its, options["k"])
+            self._report(cases, options["k"])
 
-    def _tell(self, cases: list[Case], ks: list[int]) -> None:
+    def _report(self, cases: list[Case], ks: list[int]) -> None:
         selected = [case for case in cases if case.selection]
         if selected:
             self._line("as it was", evaluation.measure(selected, lambda case: case.ranking, ks))

@@ -10,7 +10,7 @@ from tools.search import EVERYTHING, Hit, index, search
 
 
 class Command(BaseCommand):
-    """In this app because a search may look where an assistant does."""
+    """Searches tools. It is in this app since a search can be narrowed to an assistant."""
 
     help = "Search the tools that models may be given, as the selection of an assistant does."
 

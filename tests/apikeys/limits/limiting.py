@@ -1,4 +1,4 @@
-"""What the tests of limits share: callers with limits, and limiters as two web processes would have them."""
+"""Helpers for tests of limits: callers with limits, and limiters as two web processes have them."""
 
 import itertools
 import json
@@ -17,13 +17,13 @@ _ids = itertools.count(os.getpid() * 1_000_000)
 
 
 def caller(**limits: int) -> Principal:
-    """A key of its own, as far as Redis is concerned."""
+    """Returns the principal of a key that has no counters in Redis yet."""
     return Principal(next(_ids), "alice", "ak-1...", False, True, False, None, Limits(**limits))
 
 
 @asynccontextmanager
 async def limiters(count: int = 2, *, url: str = "", lease_s: float = 15) -> AsyncIterator[list[Limiter]]:
-    """Each with connections of its own, as in processes of their own."""
+    """Yields running limiters with separate connections, as those of separate processes."""
     async with AsyncExitStack() as stack:
         made = [Limiter(url or os.environ["REDIS_URL"], lease_s=lease_s) for _ in range(count)]
         for limiter in made:
@@ -40,7 +40,7 @@ async def is_admitted(limiter: Limiter, principal: Principal) -> bool:
 
 
 def program(script: str, *args: object) -> Sequence[str]:
-    """A process with Django set up and `asyncio`, `Limiter` and `caller_of(id, **limits)` at hand."""
+    """Returns the command of a process that runs `script` with Django, `Limiter` and `caller_of`."""
     head = (
         "import asyncio, json, os, sys, django; django.setup()\n"
         "from apikeys.errors import LimitReached\n"

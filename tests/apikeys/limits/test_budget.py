@@ -1,4 +1,4 @@
-"""Tokens a month, in PostgreSQL."""
+"""The monthly token budget, in a real PostgreSQL."""
 
 import asyncio
 import subprocess
@@ -80,11 +80,11 @@ async def test_runs_are_added_up_in_one_row_a_key_and_month(living: None) -> Non
     assert row.month == datetime.now(UTC).date().replace(day=1)
 
 
-async def has_spent(principal: Principal, wanted: int) -> bool:
-    return await tokens(principal) == wanted
+async def has_spent(principal: Principal, expected: int) -> bool:
+    return await tokens(principal) == expected
 
 
-async def test_a_spent_budget_is_no_matter_of_waiting(living: None) -> None:
+async def test_a_spent_budget_is_refused_without_a_time_to_retry(living: None) -> None:
     principal = await key(tokens_per_month=10)
     assert await is_admitted(principal)
     await limits.current().charge(principal, 12)
@@ -99,7 +99,7 @@ async def is_refused(principal: Principal) -> bool:
     return not await is_admitted(principal)
 
 
-async def test_what_another_process_spent_counts_within_seconds(
+async def test_tokens_of_another_process_count_within_seconds(
     living: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(budget._spent, "_max_age_s", 0.3)
@@ -111,7 +111,9 @@ async def test_what_another_process_spent_counts_within_seconds(
     await eventually(lambda: is_refused(principal), within_s=1.5)
 
 
-async def test_the_number_is_kept_between_requests(living: None, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_number_of_tokens_is_served_from_memory(
+    living: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     principal = await key(tokens_per_month=10)
     assert await is_admitted(principal)
     monkeypatch.setattr(budget._spent, "_load", lambda api_key_id: pytest.fail("asked the database"))
@@ -128,7 +130,7 @@ async def test_another_month_does_not_count(living: None) -> None:
     assert await is_admitted(principal)
 
 
-async def test_two_processes_lose_nothing(living: None) -> None:
+async def test_two_processes_add_up_without_a_loss(living: None) -> None:
     principal = await key()
     command = program(SPENDING, principal.id, connection.settings_dict["NAME"])
     process = await sync_to_async(subprocess.Popen)(command, cwd=ROOT)
@@ -141,14 +143,14 @@ async def test_two_processes_lose_nothing(living: None) -> None:
     await eventually(lambda: has_spent(principal, 200 * 3 + ours))
 
 
-async def test_what_is_left_is_written_when_the_process_ends() -> None:
+async def test_waiting_tokens_are_written_when_the_process_ends() -> None:
     principal = await key()
     async with limits.lifespan():
         await limits.current().charge(principal, 5)
     assert await tokens(principal) == 5
 
 
-async def test_what_the_database_did_not_take_is_written_when_it_is_back(
+async def test_tokens_are_written_again_after_an_outage_of_the_database(
     living: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     principal = await key()
@@ -162,7 +164,7 @@ async def test_what_the_database_did_not_take_is_written_when_it_is_back(
 
 @contextmanager
 def locked(table: str) -> Iterator["psycopg.Connection[object]"]:
-    """A connection that keeps everybody else from writing to the table."""
+    """Yields a connection that holds a lock against all other writers of the table."""
     with psycopg.connect(**database._parameters()) as blocker:
         blocker.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
         yield blocker
@@ -173,7 +175,9 @@ async def has_killed_the_writer(blocker: "psycopg.Connection[object]") -> bool:
     return bool(blocker.execute(KILL_THE_WAITING_WRITER).fetchall())
 
 
-async def test_tokens_of_a_deleted_key_trouble_nobody(living: None, caplog: pytest.LogCaptureFixture) -> None:
+async def test_tokens_of_a_deleted_key_do_not_fail_those_of_others(
+    living: None, caplog: pytest.LogCaptureFixture
+) -> None:
     gone, alive = Principal(987_654_321, "bob", "", False, True, False, None), await key()
     await limits.current().charge(gone, 5)
     await limits.current().charge(alive, 5)
@@ -181,7 +185,7 @@ async def test_tokens_of_a_deleted_key_trouble_nobody(living: None, caplog: pyte
     assert not caplog.records
 
 
-async def test_a_deleted_key_takes_its_numbers_along(living: None) -> None:
+async def test_the_tokens_of_a_deleted_key_are_deleted(living: None) -> None:
     principal = await key()
     await limits.current().charge(principal, 5)
     await eventually(lambda: has_spent(principal, 5))
@@ -190,7 +194,7 @@ async def test_a_deleted_key_takes_its_numbers_along(living: None) -> None:
     assert not await TokenUsage.objects.aexists()
 
 
-async def test_a_changed_limit_takes_hold_at_once(living: None) -> None:
+async def test_a_changed_limit_applies_at_once(living: None) -> None:
     issued = await sync_to_async(actions.issue)(by=BY, name="alice")
     async with feed.listening():
         await eventually(is_live)
@@ -203,6 +207,6 @@ async def is_live() -> bool:
     return feed.max_age() == float("inf")
 
 
-async def has_limit(key: str, wanted: int) -> bool:
+async def has_limit(key: str, expected: int) -> bool:
     principal = await authentication.authenticate(f"Bearer {key}")
-    return principal.limits.requests_per_minute == wanted
+    return principal.limits.requests_per_minute == expected

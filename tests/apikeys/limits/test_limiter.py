@@ -1,4 +1,4 @@
-"""Limits a minute and of concurrency, on a real Redis."""
+"""Limits a minute and of concurrency, in a real Redis."""
 
 import asyncio
 import os
@@ -70,7 +70,7 @@ async def test_keys_do_not_share_their_limits() -> None:
         assert [await is_admitted(limiter, each) for each in (first, first, second)] == [True, False, True]
 
 
-async def test_the_headers_tell_how_the_limits_stand() -> None:
+async def test_headers_report_the_state_of_the_limits() -> None:
     principal = caller(requests_per_minute=5, tokens_per_minute=100)
     async with limiters(1) as (limiter,):
         await limiter.admit(principal)
@@ -84,7 +84,7 @@ async def test_the_headers_tell_how_the_limits_stand() -> None:
         assert 0 < float(headers[f"x-ratelimit-reset-{unit}"].removesuffix("s")) <= 60
 
 
-async def test_a_refusal_says_when_to_come_back() -> None:
+async def test_a_refusal_says_when_to_retry() -> None:
     principal = caller(requests_per_minute=1)
     async with limiters(1) as (limiter,):
         await limiter.admit(principal)
@@ -138,7 +138,7 @@ async def test_a_running_request_holds_its_permit_for_longer_than_a_lease() -> N
         assert not await runs(other, principal)
 
 
-async def test_an_emptied_redis_learns_again_of_what_runs() -> None:
+async def test_running_requests_are_counted_again_after_redis_was_emptied() -> None:
     principal = caller(concurrent_requests=1)
     async with limiters(lease_s=0.6) as (one, other), one.permit(principal):
         with Redis.from_url(redis_url()) as redis:
@@ -161,7 +161,7 @@ async def test_the_permits_of_a_killed_process_are_free_after_a_lease() -> None:
         assert time.monotonic() - died_at < 3
 
 
-async def test_what_redis_keeps_ends_by_itself() -> None:
+async def test_all_keys_in_redis_expire() -> None:
     principal = caller(requests_per_minute=5, tokens_per_minute=5, concurrent_requests=5)
     async with limiters(1) as (limiter,), limiter.permit(principal):
         await limiter.admit(principal)

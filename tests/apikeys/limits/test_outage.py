@@ -1,4 +1,4 @@
-"""Redis away, silent and back: one that the test starts and stops itself."""
+"""Limits while Redis is stopped, silent or restarted: each test starts its own."""
 
 import asyncio
 import logging
@@ -47,7 +47,7 @@ async def request(limiter: Limiter, principal: Principal) -> None:
         await limiter.charge(principal, 1)
 
 
-async def test_without_redis_callers_come_in_and_it_is_logged_once(
+async def test_without_redis_requests_are_admitted_and_it_is_logged_once(
     own_redis: OwnRedis, caplog: pytest.LogCaptureFixture
 ) -> None:
     principal = caller(**LIMITS)
@@ -61,7 +61,7 @@ async def test_without_redis_callers_come_in_and_it_is_logged_once(
     assert own_redis.url.split("@")[0] not in caplog.text
 
 
-async def test_without_redis_callers_are_refused_where_that_is_set(
+async def test_without_redis_requests_are_refused_if_that_is_set(
     own_redis: OwnRedis, settings: object
 ) -> None:
     settings.RATE_LIMIT_FAILS_OPEN = False
@@ -75,7 +75,7 @@ async def test_without_redis_callers_are_refused_where_that_is_set(
         assert await limiter.admit(caller()) == {}
 
 
-async def test_limits_hold_again_once_redis_is_back(
+async def test_limits_are_enforced_again_once_redis_is_back(
     own_redis: OwnRedis, caplog: pytest.LogCaptureFixture
 ) -> None:
     principal = caller(requests_per_minute=1)
@@ -88,7 +88,7 @@ async def test_limits_hold_again_once_redis_is_back(
     assert [record.levelno for record in caplog.records] == [logging.ERROR, logging.WARNING]
 
 
-async def test_a_restarted_redis_costs_nobody_a_limit(own_redis: OwnRedis) -> None:
+async def test_limits_are_enforced_across_a_restart_of_redis(own_redis: OwnRedis) -> None:
     principal = caller(requests_per_minute=1)
     async with limiters(1, url=own_redis.url) as (limiter,):
         await limiter.admit(principal)
@@ -97,7 +97,7 @@ async def test_a_restarted_redis_costs_nobody_a_limit(own_redis: OwnRedis) -> No
         assert [await is_admitted(limiter, principal) for _ in range(2)] == [True, False]
 
 
-async def test_what_runs_is_known_again_after_an_outage(own_redis: OwnRedis) -> None:
+async def test_running_requests_are_counted_again_after_an_outage(own_redis: OwnRedis) -> None:
     principal = caller(concurrent_requests=1)
     async with limiters(url=own_redis.url, lease_s=0.6) as (one, other), one.permit(principal):
         own_redis.stop()
@@ -109,7 +109,7 @@ async def test_what_runs_is_known_again_after_an_outage(own_redis: OwnRedis) -> 
                 pytest.fail("two at once")
 
 
-async def test_a_silent_redis_costs_a_request_a_tenth_of_a_second() -> None:
+async def test_a_silent_redis_delays_a_request_by_a_tenth_of_a_second() -> None:
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
         writer.close()

@@ -14,7 +14,7 @@ BY = Actor.system("tests")
 
 
 class Client(APIClient):
-    """Speaks JSON, under one key. `*_ok` insist on success and give the body."""
+    """Sends JSON under one key. Methods but `refused` require success and return the body."""
 
     def __init__(self, key: str) -> None:
         super().__init__(headers={"Authorization": f"Bearer {key}"})

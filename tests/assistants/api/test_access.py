@@ -1,4 +1,4 @@
-"""What a key reaches, as managers and the key itself are told."""
+"""The access of a key, as managers read it, and the key as it reads itself."""
 
 from datetime import timedelta
 from typing import Any
@@ -16,7 +16,7 @@ from tools.models import MCPTool, Status, ToolFunction
 
 
 def access(api: Client, of: IssuedKey) -> dict[str, Any]:
-    """By the assistant's slug."""
+    """Returns the access of a key by the assistants' slugs."""
     return {each["assistant"]["slug"]: each for each in api.read(f"api-keys/{of.api_key.pk}/access")}
 
 
@@ -26,7 +26,7 @@ def running(name: str, *functions: str, **fields: Any) -> MCPTool:
     return row
 
 
-def test_a_key_reaches_what_is_granted_and_runs(api: Client) -> None:
+def test_a_key_reaches_granted_assistants_with_running_servers(api: Client) -> None:
     alice, time = key("alice"), running("Time", "now")
     assistant = actions.create(by=BY, name="Helper", tools=[time], api_keys=[alice.api_key])
     assert access(api, alice)["helper"] == {
@@ -46,7 +46,7 @@ def test_a_key_reaches_what_is_granted_and_runs(api: Client) -> None:
     }
 
 
-def test_what_stands_between_a_key_and_an_assistant_is_named(api: Client) -> None:
+def test_reasons_against_an_assistant_are_named(api: Client) -> None:
     alice = key("alice")
     actions.create(by=BY, name="Foreign")
     actions.create(by=BY, name="Off", is_enabled=False, api_keys=[alice.api_key])
@@ -64,7 +64,7 @@ def test_what_stands_between_a_key_and_an_assistant_is_named(api: Client) -> Non
     ]
 
 
-def test_what_stands_between_a_key_and_a_tool_is_named(api: Client) -> None:
+def test_reasons_against_a_tool_are_named(api: Client) -> None:
     alice = key("alice")
     time = running("Time", "now", "old", "off", "new", "other", approval="pinned")
     broken, stopped = server("Broken"), server("Stopped", is_enabled=False)
@@ -103,7 +103,7 @@ def test_an_unknown_key_is_not_found(api: Client, key_id: str) -> None:
     assert api.refused("get", f"api-keys/{key_id}/access")[0] == 404
 
 
-def test_any_key_may_ask_who_it_is(api: Client) -> None:
+def test_any_key_may_read_itself(api: Client) -> None:
     alice = key("alice", requests_per_minute=5)
     for name, enabled in (("Helper", True), ("Off", False)):
         actions.create(by=BY, name=name, is_enabled=enabled, api_keys=[alice.api_key])
@@ -127,7 +127,7 @@ def test_any_key_may_ask_who_it_is(api: Client) -> None:
     assert Client(alice.key).refused("get", "me")[0] == 401
 
 
-def test_only_managers_look_at_other_keys(api: Client) -> None:
+def test_only_managers_may_read_the_access_of_other_keys(api: Client) -> None:
     alice = key("alice")
     status, error = Client(alice.key).refused("get", f"api-keys/{alice.api_key.pk}/access")
     assert (status, error["type"]) == (403, "management_required")

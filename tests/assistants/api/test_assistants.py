@@ -57,7 +57,7 @@ def test_a_change_may_be_partial(api: Client, method: str) -> None:
     assert response.headers["ETag"] == '"2"'
 
 
-def test_what_was_read_can_be_sent_back(api: Client) -> None:
+def test_an_assistant_can_be_sent_back_as_it_was_read(api: Client) -> None:
     api.create("assistants", {"name": "Helper", "mcp_tool_ids": [server("Time").pk]})
     read = api.read("assistants/helper")
     writable = {k: v for k, v in read.items() if k not in {"id", "version", "created_at", "updated_at"}}
@@ -75,7 +75,7 @@ def test_a_server_is_narrowed_to_functions_and_stays_so(api: Client) -> None:
     assert api.change("assistants/helper", {"tools": [use]})["tools"] == [use]
 
 
-def test_a_deleted_server_is_no_tool_any_more(api: Client) -> None:
+def test_a_deleted_server_is_no_longer_listed(api: Client) -> None:
     time = server("Time")
     api.create("assistants", {"name": "Helper", "mcp_tool_ids": [time.pk]})
     tool_actions.delete(time, by=BY, force=True)
@@ -138,7 +138,7 @@ def test_bad_input_names_the_field_and_changes_nothing(api: Client, body: dict[s
     assert not AuditEntry.objects.filter(object_kind="assistant").exists()
 
 
-def test_an_unknown_function_is_refused_once_the_server_was_seen(api: Client) -> None:
+def test_an_unknown_function_is_refused_once_the_server_has_run(api: Client) -> None:
     seen, unseen = server("Seen", "now"), server("Unseen")
     use = {"mcp_tool_id": unseen.pk, "functions": ["anything"]}
     api.create("assistants", {"name": "Early", "tools": [use]})
@@ -247,7 +247,7 @@ def test_a_deleted_assistant_is_gone(api: Client) -> None:
 @pytest.mark.parametrize(
     "path", ["assistants/0", "assistants/" + "9" * 40, "assistants/%00", "assistants/a b"]
 )
-def test_what_is_not_there_is_not_found(api: Client, path: str) -> None:
+def test_an_unknown_id_or_name_is_not_found(api: Client, path: str) -> None:
     assert api.refused("get", path)[0] == 404
 
 

@@ -26,7 +26,7 @@ def test_a_key_goes_in_and_only_a_mask_comes_out(api: Client) -> None:
     assert SECRET not in str(list(AuditEntry.objects.values()))
 
 
-def test_the_mask_sent_back_keeps_the_key(api: Client) -> None:
+def test_the_mask_sent_back_leaves_the_key_unchanged(api: Client) -> None:
     created = api.create("providers", LLM)
     path = f"providers/{created['id']}"
     changed = api.change(path, {"api_key": MASK, "name": "Other"})
@@ -36,7 +36,7 @@ def test_the_mask_sent_back_keeps_the_key(api: Client) -> None:
     assert Provider.objects.get().api_key == ""
 
 
-def test_a_key_does_not_follow_to_another_address(api: Client) -> None:
+def test_a_stored_key_is_not_sent_to_another_address(api: Client) -> None:
     path = f"providers/{api.create('providers', LLM)['id']}"
     elsewhere = {"base_url": "https://thief.example/v1"}
     for body in (elsewhere, elsewhere | {"api_key": MASK}):
@@ -76,7 +76,7 @@ def test_names_are_unique(api: Client) -> None:
     assert (status, error["type"]) == (409, "already_taken")
 
 
-def test_a_provider_in_use_goes_only_by_force(api: Client) -> None:
+def test_a_provider_in_use_is_deleted_only_by_force(api: Client) -> None:
     provider = api.create("providers", LLM)
     api.create("assistants", {"name": "Helper", "provider_id": provider["id"]})
     status, error = api.refused("delete", f"providers/{provider['id']}")
@@ -110,7 +110,7 @@ def test_a_test_asks_the_service_as_a_chat_would(
     assert asked["body"]["max_tokens"] <= 16
 
 
-def test_a_test_tells_what_failed(api: Client, llm: ScriptedLLM, provider: dict[str, Any]) -> None:
+def test_a_test_reports_what_failed(api: Client, llm: ScriptedLLM, provider: dict[str, Any]) -> None:
     llm.script("other-model", {"status": 401, "body": f'{{"error": {{"message": "bad key {SECRET}"}}}}'})
     outcome = outcome_of(api, provider["id"], model="other-model")
     assert (outcome["ok"], outcome["error"]["code"]) == (False, "upstream_auth_error")

@@ -1,4 +1,4 @@
-"""Runs, usage and sessions as the management API tells them."""
+"""The management API of runs, usage and sessions."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,7 +31,7 @@ def assistant(name: str) -> Assistant:
 def run(
     of: Assistant, by: ApiKey, *, session: str | None = None, ago: timedelta = timedelta(), **fields: Any
 ) -> str:
-    """Its run_id."""
+    """Writes a run, and returns its run_id."""
     ended: dict[str, Any] = {
         "status": RunStatus.COMPLETED,
         "rounds": 2,
@@ -55,15 +55,15 @@ def alice(db: None) -> ApiKey:
     return key("alice").api_key
 
 
-def test_one_run_is_told_with_its_trace(api: Client, helper: Assistant, alice: ApiKey) -> None:
+def test_one_run_is_shown_with_its_trace(api: Client, helper: Assistant, alice: ApiKey) -> None:
     run_id = run(helper, alice, session="chat", request="What time is it?", answer="Noon.", calls=(CALL,))
-    told = api.read(f"runs/{run_id}")
-    assert told == api.read(f"runs/{told['id']}")
+    shown = api.read(f"runs/{run_id}")
+    assert shown == api.read(f"runs/{shown['id']}")
     [session] = api.read("sessions")
-    started_at = datetime.fromisoformat(told.pop("started_at"))
+    started_at = datetime.fromisoformat(shown.pop("started_at"))
     assert started_at == NOW
-    assert told == {
-        "id": told["id"],
+    assert shown == {
+        "id": shown["id"],
         "run_id": run_id,
         "request_id": "req_1",
         "api_key": {"id": alice.pk, "name": "alice", "key_prefix": alice.key_prefix},
@@ -99,7 +99,7 @@ def test_one_run_is_told_with_its_trace(api: Client, helper: Assistant, alice: A
     }
 
 
-def test_a_run_tells_which_tools_were_chosen(api: Client, helper: Assistant, alice: ApiKey) -> None:
+def test_a_run_shows_which_tools_were_selected(api: Client, helper: Assistant, alice: ApiKey) -> None:
     selection = {
         "mode": "retrieved",
         "embedder": "minilm",
@@ -152,7 +152,7 @@ def test_a_bad_filter_is_refused(api: Client, query: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["runs/7", "runs/run_x", "runs/%00", "runs/" + "9" * 40, "sessions/7"])
-def test_what_is_not_there_is_not_found(api: Client, path: str) -> None:
+def test_an_unknown_id_or_name_is_not_found(api: Client, path: str) -> None:
     assert api.refused("get", path)[0] == 404
 
 
@@ -160,15 +160,15 @@ def test_runs_outlive_their_key_and_assistant(api: Client, helper: Assistant, al
     run_id, prefix = run(helper, alice, session="chat"), alice.key_prefix
     actions.delete(helper, by=BY)
     key_actions.delete(alice, by=BY)
-    told = api.read(f"runs/{run_id}")
-    assert told["api_key"] == {"id": None, "name": "alice", "key_prefix": prefix}
-    assert told["assistant"] == {"id": None, "slug": "helper"}
-    assert (told["conversation_id"], api.read("sessions")) == (None, [])
+    shown = api.read(f"runs/{run_id}")
+    assert shown["api_key"] == {"id": None, "name": "alice", "key_prefix": prefix}
+    assert shown["assistant"] == {"id": None, "slug": "helper"}
+    assert (shown["conversation_id"], api.read("sessions")) == (None, [])
     [row] = api.read("usage", group_by="api_key,assistant")
     assert (row["api_key"]["name"], row["assistant"]["slug"], row["runs"]) == ("alice", "helper", 1)
 
 
-def test_usage_is_summed_by_what_is_asked(api: Client, helper: Assistant, alice: ApiKey) -> None:
+def test_usage_is_summed_by_the_requested_groups(api: Client, helper: Assistant, alice: ApiKey) -> None:
     bob, day = key("bob").api_key, timedelta(days=1)
     run(helper, alice, calls=(CALL, CALL))
     run(helper, alice, ago=day, status=RunStatus.FAILED)
@@ -193,7 +193,7 @@ def test_usage_is_summed_by_what_is_asked(api: Client, helper: Assistant, alice:
     assert api.get("/api/v1/usage?limit=1").headers["X-Total-Count"] == "2"
 
 
-def test_usage_goes_by_the_names_of_today(api: Client, helper: Assistant, alice: ApiKey) -> None:
+def test_usage_shows_the_present_names(api: Client, helper: Assistant, alice: ApiKey) -> None:
     run(helper, alice)
     key_actions.update(alice, by=BY, name="alicia")
     run(helper, alice)
@@ -207,7 +207,7 @@ def test_an_unknown_group_is_refused(api: Client) -> None:
     assert (status, list(error["details"]["fields"])) == (422, ["group_by"])
 
 
-def test_sessions_are_told_with_what_they_used(api: Client, helper: Assistant, alice: ApiKey) -> None:
+def test_sessions_are_shown_with_their_usage(api: Client, helper: Assistant, alice: ApiKey) -> None:
     for number in range(2):
         run(helper, alice, session="chat", ago=timedelta(minutes=number))
     [session] = api.read("sessions", session_id="chat", api_key_id=alice.pk)
@@ -221,20 +221,20 @@ def test_sessions_are_told_with_what_they_used(api: Client, helper: Assistant, a
     assert api.read("sessions", session_id="other") == []
 
 
-def test_a_deleted_session_takes_what_was_said_along(api: Client, helper: Assistant, alice: ApiKey) -> None:
+def test_the_texts_of_a_deleted_session_are_deleted(api: Client, helper: Assistant, alice: ApiKey) -> None:
     run_id = run(helper, alice, session="chat", request="When?", answer="Noon.", calls=(CALL,))
     other = run(helper, alice, session="other", answer="Noon.", calls=(CALL,))
     [session] = api.read("sessions", session_id="chat")
     assert api.delete(f"/api/v1/sessions/{session['id']}").status_code == 204
-    told = api.read(f"runs/{run_id}")
-    assert (told["conversation_id"], told["request"], told["answer"]) == (None, None, None)
-    assert told["usage"]["total_tokens"] == 39
-    assert (told["tool_calls"][0]["arguments"], told["tool_calls"][0]["result"]) == (None, None)
+    shown = api.read(f"runs/{run_id}")
+    assert (shown["conversation_id"], shown["request"], shown["answer"]) == (None, None, None)
+    assert shown["usage"]["total_tokens"] == 39
+    assert (shown["tool_calls"][0]["arguments"], shown["tool_calls"][0]["result"]) == (None, None)
     assert api.read(f"runs/{other}")["answer"] == "Noon."
     assert api.read("audit", object_kind="session")[0]["action"] == "deleted"
 
 
 @pytest.mark.parametrize("path", ["runs", "runs/1", "sessions", "usage"])
-def test_nothing_is_made_by_hand(api: Client, path: str) -> None:
+def test_runs_and_sessions_cannot_be_created_or_changed(api: Client, path: str) -> None:
     assert api.refused("post", path, {})[0] == 405
     assert not Run.objects.exists()

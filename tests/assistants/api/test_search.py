@@ -30,7 +30,7 @@ def clouds(embedder: EmbeddingService) -> MCPTool:
     return clouds
 
 
-def test_it_ranks_and_says_why(api: Client, clouds: MCPTool) -> None:
+def test_hits_are_ranked_and_explained(api: Client, clouds: MCPTool) -> None:
     first = api.read(SEARCH, q="Will the weather be good?")[0]
     why = first.pop("why")
     assert first.pop("score") == pytest.approx(sum(why.values()))
@@ -45,7 +45,7 @@ def test_it_ranks_and_says_why(api: Client, clouds: MCPTool) -> None:
     }
 
 
-def test_it_looks_where_an_assistant_does(api: Client, clouds: MCPTool) -> None:
+def test_a_search_can_be_narrowed_to_an_assistant(api: Client, clouds: MCPTool) -> None:
     narrowed = [{"mcp_tool_id": clouds.pk, "functions": ["wind"]}]
     assistant = api.create("assistants", {"name": "Sailor", "slug": "sailor", "tools": narrowed})
     for value in (assistant["id"], "sailor"):
@@ -73,7 +73,7 @@ def test_limit_bounds_the_hits(api: Client, clouds: MCPTool) -> None:
         ({"q": "a", "assistant": "a\0b"}, "assistant"),
     ],
 )
-def test_it_refuses_what_is_no_search(api: Client, query: dict[str, Any], field: str) -> None:
+def test_an_invalid_search_is_refused(api: Client, query: dict[str, Any], field: str) -> None:
     response = api.get(f"/api/v1/{SEARCH}", query)
     assert response.status_code == 422
     assert list(response.json()["error"]["details"]["fields"]) == [field]
@@ -91,12 +91,14 @@ def test_odd_queries_are_searched(api: Client, clouds: MCPTool, query: str) -> N
 
 
 @pytest.mark.parametrize("path", [SEARCH, "mcp-tools/index"])
-def test_only_keys_that_may_manage_are_answered(manager: IssuedKey, path: str) -> None:
+def test_only_keys_that_may_manage_can_search(manager: IssuedKey, path: str) -> None:
     response = Client(key("caller").key).get(f"/api/v1/{path}", {"q": "weather"})
     assert response.status_code == 403
 
 
-def test_it_says_when_words_alone_count(api: Client, clouds: MCPTool, embedder: EmbeddingService) -> None:
+def test_headers_say_when_words_alone_are_searched(
+    api: Client, clouds: MCPTool, embedder: EmbeddingService
+) -> None:
     response = api.get(f"/api/v1/{SEARCH}", {"q": "weather"})
     assert "x-search-degraded" not in response.headers
     assert response.headers["x-search-embedder"].startswith("topical")
@@ -107,24 +109,29 @@ def test_it_says_when_words_alone_count(api: Client, clouds: MCPTool, embedder: 
     assert "x-search-embedder" not in response.headers
 
 
-def test_the_index_tells_how_far_it_is(api: Client, embedder: EmbeddingService) -> None:
+def test_the_index_reports_its_progress(api: Client, embedder: EmbeddingService) -> None:
     offer(register("Clouds"), forecast="Rain")
-    told = api.read("mcp-tools/index")
-    assert told["embedder"].startswith("topical")
-    assert (told["functions"], told["indexed"], told["embedded"]) == (1, 0, 0)
-    assert told["degraded"] == "Not all tools are embedded yet."
+    progress = api.read("mcp-tools/index")
+    assert progress["embedder"].startswith("topical")
+    assert (progress["functions"], progress["indexed"], progress["embedded"]) == (1, 0, 0)
+    assert progress["degraded"] == "Not all tools are embedded yet."
     embedder.reply = lambda body: Reply(status=401)
     index_all()
-    told = api.read("mcp-tools/index")
-    assert (told["indexed"], told["embedded"]) == (1, 0)
-    assert told["degraded"] not in ("", "Not all tools are embedded yet.")
+    progress = api.read("mcp-tools/index")
+    assert (progress["indexed"], progress["embedded"]) == (1, 0)
+    assert progress["degraded"] not in ("", "Not all tools are embedded yet.")
     embedder.reply = topical
     index_all()
-    told = api.read("mcp-tools/index")
-    assert (told["functions"], told["indexed"], told["embedded"], told["degraded"]) == (1, 1, 1, "")
+    progress = api.read("mcp-tools/index")
+    assert (progress["functions"], progress["indexed"], progress["embedded"], progress["degraded"]) == (
+        1,
+        1,
+        1,
+        "",
+    )
 
 
-def test_no_server_can_have_their_names(api: Client) -> None:
+def test_servers_cannot_have_the_names_of_these_routes(api: Client) -> None:
     for slug in ("search", "index"):
         assert actions.register(by=BY, name=slug, connection_type="stdio", command="uvx").slug != slug
         status, error = api.refused(
@@ -135,6 +142,6 @@ def test_no_server_can_have_their_names(api: Client) -> None:
         assert (status, list(error["details"]["fields"])) == (422, ["slug"])
 
 
-def test_whether_a_server_is_enriched_is_its_owners_choice(api: Client, clouds: MCPTool) -> None:
+def test_whether_a_server_is_enriched_can_be_changed(api: Client, clouds: MCPTool) -> None:
     assert api.read("mcp-tools/clouds")["is_enriched"] is False
     assert api.change("mcp-tools/clouds", {"is_enriched": True})["is_enriched"] is True

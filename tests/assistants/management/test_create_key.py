@@ -18,14 +18,14 @@ def create_key(*arguments: str) -> str:
     return output.getvalue()
 
 
-def test_it_prints_the_key_alone() -> None:
+def test_only_the_key_is_printed() -> None:
     printed = create_key("alice")
     key = printed.removesuffix("\n")
     assert keys.is_well_formed(key)
     assert ApiKey.objects.get().key_hash == keys.hash_key(key)
 
 
-def test_it_grants_what_it_is_told() -> None:
+def test_assistants_and_permissions_are_granted() -> None:
     assistant = assistant_actions.create(by=BY, name="Demo", slug="demo")
     create_key("alice", "--manage", "--assistant", "demo")
     api_key = ApiKey.objects.get()
@@ -38,7 +38,7 @@ def test_an_unknown_assistant_changes_nothing() -> None:
     assert not ApiKey.objects.exists()
 
 
-def test_a_taken_name_is_told_in_one_line() -> None:
+def test_a_taken_name_is_reported_in_one_line() -> None:
     actions.issue(by=BY, name="alice")
     with pytest.raises(CommandError, match="taken"):
         create_key("Alice")

@@ -1,4 +1,4 @@
-"""manage.py evaluate_selection, by runs as the recorder writes them, and by searching again."""
+"""manage.py evaluate_selection, with runs as the recorder writes them, and with real searches."""
 
 from datetime import timedelta
 from io import StringIO
@@ -46,14 +46,14 @@ def alice(db: None) -> ApiKey:
 
 
 def selection(*candidates: tuple[str, str, float | None]) -> dict[str, Any]:
-    """Of names, reasons and scores, the best first."""
-    told = [
+    """Returns a recorded selection of these candidates (name, reason, score), the best first."""
+    candidates = [
         {"public_name": f"weather__{name}", "reason": reason, "score": score, "chosen": True}
         for name, reason, score in candidates
     ]
     return {
         "mode": "retrieved", "embedder": "e", "degraded": "", "k": 2, "cutoff": 0.2, "budget": 4000,
-        "tokens": 100, "tokens_all": 400, "candidates": told,
+        "tokens": 100, "tokens_all": 400, "candidates": candidates,
     }  # fmt: skip
 
 
@@ -74,52 +74,54 @@ def evaluate(*arguments: str) -> str:
     return output.getvalue()
 
 
-def test_recall_is_of_what_was_called(assistant: Assistant, alice: ApiKey) -> None:
+def test_recall_is_the_share_of_called_tools_among_the_first_k(assistant: Assistant, alice: ApiKey) -> None:
     ranked = selection(
         ("get_tides", "ranked", 0.6), ("get_forecast", "ranked", 0.4), ("send_postcard", "ranked", 0.3)
     )
     record(assistant, alice, "get_forecast", selection=ranked)
     record(assistant, alice, "get_tides", "send_postcard", "get_tides", selection=ranked)
-    told = evaluate("--k", "3,1,2")
-    assert told.startswith("sailor\n")
-    assert "as it was: recall @1 0.250  @2 0.750  @3 1.000  (runs: 2, tools called: 3)" in told
-    assert "tokens a run    100 of 400: 75% saved" in told
-    assert "To search again, too: have the assistant store bodies." in told
+    report = evaluate("--k", "3,1,2")
+    assert report.startswith("sailor\n")
+    assert "as it was: recall @1 0.250  @2 0.750  @3 1.000  (runs: 2, tools called: 3)" in report
+    assert "tokens a run    100 of 400: 75% saved" in report
+    assert "To search again, too: have the assistant store bodies." in report
 
 
-def test_what_gets_in_anyway_does_not_count(assistant: Assistant, alice: ApiKey) -> None:
-    kept = selection(
+def test_preselected_tools_do_not_count(assistant: Assistant, alice: ApiKey) -> None:
+    preselected = selection(
         ("get_tides", "ranked", 0.6), ("get_forecast", "pinned", None), ("send_postcard", "used", 0.1)
     )
-    record(assistant, alice, "get_forecast", "send_postcard", selection=kept)
+    record(assistant, alice, "get_forecast", "send_postcard", selection=preselected)
     assert evaluation.cases() == []
-    record(assistant, alice, "get_forecast", "get_tides", selection=kept)
+    record(assistant, alice, "get_forecast", "get_tides", selection=preselected)
     [case] = evaluation.cases()
     assert case.called == {"weather__get_tides"}
 
 
-def test_a_tool_that_the_model_called_unasked_was_missed(assistant: Assistant, alice: ApiKey) -> None:
+def test_a_tool_that_the_model_named_without_being_given_it_was_missed(
+    assistant: Assistant, alice: ApiKey
+) -> None:
     missed = selection(("get_tides", "ranked", 0.6), ("get_forecast", "named", None))
     record(assistant, alice, "get_forecast", selection=missed)
     assert "@1 0.000  @20 0.000" in evaluate("--k", "1,20")
 
 
-def test_what_failed_and_what_is_gone_is_no_label(assistant: Assistant, alice: ApiKey) -> None:
+def test_failed_calls_and_deleted_tools_do_not_count(assistant: Assistant, alice: ApiKey) -> None:
     record(assistant, alice, "get_tides", status=ToolCall.Status.ERROR, selection=selection())
     record(assistant, alice, "get_wind", selection=selection())
     record(assistant, alice, selection=selection())
     assert evaluate() == "No run has called a tool that a selection could have missed.\n"
 
 
-def test_kept_requests_are_searched_again(assistant: Assistant, alice: ApiKey) -> None:
-    """Of runs that were given all of the tools too: what a selection would have kept."""
+def test_stored_requests_are_searched_again(assistant: Assistant, alice: ApiKey) -> None:
+    """Also for runs that were given all tools: what a selection would have given them."""
     index.work(for_s=30)
     record(assistant, alice, "get_forecast", request="Will it rain in Kiel tomorrow?")
     record(assistant, alice, "get_tides", request="When can I sail out, at high water?")
     record(assistant, alice, "send_postcard", request="Send my aunt a postcard from the harbour.")
-    told = evaluate("--k", "1,3")
-    assert "as it was" not in told
-    assert "recall @1 1.000  @3 1.000  (runs: 3, tools called: 3)" in told
+    report = evaluate("--k", "1,3")
+    assert "as it was" not in report
+    assert "recall @1 1.000  @3 1.000  (runs: 3, tools called: 3)" in report
     record(assistant, alice, "send_postcard", request="Will it rain in Kiel tomorrow?")
     assert "recall @1 0.750  @3 1.000  (runs: 4, tools called: 4)" in evaluate("--k", "1,3")
 
@@ -136,12 +138,12 @@ def test_runs_are_chosen_by_assistant_and_time(assistant: Assistant, alice: ApiK
 
 
 @pytest.mark.parametrize("arguments", [["--k", "none"], ["--k", "0"], ["--since", "soon"]])
-def test_it_refuses_what_is_no_number_or_time(arguments: list[str]) -> None:
+def test_malformed_numbers_and_times_are_refused(arguments: list[str]) -> None:
     with pytest.raises(CommandError):
         evaluate(*arguments)
 
 
-def test_a_run_whose_assistant_is_gone_is_passed_over(assistant: Assistant, alice: ApiKey) -> None:
+def test_a_run_whose_assistant_was_deleted_is_skipped(assistant: Assistant, alice: ApiKey) -> None:
     record(assistant, alice, "get_tides", selection=selection())
     actions.delete(assistant, by=BY)
     assert Run.objects.count() == 1
