@@ -8,7 +8,7 @@ pytest_plugins = ["tests.llm", "tests.stack"]
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: "pytest.FixtureRequest") -> Iterator[None]:
-    """Threads of async tests keep a connection each: they end before the test database is dropped."""
+    """Ends the connections of async tests' threads, because the test database cannot be dropped before."""
     yield
     with django_db_blocker.unblock(), connection.cursor() as cursor:  # type: ignore[attr-defined]
         cursor.execute(

@@ -1,4 +1,4 @@
-"""Ports of this machine that the outbound guard lets tests connect to: servers under test listen on them."""
+"""Ports of this machine that pass the egress filter: servers under test listen on them."""
 
 import os
 import socket
@@ -10,7 +10,7 @@ VARIABLE = "ALLOWED_PRIVATE_HOSTS"
 
 
 def reserve() -> str:
-    """The setting, with free ports and 9 (discard), where nothing listens."""
+    """Returns the value of the setting: free ports, and port 9 (discard), where nothing listens."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(SPARE)]
     ports = [9, *(each.getsockname()[1] for each in sockets)]
     for each in sockets:
@@ -19,7 +19,7 @@ def reserve() -> str:
 
 
 def listed_port() -> int:
-    """The next of them: each is used once in a while, so that two servers never meet on one."""
+    """Returns the next port. They are used in turns, so that two servers rarely get the same."""
     return next(_ports)
 
 

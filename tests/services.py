@@ -1,7 +1,7 @@
 """A pytest plugin: real PostgreSQL and Redis for the whole run, started before Django's settings load.
 
-They are the ones of `make up`, in a temporary folder, unless DATABASE_URL or REDIS_URL name others. The rest
-of the environment is made here too, so that neither a developer's data nor a real LLM is ever touched.
+They are those of `make up`, in a temporary folder, unless DATABASE_URL or REDIS_URL name others. The other
+settings are set here too, so that no test reaches a developer's data or a real LLM.
 """
 
 import os
@@ -26,7 +26,7 @@ COMMANDS = ["uvx", "npx", "python", "python3", "node", "mcp-server-time", sys.ex
 
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
-    """A wrapper, because it comes before pytest-django's own hook, which loads the settings."""
+    """A wrapper, because pytest-django's own hook loads the settings: wrappers run first."""
     services = ExitStack()
     early_config.add_cleanup(services.close)
     prepare_environment(services)

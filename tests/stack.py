@@ -1,7 +1,7 @@
 """The whole product as it runs in production, on a database of its own: the session fixture `stack`.
 
 Web and workers are real processes with short supervision times; the LLM is the scripted stand-in (`llm`).
-Tests speak HTTP, and set the scene through the verbs.
+Tests make HTTP requests, and create servers, assistants and keys with the apps' actions.
 """
 
 import json
@@ -63,7 +63,7 @@ class Stack:
         self.wait_until_ready()
 
     def start_process(self, name: str, command: list[str] | None = None, **environment: str) -> Running:
-        """One of the stack's own, or another `command` beside them."""
+        """Starts one of the stack's own processes, or another `command` beside them."""
         environment = {**self._environment, **environment}
         program = Program(name, command or self._commands[name], cwd=ROOT, env=environment)
         self._running[name] = Running(program, self.folder / f"{name}.log")
@@ -123,7 +123,7 @@ class Stack:
 
     @contextmanager
     def database(self) -> Iterator[None]:
-        """The ORM of the test process, on the stack's database."""
+        """Connects the ORM of the test process to the stack's database."""
         settings = connection.settings_dict
         with self._unblock():
             other, settings["NAME"] = settings["NAME"], DATABASE
@@ -135,7 +135,7 @@ class Stack:
                 reconnect()
 
     def server(self, name: str, *args: str, wait: bool = True, **fields: Any) -> MCPTool:
-        """A fake MCP server over stdio (tests/servers/fake.py), or what `fields` say; running on return."""
+        """Registers an MCP server, and waits until it runs: tests/servers/fake.py, unless `fields` differ."""
         fake = {
             "connection_type": "stdio",
             "command": sys.executable,
@@ -155,7 +155,7 @@ class Stack:
     def assistant(
         self, slug: str, *servers: MCPTool, keys: tuple[IssuedKey, ...], **fields: Any
     ) -> Assistant:
-        """An assistant whose LLM follows the script named by its slug."""
+        """Creates an assistant. Its LLM follows the script that is named by its slug."""
         with self.database():
             return assistant_actions.create(
                 by=BY,
@@ -178,7 +178,7 @@ def reconnect() -> None:
 
 
 def readiness(url: str) -> str:
-    """What /ready says; "" while nothing answers."""
+    """Returns the status of /ready, or "" while nothing answers."""
     try:
         with urllib.request.urlopen(f"{url}/ready", timeout=3) as response:
             return str(json.load(response)["status"])

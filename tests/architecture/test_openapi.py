@@ -1,4 +1,4 @@
-"""The product does what its OpenAPI description says, and is never broken by what it does not."""
+"""The product conforms to its OpenAPI description, and no request outside of it causes an error 500."""
 
 import subprocess
 import sys
@@ -10,8 +10,8 @@ from tests.stack import Stack
 
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 PHASES = "examples,coverage,fuzzing"
-# What cannot be fuzzed has tests of its own: trying a connection looks up host names that were made up, and
-# a rotation locks the fuzzer out.
+# These have tests of their own: a connection test would look up made-up host names, and a rotation would lock
+# the fuzzer out.
 EXCLUDED = r"/(test|rotate)$"
 
 

@@ -1,4 +1,4 @@
-"""The image and the compose file keep to what they promise: no root, no reach beyond their own."""
+"""The image and the compose file: no root, no capabilities, no way to the host."""
 
 import re
 import tomllib
@@ -63,13 +63,13 @@ def test_no_secret_has_a_default():
         assert not re.search(rf"\${{{name}:?-", source)
 
 
-def test_the_image_runs_as_nobody_in_particular():
+def test_the_image_runs_as_a_user_without_a_name():
     user = instructions("USER")[-1]
     assert user.isdecimal()
     assert int(user) > 0
 
 
-def test_the_image_holds_the_product_and_nothing_else():
+def test_the_image_contains_the_product_and_nothing_else():
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     copied = [line.split()[:-1] for line in instructions("COPY") if not line.startswith("--from")]
     assert {source for sources in copied for source in sources} == allowed

@@ -1,4 +1,4 @@
-"""The settings, their documentation and the sample say the same."""
+"""The settings, their documentation and .env.sample name the same variables."""
 
 import re
 from pathlib import Path

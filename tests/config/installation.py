@@ -1,4 +1,4 @@
-"""The real `manage.py up`, in a folder of its own."""
+"""A real `manage.py up` with a DATA_DIR of its own."""
 
 import contextlib
 import os
@@ -20,7 +20,7 @@ UNSET = dict.fromkeys(("DATABASE_URL", "REDIS_URL", "OPENAI_API_KEY", "OPENAI_BA
 
 
 class Installation:
-    """One run of `up`. `output` is what it has printed, line by line, errors included."""
+    """One run of `up`. `output` has the lines that it printed, errors included."""
 
     def __init__(self, data_dir: Path, **environment: str) -> None:
         self.data_dir = data_dir
@@ -40,8 +40,8 @@ class Installation:
         self._reader.start()
 
     def _clean(self) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        return kept | UNSET | {"DATA_DIR": str(self.data_dir)}
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        return inherited | UNSET | {"DATA_DIR": str(self.data_dir)}
 
     def _read(self) -> None:
         with self.up.stdout as lines:
@@ -50,7 +50,7 @@ class Installation:
         self._new.put(None)
 
     def line(self, beginning: str, *, timeout_s: float = 60) -> str:
-        """The first line, from now on, that begins so. Fails with the output when there is none."""
+        """Waits for a line with this beginning and returns it. Fails, with the output, if none comes."""
         deadline = time.monotonic() + timeout_s
         while (line := self._next(max(deadline - time.monotonic(), 0.01))) is not None:
             if line.startswith(beginning):
@@ -58,7 +58,7 @@ class Installation:
         raise AssertionError("\n".join(self.output))
 
     def _next(self, timeout_s: float) -> str | None:
-        """None at the end of the output, and after the time."""
+        """Returns the next line; None at the end of the output, or when the time is over."""
         with contextlib.suppress(queue.Empty):
             if (line := self._new.get(timeout=timeout_s)) is not None:
                 self.output.append(line)
@@ -70,7 +70,7 @@ class Installation:
         return self
 
     def manage(self, *words: str) -> str:
-        """What a command that is given this DATA_DIR, and nothing else, prints."""
+        """Returns the output of a command whose environment has this DATA_DIR and nothing else."""
         return subprocess.run(
             [sys.executable, "manage.py", *words],
             cwd=ROOT,
@@ -89,7 +89,7 @@ class Installation:
         return found
 
     def wait(self, *, timeout_s: float) -> int:
-        """Its exit status, with its output complete."""
+        """Waits for its end and for the rest of its output. Returns the exit status."""
         status = self.up.wait(timeout_s)
         self._reader.join(timeout=10)
         while not self._new.empty():

@@ -17,7 +17,7 @@ async def reading_app(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def request(chunks: Sequence[bytes], *, declared: int | None = None) -> tuple[int, bytes, int]:
-    """Status, body, and how many chunks were read."""
+    """Returns the status, the body, and the number of chunks that were read."""
     sent: list[Any] = []
     left = list(chunks)
 

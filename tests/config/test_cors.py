@@ -26,7 +26,7 @@ def test_another_origin_may_not(client: Client, origin: str) -> None:
     assert "access-control-allow-origin" not in preflight(client, origin)
 
 
-def test_browsers_may_read_what_the_apis_say_in_headers(client: Client) -> None:
+def test_browsers_may_read_the_headers_of_both_apis(client: Client) -> None:
     response = client.get(URL, headers={"Origin": "http://localhost:3000"})
     assert {"etag", "x-total-count"} <= set(response.headers["access-control-expose-headers"].split(", "))
     assert response.headers["access-control-allow-origin"] != "*"

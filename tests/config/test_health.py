@@ -30,14 +30,14 @@ async def get(path: str) -> tuple[int, dict[str, str]]:
     return response.status_code, response.json()
 
 
-async def test_health_asks_nobody():
+async def test_health_needs_no_service():
     status, body = await get("/health")
     assert (status, body["status"]) == (200, "healthy")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", body["timestamp"])
     assert abs(datetime.now(UTC) - datetime.fromisoformat(body["timestamp"])).total_seconds() < 5
 
 
-async def test_it_is_ready_with_all_it_needs(worker: Worker):
+async def test_it_is_ready_with_all_services(worker: Worker):
     assert await get("/ready") == (200, {"status": "ok", "database": "ok", "redis": "ok", "workers": "ok"})
 
 
@@ -65,7 +65,7 @@ async def test_it_is_unavailable_without_the_database(worker: Worker, monkeypatc
     )
 
 
-async def test_a_redis_that_does_not_answer_is_waited_for_only_so_long(
+async def test_a_redis_that_does_not_answer_delays_the_answer_by_two_seconds_at_most(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ):
     async def keep_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -82,7 +82,7 @@ async def test_a_redis_that_does_not_answer_is_waited_for_only_so_long(
         assert time.monotonic() - began < 1.5
 
 
-async def test_many_callers_cost_one_look(worker: Worker, monkeypatch: pytest.MonkeyPatch):
+async def test_many_callers_share_one_round_of_checks(worker: Worker, monkeypatch: pytest.MonkeyPatch):
     await get("/ready")
     monkeypatch.setattr(settings, "REDIS_URL", NOWHERE)
     answers = await asyncio.gather(*(get("/ready") for _ in range(20)))

@@ -16,7 +16,7 @@ async def answering_app(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def request(*headers: tuple[bytes, bytes]) -> tuple[str, str, str]:
-    """The id in the answer, in what the app saw, and in a log line."""
+    """Returns the id in the response, in the headers that the app got, and in a log line."""
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -38,7 +38,7 @@ async def test_each_request_gets_an_id_of_its_own() -> None:
     assert first[0] != second[0]
 
 
-async def test_the_callers_id_is_kept() -> None:
+async def test_the_callers_id_is_used() -> None:
     assert await request((b"x-request-id", b"abc-1")) == ("abc-1",) * 3
 
 

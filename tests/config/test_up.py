@@ -24,7 +24,7 @@ Start = Callable[..., Installation]
 
 @pytest.fixture(scope="module")
 def start() -> Iterator[Start]:
-    """Installations that are gone after the tests, whatever became of them."""
+    """Starts installations, and ends them after the tests of this module."""
     started: list[Installation] = []
 
     def start(data_dir: Path, **environment: str) -> Installation:
@@ -48,7 +48,7 @@ def installation(start: Start, data_dir: Path) -> Installation:
 
 
 def follow(curl: str) -> dict[str, Any]:
-    """What the printed line does, on machines without curl too."""
+    """Makes the request of the printed line, on machines without curl too."""
     _, url, *words = shlex.split(curl)
     options = list(zip(words[::2], words[1::2], strict=True))
     headers = dict(value.split(": ", 1) for option, value in options if option == "-H")
@@ -67,7 +67,7 @@ def assert_gone(processes: list[psutil.Process], *, timeout_s: float) -> None:
 
 
 def lives(process: psutil.Process) -> bool:
-    """A zombie is dead: only its new parent has not noticed yet."""
+    """A zombie counts as dead: its new parent has not reaped it yet."""
     try:
         return process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -76,8 +76,8 @@ def lives(process: psutil.Process) -> bool:
 
 def test_the_printed_curl_line_tells_the_time_in_shanghai(installation: Installation):
     answer = follow(installation.curl)
-    told = answer["choices"][0]["message"]["content"]
-    assert datetime.now(ZoneInfo("Asia/Shanghai")).strftime("%Y-%m-%dT%H:") in told
+    text = answer["choices"][0]["message"]["content"]
+    assert datetime.now(ZoneInfo("Asia/Shanghai")).strftime("%Y-%m-%dT%H:") in text
 
 
 def test_everything_is_ready_when_it_is_printed(installation: Installation):
@@ -150,7 +150,7 @@ def test_a_signal_stops_everything_within_10_s(installation: Installation):
 
 @pytest.fixture(scope="module")
 def second(installation: Installation, start: Start) -> Installation:
-    """Started from the kept data of the first."""
+    """Starts again with the data of the first."""
     assert installation.up.poll() is not None
     return start(installation.data_dir).wait_for_curl()
 
@@ -207,7 +207,7 @@ def test_a_taken_port_is_refused(tmp_path: Path, start: Start):
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_what_cannot_run_is_told_in_one_line(
+def test_the_reason_why_it_cannot_run_is_one_line(
     tmp_path: Path, start: Start, environment: dict[str, str], reason: str
 ):
     refused = start(tmp_path / "data", **environment)

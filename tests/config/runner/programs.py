@@ -1,4 +1,4 @@
-"""Small programs for the runner to run."""
+"""Small programs as children of the runner."""
 
 import sys
 from pathlib import Path

@@ -17,7 +17,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "web.log"
 
 
-def test_it_shows_warnings_and_errors_once(path: Path):
+def test_it_returns_warnings_and_errors_once(path: Path):
     log = Log(path)
     append(
         path, "2026-11-22 12:00:01,000 INFO fine\n2026-11-22 12:00:02,000 ERROR x [-] bad\nERROR:    worse\n"
@@ -34,7 +34,7 @@ def test_it_waits_for_the_end_of_a_line(path: Path):
     assert log.new_warnings() == ["ERROR: half and half"]
 
 
-def test_it_stays_within_bounds_while_it_is_written_to(path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_it_is_rotated_while_a_child_writes_to_it(path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(logs, "LIMIT", 1000)
     log = Log(path)
     with path.open("a") as writer:

@@ -39,14 +39,14 @@ def test_it_serves_vectors_from_a_folder_that_only_its_owner_can_enter(tmp_path:
         assert ask(url, "SHOW listen_addresses") == ""
 
 
-def test_it_keeps_its_data(tmp_path: Path):
+def test_its_data_outlive_it(tmp_path: Path):
     with serving(tmp_path / "postgres") as (_, url):
-        ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
+        ask(url, "CREATE TABLE stored AS SELECT 42 AS answer")
     with serving(tmp_path / "postgres") as (_, url):
-        assert ask(url, "SELECT answer FROM kept") == 42
+        assert ask(url, "SELECT answer FROM stored") == 42
 
 
-def test_a_server_that_an_earlier_runner_left_is_ended(tmp_path: Path):
+def test_an_orphan_of_an_earlier_runner_is_stopped(tmp_path: Path):
     folder = tmp_path / "postgres"
     with serving(folder) as (earlier, _), serving(folder) as (_, url):
         assert earlier.popen.wait(5) == 0
@@ -67,7 +67,7 @@ def test_a_process_that_has_taken_a_dead_servers_id_does_not_stop_it(tmp_path: P
         assert ask(url, "SELECT 1") == 1
 
 
-def test_a_cluster_that_was_never_finished_is_made_anew(tmp_path: Path):
+def test_an_unfinished_cluster_is_created_anew(tmp_path: Path):
     (tmp_path / "postgres.new" / "base").mkdir(parents=True)
     with serving(tmp_path / "postgres") as (_, url):
         assert ask(url, "SELECT 1") == 1
@@ -80,7 +80,7 @@ def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path):
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """Unlike tmp_path, one that every user may enter."""
+    """A folder that every user may enter, unlike tmp_path."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)

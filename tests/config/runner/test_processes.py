@@ -29,19 +29,19 @@ def test_a_program_ends_when_its_parent_is_killed(tmp_path: Path):
     child.wait(timeout=5)
 
 
-def test_it_does_not_hear_the_ctrl_c_of_its_parents_terminal(tmp_path: Path):
+def test_the_ctrl_c_of_its_parents_terminal_does_not_reach_it(tmp_path: Path):
     running = Running(python(SLEEPS), tmp_path / "log")
     assert os.getsid(running.popen.pid) == running.popen.pid != os.getsid(0)
     running.stop(timeout_s=5)
 
 
-def test_it_is_asked_to_stop(tmp_path: Path):
+def test_it_is_stopped_by_its_signal(tmp_path: Path):
     running = Running(python(SLEEPS), tmp_path / "log")
     running.stop(timeout_s=5)
     assert running.popen.returncode == -signal.SIGTERM
 
 
-def test_it_is_killed_when_it_does_not_listen(tmp_path: Path):
+def test_it_is_killed_when_it_ignores_the_signal(tmp_path: Path):
     log = tmp_path / "log"
     running = Running(python(IGNORES_SIGTERM), log)
     running.wait_until(lambda: log.read_text() == "on\n", timeout_s=5)
@@ -66,14 +66,14 @@ def test_waiting_ends_in_time(tmp_path: Path):
     running.stop(timeout_s=5)
 
 
-def test_words_of_an_earlier_run_are_not_taken_for_its_own(tmp_path: Path):
+def test_the_output_of_an_earlier_run_does_not_count_as_its_own(tmp_path: Path):
     (tmp_path / "log").write_text("an old error\n")
     running = Running(python("raise SystemExit(3)"), tmp_path / "log")
     running.popen.wait()
     assert running.last_output() == "status 3"
 
 
-def test_a_command_that_is_missing_says_so(tmp_path: Path):
+def test_the_output_names_a_missing_command(tmp_path: Path):
     running = Running(Program("child", ["/nowhere/command"]), tmp_path / "log")
     running.popen.wait()
     assert running.last_output() == "/nowhere/command: No such file or directory"

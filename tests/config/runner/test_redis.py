@@ -8,7 +8,7 @@ from config.runner import redis
 from config.runner.processes import Running, StartFailed
 
 
-def test_it_serves_those_who_know_the_password(tmp_path: Path):
+def test_it_serves_clients_with_the_password_alone(tmp_path: Path):
     service = redis.service(tmp_path / "redis")
     running = Running(service.program(), tmp_path / "log")
     running.wait_until(service.is_ready, timeout_s=10)
@@ -33,7 +33,9 @@ def test_a_server_on_the_path_comes_first(tmp_path: Path, monkeypatch: pytest.Mo
     assert redis.service(tmp_path / "redis").program().argv[0] == str(tmp_path / "redis-server")
 
 
-def test_a_platform_without_a_server_is_told_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_error_on_a_platform_without_a_server_names_remedies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(redis, "PACKAGE", "no_such_package")
     with pytest.raises(StartFailed, match="install it or set REDIS_URL"):

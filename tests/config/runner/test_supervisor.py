@@ -62,7 +62,7 @@ def test_it_stops_all_children_in_the_time_of_one(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(supervisor, "_stop", recording(supervisor._stop, stopped))
     with Supervisor(tmp_path, lambda line: None) as children:
         for number in range(3):
-            children.start(python(IGNORES_SIGTERM, name=f"deaf-{number}"))
+            children.start(python(IGNORES_SIGTERM, name=f"stubborn-{number}"))
         children.tend(until=lambda: all_on(tmp_path), timeout_s=10)
         began = time.monotonic()
     assert time.monotonic() - began < 1.5
@@ -70,7 +70,7 @@ def test_it_stops_all_children_in_the_time_of_one(tmp_path: Path, monkeypatch: p
 
 
 def all_on(logs: Path) -> bool:
-    return [path.read_text() for path in logs.glob("deaf-*.log")] == ["on\n"] * 3
+    return [path.read_text() for path in logs.glob("stubborn-*.log")] == ["on\n"] * 3
 
 
 def recording(stop, stopped: list[Running]):
