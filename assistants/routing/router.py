@@ -170,8 +170,8 @@ async def _vector(text: str) -> tuple[Sequence[float], str]:
 def _similarity(assistant: AssistantEntry, vector: Sequence[float], embedder: str) -> float | None:
     """Returns a value from 0 to 1, or None for an assistant without a vector of this embedder.
 
-    It is the mean of the cosines to the assistant and to the most similar of its servers. The mean over all
-    servers would punish assistants with many of them (measured: see docs/decisions/0019).
+    It is the mean of the cosines to the assistant and to the most similar of its servers. The mean
+    vector of all its tools routed fewer requests right: see docs/decisions/0019.
     """
     own = _cosine(vector, assistant.vectors.get(embedder))
     servers = [_cosine(vector, server.vectors.get(embedder)) for server in assistant.servers]
