@@ -44,7 +44,7 @@ class AuditFilter(django_filters.FilterSet):
 
 
 class AuditViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[AuditEntry]):
-    """Who changed what, newest first."""
+    """Changes and who made them, newest first."""
 
     queryset = AuditEntry.objects.all()
     serializer_class = AuditEntrySerializer

@@ -27,7 +27,9 @@ class NamedSerializer(serializers.Serializer[Any]):
 
 class ReachSerializer(serializers.Serializer[Any]):
     is_reachable = serializers.SerializerMethodField()
-    reasons = serializers.ListField(child=serializers.CharField(), help_text="Why not.")
+    reasons = serializers.ListField(
+        child=serializers.CharField(), help_text="Codes that say why the key cannot use it; empty if it can."
+    )
 
     def get_is_reachable(self, reach: Any) -> bool:
         return not reach.reasons

@@ -47,7 +47,7 @@ class ToolUseSerializer(StrictSerializer):
     }
 )
 class ParametersField(serializers.JSONField):
-    """What the model is asked with. `assistants.validation` checks it, for the console too."""
+    """Parameters of requests to the model. `assistants.validation` checks them, for the admin too."""
 
 
 class AssistantSerializer(StrictSerializer):

@@ -107,7 +107,7 @@ class ProviderViewSet(ManagementViewSet):
     @extend_schema(request=TestedModelSerializer, responses=ProviderTestSerializer)
     @action(detail=True, methods=["post"])
     def test(self, request: Request, pk: str) -> Response:
-        """Ask the service a small question, as a chat would. `ok` tells whether it answered."""
+        """Ask the service a small question, as a chat would. `ok` says whether it answered."""
         asked = TestedModelSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         target = endpoint(self.get_object(), asked.validated_data.get("model", ""))

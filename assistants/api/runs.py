@@ -20,14 +20,14 @@ from core.api.pagination import HeaderPagination
 
 
 class CodeField(serializers.CharField):
-    """The code of what failed; null where nothing did."""
+    """The code of the error; null without an error."""
 
     def get_attribute(self, instance: Any) -> Any:
         return super().get_attribute(instance) or None
 
 
 class RunKeySerializer(serializers.Serializer[Any]):
-    """As it was when the run began. `id` is null once the key is gone."""
+    """The key as it was when the run began. `id` is null once the key is deleted."""
 
     id = serializers.IntegerField(source="api_key_id", allow_null=True)
     name = serializers.CharField(source="api_key_name")
@@ -35,7 +35,7 @@ class RunKeySerializer(serializers.Serializer[Any]):
 
 
 class RunAssistantSerializer(serializers.Serializer[Any]):
-    """`id` is null once the assistant is gone."""
+    """`id` is null once the assistant is deleted."""
 
     id = serializers.IntegerField(source="assistant_id", allow_null=True)
     slug = serializers.CharField(source="assistant_slug")
@@ -153,7 +153,7 @@ class RunViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Run]):
     @extend_schema(request=None, responses={202: RunSerializer})
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
-        """End a run that is running, and its tool calls. Its caller is told `run_cancelled`."""
+        """End a run that is running, and its tool calls. Its caller gets the error `run_cancelled`."""
         run = _found(self.get_queryset(), pk)
         actions.cancel_run(run, by=Actor.of(request))
         return Response(RunSerializer(run).data, status=202)

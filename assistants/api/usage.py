@@ -26,7 +26,7 @@ GROUP_BY = OpenApiParameter(
 
 
 class UsageKeySerializer(serializers.Serializer[Any]):
-    """By its present name; one that is gone by its last known, with the id null."""
+    """The key by its present name. Of a deleted key, the last known name and null as the id."""
 
     id = serializers.IntegerField(source="api_key_id", allow_null=True)
     name = serializers.CharField(source="current_name")
@@ -39,7 +39,7 @@ class UsageAssistantSerializer(serializers.Serializer[Any]):
 
 
 class UsageRowSerializer(serializers.Serializer[Any]):
-    """Of `api_key`, `assistant`, `model` and `day` those are there that were grouped by."""
+    """`api_key`, `assistant`, `model` and `day` are present if the usage is grouped by them."""
 
     api_key = UsageKeySerializer(source="*", required=False)
     assistant = UsageAssistantSerializer(source="*", required=False)
@@ -67,7 +67,7 @@ class UsageView(generics.ListAPIView[Run]):
 
     @extend_schema(parameters=[GROUP_BY])
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """What runs used, summed: the latest 30 days unless `since` says otherwise."""
+        """The usage of runs, summed by group: of the latest 30 days unless `since` is given."""
         return super().get(request, *args, **kwargs)
 
     def filter_queryset(self, queryset: Any) -> Any:

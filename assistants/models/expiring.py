@@ -61,7 +61,7 @@ class Attempt(Expiring):
 
     api_key = outlived(ApiKey, models.CASCADE, related_name="+", db_index=False)
     name = models.CharField(max_length=300)
-    """What identifies a repetition: the Idempotency-Key, or without one the hash of the body."""
+    """Identifies repetitions: the Idempotency-Key, or without one the hash of the body."""
     body_hash = models.CharField(max_length=64)
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.RUNNING)
     owner = models.UUIDField()

@@ -1,4 +1,4 @@
-"""What the Responses API stores, so that any process can go on from it."""
+"""Responses that the Responses API stores, and their events, so that any process can go on from them."""
 
 from typing import Self
 
@@ -61,7 +61,7 @@ class StoredResponse(Expiring):
     body = EncryptedJSONField()
     """The response object as far as it is complete. The row's `status` counts, not the one in it."""
     request = EncryptedJSONField(null=True)
-    """What a worker needs to answer: {"body", "request_id", "session_id"}. None once it is over."""
+    """The input of a worker: {"body", "request_id", "session_id"}. None once the response is over."""
 
     objects = StoredResponseQuerySet.as_manager()
 

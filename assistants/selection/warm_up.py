@@ -47,6 +47,9 @@ async def _warm_up() -> None:
             is_warm = await _is_needed() and await _load()
         except DATABASE_ERRORS as error:  # the feed calls its subscribers when the database is back
             log.warning("Whether tools are selected cannot be read: %s", type(error).__name__)
+        except Exception:  # the top of a task; the first search tries to load the embedder again
+            log.exception("The embedder could not be loaded")
+            return
 
 
 @in_thread
