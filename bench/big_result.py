@@ -10,25 +10,25 @@ from connector.client import calls
 from tests.chaos.world import World
 
 SIZE, ROUNDS = 10_000_000, 9
-QUIET_S = 2.0
+ALONE_S = 2.0
 
 
 def measure(world: World) -> list[Figure]:
     start_worker(world)
     big, other = start_servers(world, 2)
-    took, quiet, meanwhile = calling(lambda: _measure(big, other))
+    took, alone, meanwhile = calling(lambda: _measure(big, other))
     return [
         Figure("a result of 10 MB", took, goal=0.5),
-        Figure("call of another server, nothing else going on, slowest", [max(quiet)], "ms"),
+        Figure("call of another server, nothing else going on, slowest", [max(alone)], "ms"),
         Figure("call of another server, slowest during one such result", meanwhile, "ms", goal=50),
     ]
 
 
 async def _measure(big: int, other: int) -> tuple[list[float], list[float], list[float]]:
-    quiet: list[float] = []
+    alone: list[float] = []
     with suppress(TimeoutError):
-        async with asyncio.timeout(QUIET_S):
-            await _call_for_ever(other, quiet)
+        async with asyncio.timeout(ALONE_S):
+            await _call_for_ever(other, alone)
     took, meanwhile = [], []
     for _ in range(ROUNDS):
         others: list[float] = []
@@ -39,7 +39,7 @@ async def _measure(big: int, other: int) -> tuple[list[float], list[float], list
         calling_others.cancel()
         await asyncio.gather(calling_others, return_exceptions=True)
         meanwhile.append(max(others))
-    return took, quiet, meanwhile
+    return took, alone, meanwhile
 
 
 async def _call_for_ever(server: int, took_ms: list[float]) -> None:

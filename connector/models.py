@@ -1,3 +1,5 @@
+"""The tables of the connector: workers, leases on servers, the history of servers, OAuth grants."""
+
 from django.core.exceptions import ValidationError
 from django.db import models
 
@@ -8,9 +10,10 @@ from tools.secrets.encryption import EncryptedJSONField
 
 
 class Worker(models.Model):
-    """One life of a supervisor; the name begins with its process id and start time. Only `leases` writes it.
+    """One life of a supervisor; the name begins with its process id and start time.
 
-    `seen_at` is by the database's clock, and empty while the worker drains.
+    Only `connector.leases` writes it. `seen_at` is by the database's clock, and empty while the worker
+    drains.
     """
 
     name = models.CharField(max_length=64, primary_key=True)
@@ -28,7 +31,7 @@ class Worker(models.Model):
 
 
 class Instance(models.Model):
-    """The lease on one slot of a server, and what its owner observes. Only `connector.leases` writes it.
+    """The lease on one slot of a server, and its owner's observation. Only `connector.leases` writes it.
 
     `fence` grows with every claim: an owner whose fence is not the row's has lost the server. `expires_at` is
     by the database's clock.
@@ -64,7 +67,10 @@ class Instance(models.Model):
 
 
 class StateChange(models.Model):
-    """A server's status from `at` on, and why. The database itself notes every change; kept for 90 days."""
+    """A server's status from `at` on, and its error. A trigger writes a row for each change.
+
+    Rows are deleted after 90 days.
+    """
 
     server = models.ForeignKey(MCPTool, on_delete=models.CASCADE, related_name="state_changes")
     status = models.CharField(max_length=16, choices=Status.choices)
@@ -80,10 +86,11 @@ class StateChange(models.Model):
 
 
 class OAuthGrant(models.Model):
-    """How workers are let in at a remote server. Staff write the settings, workers what they were granted.
+    """How workers authorize themselves at a remote server. Staff write the settings, workers the tokens.
 
-    `kept` holds `url`, which it is good for, and, once there are any, `tokens`, `expires_at` (Unix time),
-    `client` (as registered), `server` and `resource` (metadata of the authorization server and of ours).
+    `kept` holds the `url` that the tokens are good for and, once there are any, `tokens`, `expires_at` (Unix
+    time), `client` (as registered), `server` and `resource` (metadata of the authorization server and of the
+    MCP server).
     """
 
     class Flow(models.TextChoices):

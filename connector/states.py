@@ -1,4 +1,4 @@
-"""Where an instance stands, and when it is tried again. Pure: no process, database or clock of its own."""
+"""The phases of an instance, and when it is started again. Pure: no process, database or clock of its own."""
 
 import random
 from collections import deque
@@ -19,7 +19,7 @@ CRASH_LOOP_RETRY_S = (240.0, 300.0)
 
 
 class Phase(models.TextChoices):
-    """Of one instance. `ready` and `degraded` serve calls; the others do not."""
+    """The phase of one instance. `ready` and `degraded` serve calls; the others do not."""
 
     CLAIMED = "claimed", "Claimed"
     STARTING = "starting", "Starting"
@@ -51,43 +51,45 @@ class IllegalTransition(Exception):
 
 
 def transition(current: Phase, following: Phase) -> Phase:
+    """Returns `following`. Raises IllegalTransition."""
     if following != current and following not in TRANSITIONS[current]:
         raise IllegalTransition(f"{current} cannot become {following}")
     return following
 
 
-class Prospect(Enum):
-    """What an ending says of the next attempt."""
+class RestartPolicy(Enum):
+    """How soon a server is started again; the reason why it ended decides."""
 
     CRASH = auto()
-    """It may loop."""
-    ABSENT = auto()
-    """A remote server that cannot be reached: nothing is started, so it is tried at least every minute."""
-    EXPIRED = auto()
-    """The server is well and has forgotten the session: a new one is tried at once, for once."""
-    HOPELESS = auto()
-    """Nothing changes until somebody changes something."""
+    """With a growing delay, and rarely once it crashes in a loop."""
+    UNREACHABLE = auto()
+    """With a growing delay, at least every minute: trying to reach a remote server starts no process."""
+    NEW_SESSION = auto()
+    """At once, the first time: the server is well and has only forgotten the session."""
+    NEEDS_CHANGE = auto()
+    """Rarely: nothing changes until somebody changes something."""
 
 
 @dataclass
-class Restarts:
-    """When a server that ended is started again: 0.5 s doubling to 60 s, and rarely once it loops."""
+class RestartSchedule:
+    """When a server that ended is started again: after 0.5 s doubling to 60 s, and rarely once it loops."""
 
     count: int = 0
     _in_a_row: int = 0
     _exits: deque[float] = field(default_factory=deque)
 
     def after_exit(
-        self, prospect: Prospect = Prospect.CRASH, *, now: float, lived_s: float
+        self, policy: RestartPolicy = RestartPolicy.CRASH, *, now: float, lived_s: float
     ) -> tuple[Phase, float]:
-        """The phase to wait in, and for how many seconds. `lived_s` is 0 if it never was ready."""
+        """Returns the phase to wait in, and for how many seconds. `lived_s` is 0 if it never was ready."""
         self.count += 1
+        # A minute of health ends a row of failures: the next delay is the first one again.
         self._in_a_row = 1 if lived_s >= HEALTHY_AFTER_S else self._in_a_row + 1
-        if prospect is Prospect.HOPELESS:
+        if policy is RestartPolicy.NEEDS_CHANGE:
             return Phase.BACKOFF, _rarely_s()
-        if prospect is Prospect.EXPIRED and self._in_a_row == 1:
+        if policy is RestartPolicy.NEW_SESSION and self._in_a_row == 1:
             return Phase.BACKOFF, 0.0
-        if prospect is Prospect.CRASH:
+        if policy is RestartPolicy.CRASH:
             self._exits.append(now)
         while self._exits and self._exits[0] <= now - CRASH_WINDOW_S:
             self._exits.popleft()
@@ -101,15 +103,20 @@ def _rarely_s() -> float:
 
 
 def backoff_s(attempt: int) -> float:
-    """Seconds before the `attempt`-th restart in a row, counted from 1, with 50 to 100 % of jitter."""
+    """Returns the seconds before the `attempt`-th restart in a row, counted from 1: 50 to 100 % of the delay.
+
+    The jitter keeps servers that ended together, with their network or their host, from starting together.
+    """
+    # The exponent has a limit: 2.0 ** 1100 overflows.
     longest = min(BACKOFF_CAP_S, BACKOFF_FIRST_S * 2.0 ** min(attempt - 1, 10))
     return longest * random.uniform(0.5, 1)  # noqa: S311 - jitter, not a secret
 
 
 def derive_status(*, wanted: bool, replicas: int, phases: Collection[Phase]) -> Status:
-    """What a server is, from the phases of its instances that have a live owner."""
+    """Returns the status of a server, from the phases of its instances that have a live owner."""
     if not wanted:
-        return Status.RUNNING if phases else Status.STOPPED  # until it is really gone
+        # A server that is stopping still runs, as far as anybody else is concerned.
+        return Status.RUNNING if phases else Status.STOPPED
     serving = [phase for phase in phases if phase in SERVING]
     if len(serving) >= replicas and all(phase == Phase.READY for phase in serving):
         return Status.RUNNING

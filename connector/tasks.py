@@ -1,7 +1,10 @@
-"""The tasks of the queue `mcp`. They are hints: what should run stands in the database."""
+"""The Celery tasks of the connector. They are hints: the database says what should run."""
+
+import asyncio
 
 from celery import shared_task
 
+from connector.leases import store as leases
 from connector.status import actions as status
 from connector.status import history
 from connector.supervisor import bootstep
@@ -14,40 +17,52 @@ BY = Actor.system("celery")
 
 @shared_task
 def start(server_id: int) -> None:
+    """Enables a server; some worker starts it."""
     actions.start(MCPTool.objects.present().get(pk=server_id), by=BY)
 
 
 @shared_task
 def stop(server_id: int) -> None:
+    """Disables a server; its worker stops it."""
     actions.stop(MCPTool.objects.present().get(pk=server_id), by=BY)
 
 
 @shared_task
 def restart(server_id: int) -> None:
+    """Has a server's worker stop and start it."""
     actions.restart(MCPTool.objects.present().get(pk=server_id), by=BY)
 
 
 @shared_task
 def reconcile() -> None:
-    """Every supervisor compares what runs with what should run now, not at its next poll."""
+    """Makes every supervisor compare what runs with what should run now, not at its next poll."""
     status.ask_to_reconcile()
 
 
 @shared_task
 def echo() -> None:
-    """A worker's message to itself, in its own queue: it still consumes."""
-    bootstep.echo()
+    """Reports that a canary message, which this worker sent to its own queue, has been consumed."""
+    bootstep.canary_received()
 
 
 @shared_task
 def check() -> None:
-    """Have servers checked whose last check is old, and say the truth of those that nobody owns."""
+    """Has servers checked whose last check is old, and corrects the status of those that nobody owns."""
     status.ask_for_checks()
     status.correct_the_unowned()
 
 
 @shared_task
 def tidy() -> None:
-    """Forget what nobody needs any more."""
+    """Deletes servers that were deleted and have ended, old history, and workers that are gone."""
     status.purge_the_deleted()
     history.forget_the_old()
+    asyncio.run(_prune_silent_workers())
+
+
+async def _prune_silent_workers() -> None:
+    database = leases.Database()
+    try:
+        await leases.prune_silent(database)
+    finally:
+        await database.close()

@@ -1,13 +1,14 @@
-"""Logins of people that a worker has begun: it holds the flow while the person is at the other server.
+"""OAuth logins of people: a worker holds the flow while the person is at the authorization server.
 
-`POST /login` `{server_id, redirect_uri}` gives `{url, state}`, and the person goes there. What comes back, as
-`POST /login/answer` `{code, state, iss}`, gives `{}` when the tokens are kept. Either gives `{error}`, for
-people. Bodies are encrypted: they hold a code, and may come from another machine.
+`POST /login` `{server_id, redirect_uri}` answers `{url, state}`, and the person is sent to the URL. The
+parameters of the redirect back, as `POST /login/answer` `{code, state, iss}`, answer `{}` once the tokens are
+stored. Either may answer `{error}`, a text for people. Bodies are encrypted: they hold a code, and may come
+from another machine.
 """
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,19 +18,20 @@ from aiohttp import web
 from connector import grants
 from connector.errors import LoginRequired, innermost
 from connector.grants import Grant
+from connector.lifecycle.unexpected import log_unexpected
 from connector.session import log_in
 from tools.outbound.egress import AddressRefused
 from tools.secrets.encryption import decrypt
 
 log = logging.getLogger(__name__)
 
-PATIENCE_S = 600.0
-STEP_S = 30.0
+LOGIN_TIMEOUT_S = 600.0
+STEP_TIMEOUT_S = 30.0
 AT_ONCE = 64
 
 
-class _Flow:
-    """One login. `url` is where the person goes."""
+class _Login:
+    """One login under way. `url` is where the person goes, `answer` what the redirect brings back."""
 
     def __init__(self, grant: Grant, redirect_uri: str) -> None:
         loop = asyncio.get_running_loop()
@@ -41,63 +43,68 @@ class _Flow:
         async def show(url: str) -> None:
             self.url.set_result(url)
 
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(LOGIN_TIMEOUT_S):
             await log_in(grant, redirect_uri, show=show, answer=lambda: self.answer)
 
 
-class LoginFlows:
-    """Those of one worker. They end with it, and the person begins anew."""
+class OAuthLogins:
+    """The logins of one worker. They end with it, and the person begins again."""
 
     def __init__(self) -> None:
-        self._flows: dict[str, _Flow] = {}
+        self._logins: dict[str, _Login] = {}
 
     async def begin(self, request: web.Request) -> web.Response:
-        return await _told(self._begin(**decrypt((await request.read()).decode())))
+        return await _respond(self._begin(**decrypt((await request.read()).decode())))
 
     async def answer(self, request: web.Request) -> web.Response:
-        return await _told(self._answer(decrypt((await request.read()).decode())))
+        return await _respond(self._answer(decrypt((await request.read()).decode())))
 
     async def _begin(self, server_id: int, redirect_uri: str) -> dict[str, str]:
         grant = await grants.find(server_id)
-        if grant is None or len(self._flows) >= AT_ONCE:
+        if grant is None or len(self._logins) >= AT_ONCE:
             raise LoginRequired("No login can be begun now.")
-        flow = _Flow(grant, redirect_uri)
-        waits: list[asyncio.Future[Any]] = [flow.task, flow.url]
-        done, _ = await asyncio.wait(waits, timeout=STEP_S, return_when=asyncio.FIRST_COMPLETED)
+        login = _Login(grant, redirect_uri)
+        waits: list[asyncio.Future[Any]] = [login.task, login.url]
+        done, _ = await asyncio.wait(waits, timeout=STEP_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
         if not done:
-            flow.task.cancel()
+            login.task.cancel()
             raise LoginRequired("The server did not say in time where to log in.")
-        if not flow.url.done():
-            await flow.task  # it has ended, and may tell why
+        if not login.url.done():
+            await login.task  # it has ended, and raises the reason if there is one
             raise LoginRequired("The server asks for no login.")
-        url = flow.url.result()
+        url = login.url.result()
+        # The SDK's own state (RFC 6749, section 10.12) is the key by which the answer finds its login.
         [state] = parse_qs(urlsplit(url).query)["state"]
-        self._flows[state] = flow
-        flow.task.add_done_callback(lambda task: self._end(state, task))
+        self._logins[state] = login
+        login.task.add_done_callback(lambda task: self._remove(state, task))
         return {"url": url, "state": state}
 
-    def _end(self, state: str, task: asyncio.Task[None]) -> None:
-        self._flows.pop(state, None)
+    def _remove(self, state: str, task: asyncio.Task[None]) -> None:
+        self._logins.pop(state, None)
         if not task.cancelled():
-            task.exception()  # heard by who waits for it, or by nobody
+            # asyncio complains about an exception that nobody has read, as that of a login nobody answered.
+            task.exception()
 
     async def _answer(self, answer: Mapping[str, str]) -> dict[str, str]:
-        flow = self._flows.pop(answer["state"], None)
-        if flow is None:
+        # Removed first: an answer is good for one use.
+        login = self._logins.pop(answer["state"], None)
+        if login is None:
             raise LoginRequired("This login is over. Begin it again.")
-        flow.answer.set_result(answer)
-        async with asyncio.timeout(STEP_S):
-            await flow.task
+        login.answer.set_result(answer)
+        async with asyncio.timeout(STEP_TIMEOUT_S):
+            await login.task
         return {}
 
 
-async def _told(work: Any) -> web.Response:
+async def _respond(work: Coroutine[Any, Any, dict[str, str]]) -> web.Response:
     try:
-        told = await work
-    except Exception as raised:  # noqa: BLE001 - whatever a foreign server does is told to who logs in
+        answer = await work
+    # The boundary to a foreign server: whatever it does becomes a text for the person who logs in.
+    except Exception as raised:  # noqa: BLE001
         error = innermost(raised)
         is_for_people = isinstance(error, LoginRequired | AddressRefused)
         text = str(error) if is_for_people else f"The server cannot be reached ({type(error).__name__})."
         log.info("A login failed: %s", type(error).__name__)
-        told = {"error": text}
-    return web.Response(body=orjson.dumps(told))
+        log_unexpected(error, "Login")
+        answer = {"error": text}
+    return web.Response(body=orjson.dumps(answer))

@@ -1,4 +1,4 @@
-"""A worker tries a server out: connects, lists its tools and leaves. Nothing is stored, nothing stays."""
+"""Connection tests: a worker connects to a server, lists its tools and leaves. Nothing is stored or stays."""
 
 import asyncio
 import logging
@@ -12,6 +12,7 @@ from aiohttp import web
 from connector.errors import SessionLost, innermost
 from connector.host import clock, timestamp
 from connector.lifecycle.connection import Connection
+from connector.lifecycle.unexpected import log_unexpected
 from connector.process.resource_monitor import ResourceMonitor
 from connector.session import Listing
 from connector.wire.results import LEAVING_S, Trial
@@ -23,48 +24,53 @@ log = logging.getLogger(__name__)
 AT_ONCE = 4
 
 
-class Trials:
-    """Those of one worker, whose processes are marked as `owner`'s."""
+class ConnectionTests:
+    """The connection tests of one worker, whose processes are marked as `owner`'s."""
 
     def __init__(self, owner: str, monitor: ResourceMonitor) -> None:
         self._owner = owner
         self._monitor = monitor
         self._numbers = count(1)
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._permits = asyncio.Semaphore(AT_ONCE)
 
     async def handle(self, request: web.Request) -> web.Response:
-        """The body is an encrypted LaunchSpec, for it holds secrets and may come from another machine."""
+        """Answers `POST /trial`, whose body is an encrypted LaunchSpec: it holds secrets."""
         spec = LaunchSpec(**decrypt((await request.read()).decode()))
-        if self._places.locked():
+        # Refused and not queued: a person waits for the answer.
+        if self._permits.locked():
             raise web.HTTPServiceUnavailable
-        async with self._places:
-            trial = await self._try(spec)
-        return web.Response(body=orjson.dumps(asdict(trial)))
+        async with self._permits:
+            result = await self._test(spec)
+        return web.Response(body=orjson.dumps(asdict(result)))
 
-    async def _try(self, spec: LaunchSpec) -> Trial:
-        """Some servers of the older era end at an unknown request: they get a second chance without it."""
-        trial, is_lost = await self._attempt(spec, probe=True)
-        return (await self._attempt(spec, probe=False))[0] if is_lost else trial
+    async def _test(self, spec: LaunchSpec) -> Trial:
+        result, is_lost = await self._attempt(spec, probe=True)
+        # Some servers end at `server/discover`, which the older era does not know: once more without it.
+        return (await self._attempt(spec, probe=False))[0] if is_lost else result
 
     async def _attempt(self, spec: LaunchSpec, *, probe: bool) -> tuple[Trial, bool]:
+        """Returns the result, and whether the session was lost."""
         began = clock()
-        mark = f"{self._owner}/trial.{next(self._numbers)}"
+        marker = f"{self._owner}/trial.{next(self._numbers)}"
+        # Nobody renews it: a server that is still there when the test must be over is killed by its shim.
         lease_s = spec.start_timeout_s + LEAVING_S
-        connection = Connection(spec, mark=mark, lease_s=lambda: lease_s, monitor=self._monitor)
+        connection = Connection(spec, marker=marker, lease_s=lambda: lease_s, monitor=self._monitor)
         try:
             version, listing = await _listed(connection, spec.start_timeout_s, probe=probe)
-        except Exception as raised:  # noqa: BLE001 - however it ends, it is explained to who asked
+        # The boundary to a foreign server and its transport: whatever it raises is diagnosed.
+        except Exception as raised:  # noqa: BLE001
             error = innermost(raised)
-            failure = connection.explain(error, stage="start", lived_s=clock() - began)
-            told = failure.as_error(timestamp())
-            trial = Trial(_ms_since(began), error=told, stderr_tail=connection.stderr_tail)
-            return trial, isinstance(error, SessionLost)
-        trial = Trial(_ms_since(began), version, listing.tools, listing.complaint)
-        return trial, False
+            log_unexpected(error, "Connection test")
+            diagnosis = connection.diagnose(error, stage="start", lived_s=clock() - began)
+            result = Trial(
+                _ms_since(began), error=diagnosis.as_error(timestamp()), stderr_tail=connection.stderr_tail
+            )
+            return result, isinstance(error, SessionLost)
+        return Trial(_ms_since(began), version, listing.tools, listing.warning), False
 
 
 async def _listed(connection: Connection, timeout_s: float, *, probe: bool) -> tuple[str, Listing]:
-    """The protocol version and the tools. Raises what `Connection.explain` understands."""
+    """Returns the protocol version and the tools. Raises what `Connection.diagnose` understands."""
     found: tuple[str, Listing] | None = None
     try:
         async with AsyncExitStack() as stack:
@@ -73,9 +79,10 @@ async def _listed(connection: Connection, timeout_s: float, *, probe: bool) -> t
                 found = session.protocol_version, await session.list_tools()
             connection.stop(hard=False)
     except Exception:
-        if found is None:  # else it was only the leaving that failed
+        # With the tools in hand only the closing failed, which is no news about the server.
+        if found is None:
             raise
-        log.debug("Leaving a server that was tried out failed.", exc_info=True)
+        log.debug("A tested server could not be closed.", exc_info=True)
     assert found is not None  # noqa: S101 - else something was raised
     return found
 

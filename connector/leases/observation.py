@@ -1,4 +1,4 @@
-"""What the owner of a server sees of it, as it is published on the Instance row."""
+"""Observations: what the owner of a server knows of it, as published on the Instance row."""
 
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
@@ -7,7 +7,10 @@ from connector.states import Phase, transition
 
 
 class Slot(NamedTuple):
-    """One copy of a server. As text it is what marks its processes. A tuple, for it is a key everywhere."""
+    """One copy of a server. Its text marks the copy's processes.
+
+    A tuple and no dataclass: it is a key everywhere, and tuples hash in C.
+    """
 
     server_id: int
     number: int
@@ -33,8 +36,9 @@ class Observation:
     stderr_tail: str = ""
 
     def then(self, phase: Phase, **changes: Any) -> Self:
+        """Returns the next observation. Raises IllegalTransition."""
         return replace(self, phase=transition(self.phase, phase), **changes)
 
     def confirms(self, before: Self) -> bool:
-        """Whether nothing is new but when it was seen."""
+        """Whether only the times of the health checks differ."""
         return replace(before, checked=self.checked, healthy=self.healthy) == self

@@ -1,5 +1,7 @@
-"""The SQL of the leases. `clock_timestamp()`, not `now()`: a statement may have waited for a lock."""
+"""The SQL of the leases. `clock_timestamp()` and not `now()`: a statement may have waited for a lock."""
 
+# Also the heartbeat of a worker. A worker that drains has no `seen_at`, and must not come back to life: its
+# keeper stops sending this.
 REGISTER = """
 INSERT INTO connector_worker (name, node, host_id, socket, address, seen_at)
 VALUES (%(name)s, %(node)s, %(host_id)s, %(socket)s, %(address)s, clock_timestamp())
@@ -8,30 +10,44 @@ ON CONFLICT (name) DO UPDATE SET seen_at = EXCLUDED.seen_at
 
 BEGIN_DRAIN = "UPDATE connector_worker SET seen_at = NULL WHERE name = %(name)s"
 
+# A lease that has expired is never renewed: somebody else may be about to claim it.
 RENEW = """
 UPDATE connector_instance SET expires_at = clock_timestamp() + make_interval(secs => %(lease)s)
 WHERE worker_id = %(name)s AND expires_at > clock_timestamp()
 RETURNING server_id, slot, fence
 """
 
-NEIGHBOURS = "SELECT name FROM connector_worker WHERE host_id = %(host_id)s AND name <> %(name)s"
+PEERS = "SELECT name FROM connector_worker WHERE host_id = %(host_id)s AND name <> %(name)s"
 
-LONG_GONE = """
-SELECT name FROM connector_worker worker
-WHERE coalesce(seen_at, '-infinity') < clock_timestamp() - interval '1 day' AND NOT EXISTS (
-  SELECT FROM connector_instance WHERE worker_id = worker.name AND expires_at > clock_timestamp())
-"""
-
-FREE = """
+FREE_SLOTS = """
 UPDATE connector_instance SET worker_id = NULL, expires_at = NULL, phase = 'released', pid = NULL
 WHERE worker_id = ANY(%(names)s)
 """
 
-FORGET = "DELETE FROM connector_worker WHERE name = ANY(%(names)s)"
+DELETE_WORKERS = "DELETE FROM connector_worker WHERE name = ANY(%(names)s)"
 
-# `FOR UPDATE SKIP LOCKED` keeps two workers from claiming the same server at once; the condition on the row
-# itself, read again under its lock, keeps a claim from overtaking a renewal. The fair share is counted over
-# the workers that are alive, so that no single one takes everything.
+# One statement, with the rows locked: a worker that was frozen for a day may come back at any moment, and
+# must not claim between a query and its deletion. The foreign key is checked at the end of the transaction,
+# when the slots have been freed. A worker that drains has no `seen_at`; its leases keep it until it is
+# done.
+PRUNE_SILENT = """
+WITH silent AS MATERIALIZED (
+  SELECT name FROM connector_worker worker
+  WHERE coalesce(seen_at, '-infinity') < clock_timestamp() - make_interval(secs => %(silent)s)
+    AND NOT EXISTS (
+      SELECT FROM connector_instance WHERE worker_id = worker.name AND expires_at > clock_timestamp())
+  FOR UPDATE SKIP LOCKED
+),
+freed AS (
+  UPDATE connector_instance SET worker_id = NULL, expires_at = NULL, phase = 'released', pid = NULL
+  WHERE worker_id IN (SELECT name FROM silent)
+)
+DELETE FROM connector_worker WHERE name IN (SELECT name FROM silent) RETURNING name
+"""
+
+# `FOR UPDATE SKIP LOCKED` prevents two workers from claiming the same server at once; the condition on the
+# row itself, read again under its lock, prevents a claim from overtaking a renewal. The fair share is
+# counted over the workers that are alive, so that no single one takes everything (docs/decisions/0006).
 CLAIM = """
 WITH slots AS (
   SELECT tool.id AS server_id, number AS slot
@@ -44,7 +60,7 @@ share AS (
     WHERE seen_at > clock_timestamp() - make_interval(secs => %(lease)s)
   ))) - (
     SELECT count(*) FROM connector_instance WHERE worker_id = %(name)s AND expires_at > clock_timestamp()
-  ) AS room
+  ) AS capacity
 ),
 free AS (
   SELECT slots.server_id, slots.slot
@@ -53,7 +69,7 @@ free AS (
   LEFT JOIN connector_instance held ON held.server_id = slots.server_id AND held.slot = slots.slot
   WHERE held.worker_id IS NULL OR held.expires_at <= clock_timestamp()
   ORDER BY slots.slot, slots.server_id
-  LIMIT greatest(0, (SELECT room FROM share))::bigint
+  LIMIT greatest(0, (SELECT capacity FROM share))::bigint
   FOR UPDATE OF tool SKIP LOCKED
 )
 INSERT INTO connector_instance AS held
@@ -85,6 +101,7 @@ FROM connector_instance held JOIN tools_mcptool tool ON tool.id = held.server_id
 WHERE held.worker_id = %(name)s AND held.expires_at > clock_timestamp()
 """
 
+# Times come as ages, by the worker's monotonic clock: wall clocks of two machines need not agree.
 PUBLISH = """
 UPDATE connector_instance SET
   phase = %(phase)s, observed_generation = %(generation)s, protocol_version = %(protocol_version)s,
@@ -97,6 +114,7 @@ WHERE worker_id = %(name)s AND server_id = %(server_id)s AND slot = %(slot)s AND
 """
 
 # Many rows at once, and so without waiting for any: two that lock the same rows could wait for each other.
+# The triggers of the change feed do not fire for these columns: no cache is emptied.
 CONFIRM = """
 WITH tool AS (
   SELECT id FROM tools_mcptool WHERE id = ANY(%(servers)s::bigint[]) FOR NO KEY UPDATE SKIP LOCKED
@@ -136,7 +154,7 @@ WHERE worker_id = %(name)s AND server_id = %(server_id)s AND slot = %(slot)s AND
 # Before anything else in a transaction that ends in SET_STATUS: of two owners the later one sees both.
 LOCK = "SELECT FROM tools_mcptool WHERE id = %(server_id)s FOR UPDATE"
 
-SEEN = """
+PHASES = """
 SELECT tool.is_enabled AND tool.deleted_at IS NULL, tool.replicas,
   coalesce(array_agg(held.phase) FILTER (WHERE held.phase IS NOT NULL), '{}'),
   (array_agg(held.error ORDER BY held.slot) FILTER (WHERE held.error IS NOT NULL))[1]

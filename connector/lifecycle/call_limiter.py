@@ -1,4 +1,4 @@
-"""How many calls a server is given at once, how many may wait, and the end of it when it stops."""
+"""The call limiter of one server: how many calls it is given at once, and how many may wait."""
 
 import asyncio
 from types import TracebackType
@@ -11,56 +11,56 @@ CALLS_AT_ONCE = 32
 CALLS_WAITING = 128
 
 
-class CallGate:
-    """An asynchronous context manager around one call. Raises CallFailed instead of letting it in."""
+class CallLimiter:
+    """An asynchronous context manager around one call. Raises CallFailed instead of admitting it.
+
+    `idle` is set while no call is in flight, running or waiting.
+    """
 
     def __init__(self) -> None:
-        self._free = asyncio.Semaphore(CALLS_AT_ONCE)
-        self._inside: dict[asyncio.Task[object] | None, float] = {}
-        self._closed = False
-        self._left = clock()
-        self.empty = Event()
-        self.empty.set()
+        self._permits = asyncio.Semaphore(CALLS_AT_ONCE)
+        # A dict keeps its order: the first entry is the oldest call.
+        self._in_flight: dict[asyncio.Task[object] | None, float] = {}
+        self._is_closed = False
+        self._idle_since = clock()
+        self.idle = Event()
+        self.idle.set()
+
+    def has_call_from_before(self, moment: float) -> bool:
+        """Whether a call is in flight that was admitted before `moment` (`host.clock`)."""
+        return next(iter(self._in_flight.values()), moment) < moment
 
     @property
-    def inside(self) -> int:
-        """Calls under way or waiting, each in a task of its own."""
-        return len(self._inside)
-
-    def inside_since(self, moment: float) -> bool:
-        """Whether one of them came in before `moment`."""
-        return next(iter(self._inside.values()), moment) < moment
-
-    @property
-    def unused_s(self) -> float:
-        """For how long nobody was inside, in seconds."""
-        return 0.0 if self._inside else clock() - self._left
+    def idle_s(self) -> float:
+        """The seconds since the last call ended; 0 while one is in flight."""
+        return 0.0 if self._in_flight else clock() - self._idle_since
 
     def close(self) -> None:
-        """Let nobody in any more."""
-        self._closed = True
+        """Admits no more calls. Those in flight go on."""
+        self._is_closed = True
 
     async def __aenter__(self) -> None:
-        if self._closed:
+        if self._is_closed:
             raise CallFailed("server_restarting", "The server is being stopped.")
-        if self.inside >= CALLS_AT_ONCE + CALLS_WAITING:
+        if len(self._in_flight) >= CALLS_AT_ONCE + CALLS_WAITING:
             raise CallFailed("overloaded", "Too many calls are waiting for this server.")
-        self._inside[asyncio.current_task()] = clock()
-        self.empty.clear()
+        self._in_flight[asyncio.current_task()] = clock()
+        self.idle.clear()
         try:
-            await self._free.acquire()
+            await self._permits.acquire()
+        # A call that is cancelled while it waits for a permit never reaches __aexit__.
         except BaseException:
-            self._leave()
+            self._remove()
             raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._free.release()
-        self._leave()
+        self._permits.release()
+        self._remove()
 
-    def _leave(self) -> None:
-        del self._inside[asyncio.current_task()]
-        self._left = clock()
-        if not self._inside:
-            self.empty.set()
+    def _remove(self) -> None:
+        del self._in_flight[asyncio.current_task()]
+        self._idle_since = clock()
+        if not self._in_flight:
+            self.idle.set()

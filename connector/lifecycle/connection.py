@@ -1,4 +1,4 @@
-"""One attempt to run or reach a server, and what is known of how it went."""
+"""One attempt to run or reach a server, and the diagnosis of how it ended."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from connector.errors import LoginRequired, ProtocolMismatch, SessionExpired, SessionLost, Unresponsive
-from connector.lifecycle.failures import Ending, ExitClass, Failure, classify
+from connector.lifecycle.diagnosis import Diagnosis, ExitInfo, ExitReason, diagnose
 from connector.process import orphans, run_as
 from connector.process.confinement import Confinement
 from connector.process.environment import server_environment
@@ -24,52 +24,56 @@ from tools.outbound.egress import AddressRefused
 from tools.policy import CommandRefused, require_startable
 
 EXIT_WAIT_S = 0.5
-_TELLING = {
-    Unresponsive: ExitClass.UNRESPONSIVE,
-    CommandRefused: ExitClass.COMMAND_NOT_ALLOWED,
-    RunAsRefused: ExitClass.RUN_AS_REFUSED,
-    AddressRefused: ExitClass.URL_NOT_ALLOWED,
-    LoginRequired: ExitClass.LOGIN_REQUIRED,
-    ProtocolMismatch: ExitClass.PROTOCOL_MISMATCH,
-    SessionExpired: ExitClass.SESSION_EXPIRED,
+_REASONS = {
+    Unresponsive: ExitReason.UNRESPONSIVE,
+    CommandRefused: ExitReason.COMMAND_NOT_ALLOWED,
+    RunAsRefused: ExitReason.RUN_AS_REFUSED,
+    AddressRefused: ExitReason.URL_NOT_ALLOWED,
+    LoginRequired: ExitReason.LOGIN_REQUIRED,
+    ProtocolMismatch: ExitReason.PROTOCOL_MISMATCH,
+    SessionExpired: ExitReason.SESSION_EXPIRED,
 }
-"""Errors that say by themselves what is wrong."""
+"""Errors whose own text explains to people what is wrong."""
 
 
 class Connection:
-    """Used once. `lease_s` tells for how long a process may live without a further `beat`.
+    """Used once. `lease_s` returns for how many seconds a process may live without a further heartbeat.
 
-    Call `stop` before leaving `open` on purpose.
+    Call `stop` before leaving `open` on purpose: leaving it otherwise counts as the server's end.
     """
 
     def __init__(
-        self, spec: LaunchSpec, *, mark: str, lease_s: Callable[[], float], monitor: ResourceMonitor
+        self, spec: LaunchSpec, *, marker: str, lease_s: Callable[[], float], monitor: ResourceMonitor
     ) -> None:
         self.process: StdioProcess | None = None
-        self._stopping = False
-        self._hard = False
+        self._is_stopping = False
+        self._is_hard = False
         self._ended_by_itself = False
         self._spec = spec
-        self._mark = mark
+        self._marker = marker
         self._lease_s = lease_s
         self._monitor = monitor
-        self._noise = StrayOutput()
+        self._stray = StrayOutput()
         self._authorization = Authorization(spec.server_id)
 
     @asynccontextmanager
     async def open(self, *, probe: bool) -> AsyncIterator[Session]:
-        """Raises what `explain` understands. Enter and leave it in one task."""
+        """Runs or reaches the server, and opens a session. Raises what `diagnose` understands.
+
+        The same task must enter and leave it. `probe`: see `Session.open`.
+        """
         async with self._streams() as streams, Session.open(streams, probe=probe) as session:
             yield session
 
     def stop(self, *, hard: bool) -> None:
-        """`hard`: kill the process now, and leave without waiting for the server."""
-        self._stopping = True
-        self._hard = self._hard or hard
+        """Announces that `open` will be left. `hard` kills the process now instead of asking it to end."""
+        self._is_stopping = True
+        self._is_hard = self._is_hard or hard
+        # At once: the session may wait for an answer, and would not leave `open` until that has come.
         if hard and self.process is not None:
             self.process.kill()
 
-    def beat(self, lease_s: float) -> None:
+    def heartbeat(self, lease_s: float) -> None:
         if self.process is not None:
             self.process.heartbeat(lease_s)
 
@@ -77,23 +81,24 @@ class Connection:
     def stderr_tail(self) -> str:
         return self._spec.redact(self.process.stderr_tail) if self.process is not None else ""
 
-    def explain(self, error: BaseException | None, *, stage: str, lived_s: float) -> Failure:
-        """Why it ended. `stage`: `start` until the tools were listed, then `run`."""
+    def diagnose(self, error: BaseException | None, *, stage: str, lived_s: float) -> Diagnosis:
+        """Returns why it ended. `stage`: `start` until the tools were listed, then `run`."""
+        # The SDK's task groups may have turned a refused token into a lost connection.
         error = self._authorization.failure or error
-        for kind, exit_class in _TELLING.items():
+        for kind, reason in _REASONS.items():
             if isinstance(error, kind):
-                return Failure(stage, exit_class, str(error))
-        if self._noise.is_over_limit:
+                return Diagnosis(stage, reason, str(error))
+        if self._stray.is_over_limit:
             return self._flooded(stage)
         if self.process is not None and self._ended_by_itself:
-            return classify(self._ending(stage, lived_s))
+            return diagnose(self._exit_info(stage, lived_s))
         if isinstance(error, TimeoutError):
             return self._timed_out(stage)
         if isinstance(error, SessionLost):
-            return Failure(
-                stage, ExitClass.UNREACHABLE if self.process is None else ExitClass.CRASHED, str(error)
-            )
-        return Failure(stage, ExitClass.UNREACHABLE, f"{self._where} cannot be reached{_because(error)}.")
+            reason = ExitReason.UNREACHABLE if self.process is None else ExitReason.CRASHED
+            return Diagnosis(stage, reason, str(error))
+        message = f"{self._origin or 'The server'} cannot be reached{_name_of(error)}."
+        return Diagnosis(stage, ExitReason.UNREACHABLE, message)
 
     def _streams(self) -> AbstractAsyncContextManager[Streams]:
         limit = settings.MCP_RESULT_LIMIT
@@ -103,7 +108,9 @@ class Connection:
 
     @asynccontextmanager
     async def _remote(self, limit: int) -> AsyncIterator[Streams]:
-        await egress.addresses(egress.endpoint(self._spec.url))  # the SDK would hide a refusal
+        # The transport checks the address again. Here the refusal reaches us: the SDK's SSE client and task
+        # groups would turn it into an error of their own.
+        await egress.addresses(egress.endpoint(self._spec.url))
         await self._authorization.prepare(self._spec.url)
         open_streams = sse_streams if self._spec.connection_type == ConnectionType.SSE else http_streams
         headers, auth = self._spec.headers, self._authorization
@@ -112,34 +119,37 @@ class Connection:
 
     @asynccontextmanager
     async def _stdio(self, limit: int) -> AsyncIterator[Streams]:
+        # The row may be older than the policy, or may have been written by SQL: no check at saving is enough.
         require_startable(self._spec.command, self._spec.env)
         account = run_as.account()
-        await asyncio.to_thread(orphans.kill_marked, self._mark)
+        # A predecessor whose shim was killed may still run, and would make two processes of one slot.
+        await asyncio.to_thread(orphans.kill_marked, self._marker)
         self.process = process = await StdioProcess.start(
             [self._spec.command, *self._spec.args],
             env=server_environment(self._spec.env, home=account.pw_dir if account else None),
-            marker=self._mark,
+            marker=self._marker,
             confinement=Confinement(settings.MCP_OPEN_FILES_LIMIT, account.pw_name if account else ""),
             lease_s=self._lease_s(),
             line_limit=limit,
         )
-        try:
-            if not await process.spawned():
-                raise SessionLost("The command cannot be run.")
-            limits = ResourceLimits(settings.MCP_MEMORY_LIMIT, settings.MCP_PROCESS_LIMIT)
-            with self._monitor.watching(process, limits):
-                async with stdio_streams(process, self._noise) as streams:
+        limits = ResourceLimits(settings.MCP_MEMORY_LIMIT, settings.MCP_PROCESS_LIMIT)
+        with self._monitor.watching(process, limits):
+            try:
+                if not await process.spawned():
+                    raise SessionLost("The command cannot be run.")
+                async with stdio_streams(process, self._stray) as streams:
                     yield streams
-        finally:
-            if not self._stopping:  # a server that ended closes its pipes a moment before it is gone
-                self._ended_by_itself = await process.exits_within(EXIT_WAIT_S)
-            await process.stop(hard=self._hard)
-            if not process.tree_is_gone:
-                await asyncio.to_thread(orphans.kill_marked, self._mark)
+            finally:
+                # A server that ends closes its pipes a moment before its exit code is known.
+                if not self._is_stopping:
+                    self._ended_by_itself = await process.exits_within(EXIT_WAIT_S)
+                await process.stop(hard=self._is_hard)
+                if not process.tree_is_gone:
+                    await asyncio.to_thread(orphans.kill_marked, self._marker)
 
-    def _ending(self, stage: str, lived_s: float) -> Ending:
-        assert self.process is not None  # noqa: S101 - `explain` has looked
-        return Ending(
+    def _exit_info(self, stage: str, lived_s: float) -> ExitInfo:
+        assert self.process is not None  # noqa: S101 - `diagnose` has checked it
+        return ExitInfo(
             command=self._spec.command,
             stage=stage,
             lived_s=lived_s,
@@ -148,31 +158,33 @@ class Connection:
             exec_errno=self.process.exec_errno,
             excess=self.process.excess,
             stderr=self.stderr_tail,
-            noise=self._spec.redact(self._noise.first),
+            stray_stdout=self._spec.redact(self._stray.first),
         )
 
-    def _flooded(self, stage: str) -> Failure:
-        noise = self._spec.redact(self._noise.first)
+    def _flooded(self, stage: str) -> Diagnosis:
+        first = self._spec.redact(self._stray.first)
         message = (
-            f"The server wrote {STRAY_LINE_LIMIT} lines in a row that are no messages, the first {noise!r}."
+            f"The server wrote {STRAY_LINE_LIMIT} lines in a row that are no messages, the first {first!r}."
         )
-        return Failure(stage, ExitClass.PROTOCOL_ERROR, message)
+        return Diagnosis(stage, ExitReason.PROTOCOL_ERROR, message)
 
-    def _timed_out(self, stage: str) -> Failure:
-        if self._noise.first:
-            noise = self._spec.redact(self._noise.first)
-            message = f"The server wrote {noise!r} where the protocol belongs, and no answer."
-            return Failure(stage, ExitClass.NOISE_ON_STDOUT, message)
+    def _timed_out(self, stage: str) -> Diagnosis:
+        if self._stray.first:
+            first = self._spec.redact(self._stray.first)
+            message = f"The server wrote {first!r} where the protocol belongs, and no answer."
+            return Diagnosis(stage, ExitReason.STRAY_STDOUT, message)
         message = f"The server was not ready within {self._spec.start_timeout_s:g} s."
-        return Failure(stage, ExitClass.START_TIMEOUT, message)
+        return Diagnosis(stage, ExitReason.START_TIMEOUT, message)
 
     @property
-    def _where(self) -> str:
-        """Without path and query, which may hold secrets."""
+    def _origin(self) -> str:
+        """The URL without its path and query, which may hold secrets; empty for a local server."""
+        if not self._spec.url:
+            return ""
         parts = urlsplit(self._spec.url)
         return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
 
 
-def _because(error: BaseException | None) -> str:
-    """The innermost cause's kind: its text may hold an address with secrets in it."""
+def _name_of(error: BaseException | None) -> str:
+    """Returns the error's name in parentheses: its text may hold a URL with secrets in it."""
     return f" ({type(error).__name__})" if error is not None else ""

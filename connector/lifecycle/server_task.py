@@ -1,23 +1,26 @@
-"""One owned slot: a single asyncio task spawns the server, opens the session, checks it and closes it."""
+"""One owned slot: a single asyncio task starts the server, opens the session, checks it, and closes it.
+
+In one task, because the SDK's sessions must be entered and left by the same one.
+"""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from connector.errors import CallFailed, SessionExpired, SessionLost, Unresponsive, innermost
 from connector.events import Event, first_of
 from connector.host import clock, timestamp
 from connector.leases.observation import Observation, Slot
-from connector.lifecycle.call_limiter import CallGate
+from connector.lifecycle.call_limiter import CallLimiter
 from connector.lifecycle.connection import Connection
-from connector.lifecycle.failures import ExitClass, Failure
-from connector.process.resource_monitor import ResourceMonitor
-from connector.session import Listing, Offers, Session
-from connector.states import SERVING, Phase, Restarts
-from connector.timings import Timings
+from connector.lifecycle.context import TaskContext
+from connector.lifecycle.diagnosis import Diagnosis, ExitReason
+from connector.lifecycle.unexpected import log_unexpected
+from connector.session import Capabilities, Listing, Session
+from connector.states import SERVING, Phase, RestartSchedule
 from connector.wire.results import CallResult, Progress, PromptResult
 from tools.launch import LaunchSpec
 
@@ -28,84 +31,76 @@ REFRESH_DEBOUNCE_S = 0.3
 MISSES_ALLOWED = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a task needs of its supervisor. `lease_left`: seconds until the guard must kill."""
-
-    owner: str
-    timings: Timings
-    lease_left: Callable[[], float]
-    starting: asyncio.Semaphore
-    monitor: ResourceMonitor
-    changed: Callable[[], None]
-
-
 class ServerTask:
-    """After each `changed`, `catalogue` (wire JSON) and `offers` are to be recorded, then `seen` published.
+    """Runs one server until it is stopped. `tools` (JSON) and `capabilities` are None until they are listed.
 
-    That a check found nothing new is no change: `seen` then waits until somebody looks.
+    After each `on_change` these two are to be recorded, and then `observation` published: readers of a ready
+    server must find its tools. A check that finds nothing new updates `observation` without calling it.
 
     `probe=False`: the server is known to be of the older protocol era.
     """
 
     def __init__(
-        self, spec: LaunchSpec, slot: Slot, fence: int, around: Surroundings, *, probe: bool
+        self, spec: LaunchSpec, slot: Slot, fence: int, context: TaskContext, *, probe: bool
     ) -> None:
         self.spec = spec
         self.slot = slot
         self.fence = fence
-        self.seen = Observation(Phase.CLAIMED, spec.generation)
-        self.catalogue: list[dict[str, Any]] | None = None
-        self.offers: Offers | None = None
-        self._around = around
+        self.observation = Observation(Phase.CLAIMED, spec.generation)
+        self.tools: list[dict[str, Any]] | None = None
+        self.capabilities: Capabilities | None = None
+        self._context = context
         self._probe = probe
-        self._restarts = Restarts()
-        self._gate = CallGate()
+        self._restarts = RestartSchedule()
+        self._limiter = CallLimiter()
         self._session: Session | None = None
         self._functions: frozenset[str] = frozenset()
         self._connection: Connection | None = None
-        self._opening: asyncio.Timeout | None = None
+        self._start_timeout: asyncio.Timeout | None = None
         self._began = clock()
         self._stage = "start"
         self._misses = 0
-        self._silent_since = self._began
+        self._unanswered_since = self._began
         self._lost: SessionLost | None = None
         self._stopping = Event()
         self._killed = Event()
-        self._attention = Event()
+        self._check_now = Event()
         self._task = asyncio.create_task(self._run(), name=f"server-{slot}")
 
     @property
     def is_done(self) -> bool:
         return self._task.done()
 
-    def is_unused(self, *, for_s: float) -> bool:
-        """Whether it serves calls, and nobody made any lately."""
-        return self.seen.phase in SERVING and self._gate.unused_s >= for_s
+    def is_idle(self, *, for_s: float) -> bool:
+        """Whether it serves calls, and has had none for so many seconds."""
+        return self.observation.phase in SERVING and self._limiter.idle_s >= for_s
 
     async def wait(self) -> None:
+        """Returns when the task is done."""
         await asyncio.wait([self._task])
 
     def stop(self, *, hard: bool = False) -> None:
-        """Ask it to end: calls may finish within the drain; `hard` kills at once."""
-        self._gate.close()
+        """Asks it to end: calls may finish within the drain; `hard` kills at once. Any number of times."""
+        self._limiter.close()
         self._stopping.set()
-        self._attention.set()
+        self._check_now.set()
         if hard:
             self._killed.set()
         if self._connection is not None:
             self._connection.stop(hard=hard)
-        if self._opening is not None and not self._opening.expired():
-            self._opening.reschedule(asyncio.get_running_loop().time())
+        # A start that is under way ends by its time-out, which is now.
+        if self._start_timeout is not None and not self._start_timeout.expired():
+            self._start_timeout.reschedule(asyncio.get_running_loop().time())
 
-    def beat(self) -> None:
-        """Pass on that the lease was renewed."""
+    def heartbeat(self) -> None:
+        """Passes on to the shim that the lease was renewed."""
+        # Not to one that is being killed: it would get time that it must not have.
         if self._connection is not None and not self._killed.is_set():
-            self._connection.beat(self._around.lease_left())
+            self._connection.heartbeat(self._context.lease_left_s())
 
     def check(self) -> None:
-        """Have the health checked now."""
-        self._attention.set()
+        """Checks the server's health now."""
+        self._check_now.set()
 
     async def call(
         self,
@@ -115,161 +110,180 @@ class ServerTask:
         timeout_s: float,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> CallResult:
-        """Raises CallFailed, at the latest after `timeout_s`."""
+        """Calls a tool. Raises CallFailed, at the latest after `timeout_s`."""
 
-        async def call(session: Session) -> CallResult:
+        async def call_tool(session: Session) -> CallResult:
             if function not in self._functions:
                 raise CallFailed("unknown_tool", f"{self.spec.slug} offers no tool {function}.")
             return await session.call(function, arguments, on_progress)
 
-        return await self._ask(call, function, timeout_s)
+        return await self._with_session(call_tool, function, timeout_s)
 
     async def read_resource(self, uri: str, *, timeout_s: float) -> list[dict[str, Any]]:
-        """As `call`."""
-        return await self._ask(lambda session: session.read_resource(uri), uri, timeout_s)
+        """Reads a resource. Raises CallFailed, at the latest after `timeout_s`."""
+        return await self._with_session(lambda session: session.read_resource(uri), uri, timeout_s)
 
     async def get_prompt(self, name: str, arguments: dict[str, str], *, timeout_s: float) -> PromptResult:
-        """As `call`."""
-        return await self._ask(lambda session: session.get_prompt(name, arguments), name, timeout_s)
+        """Gets a prompt. Raises CallFailed, at the latest after `timeout_s`."""
+        return await self._with_session(lambda session: session.get_prompt(name, arguments), name, timeout_s)
 
-    async def _ask(self, work: Callable[[Session], Awaitable[T]], name: str, timeout_s: float) -> T:
+    async def _with_session(self, work: Callable[[Session], Awaitable[T]], name: str, timeout_s: float) -> T:
         try:
-            async with asyncio.timeout(timeout_s), self._gate:
+            # The wait for a permit counts: the caller's deadline does not care where the time goes.
+            async with asyncio.timeout(timeout_s), self._limiter:
                 if self._session is None or self._session.ended.is_set():
                     raise CallFailed("server_restarting", f"{self.spec.slug} is not ready.")
                 answer = await work(self._session)
-                self._misses = 0
+                self._misses = 0  # it answers, whatever its last health check found
                 return answer
         except TimeoutError as error:
             raise CallFailed("tool_timeout", f"{name} did not answer within {timeout_s:g} s.") from error
         except SessionLost as error:
+            # Now, and not at the next health check: callers wait for the restart.
             self._lost = error
-            self._attention.set()
+            self._check_now.set()
             raise CallFailed("session_lost", f"{self.spec.slug} ended during the call.") from error
 
     # --- the task -----------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        while failure := await self._live():
-            log.warning("MCP server %s: %s", self.spec.slug, failure.message)
+        while diagnosis := await self._run_once():
+            log.warning("MCP server %s: %s", self.spec.slug, diagnosis.message)
             lived_s = clock() - self._began if self._stage == "run" else 0.0
-            phase, delay = self._restarts.after_exit(failure.prospect, now=clock(), lived_s=lived_s)
-            error, last_exit = failure.as_error(timestamp()), failure.as_last_exit()
-            self._see(phase, pid=None, restarts=self._restarts.count, error=error, last_exit=last_exit)
-            await first_of(self._stopping, within=delay)
+            policy = diagnosis.restart_policy
+            phase, delay_s = self._restarts.after_exit(policy, now=clock(), lived_s=lived_s)
+            error, last_exit = diagnosis.as_error(timestamp()), diagnosis.as_last_exit()
+            self._observe(phase, pid=None, restarts=self._restarts.count, error=error, last_exit=last_exit)
+            await first_of(self._stopping, within=delay_s)
             if self._stopping.is_set():
                 break
-        self._see(Phase.STOPPING, pid=None)
+        self._observe(Phase.STOPPING, pid=None)
 
-    async def _live(self) -> Failure | None:
-        """One life of the server: why it ended, or None when it was stopped on purpose."""
+    async def _run_once(self) -> Diagnosis | None:
+        """Runs the server until it ends. Returns why it did; None when it was stopped on purpose."""
         self._began, self._stage, self._misses, self._lost = clock(), "start", 0, None
-        self._see(Phase.STARTING)
-        mark = f"{self._around.owner}/{self.slot}"
+        self._observe(Phase.STARTING)
+        context = self._context
+        marker = f"{context.owner}/{self.slot}"
         self._connection = connection = Connection(
-            self.spec, mark=mark, lease_s=self._around.lease_left, monitor=self._around.monitor
+            self.spec, marker=marker, lease_s=context.lease_left_s, monitor=context.monitor
         )
         error: BaseException | None = None
         try:
-            await self._live_on(connection)
-        except Exception as raised:  # noqa: BLE001 - however a server ends, it is explained below
+            await self._serve(connection)
+        # The boundary to a foreign server and its transport: whatever it raises is diagnosed below.
+        except Exception as raised:  # noqa: BLE001
             error = innermost(raised)
+            log_unexpected(error, f"MCP server {self.spec.slug}")
         finally:
             self._session = self._connection = None
         if self._stopping.is_set():
             return None
+        # Some servers end at `server/discover`, which the older era does not know: the next start skips it.
         if self._stage == "start" and isinstance(error, SessionLost):
-            self._probe = not self._probe  # some servers end at a request of the era that they do not know
-        self.seen = replace(self.seen, stderr_tail=connection.stderr_tail)
-        return connection.explain(error, stage=self._stage, lived_s=clock() - self._began)
+            self._probe = not self._probe
+        self.observation = replace(self.observation, stderr_tail=connection.stderr_tail)
+        return connection.diagnose(error, stage=self._stage, lived_s=clock() - self._began)
 
-    async def _live_on(self, connection: Connection) -> None:
+    async def _serve(self, connection: Connection) -> None:
         async with AsyncExitStack() as stack:
-            session, listing = await self._open(connection, stack)
+            session, listing = await self._start(connection, stack)
             self._stage, self._session = "run", session
             pid = connection.process.pid if connection.process is not None else None
-            self._healthy(listing, pid=pid, protocol_version=session.protocol_version, started=clock())
+            version = session.protocol_version
+            self._record_health(listing, pid=pid, protocol_version=version, started=clock())
             try:
-                await self._tend(session)
+                await self._watch(session)
             finally:
+                # Calls must not find a session whose end the stack is waiting for.
                 self._session = None
 
-    async def _open(self, connection: Connection, stack: AsyncExitStack) -> tuple[Session, Listing]:
+    async def _start(self, connection: Connection, stack: AsyncExitStack) -> tuple[Session, Listing]:
+        """Opens the session and lists the tools, within the server's start time-out."""
         try:
-            async with asyncio.timeout(None) as self._opening, self._around.starting:
+            async with asyncio.timeout(None) as self._start_timeout, self._context.starts:
+                # The time-out begins with the permit: a queue of starts is not this server's fault.
                 now = asyncio.get_running_loop().time()
-                self._opening.reschedule(now if self._stopping.is_set() else now + self.spec.start_timeout_s)
+                timeout_s = 0.0 if self._stopping.is_set() else self.spec.start_timeout_s
+                self._start_timeout.reschedule(now + timeout_s)
                 session = await stack.enter_async_context(connection.open(probe=self._probe))
                 return session, await session.list_tools()
         finally:
-            self._opening = None
+            self._start_timeout = None
 
-    async def _tend(self, session: Session) -> None:
-        """Until it is to stop. Raises SessionLost or Unresponsive."""
+    async def _watch(self, session: Session) -> None:
+        """Checks the health and follows changes until it is to stop. Raises SessionLost or Unresponsive."""
         while not self._stopping.is_set():
-            await self._list_offers(session)
-            changes = session.tools_changed, session.offers_changed
-            await first_of(session.ended, *changes, self._attention, within=self._around.timings.health)
+            await self._list_capabilities(session)
+            changes = session.tools_changed, session.capabilities_changed
+            await first_of(session.ended, *changes, self._check_now, within=self._context.timings.health)
+            # A server that adds ten tools reports ten changes: one listing after the last is enough.
             if any(change.is_set() for change in changes):
                 await first_of(session.ended, self._stopping, within=REFRESH_DEBOUNCE_S)
                 session.tools_changed.clear()
-            self._attention.clear()
+            self._check_now.clear()
             if session.ended.is_set():
                 raise SessionLost("The server closed the connection.")
             if isinstance(self._lost, SessionExpired):
                 raise self._lost
             if not self._stopping.is_set():
                 await self._check(session)
-        await first_of(self._gate.empty, self._killed, session.ended, within=self._around.timings.drain)
+        # The drain: calls in flight may finish.
+        await first_of(self._limiter.idle, self._killed, session.ended, within=self._context.timings.drain)
 
-    async def _list_offers(self, session: Session) -> None:
-        """If they may have changed. What is not listed in time stays as it was: tools are what counts."""
-        if not session.offers_changed.is_set():
+    async def _list_capabilities(self, session: Session) -> None:
+        """Lists them if they may have changed. A time-out leaves them as they were: tools matter more."""
+        if not session.capabilities_changed.is_set():
             return
-        session.offers_changed.clear()
+        session.capabilities_changed.clear()
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._around.timings.health_deadline):
-                self.offers = await session.list_offers()
-        self._see(self.seen.phase)
-        self._around.changed()
+            async with asyncio.timeout(self._context.timings.health_deadline):
+                self.capabilities = await session.list_capabilities()
+        self._observe(self.observation.phase)
+        self._context.on_change()
 
     async def _check(self, session: Session) -> None:
         try:
-            async with asyncio.timeout(self._around.timings.health_deadline):
+            async with asyncio.timeout(self._context.timings.health_deadline):
                 listing = await session.list_tools()
         except TimeoutError:
-            self._missed()
+            self._record_miss()
         else:
-            self._healthy(listing)
+            self._record_health(listing)
 
-    def _healthy(self, listing: Listing, **changes: Any) -> None:
+    def _record_health(self, listing: Listing, **changes: Any) -> None:
         self._misses = 0
         self._functions = frozenset(tool["name"] for tool in listing.tools)
-        if listing.tools != self.catalogue:
-            self.catalogue = listing.tools
-            self._around.changed()
+        if listing.tools != self.tools:
+            self.tools = listing.tools
+            self._context.on_change()
         error = None
-        if listing.complaint:
-            error = Failure("tools", ExitClass.INVALID_TOOLS, listing.complaint).as_error(timestamp())
+        if listing.warning:
+            error = Diagnosis("tools", ExitReason.INVALID_TOOLS, listing.warning).as_error(timestamp())
         phase = Phase.DEGRADED if error else Phase.READY
-        self._see(phase, checked=clock(), healthy=clock(), error=error, **changes)
+        self._observe(phase, checked=clock(), healthy=clock(), error=error, **changes)
 
-    def _missed(self) -> None:
-        """A busy server may be slow to answer: it is given up once nothing from before keeps it busy."""
+    def _record_miss(self) -> None:
+        """Counts a health check without an answer. Raises Unresponsive when the server is given up."""
         self._misses += 1
         if self._misses == 1:
-            self._silent_since = clock()
+            self._unanswered_since = clock()
         message = (
-            f"The server did not answer a health check within {self._around.timings.health_deadline:g} s."
+            f"The server did not answer a health check within {self._context.timings.health_deadline:g} s."
         )
-        if self._misses > MISSES_ALLOWED and not self._gate.inside_since(self._silent_since):
+        # A server that works on a call may be slow to answer. One that began before the first miss excuses
+        # it; later ones do not, or a hung server that is called often would never be restarted.
+        is_busy = self._limiter.has_call_from_before(self._unanswered_since)
+        if self._misses > MISSES_ALLOWED and not is_busy:
             if self._connection is not None:
-                self._connection.stop(hard=True)  # it does not answer: asking it to end is in vain
+                # A server that does not answer would not end by being asked to.
+                self._connection.stop(hard=True)
             raise Unresponsive(message)
-        error = Failure("run", ExitClass.UNRESPONSIVE, message).as_error(timestamp())
-        self._see(Phase.DEGRADED, checked=clock(), error=error)
+        error = Diagnosis("run", ExitReason.UNRESPONSIVE, message).as_error(timestamp())
+        self._observe(Phase.DEGRADED, checked=clock(), error=error)
 
-    def _see(self, phase: Phase, **changes: Any) -> None:
-        before, self.seen = self.seen, self.seen.then(phase, **changes)
-        if not self.seen.confirms(before):
-            self._around.changed()
+    def _observe(self, phase: Phase, **changes: Any) -> None:
+        before, self.observation = self.observation, self.observation.then(phase, **changes)
+        # Times alone are published in bulk at the next poll: 200 health checks must not wake the reconciler.
+        if not self.observation.confirms(before):
+            self._context.on_change()

@@ -1,4 +1,4 @@
-"""Orphans: processes of MCP servers whose owner is gone. They are found by a marker and killed.
+"""Orphans: stray processes of MCP servers whose owner is gone. They are found by a marker and killed.
 
 A shim leaves none behind; this is the second line of defence, for a shim that was killed itself. Every
 process of a server carries `MCPC_ID=<owner>/<server>.<slot>` in its environment. An owner's name begins
@@ -32,7 +32,7 @@ def new_owner_name() -> str:
 def owner_is_alive(owner: str) -> bool:
     """Whether the process that an owner is named after still runs. Raises ValueError for any other name."""
     pid, started, _ = owner.split("-")
-    # The start time tells the owner from a later process to which the kernel gave the same id.
+    # The start time distinguishes the owner from a later process with the same id.
     return start_time(int(pid)) == int(started)
 
 

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from connector.host import clock
-from connector.process import tree
 from connector.process.stdio import StdioProcess
-from connector.process.tree import Usage
+from connector.process.usage import Usage, exact_usage, usages
 
 SCAN_S, CLOSE_SCAN_S = 2.0, 0.2
 
@@ -70,8 +69,8 @@ class ResourceMonitor:
         try:
             while True:
                 next_scan = clock() + SCAN_S
-                usages = await loop.run_in_executor(self._executor, tree.usages, list(self._watched))
-                near = [shim_pid for shim_pid, usage in usages.items() if self._is_near(shim_pid, usage)]
+                found = await loop.run_in_executor(self._executor, usages, list(self._watched))
+                near = [shim_pid for shim_pid, usage in found.items() if self._is_near(shim_pid, usage)]
                 while near and clock() < next_scan:
                     await self._enforce(near)
                     await asyncio.sleep(CLOSE_SCAN_S)
@@ -95,7 +94,4 @@ class ResourceMonitor:
 
 
 def _excess(shim_pid: int, limits: ResourceLimits) -> tuple[str, int] | None:
-    """Measures more exactly than a scan does: pages that the tree's processes share count once."""
-    pids = tree.members(shim_pid)
-    memory_mib = tree.memory_mib(pids, limit=limits.memory_mib) if limits.memory_mib else 0
-    return limits.exceeded_by(Usage(len(pids), memory_mib))
+    return limits.exceeded_by(exact_usage(shim_pid, memory_limit_mib=limits.memory_mib))

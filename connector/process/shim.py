@@ -107,7 +107,7 @@ class Shim:
         self.grace_s = TERM_GRACE_S
         self.child = 0
         self.status: int | None = None
-        # A signal that arrives just before poll() would otherwise be seen only at its time-out.
+        # A signal that arrives just before poll() would otherwise be noticed only at its time-out.
         self.wakeup, wakeup_writer = os.pipe()
         os.set_blocking(self.wakeup, False)
         os.set_blocking(wakeup_writer, False)
@@ -222,7 +222,7 @@ def release_standard_streams() -> None:
 
 def main(argv: list[str]) -> None:
     control, owner_pid, lease_s, marker, confinement, *command = argv
-    # The server must not hold the control socket: its end tells the owner of the shim's end.
+    # The server must not hold the control socket: the owner takes the end of it for the end of the shim.
     os.set_inheritable(int(control), False)
     shim = Shim(int(control), int(owner_pid), float(lease_s), Confinement.parse(confinement), command)
     os._exit(shim.run(marker))

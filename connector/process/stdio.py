@@ -148,7 +148,7 @@ class StdioProcess(asyncio.SubprocessProtocol):
             raise ServerStuck
 
     def heartbeat(self, lease_s: float) -> None:
-        """Lets the server live for this many seconds more."""
+        """Extends the life of the server to so many seconds from now."""
         if self._control is not None:
             # A shim that has ended, or is frozen with a full buffer, has no use for the line.
             with suppress(OSError):

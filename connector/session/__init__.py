@@ -1,15 +1,15 @@
-"""Sessions with MCP servers: the one door to the MCP client."""
+"""Sessions with MCP servers. Nothing else imports the MCP client: an import-linter contract holds it."""
 
 from connector.session.authorization import Authorization
 from connector.session.client import Session
-from connector.session.listing import Listing, Offers
+from connector.session.listing import Capabilities, Listing
 from connector.session.oauth import log_in
 from connector.session.transports import Streams, http_streams, sse_streams, stdio_streams
 
 __all__ = [
     "Authorization",
+    "Capabilities",
     "Listing",
-    "Offers",
     "Session",
     "Streams",
     "http_streams",

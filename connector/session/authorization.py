@@ -1,4 +1,4 @@
-"""Being let in by a remote server, while its session lasts."""
+"""The bearer token of a remote server's session: sent with each request, renewed before it expires."""
 
 import time
 from collections.abc import AsyncGenerator
@@ -11,12 +11,12 @@ from connector.grants import Grant
 from connector.models import OAuthGrant
 from connector.session import oauth
 
-EARLY_S = 30.0
-"""Tokens are renewed so long before they expire."""
+RENEW_EARLY_S = 30.0
+"""Tokens are renewed so long before they expire: a request may be under way for a while."""
 
 
 class Authorization(httpx2.Auth):
-    """Of one session. `failure`: why the server does not let us in now, None while it does."""
+    """Authorizes one session. `failure` is why the server refuses us now; None while it does not."""
 
     def __init__(self, server_id: int) -> None:
         self.failure: BaseException | None = None
@@ -24,8 +24,10 @@ class Authorization(httpx2.Auth):
         self._grant: Grant | None = None
 
     async def prepare(self, url: str) -> None:
-        """Before the first request: what is granted holds for this URL. Raises as `oauth.obtain` does."""
+        """Reads the grant before the first request. Raises what `oauth.obtain` raises."""
+        # A server that is only being tried out is not stored, and has the id 0.
         grant = await grants.find(self._server_id) if self._server_id else None
+        # Tokens for another URL must not reach this one: staff may have edited the server since.
         if grant is not None and grant.url == url:
             self._grant = grant
             await self._token()
@@ -35,39 +37,44 @@ class Authorization(httpx2.Auth):
     ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
         try:
             token = await self._token()
-            response = yield _bearing(request, token)
+            response = yield _with_bearer(request, token)
+            # The server may have revoked it before it expired: one new token is worth one more request.
             if response.status_code == 401 and token:
-                response = yield _bearing(request, await self._renewed(token))
+                response = yield _with_bearer(request, await self._renewed(token))
         except Exception as error:
-            self.failure = error  # the SDK's task groups may wrap it in others
+            # Remembered here, because the SDK's task groups may wrap it in other exceptions.
+            self.failure = error
             raise
-        if request.method != "DELETE":  # which ends a session, whatever it ended for
+        # A DELETE ends the session: its refusal must not hide the reason that the session ended for.
+        if request.method != "DELETE":
             self.failure = _refusal(response)
 
     async def _token(self) -> str:
-        """Empty without a grant: a header that staff have set may do."""
+        """Returns a token; empty without a grant, where a header that staff have set may be enough."""
         if self._grant is None:
             return ""
-        token = _usable(self._grant)
+        token = _unexpired(self._grant)
         return token or await self._renewed("")
 
     async def _renewed(self, refused: str) -> str:
-        """By whoever is first, of all processes."""
+        """Returns a token other than `refused`. One process renews it, the others wait and read it."""
         self._require_grant()
         async with grants.renewing(self._server_id):
-            token = await self._kept()
+            # Another process may have renewed it while we waited.
+            token = await self._stored_token()
             if token in {"", refused}:
                 await oauth.obtain(self._require_grant())
-                token = await self._kept()
+                token = await self._stored_token()
         if token in {"", refused}:
             raise LoginRequired("The server refuses the tokens. Somebody has to log in again.")
         return token
 
-    async def _kept(self) -> str:
+    async def _stored_token(self) -> str:
         self._grant = await grants.find(self._server_id)
-        return _usable(self._require_grant())
+        return _unexpired(self._require_grant())
 
     def _require_grant(self) -> Grant:
+        """Raises LoginRequired without a grant, or with one that only a person can complete."""
         if self._grant is None:
             raise LoginRequired("Somebody has disconnected the server.")
         if not self._grant.kept.get("tokens") and self._grant.flow == OAuthGrant.Flow.LOGIN:
@@ -75,20 +82,22 @@ class Authorization(httpx2.Auth):
         return self._grant
 
 
-def _usable(grant: Grant) -> str:
+def _unexpired(grant: Grant) -> str:
+    """Returns the access token; empty if there is none, or if it is about to expire."""
     expires_at = grant.kept.get("expires_at")
-    if expires_at is not None and expires_at - EARLY_S <= time.time():
+    if expires_at is not None and expires_at - RENEW_EARLY_S <= time.time():
         return ""
     return str((grant.kept.get("tokens") or {}).get("access_token", ""))
 
 
-def _bearing(request: httpx2.Request, token: str) -> httpx2.Request:
+def _with_bearer(request: httpx2.Request, token: str) -> httpx2.Request:
     if token:
         request.headers["Authorization"] = f"Bearer {token}"
     return request
 
 
 def _refusal(response: httpx2.Response) -> LoginRequired | None:
+    """Returns what a response says about our authorization (RFC 6750, section 3.1)."""
     if response.status_code == 401:
         return LoginRequired("The server asks for a login.")
     challenge = response.headers.get("www-authenticate", "")

@@ -1,4 +1,8 @@
-"""One open session with an MCP server, of either protocol era."""
+"""One open session with an MCP server, of either protocol era.
+
+The older era (up to 2025-11-25) opens a session by `initialize`; the stateless one (2026-07-28) knows
+`server/discover` instead, and reports changes only to those who subscribe to them.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -29,52 +33,53 @@ from connector.errors import CallFailed, ProtocolMismatch
 from connector.events import Event
 from connector.session import listing, outcomes
 from connector.session.dispatcher import TolerantDispatcher
-from connector.session.listing import PAGE_LIMIT, TOOL_LIMIT, Listing, Offers
+from connector.session.listing import PAGE_LIMIT, TOOL_LIMIT, Capabilities, Listing
 from connector.session.transports import Streams
 from connector.wire.results import CallResult, Progress, PromptResult
 
 CLIENT = Implementation(name="mcp-connector", version="1")
-LISTEN_AGAIN_S = 2.0
+RESUBSCRIBE_S = 2.0
 NO_COMMON_VERSION = "The server speaks no MCP version that is supported."
 _RAW: TypeAdapter[Any] = TypeAdapter(dict[str, Any])
-_OFFERS_CHANGED = (ResourceListChangedNotification, PromptListChangedNotification)
+_CAPABILITIES_CHANGED = (ResourceListChangedNotification, PromptListChangedNotification)
 
 
 class Session:
     """`ended` is set when nothing can be called any more.
 
-    `tools_changed` and `offers_changed` are set when the server says so; the latter also at first, because
-    nothing but tools is needed to begin with.
+    `tools_changed` and `capabilities_changed` are set when the server reports a change. The latter is set
+    from the start: a server is ready once its tools are known, its resources and prompts are listed later.
     """
 
     def __init__(self, streams: Streams) -> None:
         self._dispatcher = TolerantDispatcher(*streams)
         self._mcp = ClientSession(
-            dispatcher=self._dispatcher, message_handler=self._notice, client_info=CLIENT
+            dispatcher=self._dispatcher, message_handler=self._on_message, client_info=CLIENT
         )
-        self._is_of_another_era = False
+        self._refused_discovery = False
         self._listing: Listing | None = None
         self.ended = self._dispatcher.ended
         self.tools_changed = Event()
-        self.offers_changed = Event()
-        self.offers_changed.set()
+        self.capabilities_changed = Event()
+        self.capabilities_changed.set()
 
     @classmethod
     @asynccontextmanager
     async def open(cls, streams: Streams, *, probe: bool = True) -> AsyncIterator[Self]:
-        """Connected and greeted. `probe=False` skips `server/discover`: the server is of the older era.
+        """Opens a session. `probe=False` skips `server/discover`, for a server of the older era.
 
-        Raises ProtocolMismatch, SessionLost, or what the transport raises. Enter and leave it in one task.
+        Raises ProtocolMismatch, SessionLost, or what the transport raises. The SDK's task groups demand that
+        the same task enters and leaves it.
         """
         session = cls(streams)
         async with session._mcp:
-            await session._greet(probe=probe)
-            follower = asyncio.create_task(session._follow_changes())
+            await session._handshake(probe=probe)
+            subscription = asyncio.create_task(session._follow_changes())
             try:
                 yield session
             finally:
-                follower.cancel()
-                await asyncio.gather(follower, return_exceptions=True)
+                subscription.cancel()
+                await asyncio.gather(subscription, return_exceptions=True)
 
     @property
     def protocol_version(self) -> str:
@@ -85,119 +90,129 @@ class Session:
         return self.protocol_version in MODERN_PROTOCOL_VERSIONS
 
     async def list_tools(self) -> Listing:
-        """Every page, within bounds. Also the health check: a round trip that each era and each server has.
+        """Lists the tools, every page, within bounds. Raises SessionLost.
 
-        Raises SessionLost.
+        It is the health check, too: the one round trip that each era and each server knows.
         """
-        self._dispatcher.refused.clear()
-        if self._listing is None or not await listing.lists_the_same(self._mcp, self._dispatcher.usable):
-            tools, cut = await listing.list_tools(self._mcp)
-            self._listing = Listing(tools, self._complaint(cut=cut))
+        self._dispatcher.rejected.clear()
+        if self._listing is None or not await listing.has_only_page(self._mcp, self._dispatcher.usable):
+            tools, is_cut = await listing.list_tools(self._mcp)
+            self._listing = Listing(tools, self._warning(is_cut=is_cut))
         return self._listing
 
-    async def list_offers(self) -> Offers:
+    async def list_capabilities(self) -> Capabilities:
         """Raises SessionLost."""
-        return await listing.list_offers(self._mcp)
+        return await listing.list_capabilities(self._mcp)
 
     async def call(
         self, function: str, arguments: dict[str, Any], on_progress: Callable[[Progress], None] | None
     ) -> CallResult:
-        """Cancelling it cancels the request at the server. Raises CallFailed, or SessionLost."""
+        """Calls a tool; cancelling this cancels the request at the server. Raises CallFailed, SessionLost."""
 
         async def report(progress: float, total: float | None, message: str | None) -> None:
             if on_progress is not None:
                 on_progress(Progress(progress, total, message))
 
         request = CallToolRequest(params=CallToolRequestParams(name=function, arguments=arguments))
+        # Without a callback the request carries no progress token, and the server need not report anything.
+        callback = report if on_progress is not None else None
         try:
-            wire = await self._ask(request, progress_callback=report if on_progress is not None else None)
+            result = await self._request(request, progress_callback=callback)
         except MCPError as error:
             return outcomes.failed_call(error)
-        return outcomes.call_result(wire)
+        return outcomes.call_result(result)
 
     async def read_resource(self, uri: str) -> list[dict[str, Any]]:
-        """Its contents as wire JSON. Raises CallFailed, or SessionLost."""
+        """Returns a resource's contents as JSON. Raises CallFailed, or SessionLost."""
         request = ReadResourceRequest(params=ReadResourceRequestParams(uri=uri))
         try:
-            contents: list[dict[str, Any]] = outcomes.complete(await self._ask(request))["contents"]
+            result = outcomes.require_complete(await self._request(request))
         except MCPError as error:
             raise outcomes.failed_read(error) from error
+        contents: list[dict[str, Any]] = result["contents"]
         return contents
 
     async def get_prompt(self, name: str, arguments: dict[str, str]) -> PromptResult:
         """Raises CallFailed, or SessionLost."""
         request = GetPromptRequest(params=GetPromptRequestParams(name=name, arguments=arguments))
         try:
-            return outcomes.prompt_result(await self._ask(request))
+            return outcomes.prompt_result(await self._request(request))
         except MCPError as error:
             raise outcomes.failed_read(error) from error
 
-    async def _ask(self, request: Any, **options: Any) -> dict[str, Any]:
-        """Raises MCPError or CallFailed."""
+    async def _request(self, request: Any, **options: Any) -> dict[str, Any]:
+        """Returns the result as JSON. Raises MCPError or CallFailed."""
         try:
-            wire: dict[str, Any] = await self._mcp.send_request(request, _RAW, **options)
+            # As a dict: the SDK's models would drop fields that a caller may know and we don't.
+            result: dict[str, Any] = await self._mcp.send_request(request, _RAW, **options)
         except ValidationError as error:
             raise CallFailed("invalid_result", "The server's answer is no valid MCP result.") from error
-        return wire
+        return result
 
-    async def _greet(self, *, probe: bool) -> None:
+    async def _handshake(self, *, probe: bool) -> None:
+        """Raises ProtocolMismatch, or SessionLost."""
         try:
             if not probe or not await self._discover():
                 await self._mcp.initialize()
         except MCPError as error:
-            if self._is_of_another_era and error.code == METHOD_NOT_FOUND:
+            # It refused our version of `server/discover` and knows no `initialize`: it is of a later version.
+            if self._refused_discovery and error.code == METHOD_NOT_FOUND:
                 raise ProtocolMismatch(NO_COMMON_VERSION) from error
             raise outcomes.lost(error) from error
+        # The SDK raises RuntimeError for a version that it does not support.
         except (RuntimeError, ValidationError) as error:
             raise ProtocolMismatch(NO_COMMON_VERSION) from error
         self._dispatcher.protocol_version = self.protocol_version
 
     async def _discover(self) -> bool:
-        """Whether the server is of the stateless era; whatever else it answers means the older one."""
+        """Whether the server is of the stateless era. Any answer but a right one means the older era."""
         try:
             await self._mcp.discover()
         except MCPError as error:
+            # Some servers end at a request that they do not know: there is nobody left to initialize.
             if error.code == CONNECTION_CLOSED:
                 raise
-            self._is_of_another_era = error.code == UNSUPPORTED_PROTOCOL_VERSION
+            self._refused_discovery = error.code == UNSUPPORTED_PROTOCOL_VERSION
             return False
         except (RuntimeError, ValidationError):
-            self._is_of_another_era = True
+            self._refused_discovery = True
             return False
         return True
 
-    def _complaint(self, *, cut: bool) -> str:
-        refused = sorted(self._dispatcher.refused)
-        complaints = []
-        if refused:
-            complaints.append(f"Tools with an invalid definition were left out: {', '.join(refused[:5])}.")
-        if cut:
-            complaints.append(f"Only the first {TOOL_LIMIT} tools, or {PAGE_LIMIT} pages, are offered.")
-        return " ".join(complaints)
+    def _warning(self, *, is_cut: bool) -> str:
+        rejected = sorted(self._dispatcher.rejected)
+        warnings = []
+        if rejected:
+            warnings.append(f"Tools with an invalid definition were left out: {', '.join(rejected[:5])}.")
+        if is_cut:
+            warnings.append(f"Only the first {TOOL_LIMIT} tools, or {PAGE_LIMIT} pages, are offered.")
+        return " ".join(warnings)
 
-    async def _notice(self, message: object) -> None:
+    async def _on_message(self, message: object) -> None:
         if isinstance(message, ToolListChangedNotification):
             self.tools_changed.set()
-        elif isinstance(message, _OFFERS_CHANGED):
-            self.offers_changed.set()
+        elif isinstance(message, _CAPABILITIES_CHANGED):
+            self.capabilities_changed.set()
 
     async def _follow_changes(self) -> None:
-        """In the stateless era changes are told only to those who subscribed, and not twice."""
+        """Subscribes to changes in the stateless era, again and again: a subscription does not resume."""
         while self.is_modern:
             try:
-                await self._listen()
+                await self._subscribe()
             except MCPError as error:
+                # The server offers no subscriptions: the health check finds changes, up to 30 s later.
                 if error.code == METHOD_NOT_FOUND:
                     return
             except (SubscriptionLost, TimeoutError):
                 pass
-            await asyncio.sleep(LISTEN_AGAIN_S)
+            await asyncio.sleep(RESUBSCRIBE_S)
 
-    async def _listen(self) -> None:
+    async def _subscribe(self) -> None:
         async with listen(
             self._mcp, tools_list_changed=True, prompts_list_changed=True, resources_list_changed=True
         ) as subscription:
-            self.tools_changed.set()  # nobody listened until now
-            self.offers_changed.set()
+            # What changed before the server acknowledged the subscription was reported to nobody.
+            self.tools_changed.set()
+            self.capabilities_changed.set()
             async for _ in subscription:
-                pass  # `_notice` has heard of it: the SDK tells what comes to either
+                pass  # `_on_message` has been called for it: the SDK gives each change to both

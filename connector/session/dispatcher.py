@@ -1,4 +1,4 @@
-"""The SDK's dispatcher, made tolerant: a broken tool costs that tool. The end of the stream is noticed."""
+"""The SDK's dispatcher, made tolerant: a broken definition costs one tool, the stream's end sets an event."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,42 +8,45 @@ from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp.shared.transport_context import TransportContext
 
 from connector.events import Event
-from connector.session.definitions import OFFERS, sift, sift_offers
-from connector.session.requests import Refusals
+from connector.session.definitions import CAPABILITY_LISTINGS, usable_capabilities, usable_tools
+from connector.session.requests import ServerRequests
 
 
 class TolerantDispatcher(JSONRPCDispatcher[TransportContext]):
-    """`ended` is set once the transport has closed; `refused` names the tools dropped from listings.
+    """`ended` is set once the transport has closed; `rejected` names the tools that listings lost.
 
-    `usable` are the tools of the last page that was listed: the same object as long as that is the same page.
+    `usable` are the tools of the last page that was listed: the same object as long as the page is the same.
     """
 
     def __init__(self, read_stream: Any, write_stream: Any) -> None:
         super().__init__(read_stream, write_stream)
         self.ended = Event()
-        self.refused: set[str] = set()
+        self.rejected: set[str] = set()
         self.protocol_version = ""
         self.usable: list[dict[str, Any]] = []
         self._unusable: set[str] = set()
-        self._listed: dict[str, Any] | None = None
+        self._last_page: dict[str, Any] | None = None
 
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None, **related: Any
     ) -> dict[str, Any]:
+        # The one place between the wire and the SDK's validation, which rejects a listing as a whole.
         result = await super().send_raw_request(method, params, opts, **related)
-        if method in OFFERS:
-            return sift_offers(method, result, self.protocol_version)
+        if method in CAPABILITY_LISTINGS:
+            return usable_capabilities(method, result, self.protocol_version)
         if method != "tools/list":
             return result
-        if result != self._listed:  # health checks list the same again and again
-            self.usable, self._unusable = sift(result, self.protocol_version)
-            self._listed = result
-        self.refused |= self._unusable
+        # Health checks list the same tools every 30 s: comparing costs a fraction of validating.
+        if result != self._last_page:
+            self.usable, self._unusable = usable_tools(result, self.protocol_version)
+            self._last_page = result
+        self.rejected |= self._unusable
         return {**result, "tools": self.usable}
 
     async def run(self, on_request: OnRequest, *handlers: Any, **options: Any) -> None:
-        """What the session would answer to the server's requests is not asked."""
+        """Runs until the stream ends. ServerRequests answers the server's requests instead of the session."""
         try:
-            await super().run(Refusals().answer, *handlers, **options)
+            await super().run(ServerRequests().answer, *handlers, **options)
         finally:
+            # The SDK's session has no event for the end of the stream.
             self.ended.set()

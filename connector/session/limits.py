@@ -1,6 +1,6 @@
-"""A bound on what a remote server may answer: too large a message becomes an error for its call.
+"""The limit on a remote server's messages: one that is too large becomes an error for its own call.
 
-The SDK bounds an event by ending the whole stream, and does not bound a JSON body.
+The SDK limits an event by ending the whole stream, and does not limit a JSON body at all.
 """
 
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ TOO_LARGE_TEXT = "The answer is over the limit"
 
 
 class CappedTransport(httpx2.AsyncBaseTransport):
-    """Messages of up to `limit` bytes pass; what is compressed, although we asked otherwise, does not."""
+    """Passes on messages of up to `limit` bytes; refuses compressed ones, whose real size nobody knows."""
 
     def __init__(self, inner: httpx2.AsyncBaseTransport, limit: int) -> None:
         self._inner = inner
@@ -24,6 +24,7 @@ class CappedTransport(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         request.headers["accept-encoding"] = "identity"
         response = await self._inner.handle_async_request(request)
+        # A few kB of gzip can become gigabytes behind this transport, where nothing counts them.
         if response.headers.get("content-encoding", "identity") != "identity":
             await response.aclose()
             raise httpx2.RemoteProtocolError("The answer is compressed.", request=request)
@@ -67,7 +68,7 @@ class _CappedEvents(_Capped):
 
 
 def too_large(line: Oversized) -> bytes:
-    """The event line of an error that takes the place of a message."""
+    """Returns the event line of an error that takes the place of an oversized message."""
     error = {"code": OUTPUT_TOO_LARGE, "message": TOO_LARGE_TEXT}
     request_id = line.request_id()
     parsed = None if request_id is None else orjson.loads(request_id)

@@ -1,4 +1,4 @@
-"""Listing, page by page and within bounds, what a server offers."""
+"""Listings of what a server offers, page by page and within bounds."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,58 +19,61 @@ from connector.session.outcomes import lost
 
 PAGE_LIMIT = 50
 TOOL_LIMIT = 500
-OFFER_LIMIT = 1000
+CAPABILITY_LIMIT = 1000
 _RAW: TypeAdapter[Any] = TypeAdapter(dict[str, Any])
 
 Page = tuple[list[dict[str, Any]], str | None]
+"""The entries of a page, and the cursor of the next one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A server's tools as wire JSON. `complaint` tells people what was left out; empty when nothing was."""
+    """A server's tools as JSON. `warning` says for people which were left out; empty when none was."""
 
     tools: list[dict[str, Any]]
-    complaint: str = ""
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Offers:
-    """What a server has besides tools, as wire JSON."""
+class Capabilities:
+    """What a server offers besides tools, as JSON."""
 
     resources: list[dict[str, Any]] = field(default_factory=list)
     templates: list[dict[str, Any]] = field(default_factory=list)
     prompts: list[dict[str, Any]] = field(default_factory=list)
 
 
-async def lists_the_same(mcp: ClientSession, tools: list[dict[str, Any]]) -> bool:
-    """Whether there is one page, and it has these tools: cheaper than listing them anew."""
+async def has_only_page(mcp: ClientSession, tools: list[dict[str, Any]]) -> bool:
+    """Whether the server lists one page that holds just these tools: cheaper than listing them anew."""
     request = ListToolsRequest(params=PaginatedRequestParams())
     try:
-        wire = await mcp.send_request(request, _RAW)
+        result = await mcp.send_request(request, _RAW)
     except (MCPError, ValidationError):
-        return False  # whoever lists them anew finds out why
-    return wire["tools"] is tools and wire.get("nextCursor") is None
+        return False  # listing the tools anew raises the right error
+    # By identity: the dispatcher gives the same list as long as the page has not changed.
+    return result["tools"] is tools and result.get("nextCursor") is None
 
 
 async def list_tools(mcp: ClientSession) -> tuple[list[dict[str, Any]], bool]:
-    """The tools, and whether there would be more. Raises SessionLost."""
+    """Returns the tools, and whether the server would list more. Raises SessionLost."""
     tools: list[dict[str, Any]] = []
     cursor: str | None = None
     for _ in range(PAGE_LIMIT):
         page, following = await _tools_page(mcp, cursor)
         tools += page
+        # A cursor that repeats itself would list the same page for ever.
         if following is None or following == cursor or len(tools) > TOOL_LIMIT:
             return tools[:TOOL_LIMIT], following is not None or len(tools) > TOOL_LIMIT
         cursor = following
     return tools, True
 
 
-async def list_offers(mcp: ClientSession) -> Offers:
-    """Nothing of what the server does not announce. Raises SessionLost."""
-    can = mcp.server_capabilities
-    resources = can is not None and can.resources is not None
-    prompts = can is not None and can.prompts is not None
-    return Offers(
+async def list_capabilities(mcp: ClientSession) -> Capabilities:
+    """Lists resources, templates and prompts, as far as the server announces them. Raises SessionLost."""
+    announced = mcp.server_capabilities
+    resources = announced is not None and announced.resources is not None
+    prompts = announced is not None and announced.prompts is not None
+    return Capabilities(
         await _list(mcp, ListResourcesRequest, "resources") if resources else [],
         await _list(mcp, ListResourceTemplatesRequest, "resourceTemplates") if resources else [],
         await _list(mcp, ListPromptsRequest, "prompts") if prompts else [],
@@ -81,6 +84,7 @@ async def _tools_page(mcp: ClientSession, cursor: str | None) -> Page:
     try:
         page = await mcp.list_tools(params=PaginatedRequestParams(cursor=cursor))
     except MCPError as error:
+        # A server of resources or prompts alone need not know the method.
         if error.code == METHOD_NOT_FOUND and not _announces_tools(mcp):
             return [], None
         raise lost(error) from error
@@ -95,25 +99,25 @@ def _announces_tools(mcp: ClientSession) -> bool:
 
 
 async def _list(mcp: ClientSession, request: type[Any], key: str) -> list[dict[str, Any]]:
-    offered: list[dict[str, Any]] = []
+    listed: list[dict[str, Any]] = []
     cursor: str | None = None
     for _ in range(PAGE_LIMIT):
         page, following = await _page(mcp, request, key, cursor)
-        offered += page
-        if following is None or following == cursor or len(offered) > OFFER_LIMIT:
+        listed += page
+        if following is None or following == cursor or len(listed) > CAPABILITY_LIMIT:
             break
         cursor = following
-    return offered[:OFFER_LIMIT]
+    return listed[:CAPABILITY_LIMIT]
 
 
 async def _page(mcp: ClientSession, request: type[Any], key: str, cursor: str | None) -> Page:
-    """A server that announces what it cannot list offers none of it."""
+    """A server that announces something and cannot list it counts as offering none of it."""
     try:
-        wire = await mcp.send_request(request(params=PaginatedRequestParams(cursor=cursor)), _RAW)
+        result = await mcp.send_request(request(params=PaginatedRequestParams(cursor=cursor)), _RAW)
     except MCPError as error:
         if error.code == METHOD_NOT_FOUND:
             return [], None
         raise lost(error) from error
     except ValidationError:
         return [], None
-    return wire[key], wire.get("nextCursor")
+    return result[key], result.get("nextCursor")

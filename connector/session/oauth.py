@@ -1,7 +1,7 @@
-"""Obtaining tokens for a remote MCP server, by the SDK's own OAuth providers, kept in our rows.
+"""Obtains tokens for a remote MCP server with the SDK's OAuth providers, and stores them in our rows.
 
-The providers discover (RFC 9728, RFC 8414), register (RFC 7591), log in with PKCE and a resource indicator
-(RFC 8707), and refresh, whenever a request is sent through them: a probe does.
+A provider discovers (RFC 9728, RFC 8414), registers (RFC 7591), logs in with PKCE and a resource indicator
+(RFC 8707), and refreshes, whenever a request is sent through it: a probe is such a request.
 """
 
 import asyncio
@@ -27,30 +27,33 @@ from connector import grants
 from connector.errors import LoginRequired
 from connector.grants import Grant
 from connector.models import OAuthGrant
-from connector.session.guarded import GuardedTransport
+from connector.session.egress_transport import EgressFilteredTransport
 from connector.session.limits import CappedTransport
 
 DEADLINE_S = 15.0
-ANSWER_LIMIT = 1024 * 1024
-EXPIRED = 1.0  # in 1970
+RESPONSE_LIMIT = 1024 * 1024
+EXPIRED = 1.0  # Unix time, in 1970
 _PROBE = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 _HEADERS = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25"}
 
 
 async def obtain(grant: Grant) -> None:
-    """Refresh the kept tokens, or get new ones by client credentials; they are kept then.
+    """Refreshes the stored tokens, or gets new ones by client credentials, and stores them.
 
     Raises LoginRequired where only a person can help, AddressRefused, or what HTTP raises.
     """
     by_credentials = grant.flow == OAuthGrant.Flow.CLIENT_CREDENTIALS
-    provider = _by_credentials(grant) if by_credentials else _by_login(grant, "", _nobody_there, _no_answer)
+    provider = (
+        _by_credentials(grant) if by_credentials else _by_login(grant, "", _refuse_redirect, _refuse_answer)
+    )
+    # A token that seems to be valid would be sent again, although the server has just refused it.
     provider.context.token_expiry_time = EXPIRED
     try:
         async with asyncio.timeout(DEADLINE_S):
             await _probe(grant, provider)
     except OAuthFlowError as error:
         if by_credentials:
-            raise LoginRequired(f"The authorization server refused: {_told(error, grant)}") from error
+            raise LoginRequired(f"The authorization server refused: {_redacted(error, grant)}") from error
         raise LoginRequired("The tokens could not be renewed. Somebody has to log in again.") from error
 
 
@@ -61,9 +64,11 @@ async def log_in(
     show: Callable[[str], Awaitable[None]],
     answer: Callable[[], Awaitable[Mapping[str, str]]],
 ) -> None:
-    """`show` gets the address to send the person to, `answer` waits for `code`, `state` and perhaps `iss`.
+    """Logs a person in and stores the tokens.
 
-    Raises LoginRequired when it came to nothing, AddressRefused, or what HTTP raises.
+    `show` is given the URL to send the person to, `answer` returns the parameters of the redirect back
+    (`code`, `state`, perhaps `iss`). Raises LoginRequired if the login fails, AddressRefused, or what HTTP
+    raises.
     """
 
     async def result() -> AuthorizationCodeResult:
@@ -73,42 +78,47 @@ async def log_in(
     try:
         await _probe(grant, provider)
     except OAuthFlowError as error:
-        raise LoginRequired(_told(error, grant)) from error
+        raise LoginRequired(_redacted(error, grant)) from error
 
 
 class _Storage:
-    """The SDK's TokenStorage. `anew`: whatever tokens there are. `context` is its provider's."""
+    """The SDK's TokenStorage, on a row of ours.
 
-    def __init__(self, grant: Grant, *, anew: bool, redirect_uri: str = "") -> None:
+    `ignore_tokens` starts a flow although there are tokens. `context` is that of the provider that uses it.
+    """
+
+    def __init__(self, grant: Grant, *, ignore_tokens: bool, redirect_uri: str = "") -> None:
         self._grant = grant
-        self._kept = dict(grant.kept)
-        self._anew = anew
+        self._stored = dict(grant.kept)
+        self._ignore_tokens = ignore_tokens
         self._redirect_uri = redirect_uri
         self.context: OAuthContext | None = None
 
     async def get_tokens(self) -> OAuthToken | None:
-        tokens = self._kept.get("tokens")
-        return OAuthToken.model_validate(tokens) if tokens and not self._anew else None
+        tokens = self._stored.get("tokens")
+        return OAuthToken.model_validate(tokens) if tokens and not self._ignore_tokens else None
 
     async def set_tokens(self, tokens: OAuthToken) -> None:
-        self._kept["tokens"] = _dump(tokens)
-        self._kept["expires_at"] = None if tokens.expires_in is None else time.time() + tokens.expires_in
+        self._stored["tokens"] = _dump(tokens)
+        self._stored["expires_at"] = None if tokens.expires_in is None else time.time() + tokens.expires_in
+        # The SDK stores no metadata, and could not refresh after a restart of this process without it.
         if self.context is not None:
-            self._kept["server"] = _dump(self.context.oauth_metadata)
-            self._kept["resource"] = _dump(self.context.protected_resource_metadata)
-        await grants.keep(self._grant, self._kept)
+            self._stored["server"] = _dump(self.context.oauth_metadata)
+            self._stored["resource"] = _dump(self.context.protected_resource_metadata)
+        await grants.keep(self._grant, self._stored)
 
     async def get_client_info(self) -> OAuthClientInformationFull | None:
         if self._grant.client_id:
             return _given_client(self._grant)
-        client = self._kept.get("client")
+        client = self._stored.get("client")
+        # A client that was registered for another redirect URI would be refused: register a new one.
         if not client or (self._redirect_uri and self._redirect_uri not in client.get("redirect_uris", [])):
             return None
         return OAuthClientInformationFull.model_validate(client)
 
     async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
-        self._kept["client"] = _dump(client_info)
-        await grants.keep(self._grant, self._kept)
+        self._stored["client"] = _dump(client_info)
+        await grants.keep(self._grant, self._stored)
 
 
 def _given_client(grant: Grant) -> OAuthClientInformationFull:
@@ -121,7 +131,7 @@ def _given_client(grant: Grant) -> OAuthClientInformationFull:
 
 
 def _by_credentials(grant: Grant) -> OAuthClientProvider:
-    storage = _Storage(grant, anew=True)
+    storage = _Storage(grant, ignore_tokens=True)
     provider = ClientCredentialsOAuthProvider(
         server_url=grant.url,
         storage=storage,
@@ -140,8 +150,8 @@ def _by_login(
     show: Callable[[str], Awaitable[None]],
     answer: Callable[[], Awaitable[AuthorizationCodeResult]],
 ) -> OAuthClientProvider:
-    """Without `redirect_uri` it refreshes what is kept."""
-    storage = _Storage(grant, anew=bool(redirect_uri), redirect_uri=redirect_uri)
+    """Returns a provider for a login; without `redirect_uri`, one that refreshes the stored tokens."""
+    storage = _Storage(grant, ignore_tokens=bool(redirect_uri), redirect_uri=redirect_uri)
     metadata = OAuthClientMetadata(
         redirect_uris=[AnyUrl(redirect_uri)] if redirect_uri else None,
         client_name="MCP Connector",
@@ -150,7 +160,8 @@ def _by_login(
     )
     provider = OAuthClientProvider(grant.url, metadata, storage, show, answer)
     storage.context = provider.context
-    if server := grant.kept.get("server"):  # what the SDK forgets: where to refresh
+    # Where to refresh: the SDK would discover it only during a login.
+    if server := grant.kept.get("server"):
         provider.context.oauth_metadata = OAuthMetadata.model_validate(server)
     if resource := grant.kept.get("resource"):
         provider.context.protected_resource_metadata = ProtectedResourceMetadata.model_validate(resource)
@@ -158,16 +169,16 @@ def _by_login(
 
 
 async def _probe(grant: Grant, provider: OAuthClientProvider) -> None:
-    transport = CappedTransport(GuardedTransport(httpx2.AsyncHTTPTransport()), ANSWER_LIMIT)
+    transport = CappedTransport(EgressFilteredTransport(httpx2.AsyncHTTPTransport()), RESPONSE_LIMIT)
     async with httpx2.AsyncClient(transport=transport, timeout=DEADLINE_S) as client:
         await client.post(grant.url, json=_PROBE, headers=_HEADERS, auth=provider)
 
 
-async def _nobody_there(_: str) -> None:
+async def _refuse_redirect(_: str) -> None:
     raise LoginRequired("The tokens have expired. Somebody has to log in again.")
 
 
-async def _no_answer() -> AuthorizationCodeResult:
+async def _refuse_answer() -> AuthorizationCodeResult:
     raise LoginRequired("Nobody has logged in.")
 
 
@@ -175,7 +186,7 @@ def _dump(model: Any) -> dict[str, Any] | None:
     return None if model is None else dict(model.model_dump(mode="json", exclude_none=True))
 
 
-def _told(error: OAuthFlowError, grant: Grant) -> str:
-    """For people: what the SDK says may quote the server's answer."""
+def _redacted(error: OAuthFlowError, grant: Grant) -> str:
+    """Returns the SDK's text for people: it may quote the server's answer, and that the client's secret."""
     text = str(error)
     return (text.replace(grant.client_secret, "********") if grant.client_secret else text)[:300]

@@ -1,4 +1,4 @@
-"""Streams of MCP messages over the three transports, as the SDK's sessions take them."""
+"""Streams of MCP messages over the three transports, in the form that the SDK's sessions expect."""
 
 import asyncio
 import functools
@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from connector.process.stdio import ServerStuck, StdioProcess
 from connector.process.stray_output import StrayOutput
 from connector.session.authorization import Authorization
-from connector.session.guarded import GuardedTransport
+from connector.session.egress_transport import EgressFilteredTransport
 from connector.session.limits import OUTPUT_TOO_LARGE, TOO_LARGE_TEXT, CappedTransport
 from connector.wire.lines import Oversized
 
@@ -27,18 +27,24 @@ log = logging.getLogger(__name__)
 
 Streams = tuple[Any, Any]
 CONNECT_TIMEOUT_S = 10.0
-READ_TIMEOUT_S = 630.0  # longer than any call's deadline: calls are ended by us, not by the transport
-SLACK = 1024  # CappedTransport keeps the limit; what it lets pass the SDK must not refuse
+READ_TIMEOUT_S = 630.0  # longer than any call's deadline: we end calls, not the transport
+EVENT_OVERHEAD = 1024
+"""The SDK's limit counts an event's other lines, too: it must not reject what CappedTransport lets pass."""
 
 
 @asynccontextmanager
-async def stdio_streams(process: StdioProcess, noise: StrayOutput) -> AsyncIterator[Streams]:
-    """The process belongs to the caller; the streams end when it ends, stops reading or floods us."""
+async def stdio_streams(process: StdioProcess, stray: StrayOutput) -> AsyncIterator[Streams]:
+    """Connects the streams to a process, which belongs to the caller.
+
+    They end when the process ends, and when it is stopped here: it does not read, or writes nothing but
+    `stray` output.
+    """
+    # Without a buffer: a message waits in the pipe until the session has handled the one before.
     incoming, read_stream = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     write_stream, outgoing = anyio.create_memory_object_stream[SessionMessage](0)
     pumps = [
-        asyncio.create_task(_pump_in(process, incoming, noise)),
-        asyncio.create_task(_pump_out(process, outgoing)),
+        asyncio.create_task(_read(process, incoming, stray)),
+        asyncio.create_task(_write(process, outgoing)),
     ]
     try:
         yield read_stream, write_stream
@@ -50,39 +56,40 @@ async def stdio_streams(process: StdioProcess, noise: StrayOutput) -> AsyncItera
             stream.close()
 
 
-async def _pump_in(process: StdioProcess, incoming: Any, noise: StrayOutput) -> None:
+async def _read(process: StdioProcess, incoming: Any, stray: StrayOutput) -> None:
     with incoming, suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
         async for line in process.lines():
-            message = _parse(line, noise)
+            message = _parse(line, stray)
             if message is not None:
-                noise.reset()
+                stray.reset()
                 await incoming.send(SessionMessage(message))
-            elif noise.is_over_limit:
+            elif stray.is_over_limit:
                 await process.stop(hard=True)
                 return
 
 
-def _parse(line: bytes | Oversized, noise: StrayOutput) -> Any:
-    """None for what is no message."""
+def _parse(line: bytes | Oversized, stray: StrayOutput) -> Any:
+    """Returns the message in a line; None if there is none, which is counted as stray output."""
     if isinstance(line, Oversized):
         return _too_large(line)
     try:
         return jsonrpc_message_adapter.validate_json(line, by_name=False)
     except (ValidationError, RecursionError):
-        noise.add(line)
+        stray.add(line)
         return None
 
 
 def _too_large(line: Oversized) -> JSONRPCError | None:
+    """Returns an error for the call that an oversized line answers; None if its id is not at either end."""
     request_id = line.request_id()
     if request_id is None:
-        log.warning("A server's line over the limit was dropped; no call could be told from it.")
+        log.warning("A server's line over the limit was dropped; its call cannot be identified.")
         return None
     error = ErrorData(code=OUTPUT_TOO_LARGE, message=TOO_LARGE_TEXT)
     return JSONRPCError(jsonrpc="2.0", id=orjson.loads(request_id), error=error)
 
 
-async def _pump_out(process: StdioProcess, outgoing: Any) -> None:
+async def _write(process: StdioProcess, outgoing: Any) -> None:
     with outgoing, suppress(BrokenPipeError, ConnectionResetError):
         async for message in outgoing:
             try:
@@ -90,6 +97,7 @@ async def _pump_out(process: StdioProcess, outgoing: Any) -> None:
                     message.message.model_dump_json(by_alias=True, exclude_unset=True).encode()
                 )
             except ServerStuck:
+                # Its calls could only time out, and what we write for them would pile up in our memory.
                 log.warning("A server has not read its input for too long; it is stopped.")
                 await process.stop(hard=True)
                 return
@@ -99,9 +107,10 @@ async def _pump_out(process: StdioProcess, outgoing: Any) -> None:
 async def http_streams(
     url: str, headers: Mapping[str, str], *, limit: int, auth: Authorization
 ) -> AsyncIterator[Streams]:
+    """Opens a streamable HTTP transport. `limit` is for one message, in bytes."""
     async with (
         _http_client(headers, limit, auth) as client,
-        streamable_http_client(url, http_client=client, max_sse_event_size=limit + SLACK) as streams,
+        streamable_http_client(url, http_client=client, max_sse_event_size=limit + EVENT_OVERHEAD) as streams,
     ):
         yield streams
 
@@ -110,6 +119,7 @@ async def http_streams(
 async def sse_streams(
     url: str, headers: Mapping[str, str], *, limit: int, auth: Authorization
 ) -> AsyncIterator[Streams]:
+    """Opens the older HTTP+SSE transport. `limit` is for one message, in bytes."""
     _raise_sse_limit(limit)
 
     def client_factory(headers: Any = None, timeout: Any = None, auth: Any = None) -> httpx2.AsyncClient:
@@ -124,7 +134,7 @@ def _http_client(headers: Mapping[str, str], limit: int, auth: Authorization) ->
         headers=dict(headers),
         auth=auth,
         timeout=httpx2.Timeout(CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
-        transport=CappedTransport(GuardedTransport(httpx2.AsyncHTTPTransport()), limit),
+        transport=CappedTransport(EgressFilteredTransport(httpx2.AsyncHTTPTransport()), limit),
     )
 
 
@@ -132,5 +142,5 @@ _within_origin = sse.sse_within_origin  # type: ignore[attr-defined]
 
 
 def _raise_sse_limit(limit: int) -> None:
-    """The SDK's SSE client (2.3) has no parameter for the size of an event, which it caps at 1 MiB."""
-    sse.sse_within_origin = functools.partial(_within_origin, max_event_size=limit + SLACK)  # type: ignore[attr-defined]
+    """Replaces a function of the SDK's SSE client (2.3): it caps an event at 1 MiB and takes no parameter."""
+    sse.sse_within_origin = functools.partial(_within_origin, max_event_size=limit + EVENT_OVERHEAD)  # type: ignore[attr-defined]

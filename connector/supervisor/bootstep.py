@@ -1,4 +1,7 @@
-"""A supervisor in each Celery worker that consumes the queue `mcp`. Needs the threads pool."""
+"""The Celery bootstep that starts an McpWorker in each worker that consumes the queue `mcp`.
+
+Needs the threads pool: with prefork tasks run in other processes than the supervisor.
+"""
 
 import atexit
 import signal
@@ -9,16 +12,16 @@ from celery.signals import worker_shutting_down
 from celery.worker.state import maybe_shutdown
 from kombu import Exchange, Queue
 
-from connector.supervisor.worker import WatchedSupervisor
+from connector.supervisor.worker import McpWorker
 from core import broker
 
 QUEUE = "mcp"
-ECHO = "connector.tasks.echo"
-_running: list[WatchedSupervisor] = []
+CANARY_TASK = "connector.tasks.echo"
+_running: list[McpWorker] = []
 
 
-class SupervisorStep(bootsteps.StartStopStep):
-    """Of the worker, not of its consumer: that one restarts whenever the broker comes back."""
+class McpWorkerStep(bootsteps.StartStopStep):
+    """A step of the worker, not of its consumer: that one restarts whenever the broker comes back."""
 
     requires = ("celery.worker.components:Pool",)
 
@@ -26,14 +29,15 @@ class SupervisorStep(bootsteps.StartStopStep):
         return QUEUE in parent.app.amqp.queues.consume_from
 
     def create(self, parent: Any) -> None:
-        """It consumes a queue of its own besides."""
+        # Canary messages go to a queue of this worker's own: in `mcp` any worker could consume them.
         self._own_queue = f"{QUEUE}.{parent.hostname}"
         own = Queue(self._own_queue, Exchange(self._own_queue), routing_key=self._own_queue)
         parent.app.amqp.queues.select_add(own)
 
     def start(self, parent: Any) -> None:
-        maybe_shutdown()  # a worker that was told to end while it started need not claim anything
-        _running.append(WatchedSupervisor(parent.hostname, probe=self._probe))
+        # A signal may have arrived while the worker started: it need not claim anything then.
+        maybe_shutdown()
+        _running.append(McpWorker(parent.hostname, send_canary=self._send_canary))
         _running[-1].start()
 
     def stop(self, parent: Any) -> None:
@@ -44,22 +48,25 @@ class SupervisorStep(bootsteps.StartStopStep):
         while _running:
             _running.pop().stop(hard=True)
 
-    def _probe(self, expires_s: float) -> None:
-        broker.send(ECHO, queue=self._own_queue, expires_s=expires_s)
+    def _send_canary(self, expires_s: float) -> None:
+        broker.send(CANARY_TASK, queue=self._own_queue, expires_s=expires_s)
 
 
 def install(app: Celery) -> None:
-    app.steps["worker"].add(SupervisorStep)
+    app.steps["worker"].add(McpWorkerStep)
+    # At the signal, and not when Celery comes to this step: before that it closes the consumer, which waits
+    # for the broker.
     worker_shutting_down.connect(_begin_drain)
 
 
-def echo() -> None:
-    for supervisor in _running:
-        supervisor.echo()
+def canary_received() -> None:
+    for worker in _running:
+        worker.canary_received()
 
 
 def _begin_drain(exitcode: int, **_: Any) -> None:
-    """However often it is told: whoever manages the worker may well repeat a signal."""
-    for supervisor in _running:
-        supervisor.begin_drain(exitcode)
-    atexit.register(signal.signal, signal.SIGTERM, signal.SIG_IGN)  # Python's end would let one more kill it
+    """Runs for each signal: whoever manages the worker may well repeat one."""
+    for worker in _running:
+        worker.begin_drain(exitcode)
+    # While Python ends it restores the default handlers, and one more SIGTERM would kill the process.
+    atexit.register(signal.signal, signal.SIGTERM, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""Keeps the leases of a worker, and kills what it owns in time when it cannot."""
+"""The lease keeper renews the leases of a worker, and kills its servers in time when it cannot."""
 
 import asyncio
 import logging
@@ -18,41 +18,52 @@ RETRY_S = 1.0
 
 
 class LeaseKeeper:
-    """Counts by a monotonic clock from before a renewal was sent: never longer than the database does."""
+    """Counts by a monotonic clock from before a renewal was sent: never longer than the database does.
+
+    `on_regained` is called when a renewal succeeds after the worker had lost its right to act.
+    """
 
     def __init__(
-        self, owner: Owner, timings: Timings, tasks: Mapping[Slot, ServerTask], regained: Callable[[], None]
+        self,
+        owner: Owner,
+        timings: Timings,
+        tasks: Mapping[Slot, ServerTask],
+        on_regained: Callable[[], None],
     ) -> None:
-        self.draining = False
+        self.is_draining = False
         self._owner = owner
         self._timings = timings
         self._tasks = tasks
-        self._regained = regained
+        self._on_regained = on_regained
         self._renewed = float("-inf")
 
     @property
-    def holds(self) -> bool:
+    def is_valid(self) -> bool:
         """Whether this worker may act as an owner."""
         return clock() < self._renewed + self._timings.self_fence
 
-    def guard_left(self) -> float:
-        """Seconds after which guards must kill, if they hear nothing more."""
-        return max(0.0, self._renewed + self._timings.guard - clock())
+    def shim_lease_left_s(self) -> float:
+        """Returns the seconds after which shims must kill if they get no heartbeat."""
+        return max(0.0, self._renewed + self._timings.shim - clock())
 
-    async def keep(self) -> None:
+    async def renew_for_ever(self) -> None:
+        # A connection of its own: the reconciler's may be busy with a slow statement.
         database = leases.Database()
         try:
             while True:
-                pause = await self._renew(database)
-                await asyncio.sleep(pause)
+                pause_s = await self._renew(database)
+                await asyncio.sleep(pause_s)
         finally:
             await database.close()
 
-    async def fence(self) -> None:
-        """Kill everything when the lease was not renewed for too long."""
+    async def fence_for_ever(self) -> None:
+        """Kills everything when the lease was not renewed for too long.
+
+        A loop beside the renewal, which may be waiting for a database that does not answer.
+        """
         while True:
             await asyncio.sleep(self._timings.lease / 60)
-            if self.holds:
+            if self.is_valid:
                 continue
             if running := [task for task in self._tasks.values() if not task.is_done]:
                 log.error("The lease could not be renewed in time: killing %d MCP servers.", len(running))
@@ -61,28 +72,30 @@ class LeaseKeeper:
                 await asyncio.gather(*(task.wait() for task in running))
 
     async def _renew(self, database: leases.Database) -> float:
-        """Renew once; seconds to the next time."""
+        """Renews once; returns the seconds to the next time."""
+        # Before the statement is sent: the lease begins when the database executes it, which is later.
         asked, before = clock(), {slot: task.fence for slot, task in self._tasks.items()}
         try:
-            if not self.draining:
+            if not self.is_draining:
                 await leases.register(database, self._owner)
             held = await leases.renew(database, self._owner, lease_s=self._timings.lease)
         except DATABASE_ERRORS as error:
             log.warning("The leases could not be renewed (%s).", type(error).__name__)
             return min(RETRY_S, self._timings.heartbeat)
-        if not self.holds:
-            self._regained()
+        if not self.is_valid:
+            self._on_regained()
         self._renewed = asked
-        self._pass_on(before, held)
+        self._notify_tasks(before, held)
         return self._timings.heartbeat
 
-    def _pass_on(self, before: dict[Slot, int], held: dict[Slot, int]) -> None:
-        """Only slots that were ours before the question can have been lost by its answer."""
+    def _notify_tasks(self, before: dict[Slot, int], held: dict[Slot, int]) -> None:
+        """Passes heartbeats on for the leases that were renewed, and kills servers whose lease was lost."""
+        # Only slots that were ours before the question: one that was claimed since is not in its answer.
         for slot, fence in before.items():
             if (task := self._tasks.get(slot)) is None:
                 continue
             if held.get(slot) == fence:
-                task.beat()
+                task.heartbeat()
             elif not task.is_done:
                 log.error("The lease on MCP server %s was lost; killing it.", slot)
                 task.stop(hard=True)

@@ -1,9 +1,9 @@
-"""What the supervisor reads and writes through the ORM."""
+"""What the supervisor reads and writes through the ORM, in threads."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from connector.session import Offers
+from connector.session import Capabilities
 from core.database import in_thread
 from tools import capabilities
 from tools.functions import catalogue
@@ -13,17 +13,17 @@ from tools.models import Offer
 
 @in_thread
 def read_spec(server_id: int) -> LaunchSpec | None:
-    """How to launch the server, or None if it is gone. Raises what decrypting its secrets raises."""
+    """Returns how to launch the server; None if it is gone. Raises what decrypting its secrets raises."""
     return launch_specs([server_id]).get(server_id)
 
 
 @in_thread
-def record_catalogue(server_id: int, tools: Sequence[dict[str, Any]]) -> None:
+def record_tools(server_id: int, tools: Sequence[dict[str, Any]]) -> None:
     catalogue.record(server_id, tools)
 
 
 @in_thread
-def record_offers(server_id: int, found: Offers) -> None:
+def record_capabilities(server_id: int, found: Capabilities) -> None:
     by_kind = {
         Offer.Kind.RESOURCE: found.resources,
         Offer.Kind.TEMPLATE: found.templates,

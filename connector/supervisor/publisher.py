@@ -1,4 +1,4 @@
-"""Publishes what a worker sees of its servers, once for each change."""
+"""The publisher writes what a worker observes of its servers, once for each change."""
 
 from collections.abc import Mapping
 
@@ -19,22 +19,25 @@ class Publisher:
         self._published: dict[Slot, Observation] = {}
 
     async def publish(self, tasks: Mapping[Slot, ServerTask]) -> None:
-        """Tools before phase: who sees a server as ready can find what it offers."""
+        """Writes what is new of each task's server."""
         confirmed: dict[Slot, tuple[int, Observation]] = {}
+        # A copy: while this waits for the database the reconciler's tasks may change.
         for slot, task in list(tasks.items()):
-            seen, before = task.seen, self._published.get(slot)
-            if seen is before:
+            observation, before = task.observation, self._published.get(slot)
+            if observation is before:
                 continue
+            # Tools before the phase: whoever reads that a server is ready can find its tools.
             await self._recorder.record(slot, task)
-            if before is not None and seen.confirms(before):
-                confirmed[slot] = task.fence, seen
+            if before is not None and observation.confirms(before):
+                confirmed[slot] = task.fence, observation
             else:
-                await leases.publish(self._database, self._owner, slot, task.fence, seen)
-                self._published[slot] = seen
+                await leases.publish(self._database, self._owner, slot, task.fence, observation)
+                self._published[slot] = observation
         if confirmed:
             for slot in await leases.confirm(self._database, self._owner, confirmed):
                 self._published[slot] = confirmed[slot][1]
 
     def forget(self, slot: Slot) -> None:
+        """Forgets what was published of a slot that is no longer ours."""
         self._recorder.forget(slot)
         self._published.pop(slot, None)

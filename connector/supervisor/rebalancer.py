@@ -1,4 +1,4 @@
-"""Gives servers up to workers that have fewer: gently, a few at a time, and only those that nobody uses."""
+"""The rebalancer gives servers to workers that have fewer: gently, a few at a time, and only idle ones."""
 
 import logging
 import math
@@ -17,32 +17,36 @@ MOVES_AT_ONCE = 4
 
 
 def surplus(*, held: int, slots: int, workers: int) -> int:
-    """How many of `slots` a worker holds over its share, if that is over a third more than it; else 0."""
+    """Returns how many slots a worker holds over its share, if that is over a third more than it; else 0.
+
+    Without the third two workers would pass servers to and fro with every server that comes or goes.
+    """
     share = math.ceil(slots / max(1, workers))
     return held - share if 3 * held > 4 * share else 0
 
 
-class Spreader:
-    """`leaving` are the slots that this worker is giving up. A round has an effect every `quiet` seconds."""
+class Rebalancer:
+    """`releasing` are the slots that this worker is giving up."""
 
     def __init__(
         self, database: leases.Database, owner: Owner, timings: Timings, tasks: Mapping[Slot, ServerTask]
     ) -> None:
-        self.leaving: set[Slot] = set()
+        self.releasing: set[Slot] = set()
         self._database = database
         self._owner = owner
         self._timings = timings
         self._tasks = tasks
-        self._next_round = clock() + timings.quiet
+        # Not at once: after a restart of all workers the first to start holds everything for a moment.
+        self._next_round = clock() + timings.cooldown
 
-    async def round(self) -> None:
-        """Raises DATABASE_ERRORS."""
+    async def rebalance(self) -> None:
+        """Stops a few idle servers if this worker has too many, once a cooldown. Raises DATABASE_ERRORS."""
         if clock() < self._next_round:
             return
-        self._next_round = clock() + self._timings.quiet
+        self._next_round = clock() + self._timings.cooldown
         over = surplus(**await leases.load(self._database, self._owner, lease_s=self._timings.lease))
-        unused = [slot for slot, task in self._tasks.items() if task.is_unused(for_s=self._timings.quiet)]
-        for slot in unused[: min(over, MOVES_AT_ONCE)]:
+        idle = [slot for slot, task in self._tasks.items() if task.is_idle(for_s=self._timings.cooldown)]
+        for slot in idle[: min(over, MOVES_AT_ONCE)]:
             log.info("MCP server %s is left to a worker that has fewer.", slot)
-            self.leaving.add(slot)
+            self.releasing.add(slot)
             self._tasks[slot].stop()

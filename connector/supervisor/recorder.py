@@ -1,4 +1,4 @@
-"""Writes down what servers offer, once for each change."""
+"""The recorder stores what servers offer (tools, resources, prompts), once for each change."""
 
 import logging
 from collections.abc import Awaitable
@@ -6,7 +6,7 @@ from typing import Any
 
 from connector.leases.observation import Slot
 from connector.lifecycle.server_task import ServerTask
-from connector.session import Offers
+from connector.session import Capabilities
 from connector.supervisor import orm
 from core.database import DATABASE_ERRORS
 
@@ -14,30 +14,33 @@ log = logging.getLogger(__name__)
 
 
 class Recorder:
-    """What cannot be written is logged and not tried again, until it changes. Raises DATABASE_ERRORS."""
+    """A list that cannot be stored is logged, and tried again when it changes. Raises DATABASE_ERRORS."""
 
     def __init__(self) -> None:
         self._tools: dict[Slot, list[dict[str, Any]]] = {}
-        self._offers: dict[Slot, Offers] = {}
+        self._capabilities: dict[Slot, Capabilities] = {}
 
     async def record(self, slot: Slot, task: ServerTask) -> None:
-        tools, offers = task.catalogue, task.offers
+        tools, capabilities = task.tools, task.capabilities
+        # By identity: the task replaces its list when a tool changes, and comparing 500 schemas costs more.
         if tools is not None and tools is not self._tools.get(slot):
-            await _try(slot, orm.record_catalogue(slot.server_id, tools))
+            await _try(slot, orm.record_tools(slot.server_id, tools))
             self._tools[slot] = tools
-        if offers is not None and offers != self._offers.get(slot):
-            await _try(slot, orm.record_offers(slot.server_id, offers))
-            self._offers[slot] = offers
+        if capabilities is not None and capabilities != self._capabilities.get(slot):
+            await _try(slot, orm.record_capabilities(slot.server_id, capabilities))
+            self._capabilities[slot] = capabilities
 
     def forget(self, slot: Slot) -> None:
+        """Forgets what was recorded: the next owner of the slot, perhaps this worker, records it anew."""
         self._tools.pop(slot, None)
-        self._offers.pop(slot, None)
+        self._capabilities.pop(slot, None)
 
 
-async def _try(slot: Slot, writing: Awaitable[None]) -> None:
+async def _try(slot: Slot, recording: Awaitable[None]) -> None:
     try:
-        await writing
+        await recording
     except DATABASE_ERRORS:
         raise
+    # The boundary between one server's definitions and all others: its defect must not stop the publisher.
     except Exception:
         log.exception("What MCP server %s offers could not be recorded.", slot)

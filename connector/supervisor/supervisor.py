@@ -1,4 +1,4 @@
-"""Holds the MCP servers of a worker: one thread with one event loop. It knows nothing of Celery."""
+"""The supervisor runs the MCP servers of a worker in one thread with one event loop. It knows no Celery."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ from core.database import DATABASE_ERRORS
 
 log = logging.getLogger(__name__)
 
-TURN_S = 0.5
+HEARTBEAT_S = 0.5
 
 
 class Supervisor:
@@ -42,7 +42,7 @@ class Supervisor:
         self.timings = timings or Timings.from_settings()
         self._bind = settings.CONNECTOR_HOST_BIND if bind is None else bind
         self._on_death = on_death
-        self._turns = 0
+        self._heartbeats = 0
         self._has_ended = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reconciler: Reconciler | None = None
@@ -52,22 +52,23 @@ class Supervisor:
         self._thread = threading.Thread(target=self._main, name="mcp-supervisor", daemon=True)
 
     def start(self) -> None:
+        """Returns when the supervisor can be stopped, or has failed."""
         self._thread.start()
         self._started.wait()
 
     @property
-    def pulse(self) -> int | None:
-        """Grows as long as the loop turns; None once it has ended as it should."""
-        return None if self._has_ended else self._turns
+    def heartbeats(self) -> int | None:
+        """Grows as long as the loop turns; None once it has ended as it should. For the watchdog."""
+        return None if self._has_ended else self._heartbeats
 
     def begin_drain(self) -> None:
-        """Claim nothing more; let calls end within the drain, then stop and release everything."""
-        self._tell(lambda: self._drain(hard=False))
+        """Claims nothing more; lets calls end within the drain, then stops and releases everything."""
+        self._call_in_loop(lambda: self._drain(hard=False))
 
     def stop(self, *, hard: bool = False) -> bool:
-        """Drain, or kill at once if `hard`. Whether everything is gone, after at most `timings.gone`."""
-        self._tell(lambda: self._drain(hard=hard))
-        self._thread.join(self.timings.gone)
+        """Drains, or kills at once if `hard`. Returns whether all is gone, within `timings.shutdown`."""
+        self._call_in_loop(lambda: self._drain(hard=hard))
+        self._thread.join(self.timings.shutdown)
         return not self._thread.is_alive()
 
     # --- in the thread ------------------------------------------------------------------------------------
@@ -76,19 +77,21 @@ class Supervisor:
         try:
             asyncio.run(self._run())
             self._has_ended = True
+        # Whatever ends the loop, cancellation included: without it the servers have no owner in this process.
         except BaseException:
             log.critical("The supervisor of MCP servers failed.", exc_info=True)
             self._on_death()
         finally:
             self._started.set()
 
-    def _tell(self, action: Callable[[], None]) -> None:
+    def _call_in_loop(self, action: Callable[[], None]) -> None:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(action)
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._turn(self._loop)
+        self._beat(self._loop)
+        # Before anything is claimed: a server of a dead owner may still run here.
         await asyncio.to_thread(orphans.kill_orphans)
         monitor = ResourceMonitor()
         async with server.serving(self._find, monitor, name=self.name, bind=self._bind) as (socket, address):
@@ -98,21 +101,21 @@ class Supervisor:
             try:
                 await self._supervise(self._reconciler, monitor)
             finally:
-                await self._reconciler.leave()
+                await self._reconciler.close()
 
-    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._turns += 1
-        loop.call_later(TURN_S, self._turn, loop)
+    def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._heartbeats += 1
+        loop.call_later(HEARTBEAT_S, self._beat, loop)
 
     async def _supervise(self, reconciler: Reconciler, monitor: ResourceMonitor) -> None:
-        """Until drained; a loop that ends before has failed."""
+        """Runs every loop until the worker is drained. Raises what a loop raises that ends before."""
         work = (
-            reconciler.keeper.keep(),
-            reconciler.keeper.fence(),
+            reconciler.keeper.renew_for_ever(),
+            reconciler.keeper.fence_for_ever(),
             monitor.run(),
             notifications.listen(self._dirty.set, reconciler.check),
             self._reconcile_for_ever(reconciler),
-            self._sweep_for_ever(),
+            self._kill_orphans_for_ever(),
         )
         loops = [asyncio.create_task(coroutine) for coroutine in work]
         drained = asyncio.create_task(self._drained.wait())
@@ -128,20 +131,23 @@ class Supervisor:
 
     async def _reconcile_for_ever(self, reconciler: Reconciler) -> None:
         while True:
+            # Before the round: a change during it is for the next one.
             self._dirty.clear()
             try:
                 await reconciler.reconcile()
             except DATABASE_ERRORS as error:
                 log.info("A round of reconciling found no database (%s).", type(error).__name__)
+            # The boundary of a round: the next one may succeed, and the servers that run are better left
+            # alone.
             except Exception:
                 log.exception("A round of reconciling failed.")
             if reconciler.is_drained:
                 self._drained.set()
             await first_of(self._dirty, within=self.timings.poll)
 
-    async def _sweep_for_ever(self) -> None:
+    async def _kill_orphans_for_ever(self) -> None:
         while True:
-            await asyncio.sleep(self.timings.sweep)
+            await asyncio.sleep(self.timings.orphan_scan)
             if killed := await asyncio.to_thread(orphans.kill_orphans):
                 log.warning("%d processes of MCP servers without an owner were killed.", killed)
 

@@ -1,4 +1,4 @@
-"""Ends a worker whose supervisor hangs: nothing inside it could do that, and the guards do the rest."""
+"""The watchdog ends a worker whose supervisor hangs; its shims then kill the servers."""
 
 import faulthandler
 import logging
@@ -14,42 +14,44 @@ TICK_S = 0.5
 
 
 class Watchdog:
-    """Watches that `pulse` goes on changing until it is None; after `patience_s` without, it bites.
+    """Calls `on_stall` once if `heartbeats` returns the same number for `deadline_s`. None ends the watch.
 
-    It counts its own ticks instead of reading a clock: while a worker is frozen, its watchdog is too.
+    It counts its own ticks instead of reading a clock: while a worker is frozen, its watchdog is too, and
+    does not mistake the pause for a stall.
     """
 
     def __init__(
-        self, pulse: Callable[[], int | None], *, patience_s: float, bite: Callable[[str], None]
+        self, heartbeats: Callable[[], int | None], *, deadline_s: float, on_stall: Callable[[str], None]
     ) -> None:
-        self._pulse = pulse
-        self._ticks = max(1, round(patience_s / TICK_S))
-        self._bite = bite
-        self._called_off = threading.Event()
+        self._heartbeats = heartbeats
+        self._ticks = max(1, round(deadline_s / TICK_S))
+        self._on_stall = on_stall
+        self._cancelled = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="mcp-watchdog", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
-    def call_off(self) -> None:
-        self._called_off.set()
+    def cancel(self) -> None:
+        self._cancelled.set()
 
     def _watch(self) -> None:
-        seen, silent = self._pulse(), 0
-        while not self._called_off.wait(TICK_S):
-            now = self._pulse()
-            if now is None:
+        last, missed = self._heartbeats(), 0
+        while not self._cancelled.wait(TICK_S):
+            current = self._heartbeats()
+            if current is None:
                 return
-            seen, silent = now, (silent + 1 if now == seen else 0)
-            if silent >= self._ticks:
-                self._bite(f"The supervisor's loop has not turned for {silent * TICK_S:g} s.")
+            last, missed = current, (missed + 1 if current == last else 0)
+            if missed >= self._ticks:
+                self._on_stall(f"The supervisor's loop has not turned for {missed * TICK_S:g} s.")
                 return
 
 
 def end_this_process(reason: str) -> None:
-    """At once and without ado: whoever manages the worker starts a new one."""
+    """Ends the process at once, with every thread's traceback in the log: its manager starts a new one."""
     try:
         log.critical("%s This worker ends.", reason)
         faulthandler.dump_traceback(sys.__stderr__ or 2)  # Celery puts a logger in place of sys.stderr
     finally:
+        # Not sys.exit: a thread that hangs, as one does by now, would be waited for.
         os._exit(EXIT_CODE)

@@ -1,4 +1,7 @@
-"""A supervisor in a worker that ends when its supervisor hangs, or when it consumes nothing any more."""
+"""The MCP part of a Celery worker: a supervisor, and what ends the worker when it is of no use any more.
+
+A watchdog ends it when the supervisor hangs, a broker health check when it consumes nothing.
+"""
 
 import gc
 import logging
@@ -9,9 +12,9 @@ from collections.abc import Callable
 
 from connector.process import run_as
 from connector.process.run_as import RunAsRefused
-from connector.supervisor.queue_probe import SelfProbe
+from connector.supervisor.broker_check import BrokerHealthCheck
 from connector.supervisor.supervisor import Supervisor
-from connector.supervisor.undumpable import hide
+from connector.supervisor.undumpable import make_non_dumpable
 from connector.supervisor.watchdog import Watchdog, end_this_process
 from connector.timings import Timings
 
@@ -20,66 +23,75 @@ log = logging.getLogger(__name__)
 CELERY_ENDS_WITHIN_S = 2.0
 
 
-class WatchedSupervisor:
-    """`probe` sends a message to this worker's own queue; `echo` is to be called when it arrives.
+class McpWorker:
+    """`send_canary` sends a message to this worker's own queue; `canary_received` is to be called for it.
 
-    `probe` is given the seconds after which nobody wants the message any more.
+    `send_canary` is given the seconds after which the message may expire.
     """
 
-    def __init__(self, node: str, *, probe: Callable[[float], None]) -> None:
+    def __init__(self, node: str, *, send_canary: Callable[[float], None]) -> None:
         timings = Timings.from_settings()
-        self._supervisor = Supervisor(node, timings=timings, on_death=self._died)
+        self._supervisor = Supervisor(node, timings=timings, on_death=self._supervisor_failed)
         self._watchdog = Watchdog(
-            lambda: self._supervisor.pulse, patience_s=timings.stall, bite=end_this_process
+            lambda: self._supervisor.heartbeats, deadline_s=timings.stall, on_stall=end_this_process
         )
-        self._probe = SelfProbe(lambda: probe(timings.echo), patience_s=timings.echo, give_up=self._gone_deaf)
+        self._broker_check = BrokerHealthCheck(
+            lambda: send_canary(timings.canary),
+            deadline_s=timings.canary,
+            on_overdue=self._consumes_nothing,
+        )
         self._timings = timings
         self._ending: threading.Thread | None = None
-        self.echo = self._probe.heard
+        self.canary_received = self._broker_check.received
 
     def start(self) -> None:
-        """A worker that may not run MCP servers as it should can still own remote ones."""
+        """Returns when the supervisor can be stopped."""
+        # No reason to end: a worker that may not start servers as MCP_RUN_AS demands can own remote ones.
         try:
             run_as.account()
         except RunAsRefused as refusal:
             log.error("%s No MCP server can be started here.", refusal)
-        hide()
-        _spare_the_collector()
+        make_non_dumpable()
+        _freeze_loaded_objects()
         self._watchdog.start()
         self._supervisor.start()
-        self._probe.start()
+        self._broker_check.start()
 
     def begin_drain(self, exit_code: int) -> None:
-        """The process ends in time, with `exit_code`, whatever it has to wait for."""
-        self._probe.call_off()  # a worker that shuts down consumes nothing
+        """Drains. The process ends in time, with `exit_code`, whatever it has to wait for."""
+        self._broker_check.cancel()  # a worker that shuts down consumes nothing
         self._supervisor.begin_drain()
         if self._ending is None:
             self._ending = threading.Thread(target=self._end_in_time, args=[exit_code], daemon=True)
             self._ending.start()
 
     def stop(self, *, hard: bool = False) -> None:
-        self._probe.call_off()
+        self._broker_check.cancel()
         self._supervisor.stop(hard=hard)
-        self._watchdog.call_off()
+        self._watchdog.cancel()
 
     def _end_in_time(self, exit_code: int) -> None:
-        """Celery waits for a broker that is frozen, and Python for threads that wait for the database."""
+        """Ends the process if it does not end itself.
+
+        Celery waits for a broker that is frozen, and Python for threads that wait for the database.
+        """
         began = time.monotonic()
         self._supervisor.stop()
-        left_s = self._timings.gone - (time.monotonic() - began)
+        left_s = self._timings.shutdown - (time.monotonic() - began)
         time.sleep(max(0.0, min(left_s, CELERY_ENDS_WITHIN_S)))
         log.warning("This worker did not end by itself in time, and is ended.")
         os._exit(exit_code)
 
-    def _died(self) -> None:
+    def _supervisor_failed(self) -> None:
         end_this_process("The supervisor of MCP servers failed.")
 
-    def _gone_deaf(self, reason: str) -> None:
+    def _consumes_nothing(self, reason: str) -> None:
+        # The supervisor is well: its servers can be handed over, and need not be killed by their shims.
         self._supervisor.stop()
         end_this_process(reason)
 
 
-def _spare_the_collector() -> None:
-    """What is loaded by now stays: to look through all of it again stops every thread for 0.15 s."""
+def _freeze_loaded_objects() -> None:
+    """Exempts what is loaded by now from garbage collection, which would stop every thread for 0.15 s."""
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos PART [--seconds S] [--seed N]`: throws faults at real processes of its own.
+"""`python -m tests.chaos PART [--seconds S] [--seed N]`: injects faults into real processes of its own.
 
 Ends with code 1 if anything was wrong, with 77 and a reason where it is not permitted.
 """
@@ -11,7 +11,7 @@ from importlib import import_module
 from tests.chaos.world import SHORT_TIMES, world
 
 NOT_PERMITTED = 77
-LAST_WORDS = 4000  # characters of each log
+LOG_TAIL = 4000  # characters of each log
 PARTS = ("storm", "partition", "capacity")
 
 
@@ -37,7 +37,7 @@ def main() -> int:
             print(f"WRONG: {failure}")
         if failures:
             for log in sorted(made.folder.glob("*.log")):
-                print(f"--- {log.stem}\n{log.read_text()[-LAST_WORDS:]}")
+                print(f"--- {log.stem}\n{log.read_text()[-LOG_TAIL:]}")
     print("failed" if failures else "passed")
     return 1 if failures else 0
 

@@ -1,4 +1,4 @@
-"""Two hundred servers at four workers, of which one is killed and does not come back."""
+"""Two hundred servers at four workers; one worker is killed and does not come back."""
 
 import statistics
 import time
@@ -18,7 +18,7 @@ BACK_WITHIN_S = 90.0
 
 
 def run(world: World, *, seconds: float, seed: int) -> list[str]:
-    """What was wrong."""
+    """Returns what was wrong."""
     for number in range(WORKERS):
         world.start_worker(f"mcp{number}@chaos")
     wait_for(lambda: Worker.objects.count() == WORKERS, within_s=60, what="every worker is there")
@@ -46,14 +46,14 @@ def run(world: World, *, seconds: float, seed: int) -> list[str]:
         left = sampler.everything()
         sampler.kill_everything()
         sampler.end()
-    quiet = [probe.took_s for probe in prober.probes if probe.asked < killed - 1]
+    before = [probe.took_s for probe in prober.probes if probe.asked < killed - 1]
     others = [each.took_s for each in prober.probes if each.asked > killed and each.server_id not in moving]
     print(f"{len(moving)} servers of the killed worker usable after {back_s:.1f} s (asked every {PAUSE_S} s)")
-    print(f"a call of the others: {_ms(quiet)} before, {_ms(others)} meanwhile")
+    print(f"a call of the others: {_ms(before)} before, {_ms(others)} meanwhile")
     failed = {each.server_id for each in prober.probes if each.outcome and each.server_id not in moving}
     return [
         *(f"two owners of {overlap}" for overlap in sampler.overlaps),
-        *(f"stray: {stray}" for stray in sampler.strays),
+        *(f"orphan: {orphan}" for orphan in sampler.orphans),
         *(f"left behind: {seen}" for seen in left),
         *(f"{name} ended with {code}" for name, code in codes.items() if code and name != victim.name),
         *(f"server {server} of another worker failed a call" for server in failed),

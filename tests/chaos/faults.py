@@ -1,4 +1,4 @@
-"""What is thrown. A fault is a generator: it strikes, yields for how many seconds, and heals."""
+"""Faults. Each is a generator: it strikes, yields the seconds for which it lasts, and heals."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ from tools.models import MCPTool
 
 Fault = Callable[[Scene], Iterator[float]]
 AWAY = {"server_unavailable", "server_restarting", "overloaded", "tool_timeout"}
-"""What any call may end with while other faults are under way."""
+"""The codes that any call may end with while other faults are under way."""
 
 
 def kill_worker(scene: Scene) -> Iterator[float]:
@@ -34,11 +34,11 @@ def terminate_worker(scene: Scene) -> Iterator[float]:
         while (left := _left_of(scene, worker)) and time.monotonic() < until:
             yield 0.5
         if left:
-            scene.failures.append(f"12 s after {worker.name} was told to end there still are {left}")
+            scene.failures.append(f"12 s after SIGTERM to {worker.name} there still are {left}")
 
 
 def freeze_worker(scene: Scene) -> Iterator[float]:
-    """For a moment, or until its leases have long gone to others."""
+    """Freezes it for a moment, or until others have long claimed its servers."""
     with scene.hitting_a_worker() as worker:
         worker.freeze()
         yield scene.some(1, scene.world.lease_s * 1.6)
@@ -57,13 +57,13 @@ def freeze_server(scene: Scene) -> Iterator[float]:
         yield from _signal(server.pid, signal.SIGCONT)
 
 
-def kill_guard(scene: Scene) -> Iterator[float]:
-    """Its whole tree must be gone soon, and the server back."""
+def kill_shim(scene: Scene) -> Iterator[float]:
+    """Kills a server's shim: the whole tree must be gone soon, and the server back."""
     server = scene.server_process()
-    yield from _signal(_guard(scene, server), signal.SIGKILL)
+    yield from _signal(_shim(scene, server), signal.SIGKILL)
     yield 5.0
     if server.is_alive:
-        scene.failures.append(f"the guard was killed, but 5 s later there still is {server}")
+        scene.failures.append(f"the shim was killed, but 5 s later there still is {server}")
 
 
 def kill_redis(scene: Scene) -> Iterator[float]:
@@ -75,14 +75,14 @@ def freeze_redis(scene: Scene) -> Iterator[float]:
 
 
 def flush_redis(scene: Scene) -> Iterator[float]:
-    """No truth lives there."""
+    """Empties Redis, which holds nothing that cannot be restored."""
     with scene.hitting(scene.world.redis), Redis.from_url(os.environ["REDIS_URL"]) as redis:
         redis.flushall()
         yield 1.0
 
 
 def kill_postgres(scene: Scene) -> Iterator[float]:
-    """For seconds that nobody notices, or until every lease has run out."""
+    """Kills it for seconds that nobody notices, or until every lease has expired."""
     yield from _kill(scene, scene.world.postgres, scene.some(0.5, scene.world.lease_s * 1.2))
 
 
@@ -106,12 +106,12 @@ def endless_answer(scene: Scene) -> Iterator[float]:
     yield from _ask(scene, "pour", {"tool_timeout"}, timeout_s=2)
 
 
-def deaf_server(scene: Scene) -> Iterator[float]:
-    yield from _ask(scene, "deafen", {""}, timeout_s=2)
+def server_stops_reading(scene: Scene) -> Iterator[float]:
+    yield from _ask(scene, "stop_reading", {""}, timeout_s=2)
 
 
 def changed_intent(scene: Scene) -> Iterator[float]:
-    """Start, stop, restart and edit, many times; whatever is written last counts."""
+    """Starts, stops, restarts and edits a server many times: what is written last counts."""
     for _ in range(10):
         what = scene.random.choice((actions.start, actions.stop, actions.restart, _edit))
         scene.clerk.submit(_act, what, scene.restless)
@@ -124,7 +124,7 @@ FAULTS: tuple[Fault, ...] = (
     freeze_worker,
     kill_server,
     freeze_server,
-    kill_guard,
+    kill_shim,
     kill_redis,
     freeze_redis,
     flush_redis,
@@ -134,7 +134,7 @@ FAULTS: tuple[Fault, ...] = (
     hung_call,
     giant_answer,
     endless_answer,
-    deaf_server,
+    server_stops_reading,
     changed_intent,
 )
 
@@ -165,15 +165,15 @@ def _signal(pid: int, number: int) -> Iterator[float]:
 
 
 def _left_of(scene: Scene, worker: Victim) -> list[object]:
-    """The process itself, and its servers'."""
+    """Returns the worker's name, if it is alive, and the processes of its servers."""
     servers = [seen for seen in scene.sampler.servers() if seen.owner_pid == worker.pid]
     return [worker.name, *servers] if worker.is_alive else [*servers]
 
 
-def _guard(scene: Scene, server: Seen) -> int:
-    guard = parent(server.pid)
-    assert parent(guard) == server.owner_pid or not server.is_alive, f"no guard above {server}"
-    return guard
+def _shim(scene: Scene, server: Seen) -> int:
+    shim = parent(server.pid)
+    assert parent(shim) == server.owner_pid or not server.is_alive, f"no shim above {server}"
+    return shim
 
 
 def _ask(
@@ -188,7 +188,7 @@ def _ask(
 
 
 def _act(what: Callable[..., object], server_id: int) -> None:
-    """Without the database it stays undone."""
+    """Calls an action; without the database nothing happens."""
     with suppress(Error):
         what(MCPTool.objects.get(pk=server_id), by=BY)
 

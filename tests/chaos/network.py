@@ -1,4 +1,4 @@
-"""Machines made of namespaces: network, process ids and mounts of their own, one cable each to this one."""
+"""Hosts made of namespaces: each has its own network, process ids and mounts, and a cable to this host."""
 
 import os
 import shutil
@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from socket import AF_UNIX, SHUT_WR, create_connection, create_server, socket
 
-PREFIX = "10.213"  # of nobody, one hopes: 10.213.<host>.0/24
+PREFIX = "10.213"  # hopefully unused: 10.213.<host>.0/24
 SERVICES = ("database", "broker")
-"""Each has an address of its own here, so that a host can lose one and keep the other."""
+"""Each has an address of its own here, so that a host can lose one of them alone."""
 
 
 class Host:
@@ -43,7 +43,7 @@ class Host:
 
     @property
     def command(self) -> list[str]:
-        """What comes before a command that is to run there."""
+        """The prefix of a command that is to run there."""
         return [
             *("ip", "netns", "exec", self.name),
             *("unshare", "--pid", "--fork", "--kill-child", "--mount-proc"),
@@ -51,7 +51,7 @@ class Host:
         ]
 
     def lose(self, *services: str) -> None:
-        """Nothing reaches them any more, and nobody is told."""
+        """Drops every packet to these services, without an answer."""
         for address in map(address_of, services):
             self._inside("route", "add", "blackhole", f"{address}/32")
 
@@ -77,7 +77,7 @@ def address_of(service: str) -> str:
 
 @contextmanager
 def hosts(number: int) -> Iterator[list[Host]]:
-    """Raises PermissionError, with a reason, where they cannot or may not be made."""
+    """Creates hosts. Raises PermissionError, with a reason, where that is impossible or not permitted."""
     if sys.platform != "linux" or not all(map(shutil.which, ("ip", "unshare"))):
         raise PermissionError("network namespaces need Linux, ip (iproute2) and unshare (util-linux)")
     made = [Host(f"mcpc{os.getpid()}{letter}", index) for index, letter in enumerate("abcd"[:number], 1)]
@@ -96,7 +96,7 @@ def hosts(number: int) -> Iterator[list[Host]]:
 
 
 class Forwarder(threading.Thread):
-    """Listens on a service's address, at `port`, and passes on to where it really is."""
+    """Listens on a service's address, at `port`, and forwards to where the service really is."""
 
     def __init__(self, service: str, target: str | int) -> None:
         super().__init__(name=f"forwarder-{service}", daemon=True)

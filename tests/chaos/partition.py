@@ -1,4 +1,4 @@
-"""Two workers on machines of their own, whose ways to the others are cut, one after the other."""
+"""Two workers on hosts of their own, which are cut off from the others, one after the other."""
 
 import asyncio
 import os
@@ -25,14 +25,14 @@ WITHOUT_BROKER_S = 5.0
 
 
 def run(world: World, *, seconds: float, seed: int) -> list[str]:
-    """What was wrong. Neither time nor chance has a say here. Raises PermissionError."""
+    """Returns what was wrong; `seconds` and `seed` change nothing here. Raises PermissionError."""
     with hosts(2) as machines, _services() as settings:
         for machine in machines:
             _start_worker(world, machine, settings)
         wait_for(lambda: Worker.objects.count() == len(machines), within_s=60, what="every worker is there")
         servers = [register_one(world, f"server {number}") for number in range(SERVERS)]
         wait_for(lambda: all_run(servers), within_s=60, what="every server runs at first")
-        with _watched(world, servers) as scene:
+        with _observed(world, servers) as scene:
             try:
                 for machine in machines:
                     scene.cut_off(machine)
@@ -51,19 +51,19 @@ class _Partitions:
         self._lease_s = lease_s
 
     def cut_off(self, machine: Host) -> None:
-        """The guards and the worker there kill in time, the other machine takes over."""
+        """The shims and the worker there kill in time, and the other machine takes over."""
         self._owns_something(machine)
         machine.lose_everything()
         self._moves_away_from(machine, why="cut off")
         machine.find_everything()
 
     def without_database(self, machine: Host) -> None:
-        """It hears its callers and the broker, and yet refuses to call: it may be the owner no more."""
+        """Callers and the broker reach it, and still it refuses calls: it may not be the owner any more."""
         route = self._owns_something(machine)
         machine.lose("database")
         self._moves_away_from(machine, why="without the database")
-        if (said := _answer_of(route)) != "stale_fence":
-            self.failures.append(f"the worker without the database answered {said!r}")
+        if (answer := _answer_of(route)) != "stale_fence":
+            self.failures.append(f"the worker without the database answered {answer!r}")
         machine.find("database")
 
     def without_broker(self, machine: Host) -> None:
@@ -77,10 +77,10 @@ class _Partitions:
         machine.find("broker")
 
     def _owns_something(self, machine: Host) -> Route:
-        """Everything there is, if need be: the other machine has lost all of it before."""
+        """Waits until the machine owns a server; returns a route to it."""
         found: list[Route] = []
 
-        def look() -> bool:
+        def find() -> bool:
             held = Instance.objects.filter(server__in=self._servers, phase="ready")
             found[:] = [
                 Route(each.server_id, each.slot, each.fence, "", "", each.worker.address)
@@ -89,7 +89,7 @@ class _Partitions:
             ]
             return bool(found)
 
-        wait_for(look, within_s=BACK_WITHIN_S, what=f"{machine.name} owns something")
+        wait_for(find, within_s=BACK_WITHIN_S, what=f"{machine.name} owns something")
         return found[0]
 
     def _moves_away_from(self, machine: Host, *, why: str) -> None:
@@ -110,7 +110,7 @@ class _Partitions:
 
 
 def _answer_of(route: Route) -> str:
-    """What that worker says to a call under the fence that it had; empty if it obeys."""
+    """Returns the error of a call under the fence that the worker had; empty if it accepts the call."""
 
     async def ask() -> str:
         until = asyncio.get_running_loop().time() + 3
@@ -128,7 +128,7 @@ def _answer_of(route: Route) -> str:
 
 
 @contextmanager
-def _watched(world: World, servers: list[int]) -> Iterator[_Partitions]:
+def _observed(world: World, servers: list[int]) -> Iterator[_Partitions]:
     sampler, prober = Sampler(world.run, knows_owners=False), Prober(servers)
     scene = _Partitions(servers, sampler, prober, lease_s=world.lease_s)
     sampler.start()
@@ -145,7 +145,7 @@ def _watched(world: World, servers: list[int]) -> Iterator[_Partitions]:
 
 @contextmanager
 def _services() -> Iterator[Mapping[str, str]]:
-    """How the machines find the database and the broker, which listen on none of their addresses."""
+    """Yields settings with which the machines reach the database and the broker, through forwarders."""
     broker = urlsplit(os.environ["REDIS_URL"])
     socket = f"{os.environ['DATABASE_URL'].partition('host=')[2]}/.s.PGSQL.5432"
     with ExitStack() as open_ones:
@@ -160,7 +160,7 @@ def _services() -> Iterator[Mapping[str, str]]:
 
 
 def _start_worker(world: World, machine: Host, settings: Mapping[str, str]) -> None:
-    """With a folder for its sockets that the other machine does not see."""
+    """Starts a worker with a folder for its sockets that the other machine does not see."""
     temporary = world.folder / machine.name
     temporary.mkdir()
     own = {**settings, "CONNECTOR_HOST_BIND": f"{machine.address}:0", "TMPDIR": str(temporary)}

@@ -1,4 +1,4 @@
-"""Calls a tool of each MCP server all the time, as the web process would, and notes how that goes."""
+"""The prober calls a tool of each MCP server all the time, as a web process would, and notes the outcome."""
 
 import asyncio
 import concurrent.futures
@@ -15,7 +15,7 @@ from core import feed
 
 TIMEOUT_S = 5.0
 PAUSE_S = 0.25
-LATE_AFTER_S = 2.0 + 3.0  # what `calls.call` allows itself beyond the deadline, and what a busy machine needs
+LATE_AFTER_S = 2.0 + 3.0  # the grace of `calls.call` beyond the deadline, and what a busy machine needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Probe:
 
 
 class Prober(threading.Thread):
-    """`faults` are answers that must never be: wrong, too late, or an exception that is none of a call's."""
+    """`faults` are outcomes that must never happen: a wrong or late answer, or an unexpected exception."""
 
     def __init__(self, server_ids: Collection[int], *, pause_s: float = PAUSE_S) -> None:
         super().__init__(name="prober", daemon=True)
@@ -52,13 +52,13 @@ class Prober(threading.Thread):
     def ask(
         self, server_id: int, function: str, timeout_s: float, **arguments: Any
     ) -> "concurrent.futures.Future[Probe]":
-        """One call more, from any thread."""
+        """Makes one more call, from any thread."""
         return asyncio.run_coroutine_threadsafe(
             self._ask(server_id, function, timeout_s, arguments), self._loop
         )
 
     def answered_since(self, moment: float) -> set[int]:
-        """Servers that answered a question asked after that moment (`time.monotonic()`)."""
+        """Returns the servers that answered a call made after that moment (`time.monotonic()`)."""
         return {probe.server_id for probe in self.probes if not probe.outcome and probe.asked > moment}
 
     async def _probe(self) -> None:

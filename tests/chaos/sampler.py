@@ -1,4 +1,4 @@
-"""Looks at /proc all the time: who owns which MCP server's processes, and which are nobody's."""
+"""The sampler scans /proc all the time: who owns which MCP server's processes, and which are orphans."""
 
 import os
 import signal
@@ -15,12 +15,12 @@ from connector.host import start_time
 
 PROC = Path("/proc")
 PERIOD_S = 0.05
-STRAY_AFTER_S = 5.0
+ORPHAN_AFTER_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One process of an MCP server, or its guard: that one has no owner in its environment."""
+    """A process of an MCP server, or a shim, which has no owner in its environment."""
 
     pid: int
     started: int
@@ -37,19 +37,19 @@ class Seen:
 
 
 class Sampler(threading.Thread):
-    """`overlaps`: slots with two owners at one instant. `strays`: what outlived its owner or guard for 5 s.
+    """`overlaps`: slots with two owners at one instant. `orphans`: what outlived its owner or shim for 5 s.
 
-    `knows_owners=False`: owners count their process ids otherwise, so that strays cannot be told.
+    `knows_owners=False`: owners have process ids of another namespace, so orphans cannot be recognized.
     """
 
     def __init__(self, run: str, *, knows_owners: bool = True) -> None:
         super().__init__(name="sampler", daemon=True)
         self.samples = 0
         self.overlaps: list[str] = []
-        self.strays: list[str] = []
+        self.orphans: list[str] = []
         self._marker = f"CHAOS_RUN={run}".encode()
         self._knows_owners = knows_owners
-        self._orphans: dict[Seen, float] = {}
+        self._candidates: dict[Seen, float] = {}
         self._ended = threading.Event()
 
     def run(self) -> None:
@@ -61,21 +61,21 @@ class Sampler(threading.Thread):
         self.join()
 
     def everything(self) -> list[Seen]:
-        """Every process of the run that lives now, guards included."""
+        """Returns every process of the run that lives now, shims included."""
         return [seen for pid in _pids() if (seen := self._read(pid)) is not None]
 
     def servers(self) -> list[Seen]:
         return [seen for seen in self.everything() if seen.owner]
 
     def owners(self) -> dict[str, set[str]]:
-        """By slot (`<server>.<number>`)."""
+        """Returns the owners by slot (`<server>.<number>`)."""
         found: dict[str, set[str]] = defaultdict(set)
         for seen in self.servers():
             found[seen.slot].add(seen.owner)
         return found
 
     def kill_everything(self) -> None:
-        """What should have been gone."""
+        """Kills every process of the run."""
         for seen in self.everything():
             with suppress(ProcessLookupError):
                 os.kill(seen.pid, signal.SIGKILL)
@@ -86,24 +86,24 @@ class Sampler(threading.Thread):
         for seen in servers:
             by_slot[seen.slot].append(seen)
         for slot, processes in by_slot.items():
-            self._look_for_overlap(slot, processes)
+            self._find_overlap(slot, processes)
         if self._knows_owners:
-            self._look_for_strays(servers)
+            self._find_orphans(servers)
         self.samples += 1
 
-    def _look_for_overlap(self, slot: str, processes: Iterable[Seen]) -> None:
-        """They were read one after the other: they overlap if one lived before and after the other did."""
+    def _find_overlap(self, slot: str, processes: Iterable[Seen]) -> None:
+        """Finds two owners at one instant: one must live before and after the other has been read."""
         for one, other in combinations(processes, 2):
             if one.owner != other.owner and one.is_alive and other.is_alive and one.is_alive:
                 self.overlaps.append(f"{slot}: {one} and {other}")
 
-    def _look_for_strays(self, servers: Iterable[Seen]) -> None:
+    def _find_orphans(self, servers: Iterable[Seen]) -> None:
         now = time.monotonic()
-        orphans = {seen for seen in servers if not _descends(seen.pid, seen.owner_pid) and seen.is_alive}
-        self._orphans = {seen: self._orphans.get(seen, now) for seen in orphans}
-        for seen, since in self._orphans.items():
-            if now - since > STRAY_AFTER_S and str(seen) not in self.strays:
-                self.strays.append(str(seen))
+        candidates = {seen for seen in servers if not _descends(seen.pid, seen.owner_pid) and seen.is_alive}
+        self._candidates = {seen: self._candidates.get(seen, now) for seen in candidates}
+        for seen, since in self._candidates.items():
+            if now - since > ORPHAN_AFTER_S and str(seen) not in self.orphans:
+                self.orphans.append(str(seen))
 
     def _read(self, pid: int) -> Seen | None:
         started = start_time(pid)
@@ -119,7 +119,7 @@ class Sampler(threading.Thread):
 
 
 def parent(pid: int) -> int:
-    """0 when the process is gone."""
+    """Returns the parent's process id; 0 when the process has ended."""
     try:
         return int((PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()[1])
     except OSError:

@@ -1,4 +1,4 @@
-"""The stage of a chaos run: MCP servers of every kind, and who may be hit next."""
+"""The scene of a chaos run: MCP servers of every kind, and the choice of the next victim."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,21 +25,21 @@ STEADY = {
     "plain": [],
     "stubborn": ["stubborn"],
     "daemonising": ["daemon"],
-    "all of it": ["daemon", "stubborn", "noise"],
+    "all of it": ["daemon", "stubborn", "stray"],
     "slow to start": ["slow-start"],
     "talking garbage": ["garbage"],
     "answering twice": ["twice"],
 }
-"""Servers that are wanted all the time, with their switches of fake.py. One more has two replicas."""
+"""Servers that should run all the time, with their switches of fake.py. One more has two replicas."""
 
 
 class NobodyLeft(Exception):
-    """Whoever could be hit is being hit already."""
+    """Every possible victim is being hit already."""
 
 
 @dataclass
 class Scene:
-    """`restless` is started, stopped and edited all the time; `abused` is asked what nobody should ask."""
+    """`restless` is started, stopped and edited all the time; `abused` gets the calls that do harm."""
 
     world: World
     sampler: Sampler
@@ -50,7 +50,7 @@ class Scene:
     abused: int
     failures: list[str] = field(default_factory=list)
     clerk: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
-    """Writes to the database, which may be away: whoever waits for it could not bring it back."""
+    """A thread that writes to the database: the main thread must not wait for one that it has to restart."""
 
     def __post_init__(self) -> None:
         self._hit: set[object] = set()
@@ -64,7 +64,7 @@ class Scene:
         return self.random.uniform(shortest_s, longest_s)
 
     def server_process(self) -> Seen:
-        """The next slot's server: each in its turn, lest one be taken for crashing by itself."""
+        """Returns a process of the next server: one that is killed too often would be in a crash loop."""
         for _ in self.steady:
             slots = f"{next(self._next_server)}."
             for seen in self.sampler.servers():
@@ -91,7 +91,7 @@ class Scene:
             self._hit.discard(victim)
 
     def tend(self) -> None:
-        """As a process manager does: what ended by itself is started again."""
+        """Starts workers again that ended by themselves, as a process manager does."""
         for worker in self.world.workers:
             if not worker.is_alive and worker not in self._hit:
                 worker.start()
@@ -114,7 +114,7 @@ def register(world: World, log: Path | None = None) -> dict[str, list[int]]:
 def register_one(
     world: World, name: str, switches: Sequence[str] = (), log: Path | None = None, **fields: Any
 ) -> int:
-    """The id of a server that is `fake.py` with these switches."""
+    """Registers `fake.py` with these switches; returns the server's id."""
     environment = {"CHAOS_RUN": world.run, **({"FAKE_CALLS": str(log)} if log else {})}
     server = actions.register(
         by=BY,
@@ -133,7 +133,7 @@ def all_run(ids: list[int]) -> bool:
 
 
 def reconnect() -> None:
-    """After an outage the pool's connections are of no use."""
+    """Closes the pool, whose connections are of no use after an outage."""
     pooled: Any = connection
     pooled.close()
     pooled.close_pool()

@@ -1,4 +1,4 @@
-"""Faults at random for some time, two at once, and then calm: everything has to be as it should."""
+"""A storm: random faults for some time, two at once, and then calm, in which everything must recover."""
 
 import heapq
 import time
@@ -20,14 +20,14 @@ FAULTS_AT_ONCE = 2
 PAUSES_S = 0.3, 2.0
 CALM_WITHIN_S = 30.0
 OTHERS_CALM_WITHIN_S = 90.0
-"""What is deaf is found by health checks, what has no owner by a task of beat."""
+"""Health checks find a server that reads nothing; a task of beat finds one without an owner."""
 GONE_WITHIN_S = 5.0
 ANSWERED_AT_LEAST = 0.8
-"""Of all probes of the servers that are wanted all the time, while PostgreSQL was away too."""
+"""The share of the probes of the steady servers, including the times when PostgreSQL was away."""
 
 
 def run(world: World, *, seconds: float, seed: int) -> list[str]:
-    """What was wrong. Every fault is thrown once at least, however short the time."""
+    """Returns what was wrong. Every fault is injected at least once, however short the time."""
     log = world.folder / "calls"
     ids = register(world, log)
     for number in range(WORKERS):
@@ -63,7 +63,7 @@ def run(world: World, *, seconds: float, seed: int) -> list[str]:
 
 
 class Storm:
-    """Keeps to its seed as long as the victims' timing allows."""
+    """Repeats its choices for the same seed, as far as the victims' timing allows."""
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
@@ -73,7 +73,7 @@ class Storm:
         self._thrown: Counter[str] = Counter()
 
     def blow(self, seconds: float) -> Counter[str]:
-        """How often each fault was thrown. All of them have healed."""
+        """Injects faults; returns how often each, once all of them have healed."""
         until = next_at = time.monotonic()
         until += seconds
         while time.monotonic() < until or len(self._thrown) < len(FAULTS) or self._waiting:
@@ -98,7 +98,7 @@ class Storm:
             self._deck.insert(0, fault)
 
     def _go_on(self, fault: Iterator[float]) -> bool:
-        """Whether it could strike."""
+        """Runs a fault to its next pause. Returns whether it had a victim."""
         try:
             heapq.heappush(self._waiting, (time.monotonic() + next(fault), next(self._numbers), fault))
         except StopIteration:
@@ -109,7 +109,7 @@ class Storm:
 
 
 def _calm_down(scene: Scene) -> None:
-    """Everything wanted is usable again, once, and as it was written last."""
+    """Waits until every server is as it was written last: usable under one owner, or stopped."""
     healed = time.monotonic()
     scene.clerk.shutdown()
     reconnect()
@@ -131,7 +131,7 @@ def _calm_down(scene: Scene) -> None:
 
 
 def _all_work(scene: Scene) -> bool:
-    """The last fault may have killed one, and what Python has not started yet cannot end cleanly."""
+    """The last fault may have killed a worker; one that Python is still starting cannot end cleanly."""
     scene.tend()
     names = Worker.objects.values_list("name", flat=True)
     begun = {int(name.partition("-")[0]) for name in names}
@@ -166,7 +166,7 @@ def _answered(scene: Scene, *, since: float) -> float:
 
 
 def _longest_gap(scene: Scene, *, since: float) -> float:
-    """The longest time that a steady server was of no use."""
+    """Returns the longest time for which a steady server was unusable, in seconds."""
     longest = 0.0
     for server in scene.steady:
         good = [each.asked for each in scene.prober.probes if each.server_id == server and not each.outcome]
@@ -176,7 +176,7 @@ def _longest_gap(scene: Scene, *, since: float) -> float:
 
 
 def _leave(scene: Scene) -> list[str]:
-    """Workers that are told to end do, and take everything along."""
+    """Ends the workers; returns what did not end with them."""
     codes = scene.world.stop_workers()
     failures = [f"{name} ended with {code}" for name, code in codes.items() if code != 0]
     try:
@@ -186,7 +186,7 @@ def _leave(scene: Scene) -> list[str]:
         scene.sampler.kill_everything()
     scene.sampler.end()
     failures += [f"two owners of {overlap}" for overlap in scene.sampler.overlaps]
-    return failures + [f"stray: {stray}" for stray in scene.sampler.strays]
+    return failures + [f"orphan: {orphan}" for orphan in scene.sampler.orphans]
 
 
 def _repeated(log: object) -> list[str]:

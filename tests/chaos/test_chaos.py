@@ -19,7 +19,7 @@ NOT_PERMITTED = 77
         pytest.param(["partition"], id="workers on two machines"),
     ],
 )
-def test_no_server_has_two_owners_and_nothing_is_left_behind(arguments: list[str]) -> None:
+def test_no_server_has_two_owners_and_no_process_is_left_behind(arguments: list[str]) -> None:
     command = [sys.executable, "-m", "tests.chaos", *arguments, "--short-leases"]
     environment = {key: value for key, value in os.environ.items() if key != "DJANGO_SETTINGS_MODULE"}
     run = subprocess.run(

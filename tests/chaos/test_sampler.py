@@ -1,4 +1,4 @@
-"""The sampler sees what the other tests say is never there."""
+"""The sampler sees the overlaps and orphans that the chaos runs must not find."""
 
 import os
 import signal
@@ -45,13 +45,13 @@ def run_of(watching: Sampler) -> str:
     return watching._marker.decode().partition("=")[2]
 
 
-def test_it_sees_two_owners_of_one_slot(watching: Sampler, start: Start) -> None:
+def test_the_sampler_sees_two_owners_of_one_slot(watching: Sampler, start: Start) -> None:
     for _ in range(2):
         start(run_of(watching), orphans.new_owner_name())
     wait_for(lambda: watching.overlaps, within_s=5, what="an overlap")
 
 
-def test_one_owner_after_the_other_is_none(watching: Sampler, start: Start) -> None:
+def test_two_owners_one_after_the_other_are_no_overlap(watching: Sampler, start: Start) -> None:
     for _ in range(5):
         process = start(run_of(watching), orphans.new_owner_name())
         wait_for(watching.servers, within_s=5, what="seen")
@@ -60,18 +60,18 @@ def test_one_owner_after_the_other_is_none(watching: Sampler, start: Start) -> N
     assert not watching.overlaps
 
 
-def test_it_sees_what_has_lost_its_owner(
+def test_the_sampler_sees_a_process_that_has_lost_its_owner(
     watching: Sampler, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sampler, "STRAY_AFTER_S", 0.5)
+    monkeypatch.setattr(sampler, "ORPHAN_AFTER_S", 0.5)
     start(run_of(watching), orphans.new_owner_name(), (sys.executable, "-c", DETACHED))
-    wait_for(lambda: watching.strays, within_s=5, what="a stray")
+    wait_for(lambda: watching.orphans, within_s=5, what="an orphan")
 
 
-def test_what_its_owner_started_is_no_stray(
+def test_a_process_of_a_living_owner_is_no_orphan(
     watching: Sampler, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sampler, "STRAY_AFTER_S", 0.2)
+    monkeypatch.setattr(sampler, "ORPHAN_AFTER_S", 0.2)
     start(run_of(watching), orphans.new_owner_name())
     wait_for(lambda: watching.samples > 20, within_s=10, what="twenty samples")
-    assert not watching.strays
+    assert not watching.orphans

@@ -1,4 +1,4 @@
-"""Processes of one's own that are killed, frozen and started again."""
+"""Victims: processes that a chaos run kills, freezes and starts again."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ STARTS_WITHIN_S = 60
 
 
 class Victim:
-    """`whole_tree`: what is killed or frozen is the process with all that it started.
+    """`whole_tree`: the process is killed or frozen with all that it started.
 
     Start it from the main thread: see `Program.popen`.
     """
@@ -74,14 +74,14 @@ class Victim:
             os.kill(self.pid, signal.SIGTERM)
 
     def stop(self, *, timeout_s: float) -> int | None:
-        """Cleanly, if possible; its exit code."""
+        """Ends it, cleanly if possible; returns its exit code."""
         if self._running is None:
             return None
         self._running.stop(timeout_s=timeout_s)
         return self._running.popen.returncode
 
     def wait(self, *, timeout_s: float) -> int | None:
-        """The exit code of what was told to end."""
+        """Returns the exit code of a process that is ending; kills it after `timeout_s`."""
         if self._running is None:
             return None
         with suppress(subprocess.TimeoutExpired):
@@ -93,7 +93,7 @@ class Victim:
         return self._running.last_output(20) if self._running is not None else ""
 
     def _processes(self) -> list[psutil.Process]:
-        """The process first, so that it starts nothing while the others have their turn."""
+        """Returns the process first: it must not start others while they are killed one by one."""
         if not self.is_alive:
             return []
         process = psutil.Process(self.pid)

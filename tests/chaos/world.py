@@ -1,4 +1,4 @@
-"""A PostgreSQL, a Redis and Celery workers of one's own, in a folder; and Django, set up for them."""
+"""A world for chaos and benchmarks: PostgreSQL, Redis and Celery workers in a folder, and Django for them."""
 
 import functools
 import logging
@@ -33,7 +33,7 @@ SHORT_TIMES = {
 
 
 class World:
-    """`run` names it: whatever its MCP servers start carries `CHAOS_RUN=<run>` in the environment."""
+    """`run` is its name: every process of its MCP servers has `CHAOS_RUN=<run>` in its environment."""
 
     def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
         self.run = f"{os.getpid()}-{secrets.token_hex(4)}"
@@ -53,11 +53,11 @@ class World:
             service.start()
             service.wait_until_ready()
         django.setup()
-        logging.disable(logging.WARNING)  # that the database is away is what we wanted
+        logging.disable(logging.WARNING)  # the faults are intended: their warnings would hide everything else
         call_command("migrate", verbosity=0)
 
     def start_worker(self, node: str, command: list[str] | None = None, **settings: str) -> Victim:
-        """A Celery worker on the queue `mcp`, or what starts one in surroundings of its own."""
+        """Starts a Celery worker on the queue `mcp`; `command` comes before its own command line."""
         own = [*(command or []), *WORKER, "-Q", "mcp", "-n", node, "--loglevel", "INFO"]
         program = Program(node, own, cwd=ROOT, env=settings)
         log = self.folder / f"{node}.log"

@@ -16,18 +16,18 @@ from connector.supervisor.supervisor import Supervisor
 from connector.timings import Timings
 from core import feed
 from core.actor import Actor
-from tests.connector.processes import ROOT, Broker, CeleryWorkers, OwnerProcess, of_ours
+from tests.connector.processes import ROOT, Broker, CeleryWorkers, OwnerProcess, server_processes
 from tests.connector.remote import RemoteServer
 from tools import actions
 from tools.models import MCPTool, Status
 
 BY = Actor.system("tests")
 SERVERS = ROOT / "tests" / "servers"
-FAST = Timings(lease=4, heartbeat=0.5, poll=0.2, health=0.5, health_deadline=1, drain=0.5, sweep=0.5)
+FAST = Timings(lease=4, heartbeat=0.5, poll=0.2, health=0.5, health_deadline=1, drain=0.5, orphan_scan=0.5)
 
 
 def orm(work: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
-    """`work` in a thread whose connection does not outlive it."""
+    """Returns `work` as a coroutine function: it runs in a thread, whose connection is closed after it."""
 
     def run(*args: Any, **options: Any) -> Any:
         try:
@@ -39,7 +39,7 @@ def orm(work: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
 
 
 async def wait_for(condition: Callable[[], Any], *, within_s: float = 8) -> Any:
-    """The first true value of `condition`, which may be a coroutine function."""
+    """Returns the first true value of `condition`, which may be a coroutine function."""
     until = time.monotonic() + within_s
     while True:
         value = condition()
@@ -51,7 +51,7 @@ async def wait_for(condition: Callable[[], Any], *, within_s: float = 8) -> Any:
 
 
 class Servers:
-    """MCP servers, registered and looked at as the rest of the product does."""
+    """Registers MCP servers and reads their rows, as the rest of the product does."""
 
     def __init__(self, settings: Any) -> None:
         self._settings = settings
@@ -85,7 +85,10 @@ class Servers:
         return await wait_for(reached, within_s=within_s)
 
     async def owned(self, *switches: str) -> tuple[MCPTool, int]:
-        """A server that a Celery worker runs, which may still be starting, and its process id."""
+        """Registers a server, waits until a Celery worker runs it, and returns it with its process id.
+
+        The worker may still be starting.
+        """
         server = await self.register(*switches)
         await self.wait_until(server, Status.RUNNING, within_s=20)
         return server, (await self.instance(server)).pid
@@ -101,7 +104,7 @@ def servers(transactional_db: None, settings: Any) -> Servers:
 
 @pytest.fixture
 def supervise(transactional_db: None) -> Iterator[Callable[..., Supervisor]]:
-    """Start supervisors; they are stopped, and must be able to stop, at the end of the test."""
+    """Starts supervisors. Each must be able to stop at the end of the test."""
     started: list[Supervisor] = []
 
     def start(node: str = "mcp@test", **options: Any) -> Supervisor:
@@ -117,7 +120,7 @@ def supervise(transactional_db: None) -> Iterator[Callable[..., Supervisor]]:
 
 @pytest.fixture
 async def caller() -> AsyncIterator[Callable[..., Awaitable[Any]]]:
-    """`calls.call`, in a process that hears of changes."""
+    """`calls.call`, in a process that listens to the change feed."""
 
     async def call(server: MCPTool, function: str, *, timeout_s: float = 5, **arguments: Any) -> Any:
         return await calls.call(server.pk, function, arguments, timeout_s=timeout_s)
@@ -128,7 +131,7 @@ async def caller() -> AsyncIterator[Callable[..., Awaitable[Any]]]:
 
 @pytest.fixture
 def start_remote() -> Iterator[Callable[..., RemoteServer]]:
-    """A running RemoteServer, with what its constructor takes."""
+    """Starts a RemoteServer, given the arguments of its constructor."""
     started: list[RemoteServer] = []
 
     def start(*arguments: str, **options: str) -> RemoteServer:
@@ -171,9 +174,9 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 
 @pytest.fixture(autouse=True)
 def no_process_is_left() -> Iterator[None]:
-    """Whatever a test does to owners and guards, no server outlives it."""
+    """No process of a server outlives its test, whatever that did to owners and shims."""
     yield
     until = time.monotonic() + 3
-    while left := of_ours():
+    while left := server_processes():
         assert time.monotonic() < until, f"left behind: {left}"
         time.sleep(0.02)

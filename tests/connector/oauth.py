@@ -1,4 +1,4 @@
-"""How tests connect to `tests/servers/oauth.py`, and what it was asked for."""
+"""Logins to `tests/servers/oauth.py`, and the requests that it has received."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ async def by_credentials(server: MCPTool, remote: RemoteServer, secret: str = SE
 
 
 async def consent(url: str) -> dict[str, str]:
-    """What a browser brings back."""
+    """Returns the parameters that a browser brings back."""
     async with aiohttp.ClientSession() as session, session.get(url, allow_redirects=False) as response:
         assert response.status == 302, await response.text()
         back = response.headers["location"]
@@ -50,7 +50,7 @@ async def log_in(server: MCPTool) -> None:
 
 
 async def running_anew(servers: Any, server: MCPTool) -> None:
-    """All copies run as the last change, which may have been a restart after a login, wants it."""
+    """Waits until all copies run with the last change, which may have been a restart after a login."""
 
     async def settled() -> bool:
         row = await servers.row(server)
@@ -62,12 +62,12 @@ async def running_anew(servers: Any, server: MCPTool) -> None:
     await wait_for(settled)
 
 
-async def asked(remote: RemoteServer, what: str) -> list[dict[str, Any]]:
+async def received(remote: RemoteServer, kind: str) -> list[dict[str, Any]]:
     async with (
         aiohttp.ClientSession() as session,
         session.get(remote.url.replace("/mcp", "/log")) as log,
     ):
-        return [each for each in await log.json() if each["what"] == what]
+        return [each for each in await log.json() if each["what"] == kind]
 
 
 async def post(remote: RemoteServer, path: str) -> None:

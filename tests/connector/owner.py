@@ -1,4 +1,4 @@
-"""A supervisor in a process of its own, to be killed: `python -m tests.connector.owner NODE`."""
+"""A supervisor in a process of its own, for tests that kill it: `python -m tests.connector.owner NODE`."""
 
 import signal
 import sys

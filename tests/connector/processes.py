@@ -1,4 +1,4 @@
-"""Processes of the product that tests start, kill, freeze and tell to end."""
+"""Processes of the product that tests start, kill, freeze and end."""
 
 import asyncio
 import os
@@ -24,16 +24,21 @@ COMMAND = [CELERY, "-A", "config", "worker", "-P", "threads", "-c", "2", "-Q", "
 TIMES = {"SUPERVISOR_LEASE_S": "6", "SUPERVISOR_HEARTBEAT_S": "1", "SUPERVISOR_DRAIN_S": "1"}
 Worker = subprocess.Popen[bytes]
 
-OURS = {os.getpid()}
-"""Process ids of owners that belong to this run: others may run on the machine."""
+OWNER_PIDS = {os.getpid()}
+"""The process ids of this run's owners: others may run on the machine."""
 
 
-def of_ours() -> list[orphans.MarkedProcess]:
-    return [process for process in orphans.marked_processes() if int(process.owner.partition("-")[0]) in OURS]
+def server_processes() -> list[orphans.MarkedProcess]:
+    """Returns the processes of MCP servers that belong to this run."""
+    return [
+        process
+        for process in orphans.marked_processes()
+        if int(process.owner.partition("-")[0]) in OWNER_PIDS
+    ]
 
 
 def environment() -> dict[str, str]:
-    """For another process of the product, on the same test database."""
+    """Returns the environment for another process of the product, on the same test database."""
     base, _, query = os.environ["DATABASE_URL"].partition("?")
     url = f"{base.rpartition('/')[0]}/{connections['default'].settings_dict['NAME']}?{query}"
     return {**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "config.settings"}
@@ -45,7 +50,7 @@ class OwnerProcess:
     def __init__(self, node: str) -> None:
         command = [sys.executable, "-m", "tests.connector.owner", node]
         self.process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, cwd=ROOT)
-        OURS.add(self.process.pid)
+        OWNER_PIDS.add(self.process.pid)
 
     def wait_until_up(self) -> None:
         assert self.process.stdout is not None
@@ -65,7 +70,7 @@ async def exit_code(worker: Worker, *, within_s: float) -> int:
 
 
 class CeleryWorkers:
-    """Called with settings, it starts one that is `NODE` and knows `tests.connector.sabotage`.
+    """Called with settings, it starts a worker called `NODE` that knows `tests.connector.sabotage`.
 
     `by` is the beginning of a command that becomes the worker.
     """
@@ -79,7 +84,7 @@ class CeleryWorkers:
         values = {**environment(), **TIMES, **settings}
         with self.log.open("ab") as log:
             self._started.append(subprocess.Popen(command, env=values, cwd=ROOT, stdout=log, stderr=log))
-        OURS.add(self._started[-1].pid)
+        OWNER_PIDS.add(self._started[-1].pid)
         return self._started[-1]
 
     def end(self) -> None:
@@ -89,7 +94,7 @@ class CeleryWorkers:
 
 
 class Broker:
-    """A Redis of one's own, to be killed and frozen."""
+    """A Redis for one test, which may kill and freeze it."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
@@ -123,7 +128,7 @@ def database_server() -> psutil.Process:
 
 @contextmanager
 def frozen(server: psutil.Process) -> Iterator[None]:
-    """With its children. Nobody is answered, the tests included."""
+    """Freezes a server with its children. It answers nobody, the tests included."""
     processes = [server, *server.children(recursive=True)]
     for process in processes:
         process.suspend()

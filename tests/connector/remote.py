@@ -1,4 +1,4 @@
-"""Remote MCP servers in processes of their own. See the fixture `start_remote`."""
+"""Remote MCP servers, each in a process of its own. See the fixture `start_remote`."""
 
 import socket
 import subprocess
@@ -12,7 +12,7 @@ SERVERS = Path(__file__).resolve().parent.parent / "servers"
 
 
 class RemoteServer:
-    """`program` of tests/servers, given `arguments` and a port."""
+    """Runs `program` of tests/servers with `arguments` and a port."""
 
     def __init__(self, program: str, *arguments: str, path: str = "/mcp", scheme: str = "http") -> None:
         self.port = listed_port()

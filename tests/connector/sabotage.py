@@ -10,21 +10,21 @@ from connector.supervisor import bootstep
 
 
 def _supervisor() -> Any:
-    (watched,) = bootstep._running
-    return watched._supervisor
+    (worker,) = bootstep._running
+    return worker._supervisor
 
 
 @shared_task
 def block_the_loop(seconds: float) -> None:
-    _supervisor()._tell(lambda: time.sleep(seconds))
+    _supervisor()._call_in_loop(lambda: time.sleep(seconds))
 
 
 @shared_task
 def end_the_loop() -> None:
-    """As a bug in it would."""
+    """Ends the loop as a bug in it would."""
 
     def cancel_everything() -> None:
         for task in asyncio.all_tasks():
             task.cancel()
 
-    _supervisor()._tell(cancel_everything)
+    _supervisor()._call_in_loop(cancel_everything)

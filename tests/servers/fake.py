@@ -1,6 +1,6 @@
 """A hand-rolled stdio MCP server of the older era, with switches for misbehaviour: `fake.py [SWITCH]...`.
 
-noise       prints a line on standard output before and between messages
+stray       prints a line on standard output before and between messages
 mute        never answers anything
 silent-end  ends at once with code 3
 needs-key   ends with a traceback about a missing variable
@@ -9,8 +9,8 @@ broken-tool offers one tool with an impossible definition among good ones
 endless     pages of tools without end
 stubborn    ignores SIGTERM and the end of its input
 daemon      starts a detached grandchild that ignores everything
-slow-start  says nothing for the first 2 s
-garbage     writes half a message, bytes that are no text and an answer to nobody before each answer
+slow-start  does not answer for the first 2 s
+garbage     writes half a message, bytes that are no text and an answer to no request before each answer
 twice       gives each answer twice
 
 FAKE_STARTS and FAKE_CALLS name files: a line with the process id is added to the one by each start, a line of
@@ -40,7 +40,7 @@ lock = threading.Lock()
 def send(message: dict[str, Any]) -> None:
     line = json.dumps({"jsonrpc": "2.0", **message})
     with lock:
-        if "noise" in SWITCHES:
+        if "stray" in SWITCHES:
             print("a stray line of log")
         if "garbage" in SWITCHES:
             sys.stdout.buffer.write(GARBAGE)
@@ -76,9 +76,9 @@ def grow(arguments: dict[str, Any], request_id: Any) -> dict[str, Any]:
     return text("grown")
 
 
-def deafen(arguments: dict[str, Any], request_id: Any) -> dict[str, Any]:
-    SWITCHES.add("deaf")
-    return text("deaf after the next message")
+def stop_reading(arguments: dict[str, Any], request_id: Any) -> dict[str, Any]:
+    SWITCHES.add("not-reading")
+    return text("reads no more after the next message")
 
 
 def pour(arguments: dict[str, Any], request_id: Any) -> None:
@@ -100,7 +100,7 @@ TOOLS: dict[str, Callable[[dict[str, Any], Any], dict[str, Any] | None]] = {
     "cancelled": lambda *_: text(str(len(cancelled))),
     "grow": grow,
     "grown": lambda *_: text("grown"),
-    "deafen": deafen,
+    "stop_reading": stop_reading,
     "pour": pour,
     "fail": lambda *_: {**text("it failed"), "isError": True},
 }
@@ -145,15 +145,15 @@ def misbehave_at_start() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if "daemon" in SWITCHES:
         detached = "import signal, time; signal.signal(15, 1); signal.signal(1, 1); time.sleep(600)"
-        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        subprocess.Popen([sys.executable, "-c", detached], start_new_session=True, **quiet)
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        subprocess.Popen([sys.executable, "-c", detached], start_new_session=True, **streams)
 
 
 def main() -> None:
     misbehave_at_start()
     note("FAKE_STARTS", str(os.getpid()))
     for line in sys.stdin:
-        while "deaf" in SWITCHES:
+        while "not-reading" in SWITCHES:
             time.sleep(1)
         message = json.loads(line)
         if message.get("method") == "notifications/cancelled":

@@ -1,4 +1,4 @@
-"""`fake.py` with tools that take more than they should: `greedy.py [SWITCH]...`."""
+"""`fake.py` with tools that use more than they may: `greedy.py [SWITCH]...`."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def eat(arguments: dict[str, Any], _: Any) -> dict[str, Any]:
 
 
 def feed(arguments: dict[str, Any], _: Any) -> dict[str, Any]:
-    """Have a process of its own eat, and wait until it has."""
+    """Starts a process that fills memory, and waits until it has."""
     command = [sys.executable, "-c", EATER, str(arguments["mib"] * MIB)]
     eater = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True
@@ -33,7 +33,7 @@ def feed(arguments: dict[str, Any], _: Any) -> dict[str, Any]:
 
 
 def share(arguments: dict[str, Any], _: Any) -> dict[str, Any]:
-    """Processes that have the memory of this one."""
+    """Forks processes that share the memory of this one."""
     for _number in range(arguments["copies"]):
         if os.fork() == 0:
             signal.pause()
@@ -75,7 +75,7 @@ def confinement(_arguments: dict[str, Any], _: Any) -> dict[str, Any]:
     umask = os.umask(0)
     os.umask(umask)
     status = Path("/proc/self/status").read_text()
-    seen = {
+    found = {
         "user": [os.getuid(), os.geteuid()],
         "groups": [os.getgid(), *os.getgroups()],
         "home": os.environ.get("HOME"),
@@ -84,7 +84,7 @@ def confinement(_arguments: dict[str, Any], _: Any) -> dict[str, Any]:
         "core": resource.getrlimit(resource.RLIMIT_CORE),
         "no_new_privs": "NoNewPrivs:\t1" in status,
     }
-    return fake.text(json.dumps(seen))
+    return fake.text(json.dumps(found))
 
 
 fake.TOOLS |= {tool.__name__: tool for tool in (eat, feed, share, breed, explode, spy, flood, confinement)}

@@ -5,7 +5,7 @@ sse               over the older transport
 unregistered      offers no registration: its one client is CLIENT, with SECRET
 metadata          its metadata leads to a cloud's metadata service
 
-`GET /log` tells what was asked for, `POST /revoke` ends all access tokens, `POST /forget` refresh tokens too.
+`GET /log` lists the requests, `POST /revoke` ends all access tokens, `POST /forget` refresh tokens, too.
 """
 
 import base64
@@ -39,7 +39,7 @@ server = MCPServer("oauth", version="1")
 
 @server.tool()
 def whoami() -> str:
-    """Tell that somebody was let in."""
+    """Say who is logged in."""
     return "somebody"
 
 
@@ -149,7 +149,7 @@ def issue(client: str, *, refreshable: bool) -> Response:
     return JSONResponse(answer)
 
 
-async def told(_: Request) -> Response:
+async def requests(_: Request) -> Response:
     return JSONResponse(log)
 
 
@@ -160,8 +160,8 @@ async def revoke(request: Request) -> Response:
     return Response(status_code=204)
 
 
-class Guarded:
-    """Bearer tokens on what is the server's."""
+class BearerRequired:
+    """Demands a bearer token for the MCP endpoints."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -186,11 +186,11 @@ app.router.routes.extend(
         Route("/as/register", register, methods=["POST"]),
         Route("/as/authorize", authorize),
         Route("/as/token", token, methods=["POST"]),
-        Route("/log", told),
+        Route("/log", requests),
         Route("/revoke", revoke, methods=["POST"]),
         Route("/forget", revoke, methods=["POST"]),
     ]
 )
 
 if __name__ == "__main__":
-    uvicorn.run(Guarded(app), port=int(sys.argv[-1]), log_level="critical")
+    uvicorn.run(BearerRequired(app), port=int(sys.argv[-1]), log_level="critical")

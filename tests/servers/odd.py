@@ -1,4 +1,4 @@
-"""A hand-rolled stdio MCP server that speaks oddly: `odd.py [version=DATE] [SWITCH]...`.
+"""A hand-rolled stdio MCP server that answers oddly: `odd.py [version=DATE] [SWITCH]...`.
 
 version=      the version that `initialize` answers with; empty: none
 capabilities  answers with capabilities of a wrong type
@@ -79,7 +79,7 @@ def count_and_end_at_the_first(log: str) -> None:
         os._exit(9)
 
 
-REPEATABLE = {"look": {"readOnlyHint": True}, "set": {"idempotentHint": True}, "add": {"readOnlyHint": False}}
+REPEATABLE = {"read": {"readOnlyHint": True}, "set": {"idempotentHint": True}, "add": {"readOnlyHint": False}}
 PLAIN = [*ODD_ANSWERS, "ask", "answers"]
 TOOLS = [
     {"name": name, "inputSchema": {"type": "object"}, "annotations": REPEATABLE.get(name, {})}

@@ -35,7 +35,7 @@ def greet(name: str, tone: str = "kind") -> str:
 
 @server.tool()
 async def grow(context: Context) -> str:
-    """Offer more of everything, and tell so in either era."""
+    """Add a tool, a resource and a prompt, and report that in either era."""
     server.add_tool(shrink)
     server.add_resource(TextResource(uri="memo://new", name="new", text="fresh"))
     server.add_prompt(Prompt.from_function(greet, name="again"))

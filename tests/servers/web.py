@@ -1,6 +1,6 @@
-"""A hand-rolled HTTP server of the older era that can be told to misbehave: `web.py [CERTIFICATE] PORT`.
+"""A hand-rolled HTTP server of the older era that can be made to misbehave: `web.py [CERTIFICATE] PORT`.
 
-The tool `become` has the next `times` requests answered in a `way`: a key of WAYS.
+The tool `become` makes the next `times` requests be answered in a `way`: a key of WAYS.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ WAYS: dict[str, Callable[[], Response]] = {
 TOOLS = [
     {"name": "become", "inputSchema": {"type": "object"}},
     {"name": "count", "inputSchema": {"type": "object"}},
-    {"name": "look", "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": True}},
+    {"name": "read", "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": True}},
 ]
 
 

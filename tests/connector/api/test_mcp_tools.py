@@ -33,7 +33,7 @@ def fake(stack: Stack) -> MCPTool:
     return stack.server("Api fake", env={"SECRET_OF_IT": CANARY})
 
 
-def trials_left() -> list[Any]:
+def connection_tests_left() -> list[Any]:
     return [process for process in marked_processes() if process.server.startswith("trial.")]
 
 
@@ -132,7 +132,7 @@ def test_a_candidate_is_tried_and_nothing_is_stored(api: httpx.Client, stack: St
     assert (trial["ok"], trial["error"], trial["protocol_version"]) == (True, None, "2025-06-18")
     assert "echo" in {function["name"] for function in trial["functions"]}
     assert api.get(stack.url + PATH).headers["X-Total-Count"] == before
-    wait_for(lambda: not trials_left(), within_s=5)
+    wait_for(lambda: not connection_tests_left(), within_s=5)
 
 
 @pytest.mark.parametrize("connection_type", ["sse", "streamable_http"])
@@ -171,7 +171,7 @@ def test_a_candidate_that_fails_says_why(api: httpx.Client, changes: dict[str, A
     trial = api.post("/test", json={**CANDIDATE, **changes}).json()
     assert (trial["ok"], trial["error"]["class"]) == (False, exit_class)
     assert trial["error"]["remedy"]
-    wait_for(lambda: not trials_left(), within_s=5)
+    wait_for(lambda: not connection_tests_left(), within_s=5)
 
 
 def test_what_ends_at_an_unknown_request_is_tried_the_older_way(api: httpx.Client) -> None:

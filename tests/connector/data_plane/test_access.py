@@ -1,4 +1,4 @@
-"""Who may call a worker, and from where."""
+"""Access to a worker's data plane: tokens, fences, sockets, other machines."""
 
 import asyncio
 import stat
@@ -42,14 +42,14 @@ async def test_a_stale_fence_is_refused(servers: Any, supervise: Any) -> None:
     assert (status, '"stale_fence"' in answer) == (200, True)
 
 
-async def test_the_socket_is_for_this_user_alone(servers: Any, supervise: Any) -> None:
+async def test_only_this_user_can_reach_the_socket(servers: Any, supervise: Any) -> None:
     supervise()
     socket = Path((await servers.instance(await servers.running())).worker.socket)
     assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
     assert len(str(socket)) < 108
 
 
-async def test_another_machine_calls_over_tcp(
+async def test_another_machine_can_call_over_tcp(
     servers: Any, supervise: Any, caller: Any, monkeypatch: Any
 ) -> None:
     supervise(bind="127.0.0.1:0")
@@ -69,7 +69,7 @@ async def test_another_machine_cannot_call_a_worker_without_an_address(
     assert failed.value.code == "server_unavailable"
 
 
-async def test_without_the_database_calls_go_where_the_server_was_last(
+async def test_without_the_database_calls_take_the_last_known_route(
     servers: Any, supervise: Any, caller: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     supervise()
@@ -86,7 +86,7 @@ async def test_without_the_database_calls_go_where_the_server_was_last(
         await caller(unknown, "echo")
 
 
-async def test_a_database_that_is_slow_to_answer_holds_up_no_call(
+async def test_a_slow_database_delays_no_call(
     servers: Any, supervise: Any, caller: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     supervise()

@@ -1,4 +1,4 @@
-"""Logins of people to remote servers: let in, renewed, refused, ended."""
+"""OAuth logins of people to remote servers, and the tokens that they give."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,11 +14,11 @@ from connector.models import OAuthGrant
 from tests.connector.conftest import BY, orm
 from tests.connector.oauth import (
     REDIRECT_URI,
-    asked,
     consent,
     grant,
     log_in,
     post,
+    received,
     register,
     running_anew,
     whoami,
@@ -33,7 +33,9 @@ def remote(start_remote: Any) -> Callable[..., RemoteServer]:
     return lambda *switches: start_remote("oauth.py", *switches)
 
 
-async def test_a_login_lets_us_in_and_lasts(servers: Any, supervise: Any, caller: Any, remote: Any) -> None:
+async def test_a_login_is_good_for_calls_and_for_the_next_worker(
+    servers: Any, supervise: Any, caller: Any, remote: Any
+) -> None:
     supervisor = supervise()
     there = remote()
     server = await register(servers, there)
@@ -41,28 +43,30 @@ async def test_a_login_lets_us_in_and_lasts(servers: Any, supervise: Any, caller
     await log_in(server)
     await running_anew(servers, server)
     assert await whoami(caller, server) == "somebody"
-    [authorize], [token] = await asked(there, "authorize"), await asked(there, "token")
+    [authorize], [token] = await received(there, "authorize"), await received(there, "token")
     assert (authorize["resource"], authorize["code_challenge_method"]) == (there.url, "S256")
     assert (token["grant_type"], token["resource"]) == ("authorization_code", there.url)
-    assert [each["redirect_uris"] for each in await asked(there, "register")] == [[REDIRECT_URI]]
+    assert [each["redirect_uris"] for each in await received(there, "register")] == [[REDIRECT_URI]]
     await asyncio.to_thread(supervisor.stop)
     supervise("mcp@another")
     await running_anew(servers, server)
     assert await whoami(caller, server) == "somebody"
-    assert len(await asked(there, "authorize")) == 1
+    assert len(await received(there, "authorize")) == 1
 
 
-async def test_a_second_login_uses_the_same_registration(servers: Any, supervise: Any, remote: Any) -> None:
+async def test_a_second_login_reuses_the_client_registration(
+    servers: Any, supervise: Any, remote: Any
+) -> None:
     supervise()
     there = remote()
     server = await register(servers, there)
     await grant(server)
     await log_in(server)
     await log_in(server)
-    assert len(await asked(there, "register")) == 1
+    assert len(await received(there, "register")) == 1
 
 
-async def test_refused_tokens_are_refreshed_by_one_of_all_workers(
+async def test_one_of_all_workers_refreshes_refused_tokens(
     servers: Any, supervise: Any, caller: Any, remote: Any
 ) -> None:
     """A refresh token is good for one use: two of them at once would end the login."""
@@ -74,15 +78,15 @@ async def test_refused_tokens_are_refreshed_by_one_of_all_workers(
     await log_in(server)
     await running_anew(servers, server)
     await post(there, "/revoke")
-    said = await asyncio.gather(*(caller(server, "whoami") for _ in range(8)))
-    assert {each.content[0]["text"] for each in said} == {"somebody"}
+    answers = await asyncio.gather(*(caller(server, "whoami") for _ in range(8)))
+    assert {each.content[0]["text"] for each in answers} == {"somebody"}
     await running_anew(servers, server)
-    grants_asked = [each["grant_type"] for each in await asked(there, "token")]
-    assert grants_asked == ["authorization_code", "refresh_token"]
-    assert await asked(there, "refused") == []
+    grant_types = [each["grant_type"] for each in await received(there, "token")]
+    assert grant_types == ["authorization_code", "refresh_token"]
+    assert await received(there, "refused") == []
 
 
-async def test_when_the_refresh_token_is_gone_somebody_has_to_log_in_again(
+async def test_without_a_refresh_token_somebody_has_to_log_in_again(
     servers: Any, supervise: Any, caller: Any, remote: Any
 ) -> None:
     supervise()
@@ -99,7 +103,7 @@ async def test_when_the_refresh_token_is_gone_somebody_has_to_log_in_again(
     assert await whoami(caller, server) == "somebody"
 
 
-async def test_tokens_are_encrypted_and_forgotten_with_the_grant(
+async def test_tokens_are_encrypted_and_deleted_with_the_grant(
     servers: Any, supervise: Any, remote: Any
 ) -> None:
     supervise()
@@ -120,7 +124,7 @@ async def test_tokens_are_encrypted_and_forgotten_with_the_grant(
     assert (await servers.wait_until(server, Status.ERROR)).error["class"] == "login_required"
 
 
-async def test_tokens_are_good_for_the_address_that_they_were_granted_for(
+async def test_tokens_are_sent_only_to_the_url_that_they_were_granted_for(
     servers: Any, supervise: Any, remote: Any
 ) -> None:
     supervise()
@@ -131,14 +135,14 @@ async def test_tokens_are_good_for_the_address_that_they_were_granted_for(
     await running_anew(servers, server)
     await servers.act(actions.update, server, url=elsewhere.url)
     assert (await servers.wait_until(server, Status.ERROR)).error["class"] == "login_required"
-    assert await asked(elsewhere, "unknown") == []
-    assert await asked(elsewhere, "token") == []
+    assert await received(elsewhere, "unknown") == []
+    assert await received(elsewhere, "token") == []
 
 
 @pytest.mark.parametrize(
     "change", [{"state": "another"}, {"code": "another"}, {"iss": "https://evil.example"}]
 )
-async def test_an_answer_that_is_not_the_one_asked_for_is_refused(
+async def test_an_answer_to_another_login_is_refused(
     servers: Any, supervise: Any, remote: Any, change: dict[str, str]
 ) -> None:
     supervise()
@@ -162,7 +166,7 @@ async def test_an_answer_is_good_for_one_use(servers: Any, supervise: Any, remot
         await logins.finish(begun.worker, answer)
 
 
-async def test_metadata_that_leads_into_our_own_network_is_not_followed(
+async def test_metadata_that_leads_into_our_own_network_is_refused(
     servers: Any, supervise: Any, remote: Any
 ) -> None:
     supervise()
@@ -172,7 +176,7 @@ async def test_metadata_that_leads_into_our_own_network_is_not_followed(
         await logins.begin(server.pk, REDIRECT_URI)
 
 
-async def test_a_server_that_is_open_asks_for_no_login(
+async def test_a_server_without_authorization_asks_for_no_login(
     servers: Any, supervise: Any, start_remote: Any
 ) -> None:
     supervise()
@@ -188,7 +192,7 @@ async def test_without_a_worker_nobody_can_log_in(servers: Any) -> None:
         await logins.begin(server.pk, REDIRECT_URI)
 
 
-async def test_the_older_transport_lets_us_in_too(
+async def test_a_login_works_over_the_older_transport(
     servers: Any, supervise: Any, caller: Any, start_remote: Any
 ) -> None:
     supervise()
@@ -200,8 +204,8 @@ async def test_the_older_transport_lets_us_in_too(
     assert await whoami(caller, server) == "somebody"
 
 
-async def test_a_renewal_that_is_cancelled_holds_up_nobody(servers: Any) -> None:
-    """Wherever it is cancelled: its query goes on in a thread."""
+async def test_a_cancelled_renewal_releases_its_claim(servers: Any) -> None:
+    """Its query goes on in a thread, wherever the renewal is cancelled."""
     server = await servers.register(connection_type="streamable_http", url="http://127.0.0.1:9/mcp")
     await grant(server)
 

@@ -1,4 +1,4 @@
-"""What a server is started with, how it fails to start, and how many are started at once."""
+"""Commands: their arguments, their failures, and how many run at once."""
 
 import asyncio
 import struct
@@ -8,14 +8,14 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.connector.conftest import SERVERS, of_ours, wait_for
+from tests.connector.conftest import SERVERS, server_processes, wait_for
 from tools.models import Status
 
 HOSTILE = ["; id", "$(id)", "`id`", "*", "~", "-c", "--", "a\nb", "\\", "'\"", "${PATH}", "| tee /tmp/x"]
 FOREIGN_ELF = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HHI", 2, 0xF7, 1) + bytes(100)
 
 
-async def test_arguments_arrive_as_they_are(servers: Any, supervise: Any) -> None:
+async def test_arguments_reach_the_server_unchanged(servers: Any, supervise: Any) -> None:
     supervise()
     server = await servers.running(*HOSTILE)
     started = psutil.Process((await servers.instance(server)).pid).cmdline()
@@ -32,7 +32,7 @@ async def test_arguments_arrive_as_they_are(servers: Any, supervise: Any) -> Non
     ],
     ids=["not executable", "text without an interpreter", "another architecture", "no interpreter"],
 )
-async def test_what_cannot_be_executed_says_why_at_once(
+async def test_a_command_that_cannot_be_executed_fails_at_once_with_a_reason(
     servers: Any, supervise: Any, settings: Any, tmp_path: Path, case: tuple[bytes, int, str]
 ) -> None:
     content, mode, reason = case
@@ -46,25 +46,25 @@ async def test_what_cannot_be_executed_says_why_at_once(
     assert reason in row.error_message
 
 
-async def test_a_server_that_ends_well_has_failed_nonetheless(servers: Any, supervise: Any) -> None:
+async def test_a_server_that_exits_with_code_0_has_failed(servers: Any, supervise: Any) -> None:
     supervise()
     server = await servers.register(args=["-c", "pass"])
     await servers.wait_until(server, Status.ERROR, within_s=3)
     assert (await servers.instance(server)).last_exit["code"] == 0
 
 
-async def test_no_more_than_eight_are_started_at_once(servers: Any, supervise: Any) -> None:
+async def test_at_most_eight_servers_start_at_once(servers: Any, supervise: Any) -> None:
     for number in range(12):
         await servers.register("mute", name=f"mute {number}")
     await servers.register("mute", name="mute too")
     supervise()
-    await wait_for(lambda: len(of_ours()) == 8)
+    await wait_for(lambda: len(server_processes()) == 8)
     for _ in range(20):
         await asyncio.sleep(0.05)
-        assert len(of_ours()) <= 8
+        assert len(server_processes()) <= 8
 
 
-async def test_workers_of_one_name_are_told_apart(servers: Any, supervise: Any) -> None:
+async def test_two_workers_of_one_name_are_two_owners(servers: Any, supervise: Any) -> None:
     supervise(node="mcp@same"), supervise(node="mcp@same")
     registered = [await servers.register(name=f"server {number}") for number in range(4)]
     for server in registered:

@@ -1,4 +1,4 @@
-"""Servers that pour out more than anybody reads."""
+"""Servers that write more to standard error than anybody reads."""
 
 from typing import Any
 
@@ -15,9 +15,7 @@ runpy.run_path({fake!r}, run_name="__main__")
 """
 
 
-async def test_what_is_poured_into_standard_error_holds_up_nobody(
-    servers: Any, supervise: Any, caller: Any
-) -> None:
+async def test_a_flood_on_standard_error_delays_no_call(servers: Any, supervise: Any, caller: Any) -> None:
     supervise()
     script = TO_STANDARD_ERROR.format(fake=str(SERVERS / "fake.py"))
     flooding = await servers.register(args=["-c", script], name="flooding")

@@ -1,4 +1,4 @@
-"""What a server may use: beyond it the server dies with all that it started, and nobody else."""
+"""The limits of a server: beyond them it is killed with all that it started, and no other server is."""
 
 import asyncio
 import json
@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from connector.errors import CallFailed
-from connector.lifecycle.failures import Ending, ExitClass, classify
-from tests.connector.conftest import SERVERS, of_ours, wait_for
+from connector.lifecycle.diagnosis import ExitInfo, ExitReason, diagnose
+from tests.connector.conftest import SERVERS, server_processes, wait_for
 from tools.models import MCPTool, Status
 
 GREEDY = [str(SERVERS / "greedy.py")]
@@ -20,8 +20,8 @@ def limited(settings: Any) -> None:
 
 
 def processes_of(server: MCPTool) -> int:
-    """With the guard."""
-    return len([process for process in of_ours() if process.server == f"{server.pk}.0"])
+    """Returns the number of processes that carry the server's marker; its shim carries none."""
+    return len([process for process in server_processes() if process.server == f"{server.pk}.0"])
 
 
 async def last_exit(servers: Any, server: MCPTool) -> str | None:
@@ -30,8 +30,8 @@ async def last_exit(servers: Any, server: MCPTool) -> str | None:
 
 
 async def confinement_of(caller: Any, server: MCPTool) -> dict[str, Any]:
-    seen: dict[str, Any] = json.loads((await caller(server, "confinement")).content[0]["text"])
-    return seen
+    found: dict[str, Any] = json.loads((await caller(server, "confinement")).content[0]["text"])
+    return found
 
 
 async def test_memory_is_counted_over_the_whole_tree(
@@ -90,7 +90,7 @@ async def test_a_server_with_too_many_processes_is_killed(
     await wait_for(lambda: processes_of(server) == 1, within_s=2)
 
 
-async def test_a_fork_bomb_is_put_out(servers: Any, supervise: Any, caller: Any, limited: None) -> None:
+async def test_a_fork_bomb_is_killed(servers: Any, supervise: Any, caller: Any, limited: None) -> None:
     supervise()
     server = await servers.running(args=GREEDY)
     await caller(server, "explode", generations=9)
@@ -102,7 +102,7 @@ async def test_a_fork_bomb_is_put_out(servers: Any, supervise: Any, caller: Any,
     await wait_for(lambda: processes_of(server) == 1, within_s=4)
 
 
-async def test_no_limits_are_no_limits(servers: Any, supervise: Any, caller: Any, settings: Any) -> None:
+async def test_a_limit_of_0_limits_nothing(servers: Any, supervise: Any, caller: Any, settings: Any) -> None:
     settings.MCP_MEMORY_LIMIT = settings.MCP_PROCESS_LIMIT = settings.MCP_OPEN_FILES_LIMIT = 0
     supervise()
     server = await servers.running(args=GREEDY)
@@ -121,7 +121,7 @@ async def test_a_server_starts_confined(servers: Any, supervise: Any, caller: An
     assert (seen["umask"], seen["no_new_privs"]) == (0o077, True)
 
 
-async def test_a_flood_of_noise_ends_the_server(servers: Any, supervise: Any, caller: Any) -> None:
+async def test_a_flood_of_stray_lines_ends_the_server(servers: Any, supervise: Any, caller: Any) -> None:
     supervise()
     server = await servers.running(args=GREEDY)
     assert (await caller(server, "flood", lines=999)).content[0]["text"] == "flooded"
@@ -139,11 +139,11 @@ async def test_a_flood_of_noise_ends_the_server(servers: Any, supervise: Any, ca
 @pytest.mark.parametrize(
     ("excess", "expected"),
     [
-        (("memory", 2300), (ExitClass.OUT_OF_MEMORY, "2300 MiB")),
-        (("processes", 300), (ExitClass.TOO_MANY_PROCESSES, "300 processes")),
+        (("memory", 2300), (ExitReason.OUT_OF_MEMORY, "2300 MiB")),
+        (("processes", 300), (ExitReason.TOO_MANY_PROCESSES, "300 processes")),
     ],
 )
-def test_the_reason_tells_how_much_it_used(excess: Any, expected: tuple[ExitClass, str]) -> None:
-    failure = classify(Ending("node", "run", 5.0, signal=9, excess=excess, stderr="irrelevant"))
-    assert (failure.exit_class, expected[1] in failure.message) == (expected[0], True)
-    assert failure.remedy
+def test_the_message_says_how_much_the_server_used(excess: Any, expected: tuple[ExitReason, str]) -> None:
+    found = diagnose(ExitInfo("node", "run", 5.0, signal=9, excess=excess, stderr="irrelevant"))
+    assert (found.reason, expected[1] in found.message) == (expected[0], True)
+    assert found.hint

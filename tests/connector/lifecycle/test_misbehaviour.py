@@ -1,4 +1,4 @@
-"""Servers that break the rules: what becomes of the server, of its calls, and of the others."""
+"""Servers that break the rules: the server, its calls and the other servers afterwards."""
 
 import asyncio
 import os
@@ -39,7 +39,7 @@ async def test_a_command_that_does_not_exist_is_an_error_with_a_reason(
     assert row.error["remedy"]
 
 
-async def test_a_server_that_ends_at_once_is_tried_again_and_then_left_alone(
+async def test_a_server_that_ends_at_once_is_restarted_until_it_is_a_crash_loop(
     servers: Any, supervise: Any, monkeypatch: Any, tmp_path: Any
 ) -> None:
     monkeypatch.setattr("connector.states.BACKOFF_FIRST_S", 0.02)
@@ -60,7 +60,9 @@ async def test_a_server_that_ends_at_once_is_tried_again_and_then_left_alone(
     await servers.wait_until(server, Status.RUNNING, within_s=3)
 
 
-async def test_a_missing_variable_is_named_and_the_last_words_are_kept(servers: Any, supervise: Any) -> None:
+async def test_a_missing_variable_is_named_and_the_stderr_tail_is_stored(
+    servers: Any, supervise: Any
+) -> None:
     supervise()
     server = await servers.register("needs-key")
     row = await servers.wait_until(server, Status.ERROR)
@@ -68,7 +70,7 @@ async def test_a_missing_variable_is_named_and_the_last_words_are_kept(servers: 
     assert "KeyError" in (await servers.instance(server)).stderr_tail
 
 
-async def test_a_server_that_says_nothing_times_out_at_its_start(servers: Any, supervise: Any) -> None:
+async def test_a_server_that_does_not_answer_hits_its_start_timeout(servers: Any, supervise: Any) -> None:
     supervise()
     server = await servers.register("mute", start_timeout_s=1)
     row = await servers.wait_until(server, Status.ERROR)
@@ -78,7 +80,7 @@ async def test_a_server_that_says_nothing_times_out_at_its_start(servers: Any, s
     )
 
 
-async def test_one_that_only_prints_is_told_to_log_elsewhere(servers: Any, supervise: Any) -> None:
+async def test_a_server_that_only_prints_has_stray_stdout(servers: Any, supervise: Any) -> None:
     supervise()
     server = await servers.register(
         args=["-c", "print('Listening!', flush=True); input(); input(); input()"], start_timeout_s=1
@@ -87,13 +89,13 @@ async def test_one_that_only_prints_is_told_to_log_elsewhere(servers: Any, super
     assert (row.error["class"], "Listening!" in row.error_message) == ("noise_on_stdout", True)
 
 
-async def test_noise_between_messages_is_passed_over(servers: Any, supervise: Any, caller: Any) -> None:
+async def test_stray_lines_between_messages_are_skipped(servers: Any, supervise: Any, caller: Any) -> None:
     supervise()
-    server = await servers.running("noise")
+    server = await servers.running("stray")
     assert (await caller(server, "echo")).content[0]["text"] == "{}"
 
 
-async def test_a_server_that_ends_at_an_unknown_request_is_greeted_the_older_way(
+async def test_a_server_that_ends_at_discovery_is_initialized_instead(
     servers: Any, supervise: Any, caller: Any
 ) -> None:
     supervise()
@@ -101,7 +103,7 @@ async def test_a_server_that_ends_at_an_unknown_request_is_greeted_the_older_way
     assert (await caller(server, "echo")).content[0]["text"] == "{}"
 
 
-async def test_a_crash_fails_its_call_at_once_and_the_server_is_soon_back(
+async def test_a_crash_fails_its_calls_at_once_and_the_server_is_soon_back(
     servers: Any, supervise: Any, caller: Any
 ) -> None:
     supervise()
@@ -125,7 +127,7 @@ async def test_a_crash_fails_its_call_at_once_and_the_server_is_soon_back(
     assert (instance.last_exit["code"], instance.restarts) == (7, 1)
 
 
-async def test_a_giant_line_fails_its_call_and_the_server_lives(
+async def test_an_oversized_line_fails_its_call_and_the_server_lives(
     servers: Any, supervise: Any, caller: Any, settings: Any
 ) -> None:
     settings.MCP_RESULT_LIMIT = 100_000
@@ -136,7 +138,9 @@ async def test_a_giant_line_fails_its_call_and_the_server_lives(
     assert (await caller(server, "pid")).content == pid
 
 
-async def test_sixteen_megabytes_pass_in_a_moment(servers: Any, supervise: Any, caller: Any) -> None:
+async def test_a_result_of_fifteen_megabytes_takes_less_than_three_seconds(
+    servers: Any, supervise: Any, caller: Any
+) -> None:
     supervise()
     server = await servers.running()
     result = await asyncio.wait_for(caller(server, "big", bytes=15_000_000), 3)
@@ -150,30 +154,30 @@ async def test_a_server_that_stops_reading_is_restarted_and_its_calls_fail(
     supervise(timings=replace(FAST, health=60))
     server = await servers.running()
     pid = (await servers.instance(server)).pid
-    await caller(server, "deafen")
-    unheard = asyncio.create_task(caller(server, "echo", timeout_s=30))
+    await caller(server, "stop_reading")
+    unread = asyncio.create_task(caller(server, "echo", timeout_s=30))
     await asyncio.sleep(0.1)
     assert (await failure(caller(server, "echo", word="x" * 500_000))).code == "server_restarting"
 
     async def replaced() -> bool:
         return bool((await servers.instance(server)).pid not in (pid, None))
 
-    assert (await failure(unheard)).code == "server_restarting"
+    assert (await failure(unread)).code == "server_restarting"
     await wait_for(replaced)
 
 
-async def test_a_server_that_answers_nothing_is_restarted_however_often_it_is_called(
+async def test_a_server_that_answers_nothing_is_restarted_although_it_is_called(
     servers: Any, supervise: Any, caller: Any
 ) -> None:
     supervise()
     server = await servers.running()
     pid = (await servers.instance(server)).pid
-    await caller(server, "deafen")
+    await caller(server, "stop_reading")
 
     async def call_for_ever() -> None:
         while True:
             await failure(caller(server, "sleep", s=9, timeout_s=0.5))
-            await asyncio.sleep(0.01)  # one that is refused at once never lets go of the loop
+            await asyncio.sleep(0.01)  # a call that is refused at once never yields to the loop
 
     async def replaced() -> bool:
         return bool((await servers.instance(server)).pid not in (pid, None))
@@ -186,7 +190,7 @@ async def test_a_server_that_answers_nothing_is_restarted_however_often_it_is_ca
             task.cancel()
 
 
-async def test_a_server_that_is_busy_with_one_call_is_not_given_up(
+async def test_a_server_that_is_busy_with_a_call_is_not_restarted(
     servers: Any, supervise: Any, caller: Any
 ) -> None:
     supervise(timings=replace(FAST, health=0.2, health_deadline=0.2))
@@ -201,17 +205,17 @@ async def test_a_server_that_is_busy_with_one_call_is_not_given_up(
     assert (await servers.instance(server)).pid == pid
 
 
-async def test_cancelling_a_call_tells_the_server(servers: Any, supervise: Any, caller: Any) -> None:
+async def test_cancelling_a_call_cancels_it_at_the_server(servers: Any, supervise: Any, caller: Any) -> None:
     supervise()
     server = await servers.running()
     call = asyncio.create_task(caller(server, "sleep", s=30, timeout_s=30))
     await asyncio.sleep(0.1)
     call.cancel()
 
-    async def told() -> bool:
+    async def cancelled() -> bool:
         return await cancellations(caller, server) == 1
 
-    await wait_for(told, within_s=2)
+    await wait_for(cancelled, within_s=2)
 
 
 async def test_a_call_past_its_deadline_fails_and_is_cancelled_at_the_server(
@@ -223,7 +227,7 @@ async def test_a_call_past_its_deadline_fails_and_is_cancelled_at_the_server(
     assert await cancellations(caller, server) == 1
 
 
-async def test_a_broken_tool_costs_that_tool(servers: Any, supervise: Any) -> None:
+async def test_a_broken_definition_costs_its_own_tool_only(servers: Any, supervise: Any) -> None:
     supervise()
     server = await servers.register("broken-tool")
     row = await servers.wait_until(server, Status.DEGRADED)
@@ -233,7 +237,7 @@ async def test_a_broken_tool_costs_that_tool(servers: Any, supervise: Any) -> No
     assert "broken" not in names
 
 
-async def test_pages_without_end_are_cut(servers: Any, supervise: Any) -> None:
+async def test_endless_pages_are_cut_off(servers: Any, supervise: Any) -> None:
     supervise()
     server = await servers.register("endless")
     await servers.wait_until(server, Status.DEGRADED)
@@ -258,7 +262,7 @@ async def test_a_tool_that_is_not_offered_is_not_called(servers: Any, supervise:
     assert (await failure(caller(server, "nonsense"))).code == "unknown_tool"
 
 
-async def test_a_tool_that_says_it_failed_is_a_result(servers: Any, supervise: Any, caller: Any) -> None:
+async def test_the_error_of_a_tool_is_a_result(servers: Any, supervise: Any, caller: Any) -> None:
     supervise()
     assert (await caller(await servers.running(), "fail")).is_error
 

@@ -1,4 +1,4 @@
-"""Starting, stopping, editing and restarting: what the database says comes true."""
+"""Starting, stopping, editing and restarting a server: the worker does what the database says."""
 
 import asyncio
 import json
@@ -26,14 +26,16 @@ async def test_a_registered_server_runs_and_answers(servers: Any, supervise: Any
     assert not result.is_error
 
 
-async def test_it_records_the_tools_before_the_server_counts_as_running(servers: Any, supervise: Any) -> None:
+async def test_the_tools_are_recorded_before_the_server_counts_as_running(
+    servers: Any, supervise: Any
+) -> None:
     supervise()
     server = await servers.running()
     names = [name async for name in ToolFunction.objects.filter(server=server).values_list("name", flat=True)]
     assert {"echo", "sleep"} <= set(names)
 
 
-async def test_it_publishes_what_it_sees(servers: Any, supervise: Any) -> None:
+async def test_the_observation_is_published(servers: Any, supervise: Any) -> None:
     supervise(node="mcp@here")
     instance = await servers.instance(await servers.running())
     assert (instance.phase, instance.worker.node, instance.fence) == (Phase.READY, "mcp@here", 1)
@@ -43,7 +45,7 @@ async def test_it_publishes_what_it_sees(servers: Any, supervise: Any) -> None:
     assert instance.last_healthy_at is not None
 
 
-async def test_a_stopped_server_ends_and_says_so(servers: Any, supervise: Any, caller: Any) -> None:
+async def test_a_stopped_server_ends_and_refuses_calls(servers: Any, supervise: Any, caller: Any) -> None:
     supervise()
     server = await servers.running()
     await servers.act(actions.stop, server)
@@ -78,7 +80,7 @@ async def test_a_restart_makes_a_new_process(servers: Any, supervise: Any, calle
     assert await pid_of(caller, server) != before
 
 
-async def test_an_edit_takes_hold(servers: Any, supervise: Any, caller: Any) -> None:
+async def test_an_edit_takes_effect(servers: Any, supervise: Any, caller: Any) -> None:
     supervise()
     server = await servers.running()
     await servers.act(actions.update, server, env={"COLOUR": "blue"})
@@ -106,7 +108,7 @@ async def test_replicas_run_side_by_side(servers: Any, supervise: Any, caller: A
     assert len(pids) == 2
 
 
-async def test_a_draining_supervisor_lets_a_call_end(servers: Any, supervise: Any, caller: Any) -> None:
+async def test_a_draining_supervisor_lets_a_call_finish(servers: Any, supervise: Any, caller: Any) -> None:
     supervisor = supervise()
     server = await servers.running()
     call = asyncio.create_task(caller(server, "sleep", s=0.4))

@@ -1,4 +1,4 @@
-"""What stands between a stored server and its start: however the row came to be, the rules hold."""
+"""The rules for commands and addresses hold at the start, however a server came into the database."""
 
 import asyncio
 import socket
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from connector.session.guarded import GuardedTransport
+from connector.session.egress_transport import EgressFilteredTransport
 from connector.status import actions as status
 from tests.connector.conftest import BY, FAST, SERVERS, orm, wait_for
 from tests.tools.outbound.test_egress import DISGUISED, Inside, Resolver
@@ -31,7 +31,7 @@ REMOTE: dict[str, Any] = {**STDIO, "connection_type": "streamable_http"}
 
 @pytest.fixture
 async def inside() -> AsyncIterator[tuple[int, Inside]]:
-    """A server of the internal network, and its port."""
+    """A server in the internal network, and its port."""
     server = Inside()
     runner = web.ServerRunner(web.Server(server))
     await runner.setup()
@@ -48,7 +48,7 @@ def dns(monkeypatch: pytest.MonkeyPatch) -> Resolver:
 
 
 async def smuggle(**fields: Any) -> MCPTool:
-    """Straight into the database, as SQL, a fixture or an old backup would."""
+    """Writes straight into the database, as SQL, a fixture or an old backup would."""
     return await orm(MCPTool.objects.create)(**fields)
 
 
@@ -107,9 +107,11 @@ async def test_a_name_that_turns_private_after_it_was_saved_is_never_reached(
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "[::ffff:127.0.0.1]", *DISGUISED])
-async def test_the_mcp_client_never_connects_inside(inside: tuple[int, Inside], host: str) -> None:
+async def test_the_mcp_client_never_connects_to_our_own_network(
+    inside: tuple[int, Inside], host: str
+) -> None:
     port, server = inside
-    async with httpx2.AsyncClient(transport=GuardedTransport(httpx2.AsyncHTTPTransport())) as client:
+    async with httpx2.AsyncClient(transport=EgressFilteredTransport(httpx2.AsyncHTTPTransport())) as client:
         with pytest.raises((AddressRefused, httpx2.InvalidURL)):
             await client.get(f"http://{host}:{port}/")
     assert server.hits == []
@@ -118,11 +120,11 @@ async def test_the_mcp_client_never_connects_inside(inside: tuple[int, Inside], 
 async def test_the_mcp_client_connects_to_the_address_that_was_checked(
     inside: tuple[int, Inside], dns: Resolver, settings: Any
 ) -> None:
-    """Once for a session: what the name answers later is nothing to it."""
+    """Once for a session, whatever the name resolves to later."""
     port, server = inside
     settings.ALLOWED_PRIVATE_HOSTS = [f"mcp.internal:{port}"]
     dns.answers["mcp.internal"] = [["127.0.0.1"], ["127.0.0.2"]]
-    async with httpx2.AsyncClient(transport=GuardedTransport(httpx2.AsyncHTTPTransport())) as client:
+    async with httpx2.AsyncClient(transport=EgressFilteredTransport(httpx2.AsyncHTTPTransport())) as client:
         for _ in range(2):
             assert (await client.get(f"http://mcp.internal:{port}/")).text == "inside"
     assert server.hits == [f"mcp.internal:{port}"] * 2
@@ -135,11 +137,11 @@ async def test_the_mcp_client_tries_the_next_address(
     port, _ = inside
     settings.ALLOWED_PRIVATE_HOSTS = [f"mcp.internal:{port}"]
     dns.answers["mcp.internal"] = [["127.0.0.3", "127.0.0.1"]]
-    async with httpx2.AsyncClient(transport=GuardedTransport(httpx2.AsyncHTTPTransport())) as client:
+    async with httpx2.AsyncClient(transport=EgressFilteredTransport(httpx2.AsyncHTTPTransport())) as client:
         assert (await client.get(f"http://mcp.internal:{port}/")).status_code == 200
 
 
-async def test_a_redirect_does_not_lead_inside(
+async def test_a_redirect_does_not_lead_into_our_own_network(
     servers: Any, supervise: Any, inside: tuple[int, Inside], settings: Any
 ) -> None:
     port, outside = inside
@@ -156,12 +158,12 @@ async def test_a_redirect_does_not_lead_inside(
     assert behind.hits == []
 
 
-async def test_a_refresh_finds_new_functions_at_once(servers: Any, supervise: Any, tmp_path: Any) -> None:
-    """Of a server that never tells of its changes, and whose next health check is far away."""
+async def test_a_refresh_finds_new_tools_at_once(servers: Any, supervise: Any, tmp_path: Any) -> None:
+    """The server never reports its changes, and its next health check is far away."""
     offer = tmp_path / "offer.json"
     offer.write_text('["one"]')
     supervise(timings=replace(FAST, health=60))
-    server = await servers.running(args=[str(SERVERS / "quiet.py"), str(offer)])
+    server = await servers.running(args=[str(SERVERS / "unannounced.py"), str(offer)])
     bystander = await servers.running(name="bystander")
     checked = (await servers.instance(bystander)).checked_at
     offer.write_text('["one", "two"]')
@@ -173,7 +175,7 @@ async def test_a_refresh_finds_new_functions_at_once(servers: Any, supervise: An
 
 
 def certificate_for(name: str) -> tuple[bytes, bytes]:
-    """Self-signed, with its key."""
+    """Returns a self-signed certificate and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
@@ -189,7 +191,7 @@ def certificate_for(name: str) -> tuple[bytes, bytes]:
 
 
 @pytest.mark.parametrize(("name", "is_trusted"), [("mcp.internal", True), ("other.internal", False)])
-async def test_a_certificate_is_checked_against_the_name_though_an_address_is_connected_to(
+async def test_a_certificate_is_checked_against_the_name_and_not_the_address(
     dns: Resolver, settings: Any, tmp_path: Any, name: str, is_trusted: bool
 ) -> None:
     pem = tmp_path / "server.pem"
@@ -204,7 +206,7 @@ async def test_a_certificate_is_checked_against_the_name_though_an_address_is_co
     dns.answers["mcp.internal"] = [["127.0.0.1"]]
     trust = ssl.create_default_context(cafile=str(pem))
     async with httpx2.AsyncClient(
-        transport=GuardedTransport(httpx2.AsyncHTTPTransport(verify=trust))
+        transport=EgressFilteredTransport(httpx2.AsyncHTTPTransport(verify=trust))
     ) as client:
         try:
             if is_trusted:

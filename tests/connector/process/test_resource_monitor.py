@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from connector.client import trials, workers
-from connector.process import tree
 from connector.process.resource_monitor import ResourceLimits
+from connector.process.usage import Usage, exact_usage, usages
 from tests.connector.conftest import wait_for
 from tests.connector.lifecycle.test_limits import GREEDY, last_exit, limited  # noqa: F401 - a fixture
 from tools.launch import launch_spec
@@ -43,7 +43,7 @@ child.wait()
 def test_half_of_a_limit_is_near_and_a_limit_of_0_is_none(
     limits: ResourceLimits, near: bool, excess: tuple[str, int] | None
 ) -> None:
-    usage = tree.Usage(processes=5, memory_mib=50)
+    usage = Usage(processes=5, memory_mib=50)
     assert (limits.is_near(usage), limits.exceeded_by(usage)) == (near, excess)
 
 
@@ -55,8 +55,8 @@ def test_one_scan_measures_every_tree() -> None:
             each.stdout.readline()
         roots = [each.pid for each in trees]
         until = time.monotonic() + 5
-        while (used := tree.usages(roots)) != (alone := {root: _measured_alone(root) for root in roots}):
-            assert time.monotonic() < until, (used, alone)
+        while (used := usages(roots)) != (exact := {root: _exact(root) for root in roots}):
+            assert time.monotonic() < until, (used, exact)
         assert {usage.processes for usage in used.values()} == {1}
     finally:
         for each in trees:
@@ -64,13 +64,13 @@ def test_one_scan_measures_every_tree() -> None:
             each.communicate()
 
 
-def _measured_alone(root: int) -> tree.Usage:
-    pids = tree.members(root)
-    return tree.Usage(len(pids), tree.memory_mib(pids, limit=10**6))
+def _exact(root: int) -> Usage:
+    """Resident memory: it is far below this limit."""
+    return exact_usage(root, memory_limit_mib=10**6)
 
 
 @pytest.mark.usefixtures("limited")
-async def test_the_limits_hold_while_every_thread_of_the_loop_waits(
+async def test_limits_are_enforced_while_every_thread_of_the_loop_waits(
     servers: Any, supervise: Any, caller: Any
 ) -> None:
     """As it is while a database hangs: queries of the ORM wait in those threads."""
@@ -96,7 +96,7 @@ async def test_the_limits_hold_while_every_thread_of_the_loop_waits(
 
 
 @pytest.mark.usefixtures("limited", "servers")
-async def test_the_limits_hold_for_a_connection_test(supervise: Any) -> None:
+async def test_limits_are_enforced_in_a_connection_test(supervise: Any) -> None:
     supervise()
     await wait_for(workers.alive)
     spec = launch_spec(MCPTool(connection_type="stdio", command="python", args=["-c", BREED]))

@@ -1,4 +1,4 @@
-"""MCP servers as another user, where the worker may switch."""
+"""MCP servers that run as another user, where the worker may switch users."""
 
 import os
 import pwd
@@ -13,7 +13,7 @@ import pytest
 from connector.process import run_as
 from connector.process.run_as import RunAsRefused
 from tests.connector.lifecycle.test_limits import GREEDY, confinement_of
-from tests.connector.processes import OURS, ROOT, environment, of_ours
+from tests.connector.processes import OWNER_PIDS, ROOT, environment, server_processes
 from tools.models import Status
 
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -25,7 +25,7 @@ needs_python = pytest.mark.skipif(
 
 @pytest.fixture
 def more_groups() -> Iterator[None]:
-    """The worker is in groups that the server must not be in."""
+    """Puts the worker into groups that the server must not be in."""
     groups = os.getgroups()
     os.setgroups([0, 4])
     yield
@@ -41,10 +41,10 @@ async def test_a_server_runs_as_another_user(
     settings.MCP_ALLOWED_COMMANDS = [SYSTEM_PYTHON]
     supervise()
     server = await servers.running(command=SYSTEM_PYTHON, args=GREEDY)
-    nobody, seen = pwd.getpwnam("nobody"), await confinement_of(caller, server)
-    assert seen["user"] == [nobody.pw_uid] * 2
-    assert set(seen["groups"]) == {nobody.pw_gid}
-    assert (seen["home"], seen["no_new_privs"]) == (nobody.pw_dir, True)
+    nobody, found = pwd.getpwnam("nobody"), await confinement_of(caller, server)
+    assert found["user"] == [nobody.pw_uid] * 2
+    assert set(found["groups"]) == {nobody.pw_gid}
+    assert (found["home"], found["no_new_privs"]) == (nobody.pw_dir, True)
 
 
 def test_a_user_that_does_not_exist_is_refused(settings: Any) -> None:
@@ -62,7 +62,7 @@ def test_the_workers_own_user_needs_no_switch(settings: Any) -> None:
 async def test_a_server_cannot_read_a_worker_of_its_own_user(
     servers: Any, celery_worker: Any, caller: Any
 ) -> None:
-    """But as root, who may trace and measure everybody."""
+    """The worker is non-dumpable. Root may trace everybody, so the worker runs without that capability."""
     without = "-sys_ptrace,-sys_admin,-perfmon"
     powerless = ["setpriv", f"--bounding-set={without}", f"--inh-caps={without}"]
     worker = celery_worker(by=powerless if os.geteuid() == 0 else ())
@@ -76,14 +76,14 @@ async def test_a_server_cannot_read_a_worker_of_its_own_user(
 
 @pytest.fixture
 def powerless_owner(transactional_db: None, tmp_path: Any) -> Iterator[Any]:
-    """A worker of root's that may not switch users, as in a container without capabilities."""
+    """Starts a worker of root that may not switch users, as in a container without capabilities."""
     without = ["setpriv", "--bounding-set=-setuid,-setgid", "--inh-caps=-setuid,-setgid"]
     command = [*without, sys.executable, "-m", "tests.connector.owner", "mcp@powerless"]
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
             command, env={**environment(), "MCP_RUN_AS": "nobody"}, cwd=ROOT, stdout=log, stderr=log
         )
-    OURS.add(process.pid)
+    OWNER_PIDS.add(process.pid)
     yield process
     process.kill()
     process.wait()
@@ -96,4 +96,4 @@ async def test_a_worker_that_may_not_switch_starts_nothing(servers: Any, powerle
     row = await servers.wait_until(server, Status.ERROR, within_s=15)
     assert row.error["class"] == "run_as_refused"
     assert row.error_message == "MCP_RUN_AS names 'nobody', but this worker may not switch users."
-    assert not of_ours()
+    assert not server_processes()

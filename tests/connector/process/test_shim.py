@@ -15,7 +15,7 @@ import pytest
 
 from connector.host import clock, start_time
 from connector.process import orphans, shim
-from tests.connector.processes import of_ours
+from tests.connector.processes import server_processes
 
 # Of an owner that lives: a supervisor of another test run on this machine may look for orphans meanwhile.
 MARKER = f"{orphans.new_owner_name()}/1.0"
@@ -146,7 +146,7 @@ def test_a_shim_that_is_killed_while_it_starts_leaves_no_server(start: Start, de
     time.sleep(delay_s)
     running.process.send_signal(shim.KILL)
     running.process.wait(5)
-    assert not of_ours()
+    assert not server_processes()
 
 
 def test_a_server_outlives_the_thread_that_started_it(start: Start) -> None:

@@ -1,4 +1,4 @@
-"""Resources, templates and prompts: listed, followed, read. In both eras of the protocol."""
+"""Resources, templates and prompts in both eras of the protocol: listed, updated, read."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from tools.models import MCPTool, Offer, Status, ToolFunction
 
 @pytest.fixture
 def older_era(monkeypatch: Any) -> None:
-    """Servers are taken for such as know `initialize` only."""
+    """Makes every server one that knows `initialize` only."""
 
     async def undiscovered(_: Any) -> bool:
         return False
@@ -52,7 +52,7 @@ async def test_resources_templates_and_prompts_are_in_the_catalogue(rich: MCPToo
     assert [each["name"] for each in greet.definition["arguments"]] == ["name", "tone"]
 
 
-async def test_a_changed_list_of_anything_is_noticed(rich: MCPTool, caller: Any) -> None:
+async def test_a_change_of_any_list_is_noticed(rich: MCPTool, caller: Any) -> None:
     before = await Offer.objects.aget(server=rich, identity="memo://today")
     await caller(rich, "grow")
 
@@ -74,14 +74,14 @@ async def test_a_resource_is_read(rich: MCPTool, caller: Any) -> None:
     assert made["text"] == "nothing on monday"
 
 
-async def test_a_prompt_is_got(rich: MCPTool, caller: Any) -> None:
+async def test_a_prompt_is_rendered(rich: MCPTool, caller: Any) -> None:
     prompt = await calls.get_prompt(rich.pk, "greet", {"name": "Ada"}, timeout_s=5)
     assert prompt.description == "Greet somebody."
     [message] = prompt.messages
     assert (message["role"], message["content"]["text"]) == ("user", "Greet Ada in a kind tone.")
 
 
-async def test_what_is_not_there_is_not_found(rich: MCPTool, caller: Any) -> None:
+async def test_an_unknown_resource_or_prompt_is_not_found(rich: MCPTool, caller: Any) -> None:
     for reading in (
         calls.read_resource(rich.pk, "memo://nowhere", timeout_s=5),
         calls.get_prompt(rich.pk, "nothing", {}, timeout_s=5),
@@ -91,7 +91,9 @@ async def test_what_is_not_there_is_not_found(rich: MCPTool, caller: Any) -> Non
         assert failed.value.code in {"not_found", "refused"}
 
 
-async def test_a_server_without_any_is_asked_for_none(servers: Any, supervise: Any, caller: Any) -> None:
+async def test_a_server_without_resources_is_not_asked_for_any(
+    servers: Any, supervise: Any, caller: Any
+) -> None:
     supervise()
     server = await servers.running()
     assert (await caller(server, "echo")).content
@@ -101,7 +103,7 @@ async def test_a_server_without_any_is_asked_for_none(servers: Any, supervise: A
     assert failed.value.code == "not_found"
 
 
-async def test_what_a_server_offers_goes_with_it(rich: MCPTool, servers: Any) -> None:
+async def test_the_capabilities_of_a_deleted_server_are_deleted(rich: MCPTool, servers: Any) -> None:
     await servers.act(actions.delete, rich)
     assert not await orm(Offer.objects.filter(server=rich).exists)()
     assert (await servers.row(rich)).status in {Status.RUNNING, Status.STOPPED}

@@ -1,4 +1,4 @@
-"""Servers that speak oddly: faults I13 to I15, and calls that are repeated."""
+"""Servers with odd protocol versions, answers and requests (faults I13 to I15); repeated calls."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ async def odd(servers: Any, *switches: str, status: Status = Status.RUNNING) -> 
     return row
 
 
-async def said(caller: Any, server: MCPTool, function: str, **arguments: Any) -> str:
+async def answer_text(caller: Any, server: MCPTool, function: str, **arguments: Any) -> str:
     return str((await caller(server, function, **arguments)).content[0]["text"])
 
 
@@ -33,14 +33,16 @@ async def failure(call: Any) -> CallFailed:
 
 
 @pytest.mark.parametrize("version", ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"])
-async def test_every_older_version_is_spoken(servers: Any, supervise: Any, caller: Any, version: str) -> None:
+async def test_every_older_version_is_supported(
+    servers: Any, supervise: Any, caller: Any, version: str
+) -> None:
     supervise()
     server = await odd(servers, f"version={version}")
     assert (await servers.instance(server)).protocol_version == version
-    assert await said(caller, server, "twice") == "fine"
+    assert await answer_text(caller, server, "twice") == "fine"
 
 
-async def test_a_server_of_the_stateless_era_alone_is_spoken_to(
+async def test_a_server_of_the_stateless_era_alone_is_supported(
     servers: Any, supervise: Any, caller: Any
 ) -> None:
     supervise()
@@ -59,7 +61,7 @@ async def test_a_server_of_the_stateless_era_alone_is_spoken_to(
     ],
     ids=["unknown", "newer", "missing", "capabilities", "newer-modern"],
 )
-async def test_an_unknown_version_is_an_error_that_is_not_tried_again_and_again(
+async def test_an_unknown_version_is_an_error_and_rarely_retried(
     servers: Any, supervise: Any, monkeypatch: Any, switches: list[str]
 ) -> None:
     monkeypatch.setattr("connector.states.BACKOFF_FIRST_S", 0.02)
@@ -77,7 +79,7 @@ async def test_an_unknown_version_is_an_error_that_is_not_tried_again_and_again(
 @pytest.mark.parametrize(
     "answer", ["batch", "null-id", "no-jsonrpc", "string-code", "invalid-utf8", "unknown-id"]
 )
-async def test_an_answer_that_is_none_costs_its_call_and_the_session_survives(
+async def test_a_malformed_answer_fails_its_call_and_the_session_survives(
     servers: Any, supervise: Any, caller: Any, answer: str
 ) -> None:
     supervise()
@@ -85,17 +87,17 @@ async def test_an_answer_that_is_none_costs_its_call_and_the_session_survives(
     pid = (await servers.instance(server)).pid
     code = (await failure(caller(server, answer, timeout_s=0.3))).code
     assert code in {"tool_timeout", "invalid_result"}
-    assert await said(caller, server, "twice") == "fine"
+    assert await answer_text(caller, server, "twice") == "fine"
     assert (await servers.instance(server)).pid == pid
 
 
 @pytest.mark.parametrize("answer", ["string-id", "twice"])
-async def test_an_answer_that_can_be_told_is_taken_once(
+async def test_an_odd_answer_that_can_be_matched_is_used_once(
     servers: Any, supervise: Any, caller: Any, answer: str
 ) -> None:
     supervise()
     server = await odd(servers)
-    assert [await said(caller, server, answer) for _ in range(2)] == ["fine", "fine"]
+    assert [await answer_text(caller, server, answer) for _ in range(2)] == ["fine", "fine"]
 
 
 async def test_an_answer_that_is_a_result_and_an_error_is_an_error(
@@ -105,7 +107,7 @@ async def test_an_answer_that_is_a_result_and_an_error_is_an_error(
     assert (await caller(await odd(servers), "both")).is_error
 
 
-async def test_a_tool_that_asks_for_input_back_is_told_that_it_cannot(
+async def test_a_tool_that_asks_for_input_gives_an_error_result(
     servers: Any, supervise: Any, caller: Any
 ) -> None:
     supervise()
@@ -120,13 +122,11 @@ async def test_a_tool_that_asks_for_input_back_is_told_that_it_cannot(
 @pytest.mark.parametrize(
     "method", ["sampling/createMessage", "elicitation/create", "roots/list", "nonsense/method"]
 )
-async def test_what_a_server_asks_of_us_is_refused(
-    servers: Any, supervise: Any, caller: Any, method: str
-) -> None:
+async def test_a_servers_requests_are_refused(servers: Any, supervise: Any, caller: Any, method: str) -> None:
     supervise()
     server = await odd(servers)
     await caller(server, "ask", method=method, times=1)
-    [answer] = json.loads(await said(caller, server, "answers"))
+    [answer] = json.loads(await answer_text(caller, server, "answers"))
     assert (answer["id"], answer["error"]["code"]) == ("ask-0", -32601)
 
 
@@ -134,17 +134,17 @@ async def test_a_ping_is_answered(servers: Any, supervise: Any, caller: Any) -> 
     supervise()
     server = await odd(servers)
     await caller(server, "ask", method="ping", times=1)
-    assert [each["result"] for each in json.loads(await said(caller, server, "answers"))] == [{}]
+    assert [each["result"] for each in json.loads(await answer_text(caller, server, "answers"))] == [{}]
 
 
-async def test_a_flood_of_requests_is_mostly_not_answered_and_calls_go_on(
+async def test_a_flood_of_requests_is_mostly_ignored_and_calls_go_on(
     servers: Any, supervise: Any, caller: Any
 ) -> None:
     supervise()
     server = await odd(servers)
     began = asyncio.get_running_loop().time()
     await caller(server, "ask", method="sampling/createMessage", times=2000)
-    answers = json.loads(await said(caller, server, "answers"))
+    answers = json.loads(await answer_text(caller, server, "answers"))
     seconds = asyncio.get_running_loop().time() - began
     assert seconds < 3
     assert 0 < len(answers) <= 50 * (int(seconds) + 2)
@@ -153,13 +153,13 @@ async def test_a_flood_of_requests_is_mostly_not_answered_and_calls_go_on(
 # --- calls that are repeated -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("function", ["look", "set"])
-async def test_a_call_that_does_no_harm_twice_is_repeated_after_a_lost_session(
+@pytest.mark.parametrize("function", ["read", "set"])
+async def test_an_idempotent_call_is_repeated_after_a_lost_session(
     servers: Any, supervise: Any, caller: Any, tmp_path: Path, function: str
 ) -> None:
     supervise()
     server = await odd(servers)
-    assert await said(caller, server, function, log=str(tmp_path / "calls")) == "again"
+    assert await answer_text(caller, server, function, log=str(tmp_path / "calls")) == "again"
     assert (tmp_path / "calls").read_text() == "xx"
 
 
@@ -182,7 +182,7 @@ async def test_a_call_is_repeated_once_and_within_its_deadline(
     server = await odd(servers)
     log = tmp_path / "gone" / "calls"  # opening it fails: the server ends at every call
     began = asyncio.get_running_loop().time()
-    failed = await failure(caller(server, "look", log=str(log), timeout_s=10))
+    failed = await failure(caller(server, "read", log=str(log), timeout_s=10))
     assert failed.code == "server_restarting"
     assert asyncio.get_running_loop().time() - began < 4
     assert (await servers.instance(server)).restarts <= 2
@@ -195,6 +195,6 @@ async def test_a_call_is_not_repeated_after_its_deadline(
     supervise()
     server = await odd(servers)
     began = asyncio.get_running_loop().time()
-    await failure(caller(server, "look", log=str(tmp_path / "calls"), timeout_s=1))
+    await failure(caller(server, "read", log=str(tmp_path / "calls"), timeout_s=1))
     assert asyncio.get_running_loop().time() - began < 2
     assert (tmp_path / "calls").read_text() == "x"

@@ -1,4 +1,4 @@
-"""Remote servers that fail in the ways of HTTP: fault I19."""
+"""Remote servers that fail as HTTP servers do (fault I19)."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -38,7 +38,9 @@ async def outcome(call: Any) -> str:
     return f"{'error' if result.is_error else 'fine'}: {result.content}"
 
 
-async def test_a_forgotten_session_is_opened_anew_at_once(server: MCPTool, servers: Any, caller: Any) -> None:
+async def test_a_new_session_is_opened_at_once_when_the_server_has_forgotten_it(
+    server: MCPTool, servers: Any, caller: Any
+) -> None:
     await caller(server, "become", way="forgetful")
     assert (await failure(caller(server, "count"))).code == "server_restarting"
     began = asyncio.get_running_loop().time()
@@ -54,11 +56,9 @@ async def test_a_forgotten_session_is_opened_anew_at_once(server: MCPTool, serve
     assert (await servers.instance(server)).restarts == 1
 
 
-async def test_a_call_that_only_reads_does_not_notice_a_forgotten_session(
-    server: MCPTool, caller: Any
-) -> None:
+async def test_a_read_only_call_is_repeated_in_a_new_session(server: MCPTool, caller: Any) -> None:
     await caller(server, "become", way="forgetful")
-    assert (await caller(server, "look")).content[0]["text"] == '["become", "look"]'
+    assert (await caller(server, "read")).content[0]["text"] == '["become", "read"]'
 
 
 async def test_a_health_check_finds_a_forgotten_session(server: MCPTool, servers: Any, caller: Any) -> None:
@@ -76,10 +76,10 @@ async def test_a_broken_answer_fails_its_call_and_the_server_is_used_again(
     server: MCPTool, servers: Any, caller: Any, way: str
 ) -> None:
     await caller(server, "become", way=way, times=1)
-    said = await outcome(caller(server, "count", timeout_s=3))
-    assert said.startswith(("error: ", "invalid_result", "server_restarting"))
-    assert "canary" not in said
-    assert "Oops" not in said
+    described = await outcome(caller(server, "count", timeout_s=3))
+    assert described.startswith(("error: ", "invalid_result", "server_restarting"))
+    assert "canary" not in described
+    assert "Oops" not in described
 
     async def well() -> bool:
         try:
@@ -101,7 +101,7 @@ async def test_an_answer_that_never_comes_fails_at_the_deadline(server: MCPTool,
     ("way", "exit_class"),
     [("500", "unreachable"), ("401", "login_required"), ("html", "unreachable"), ("redirect", "unreachable")],
 )
-async def test_a_server_that_goes_on_failing_is_an_error_with_a_reason(
+async def test_a_server_that_keeps_failing_is_an_error_with_a_reason(
     server: MCPTool, servers: Any, caller: Any, way: str, exit_class: str
 ) -> None:
     await caller(server, "become", way=way, times=1000)
@@ -125,7 +125,7 @@ def expired_certificate(folder: Path) -> Path:
     return path
 
 
-async def test_a_certificate_that_has_expired_is_not_accepted(
+async def test_an_expired_certificate_is_refused(
     servers: Any, supervise: Any, start_remote: Any, tmp_path: Path
 ) -> None:
     supervise()

@@ -1,4 +1,4 @@
-"""Every transport, really called, against a server on the official SDK."""
+"""Calls over every transport to a server on the official SDK."""
 
 import asyncio
 import os
@@ -71,14 +71,14 @@ def small_results(settings: Any, supervise: Any) -> None:
 
 @pytest.fixture
 def patient(monkeypatch: Any, supervise: Any) -> None:
-    """A supervisor that tries again soon, however long it takes."""
+    """A supervisor that retries within 0.3 s, however often it has failed."""
     monkeypatch.setattr("connector.states.BACKOFF_CAP_S", 0.3)
     supervise()
 
 
 @pytest.fixture(scope="module")
 def lasting() -> Iterator[dict[str, Remote]]:
-    """For tests that leave the server alive."""
+    """Servers for the tests that leave them alive."""
     remotes = {connection_type: Remote(connection_type) for connection_type in REMOTE}
     for one in remotes.values():
         one.start()
@@ -114,7 +114,7 @@ async def test_a_result_of_two_megabytes_arrives(
 
 
 @pytest.mark.parametrize("connection_type", ["stdio", "sse", "streamable_http"])
-async def test_a_result_over_the_limit_fails_its_call_alone(
+async def test_a_result_over_the_limit_fails_only_its_own_call(
     servers: Any, small_results: Any, caller: Any, lasting: Any, connection_type: str
 ) -> None:
     server = await register(servers, connection_type, lasting)
@@ -130,14 +130,14 @@ async def test_progress_arrives_while_the_call_runs(
 ) -> None:
     supervise()
     server = await register(servers, connection_type, lasting)
-    heard: list[Progress] = []
-    await calls.call(server.pk, "slow", {"seconds": 0.1}, timeout_s=5, on_progress=heard.append)
-    assert [step.progress for step in heard] == [1, 2, 3]
-    assert heard[-1].message == "step 3"
+    reports: list[Progress] = []
+    await calls.call(server.pk, "slow", {"seconds": 0.1}, timeout_s=5, on_progress=reports.append)
+    assert [step.progress for step in reports] == [1, 2, 3]
+    assert reports[-1].message == "step 3"
 
 
 @pytest.mark.parametrize("connection_type", ["sse", "streamable_http"])
-async def test_a_remote_server_that_went_is_used_again_when_it_is_back(
+async def test_a_remote_server_that_was_away_is_used_again(
     servers: Any, patient: Any, caller: Any, remote: Any, connection_type: str
 ) -> None:
     there = remote(connection_type)
@@ -166,9 +166,7 @@ async def test_a_call_in_flight_fails_at_once_when_the_remote_server_dies(
     assert failed.value.code == "server_restarting"
 
 
-async def test_a_remote_server_that_is_not_there_is_an_error_with_a_reason(
-    servers: Any, supervise: Any
-) -> None:
+async def test_an_unreachable_remote_server_is_an_error_with_a_reason(servers: Any, supervise: Any) -> None:
     supervise()
     url = "http://127.0.0.1:9/mcp?key=canary"
     server = await servers.register(connection_type="streamable_http", url=url)

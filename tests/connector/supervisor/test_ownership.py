@@ -1,4 +1,4 @@
-"""One owner at a time, and somebody else soon when it dies."""
+"""Ownership: one owner at a time, and another one soon after it dies."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ from connector.host import start_time
 from connector.leases import store as leases
 from connector.models import Instance, Worker
 from connector.process import orphans
-from tests.connector.conftest import FAST, of_ours, orm, wait_for
+from tests.connector.conftest import FAST, orm, server_processes, wait_for
 from tools import actions
 from tools.models import Status
 
@@ -44,9 +44,7 @@ async def test_two_supervisors_share_the_servers_and_never_own_one_twice(
     assert len(log.read_text().split()) == 6
 
 
-async def test_restarts_from_two_sides_end_with_one_process(
-    servers: Any, supervise: Any, caller: Any
-) -> None:
+async def test_many_restarts_at_once_leave_one_process(servers: Any, supervise: Any, caller: Any) -> None:
     supervise(node="one"), supervise(node="two")
     server = await servers.running()
     await asyncio.gather(*(servers.act(actions.restart, server) for _ in range(10)))
@@ -56,7 +54,7 @@ async def test_restarts_from_two_sides_end_with_one_process(
         return bool(row.status == Status.RUNNING and instance.observed_generation == row.generation)
 
     await wait_for(settled)
-    assert len([process for process in of_ours() if process.server == f"{server.pk}.0"]) == 1
+    assert len([process for process in server_processes() if process.server == f"{server.pk}.0"]) == 1
 
 
 async def test_a_killed_owner_takes_its_trees_with_it_and_another_takes_over(
@@ -70,11 +68,11 @@ async def test_a_killed_owner_takes_its_trees_with_it_and_another_takes_over(
     await wait_for(lambda: answers(caller, server), within_s=5)
     instance = await servers.instance(server)
     assert (instance.worker.node, instance.fence) == ("mcp@here", 2)
-    tree = [process for process in of_ours() if process.server == f"{server.pk}.0"]
+    tree = [process for process in server_processes() if process.server == f"{server.pk}.0"]
     assert {process.owner for process in tree} == {instance.worker_id}
 
 
-async def test_the_death_of_a_neighbour_is_noticed_without_looking(
+async def test_the_death_of_a_peer_is_noticed_before_the_next_poll(
     servers: Any, supervise: Any, owner_process: Any, caller: Any
 ) -> None:
     other = owner_process("mcp@other")
@@ -85,7 +83,7 @@ async def test_the_death_of_a_neighbour_is_noticed_without_looking(
     await wait_for(lambda: answers(caller, server), within_s=5)
 
 
-async def test_a_frozen_owner_is_killed_by_its_guards_before_its_lease_ends(
+async def test_the_shims_of_a_frozen_owner_kill_before_its_lease_ends(
     servers: Any, supervise: Any, owner_process: Any, caller: Any
 ) -> None:
     other = owner_process("mcp@other")
@@ -97,13 +95,13 @@ async def test_a_frozen_owner_is_killed_by_its_guards_before_its_lease_ends(
     other.signal(signal.SIGSTOP)
     while (instance := await servers.instance(server)).fence == 1 or instance.worker_id is None:
         await asyncio.sleep(0.05)
-    assert not [process for process in of_ours() if process.owner == first]
+    assert not [process for process in server_processes() if process.owner == first]
     await wait_for(lambda: answers(caller, server))
     with pytest.raises(CallFailed, match="moved to another worker"):
         await asyncio.wait_for(call, 2)
     other.signal(signal.SIGCONT)
     await asyncio.sleep(1)
-    assert {process.owner for process in of_ours()} == {instance.worker_id}
+    assert {process.owner for process in server_processes()} == {instance.worker_id}
     assert await answers(caller, server)
 
 
@@ -119,12 +117,14 @@ async def test_a_terminated_owner_hands_over(
     assert not await orm(Worker.objects.filter(node="mcp@other").exists)()
 
 
-async def test_a_killed_guard_costs_a_moment(servers: Any, supervise: Any, caller: Any) -> None:
+async def test_a_server_is_soon_back_after_its_shim_was_killed(
+    servers: Any, supervise: Any, caller: Any
+) -> None:
     supervise()
     server = await servers.running("daemon")
     pid = (await servers.instance(server)).pid
-    guard = psutil.Process(pid).parent()
-    guard.kill()
+    shim = psutil.Process(pid).parent()
+    shim.kill()
     await wait_for(lambda: start_time(pid) is None, within_s=1)
 
     async def back() -> bool:
@@ -133,14 +133,14 @@ async def test_a_killed_guard_costs_a_moment(servers: Any, supervise: Any, calle
     await wait_for(back, within_s=4)
 
 
-async def test_strays_of_an_owner_that_is_gone_are_swept(supervise: Any, servers: Any) -> None:
+async def test_orphans_of_a_dead_owner_are_killed(supervise: Any, servers: Any) -> None:
     gone = "999999999-1-abcdef01"
-    stray = psutil.Popen(["sleep", "60"], env={**os.environ, "MCPC_ID": f"{gone}/7.0"})
+    orphan = psutil.Popen(["sleep", "60"], env={**os.environ, "MCPC_ID": f"{gone}/7.0"})
     supervise()
-    assert await asyncio.to_thread(stray.wait, 3) == -signal.SIGKILL
+    assert await asyncio.to_thread(orphan.wait, 3) == -signal.SIGKILL
 
 
-async def test_processes_of_an_owner_that_lives_are_not_swept() -> None:
+async def test_processes_of_a_living_owner_are_not_killed() -> None:
     alive = psutil.Popen(["sleep", "60"], env={**os.environ, "MCPC_ID": f"{orphans.new_owner_name()}/7.0"})
     try:
         orphans.kill_orphans()
@@ -151,10 +151,10 @@ async def test_processes_of_an_owner_that_lives_are_not_swept() -> None:
         alive.wait()
 
 
-async def test_a_call_with_an_old_fence_is_routed_anew(
+async def test_a_call_with_a_stale_fence_is_routed_again(
     servers: Any, supervise: Any, caller: Any, monkeypatch: Any
 ) -> None:
-    """As if the change of hands had not been heard of yet."""
+    """The caller knows a route from before the last claim."""
     supervise()
     server = await servers.running()
     (route,) = await routes.find(server.pk)
@@ -168,7 +168,7 @@ async def test_a_call_with_an_old_fence_is_routed_anew(
     assert (await caller(server, "echo")).content[0]["text"] == "{}"
 
 
-async def test_an_owner_without_the_database_kills_in_time(
+async def test_an_owner_without_the_database_kills_its_servers_in_time(
     servers: Any, supervise: Any, caller: Any, monkeypatch: Any
 ) -> None:
     supervise()
@@ -178,7 +178,7 @@ async def test_an_owner_without_the_database_kills_in_time(
         raise OSError("no database")
 
     monkeypatch.setattr(leases.Database, "fetch", refuse)
-    await wait_for(lambda: not of_ours(), within_s=FAST.lease)
+    await wait_for(lambda: not server_processes(), within_s=FAST.lease)
     instance = await servers.instance(server)
     assert instance.expires_at > timezone.now()
     monkeypatch.undo()

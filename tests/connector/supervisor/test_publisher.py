@@ -1,4 +1,4 @@
-"""The publisher writes what is new, and confirms what is not without a round of reconciling."""
+"""The publisher writes what is new, and times of health checks without a round of reconciling."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,7 +9,7 @@ from connector.leases.observation import Slot
 from tests.connector.conftest import FAST, wait_for
 
 
-async def test_a_check_that_finds_nothing_new_is_published_and_wakes_nobody(
+async def test_a_check_without_news_is_published_and_starts_no_round(
     servers: Any, supervise: Any, monkeypatch: Any
 ) -> None:
     supervisor = supervise(timings=replace(FAST, poll=1, health=0.1))
@@ -25,7 +25,7 @@ async def test_a_check_that_finds_nothing_new_is_published_and_wakes_nobody(
     monkeypatch.setattr(leases, "owned", counting)
     await wait_for(lambda: len(rounds) >= 4)
     assert rounds[-1] - rounds[1] > 1.8
-    assert supervisor._reconciler.tasks[Slot(server.pk, 0)].seen.checked > rounds[-1] - 0.5
+    assert supervisor._reconciler.tasks[Slot(server.pk, 0)].observation.checked > rounds[-1] - 0.5
 
     async def published() -> bool:
         now, row = await servers.instance(server), await servers.row(server)

@@ -1,4 +1,4 @@
-"""A worker that joins gets its share, gently."""
+"""Rebalancing: a worker that joins gets its share of idle servers."""
 
 import asyncio
 from collections import Counter
@@ -9,21 +9,21 @@ from connector.models import Instance
 from tests.connector.conftest import FAST, wait_for
 from tools.models import Status
 
-QUIET = replace(FAST, quiet=1.0)
+SHORT_COOLDOWN = replace(FAST, cooldown=1.0)
 
 
 async def owners() -> Counter[str]:
     return Counter([node async for node in Instance.objects.values_list("worker__node", flat=True)])
 
 
-async def test_a_worker_that_joins_is_given_unused_servers(servers: Any, supervise: Any) -> None:
-    supervise(node="one", timings=QUIET)
+async def test_a_worker_that_joins_is_given_idle_servers(servers: Any, supervise: Any) -> None:
+    supervise(node="one", timings=SHORT_COOLDOWN)
     registered = [await servers.register(name=f"server {number}") for number in range(6)]
     for server in registered:
         await servers.wait_until(server, Status.RUNNING)
     assert await owners() == {"one": 6}
-    await asyncio.sleep(QUIET.quiet)  # until none of them was used lately
-    supervise(node="two", timings=QUIET)
+    await asyncio.sleep(SHORT_COOLDOWN.cooldown)  # until all of them are idle
+    supervise(node="two", timings=SHORT_COOLDOWN)
 
     async def even() -> bool:
         return await owners() == {"one": 3, "two": 3}
@@ -37,11 +37,11 @@ async def test_a_worker_that_joins_is_given_unused_servers(servers: Any, supervi
     assert sorted(fences) == [1, 1, 1, 2, 2, 2]
 
 
-async def test_a_server_in_use_stays_where_it_is(servers: Any, supervise: Any, caller: Any) -> None:
-    supervise(node="one", timings=QUIET)
+async def test_a_busy_server_is_not_moved(servers: Any, supervise: Any, caller: Any) -> None:
+    supervise(node="one", timings=SHORT_COOLDOWN)
     busy, idle = await servers.running(name="busy"), await servers.running(name="idle")
     call = asyncio.create_task(caller(busy, "sleep", s=4, timeout_s=10))
-    supervise(node="two", timings=QUIET)
+    supervise(node="two", timings=SHORT_COOLDOWN)
 
     async def moved() -> bool:
         return (await servers.instance(idle)).worker_id is not None and await owners() == {"one": 1, "two": 1}
@@ -52,18 +52,18 @@ async def test_a_server_in_use_stays_where_it_is(servers: Any, supervise: Any, c
     assert (await servers.instance(idle)).fence == 2
 
 
-async def test_some_are_moved_at_a_time(servers: Any, supervise: Any, monkeypatch: Any) -> None:
+async def test_only_some_servers_are_moved_at_once(servers: Any, supervise: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr("connector.supervisor.rebalancer.MOVES_AT_ONCE", 1)
-    supervise(node="one", timings=QUIET)
+    supervise(node="one", timings=SHORT_COOLDOWN)
     for number in range(4):
         await servers.register(name=f"server {number}")
     await wait_for(lambda: Instance.objects.filter(phase="ready").acount())
-    supervise(node="two", timings=QUIET)
-    seen = set()
+    supervise(node="two", timings=SHORT_COOLDOWN)
+    counts = set()
 
     async def even() -> bool:
-        seen.add((await owners())["two"])
+        counts.add((await owners())["two"])
         return await owners() == {"one": 2, "two": 2}
 
     await wait_for(even, within_s=20)
-    assert 1 in seen
+    assert 1 in counts

@@ -1,4 +1,4 @@
-"""The parts that watch a worker, without one."""
+"""The watchdog, the deadline of canary messages and the surplus of a worker, each by itself."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -7,83 +7,83 @@ from typing import Any
 
 import pytest
 
-from connector.supervisor.queue_probe import Echoes
+from connector.supervisor.broker_check import CanaryDeadline
 from connector.supervisor.rebalancer import surplus
 from connector.supervisor.watchdog import Watchdog
 
 
 @pytest.fixture
 def watch() -> Iterator[Callable[..., list[str]]]:
-    """The bites of a watchdog on a pulse."""
-    dogs: list[Watchdog] = []
+    """Starts a watchdog; returns the list of the stalls that it reports."""
+    watchdogs: list[Watchdog] = []
 
-    def start(pulse: Callable[[], int | None], bitten: threading.Event) -> list[str]:
-        bites: list[str] = []
+    def start(heartbeats: Callable[[], int | None], reported: threading.Event) -> list[str]:
+        stalls: list[str] = []
 
-        def bite(reason: str) -> None:
-            bites.append(reason)
-            bitten.set()
+        def on_stall(reason: str) -> None:
+            stalls.append(reason)
+            reported.set()
 
-        dogs.append(Watchdog(pulse, patience_s=0.2, bite=bite))
-        dogs[-1].start()
-        return bites
+        watchdogs.append(Watchdog(heartbeats, deadline_s=0.2, on_stall=on_stall))
+        watchdogs[-1].start()
+        return stalls
 
     yield start
-    for dog in dogs:
-        dog.call_off()
+    for watchdog in watchdogs:
+        watchdog.cancel()
 
 
 @pytest.fixture(autouse=True)
-def hurried(monkeypatch: Any) -> None:
+def fast_ticks(monkeypatch: Any) -> None:
     monkeypatch.setattr("connector.supervisor.watchdog.TICK_S", 0.02)
 
 
-def test_a_pulse_that_stops_is_noticed_once(watch: Any) -> None:
-    bitten = threading.Event()
-    bites = watch(lambda: 7, bitten)
-    assert bitten.wait(2)
+def test_a_stall_is_reported_once(watch: Any) -> None:
+    reported = threading.Event()
+    stalls = watch(lambda: 7, reported)
+    assert reported.wait(2)
     assert not threading.Event().wait(0.5)
-    assert bites == ["The supervisor's loop has not turned for 0.2 s."]
+    assert stalls == ["The supervisor's loop has not turned for 0.2 s."]
 
 
-def test_a_pulse_that_goes_on_is_left_alone(watch: Any) -> None:
-    pulse, bitten = count(), threading.Event()
-    watch(lambda: next(pulse), bitten)
-    assert not bitten.wait(0.6)
+def test_heartbeats_are_no_stall(watch: Any) -> None:
+    heartbeats, reported = count(), threading.Event()
+    watch(lambda: next(heartbeats), reported)
+    assert not reported.wait(0.6)
 
 
-def test_a_supervisor_that_ended_as_it_should_is_left_alone(watch: Any) -> None:
-    bitten = threading.Event()
-    watch(lambda: None, bitten)
-    assert not bitten.wait(0.6)
+def test_a_supervisor_that_has_ended_is_no_stall(watch: Any) -> None:
+    reported = threading.Event()
+    watch(lambda: None, reported)
+    assert not reported.wait(0.6)
 
 
-def test_silence_counts_from_the_first_message_that_was_not_heard() -> None:
-    echoes = Echoes(30)
-    echoes.sent(0)
-    echoes.heard()
-    echoes.sent(100)
-    echoes.sent(125)
-    assert not echoes.is_deaf(129)
-    assert echoes.is_deaf(130)
+def test_a_canary_is_overdue_from_the_first_missing_one() -> None:
+    canary = CanaryDeadline(30)
+    canary.sent(0)
+    canary.received()
+    canary.sent(100)
+    canary.sent(125)
+    assert not canary.is_overdue(129)
+    assert canary.is_overdue(130)
 
 
-def test_a_broker_that_is_away_says_nothing_about_the_worker() -> None:
-    echoes = Echoes(30)
+def test_no_canary_is_overdue_while_the_broker_is_away() -> None:
+    canary = CanaryDeadline(30)
     for now in range(0, 10_000, 5):
-        echoes.not_sent()
-        assert not echoes.is_deaf(now)
+        canary.send_failed()
+        assert not canary.is_overdue(now)
 
 
-def test_after_an_outage_the_worker_gets_time_to_connect_again() -> None:
-    echoes = Echoes(30, reconnecting_s=35)
-    echoes.not_sent()
-    echoes.sent(0)
-    assert not echoes.is_deaf(64)
-    assert echoes.is_deaf(65)
-    echoes.heard()
-    echoes.sent(100)
-    assert echoes.is_deaf(130)
+def test_after_an_outage_the_worker_has_time_to_reconnect() -> None:
+    canary = CanaryDeadline(30, reconnect_s=35)
+    canary.send_failed()
+    canary.sent(0)
+    assert not canary.is_overdue(64)
+    assert canary.is_overdue(65)
+    canary.received()
+    canary.sent(100)
+    assert canary.is_overdue(130)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_after_an_outage_the_worker_gets_time_to_connect_again() -> None:
         (0, 0, 0, 0),
     ],
 )
-def test_only_an_imbalance_over_a_third_is_evened_out(
+def test_only_an_imbalance_over_a_third_is_a_surplus(
     held: int, slots: int, workers: int, expected: int
 ) -> None:
     assert surplus(held=held, slots=slots, workers=workers) == expected

@@ -15,8 +15,8 @@ from django.db import connection, transaction
 
 from connector import tasks
 from connector.status import workers
-from tests.connector.conftest import FAST, of_ours, orm, wait_for
-from tests.connector.processes import OURS, ROOT, environment
+from tests.connector.conftest import FAST, orm, server_processes, wait_for
+from tests.connector.processes import OWNER_PIDS, ROOT, environment
 from tools.models import MCPTool, Status
 
 CELERY = [sys.executable, "-m", "celery", "-A", "config", "worker", "-P", "threads", "-c", "2"]
@@ -25,11 +25,11 @@ TIMES = {"SUPERVISOR_LEASE_S": "6", "SUPERVISOR_HEARTBEAT_S": "1", "SUPERVISOR_P
 
 @pytest.fixture
 def worker(transactional_db: None, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Its poll is so slow that only messages explain what it does soon."""
+    """Starts a worker whose poll is so slow that only messages explain what it does soon."""
     command = [*CELERY, "-Q", "mcp", "-n", "mcp@celery"]
     with (tmp_path / "worker.log").open("wb") as log:
         process = subprocess.Popen(command, env={**environment(), **TIMES}, cwd=ROOT, stdout=log, stderr=log)
-    OURS.add(process.pid)
+    OWNER_PIDS.add(process.pid)
     yield process
     process.kill()
     process.wait()
@@ -58,25 +58,25 @@ async def test_a_worker_owns_servers_obeys_tasks_and_ends_in_time(
     worker.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(worker.wait, 12) == 0
     assert time.monotonic() - began < 12
-    assert not of_ours()
+    assert not server_processes()
     assert await workers.workers_alive() == []
 
 
-async def test_a_check_says_the_truth_when_nobody_works(servers: Any) -> None:
+async def test_the_task_check_reports_servers_without_a_worker(servers: Any) -> None:
     server = await servers.register()
     await orm(tasks.check)()
     row = await servers.row(server)
     assert (row.status, row.error["class"]) == (Status.ERROR, "no_worker")
 
 
-async def test_a_worker_takes_on_what_was_in_error_for_want_of_one(servers: Any, supervise: Any) -> None:
+async def test_a_server_without_a_worker_runs_once_there_is_one(servers: Any, supervise: Any) -> None:
     server = await servers.register()
     await orm(tasks.check)()
     supervise()
     assert (await servers.wait_until(server, Status.RUNNING)).error is None
 
 
-async def test_a_check_has_old_servers_checked(servers: Any, supervise: Any) -> None:
+async def test_the_task_check_has_servers_checked_whose_check_is_old(servers: Any, supervise: Any) -> None:
     supervise(timings=replace(FAST, health=1.0))
     server = await servers.running()
     first = (await servers.instance(server)).checked_at

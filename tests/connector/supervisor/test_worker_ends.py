@@ -1,4 +1,4 @@
-"""A real Celery worker that is told to end: in every way, at any time, whatever is away."""
+"""The end of a real Celery worker: in every way, at any time, with any service away."""
 
 import asyncio
 import re
@@ -15,7 +15,7 @@ from config.celery import app
 from connector.host import start_time
 from connector.models import Instance
 from connector.status import workers
-from tests.connector.conftest import of_ours, orm, wait_for
+from tests.connector.conftest import orm, server_processes, wait_for
 from tests.connector.processes import NODE, TIMES, Broker, Worker, database_server, exit_code, frozen
 
 
@@ -40,21 +40,21 @@ def interrupt_twice(worker: Worker) -> None:
         pytest.param(lambda worker: worker.kill(), id="SIGKILL"),
     ],
 )
-async def test_no_way_to_end_leaves_an_orphan(
+async def test_a_worker_leaves_no_orphan_however_it_ends(
     servers: Any, celery_worker: Any, end: Callable[[Worker], None]
 ) -> None:
     worker = celery_worker()
     await servers.owned("daemon", "stubborn")
     await asyncio.to_thread(end, worker)
     await exit_code(worker, within_s=12)
-    await wait_for(lambda: not of_ours(), within_s=2)
+    await wait_for(lambda: not server_processes(), within_s=2)
 
 
-async def test_a_worker_restarted_by_sighup_starts_its_servers_anew(servers: Any, celery_worker: Any) -> None:
-    """The process stays the same: whatever it left behind would pass for its own."""
+async def test_a_worker_restarted_by_sighup_restarts_its_servers(servers: Any, celery_worker: Any) -> None:
+    """The process id stays the same: a process that it left behind would pass for its own."""
     worker = celery_worker()
     server, pid = await servers.owned("daemon", "stubborn")
-    before = {process.pid for process in of_ours()}
+    before = {process.pid for process in server_processes()}
     worker.send_signal(signal.SIGHUP)
     await wait_for(lambda: start_time(pid) is None, within_s=12)
 
@@ -64,8 +64,8 @@ async def test_a_worker_restarted_by_sighup_starts_its_servers_anew(servers: Any
 
     await wait_for(back, within_s=20)
     assert worker.poll() is None
-    assert not before & {process.pid for process in of_ours()}
-    assert len({process.owner for process in of_ours()}) == 1
+    assert not before & {process.pid for process in server_processes()}
+    assert len({process.owner for process in server_processes()}) == 1
 
 
 def catches_sigterm(worker: Worker) -> bool:
@@ -73,7 +73,7 @@ def catches_sigterm(worker: Worker) -> bool:
     return bool(int(caught, 16) >> signal.SIGTERM - 1 & 1)
 
 
-async def test_a_worker_may_be_told_to_end_before_it_has_loaded(celery_worker: Any) -> None:
+async def test_sigterm_ends_a_worker_that_is_still_loading(celery_worker: Any) -> None:
     worker = celery_worker()
     await wait_for(lambda: catches_sigterm(worker))
     assert NODE not in celery_worker.log.read_text()
@@ -81,18 +81,20 @@ async def test_a_worker_may_be_told_to_end_before_it_has_loaded(celery_worker: A
     assert await exit_code(worker, within_s=2) == 0
 
 
-async def test_a_worker_told_to_end_while_it_starts_leaves_nothing(servers: Any, celery_worker: Any) -> None:
+async def test_sigterm_during_the_start_leaves_no_lease_and_no_process(
+    servers: Any, celery_worker: Any
+) -> None:
     server = await servers.register()
     worker = celery_worker()
     await wait_for(lambda: f"mcp.{NODE}" in celery_worker.log.read_text(), within_s=20)
     worker.terminate()
     assert await exit_code(worker, within_s=10) == 0
-    assert not of_ours()
+    assert not server_processes()
     assert await workers.workers_alive() == []
     assert not await orm(Instance.objects.filter(server=server, worker__isnull=False).exists)()
 
 
-async def test_told_again_and_again_a_worker_still_lets_a_call_end(
+async def test_a_worker_lets_a_call_finish_however_often_it_gets_sigterm(
     servers: Any, celery_worker: Any, caller: Any
 ) -> None:
     worker = celery_worker(SUPERVISOR_DRAIN_S="8")
@@ -107,7 +109,7 @@ async def test_told_again_and_again_a_worker_still_lets_a_call_end(
 
 
 @pytest.mark.parametrize("away", [{"broker"}, {"database"}, {"broker", "database"}], ids=" and ".join)
-async def test_a_worker_ends_in_time_although_nothing_answers(
+async def test_a_worker_ends_in_time_although_no_service_answers(
     servers: Any, celery_worker: Any, broker: Broker, away: set[str]
 ) -> None:
     worker = celery_worker(**broker.environment)
@@ -118,4 +120,4 @@ async def test_a_worker_ends_in_time_although_nothing_answers(
             frozen_ones.enter_context(frozen(services[name]))
         worker.terminate()
         assert await exit_code(worker, within_s=float(TIMES["SUPERVISOR_DRAIN_S"]) + 4) == 0
-        assert not of_ours()
+        assert not server_processes()

@@ -1,4 +1,4 @@
-"""A real Celery worker that hangs, goes deaf or loses its broker."""
+"""A real Celery worker that hangs, consumes nothing or loses its broker."""
 
 import asyncio
 import signal
@@ -10,7 +10,7 @@ from config.celery import app
 from connector.host import start_time
 from connector.status import workers
 from connector.supervisor.watchdog import EXIT_CODE
-from tests.connector.conftest import of_ours, orm, wait_for
+from tests.connector.conftest import orm, server_processes, wait_for
 from tests.connector.processes import NODE, Broker, exit_code, frozen
 
 
@@ -19,7 +19,7 @@ from tests.connector.processes import NODE, Broker, exit_code, frozen
     [(["block_the_loop", 60], "2"), (["end_the_loop"], "60")],
     ids=["blocked", "ended"],
 )
-async def test_a_worker_whose_loop_does_not_turn_ends_and_its_guards_do_the_rest(
+async def test_a_worker_whose_loop_hangs_ends_and_its_shims_kill_its_servers(
     servers: Any, celery_worker: Any, sabotage: list[Any], stall_s: str
 ) -> None:
     worker = celery_worker(SUPERVISOR_STALL_S=stall_s)
@@ -27,10 +27,10 @@ async def test_a_worker_whose_loop_does_not_turn_ends_and_its_guards_do_the_rest
     task, *arguments = sabotage
     app.send_task(f"tests.connector.sabotage.{task}", arguments, queue="mcp")
     assert await exit_code(worker, within_s=8) == EXIT_CODE
-    await wait_for(lambda: not of_ours(), within_s=2)
+    await wait_for(lambda: not server_processes(), within_s=2)
 
 
-async def test_a_frozen_worker_does_not_take_its_sleep_for_a_stall(servers: Any, celery_worker: Any) -> None:
+async def test_a_frozen_worker_does_not_take_its_pause_for_a_stall(servers: Any, celery_worker: Any) -> None:
     worker = celery_worker(SUPERVISOR_STALL_S="2", SUPERVISOR_LEASE_S="30")
     _, pid = await servers.owned()
     worker.send_signal(signal.SIGSTOP)
@@ -41,7 +41,7 @@ async def test_a_frozen_worker_does_not_take_its_sleep_for_a_stall(servers: Any,
     assert start_time(pid) is not None
 
 
-async def test_a_worker_that_hears_nothing_lets_its_servers_go_and_ends(
+async def test_a_worker_that_consumes_nothing_releases_its_servers_and_ends(
     servers: Any, celery_worker: Any
 ) -> None:
     worker = celery_worker(SUPERVISOR_ECHO_S="3")
@@ -51,7 +51,7 @@ async def test_a_worker_that_hears_nothing_lets_its_servers_go_and_ends(
     app.control.cancel_consumer(f"mcp.{NODE}", destination=[NODE])
     assert await exit_code(worker, within_s=12) == EXIT_CODE
     assert (await servers.instance(server)).worker is None
-    assert not of_ours()
+    assert not server_processes()
     assert await workers.workers_alive() == []
 
 

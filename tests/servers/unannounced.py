@@ -1,21 +1,21 @@
-"""A stdio MCP server that offers what a file lists, and never tells of changes: `quiet.py FILE`."""
+"""A stdio MCP server that offers the tools listed in a file, and reports no change: `unannounced.py FILE`."""
 
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
-OFFER = Path(sys.argv[1])
+LIST = Path(sys.argv[1])
 
 
 def result(method: str) -> dict[str, Any] | None:
     if method == "initialize":
-        info = {"name": "quiet", "version": "0"}
+        info = {"name": "unannounced", "version": "0"}
         return {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": info}
     if method == "tools/list":
         return {
             "tools": [
-                {"name": name, "inputSchema": {"type": "object"}} for name in json.loads(OFFER.read_text())
+                {"name": name, "inputSchema": {"type": "object"}} for name in json.loads(LIST.read_text())
             ]
         }
     return None

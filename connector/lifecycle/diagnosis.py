@@ -1,0 +1,187 @@
+"""The diagnosis of a server that ended or could not start: a reason, a message, a hint. Pure."""
+
+import os
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from connector.states import RestartPolicy
+
+
+class ExitReason(StrEnum):
+    """Why a server ended or did not start; the `class` in the API."""
+
+    MISSING_BINARY = "missing_binary"
+    PACKAGE_NOT_FOUND = "package_not_found"
+    MISSING_VARIABLE = "missing_variable"
+    STRAY_STDOUT = "noise_on_stdout"
+    PROTOCOL_MISMATCH = "protocol_mismatch"
+    SESSION_EXPIRED = "session_expired"
+    LOGIN_REQUIRED = "login_required"
+    PROTOCOL_ERROR = "protocol_error"
+    START_TIMEOUT = "start_timeout"
+    OUT_OF_MEMORY = "out_of_memory"
+    TOO_MANY_PROCESSES = "too_many_processes"
+    KILLED = "killed"
+    CRASHED = "crashed"
+    UNREACHABLE = "unreachable"
+    UNRESPONSIVE = "unresponsive"
+    MISCONFIGURED = "misconfigured"
+    COMMAND_NOT_ALLOWED = "command_not_allowed"
+    RUN_AS_REFUSED = "run_as_refused"
+    URL_NOT_ALLOWED = "url_not_allowed"
+    INVALID_TOOLS = "invalid_tools"
+
+
+HINTS = {
+    ExitReason.MISSING_BINARY: "Install the command where the workers run, or correct it.",
+    ExitReason.PACKAGE_NOT_FOUND: "Check the package's name and version, and that its registry is reachable.",
+    ExitReason.MISSING_VARIABLE: "Add the missing variable to the server's environment.",
+    ExitReason.STRAY_STDOUT: "Make the server log to standard error: standard output is for the protocol.",
+    ExitReason.SESSION_EXPIRED: "Nothing: a new session is opened.",
+    ExitReason.LOGIN_REQUIRED: "Log in to the server, in the console or with client credentials.",
+    ExitReason.PROTOCOL_MISMATCH: "Use a version of the server that speaks a supported MCP version.",
+    ExitReason.PROTOCOL_ERROR: "Make the server log to standard error, and write one JSON message a line.",
+    ExitReason.START_TIMEOUT: "See why the server is slow to start, or raise its start time-out.",
+    ExitReason.OUT_OF_MEMORY: "Find out what it needs so much memory for, or give it or its host more.",
+    ExitReason.TOO_MANY_PROCESSES: "Find out why it starts so many processes, or raise MCP_PROCESS_LIMIT.",
+    ExitReason.KILLED: "Find out what killed it: often the operating system, for want of memory.",
+    ExitReason.CRASHED: "Read the last lines of its standard error.",
+    ExitReason.UNREACHABLE: "Check the server's address and headers, and that the workers can reach it.",
+    ExitReason.UNRESPONSIVE: "See why the server stopped answering; it is restarted.",
+    ExitReason.INVALID_TOOLS: "Correct the definitions in the server.",
+    ExitReason.MISCONFIGURED: "Correct the server's settings.",
+    ExitReason.COMMAND_NOT_ALLOWED: "Use an allowed command, or have it allowed where the workers run.",
+    ExitReason.RUN_AS_REFUSED: "Let the workers switch users (as root), or leave MCP_RUN_AS empty.",
+    ExitReason.URL_NOT_ALLOWED: "Use a public address, or have this one allowed where the workers run.",
+}
+
+_RESTART_POLICIES = {
+    ExitReason.UNREACHABLE: RestartPolicy.UNREACHABLE,
+    ExitReason.SESSION_EXPIRED: RestartPolicy.NEW_SESSION,
+    ExitReason.PROTOCOL_MISMATCH: RestartPolicy.NEEDS_CHANGE,
+    ExitReason.LOGIN_REQUIRED: RestartPolicy.NEEDS_CHANGE,
+}
+
+_OUT_OF_MEMORY = re.compile(
+    r"heap out of memory|MemoryError|out of memory|Cannot allocate memory", re.IGNORECASE
+)
+_PACKAGE = re.compile(
+    r"E404|404 Not Found - GET|not found in the package registry|No solution found|ETARGET"
+    r"|No module named|Cannot find (?:module|package)",
+    re.IGNORECASE,
+)
+_VARIABLE = re.compile(
+    r"KeyError: '([A-Z][A-Z0-9_]+)'"
+    r"|\b([A-Z][A-Z0-9]*_[A-Z0-9_]+)\b[^\n]{0,60}(?:required|must be set|not set|missing|undefined)"
+    r"|(?:missing|required|set)[^\n]{0,60}?\b([A-Z][A-Z0-9]*_[A-Z0-9_]+)\b"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """`message` and `hint` are for people and hold no secret. `code` and `signal` are a process's.
+
+    `stage`: `start` until the tools were listed, then `run`; `tools` when definitions were left out.
+    """
+
+    stage: str
+    reason: ExitReason
+    message: str
+    code: int | None = None
+    signal: int | None = None
+
+    @property
+    def hint(self) -> str:
+        return HINTS[self.reason]
+
+    @property
+    def restart_policy(self) -> RestartPolicy:
+        return _RESTART_POLICIES.get(self.reason, RestartPolicy.CRASH)
+
+    def as_error(self, at: str) -> dict[str, Any]:
+        """Returns the error as the management API shows it; `at` is ISO 8601."""
+        return {
+            "stage": self.stage,
+            "class": str(self.reason),
+            "message": self.message,
+            "remedy": self.hint,
+            "at": at,
+        }
+
+    def as_last_exit(self) -> dict[str, Any]:
+        reason, hint = str(self.reason), self.hint
+        return {"code": self.code, "signal": self.signal, "class": reason, "remedy": hint}
+
+
+@dataclass(frozen=True, slots=True)
+class ExitInfo:
+    """What is known of a stdio server that ended. `lived_s` counts from its start.
+
+    `stage`: see `Diagnosis`; `excess`: see `stdio.StdioProcess`. `stray_stdout` is the beginning of the first
+    line on standard output that was no message. Texts are redacted.
+    """
+
+    command: str
+    stage: str
+    lived_s: float
+    code: int | None = None
+    signal: int | None = None
+    exec_errno: int | None = None
+    excess: tuple[str, int] | None = None
+    stderr: str = ""
+    stray_stdout: str = ""
+
+
+def diagnose(info: ExitInfo) -> Diagnosis:
+    """Returns the reason that explains most, tried from the surest sign to the weakest."""
+    reason, message = _explain(info)
+    return Diagnosis(info.stage, reason, message, info.code, info.signal)
+
+
+def _explain(info: ExitInfo) -> tuple[ExitReason, str]:
+    if info.exec_errno is not None:
+        # 0: exec did not come to the kernel, because the command holds a NUL or the user is unknown.
+        cause = os.strerror(info.exec_errno) if info.exec_errno else "it is not a valid command"
+        return ExitReason.MISSING_BINARY, f"The command {info.command!r} cannot be run: {cause}."
+    if info.excess is not None:
+        return _exceeded(*info.excess)
+    if _OUT_OF_MEMORY.search(info.stderr):
+        return ExitReason.OUT_OF_MEMORY, "The server ran out of memory."
+    if info.signal is not None:
+        return ExitReason.KILLED, f"The server was killed by signal {info.signal} after {_lifetime(info)}."
+    return _explain_output(info) or _crashed(info)
+
+
+def _explain_output(info: ExitInfo) -> tuple[ExitReason, str] | None:
+    """Reads the reason from what the server wrote, if it never became ready."""
+    # A server that ran wrote about many things: a missing key of an hour ago is not why it ended.
+    if info.stage != "start":
+        return None
+    if _PACKAGE.search(info.stderr):
+        return ExitReason.PACKAGE_NOT_FOUND, f"A package that {info.command!r} needs was not found."
+    if variable := _VARIABLE.search(info.stderr):
+        name = next(group for group in variable.groups() if group)
+        return ExitReason.MISSING_VARIABLE, f"The server needs the variable {name}."
+    if info.stray_stdout:
+        return ExitReason.STRAY_STDOUT, f"The server wrote {info.stray_stdout!r} where the protocol belongs."
+    return None
+
+
+def _exceeded(resource: str, used: int) -> tuple[ExitReason, str]:
+    if resource == "memory":
+        message = f"With all that it started it used {used} MiB of memory, more than MCP_MEMORY_LIMIT."
+        return ExitReason.OUT_OF_MEMORY, message
+    return ExitReason.TOO_MANY_PROCESSES, f"It had {used} processes, more than MCP_PROCESS_LIMIT."
+
+
+def _crashed(info: ExitInfo) -> tuple[ExitReason, str]:
+    # Only a shim that was killed itself reports neither code nor signal.
+    if info.code is None:
+        return ExitReason.KILLED, f"The server disappeared after {_lifetime(info)}."
+    return ExitReason.CRASHED, f"The server ended with code {info.code} after {_lifetime(info)}."
+
+
+def _lifetime(info: ExitInfo) -> str:
+    return f"{info.lived_s:.1f} s"
