@@ -80,6 +80,8 @@ class Database:
     async def _connected(self) -> AsyncIterator[Connection]:
         async with self._lock:
             try:
+                # The server ends a statement after 3 s; this is for a server, or a network, that does not
+                # answer.
                 async with asyncio.timeout(QUERY_DEADLINE_S):
                     if self._connection is None:
                         self._connection = await connect()
@@ -125,6 +127,7 @@ async def peers(database: Database, owner: Owner) -> list[str]:
 
 async def prune(database: Database, names: Collection[str]) -> None:
     """Frees the slots of workers that are known to be gone, and deletes their rows."""
+    # Slots first: their foreign key forbids deleting the row of a worker that holds one.
     await database.fetch(sql.FREE_SLOTS, names=list(names))
     await database.fetch(sql.DELETE_WORKERS, names=list(names))
 
@@ -201,6 +204,8 @@ async def release(database: Database, owner: Owner, slot: Slot, fence: int) -> N
 async def _write(database: Database, statement: str, values: dict[str, Any]) -> None:
     """Changes an instance and with it its server's status: readers see both or neither."""
     server = {"server_id": values["server_id"]}
+    # The status is derived after the change, under the server's lock: of two owners that write at the same
+    # time the later one counts the phases of both.
     async with database.transaction() as connection:
         await _fetch(connection, sql.LOCK, server)
         await _fetch(connection, statement, values)
@@ -212,6 +217,7 @@ async def _write(database: Database, statement: str, values: dict[str, Any]) -> 
 
 
 async def _fetch(connection: Connection, statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+    # As bytes: psycopg types a query as a literal string, which a parameter is not.
     cursor = await connection.execute(statement.encode(), values)
     return await cursor.fetchall() if cursor.description else []
 

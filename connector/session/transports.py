@@ -57,10 +57,12 @@ async def stdio_streams(process: StdioProcess, stray: StrayOutput) -> AsyncItera
 
 
 async def _read(process: StdioProcess, incoming: Any, stray: StrayOutput) -> None:
+    # The session may have closed its end already: what the server writes then is for nobody.
     with incoming, suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
         async for line in process.lines():
             message = _parse(line, stray)
             if message is not None:
+                # Only lines in a row count: a server that logs now and then between messages works.
                 stray.reset()
                 await incoming.send(SessionMessage(message))
             elif stray.is_over_limit:
