@@ -9,7 +9,7 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """A piece of the answer, as the model wrote it. Never empty."""
+    """A part of the answer, as the model wrote it. Never empty."""
 
     text: str
 

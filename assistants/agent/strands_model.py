@@ -149,8 +149,8 @@ def _message(completion: Completion, calls: Iterable[ToolCall]) -> Iterator[Stre
 
 
 def _tool_use(call: ToolCall) -> Iterator[StreamEvent]:
-    # Strands parses the input and takes {} for what it cannot parse. So it always gets JSON: an object or, of
-    # arguments that are none, a string (see `tool_input`), which the tool refuses.
+    # Strands parses the input, and replaces what it cannot parse by {}. So it always gets JSON: an object or,
+    # of arguments that are none, a string (see `tool_input`), which the tool refuses.
     text = orjson.dumps(tool_input(call.arguments)).decode()
     start: ContentBlockStartToolUse = {"name": call.name, "toolUseId": call.id}
     if call.signature:

@@ -38,5 +38,5 @@ async def _check(agent: Agent, model: RunModel, requested: Format) -> str:
     answer = "".join(block["text"] for block in last["content"] if "text" in block)
     if model.calls or model.finish_reason != "stop":
         return answer
-    # A large answer against a large schema takes seconds, in which the event loop would stand still.
+    # A large answer against a large schema takes seconds, for which the event loop would be blocked.
     return await asyncio.to_thread(requested.read, answer)

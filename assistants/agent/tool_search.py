@@ -104,6 +104,6 @@ def _found(selection: ToolSelection) -> str:
     found = {"tools": [tool.definition["function"] for tool in selection.tools]}
     if not found["tools"]:
         return "No tool was found."
-    # Without a hit the first tools by name are listed, which the model should not take for an answer.
+    # Without a hit the first tools by name are listed, which the model must not mistake for hits.
     is_ranked = any(each.reason == "ranked" for each in selection.event.candidates)
     return orjson.dumps(found if is_ranked else found | {"note": _NOT_SEARCHED}).decode()

@@ -37,7 +37,7 @@ def fill(schema: Schema, message: str, *, invent: bool = False) -> Filled | None
 
 
 def one_for_each_zone(schema: Schema, filled: Filled, message: str) -> Iterator[dict[str, Any]]:
-    """Yields the arguments: once for each time zone that the message names, if the tool takes just one."""
+    """Yields the arguments, once for each time zone in the message if the tool takes a single one."""
     zoned = [name for name, each in _properties(schema).items() if _is_zone(name, each)]
     zones = [mention.zone for mention in mentions(message)]
     if len(zoned) != 1 or len(zones) < 2:
@@ -86,7 +86,7 @@ class _Filler:
         return values.get(_type(schema), self.stated.text)
 
     def _plain(self, schema: Schema) -> Schema:
-        """Follows local references and takes the first alternative that is not null."""
+        """Follows local references, and chooses the first alternative that is not null."""
         for _ in range(_DEEPEST):
             options = schema.get("anyOf") or schema.get("oneOf") or []
             if isinstance(reference := schema.get("$ref"), str):

@@ -66,6 +66,6 @@ def _zones() -> dict[str, str]:
 
 @cache
 def _pattern() -> re.Pattern[str]:
-    # The longest first: a regular expression takes the first alternative that fits.
+    # The longest first: a regular expression uses the first alternative that matches.
     names = sorted((re.escape(name).replace(r"\ ", "[ _]") for name in _zones()), key=len, reverse=True)
     return re.compile(rf"(?:\b(?P<before>[a-z]+)\s+)?\b(?P<name>{'|'.join(names)})\b", re.IGNORECASE)

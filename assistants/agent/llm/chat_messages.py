@@ -14,7 +14,7 @@ _IMAGE_FOLLOWS = "The tool returned an image: it follows in the next user messag
 def to_openai(
     messages: Iterable[Message], system_prompt: str | None, reasoning_field: str
 ) -> list[dict[str, Any]]:
-    """Returns the messages as every OpenAI-compatible service takes them."""
+    """Returns the messages in a shape that every OpenAI-compatible service accepts."""
     serialized: list[dict[str, Any]] = [{"role": "system", "content": system_prompt}] if system_prompt else []
     for message in messages:
         if message["role"] == "assistant":
@@ -25,7 +25,7 @@ def to_openai(
 
 
 def to_transcript(messages: Iterable[Message], reasoning_field: str) -> list[dict[str, Any]]:
-    """Returns the messages for `messages.to_strands` to read again. No LLM service takes them.
+    """Returns the messages for `messages.to_strands` to read again. LLM services do not accept this shape.
 
     The difference to `to_openai`: the images of a tool's result stay in its message, so nothing is lost.
     """
@@ -71,7 +71,7 @@ def _tool_call(tool_use: ToolUse) -> dict[str, Any]:
 
 
 def _user(blocks: list[ContentBlock]) -> Iterator[dict[str, Any]]:
-    """OpenAI wants the results right after their calls, and takes images in user messages only.
+    """OpenAI wants the results right after their calls, and accepts images in user messages only.
 
     So the results come first, and their images follow in a user message.
     """
@@ -81,7 +81,7 @@ def _user(blocks: list[ContentBlock]) -> Iterator[dict[str, Any]]:
             yield _tool_message(block["toolResult"])
             images += _images(block["toolResult"]["content"])
     if parts := images + [_part(block) for block in blocks if "toolResult" not in block]:
-        # Text alone goes as a string: many services take no list of parts.
+        # Text alone goes as a string: many services accept no list of parts.
         is_text = len(parts) == 1 and parts[0]["type"] == "text"
         yield {"role": "user", "content": parts[0]["text"] if is_text else parts}
 

@@ -14,7 +14,7 @@ from assistants.errors import UpstreamFailed
 DONE = b"[DONE]"
 _ID_ALPHABET = string.ascii_letters + string.digits
 _ID_LENGTH = 9
-"""Mistral takes ids of exactly nine letters and digits; everyone else takes those too."""
+"""Mistral accepts ids of exactly nine letters and digits only; everyone else accepts those too."""
 
 
 def mint_call_id() -> str:
@@ -43,7 +43,7 @@ class ToolCall:
 
 @dataclass(slots=True)
 class Completion:
-    """An answer so far. `on_text` gets each piece of its text, never an empty one, as soon as it comes.
+    """An answer so far. `on_text` is called with each part of its text, never an empty one, as it comes.
 
     `finish_reason` is None until the model gives one. `is_complete` distinguishes a whole answer from one
     that broke off, `is_empty` one of which nothing has come. `is_done`: the service sent [DONE], so nothing

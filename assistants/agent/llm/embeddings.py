@@ -14,7 +14,7 @@ from core.bounded_read import BodyTooLarge, read_at_most
 from tools.outbound.http import guarded_connector
 
 MOST_BYTES = 64 * 1024 * 1024
-_REFUSAL_BYTES = 64 * 1024
+_ERROR_BODY_BYTES = 64 * 1024
 
 _session: aiohttp.ClientSession | None = None
 
@@ -57,12 +57,12 @@ async def _post(session: aiohttp.ClientSession, request: Mapping[str, Any]) -> d
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
     body = orjson.dumps({**request, "model": settings.EMBEDDING_MODEL or request["model"]})
     url = f"{settings.EMBEDDING_BASE_URL}/embeddings"
-    # A redirect would take the key to an address that nobody entered.
+    # A redirect would send the key to an address that nobody entered.
     async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
         if response.status != 200:
             # One read is enough: all that counts of the body is its error code.
-            refusal = await response.content.read(_REFUSAL_BYTES)
-            raise status_failure(response.status, response.headers, refusal)
+            error_body = await response.content.read(_ERROR_BODY_BYTES)
+            raise status_failure(response.status, response.headers, error_body)
         return _parse(await read_at_most(response, MOST_BYTES))
 
 

@@ -24,7 +24,7 @@ RETRIES = 2
 LONGEST_PAUSE_S = 5.0
 _FIRST_PAUSE_S = 0.25
 _DRAIN_S = 0.25
-_REFUSAL_BYTES = 64 * 1024
+_ERROR_BODY_BYTES = 64 * 1024
 
 
 class ConnectionPool:
@@ -78,7 +78,7 @@ class ConnectionPool:
                 f"{endpoint.base_url}/chat/completions",
                 data=body,
                 headers=_headers(endpoint),
-                # A redirect would take the key to an address that nobody entered.
+                # A redirect would send the key to an address that nobody entered.
                 allow_redirects=False,
             )
         except TimeoutError:
@@ -93,7 +93,7 @@ class ConnectionPool:
             return response
         log.warning("The service of model %s answered with status %d.", endpoint.model, response.status)
         async with response:
-            raise status_failure(response.status, response.headers, await _refusal(response))
+            raise status_failure(response.status, response.headers, await _error_body(response))
 
 
 @asynccontextmanager
@@ -154,10 +154,10 @@ def _broken(error: Exception) -> UpstreamFailed:
     return UpstreamFailed("upstream_error", "The connection to the language model's service broke.")
 
 
-async def _refusal(response: aiohttp.ClientResponse) -> bytes:
+async def _error_body(response: aiohttp.ClientResponse) -> bytes:
     """Returns the body, or nothing where it is long: the error pages of proxies hold no error code."""
     try:
-        return await read_at_most(response, _REFUSAL_BYTES)
+        return await read_at_most(response, _ERROR_BODY_BYTES)
     except BodyTooLarge:
         return b""
 

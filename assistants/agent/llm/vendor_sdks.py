@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 
 _ANTHROPIC_MAX_TOKENS = 4_096  # its API needs a limit and has no default
 _HTTP: dict[str, Any] = {"follow_redirects": False, "headers": {"Connection": "close"}}
-"""No redirects, which would bypass the egress filter. No kept connections: each client serves one run, and
-nobody would close what outlives it.
+"""No redirects, which would bypass the egress filter. No reuse of connections: each client serves one run,
+and nobody would close a connection that outlives it.
 """
 _FINISH = {
     "max_tokens": "length",
