@@ -271,3 +271,27 @@ def test_a_caller_may_not_manage(api: Client) -> None:
     caller = Client(key("caller").key)
     for path in ("assistants", "providers", "runs", "usage", "sessions"):
         assert caller.refused("get", path)[1]["type"] == "management_required"
+
+
+@pytest.mark.parametrize("method", ["put", "patch"])
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        ({}, {"functions": "all", "pinned": []}),
+        ({"functions": ["now"]}, {"functions": ["now"], "pinned": []}),
+        ({"pinned": ["now"]}, {"functions": "all", "pinned": ["now"]}),
+    ],
+)
+def test_a_change_of_tools_may_leave_out_what_has_a_default(
+    api: Client, method: str, sent: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    time = server("Time", "now")
+    created = api.create(
+        "assistants", {"name": "Helper", "tools": [{"mcp_tool_id": time.pk, "pinned": ["now"]}]}
+    )
+    body = {"tools": [{"mcp_tool_id": time.pk, **sent}]}
+    response = getattr(api, method)(f"/api/v1/assistants/{created['id']}", body, format="json")
+    assert response.status_code == 200, response.content
+    assert response.json()["tools"] == [{"mcp_tool_id": time.pk, **expected}]
+    status, error = api.refused(method, f"assistants/{created['id']}", {"tools": [{}]})
+    assert (status, list(error["details"]["fields"])) == (422, ["tools"])
