@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.utils import timezone
 
 from apikeys import audit, keys
@@ -14,6 +14,8 @@ from apikeys.models import ApiKey
 from core.actor import Actor
 from core.errors import Conflict
 from core.validation import clean
+
+LONGEST_GRACE = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ def update(
 ) -> ApiKey:
     """Changes a key. Raises ValidationError, and Conflict if no key could manage afterwards."""
     _lock(api_key)
+    managing = _lock_managing()
     with audit.changing(api_key, by=by, assistant_ids=lambda: _granted(api_key)):
         for name, value in changes.items():
             setattr(api_key, name, value)
@@ -52,7 +55,7 @@ def update(
         _save(api_key, changes)
         if assistant_ids is not None:
             _grant(api_key, assistant_ids)
-        _require_managers(api_key, by)
+        _require_managers(api_key, by, before=managing)
     return api_key
 
 
@@ -62,7 +65,13 @@ def disable(api_key: ApiKey, *, by: Actor) -> ApiKey:
 
 @transaction.atomic
 def rotate(api_key: ApiKey, *, by: Actor, grace: timedelta) -> IssuedKey:
-    """Gives a key a new secret. The last one works until the grace period ends, an older one no more."""
+    """Gives a key a new secret. The last one works until the grace period ends, an older one no more.
+
+    Raises ValidationError for a grace period that is negative or longer than LONGEST_GRACE.
+    """
+    if not timedelta() <= grace <= LONGEST_GRACE:
+        longest = int(LONGEST_GRACE.total_seconds())
+        raise ValidationError({"grace_seconds": f"Give a whole number from 0 to {longest}."})
     key = keys.generate()
     _lock(api_key)
     with audit.changing(api_key, by=by, action="rotated"):
@@ -76,11 +85,13 @@ def rotate(api_key: ApiKey, *, by: Actor, grace: timedelta) -> IssuedKey:
 @transaction.atomic
 def delete(api_key: ApiKey, *, by: Actor) -> None:
     """Deletes a key. Raises Conflict for the last one that may manage."""
+    _lock(api_key)
+    managing = _lock_managing()
     audit.deleted(api_key, by=by)
     api_key_id = api_key.pk
     api_key.delete()
     api_key.pk = api_key_id  # Django sets it to None, and the check below names the key
-    _require_managers(api_key, by)
+    _require_managers(api_key, by, before=managing)
 
 
 def _lock(api_key: ApiKey) -> None:
@@ -102,15 +113,34 @@ def _require_future_expiry(api_key: ApiKey) -> None:
         raise ValidationError({"expires_at": "Give a time in the future."})
 
 
-def _require_managers(changed: ApiKey, by: Actor) -> None:
-    """Raises Conflict if a change leaves no key that may manage, or takes that from the caller's own key."""
-    if by.kind != "key":  # staff have the admin, commands the shell: they cannot lock themselves out
+def _lock_managing() -> set[int]:
+    """Returns the ids of the keys that may manage. Until the transaction ends, no other one can change which.
+
+    Else two requests at once could each remove what is the last key of the other.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('apikeys.managing'))")
+    return _managing()
+
+
+def _managing() -> set[int]:
+    return set(ApiKey.objects.managing().usable().values_list("pk", flat=True))
+
+
+def _require_managers(changed: ApiKey, by: Actor, *, before: set[int]) -> None:
+    """Raises Conflict if a change took management from the last key that had it, or from the caller's own.
+
+    `before`: the keys that could manage. The rule holds for staff as well: a program that manages this
+    installation must not be locked out by a slip in the admin. Commands are exempt, they have the shell.
+    """
+    if by.kind == "system":
         return
-    # Locks all managing rows: else two requests at once could each remove what is the last one of the other.
-    managing = set(ApiKey.objects.managing().usable().select_for_update().values_list("pk", flat=True))
+    managing = _managing()
+    if changed.pk not in before - managing:
+        return
     if not managing:
         raise Conflict("This is the last key that may manage: issue another one first.", "last_managing_key")
-    if changed.pk == by.id and changed.pk not in managing:
+    if (by.kind, by.id) == ("key", changed.pk):
         raise Conflict("A key cannot take management away from itself: use another one.", "own_management")
 
 

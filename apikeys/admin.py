@@ -1,17 +1,22 @@
 """API keys and the audit log in the admin."""
 
-from typing import Any
+from datetime import timedelta
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.utils import timezone
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 
 from apikeys import actions
+from apikeys.actions import IssuedKey
 from apikeys.models import ApiKey, AuditEntry
 from apikeys.principal import Limits
 from core.actor import Actor
+from core.admin import Fields, ReadOnlyAdmin, VerbAdmin, VerbForm, refusals_in
 
 
 class LinesField(forms.CharField):
@@ -29,20 +34,24 @@ class LinesField(forms.CharField):
         return bool(self.to_python(initial or []) != self.to_python(data))
 
 
-class ApiKeyForm(forms.ModelForm[ApiKey]):
+class ApiKeyForm(VerbForm[ApiKey]):
     allowed_networks = LinesField(
         required=False, help_text="Where the key may be used from, one network a line. Empty: from anywhere."
     )
 
-    def clean_expires_at(self) -> Any:
-        expires_at = self.cleaned_data["expires_at"]
-        if "expires_at" in self.changed_data and expires_at is not None and expires_at <= timezone.now():
-            raise forms.ValidationError("Give a time in the future.")
-        return expires_at
+
+class RotationForm(forms.Form):
+    grace_seconds = forms.IntegerField(
+        initial=24 * 3600,
+        min_value=0,
+        max_value=int(actions.LONGEST_GRACE.total_seconds()),
+        label="Seconds for which the old key works beside the new one",
+        help_text="0: it stops at once, and what runs with it ends.",
+    )
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
+class ApiKeyAdmin(VerbAdmin[ApiKey]):
     form = ApiKeyForm
     list_display = [
         "name", "key_prefix", "can_manage", "can_call_assistant", "is_disabled", "expires_at", "last_used_at",
@@ -64,25 +73,58 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
     readonly_fields = ["key_prefix", "last_used_at"]
     actions = ["disable"]
 
-    def save_model(
-        self, request: HttpRequest, obj: ApiKey, form: forms.ModelForm[ApiKey], change: bool
-    ) -> None:
-        cleaned = form.cleaned_data
-        if change:
-            actions.update(obj, by=Actor.of(request), **{name: cleaned[name] for name in form.changed_data})
-            return
-        issued = actions.issue(by=Actor.of(request), **cleaned)
-        obj.pk, obj._state.adding = issued.api_key.pk, False  # noqa: SLF001 - the admin logs and redirects by it
-        messages.warning(request, f"Copy the key now, it is not shown again: {issued.key}")
+    def perform_create(self, request: HttpRequest, fields: Fields) -> ApiKey:
+        issued = actions.issue(by=Actor.of(request), **fields)
+        cast(Any, request).issued = issued  # for `response_add`, and nothing that outlives the request
+        return issued.api_key
 
-    def delete_model(self, request: HttpRequest, obj: ApiKey) -> None:
-        actions.delete(obj, by=Actor.of(request))
+    def perform_update(self, request: HttpRequest, row: ApiKey, changes: Fields) -> object:
+        return actions.update(row, by=Actor.of(request), **changes)
 
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        for api_key in queryset:
-            actions.delete(api_key, by=Actor.of(request))
+    def perform_destroy(self, request: HttpRequest, row: ApiKey) -> object:
+        return actions.delete(row, by=Actor.of(request))
 
-    @admin.action(description="Disable the selected keys")
+    def response_add(
+        self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        return self._reveal(request, cast(Any, request).issued)
+
+    def get_urls(self) -> list[URLPattern]:
+        rotate = self.admin_site.admin_view(self.rotate)
+        return [path("<int:pk>/rotate/", rotate, name="apikeys_apikey_rotate"), *super().get_urls()]
+
+    def rotate(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Asks for the grace period, and gives the key a new secret."""
+        api_key = self.get_object(request, str(pk))
+        if not self.has_change_permission(request, api_key):
+            raise PermissionDenied
+        if api_key is None:
+            raise Http404
+        form = RotationForm(request.POST or None)
+        if form.is_valid():
+            grace = timedelta(seconds=form.cleaned_data["grace_seconds"])
+            with refusals_in(form):
+                issued = actions.rotate(api_key, by=Actor.of(request), grace=grace)
+                self.log_change(request, api_key, "Rotated.")
+                return self._reveal(request, issued)
+        context = {"title": f"Rotate {api_key}", "original": api_key, "form": form}
+        return self._page(request, "rotate", context)
+
+    def _reveal(self, request: HttpRequest, issued: IssuedKey) -> HttpResponse:
+        """Shows a new key in this one response.
+
+        A redirect would have to carry it: in a message, which is a cookie, in the session or in the address.
+        """
+        context = {"title": "Copy the key now", "original": issued.api_key, "key": issued.key}
+        response = self._page(request, "issued", context)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    def _page(self, request: HttpRequest, name: str, context: dict[str, Any]) -> TemplateResponse:
+        shared = {**self.admin_site.each_context(request), "opts": self.opts}
+        return TemplateResponse(request, f"admin/apikeys/apikey/{name}.html", shared | context)
+
+    @admin.action(description="Disable the selected keys", permissions=["change"])
     def disable(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         for api_key in queryset:
             actions.disable(api_key, by=Actor.of(request))
@@ -90,19 +132,10 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(admin.ModelAdmin[AuditEntry]):
+class AuditEntryAdmin(ReadOnlyAdmin[AuditEntry]):
     """The audit log is read-only, for superusers too."""
 
     list_display = ["at", "actor_name", "action", "object_kind", "object_name", "address"]
     list_filter = ["object_kind", "action", "actor_kind"]
     search_fields = ["actor_name", "object_name", "request_id"]
     date_hierarchy = "at"
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: AuditEntry | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: AuditEntry | None = None) -> bool:
-        return False

@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 
 from assistants.models import Alias, Assistant
-from assistants.validation import RESERVED_SLUGS
+from assistants.validation import MOST_ALIASES, RESERVED_SLUGS
 from core.errors import Conflict
 from tools.names import slugify
 
@@ -15,19 +15,22 @@ def require_free_slug(slug: str) -> None:
     """Raises Conflict if the slug is an alias. Call it in the transaction that saves the slug."""
     _lock_namespace()
     if Alias.objects.filter(name=slug).exists():
-        raise Conflict(f"'{slug}' is another assistant's alias.", "already_taken")
+        raise Conflict(f"'{slug}' is another assistant's alias.", "already_taken", field="slug")
 
 
 def set_aliases(assistant: Assistant, names: set[str]) -> None:
     """Replaces the aliases of an assistant, in a transaction. Raises ValidationError and Conflict."""
     _lock_namespace()
+    if len(names) > MOST_ALIASES:
+        raise ValidationError({"aliases": f"At most {MOST_ALIASES} aliases."})
     if unusable := sorted(names & {*RESERVED_SLUGS, assistant.slug}):
         raise ValidationError({"aliases": f"{', '.join(unusable)} cannot be an alias: it is a name already."})
     others = Assistant.objects.exclude(pk=assistant.pk)
     taken = {*others.filter(slug__in=names).values_list("slug", flat=True)}
     taken |= {*Alias.objects.filter(name__in=names, assistant__in=others).values_list("name", flat=True)}
     if taken:
-        raise Conflict(f"{', '.join(sorted(taken))}: another assistant has that name.", "already_taken")
+        message = f"{', '.join(sorted(taken))}: another assistant has that name."
+        raise Conflict(message, "already_taken", field="aliases")
     assistant.alias_rows.exclude(name__in=names).delete()
     for name in sorted(names - set(assistant.alias_rows.values_list("name", flat=True))):
         _add_alias(assistant, name)

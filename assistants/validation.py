@@ -13,6 +13,8 @@ validate_alias = RegexValidator(
     "Use letters, digits and . _ : / @ -, starting with a letter or digit.",
 )
 SMALLEST_SEARCH_BUDGET = 300
+MOST_ALIASES, MOST_SERVERS, MOST_FUNCTIONS, MOST_PINNED = 32, 1_000, 500, 100
+LONGEST_FUNCTION, LONGEST_KEY = 255, 4096
 _PARAMETERS = {"temperature", "top_p", "max_tokens", "reasoning_effort", "extra"}
 _EFFORT = re.compile(r"[a-z_-]{1,32}")
 _MOST_BYTES = 64 * 1024
@@ -27,6 +29,19 @@ def assistant_errors(*, slug: str, parameters: Any) -> dict[str, str]:
     if problem := _parameters_problem(parameters):
         errors["parameters"] = problem
     return errors
+
+
+def names_problem(names: Any, *, most: int = MOST_FUNCTIONS, may_be_empty: bool = False) -> str | None:
+    """Returns a message if this is no list of names of functions."""
+    if not isinstance(names, list | tuple) or not all(map(_is_function_name, names)):
+        return 'Give a list of names, for example ["now"].'
+    if len(names) > most:
+        return f"At most {most} names."
+    return None if names or may_be_empty else "Name at least one function. For all of them leave it empty."
+
+
+def _is_function_name(name: Any) -> bool:
+    return isinstance(name, str) and 0 < len(name) <= LONGEST_FUNCTION and "\0" not in name
 
 
 def budget_problem(selection: str, budget: int | None) -> str | None:
@@ -81,6 +96,8 @@ def provider_errors(*, base_url: str, api_key: Any) -> dict[str, str]:
         errors["base_url"] = "Give an address that starts with http:// or https://."
     if not isinstance(api_key, str) or not _fits_a_header(api_key):
         errors["api_key"] = "An API key is printable ASCII without spaces."
+    elif len(api_key) > LONGEST_KEY:
+        errors["api_key"] = f"An API key has at most {LONGEST_KEY:,} characters."
     return errors
 
 

@@ -17,6 +17,8 @@ from core.actor import Actor
 from core.database import in_thread
 from core.validation import clean
 from tools import actions
+from tools.models import MCPTool
+from tools.secrets.masking import MASK
 
 RENEWAL_S = 20.0
 """For how long one process may renew tokens while the others wait; longer than a renewal may take."""
@@ -39,17 +41,34 @@ class Grant:
 
 
 @transaction.atomic
-def save(grant: OAuthGrant, *, by: Actor) -> None:
-    """A new or a changed grant. What was kept is forgotten: it belongs to the settings before."""
+def connect(*, server: MCPTool, by: Actor, **fields: Any) -> OAuthGrant:
+    """Creates the grant of a server. Raises ValidationError and Conflict."""
+    grant = OAuthGrant(server=server, **fields)
+    clean(grant)
+    grant.save(force_insert=True)
+    audit.created(grant, by=by)
+    actions.restart(server, by=by)
+    return grant
+
+
+@transaction.atomic
+def update(grant: OAuthGrant, *, by: Actor, **changes: Any) -> OAuthGrant:
+    """Changes a grant. What was granted is forgotten, for it belongs to the settings before.
+
+    A masked secret stays as it is stored. Raises ValidationError.
+    """
+    # Read anew: a form of the admin has already changed its own row, whose secret is masked.
+    grant.refresh_from_db(from_queryset=OAuthGrant.objects.select_for_update())
+    if changes.get("client_secret") == MASK:
+        del changes["client_secret"]
+    for name, value in changes.items():
+        setattr(grant, name, value)
     clean(grant)
     grant.kept, grant.connected_at = {}, None
-    if grant.pk is None:
-        grant.save(force_insert=True)
-        audit.created(grant, by=by)
-    else:
-        with audit.changing(grant, by=by):
-            grant.save()
+    with audit.changing(grant, by=by):
+        grant.save(update_fields=[*changes, "kept", "connected_at"])
     actions.restart(grant.server, by=by)
+    return grant
 
 
 @transaction.atomic
@@ -75,9 +94,15 @@ def find(server_id: int) -> Grant | None:
 
 @in_thread
 def keep(grant: Grant, kept: Mapping[str, Any]) -> None:
-    connected = {"connected_at": Now()} if "tokens" in kept else {}
-    rows = OAuthGrant.objects.filter(server=grant.server_id)
-    rows.update(kept={**kept, "url": grant.url}, **connected)
+    """Stores what was granted, unless the server's URL has changed meanwhile."""
+    with transaction.atomic():
+        # Locked: a change of the URL forgets what is stored, and must not come between these two statements.
+        server = MCPTool.objects.select_for_update().filter(pk=grant.server_id).first()
+        if server is None or server.url != grant.url:
+            return
+        connected = {"connected_at": Now()} if "tokens" in kept else {}
+        rows = OAuthGrant.objects.filter(server=server)
+        rows.update(kept={**kept, "url": grant.url}, **connected)
 
 
 @asynccontextmanager

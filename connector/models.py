@@ -129,6 +129,8 @@ class OAuthGrant(models.Model):
     def clean(self) -> None:
         if hasattr(self, "server") and self.server.connection_type == ConnectionType.STDIO:
             raise ValidationError({"server": "Choose a server that is reached by a URL."})
+        if hasattr(self, "server") and self.server.deleted_at is not None:
+            raise ValidationError({"server": "This server was deleted."})
         if self.flow == self.Flow.CLIENT_CREDENTIALS:
             needed = {"client_id": self.client_id, "client_secret": self.client_secret, "issuer": self.issuer}
             if missing := {
@@ -138,5 +140,5 @@ class OAuthGrant(models.Model):
 
     @property
     def is_connected(self) -> bool:
-        """Whether there are tokens for the server's present URL."""
-        return "tokens" in self.kept and self.kept.get("url") == self.server.url
+        """Whether there are tokens for the server's present URL: a change of it forgets them."""
+        return self.connected_at is not None

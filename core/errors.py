@@ -6,13 +6,17 @@ from rest_framework.exceptions import APIException
 
 
 class Conflict(APIException):
-    """409: the request conflicts with what exists. `details` name that, for programs."""
+    """409: the request conflicts with what exists. `details` name that, for programs.
+
+    `field`: the model's field at fault, beside which the admin shows the message; "" if there is none.
+    """
 
     status_code = 409
     default_code = "conflict"
 
-    def __init__(self, message: str, code: str, **details: Any) -> None:
+    def __init__(self, message: str, code: str, *, field: str = "", **details: Any) -> None:
         super().__init__(message, code)
+        self.field = field
         self.details = details
 
 

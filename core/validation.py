@@ -22,6 +22,16 @@ def clean(row: models.Model) -> None:
     try:
         row.full_clean()
     except ValidationError as error:
-        if all(each.code in TAKEN for errors in error.error_dict.values() for each in errors):
-            raise Conflict(" ".join(error.messages), "already_taken") from error
-        raise
+        errors = at_their_fields(error)
+        if all(each.code in TAKEN for messages in errors.values() for each in messages):
+            raise Conflict(" ".join(error.messages), "already_taken", field=next(iter(errors))) from error
+        raise ValidationError(errors) from error
+
+
+def at_their_fields(error: ValidationError) -> dict[str, list[ValidationError]]:
+    """Returns the errors by field: Django reports a constraint on lower(name) as one of the whole row."""
+    errors: dict[str, list[ValidationError]] = {}
+    for name, messages in error.error_dict.items():
+        for each in messages:
+            errors.setdefault("name" if each.code == "taken" else name, []).append(each)
+    return errors

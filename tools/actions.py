@@ -11,6 +11,7 @@ from apikeys import audit
 from core.actor import Actor
 from core.errors import Conflict
 from core.validation import clean
+from tools import connection_settings
 from tools.functions.actions import forget_examples
 from tools.functions.reindexing import outdate
 from tools.models import MCPTool
@@ -24,9 +25,16 @@ _TOLD_OF_FUNCTIONS = {"name", "description"}
 
 
 @transaction.atomic
-def register(*, name: str, connection_type: str, by: Actor, slug: str = "", **fields: Any) -> MCPTool:
-    """A new server, running unless `is_enabled=False`. Raises ValidationError, with one entry a field."""
-    server = MCPTool(name=name, slug=slug or _free_slug(name), connection_type=connection_type, **fields)
+def register(
+    *, name: str, connection_type: str, by: Actor, slug: str = "", takes_masks: bool = False, **fields: Any
+) -> MCPTool:
+    """A new server, running unless `is_enabled=False`. Raises ValidationError, with one entry a field.
+
+    `takes_masks`: masks are stored as they are, in the place of what is to be given later.
+    """
+    given = fields if takes_masks else {}
+    server = MCPTool(name=name, slug=slug or _free_slug(name), connection_type=connection_type, **given)
+    connection_settings.apply(server, fields)
     clean(server)
     server.save(force_insert=True)
     audit.created(server, by=by)
@@ -36,14 +44,18 @@ def register(*, name: str, connection_type: str, by: Actor, slug: str = "", **fi
 @transaction.atomic
 def update(server: MCPTool, *, by: Actor, **changes: Any) -> MCPTool:
     """Change a server; a running one is restarted where that changes how it runs. Raises ValidationError."""
+    # Read anew: a form of the admin has already changed its own row, whose secrets are masked.
+    server.refresh_from_db(from_queryset=MCPTool.objects.select_for_update())
     if changes.get("slug", server.slug) != server.slug:
         raise ValidationError({"slug": "A slug cannot be changed: models and callers know the tools by it."})
-    for name, value in changes.items():
-        setattr(server, name, value)
+    url = server.url
+    connection_settings.apply(server, changes)
     if changes.keys() - INTENT:  # what is wrong with a server must not keep it from being stopped
         clean(server)
     with audit.changing(server, by=by):
         server.save(update_fields=[*changes, "updated_at"])
+    if server.url != url:
+        _disconnect(server, by, is_same_host=connection_settings.is_same_host(url, server.url))
     if changes.keys() & _TOLD_OF_FUNCTIONS:
         outdate(server, with_functions=True)
     if changes.get("is_enriched") is False:
@@ -95,6 +107,19 @@ def _detach(server: MCPTool, *, force: bool) -> None:
     if users:
         server.assistants.update(version=F("version") + 1)
         server.assistants.clear()
+
+
+def _disconnect(server: MCPTool, by: Actor, *, is_same_host: bool) -> None:
+    """Forgets the tokens of the server's OAuth grant, which are for one URL, and for another host its secret.
+
+    By the reverse relation: `connector` declares it, and this app must not import that one.
+    """
+    grant: Any = getattr(server, "oauth_grant", None)
+    if grant is not None:
+        with audit.changing(grant, by=by):
+            grant.kept, grant.connected_at = {}, None
+            grant.client_secret = grant.client_secret if is_same_host else ""
+            grant.save(update_fields=["client_secret", "kept", "connected_at"])
 
 
 def _free_slug(name: str) -> str:

@@ -5,12 +5,12 @@ from typing import Any
 from asgiref.sync import async_to_sync
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
 from django.db.models import Case, CharField, FloatField, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import Truncator
 
 from core.actor import Actor
+from core.admin import Fields, MaskedInline, ReadOnlyAdmin, VerbAdmin, VerbForm
 from tools import actions
 from tools.models import MCPTool, ToolFunction
 from tools.search import EVERYTHING, Hit, index, search
@@ -18,7 +18,7 @@ from tools.search import EVERYTHING, Hit, index, search
 MOST_HITS = 100
 
 
-class MCPToolForm(forms.ModelForm[MCPTool]):
+class MCPToolForm(VerbForm[MCPTool]):
     """Secrets are shown masked. What is left masked stays as it is stored."""
 
     args = forms.JSONField(required=False, help_text="A JSON list of strings. Kept encrypted.")
@@ -33,24 +33,15 @@ class MCPToolForm(forms.ModelForm[MCPTool]):
             "start_timeout_s", "call_timeout_s", "approval", "is_enriched", "replicas", "is_enabled",
         ]  # fmt: skip
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for name, field in MCPTool.secret_fields().items():
-            self.initial[name] = field.masked(getattr(self.instance, name))
-
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         for name, field in MCPTool.secret_fields().items():
-            try:
-                cleaned[name] = field.unmasked(
-                    cleaned.get(name) or field.get_default(), getattr(self.instance, name)
-                )
-            except ValidationError as error:
-                self.add_error(name, error)
+            if name in cleaned and cleaned[name] in forms.Field.empty_values:
+                cleaned[name] = field.get_default()
         return cleaned
 
 
-class ToolFunctionInline(admin.TabularInline[ToolFunction, MCPTool]):
+class ToolFunctionInline(MaskedInline[ToolFunction, MCPTool]):
     model = ToolFunction
     fields = ["public_name", "title", "description", "is_enabled", "removed_at"]
     readonly_fields = ["public_name", "title", "description", "is_enabled", "removed_at"]
@@ -62,7 +53,7 @@ class ToolFunctionInline(admin.TabularInline[ToolFunction, MCPTool]):
 
 
 @admin.register(MCPTool)
-class MCPToolAdmin(admin.ModelAdmin[MCPTool]):
+class MCPToolAdmin(VerbAdmin[MCPTool]):
     form = MCPToolForm
     inlines = [ToolFunctionInline]
     list_display = ["name", "connection_type", "status", "error_message", "is_enabled", "last_healthy_at"]
@@ -76,41 +67,34 @@ class MCPToolAdmin(admin.ModelAdmin[MCPTool]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[MCPTool]:
         return super().get_queryset(request).filter(deleted_at=None)
 
-    def save_model(
-        self, request: HttpRequest, obj: MCPTool, form: forms.ModelForm[MCPTool], change: bool
-    ) -> None:
-        if change:
-            changes = {name: form.cleaned_data[name] for name in form.changed_data}
-            actions.update(obj, by=Actor.of(request), **changes)
-        else:
-            registered = actions.register(by=Actor.of(request), **form.cleaned_data)
-            obj.pk = registered.pk
+    def perform_create(self, request: HttpRequest, fields: Fields) -> MCPTool:
+        return actions.register(by=Actor.of(request), **fields)
 
-    def delete_model(self, request: HttpRequest, obj: MCPTool) -> None:
-        actions.delete(obj, by=Actor.of(request), force=True)  # the page before has listed who uses it
+    def perform_update(self, request: HttpRequest, row: MCPTool, changes: Fields) -> object:
+        return actions.update(row, by=Actor.of(request), **changes)
 
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[MCPTool]) -> None:
-        for server in queryset:
-            actions.delete(server, by=Actor.of(request), force=True)
+    def perform_destroy(self, request: HttpRequest, row: MCPTool) -> object:
+        # The page before has listed the assistants that use it: no other question, as REST's `?force=true`.
+        return actions.delete(row, by=Actor.of(request), force=True)
 
-    @admin.action(description="Start")
+    @admin.action(description="Start", permissions=["change"])
     def start(self, request: HttpRequest, queryset: QuerySet[MCPTool]) -> None:
         for server in queryset:
             actions.start(server, by=Actor.of(request))
 
-    @admin.action(description="Stop")
+    @admin.action(description="Stop", permissions=["change"])
     def stop(self, request: HttpRequest, queryset: QuerySet[MCPTool]) -> None:
         for server in queryset:
             actions.stop(server, by=Actor.of(request))
 
-    @admin.action(description="Restart")
+    @admin.action(description="Restart", permissions=["change"])
     def restart(self, request: HttpRequest, queryset: QuerySet[MCPTool]) -> None:
         for server in queryset:
             actions.restart(server, by=Actor.of(request))
 
 
 @admin.register(ToolFunction)
-class ToolFunctionAdmin(admin.ModelAdmin[ToolFunction]):
+class ToolFunctionAdmin(ReadOnlyAdmin[ToolFunction]):
     """Read only. Its search is the one that selects tools for models: what it finds comes best first."""
 
     list_display = ["public_name", "server", "told", "is_enabled", "score", "why"]
@@ -154,15 +138,6 @@ class ToolFunctionAdmin(admin.ModelAdmin[ToolFunction]):
     @admin.display(description="Meaning, words, uses")
     def why(self, function: ToolFunction) -> str:
         return getattr(function, "hit_why", "")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 def _ranked(queryset: QuerySet[ToolFunction], hits: Sequence[Hit]) -> QuerySet[ToolFunction]:

@@ -90,6 +90,7 @@ def _register(name: str, entry: Entry, by: Actor) -> Imported:
         url=settings.url,
         headers=dict(settings.headers),
         is_enabled=not entry.disabled and not missing,
+        takes_masks=True,
     )
     warnings = extraction.warnings(settings)
     if entry.ignored:

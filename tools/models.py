@@ -11,7 +11,7 @@ from core.validation import name_taken, no_nul
 from tools.indexed import Embedded, EmbedderFailure, FunctionUse, WordCount
 from tools.names import RESERVED_SLUGS
 from tools.secrets.encryption import EncryptedArgumentsField, EncryptedJSONField, EncryptedURLField
-from tools.validation import remote_errors, stdio_errors
+from tools.validation import LONGEST_DESCRIPTION, setting_errors
 
 __all__ = [
     "Approval",
@@ -141,10 +141,10 @@ class MCPTool(Embedded):
         return self.name
 
     def clean(self) -> None:
-        if self.connection_type == ConnectionType.STDIO:
-            errors = stdio_errors(command=self.command, args=self.args, env=self.env)
-        else:
-            errors = remote_errors(url=self.url, headers=self.headers)
+        settings = {name: getattr(self, name) for name in ("command", "args", "env", "url", "headers")}
+        errors = setting_errors(is_local=self.connection_type == ConnectionType.STDIO, **settings)
+        if len(self.description) > LONGEST_DESCRIPTION:
+            errors["description"] = f"At most {LONGEST_DESCRIPTION:,} characters."
         if self.slug in RESERVED_SLUGS:
             errors["slug"] = f"'{self.slug}' is reserved: choose another slug."
         if errors:

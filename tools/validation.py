@@ -1,4 +1,4 @@
-"""What each kind of connection needs. Errors are one a field, for people."""
+"""Rules for the settings of servers. Errors are one a field, for people."""
 
 import re
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from tools.outbound.egress import require_allowed
 
 Errors = dict[str, str | ValidationError]
 MOST_ARGS, MOST_VARIABLES, LONGEST_TEXT, LONGEST_URL = 256, 256, 32 * 1024, 2048
+LONGEST_DESCRIPTION = 4096
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 _HEADERS_OF_HTTP = {
     "host",
@@ -23,31 +24,45 @@ _HEADERS_OF_HTTP = {
 }
 
 
-def stdio_errors(*, command: str, args: Any, env: Any) -> Errors:
-    errors: Errors = {}
+def setting_errors(*, is_local: bool, command: Any, args: Any, env: Any, url: Any, headers: Any) -> Errors:
+    """Returns what is wrong with the settings of a connection, by field.
+
+    All that is given is checked, also what this kind of connection does not use: the kind can be changed, and
+    what is stored must be fit to be shown masked.
+    """
+    problems: dict[str, str | ValidationError | None] = {
+        "command": _command_problem(command, is_needed=is_local),
+        "args": _args_problem(args),
+        "env": _variables_problem(env),
+        "url": _url_problem(url, is_needed=not is_local),
+        "headers": _headers_problem(headers),
+    }
+    return {name: problem for name, problem in problems.items() if problem}
+
+
+def _command_problem(command: Any, *, is_needed: bool) -> str | ValidationError | None:
     if not command:
-        errors["command"] = "Give the command that starts the server."
-    elif refusal := policy.command_refusal(command):
-        errors["command"] = ValidationError(refusal, code="command_not_allowed")
-    if not isinstance(args, list) or len(args) > MOST_ARGS or not all(map(_is_text, args)):
-        errors["args"] = f"Give the arguments as a list of up to {MOST_ARGS} strings without NUL characters."
-    if problem := _variables_problem(env):
-        errors["env"] = problem
-    return errors
+        return "Give the command that starts the server." if is_needed else None
+    refusal = policy.command_refusal(command)
+    return ValidationError(refusal, code="command_not_allowed") if refusal else None
 
 
-def remote_errors(*, url: Any, headers: Any) -> Errors:
-    errors: Errors = {}
+def _args_problem(args: Any) -> str | None:
+    if isinstance(args, list) and len(args) <= MOST_ARGS and all(map(_is_text, args)):
+        return None
+    return f"Give the arguments as a list of up to {MOST_ARGS} strings without NUL characters."
+
+
+def _url_problem(url: Any, *, is_needed: bool) -> str | ValidationError | None:
+    if url == "" and not is_needed:
+        return None
     if not _is_text(url) or len(url) > LONGEST_URL:
-        errors["url"] = f"Give the server's address, of up to {LONGEST_URL} characters."
-    else:
-        try:
-            require_allowed(url)
-        except ValidationError as refusal:
-            errors["url"] = refusal
-    if problem := _headers_problem(headers):
-        errors["headers"] = problem
-    return errors
+        return f"Give the server's address, of up to {LONGEST_URL} characters."
+    try:
+        require_allowed(url)
+    except ValidationError as refusal:
+        return refusal
+    return None
 
 
 def _variables_problem(env: Any) -> str | None:

@@ -16,8 +16,6 @@ from apikeys.models import ApiKey
 from core.api.serializers import NullFreeCharField, StrictSerializer
 from core.api.viewsets import ManagementViewSet
 
-LONGEST_GRACE_S = 30 * 24 * 3600
-
 
 class PermissionsSerializer(StrictSerializer):
     can_manage = serializers.BooleanField(required=False)
@@ -63,7 +61,7 @@ class RotationSerializer(StrictSerializer):
     grace_seconds = serializers.IntegerField(
         default=24 * 3600,
         min_value=0,
-        max_value=LONGEST_GRACE_S,
+        max_value=int(actions.LONGEST_GRACE.total_seconds()),
         help_text="For how long the old key works beside the new one.",
     )
 

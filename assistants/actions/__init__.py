@@ -1,6 +1,6 @@
 """The verbs of assistants, providers and runs. Views, the admin and commands use these alone."""
 
-from assistants.actions.assistants import Tools, ToolUse, create, delete, duplicate, grant, update
+from assistants.actions.assistants import create, delete, duplicate, grant, update
 from assistants.actions.providers import add_provider, delete_provider, update_provider
 from assistants.actions.runs import (
     cancel_run,
@@ -9,9 +9,11 @@ from assistants.actions.runs import (
     fail_abandoned_runs,
     tend_responses,
 )
+from assistants.actions.tool_uses import Tools, ToolUse, ToolUseRefused
 
 __all__ = [
     "ToolUse",
+    "ToolUseRefused",
     "Tools",
     "add_provider",
     "cancel_run",

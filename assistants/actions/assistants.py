@@ -1,7 +1,6 @@
 """Creates, changes, copies and deletes assistants."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -11,6 +10,8 @@ from django.db.models import F
 from apikeys import audit
 from apikeys.models import ApiKey
 from assistants import names
+from assistants.actions import tool_uses
+from assistants.actions.tool_uses import Tools, ToolUse
 from assistants.models import (
     Assistant,
 )
@@ -18,26 +19,13 @@ from core import broker
 from core.actor import Actor
 from core.validation import clean
 from tools import feedback
-from tools.models import Embedded, MCPTool
+from tools.models import Embedded
 from tools.names import slugify
 
 INDEX = "assistants.tasks.index_assistants"
 _OWN = {"id", "name", "slug", "version", "created_at", "updated_at"}
 _OWN |= {field.name for field in Embedded._meta.fields}
 """Fields that a copy does not share with its original."""
-
-
-@dataclass(frozen=True, slots=True)
-class ToolUse:
-    """A server that an assistant uses, with these functions (None: all). Pinned ones are always selected."""
-
-    server: MCPTool
-    functions: list[str] | None = None
-    pinned: tuple[str, ...] = ()
-
-
-Tools = Iterable[MCPTool | ToolUse]
-"""A server by itself means the functions that were chosen of it before, or all of a new one."""
 
 
 @transaction.atomic
@@ -79,6 +67,8 @@ def update(
     **changes: Any,
 ) -> Assistant:
     """Changes an assistant; None leaves aliases, tools or keys. Raises ValidationError and Conflict."""
+    # Read anew: a form of the admin has already changed its own row.
+    assistant.refresh_from_db(from_queryset=Assistant.objects.select_for_update())
     if changes.get("slug", assistant.slug) != assistant.slug:
         raise ValidationError({"slug": "A slug cannot be changed: callers name the assistant by it."})
     with audit.changing(
@@ -159,27 +149,6 @@ def _relate(
     if aliases is not None:
         names.set_aliases(assistant, set(aliases))
     if tools is not None:
-        _use(assistant, list(tools))
+        tool_uses.replace(assistant, list(tools))
     if api_keys is not None:
         assistant.api_keys.set(api_keys)
-
-
-def _use(assistant: Assistant, tools: list[MCPTool | ToolUse]) -> None:
-    assistant.tools.set(tool.server if isinstance(tool, ToolUse) else tool for tool in tools)
-    for tool in tools:
-        if isinstance(tool, ToolUse):
-            _require_known_functions(tool)
-            links = assistant.assistant_tools.filter(mcp_tool=tool.server)
-            links.update(functions=tool.functions, pinned=list(tool.pinned))
-
-
-def _require_known_functions(use: ToolUse) -> None:
-    """Raises ValidationError for functions that the server does not offer.
-
-    Of a server that has never run no function is known: then any name is accepted.
-    """
-    known = set(use.server.functions.values_list("name", flat=True))
-    unknown = {*(use.functions or ()), *use.pinned} - known
-    if known and unknown:
-        names = ", ".join(sorted(unknown))
-        raise ValidationError({"tools": f"The server {use.server.slug} offers no function {names}."})

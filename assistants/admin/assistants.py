@@ -1,18 +1,23 @@
-"""Assistants and providers in the admin."""
+"""Assistants and LLM providers in the admin."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
 from assistants import actions
+from assistants.actions import ToolUse, ToolUseRefused
 from assistants.models import Assistant, AssistantTool, Provider
 from core.actor import Actor
+from core.admin import Fields, MaskedFormSet, MaskedInline, VerbAdmin, VerbForm, refused
 
 
-class AssistantForm(forms.ModelForm[Assistant]):
+class AssistantForm(VerbForm[Assistant]):
+    of_inlines = frozenset({"tools"})
+
     class Meta:
         model = Assistant
         fields = [
@@ -27,22 +32,45 @@ class AssistantToolForm(forms.ModelForm[AssistantTool]):
         model = AssistantTool
         fields = ["mcp_tool", "functions", "pinned"]
 
-    def clean_pinned(self) -> list[str]:
-        pinned = self.cleaned_data["pinned"] or []
-        if not isinstance(pinned, list) or not all(isinstance(name, str) for name in pinned):
-            raise forms.ValidationError('Give a list of names, for example ["now"].')
-        return pinned
+    @property
+    def use(self) -> ToolUse:
+        """The valid row, as the verbs take it."""
+        # By the instance: of a row that somebody may not change, `cleaned_data` has ids instead of rows.
+        row = self.instance
+        return ToolUse(row.mcp_tool, row.functions, [] if row.pinned is None else row.pinned)
 
 
-class AssistantToolInline(admin.TabularInline[AssistantTool, Assistant]):
+class AssistantToolFormSet(MaskedFormSet[AssistantTool, Assistant]):
+    refusal: ClassVar[Mapping[str, Sequence[ValidationError]]] = {}
+
+    def full_clean(self) -> None:
+        super().full_clean()
+        for error in self.refusal.get("tools", ()):
+            rows = [form for form in self.forms if _is_at_fault(form, error)]
+            for form in rows:
+                form.add_error(getattr(error, "field", None), error)
+            if not rows:
+                self.non_form_errors().extend(error.messages)
+
+
+def _is_at_fault(form: Any, error: ValidationError) -> bool:
+    server = form.cleaned_data.get("mcp_tool") if form.is_valid() else None
+    return isinstance(error, ToolUseRefused) and server is not None and server.pk == error.server_id
+
+
+class AssistantToolInline(MaskedInline[AssistantTool, Assistant]):
     model = AssistantTool
     form = AssistantToolForm
+    formset = AssistantToolFormSet
     autocomplete_fields = ["mcp_tool"]
     extra = 1
 
+    def get_formset(self, request: HttpRequest, obj: Assistant | None = None, **kwargs: Any) -> Any:
+        return refused(super().get_formset(request, obj, **kwargs), request)
+
 
 @admin.register(Assistant)
-class AssistantAdmin(admin.ModelAdmin[Assistant]):
+class AssistantAdmin(VerbAdmin[Assistant]):
     form = AssistantForm
     inlines = [AssistantToolInline]
     list_display = ["name", "slug", "provider", "model", "is_enabled"]
@@ -57,26 +85,24 @@ class AssistantAdmin(admin.ModelAdmin[Assistant]):
     def get_prepopulated_fields(self, request: HttpRequest, obj: Assistant | None = None) -> dict[str, Any]:
         return {} if obj else {"slug": ["name"]}
 
-    def save_model(
-        self, request: HttpRequest, obj: Assistant, form: forms.ModelForm[Assistant], change: bool
-    ) -> None:
-        if change:
-            actions.update(
-                obj, by=Actor.of(request), **{name: form.cleaned_data[name] for name in form.changed_data}
-            )
-        else:
-            obj.pk = actions.create(by=Actor.of(request), **form.cleaned_data).pk
+    def fields_of_inlines(self, formsets: Sequence[Any]) -> Fields:
+        changed = [formset for formset in formsets if formset.has_changed()]
+        rows = [form for formset in changed for form in formset.forms if form not in formset.deleted_forms]
+        tools = [form.use for form in rows if form.cleaned_data.get("mcp_tool")]
+        return {"tools": tools} if changed else {}
 
-    def delete_model(self, request: HttpRequest, obj: Assistant) -> None:
-        actions.delete(obj, by=Actor.of(request))
+    def perform_create(self, request: HttpRequest, fields: Fields) -> Assistant:
+        return actions.create(by=Actor.of(request), **fields)
 
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Assistant]) -> None:
-        for assistant in queryset:
-            actions.delete(assistant, by=Actor.of(request))
+    def perform_update(self, request: HttpRequest, row: Assistant, changes: Fields) -> object:
+        return actions.update(row, by=Actor.of(request), **changes)
+
+    def perform_destroy(self, request: HttpRequest, row: Assistant) -> object:
+        return actions.delete(row, by=Actor.of(request))
 
 
-class ProviderForm(forms.ModelForm[Provider]):
-    """The form of a provider. It never shows the stored key; an empty field leaves the key as it is."""
+class ProviderForm(VerbForm[Provider]):
+    """The stored key is never sent to a browser: the field is empty, and left empty it keeps the key."""
 
     api_key = forms.CharField(
         required=False,
@@ -88,34 +114,22 @@ class ProviderForm(forms.ModelForm[Provider]):
         model = Provider
         fields = ["name", "kind", "base_url", "api_key", "default_model"]
 
-    def clean(self) -> dict[str, Any] | None:
-        if "base_url" in self.changed_data and self.instance.api_key and not self.data.get("api_key"):
-            self.add_error("api_key", "Give the key again: the address is another one.")
-        return super().clean()
-
     def clean_api_key(self) -> str:
+        """An empty field means what is stored: the instance has it, masked."""
         return str(self.cleaned_data["api_key"] or self.instance.api_key)
 
 
 @admin.register(Provider)
-class ProviderAdmin(admin.ModelAdmin[Provider]):
+class ProviderAdmin(VerbAdmin[Provider]):
     form = ProviderForm
     list_display = ["name", "kind", "base_url", "default_model"]
     search_fields = ["name"]
 
-    def save_model(
-        self, request: HttpRequest, obj: Provider, form: forms.ModelForm[Provider], change: bool
-    ) -> None:
-        if change:
-            actions.update_provider(
-                obj, by=Actor.of(request), **{name: form.cleaned_data[name] for name in form.changed_data}
-            )
-        else:
-            obj.pk = actions.add_provider(by=Actor.of(request), **form.cleaned_data).pk
+    def perform_create(self, request: HttpRequest, fields: Fields) -> Provider:
+        return actions.add_provider(by=Actor.of(request), **fields)
 
-    def delete_model(self, request: HttpRequest, obj: Provider) -> None:
-        actions.delete_provider(obj, by=Actor.of(request))
+    def perform_update(self, request: HttpRequest, row: Provider, changes: Fields) -> object:
+        return actions.update_provider(row, by=Actor.of(request), **changes)
 
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:
-        for provider in queryset:
-            actions.delete_provider(provider, by=Actor.of(request))
+    def perform_destroy(self, request: HttpRequest, row: Provider) -> object:
+        return actions.delete_provider(row, by=Actor.of(request))

@@ -5,9 +5,10 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 
 from assistants.models import Run, ToolCall
+from core.admin import MaskedInline, ReadOnlyAdmin
 
 
-class ToolCallInline(admin.TabularInline[ToolCall, Run]):
+class ToolCallInline(MaskedInline[ToolCall, Run]):
     model = ToolCall
     fields = ["server", "function", "status", "duration_ms", "error"]
     can_delete = False
@@ -20,7 +21,7 @@ class ToolCallInline(admin.TabularInline[ToolCall, Run]):
 
 
 @admin.register(Run)
-class RunAdmin(admin.ModelAdmin[Run]):
+class RunAdmin(ReadOnlyAdmin[Run]):
     """Runs are read-only, and shown without the texts of requests, answers and tool calls."""
 
     inlines = [ToolCallInline]
@@ -45,12 +46,3 @@ class RunAdmin(admin.ModelAdmin[Run]):
         )
         cells = "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>"
         return format_html("<p>{}</p><table>{}</table>", summary, format_html_join("", cells, rows))
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Run | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Run | None = None) -> bool:
-        return False

@@ -13,24 +13,31 @@ from rest_framework.response import Response
 
 from apikeys.models import ApiKey
 from assistants import actions
-from assistants.actions.assistants import ToolUse
+from assistants.actions import ToolUse
 from assistants.api.fields import FunctionsField, RowsField
 from assistants.catalogue.entries import SCHEMA_TOKEN_BUDGET
 from assistants.models import Assistant, AssistantTool, Provider
-from assistants.validation import SMALLEST_SEARCH_BUDGET
+from assistants.validation import (
+    LONGEST_FUNCTION,
+    MOST_ALIASES,
+    MOST_PINNED,
+    MOST_SERVERS,
+    SMALLEST_SEARCH_BUDGET,
+)
 from core.api.filters import LARGEST_ID, IdFilter
 from core.api.serializers import NullFreeCharField, StrictSerializer
 from core.api.viewsets import ManagementViewSet
 from tools.models import MCPTool
 
-MOST_SERVERS = 1_000
 _SHOWN_OF_TOOLS = ["assistant_id", "functions", "pinned", "mcp_tool__deleted_at"]
 
 
 class ToolUseSerializer(StrictSerializer):
     mcp_tool_id = serializers.IntegerField(min_value=1, max_value=LARGEST_ID)
     functions = FunctionsField(default=None)
-    pinned = serializers.ListField(child=NullFreeCharField(max_length=255), default=list, max_length=100)
+    pinned = serializers.ListField(
+        child=NullFreeCharField(max_length=LONGEST_FUNCTION), default=list, max_length=MOST_PINNED
+    )
 
 
 @extend_schema_field(
@@ -59,7 +66,9 @@ class AssistantSerializer(StrictSerializer):
     slug = NullFreeCharField(
         required=False, max_length=63, help_text="The model that callers name. It cannot be changed."
     )
-    aliases = serializers.ListField(child=NullFreeCharField(max_length=128), required=False, max_length=32)
+    aliases = serializers.ListField(
+        child=NullFreeCharField(max_length=128), required=False, max_length=MOST_ALIASES
+    )
     description = NullFreeCharField(required=False, allow_blank=True)
     system_prompt = NullFreeCharField(required=False, allow_blank=True)
     provider_id: Any = serializers.PrimaryKeyRelatedField(
@@ -141,8 +150,6 @@ def _tool_uses(uses: list[dict[str, Any]]) -> list[ToolUse]:
     servers = MCPTool.objects.present().in_bulk(ids)
     if missing := sorted({*ids} - servers.keys()):
         raise serializers.ValidationError({"tools": f"There is no {', '.join(map(str, missing))}."})
-    if len(servers) < len(ids):
-        raise serializers.ValidationError({"tools": "Name each server once."})
     return [ToolUse(servers[use["mcp_tool_id"]], use["functions"], tuple(use["pinned"])) for use in uses]
 
 

@@ -6,10 +6,10 @@ from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from assistants.validation import LONGEST_FUNCTION, MOST_FUNCTIONS
 from core.api.serializers import NullFreeCharField
 from tools.secrets.masking import MASK
 
-MOST_FUNCTIONS = 500
 _ALL = "all"
 
 
@@ -43,7 +43,7 @@ class FunctionsField(serializers.Field[Any, Any, Any, Any]):
     """`all`, whose value is None, or the names of some functions."""
 
     names = serializers.ListField(
-        child=NullFreeCharField(max_length=255), allow_empty=False, max_length=MOST_FUNCTIONS
+        child=NullFreeCharField(max_length=LONGEST_FUNCTION), allow_empty=False, max_length=MOST_FUNCTIONS
     )
 
     def to_internal_value(self, data: Any) -> list[str] | None:

@@ -18,9 +18,9 @@ from assistants.api.fields import SecretField
 from assistants.catalogue.endpoints import endpoint
 from assistants.errors import UpstreamFailed
 from assistants.models import Provider
+from assistants.validation import LONGEST_KEY
 from core.api.serializers import NullFreeCharField, StrictSerializer
 from core.api.viewsets import ManagementViewSet
-from tools.secrets.masking import MASK
 
 ENVIRONMENT = "environment"
 LONGEST_SHOWN = 200
@@ -40,13 +40,10 @@ class ProviderSerializer(StrictSerializer):
     base_url = NullFreeCharField(
         required=False, allow_blank=True, max_length=2048, help_text="Empty: OpenAI itself."
     )
-    api_key = SecretField(required=False, allow_blank=True, max_length=4096)
+    api_key = SecretField(required=False, allow_blank=True, max_length=LONGEST_KEY)
     default_model = NullFreeCharField(max_length=255)
     created_at = serializers.DateTimeField(read_only=True, allow_null=True)
     updated_at = serializers.DateTimeField(read_only=True, allow_null=True)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in attrs.items() if (name, value) != ("api_key", MASK)}
 
 
 class DeletionSerializer(serializers.Serializer[Any]):

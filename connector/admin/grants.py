@@ -6,7 +6,6 @@ from asgiref.sync import async_to_sync
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
@@ -17,6 +16,7 @@ from connector.client import logins
 from connector.client.logins import LoginFailed
 from connector.models import OAuthGrant
 from core.actor import Actor
+from core.admin import Fields, VerbAdmin, VerbForm
 from tools import actions
 from tools.models import ConnectionType, MCPTool
 
@@ -25,7 +25,7 @@ BEGUN = "mcp_logins"
 MOST_BEGUN = 8
 
 
-class OAuthGrantForm(forms.ModelForm[OAuthGrant]):
+class OAuthGrantForm(VerbForm[OAuthGrant]):
     """The secret is never shown. Left empty, it stays as it is."""
 
     client_secret = forms.CharField(
@@ -37,11 +37,12 @@ class OAuthGrantForm(forms.ModelForm[OAuthGrant]):
         fields = ["server", "flow", "client_id", "client_secret", "scope", "issuer"]
 
     def clean_client_secret(self) -> str:
+        """An empty field means what is stored: the instance has it, masked."""
         return str(self.cleaned_data["client_secret"] or self.instance.client_secret)
 
 
 @admin.register(OAuthGrant)
-class OAuthGrantAdmin(admin.ModelAdmin[OAuthGrant]):
+class OAuthGrantAdmin(VerbAdmin[OAuthGrant]):
     """Deleting a grant disconnects the server."""
 
     form = OAuthGrantForm
@@ -62,17 +63,14 @@ class OAuthGrantAdmin(admin.ModelAdmin[OAuthGrant]):
             kwargs["queryset"] = remote.order_by("name")
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
-    def save_model(
-        self, request: HttpRequest, obj: OAuthGrant, form: forms.ModelForm[OAuthGrant], change: bool
-    ) -> None:
-        grants.save(obj, by=Actor.of(request))
+    def perform_create(self, request: HttpRequest, fields: Fields) -> OAuthGrant:
+        return grants.connect(by=Actor.of(request), **fields)
 
-    def delete_model(self, request: HttpRequest, obj: OAuthGrant) -> None:
-        grants.delete(obj, by=Actor.of(request))
+    def perform_update(self, request: HttpRequest, row: OAuthGrant, changes: Fields) -> object:
+        return grants.update(row, by=Actor.of(request), **changes)
 
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[OAuthGrant]) -> None:
-        for grant in queryset:
-            grants.delete(grant, by=Actor.of(request))
+    def perform_destroy(self, request: HttpRequest, row: OAuthGrant) -> object:
+        return grants.delete(row, by=Actor.of(request))
 
     def get_urls(self) -> list[URLPattern]:
         """The callback has one address for all grants: it is what clients are registered with."""

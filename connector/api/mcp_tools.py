@@ -26,6 +26,7 @@ from connector.errors import CallFailed
 from connector.models import Instance
 from connector.status import actions
 from core.api.viewsets import found
+from tools import connection_settings
 from tools.api.serializers import MCPToolSerializer
 from tools.launch import launch_spec
 from tools.models import MCPTool, ToolFunction
@@ -85,8 +86,7 @@ class RuntimeViewSet(viewsets.GenericViewSet[MCPTool]):
 
     def _try(self, server: MCPTool, sent: CandidateSerializer) -> Response:
         sent.is_valid(raise_exception=True)
-        for name, value in sent.validated_data.items():
-            setattr(server, name, value)
+        connection_settings.apply(server, sent.validated_data)
         server.clean()
         return Response(TrialSerializer(_awaited(trials.attempt(launch_spec(server)))).data)
 

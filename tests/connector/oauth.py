@@ -6,7 +6,7 @@ import aiohttp
 
 from connector import grants
 from connector.client import logins
-from connector.models import Instance, OAuthGrant
+from connector.models import Instance
 from connector.states import Phase
 from tests.connector.conftest import BY, orm, wait_for
 from tests.connector.remote import RemoteServer
@@ -24,7 +24,7 @@ async def register(servers: Any, remote: RemoteServer) -> MCPTool:
 
 async def grant(server: MCPTool, **fields: Any) -> None:
     def save() -> None:
-        grants.save(OAuthGrant(server=MCPTool.objects.get(pk=server.pk), **fields), by=BY)
+        grants.connect(server=MCPTool.objects.get(pk=server.pk), by=BY, **fields)
 
     await orm(save)()
 

@@ -2,14 +2,12 @@
 
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from rest_framework import serializers
 
 from core.api.serializers import NullFreeCharField, StrictSerializer
 from tools.models import Approval, ConnectionType, MCPTool, Status
-from tools.validation import LONGEST_TEXT, LONGEST_URL
+from tools.validation import LONGEST_DESCRIPTION, LONGEST_TEXT, LONGEST_URL
 
-LONGEST_DESCRIPTION = 4096
 SECRETS = MCPTool.secret_fields()
 
 
@@ -61,10 +59,6 @@ class ConnectionSerializer(StrictSerializer):
     def to_representation(self, instance: MCPTool) -> dict[str, Any]:
         shown = super().to_representation(instance)
         return shown | {name: field.masked(getattr(instance, name)) for name, field in SECRETS.items()}
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        stored = self.instance or MCPTool()
-        return attrs | {name: _unmasked(name, attrs[name], stored) for name in SECRETS if name in attrs}
 
 
 class MCPToolSerializer(ConnectionSerializer):
@@ -143,10 +137,3 @@ class FunctionSerializer(StrictSerializer):
         if value != "approved":
             raise serializers.ValidationError("A definition can be approved, and nothing else.")
         return value
-
-
-def _unmasked(name: str, sent: Any, stored: MCPTool) -> Any:
-    try:
-        return SECRETS[name].unmasked(sent, getattr(stored, name))
-    except ValidationError as error:
-        raise serializers.ValidationError({name: error.messages}) from error

@@ -1,0 +1,85 @@
+"""Forms of the admin, as a browser sends them."""
+
+import json
+from typing import Any
+
+from django.http import HttpResponse
+from django.test import Client
+
+from core.actor import Actor
+
+BY = Actor.system("tests")
+SERVERS, ASSISTANTS = "/admin/tools/mcptool/", "/admin/assistants/assistant/"
+PROVIDERS, KEYS, GRANTS = (
+    "/admin/assistants/provider/",
+    "/admin/apikeys/apikey/",
+    "/admin/connector/oauthgrant/",
+)
+EMPTY: dict[str, dict[str, Any]] = {
+    SERVERS: {
+        "name": "Time",
+        "connection_type": "stdio",
+        "command": "python",
+        "args": "[]",
+        "env": "{}",
+        "headers": "{}",
+        "start_timeout_s": 30,
+        "call_timeout_s": 60,
+        "approval": "auto",
+        "replicas": 1,
+        "is_enabled": "on",
+        "functions-TOTAL_FORMS": 0,
+        "functions-INITIAL_FORMS": 0,
+    },
+    ASSISTANTS: {
+        "name": "Helper",
+        "slug": "helper",
+        "parameters": "{}",
+        "initial-parameters": "{}",
+        "max_rounds": 10,
+        "selection": "all",
+        "top_k": 10,
+        "rendering": "none",
+        "is_enabled": "on",
+        "assistant_tools-TOTAL_FORMS": 0,
+        "assistant_tools-INITIAL_FORMS": 0,
+    },
+    PROVIDERS: {"name": "LLM", "kind": "openai", "base_url": "", "api_key": "", "default_model": "m"},
+    KEYS: {"name": "alice", "can_call_assistant": "on", "expires_at_0": "", "expires_at_1": ""},
+    GRANTS: {"flow": "login"},
+}
+
+
+def send(client: Client, page: str, row: Any = None, **fields: Any) -> HttpResponse:
+    """Adds a row, or changes `row`. Lists and objects are sent as JSON."""
+    form = {**EMPTY[page], **fields}
+    sent = {name: json.dumps(value) if isinstance(value, dict) else value for name, value in form.items()}
+    return client.post(f"{page}add/" if row is None else f"{page}{row.pk}/change/", sent)
+
+
+def errors_of(response: Any) -> dict[str, list[str]]:
+    """The errors that a page shows, by field; those of an inline's row by its field."""
+    assert response.status_code == 200, response.content
+    errors = dict(response.context["adminform"].form.errors)
+    for inline in response.context["inline_admin_formsets"]:
+        for row in inline.formset.errors:
+            errors |= row
+        if inline.formset.non_form_errors():
+            errors[inline.formset.prefix] = list(inline.formset.non_form_errors())
+    return {name: list(messages) for name, messages in errors.items()}
+
+
+def inline(*rows: dict[str, Any], existing: int = 0) -> dict[str, Any]:
+    """The fields of the inline for the servers of an assistant."""
+    fields: dict[str, Any] = {
+        "assistant_tools-TOTAL_FORMS": len(rows),
+        "assistant_tools-INITIAL_FORMS": existing,
+    }
+    for number, row in enumerate(rows):
+        fields |= {f"assistant_tools-{number}-{name}": value for name, value in row.items()}
+    return fields
+
+
+def messages_of(response: Any) -> str:
+    """The messages of the page to which a response redirects."""
+    return " ".join(str(message) for message in response.context["messages"])
