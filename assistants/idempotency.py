@@ -1,4 +1,9 @@
-"""Requests that may be sent again, as rows that all web processes see: none of them runs its tools twice."""
+"""Requests that a caller may send again, as rows (model Attempt) that all web processes share.
+
+A row belongs to one key and one name. The request whose `owner` stands in it is the one that is being
+answered; any other request of that name waits for the owner's answer. Owners report every 5 s that they are
+alive: one that was silent for 15 s died, and its row is never answered.
+"""
 
 import asyncio
 import logging
@@ -26,14 +31,18 @@ log = logging.getLogger(__name__)
 NAMED_TTL = timedelta(days=1)
 RETRIED_TTL = timedelta(minutes=10)
 LOST_AFTER = timedelta(seconds=15)
-_TELL_EVERY_S = 5.0
+_REPORT_EVERY_S = 5.0
 
 Answer = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """`owner`: of the row, while this request is the one that is answered."""
+class IdempotencyKey:
+    """The name under which one request asks for its row, and the `owner` that it would enter there.
+
+    `name` is unique per API key: made of the caller's Idempotency-Key, or of the body's hash. `body_hash`
+    tells a repetition from another request that reuses the name.
+    """
 
     api_key_id: int
     name: str
@@ -41,8 +50,7 @@ class Request:
     ttl: timedelta
     owner: uuid.UUID = field(default_factory=uuid.uuid4)
 
-    @property
-    def row(self) -> Attempt:
+    def new_row(self) -> Attempt:
         now = timezone.now()
         return Attempt(
             api_key_id=self.api_key_id,
@@ -53,23 +61,26 @@ class Request:
             expires_at=now + self.ttl,
         )
 
+    def owns(self, row: Attempt) -> bool:
+        return row.owner == self.owner
+
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """`status` None: nothing is to be remembered."""
+class Outcome:
+    """How an owner's request ended. `status` None deletes its row: the request may be run again."""
 
-    request: Request
+    key: IdempotencyKey
     status: Attempt.Status | None
     answer: Answer | None = field(default=None, repr=False)
 
 
 @in_thread
 @transaction.atomic
-def claim(request: Request) -> Attempt:
-    """What stands under the request's name: it is to be answered by `request` if that is the row's owner."""
-    row = request.row
+def claim(key: IdempotencyKey) -> Attempt:
+    """Returns the row of this name: the key's own, unless one stands there that has not expired."""
+    row = key.new_row()
     Attempt.objects.bulk_create([row], ignore_conflicts=True)
-    standing = Attempt.objects.select_for_update().get(api_key_id=request.api_key_id, name=request.name)
+    standing = Attempt.objects.select_for_update().get(api_key_id=key.api_key_id, name=key.name)
     if standing.expires_at > timezone.now():
         return standing
     row.pk = standing.pk
@@ -78,95 +89,99 @@ def claim(request: Request) -> Attempt:
 
 
 @in_thread
-def look(request: Request) -> tuple[Attempt | None, bool]:
-    """What stands under the name, if anything does, and whether whoever was to answer it is lost."""
+def find(key: IdempotencyKey) -> tuple[Attempt | None, bool]:
+    """Returns the row of this name, if there is one, and whether its owner died before it was done."""
     is_lost = ExpressionWrapper(Q(seen_at__lt=Now() - LOST_AFTER), output_field=BooleanField())
-    rows = alive(Attempt.objects.filter(api_key_id=request.api_key_id, name=request.name))
+    rows = alive(Attempt.objects.filter(api_key_id=key.api_key_id, name=key.name))
     row = rows.annotate(is_lost=is_lost).first()
     return row, row is not None and row.status == Attempt.Status.RUNNING and row.is_lost
 
 
-def begin(request: Request) -> None:
-    """For the first of its name, off its path: it takes the place of whatever stood there."""
-    began(request)
-    _writer.add(request)
+def overwrite(key: IdempotencyKey) -> None:
+    """Makes the key the owner of its row in the background, whatever stands there.
+
+    For a request that cannot be a repetition: it need not wait for the database.
+    """
+    hold(key)
+    _writer.add(key)
 
 
-def began(request: Request) -> None:
-    """For one that has its row."""
-    _running[request.owner] = time.monotonic()
+def hold(key: IdempotencyKey) -> None:
+    """Reports from now on that the owner is alive. `release` ends it."""
+    _held[key.owner] = time.monotonic()
 
 
-def end(request: Request, status: Attempt.Status | None, answer: Answer | None = None) -> None:
-    _running.pop(request.owner, None)
-    _writer.add(Ended(request, status, answer))
+def release(key: IdempotencyKey, status: Attempt.Status | None, answer: Answer | None = None) -> None:
+    """Writes the outcome into the row in the background, if the key owns it still."""
+    _held.pop(key.owner, None)
+    _writer.add(Outcome(key, status, answer))
 
 
 @asynccontextmanager
 async def lifespan() -> AsyncIterator[None]:
-    """Tells the others that this process lives, for as long as the context lasts."""
+    """Writes outcomes, and reports this process's owners as alive, for as long as the context lasts."""
     async with _writer.running():
-        telling = asyncio.create_task(_tell(), name="attempts")
+        reporting = asyncio.create_task(_report(), name="attempts")
         try:
             yield
         finally:
-            telling.cancel()
+            reporting.cancel()
             with suppress(asyncio.CancelledError):
-                await telling
+                await reporting
 
 
-async def _tell() -> None:
+async def _report() -> None:
     while True:
-        await asyncio.sleep(_TELL_EVERY_S)
+        await asyncio.sleep(_REPORT_EVERY_S)
         try:
-            if owners := _still_running():
-                await _see(owners)
+            if owners := _living_owners():
+                await _touch(owners)
         except django.db.Error as error:
-            log.warning("Running requests cannot be told of: %s", type(error).__name__)
+            log.warning("Running requests cannot be reported as alive: %s", type(error).__name__)
 
 
-def _still_running() -> set[uuid.UUID]:
-    """A caller can leave at the one moment at which nobody is told: no run is longer than its deadline."""
+def _living_owners() -> set[uuid.UUID]:
+    # A caller can leave at a moment at which no code of ours runs to release its row. No run is longer than
+    # its deadline: what was held for longer is over.
     oldest = time.monotonic() - settings.RUN_DEADLINE_S
-    for owner in [owner for owner, since in _running.items() if since < oldest]:
-        del _running[owner]
-    return set(_running)
+    for owner in [owner for owner, since in _held.items() if since < oldest]:
+        del _held[owner]
+    return set(_held)
 
 
 @in_thread
-def _see(owners: Iterable[uuid.UUID]) -> None:
+def _touch(owners: Iterable[uuid.UUID]) -> None:
     Attempt.objects.filter(status=Attempt.Status.RUNNING, owner__in=owners).update(seen_at=Now())
 
 
 @in_thread
-def _write(items: Sequence[Request | Ended]) -> None:
-    """What began and was forgotten within one batch never was."""
-    ended = {item.request.owner: item for item in items if isinstance(item, Ended)}
-    forgotten = {owner for owner, item in ended.items() if item.status is None}
+def _write(items: Sequence[IdempotencyKey | Outcome]) -> None:
+    outcomes = {item.key.owner: item for item in items if isinstance(item, Outcome)}
+    # Most requests begin and end within one batch without a tool call: they never become a row.
+    deleted = {owner for owner, item in outcomes.items() if item.status is None}
     begun = {
-        (item.api_key_id, item.name): item.row
+        (item.api_key_id, item.name): item.new_row()
         for item in items
-        if isinstance(item, Request) and item.owner not in forgotten
+        if isinstance(item, IdempotencyKey) and item.owner not in deleted
     }
     Attempt.objects.bulk_create(
+        # Sorted: two processes that write the same rows in two orders would wait for each other.
         [begun[name] for name in sorted(begun)],
         update_conflicts=True,
         unique_fields=["api_key", "name"],
         update_fields=["body_hash", "status", "owner", "seen_at", "answer", "expires_at"],
     )
-    for item in ended.values():
+    for item in outcomes.values():
         _end(item)
 
 
-def _end(item: Ended) -> None:
-    rows = Attempt.objects.filter(
-        api_key_id=item.request.api_key_id, name=item.request.name, owner=item.request.owner
-    )
+def _end(item: Outcome) -> None:
+    rows = Attempt.objects.filter(api_key_id=item.key.api_key_id, name=item.key.name, owner=item.key.owner)
     if item.status is None:
         rows.delete()
     else:
         rows.update(status=item.status, answer=item.answer)
 
 
-_running: dict[uuid.UUID, float] = {}
-_writer: BatchWriter[Request | Ended] = BatchWriter("attempts", _write, gather_s=0.1)
+_held: dict[uuid.UUID, float] = {}
+_writer: BatchWriter[IdempotencyKey | Outcome] = BatchWriter("attempts", _write, gather_s=0.1)

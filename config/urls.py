@@ -3,7 +3,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from assistants.openai_api.chat.views import unknown_url
+from assistants.openai_api.errors import unknown_url
 from assistants.openai_api.urls import door_urlpatterns, unknown_urlpattern
 from config import health
 

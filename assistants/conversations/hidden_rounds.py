@@ -6,8 +6,7 @@ that no tool of ours runs again. Where it is not there any more, the visible con
 """
 
 import logging
-from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -28,15 +27,16 @@ MOST_BYTES = 8 * 1024 * 1024
 Messages = Sequence[Mapping[str, Any]]
 
 
-async def keeping(
-    run: AsyncGenerator[Event, None], principal: Principal, assistant: AssistantEntry
-) -> AsyncGenerator[Event, None]:
-    """The events of `run`. Its hidden rounds are kept before the caller hears of the calls that name them."""
-    async with aclosing(run):
-        async for event in run:
-            if isinstance(event, ClientToolCalls) and event.hidden:
-                await _keep(event, principal, assistant)
-            yield event
+class HiddenRoundsSaver:
+    """Observes a run: saves its hidden rounds before the caller receives the calls that name them."""
+
+    def __init__(self, principal: Principal, assistant: AssistantEntry) -> None:
+        self._principal = principal
+        self._assistant = assistant
+
+    async def on_event(self, event: Event) -> None:
+        if isinstance(event, ClientToolCalls) and event.hidden:
+            await _save(event, self._principal, self._assistant)
 
 
 async def restored(messages: Messages, principal: Principal, assistant: AssistantEntry) -> Messages:
@@ -82,18 +82,19 @@ def _name(call_ids: Collection[str]) -> str:
     return min(call_ids)
 
 
-async def _keep(event: ClientToolCalls, principal: Principal, assistant: AssistantEntry) -> None:
+async def _save(event: ClientToolCalls, principal: Principal, assistant: AssistantEntry) -> None:
+    """A run whose hidden rounds cannot be saved goes on: the next one gets the visible conversation."""
     if len(orjson.dumps(event.hidden)) > MOST_BYTES:
         log.warning("A run's hidden rounds are over %d bytes and are not kept.", MOST_BYTES)
         return
     try:
-        await _save(_name([call.id for call in event.calls]), event.hidden, principal.id, assistant.id)
+        await _insert(_name([call.id for call in event.calls]), event.hidden, principal.id, assistant.id)
     except django.db.Error as error:
         log.warning("A run's hidden rounds cannot be kept: %s", type(error).__name__)
 
 
 @in_thread
-def _save(call_id: str, messages: Messages, api_key_id: int, assistant_id: int) -> None:
+def _insert(call_id: str, messages: Messages, api_key_id: int, assistant_id: int) -> None:
     HiddenRounds.objects.create(
         api_key_id=api_key_id,
         assistant_id=assistant_id,

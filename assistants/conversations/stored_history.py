@@ -1,7 +1,6 @@
 """Conversations that are kept for callers who ask for it: each belongs to one key, and ends with its time."""
 
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -34,26 +33,30 @@ def kept(conversation: Conversation) -> list[dict[str, Any]]:
     return list(conversation.messages or ()) if is_alive else []
 
 
-async def storing(
-    run: AsyncGenerator[Event, None], asked: Messages, *, api_key_id: int, session_id: str
-) -> AsyncGenerator[Event, None]:
-    """The events of `run`. What was asked and answered is kept before the caller hears the last of them.
+class HistorySaver:
+    """Observes a run: saves what was asked and answered before the caller receives the run's last event.
 
-    A run that fails leaves nothing: its caller asks again. Raises django.db.Error.
+    A run that fails saves nothing: its caller asks again. `on_event` raises django.db.Error, which fails the
+    run: the caller would count on a history that is not there.
     """
-    texts: list[str] = []
-    calls: Sequence[Any] = ()
-    async with aclosing(run):
-        async for event in run:
-            match event:
-                case TextDelta():
-                    texts.append(event.text)
-                case ClientToolCalls():
-                    calls = event.calls
-                case Finished():
-                    answer = _answer("".join(texts), calls)
-                    await _append(api_key_id, session_id, [*map(_without_images, _spoken(asked)), answer])
-            yield event
+
+    def __init__(self, asked: Messages, *, api_key_id: int, session_id: str) -> None:
+        self._asked = asked
+        self._api_key_id = api_key_id
+        self._session_id = session_id
+        self._texts: list[str] = []
+        self._calls: Sequence[Any] = ()
+
+    async def on_event(self, event: Event) -> None:
+        match event:
+            case TextDelta():
+                self._texts.append(event.text)
+            case ClientToolCalls():
+                self._calls = event.calls
+            case Finished():
+                answer = _answer("".join(self._texts), self._calls)
+                said = [*map(_without_images, _spoken(self._asked)), answer]
+                await _append(self._api_key_id, self._session_id, said)
 
 
 @in_thread

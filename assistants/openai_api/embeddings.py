@@ -7,8 +7,7 @@ from pydantic import Field, ValidationError
 
 from apikeys import limits
 from assistants.agent.llm import embeddings
-from assistants.openai_api import body
-from assistants.openai_api.chat import openapi
+from assistants.openai_api import body, openapi
 from assistants.openai_api.http import json_response
 from assistants.openai_api.messages import Wire
 from assistants.openai_api.validation import invalid

@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 from django.db import Error as DatabaseError
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from rest_framework.exceptions import APIException
 
 from apikeys.errors import InvalidApiKey, LimitReached
@@ -46,6 +46,10 @@ class InternalError(APIException):
     default_detail = (
         "Something went wrong on our side. Quote the x-request-id of this answer when you report it."
     )
+
+
+async def unknown_url(_: HttpRequest, **__: str) -> HttpResponse:
+    return response(UnknownURL())
 
 
 def response(error: Exception, *, tool_ran: bool = False) -> HttpResponse:

@@ -1,11 +1,13 @@
 """The two kinds of answer: JSON, and a stream of server-sent events."""
 
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
 from typing import Any
 
 import orjson
 from django.http import HttpResponse, StreamingHttpResponse
+
+STARTED = b""
+"""The first item of a generator for `event_stream`: it says that the answer begins, and is not sent."""
 
 
 def json_response(
@@ -19,7 +21,11 @@ def json_response(
 
 
 class EventStream(StreamingHttpResponse):
-    """Hands out its generator as it is: Django's own wraps it in two more, which do not close it in turn."""
+    """Passes its generator to Django's handler as it is.
+
+    Django's own response wraps it in two more, neither of which closes it in turn: a caller who leaves would
+    not cancel the run.
+    """
 
     def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
         super().__init__(events, content_type="text/event-stream")
@@ -32,12 +38,11 @@ class EventStream(StreamingHttpResponse):
 
 
 async def event_stream(events: AsyncGenerator[bytes, None]) -> EventStream:
-    """Waits for the first event: what `events` raises before it is raised here, with no byte sent yet."""
-    return EventStream(_resumed(await anext(events), events))
+    """Runs `events` to its first item, STARTED, and answers with the rest of it.
 
-
-async def _resumed(first: bytes, events: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    async with aclosing(events):
-        yield first
-        async for event in events:
-            yield event
+    What `events` raises before that is raised here, while the answer can still have another status.
+    """
+    # A generator that has begun is closed by the event loop even if nobody ever reads the response, as when a
+    # caller leaves before its headers are sent. One that has not begun would leave its run behind.
+    await anext(events)
+    return EventStream(events)

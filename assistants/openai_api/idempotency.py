@@ -1,7 +1,9 @@
-"""A request that is sent again joins the running one or gets its answer: no tool runs twice.
+"""A request that is sent again joins the running one, or gets its answer: no tool runs twice.
 
-It is known again by its `Idempotency-Key`, or, where an OpenAI SDK says that it tries again, by its body. A
-caller with an Idempotency-Key says that it will be back: then the run goes on without it.
+A repetition is recognised by its `Idempotency-Key` header (draft-ietf-httpapi-idempotency-key-header) or,
+where an OpenAI SDK says that it retries, by the hash of its body. A caller with an Idempotency-Key says that
+it will come back, so its request goes on when it leaves. The rows are those of `assistants.idempotency`. See
+docs/decisions/0015-idempotency.md.
 """
 
 import asyncio
@@ -20,116 +22,131 @@ from apikeys.principal import Principal
 from assistants import idempotency
 from assistants.catalogue.entries import AssistantEntry
 from assistants.errors import RequestInterrupted
-from assistants.events import Event, ToolStarted
+from assistants.events import Event, Finished, ToolStarted
+from assistants.idempotency import IdempotencyKey
 from assistants.models import Attempt
-from assistants.openai_api import errors
-from assistants.openai_api.detached import detached
-from assistants.openai_api.http import EventStream, json_response
+from assistants.openai_api import detached, errors
+from assistants.openai_api.http import STARTED, EventStream, event_stream
+from assistants.openai_api.replay import StreamCopy, replayed, stored
 from assistants.openai_api.sse import HEARTBEAT, error_event
 from core.errors import InvalidRequest
 
-MOST_BYTES = 8 * 1024 * 1024
-LOOK_EVERY_S = 0.2
+POLL_EVERY_S = 0.2
 _NAME = re.compile(r"[!-~]{1,255}")
-_REPLAYED = {"idempotent-replayed": "true"}
 Make = Callable[[], Awaitable[HttpResponse | EventStream]]
 
 
 @dataclass(slots=True)
-class Once:
-    """One request, as far as it may be sent again."""
+class IdempotentRequest:
+    """One HTTP request that its caller may send again.
 
-    request: idempotency.Request
+    As an observer it notes whether its run called a tool, and whether the run came to its end: the two facts
+    that decide what a repetition gets.
+    """
+
+    key: IdempotencyKey
     is_named: bool
-    """By its caller; else by its body."""
+    """Whether the caller named it, by an Idempotency-Key; otherwise its body does."""
     is_retry: bool
     is_stream: bool
-    tool_ran: bool = False
+    ran_tool: bool = False
     is_complete: bool = False
 
-    async def watched(self, run: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
-        """`run`, of which it is remembered whether tools ran and whether it came to its end."""
-        async with aclosing(run):
-            async for event in run:
-                self.tool_ran = self.tool_ran or isinstance(event, ToolStarted)
-                yield event
-        self.is_complete = True
+    async def on_event(self, event: Event) -> None:
+        match event:
+            case ToolStarted():
+                self.ran_tool = True
+            case Finished():
+                self.is_complete = True
 
     async def answered(self, make: Make) -> HttpResponse | EventStream:
-        """The answer that `make` gives, unless there is one already, or soon. Raises what `make` raises.
+        """Returns the answer of an earlier request of this name, or else the one that `make` gives.
 
-        Raises InvalidRequest for another request of this name, and RequestInterrupted.
+        Raises InvalidRequest if the name belongs to another request, RequestInterrupted if the earlier one
+        cannot be answered any more, and what `make` raises.
         """
         if not (self.is_named or self.is_retry):
-            idempotency.begin(self.request)
+            # An SDK's first try: nothing came before it, so it does not wait for the database.
+            idempotency.overwrite(self.key)
             return await self._made(make)
-        standing = await idempotency.claim(self.request)
-        if standing.owner == self.request.owner:
-            idempotency.began(self.request)
-            return await (detached(self._made(make)) if self.is_named else self._made(make))
-        if standing.body_hash != self.request.body_hash:
+        row = await idempotency.claim(self.key)
+        if self.key.owns(row):
+            idempotency.hold(self.key)
+            return await self._made(make)
+        if row.body_hash != self.key.body_hash:
             message = "This Idempotency-Key was used for another request: give each request its own."
             raise InvalidRequest(message, code="idempotency_key_reused", status_code=422)
-        if standing.status == Attempt.Status.RUNNING and self.is_stream:
+        if row.status == Attempt.Status.RUNNING and self.is_stream:
             return EventStream(self._joined(make))
-        return _replayed(answer) if (answer := await self._outcome()) else await self.answered(make)
+        return replayed(answer) if (answer := await self._outcome()) else await self.answered(make)
 
     async def _made(self, make: Make) -> HttpResponse | EventStream:
+        if not self.is_named:
+            return await self._copied(make)
+        # The shield takes the cancellation of a caller who leaves; the task behind it goes on.
+        return await asyncio.shield(detached.start(self._copied(make)))
+
+    async def _copied(self, make: Make) -> HttpResponse | EventStream:
+        """Returns what `make` returns; how it ends is written into the row."""
         try:
             response = await make()
         except BaseException:
-            self._end(None)
+            self._release(None)
             raise
-        if isinstance(response, EventStream):
-            return EventStream(self._kept(response.events))
-        self._end({**_head(response), "body": response.content.decode()})
-        return response
+        if not isinstance(response, EventStream):
+            self._release(stored(response))
+            return response
+        copy = StreamCopy(is_followed=self.is_named)
+        events = self._copied_stream(response.events, copy)
+        if not self.is_named:
+            return await event_stream(events)
+        return EventStream(copy.follow(detached.start(_exhausted(events))))
 
-    async def _kept(self, events: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-        pieces: list[bytes] = []
+    async def _copied_stream(
+        self, events: AsyncGenerator[bytes, None], copy: StreamCopy
+    ) -> AsyncGenerator[bytes, None]:
         is_whole = False
         try:
             async with aclosing(events):
+                yield STARTED
                 async for piece in events:
-                    if piece != HEARTBEAT:
-                        pieces.append(piece)
+                    copy.add(piece)
                     yield piece
             is_whole = True
         finally:
-            body = b"".join(pieces).decode()
-            self._end({"status": 200, "type": "text/event-stream", "body": body} if is_whole else None)
+            self._release(copy.answer() if is_whole else None)
 
-    def _end(self, answer: idempotency.Answer | None) -> None:
-        """What only cost tokens may be tried again, unless the caller has named it and it succeeded."""
-        if not (self.tool_ran or (self.is_named and self.is_complete)):
-            idempotency.end(self.request, None)
-        elif answer is None or len(answer["body"]) > MOST_BYTES:
-            idempotency.end(self.request, Attempt.Status.INTERRUPTED)
+    def _release(self, answer: idempotency.Answer | None) -> None:
+        # A run that only cost tokens may run again, unless the caller named it and it succeeded.
+        if not (self.ran_tool or (self.is_named and self.is_complete)):
+            idempotency.release(self.key, None)
+        elif answer is None:
+            idempotency.release(self.key, Attempt.Status.INTERRUPTED)
         else:
-            idempotency.end(self.request, Attempt.Status.ANSWERED, answer)
+            idempotency.release(self.key, Attempt.Status.ANSWERED, answer)
 
     async def _outcome(self) -> idempotency.Answer | None:
-        """The standing request's answer, once it is there; None where none is to be had but by asking."""
+        """Returns the owner's answer once it is stored; None if the owner deleted its row without one."""
         async with asyncio.timeout(settings.RUN_DEADLINE_S):
             while True:
-                standing, is_lost = await idempotency.look(self.request)
-                if standing is None:
+                row, is_lost = await idempotency.find(self.key)
+                if row is None:
                     return None
-                if is_lost or standing.status == Attempt.Status.INTERRUPTED:
+                if is_lost or row.status == Attempt.Status.INTERRUPTED:
                     raise RequestInterrupted
-                if standing.status == Attempt.Status.ANSWERED:
-                    answer: idempotency.Answer = standing.answer
+                if row.status == Attempt.Status.ANSWERED:
+                    answer: idempotency.Answer = row.answer
                     return answer
-                await asyncio.sleep(LOOK_EVERY_S)
+                await asyncio.sleep(POLL_EVERY_S)
 
     async def _joined(self, make: Make) -> AsyncGenerator[bytes, None]:
-        """Heartbeats until the standing request's answer is there, then that, whole."""
+        """Yields heartbeats until the owner's answer is stored, then that answer as a whole."""
         waiting = asyncio.ensure_future(self._outcome())
         try:
             while not (await asyncio.wait([waiting], timeout=settings.STREAM_HEARTBEAT_S))[0]:
                 yield HEARTBEAT
             answer = waiting.result()
-            response = _replayed(answer) if answer else await self.answered(make)
+            response = replayed(answer) if answer else await self.answered(make)
         except Exception as error:  # noqa: BLE001 - the answer has begun: it is rendered, and logged there
             yield error_event(errors.envelope(error))
             return
@@ -144,12 +161,20 @@ class Once:
             yield response.content if is_stream else b"data: " + response.content + b"\n\n"
 
 
-def once(
-    request: HttpRequest, content: Mapping[str, Any], principal: Principal, assistant: AssistantEntry
-) -> Once | None:
-    """None where nothing speaks for a repetition, or there is nothing that it could spoil.
+async def _exhausted(events: AsyncGenerator[bytes, None]) -> None:
+    async with aclosing(events):
+        async for _ in events:
+            pass
 
-    Raises InvalidRequest for an impossible Idempotency-Key.
+
+def idempotent_request(
+    request: HttpRequest, content: Mapping[str, Any], principal: Principal, assistant: AssistantEntry
+) -> IdempotentRequest | None:
+    """Returns None for a request that may simply run again if it is repeated.
+
+    That is one without an Idempotency-Key whose caller is no SDK that retries, or whose assistant has no
+    tools: a second run of it costs tokens, and spoils nothing. Raises InvalidRequest for an impossible
+    Idempotency-Key.
     """
     name = request.META.get("HTTP_IDEMPOTENCY_KEY")
     retries = request.META.get("HTTP_X_STAINLESS_RETRY_COUNT")
@@ -160,26 +185,15 @@ def once(
         raise InvalidRequest(message, param="idempotency-key", code="invalid_value")
     body = request.path.encode() + orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
     body_hash = hashlib.sha256(body).hexdigest()
-    return Once(
-        idempotency.Request(
-            principal.id,
-            f"key {name}" if name is not None else f"body {body_hash}",
-            body_hash,
-            idempotency.RETRIED_TTL if name is None else idempotency.NAMED_TTL,
-        ),
+    key = IdempotencyKey(
+        principal.id,
+        f"key {name}" if name is not None else f"body {body_hash}",
+        body_hash,
+        idempotency.RETRIED_TTL if name is None else idempotency.NAMED_TTL,
+    )
+    return IdempotentRequest(
+        key,
         is_named=name is not None,
         is_retry=retries not in (None, "0"),
         is_stream=bool(content.get("stream")),
     )
-
-
-def _head(response: HttpResponse) -> dict[str, Any]:
-    kept = {name: response.headers[name] for name in ("x-should-retry",) if name in response.headers}
-    return {"status": response.status_code, "type": response.headers["content-type"], "headers": kept}
-
-
-def _replayed(answer: idempotency.Answer) -> HttpResponse:
-    response = json_response({}, status=answer["status"], headers={**answer.get("headers", {}), **_REPLAYED})
-    response.content = answer["body"].encode()
-    response.headers["content-type"] = answer["type"]
-    return response

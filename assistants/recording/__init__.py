@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from assistants.recording import outbox
+from assistants.recording.recorder import recorded, writer
 from assistants.recording.records import Origin
-from assistants.recording.trace import recorded, writer
 from assistants.selection import feedback
 
 __all__ = ["Origin", "lifespan", "recorded"]

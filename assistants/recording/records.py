@@ -23,8 +23,8 @@ class Origin:
     run_id: str = field(default_factory=new_run_id)
 
     @property
-    def ids(self) -> dict[str, str]:
-        """As the caller is told them."""
+    def extension(self) -> dict[str, str]:
+        """The fields of `mcp_connector` that name the run and its session."""
         session = {"session_id": self.session_id} if self.session_id else {}
         return {"run_id": self.run_id, **session}
 

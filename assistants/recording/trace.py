@@ -1,19 +1,15 @@
-"""Watches a run go by."""
+"""What is recorded of a run, collected from its events."""
 
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import orjson
 from django.utils import timezone
-from rest_framework.exceptions import APIException
 
-from apikeys import limits
-from assistants.agent import RunRequest, cancellation, run
+from assistants.agent import RunRequest
 from assistants.events import (
-    Event,
     Finished,
     RunEvent,
     TextDelta,
@@ -23,53 +19,13 @@ from assistants.events import (
     Usage,
 )
 from assistants.models import RunStatus, ToolCall
-from assistants.recording import outbox, rows, selections, session_tools
+from assistants.recording import selections
 from assistants.recording.records import CallRecord, Origin, RunRecord
 from assistants.selection import feedback, query
-from core.background import BatchWriter
-from core.database import in_thread
 
-_store = in_thread(rows.write)
 LONGEST_BODY = 64 * 1024
 """Characters that are kept of an answer, a result, or arguments."""
 _CHARACTERS_A_TOKEN = 4
-
-
-async def _write(records: Sequence[RunRecord]) -> None:
-    await _store(records)
-    await outbox.forget([record.origin.run_id for record in records if record.status != RunStatus.RUNNING])
-
-
-writer: BatchWriter[RunRecord] = BatchWriter("runs", _write, gather_s=0.25)
-
-
-async def recorded(request: RunRequest, origin: Origin) -> AsyncGenerator[Event, None]:
-    """`run`, on the record from its first moment, however it ends."""
-    trace = Trace(request, origin)
-    writer.add(trace.record)
-    status, error = RunStatus.CANCELLED, ""
-    try:
-        with cancellation.registered(origin.run_id, origin.principal.id) as scope:
-            asked = replace(request, used=await session_tools.used(origin, request.assistant))
-            async with aclosing(run(asked, scope)) as events:
-                async for event in events:
-                    trace.add(event)
-                    if isinstance(event, ToolsSelected):
-                        continue
-                    if isinstance(event, ToolStarted):
-                        session_tools.note(origin, request.assistant, event.public_name)
-                    if isinstance(event, Finished):
-                        await outbox.keep(trace.ended(RunStatus.COMPLETED, ""))
-                    yield event
-    except Exception as failure:
-        status = RunStatus.CANCELLED if scope.is_cancelled else RunStatus.FAILED
-        error = _code(failure)
-        raise
-    finally:
-        record = trace.ended(status, error)
-        writer.add(record)
-        feedback.note(request.assistant, request.messages, trace.served)
-        await limits.current().charge(origin.principal, record.prompt_tokens + record.completion_tokens)
 
 
 class Trace:
@@ -177,11 +133,6 @@ class Trace:
 
     def _elapsed_ms(self) -> int:
         return round((time.monotonic() - self._started) * 1000)
-
-
-def _code(failure: Exception) -> str:
-    codes = failure.get_codes() if isinstance(failure, APIException) else "internal_error"
-    return codes if isinstance(codes, str) else "invalid_request"
 
 
 def _characters(messages: Sequence[Mapping[str, Any]]) -> int:

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -19,6 +19,9 @@ from assistants.events import (
     ToolStarted,
     Usage,
 )
+from assistants.openai_api import errors
+from assistants.openai_api.chat.tool_call_rendering import Rendering, ToolCallRenderer
+from assistants.openai_api.sse import DONE, error_event
 
 
 @dataclass(slots=True)
@@ -37,10 +40,10 @@ class Head:
 class ServerCalls:
     """The calls of our servers so far, by call id. They are shown here and never as OpenAI's `tool_calls`.
 
-    `about` is told beside them at the end: the ids of run and session, and who was chosen to answer.
+    `extension` stands beside them at the end: the ids of run and session, and who was chosen to answer.
     """
 
-    about: Mapping[str, Any] = field(default_factory=dict)
+    extension: Mapping[str, Any] = field(default_factory=dict)
     calls: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def started(self, event: ToolStarted) -> dict[str, Any]:
@@ -61,21 +64,24 @@ class ServerCalls:
             call["error"] = event.error
         return call
 
-    def extension(self, end: Finished) -> dict[str, Any]:
+    def whole_extension(self, end: Finished) -> dict[str, Any]:
         return {
             "tool_calls": list(self.calls.values()),
             "unavailable_tools": [asdict(tool) for tool in end.unavailable],
             "rounds": end.rounds,
-            **self.about,
+            **self.extension,
         }
 
 
 class Completion:
     """Collects a run into one answer."""
 
-    def __init__(self, model: str, about: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, model: str, extension: Mapping[str, Any] | None = None, rendering: Rendering = "none"
+    ) -> None:
         self.head = Head(model)
-        self.server_calls = ServerCalls(about or {})
+        self.server_calls = ServerCalls(extension or {})
+        self._renderer = ToolCallRenderer(rendering)
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._client_calls: tuple[ClientToolCall, ...] = ()
@@ -94,8 +100,11 @@ class Completion:
                 self._reasoning.append(event.text)
             case ToolStarted():
                 self.server_calls.started(event)
+                self._renderer.start(event)
             case ToolFinished():
                 self.server_calls.finished(event)
+                for shown in self._renderer.finish(event):
+                    self.add(shown)
             case ClientToolCalls():
                 self._client_calls = event.calls
             case Usage():
@@ -123,34 +132,53 @@ class Completion:
             message["tool_calls"] = [_client_call(call) for call in self._client_calls]
         if self._reasoning:
             message["reasoning_content"] = "".join(self._reasoning)
-        message["mcp_connector"] = self.server_calls.extension(self._end)
+        message["mcp_connector"] = self.server_calls.whole_extension(self._end)
         return message
 
 
 class Chunks:
-    """A run's events, each as the server-sent events that tell of it. Every chunk has `choices`."""
+    """Renders a run's events as chunks, for `sse.stream`. Each chunk has `choices`: clients break without."""
 
-    def __init__(self, model: str, *, include_usage: bool, about: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        model: str,
+        extension: Mapping[str, Any] | None = None,
+        rendering: Rendering = "none",
+        *,
+        include_usage: bool,
+    ) -> None:
         self._include_usage = include_usage
-        self._server_calls = ServerCalls(about or {})
+        self._server_calls = ServerCalls(extension or {})
+        self._renderer = ToolCallRenderer(rendering)
         self._usage = b""
         head = orjson.dumps(Head(model).fields("chat.completion.chunk"))[:-1]
         self._before = b"data: " + head + b',"choices":[{"index":0,"delta":'
         self._after = b',"finish_reason":null}]}\n\n'
         self._no_choices = b"data: " + head + b',"choices":[],"usage":'
 
-    def role(self) -> bytes:
+    def begin(self) -> bytes:
         return self._before + b'{"role":"assistant","content":""}' + self._after
 
-    def render(self, event: Event) -> bytes:
+    async def render(self, events: Sequence[Event]) -> bytes:
+        return b"".join(map(self._render, events))
+
+    async def fail(self, error: Exception) -> bytes:
+        return error_event(errors.envelope(error))
+
+    def end(self) -> bytes:
+        return DONE
+
+    def _render(self, event: Event) -> bytes:
         match event:
             case TextDelta() | ReasoningDelta():
                 name = b"content" if isinstance(event, TextDelta) else b"reasoning_content"
                 return self._before + b'{"' + name + b'":' + orjson.dumps(event.text) + b"}" + self._after
             case ToolStarted():
+                self._renderer.start(event)
                 return self._server_call(self._server_calls.started(event))
             case ToolFinished():
-                return self._server_call(self._server_calls.finished(event))
+                call = self._server_call(self._server_calls.finished(event))
+                return call + b"".join(map(self._render, self._renderer.finish(event)))
             case ClientToolCalls():
                 return b"".join(self._client_call(index, call) for index, call in enumerate(event.calls))
             case Usage():
@@ -170,7 +198,7 @@ class Chunks:
         return b"".join(self._before + fragment + self._after for fragment in fragments)
 
     def _finish(self, event: Finished) -> bytes:
-        end = self._extended(event.finish_reason, self._server_calls.extension(event))
+        end = self._extended(event.finish_reason, self._server_calls.whole_extension(event))
         return end + self._usage if self._include_usage else end
 
     def _extended(self, finish_reason: str | None, extension: dict[str, Any]) -> bytes:

@@ -6,7 +6,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, ValidationError
 
 from assistants.openai_api.messages import ByShape, Message, Text, Wire
-from assistants.openai_api.validation import MOST_TOOLS, FunctionName, Tokens, invalid, references
+from assistants.openai_api.validation import (
+    MOST_TOOLS,
+    FunctionName,
+    Tokens,
+    check_schema,
+    invalid,
+    references,
+)
 from core.errors import InvalidRequest
 
 _SAMPLING = {
@@ -115,6 +122,11 @@ class ChatCompletionRequest(Wire):
     web_search_options: Any = None
 
     @property
+    def is_history_stored(self) -> bool:
+        """Whether the conversation goes on from what is stored of its session, and is stored itself."""
+        return self.mcp_connector is not None and self.mcp_connector.history == "stored"
+
+    @property
     def tool_definitions(self) -> list[dict[str, Any]]:
         """The caller's tools as OpenAI tool definitions."""
         return [tool.model_dump(exclude_none=True) for tool in self.tools or ()]
@@ -137,6 +149,7 @@ def validate(body: Mapping[str, Any]) -> ChatCompletionRequest:
     for param, reason in _unsupported(request):
         raise InvalidRequest(reason, param=param, code="unsupported_parameter")
     _check_tools(request.tools or [])
+    _check_response_format(request.response_format)
     return request
 
 
@@ -153,6 +166,15 @@ def _unsupported(request: ChatCompletionRequest) -> Iterator[tuple[str, str]]:
     for name in ("logit_bias", "web_search_options", "functions", "function_call"):
         if getattr(request, name):
             yield name, f"'{name}' is not supported."
+
+
+def _check_response_format(wanted: ResponseFormat | None) -> None:
+    place = "response_format.json_schema"
+    if wanted is None or wanted.type != "json_schema":
+        return
+    if wanted.json_schema is None:
+        raise InvalidRequest(f"'{place}' is required.", param=place, code="missing_required_parameter")
+    check_schema(wanted.json_schema.schema_ or {}, f"{place}.schema")
 
 
 def _check_tools(tools: Sequence[Tool]) -> None:

@@ -1,45 +1,53 @@
-"""The calls of our tools, shown to callers whose client knows nothing of the extension: by their own wish."""
+"""Shows calls of our servers' tools as text or reasoning, to clients that do not know the extension."""
 
 import html
 import re
-from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import aclosing
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import orjson
 
 from assistants import response_formats
-from assistants.events import Event, ReasoningDelta, TextDelta, ToolFinished, ToolStarted
+from assistants.catalogue.entries import AssistantEntry
+from assistants.events import ReasoningDelta, TextDelta, ToolFinished, ToolStarted
+from assistants.openai_api.chat.request import ChatCompletionRequest
 
 Rendering = Literal["none", "reasoning", "details"]
 LONGEST_SHOWN = 2_000  # characters of arguments, and of a result
 
 
-async def rendered(run: AsyncGenerator[Event, None], kind: Rendering) -> AsyncGenerator[Event, None]:
-    """The events of `run`, and after each call of a tool what is shown of it."""
-    started: dict[str, ToolStarted] = {}
-    show = _as_reasoning if kind == "reasoning" else _as_details
-    async with aclosing(run):
-        async for event in run:
-            yield event
-            if isinstance(event, ToolStarted):
-                started[event.call_id] = event
-            elif isinstance(event, ToolFinished):
-                yield show(started[event.call_id], event)
+class ToolCallRenderer:
+    """Turns each finished call of a server's tool into text or reasoning; for "none" into nothing."""
+
+    def __init__(self, kind: Rendering) -> None:
+        self._kind = kind
+        self._started: dict[str, ToolStarted] = {}
+
+    def start(self, event: ToolStarted) -> None:
+        self._started[event.call_id] = event
+
+    def finish(self, event: ToolFinished) -> Iterator[TextDelta | ReasoningDelta]:
+        if self._kind != "none":
+            show = _as_reasoning if self._kind == "reasoning" else _as_details
+            yield show(self._started[event.call_id], event)
 
 
-def chosen(asked: Rendering | None, own: str, response_format: Mapping[str, Any] | None) -> Rendering:
-    """What the request asks for, else the assistant. Nothing is folded into an answer that must be JSON."""
-    kind: Any = asked or own
-    return "none" if kind == "details" and response_formats.requested(response_format) else kind
+def rendering(asked: ChatCompletionRequest, assistant: AssistantEntry) -> Rendering:
+    """Returns what the request asks for, or else the assistant's own rendering.
+
+    Nothing is folded into an answer that must be JSON.
+    """
+    kind: Any = (asked.mcp_connector and asked.mcp_connector.render) or assistant.rendering
+    wants_json = response_formats.requested(asked.sampling.get("response_format"))
+    return "none" if kind == "details" and wants_json else kind
 
 
-def _as_reasoning(start: ToolStarted, end: ToolFinished) -> Event:
+def _as_reasoning(start: ToolStarted, end: ToolFinished) -> ReasoningDelta:
     outcome = f"{end.status}, {end.duration_ms} ms"
     return ReasoningDelta(f"{start.server}: {start.function}({_arguments(start)}): {outcome}\n")
 
 
-def _as_details(start: ToolStarted, end: ToolFinished) -> Event:
+def _as_details(start: ToolStarted, end: ToolFinished) -> TextDelta:
     """Markdown with HTML, as chat clients fold it. What a tool said cannot end the fold or its code block."""
     name = html.escape(f"{start.server}: {start.function}")
     parts = [

@@ -34,7 +34,7 @@ _TIMED_OUT, _FAILED = -32001, -32000  # JSON-RPC leaves these numbers to impleme
 class Answer:
     """`body` is the response object so far. Its events are numbered from `first_number` on.
 
-    `about`: what is told in `mcp_connector` beside the ids.
+    `extension`: fields of `mcp_connector`, beside the run's own.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Answer:
         *,
         server_labels: Mapping[str, str],
         first_number: int = 0,
-        about: Mapping[str, Any] | None = None,
+        extension: Mapping[str, Any] | None = None,
     ) -> None:
         self.body = body
         self.ran_tools = False
@@ -51,7 +51,7 @@ class Answer:
         self._output: list[dict[str, Any]] = body["output"]
         self._numbers = count(first_number)
         self._server_labels = server_labels
-        self._about_run = about or {}
+        self._extension = extension or {}
         self._text: list[str] = []
         self._message: int | None = None  # the place of the one that is being written
         self._calls: dict[str, int] = {}  # the places of those that run
@@ -203,7 +203,7 @@ class Answer:
             "unavailable_tools": [asdict(tool) for tool in event.unavailable],
             "rounds": event.rounds,
             "run_id": self._ids.run,
-            **self._about_run,
+            **self._extension,
         }
         yield self._end(status, status)
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from assistants.models import StoredResponse
+from assistants.openai_api.http import STARTED
 from assistants.openai_api.responses import background_store, store
 from assistants.openai_api.responses.prepare import Work
 from assistants.openai_api.responses.stream import frames
@@ -44,6 +45,7 @@ async def cancel(row: StoredResponse) -> None:
 async def events(row: StoredResponse, *, after: int = -1, heartbeat_s: float) -> AsyncGenerator[bytes, None]:
     """Those with a `sequence_number` greater than `after`, until the response is over or deleted."""
     silent_s = 0.0
+    yield STARTED
     yield HEARTBEAT
     while True:
         page = await background_store.page(row.pk, after=after)

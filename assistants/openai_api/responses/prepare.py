@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +11,7 @@ from assistants.agent import RunRequest
 from assistants.catalogue.entries import AssistantEntry
 from assistants.conversations import images
 from assistants.events import Event
-from assistants.openai_api.limits import limited
+from assistants.openai_api.pipeline import Observer, observed_run
 from assistants.openai_api.responses import context, transcript
 from assistants.openai_api.responses.answer import Answer, WireEvent
 from assistants.openai_api.responses.ids import Ids
@@ -20,7 +19,7 @@ from assistants.openai_api.responses.request import FunctionChoice, ResponseRequ
 from assistants.openai_api.responses.resource import new_resource
 from assistants.openai_api.responses.transcript import Items
 from assistants.openai_api.validation import MOST_TOOLS
-from assistants.recording import Origin, recorded
+from assistants.recording import Origin
 from core.errors import InvalidRequest
 
 
@@ -36,12 +35,10 @@ class Work:
     run_request: RunRequest
     origin: Origin
 
-    async def run(self) -> AsyncGenerator[Event, None]:
-        """Raises, before its first event, InvalidRequest for an image that cannot be fetched, too."""
-        request = replace(self.run_request, messages=await _with_images(self.run_request.messages))
-        async with aclosing(limited(recorded(request, self.origin), self.principal)) as events:
-            async for event in events:
-                yield event
+    async def start(self, *observers: Observer) -> AsyncGenerator[Event, None]:
+        """Returns the run, with the request's images fetched. Raises InvalidRequest if one cannot be."""
+        messages = await _with_images(self.run_request.messages)
+        return observed_run(replace(self.run_request, messages=messages), self.origin, observers)
 
     def begin(self) -> list[WireEvent]:
         return self.answer.begin(self.tool_lists)
@@ -69,7 +66,7 @@ async def prepare(
         asked=asked,
         principal=principal,
         input=items,
-        answer=Answer(body, server_labels=labels, first_number=first_number, about=route.extension),
+        answer=Answer(body, server_labels=labels, first_number=first_number, extension=route.extension),
         tool_lists=[] if asked.tool_choice == "none" else _untold([*before, *items], assistant),
         run_request=_run_request(asked, [*before, *items], assistant),
         origin=Origin(principal, request_id, session_id, ids.run),

@@ -1,6 +1,6 @@
 """/responses: made, read, cancelled and deleted."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -8,21 +8,20 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from rest_framework.exceptions import APIException
 
-from assistants.events import Event
 from assistants.models import StoredResponse
 from assistants.openai_api import body, errors
 from assistants.openai_api.http import EventStream, event_stream, json_response
-from assistants.openai_api.idempotency import once
+from assistants.openai_api.idempotency import idempotent_request
+from assistants.openai_api.pipeline import Observer
 from assistants.openai_api.responses import background, openapi, store
-from assistants.openai_api.responses import request as wire
 from assistants.openai_api.responses.ids import Ids
 from assistants.openai_api.responses.prepare import Work, prepare
-from assistants.openai_api.responses.stream import stream
+from assistants.openai_api.responses.request import validate
+from assistants.openai_api.responses.stream import ResponseStream
 from assistants.openai_api.session import session_id
+from assistants.openai_api.sse import stream
 from assistants.openai_api.viewset import OpenAIViewSet
 from core.errors import InvalidRequest
-
-Run = AsyncGenerator[Event, None]
 
 _LONGEST_PAGE, _PAGE = 100, 20
 
@@ -41,16 +40,18 @@ class ResponseViewSet(OpenAIViewSet):
     @openapi.create_response
     async def create(self, request: HttpRequest) -> HttpResponseBase:
         content = body.read(request)
-        asked = wire.validate(content)
+        asked = validate(content)
         request_id, session = request.headers.get("x-request-id", ""), session_id(request, asked)
         work = await prepare(asked, self.principal, ids=Ids(), request_id=request_id, session_id=session)
         make = _enqueued if asked.background else _answered
-        attempt = once(request, content, self.principal, work.run_request.assistant)
-        if attempt is None:
-            return await make(work, work.run(), content)
+        idempotent = idempotent_request(request, content, self.principal, work.run_request.assistant)
+        if idempotent is None:
+            return await make(work, content)
         if asked.background:
-            attempt.tool_ran = attempt.is_complete = True  # what it begins goes on without the request
-        return await attempt.answered(lambda: make(work, attempt.watched(work.run()), content))
+            # No run passes by the observer: a worker will have one. What is enqueued must not be enqueued
+            # again.
+            idempotent.ran_tool = idempotent.is_complete = True
+        return await idempotent.answered(lambda: make(work, content, idempotent))
 
 
 class StoredResponseViewSet(OpenAIViewSet):
@@ -97,17 +98,18 @@ class StoredResponseViewSet(OpenAIViewSet):
         return row
 
 
-async def _enqueued(work: Work, _: Run, content: Mapping[str, Any]) -> HttpResponse | EventStream:
+async def _enqueued(work: Work, content: Mapping[str, Any], *_: Observer) -> HttpResponse | EventStream:
     row = await background.enqueue(work, content)
     if work.asked.stream:
         return await event_stream(background.events(row, heartbeat_s=settings.STREAM_HEARTBEAT_S))
     return json_response(row.resource)
 
 
-async def _answered(work: Work, run: Run, _: Mapping[str, Any]) -> HttpResponse | EventStream:
+async def _answered(work: Work, _: Mapping[str, Any], *observers: Observer) -> HttpResponse | EventStream:
+    run = await work.start(*observers)
     if work.asked.stream:
-        pieces = stream(work, run, lambda: _keep(work), heartbeat_s=settings.STREAM_HEARTBEAT_S)
-        return await event_stream(pieces)
+        renderer = ResponseStream(work, lambda: _save(work))
+        return await event_stream(stream(run, renderer, heartbeat_s=settings.STREAM_HEARTBEAT_S))
     try:
         async with aclosing(run) as events:
             work.begin()
@@ -115,11 +117,11 @@ async def _answered(work: Work, run: Run, _: Mapping[str, Any]) -> HttpResponse 
                 work.answer.take(event)
     except Exception as error:  # noqa: BLE001 - rendered, and logged there; only here it is known what ran
         return errors.response(error, tool_ran=work.answer.ran_tools)
-    await _keep(work)
+    await _save(work)
     return json_response(work.answer.body)
 
 
-async def _keep(work: Work) -> None:
+async def _save(work: Work) -> None:
     if work.asked.is_stored:
         await store.keep(store.new_row(work.principal.id, work.answer.body, work.input))
 

@@ -17,10 +17,10 @@ from assistants.errors import RunCancelled
 from assistants.models import StoredResponse
 from assistants.openai_api.relay import Relay
 from assistants.openai_api.responses import background_store
-from assistants.openai_api.responses import request as wire
 from assistants.openai_api.responses.answer import Answer, WireEvent
 from assistants.openai_api.responses.ids import Ids
 from assistants.openai_api.responses.prepare import Work, prepare
+from assistants.openai_api.responses.request import validate
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +138,7 @@ async def _prepared(row: StoredResponse) -> Work:
     if not principal.can_call_assistant:
         raise CallingRequired
     work = await prepare(
-        wire.validate(request["body"]),
+        validate(request["body"]),
         principal,
         ids=Ids.of(row.response_id),
         request_id=request["request_id"],
@@ -151,19 +151,19 @@ async def _prepared(row: StoredResponse) -> Work:
 
 async def _follow(work: Work, response_pk: int, untold: list[WireEvent]) -> None:
     """Ends with the last events in `untold`: they are written together with the end."""
-    relay = Relay(work.run())
+    untold += work.begin()
+    await background_store.append(response_pk, untold)
+    untold.clear()
+    relay = Relay(await work.start())
     try:
-        untold += work.begin()
-        while True:
-            await background_store.append(response_pk, untold)
-            untold.clear()
-            if (events := await relay.take()) is None:
-                return
+        while (events := await relay.next_events()) is not None:
             untold += [told for event in events for told in work.answer.take(event)]
             if work.answer.is_over:
-                await relay.take()
+                await relay.next_events()  # to the end of the run, which records it
                 return
             await asyncio.sleep(GATHER_S)
+            await background_store.append(response_pk, untold)
+            untold.clear()
     finally:
         await relay.close()
 

@@ -153,6 +153,17 @@ def test_a_named_request_goes_on_without_its_caller(
     assert len(llm.bodies(model)) == 2
 
 
+def test_a_named_stream_goes_on_though_its_caller_left_before_the_first_byte(
+    other_url: str, send: Send, llm: ScriptedLLM, model: str
+) -> None:
+    llm.script(model, {"text": "At last.", "delay_s": 1})
+    headers = named()
+    with pytest.raises(httpx.ReadTimeout):
+        send(headers, stream=True, timeout=0.5)
+    assert '" last."' in send(headers, url=other_url, stream=True).text
+    assert len(llm.bodies(model)) == 1
+
+
 def test_an_idempotency_key_names_one_request(send: Send, llm: ScriptedLLM, model: str) -> None:
     llm.script(model, {"text": "Hello."})
     headers = named()

@@ -21,7 +21,8 @@ from assistants.agent import RunRequest
 from assistants.errors import UpstreamFailed
 from assistants.events import TextDelta
 from assistants.models import Conversation, Run, RunStatus
-from assistants.recording import Origin, recorded, trace
+from assistants.openai_api.pipeline import observed_run
+from assistants.recording import Origin, recorder
 from assistants.recording.records import RunRecord
 from assistants.recording.rows import write
 from config.celery import app
@@ -34,7 +35,7 @@ BY = Actor.system("tests")
 
 
 @asynccontextmanager
-async def recorder() -> AsyncIterator[None]:
+async def recording_runs() -> AsyncIterator[None]:
     """At its end everything is written."""
     async with limits.lifespan(), recording.lifespan():
         yield
@@ -51,7 +52,7 @@ async def principal(name: str) -> Principal:
 
 
 async def complete(request: RunRequest, origin: Origin) -> None:
-    async with recorder(), aclosing(recorded(request, origin)) as events:
+    async with recording_runs(), aclosing(observed_run(request, origin)) as events:
         async for _ in events:
             pass
 
@@ -88,7 +89,10 @@ async def test_the_request_is_kept_where_bodies_are(
 
 async def test_a_run_is_seen_while_it_runs(assistant: Assistant, alice: Principal) -> None:
     assistant.script({"text": "word " * 100, "chunk_delay_s": 0.1})
-    async with recorder(), aclosing(recorded(assistant.request(), Origin(alice, "req_1"))) as events:
+    async with (
+        recording_runs(),
+        aclosing(observed_run(assistant.request(), Origin(alice, "req_1"))) as events,
+    ):
         await anext(events)
         for _ in range(100):
             if await Run.objects.aexists():
@@ -103,7 +107,7 @@ async def test_a_caller_who_leaves_leaves_a_cancelled_run_and_pays(
 ) -> None:
     assistant.script({"text": "one two three", "chunk_delay_s": 0.2})
     request = assistant.request("Tell me", store_bodies=True)
-    async with recorder(), aclosing(recorded(request, Origin(alice, "req_1"))) as events:
+    async with recording_runs(), aclosing(observed_run(request, Origin(alice, "req_1"))) as events:
         first = await anext(events)
     run = await only_run()
     assert isinstance(first, TextDelta)
@@ -146,9 +150,9 @@ async def test_many_runs_at_once_are_written_together(
         batches.append(len(records))
         await sync_to_async(write)(records)
 
-    monkeypatch.setattr(trace.writer, "_write", counted)
+    monkeypatch.setattr(recorder.writer, "_write", counted)
     assistant.script({"text": "Hello.", "repeat": True})
-    async with recorder(), asyncio.TaskGroup() as tasks:
+    async with recording_runs(), asyncio.TaskGroup() as tasks:
         for number in range(40):
             tasks.create_task(drain(assistant, Origin(alice, f"req_{number}", f"chat {number % 3}")))
     assert await Run.objects.filter(status=RunStatus.COMPLETED).acount() == 40
@@ -157,7 +161,7 @@ async def test_many_runs_at_once_are_written_together(
 
 
 async def drain(assistant: Assistant, origin: Origin) -> None:
-    async for _ in recorded(assistant.request(), origin):
+    async for _ in observed_run(assistant.request(), origin):
         pass
 
 

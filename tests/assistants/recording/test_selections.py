@@ -12,12 +12,13 @@ from assistants.agent import RunRequest
 from assistants.errors import UpstreamFailed
 from assistants.events import Candidate, Reason, ToolsSelected
 from assistants.models import Run, RunStatus, ToolCall
-from assistants.recording import Origin, recorded, selections, serialization, session_tools
+from assistants.openai_api.pipeline import observed_run
+from assistants.recording import Origin, selections, serialization, session_tools
 from assistants.recording.records import CallRecord, RunRecord
 from assistants.recording.rows import write
 from assistants.recording.trace import Trace
 from tests.assistants.agent.conftest import Assistant, agent, assistant
-from tests.assistants.recording.test_rows import alice, complete, principal, recorder
+from tests.assistants.recording.test_rows import alice, complete, principal, recording_runs
 from tests.assistants.recording.test_trace import ALICE
 from tests.assistants.selection.conftest import ScriptedSearch, found, functions, selecting
 
@@ -108,7 +109,7 @@ async def test_a_failure_before_the_first_word_is_still_told_as_one(
     """The choice comes before it, and must not be taken for the beginning of an answer."""
     assistant.script({"status": 401, "body": "no"})
     request = assistant.request(selection="retrieved")
-    async with recorder(), aclosing(recorded(request, Origin(alice, "req_1"))) as events:
+    async with recording_runs(), aclosing(observed_run(request, Origin(alice, "req_1"))) as events:
         with pytest.raises(UpstreamFailed):
             await anext(events)
 

@@ -1,3 +1,4 @@
+import asyncio
 import json
 from typing import Any
 
@@ -47,7 +48,7 @@ CLIENT_RUN: list[Event] = [
 
 def chunks_of(events: list[Event], *, include_usage: bool = False) -> list[dict[str, Any]]:
     chunks = Chunks("house", include_usage=include_usage)
-    sent = chunks.role() + b"".join(map(chunks.render, events))
+    sent = chunks.begin() + asyncio.run(chunks.render(events))
     lines = sent.decode().split("\n\n")
     assert lines.pop() == ""
     return [json.loads(line.removeprefix("data: ")) for line in lines]

@@ -8,9 +8,8 @@ import pytest
 from assistants.errors import UpstreamFailed
 from assistants.events import Event, Finished, TextDelta, Usage
 from assistants.openai_api.chat.render import Chunks
-from assistants.openai_api.chat.stream import stream
 from assistants.openai_api.http import event_stream
-from assistants.openai_api.sse import DONE, HEARTBEAT
+from assistants.openai_api.sse import DONE, HEARTBEAT, stream
 
 END: list[Event] = [Usage(1, 1), Finished("stop", 1)]
 

@@ -1,0 +1,116 @@
+"""From a chat completion's request to a run that can start."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from assistants import routing
+from assistants.agent import RunRequest
+from assistants.catalogue.entries import AssistantEntry
+from assistants.conversations import hidden_rounds, images, stored_history
+from assistants.conversations.hidden_rounds import HiddenRoundsSaver
+from assistants.conversations.stored_history import HistorySaver
+from assistants.openai_api.chat import message_order
+from assistants.openai_api.chat.request import ChatCompletionRequest, NamedChoice, validate
+from assistants.openai_api.chat.tool_call_rendering import Rendering, rendering
+from assistants.openai_api.pipeline import Observer
+from assistants.recording import Origin
+from core.errors import InvalidRequest
+
+Messages = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A request that was found in order.
+
+    `model` is the name under which the answer comes; `extension` are fields of its `mcp_connector`.
+    """
+
+    asked: ChatCompletionRequest
+    run_request: RunRequest
+    origin: Origin
+    observers: Sequence[Observer]
+    rendering: Rendering
+    model: str
+    extension: Mapping[str, Any]
+
+
+async def prepare(content: Mapping[str, Any], asked: ChatCompletionRequest, origin: Origin) -> Chat:
+    """`content` is the request as it was sent: of its messages, `asked` holds the validated part alone.
+
+    Raises InvalidRequest, ModelNotFound and NoAssistantFits.
+    """
+    messages: Messages = content["messages"]
+    if asked.is_history_stored:
+        messages = [*await _stored_messages(origin), *messages]
+        message_order.check(validate({**content, "messages": messages}).messages)
+    else:
+        message_order.check(asked.messages)
+    route = await routing.route(asked.model, origin.principal, messages, origin.session_id)
+    assistant = route.assistant
+    # After routing: no image is fetched for a model that does not exist, and hidden rounds belong to an
+    # assistant.
+    messages = await images.fetched(messages)
+    messages = await hidden_rounds.restored(messages, origin.principal, assistant)
+    request = _run_request(asked, messages, assistant)
+    return Chat(
+        asked=asked,
+        run_request=request,
+        origin=origin,
+        observers=_observers(asked, content["messages"], request, origin),
+        rendering=rendering(asked, assistant),
+        model=route.model,
+        extension={**origin.extension, **route.extension},
+    )
+
+
+async def _stored_messages(origin: Origin) -> Messages:
+    if origin.session_id is None:
+        message = "A stored history needs the id of its session: X-Session-Id, or session_id."
+        raise InvalidRequest(message, param="mcp_connector.history", code="missing_required_parameter")
+    return await stored_history.load(origin.principal.id, origin.session_id)
+
+
+def _run_request(asked: ChatCompletionRequest, messages: Messages, assistant: AssistantEntry) -> RunRequest:
+    definitions = asked.tool_definitions
+    _check_names(asked, definitions, assistant)
+    choice = asked.tool_choice
+    return RunRequest(
+        assistant=assistant,
+        messages=messages,
+        parameters=asked.sampling,
+        client_tools=definitions,
+        tool_choice=choice.model_dump() if isinstance(choice, NamedChoice) else choice,
+    )
+
+
+def _observers(
+    asked: ChatCompletionRequest, own_messages: Messages, request: RunRequest, origin: Origin
+) -> list[Observer]:
+    observers: list[Observer] = []
+    if request.client_tools:
+        observers.append(HiddenRoundsSaver(origin.principal, request.assistant))
+    if asked.is_history_stored and origin.session_id:
+        key_id, session_id = origin.principal.id, origin.session_id
+        observers.append(HistorySaver(own_messages, api_key_id=key_id, session_id=session_id))
+    return observers
+
+
+def _check_names(
+    asked: ChatCompletionRequest, definitions: Sequence[Mapping[str, Any]], assistant: AssistantEntry
+) -> None:
+    """The caller's tools share the model's namespace with the assistant's own."""
+    theirs: set[str] = set()
+    for index, definition in enumerate(definitions):
+        name = definition["function"]["name"]
+        if name in assistant.by_name or name in theirs:
+            message = f"There is already a tool with the name '{name}': choose another."
+            param = f"tools[{index}].function.name"
+            raise InvalidRequest(message, param=param, code="tool_name_conflict")
+        theirs.add(name)
+    choice = asked.tool_choice
+    if isinstance(choice, NamedChoice) and choice.function.name not in theirs | assistant.by_name.keys():
+        message = "The tool of 'tool_choice' is neither among 'tools' nor one of the assistant's."
+        param = "tool_choice.function.name"
+        raise InvalidRequest(message, param=param, code="invalid_value")

@@ -1,0 +1,43 @@
+"""Runs an assistant for a caller: within its key's limits, on the record, seen by the request's observers.
+
+Each event of a run passes through `observed_run`, and through nothing else before it is rendered.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Protocol
+
+from apikeys import limits
+from assistants.agent import RunRequest, cancellation, run
+from assistants.events import Event, ToolsSelected
+from assistants.recording import Origin, recorded, session_tools
+
+
+class Observer(Protocol):
+    """Sees each event of a run before the caller does. An exception that it raises ends the run."""
+
+    async def on_event(self, event: Event) -> None: ...
+
+
+async def observed_run(
+    request: RunRequest, origin: Origin, observers: Sequence[Observer] = ()
+) -> AsyncGenerator[Event, None]:
+    """Yields the run's events, each after the record and then the `observers`, in order, have seen it.
+
+    Closing the generator cancels the run. Raises LimitReached before the first event, and what `agent.run`
+    raises.
+    """
+    principal = origin.principal
+    async with limits.current().permit(principal):
+        with cancellation.registered(origin.run_id, principal.id) as scope:
+            async with recorded(request, origin, scope) as recorder:
+                used = await session_tools.used(origin, request.assistant)
+                async with aclosing(run(replace(request, used=used), scope)) as events:
+                    async for event in events:
+                        await recorder.on_event(event)
+                        if isinstance(event, ToolsSelected):  # the record alone has a place for it
+                            continue
+                        for observer in observers:
+                            await observer.on_event(event)
+                        yield event

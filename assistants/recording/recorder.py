@@ -1,0 +1,82 @@
+"""Puts runs on the record: a row as soon as a run begins, and its outcome, however it ends."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from rest_framework.exceptions import APIException
+
+from apikeys import limits
+from assistants.agent import RunRequest
+from assistants.agent.cancellation import CancelScope
+from assistants.events import Finished, RunEvent, ToolStarted
+from assistants.models import RunStatus
+from assistants.recording import outbox, rows, session_tools
+from assistants.recording.records import Origin, RunRecord
+from assistants.recording.trace import Trace
+from assistants.selection import feedback
+from core.background import BatchWriter
+from core.database import in_thread
+
+_save = in_thread(rows.write)
+
+
+async def _write(records: Sequence[RunRecord]) -> None:
+    await _save(records)
+    await outbox.forget([record.origin.run_id for record in records if record.status != RunStatus.RUNNING])
+
+
+writer: BatchWriter[RunRecord] = BatchWriter("runs", _write, gather_s=0.25)
+
+
+class Recorder:
+    """Observes one run."""
+
+    def __init__(self, request: RunRequest, origin: Origin) -> None:
+        self._request = request
+        self._origin = origin
+        self._trace = Trace(request, origin)
+
+    def begin(self) -> None:
+        writer.add(self._trace.record)
+
+    async def on_event(self, event: RunEvent) -> None:
+        self._trace.add(event)
+        match event:
+            case ToolStarted():
+                session_tools.note(self._origin, self._request.assistant, event.public_name)
+            case Finished():
+                # Rows are written in batches, a quarter of a second later. A process that is killed in
+                # between must not lose a run whose end its caller has seen.
+                await outbox.keep(self._trace.ended(RunStatus.COMPLETED, ""))
+
+    async def end(self, status: RunStatus, error: str) -> None:
+        """Records the outcome, and counts the tokens that the run used, once."""
+        record = self._trace.ended(status, error)
+        writer.add(record)
+        feedback.note(self._request.assistant, self._request.messages, self._trace.served)
+        await limits.current().charge(self._origin.principal, record.prompt_tokens + record.completion_tokens)
+
+
+@asynccontextmanager
+async def recorded(request: RunRequest, origin: Origin, scope: CancelScope) -> AsyncIterator[Recorder]:
+    """The context of a run: what leaves it is the run's outcome.
+
+    An exception is a failure, or a cancellation if `scope` was cancelled. A caller who leaves closes or
+    cancels the run, which is no Exception: then it is cancelled, too.
+    """
+    recorder = Recorder(request, origin)
+    recorder.begin()
+    status, error = RunStatus.CANCELLED, ""
+    try:
+        yield recorder
+    except Exception as failure:
+        status = RunStatus.CANCELLED if scope.is_cancelled else RunStatus.FAILED
+        error = _code(failure)
+        raise
+    finally:
+        await recorder.end(status, error)
+
+
+def _code(failure: Exception) -> str:
+    codes = failure.get_codes() if isinstance(failure, APIException) else "internal_error"
+    return codes if isinstance(codes, str) else "invalid_request"
