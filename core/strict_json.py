@@ -1,4 +1,4 @@
-"""JSON, read strictly: what two parsers could read differently is refused."""
+"""Request bodies as JSON that no two parsers read differently (docs/decisions/0016-strict-json.md)."""
 
 import json
 import re
@@ -11,10 +11,8 @@ import orjson
 from core.errors import InvalidRequest
 
 _JSON_TYPE = re.compile(r"\s*application/json\s*(;\s*charset\s*=\s*\"?utf-?8\"?\s*)?;?\s*", re.IGNORECASE)
-_DEEPEST = 64
+_MOST_LEVELS = 64
 _MOST_MEMBERS = 150_000
-_AS_BRACES = bytes.maketrans(b"[]", b"{}")
-_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def require_json_type(content_type: str, content_encoding: str) -> None:
@@ -28,77 +26,81 @@ def require_json_type(content_type: str, content_encoding: str) -> None:
 
 
 def loads(data: bytes) -> dict[str, Any]:
-    """A JSON object without duplicate keys, NUL, lone surrogates or NaN, and of bounded depth and size.
+    """Returns a JSON object without duplicate keys, NUL, lone surrogates or NaN, of bounded depth and size.
 
-    Raises InvalidRequest.
+    Raises InvalidRequest; its `param` is the path of the text or the key at fault.
     """
-    structure = _structure(data)
-    if structure.count(b",") + structure.count(b":") > _MOST_MEMBERS:
-        raise _invalid("The JSON of the request body has too many members.")
+    _require_few_members(data)
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise _invalid(f"The request body is not valid JSON: {error}") from None
     if not isinstance(value, dict):
         raise InvalidRequest("The request body must be a JSON object.", code="invalid_type")
-    _require_shallow(structure)
-    _require_unique_keys(data, structure, value)
+    _require_shallow(value, _MOST_LEVELS)
+    _require_unique_keys(data)
     _require_no_nul(data, value)
     return value
 
 
-def _structure(data: bytes) -> bytes:
-    """JSON without its strings: `{:[,{:}]}`. Only the C of bytes: bodies hold megabytes of base64."""
-    return b"".join(_without_escapes(data).split(b'"')[::2])
+def _require_few_members(data: bytes) -> None:
+    """Parsing blocks the event loop: a body of nothing but brackets and commas would do so for seconds."""
+    # Texts hold commas and colons, too. They are taken out only of a body that has many: it takes longer.
+    if _separators(data) > _MOST_MEMBERS and _separators(_without_texts(data)) > _MOST_MEMBERS:
+        raise _invalid("The JSON of the request body has too many members.")
 
 
-def _without_escapes(data: bytes) -> bytes:
-    """JSON without escaped backslashes and quotes: a quote that is left begins or ends a string."""
-    return data.replace(rb"\\", b"").replace(rb"\"", b"")
+def _separators(data: bytes) -> int:
+    return data.count(b",") + data.count(b":")
 
 
-def _require_shallow(structure: bytes) -> None:
-    brackets = structure.translate(_AS_BRACES, _NOT_BRACKETS)
-    for _ in range(_DEEPEST):  # each pass takes the innermost level away
-        brackets = brackets.replace(b"{}", b"")
-    if brackets:
-        raise _invalid(f"The JSON of the request body is nested deeper than {_DEEPEST} levels.")
+def _without_texts(data: bytes) -> bytes:
+    # Only the C of bytes, no loop: a body may hold megabytes of base64. Once the escaped backslashes and
+    # quotes are gone, each quote that is left begins or ends a text.
+    return b"".join(data.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2])
 
 
-def _require_unique_keys(data: bytes, structure: bytes, value: dict[str, Any]) -> None:
-    """A duplicate key is one that is lost in parsing: then there are fewer colons than before."""
-    if _structure(orjson.dumps(value)).count(b":") != structure.count(b":"):
-        key = _first_duplicate(data)
-        raise _invalid(f"The JSON of the request body has the key {key!r} twice in one object.", param=key)
+def _require_shallow(value: dict[str, Any] | list[Any], levels: int) -> None:
+    """Python's recursion, here and in the libraries that read the value later, must not fail."""
+    if not levels:
+        raise _invalid(f"The JSON of the request body is nested deeper than {_MOST_LEVELS} levels.")
+    for item in value.values() if isinstance(value, dict) else value:
+        if isinstance(item, dict | list):
+            _require_shallow(item, levels - 1)
 
 
-def _first_duplicate(data: bytes) -> str | None:
-    duplicates: list[str] = []
+def _require_unique_keys(data: bytes) -> None:
+    # orjson keeps the last of two equal keys and says nothing. The standard library's parser shows an
+    # object's pairs to a hook before they become a dictionary.
+    json.loads(data, object_pairs_hook=_unique)
 
-    def check(pairs: list[tuple[str, Any]]) -> None:
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
         counts = Counter(key for key, _ in pairs)
-        duplicates.extend(key for key, count in counts.items() if count > 1)
-
-    json.loads(data, object_pairs_hook=check)
-    return duplicates[0] if duplicates else None
+        key = next(key for key, count in counts.items() if count > 1)
+        raise _invalid(f"The JSON of the request body has the key {key!r} twice in one object.", param=key)
+    return members
 
 
 def _require_no_nul(data: bytes, value: dict[str, Any]) -> None:
-    if rb"\u0000" in data and (place := next(_nuls(value, ""), None)) is not None:
-        raise _invalid("Text must not hold the NUL character.", param=place.replace("\0", "\\u0000") or None)
+    """PostgreSQL stores no NUL in a text: writing it would fail, long after the request was accepted."""
+    if rb"\u0000" in data and (path := next(_nuls(value, ""), None)) is not None:
+        raise _invalid("Text must not hold the NUL character.", param=path.replace("\0", "\\u0000") or None)
 
 
-def _nuls(value: Any, place: str) -> Iterator[str]:
-    """The paths of texts with a NUL."""
+def _nuls(value: Any, path: str) -> Iterator[str]:
+    """Yields the paths of texts with a NUL, as `messages[0].content`."""
     match value:
         case str() if "\0" in value:
-            yield place
+            yield path
         case list():
             for index, item in enumerate(value):
-                yield from _nuls(item, f"{place}[{index}]")
+                yield from _nuls(item, f"{path}[{index}]")
         case dict():
             for key, item in value.items():
-                inner = f"{place}.{key}" if place else key
+                inner = f"{path}.{key}" if path else key
                 yield from _nuls(key, inner)
                 yield from _nuls(item, inner)
 

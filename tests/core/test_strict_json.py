@@ -98,6 +98,11 @@ def test_it_refuses_an_object_of_very_many_keys_quickly() -> None:
     assert time.process_time() - started < 0.1
 
 
+def test_it_reads_a_long_text_with_very_many_commas() -> None:
+    value = {"text": 'a, "b", c: ' * 100_000}
+    assert strict_json.loads(orjson.dumps(value)) == value
+
+
 def test_it_reads_an_image_of_megabytes_quickly() -> None:
     data = orjson.dumps({"messages": [{"content": "iVBORw0K" * 1_000_000}]})
     started = time.process_time()
