@@ -1,8 +1,8 @@
 """Requests that a caller may send again, as rows (model Attempt) that all web processes share.
 
-A row belongs to one key and one name. The request whose `owner` stands in it is the one that is being
-answered; any other request of that name waits for the owner's answer. Owners report every 5 s that they are
-alive: one that was silent for 15 s died, and its row is never answered.
+A row belongs to one API key and one name, and its `owner` is the request that is being answered. Other
+requests of that name wait for the owner's answer. Owners report every 5 s that they are alive: one that was
+silent for 15 s died, and its row is never answered.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ class IdempotencyKey:
     """The name under which one request asks for its row, and the `owner` that it would enter there.
 
     `name` is unique per API key: made of the caller's Idempotency-Key, or of the body's hash. `body_hash`
-    tells a repetition from another request that reuses the name.
+    distinguishes a repetition from another request that reuses the name.
     """
 
     api_key_id: int
@@ -77,13 +77,13 @@ class Outcome:
 @in_thread
 @transaction.atomic
 def claim(key: IdempotencyKey) -> Attempt:
-    """Returns the row of this name: the key's own, unless one stands there that has not expired."""
+    """Returns the row of this name: the key's own, unless there is one that has not expired."""
     row = key.new_row()
     Attempt.objects.bulk_create([row], ignore_conflicts=True)
-    standing = Attempt.objects.select_for_update().get(api_key_id=key.api_key_id, name=key.name)
-    if standing.expires_at > timezone.now():
-        return standing
-    row.pk = standing.pk
+    existing = Attempt.objects.select_for_update().get(api_key_id=key.api_key_id, name=key.name)
+    if existing.expires_at > timezone.now():
+        return existing
+    row.pk = existing.pk
     row.save(force_update=True)
     return row
 
@@ -98,7 +98,7 @@ def find(key: IdempotencyKey) -> tuple[Attempt | None, bool]:
 
 
 def overwrite(key: IdempotencyKey) -> None:
-    """Makes the key the owner of its row in the background, whatever stands there.
+    """Makes the key the owner of its row in the background, replacing whatever row is there.
 
     For a request that cannot be a repetition: it need not wait for the database.
     """
@@ -121,7 +121,7 @@ def release(key: IdempotencyKey, status: Attempt.Status | None, answer: Answer |
 async def lifespan() -> AsyncIterator[None]:
     """Writes outcomes, and reports this process's owners as alive, for as long as the context lasts."""
     async with _writer.running():
-        reporting = asyncio.create_task(_report(), name="attempts")
+        reporting = asyncio.create_task(_report(), name="idempotency")
         try:
             yield
         finally:
@@ -184,4 +184,4 @@ def _end(item: Outcome) -> None:
 
 
 _held: dict[uuid.UUID, float] = {}
-_writer: BatchWriter[IdempotencyKey | Outcome] = BatchWriter("attempts", _write, gather_s=0.1)
+_writer: BatchWriter[IdempotencyKey | Outcome] = BatchWriter("idempotency", _write, gather_s=0.1)

@@ -4,7 +4,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from assistants.openai_api.errors import unknown_url
-from assistants.openai_api.urls import door_urlpatterns, unknown_urlpattern
+from assistants.openai_api.urls import endpoint_urlpatterns, unknown_urlpattern
 from config import health
 
 urlpatterns = [
@@ -12,8 +12,8 @@ urlpatterns = [
     path("health", health.health),
     path("ready", health.ready),
     path("v1", unknown_url),
-    path("v1/", include([*door_urlpatterns, unknown_urlpattern])),
-    path("api/v1/", include(door_urlpatterns)),
+    path("v1/", include([*endpoint_urlpatterns, unknown_urlpattern])),
+    path("api/v1/", include(endpoint_urlpatterns)),
     path("api/v1/", include("apikeys.api.urls")),
     path("api/v1/", include("assistants.api.urls")),
     path("api/v1/", include("connector.api.urls")),

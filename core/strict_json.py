@@ -45,7 +45,8 @@ def loads(data: bytes) -> dict[str, Any]:
 
 def _require_few_members(data: bytes) -> None:
     """Parsing blocks the event loop: a body of nothing but brackets and commas would do so for seconds."""
-    # Texts hold commas and colons, too. They are taken out only of a body that has many: it takes longer.
+    # Texts hold commas and colons, too. Only a body that has many is read without its texts, which costs
+    # more.
     if _separators(data) > _MOST_MEMBERS and _separators(_without_texts(data)) > _MOST_MEMBERS:
         raise _invalid("The JSON of the request body has too many members.")
 
@@ -70,7 +71,7 @@ def _require_shallow(value: dict[str, Any] | list[Any], levels: int) -> None:
 
 
 def _require_unique_keys(data: bytes) -> None:
-    # orjson keeps the last of two equal keys and says nothing. The standard library's parser shows an
+    # orjson returns the last of two equal keys and reports nothing. The standard library's parser shows an
     # object's pairs to a hook before they become a dictionary.
     json.loads(data, object_pairs_hook=_unique)
 

@@ -67,7 +67,7 @@ class SessionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
     def messages(self, request: Request, pk: str) -> Response:
         """The stored messages of the session, if its caller asked for a stored history."""
         session = self.get_object()
-        messages = stored_history.kept(session)
+        messages = stored_history.unexpired_messages(session)
         return Response(SessionMessagesSerializer({"id": session.pk, "messages": messages}).data)
 
     @extend_schema(responses={204: None})

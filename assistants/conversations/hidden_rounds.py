@@ -1,8 +1,9 @@
-"""Rounds that a caller does not see, found again by the ids of the calls that it was given.
+"""Stores the rounds of a run that its caller does not see, and puts them back into the conversation.
 
-Where a run calls tools of ours before, or in one turn with, tools of the caller's, the caller gets its own
-calls alone. When it comes back with their results, what was hidden takes its place in the conversation, so
-that no tool of ours runs again. Where it is not there any more, the visible conversation must do.
+A run may call our servers' tools before the caller's own, or in one turn with them. The caller receives its
+own calls alone. When it sends their results, the hidden rounds are found by the ids of those calls and
+restored, so that no tool of ours runs again. Once they have expired, the model has to do with the visible
+conversation.
 """
 
 import logging
@@ -40,34 +41,34 @@ class HiddenRoundsSaver:
 
 
 async def restored(messages: Messages, principal: Principal, assistant: AssistantEntry) -> Messages:
-    """The conversation with what was hidden in it, as far as it is still kept for this key and assistant."""
-    ids = {_name(call_ids) for call_ids in map(_call_ids, messages) if call_ids}
+    """Returns the conversation with the hidden rounds that are stored for this key and assistant."""
+    ids = {_row_name(call_ids) for call_ids in map(_call_ids, messages) if call_ids}
     if not ids:
         return messages
     try:
-        kept = await _find(ids, principal.id, assistant.id)
+        stored = await _find(ids, principal.id, assistant.id)
     except django.db.Error as error:
         log.warning("Hidden rounds cannot be read: %s", type(error).__name__)
         return messages
-    return [each for message in messages for each in _with_hidden(message, kept)]
+    return [each for message in messages for each in _with_hidden(message, stored)]
 
 
-def _with_hidden(message: Mapping[str, Any], kept: Mapping[str, Messages]) -> Iterator[Mapping[str, Any]]:
-    """The caller's calls stay as it tells them: it may have corrected their arguments."""
+def _with_hidden(message: Mapping[str, Any], stored: Mapping[str, Messages]) -> Iterator[Mapping[str, Any]]:
     shown = {call["id"]: call for call in _calls(message)}
-    hidden = kept.get(_name(shown)) if shown else None
+    hidden = stored.get(_row_name(shown)) if shown else None
     if hidden is None or _unanswered(hidden) != shown.keys():
         yield message
         return
     for each in hidden:
+        # The caller's calls come as it sent them: it may have corrected their arguments.
         calls = [shown.get(call["id"], call) for call in _calls(each)]
         yield {**each, "tool_calls": calls} if calls else each
 
 
 def _unanswered(hidden: Messages) -> set[str]:
-    """The calls that were left to the caller."""
-    asked = {call_id for message in hidden for call_id in _call_ids(message)}
-    return asked - {message["tool_call_id"] for message in hidden if message["role"] == "tool"}
+    """Returns the ids of the calls that were left to the caller."""
+    called = {call_id for message in hidden for call_id in _call_ids(message)}
+    return called - {message["tool_call_id"] for message in hidden if message["role"] == "tool"}
 
 
 def _calls(message: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
@@ -78,19 +79,20 @@ def _call_ids(message: Mapping[str, Any]) -> list[str]:
     return [call["id"] for call in _calls(message)]
 
 
-def _name(call_ids: Collection[str]) -> str:
+def _row_name(call_ids: Collection[str]) -> str:
+    """Returns the call id that names a turn's row, the same in whatever order the calls come back."""
     return min(call_ids)
 
 
 async def _save(event: ClientToolCalls, principal: Principal, assistant: AssistantEntry) -> None:
     """A run whose hidden rounds cannot be saved goes on: the next one gets the visible conversation."""
     if len(orjson.dumps(event.hidden)) > MOST_BYTES:
-        log.warning("A run's hidden rounds are over %d bytes and are not kept.", MOST_BYTES)
+        log.warning("A run's hidden rounds are over %d bytes and are not stored.", MOST_BYTES)
         return
     try:
-        await _insert(_name([call.id for call in event.calls]), event.hidden, principal.id, assistant.id)
+        await _insert(_row_name([call.id for call in event.calls]), event.hidden, principal.id, assistant.id)
     except django.db.Error as error:
-        log.warning("A run's hidden rounds cannot be kept: %s", type(error).__name__)
+        log.warning("A run's hidden rounds cannot be stored: %s", type(error).__name__)
 
 
 @in_thread

@@ -1,4 +1,4 @@
-"""Images that callers name by their address: fetched once, through the outbound guard, and given as bytes."""
+"""Fetches the images that callers name by URL, through the egress filter, so that LLMs get them as bytes."""
 
 import asyncio
 import base64
@@ -21,22 +21,25 @@ _KINDS = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg", b"GIF87a": "gif"
 Messages = Sequence[Mapping[str, Any]]
 
 
-class _Unfit(Exception):
+class _UnusableImage(Exception):
     """The text is for people."""
 
 
 async def fetched(messages: Messages) -> Messages:
-    """The messages, each http(s) image in them a data URL. Raises InvalidRequest, whose `param` names it."""
-    places = {url: place for place, url in _addresses(messages)}
-    if not places:
+    """Returns the messages with a data URL for each http(s) image.
+
+    Raises InvalidRequest, whose `param` names the image that cannot be fetched.
+    """
+    paths = {url: path for path, url in _addresses(messages)}
+    if not paths:
         return messages
-    if len(places) > MOST_IMAGES:
+    if len(paths) > MOST_IMAGES:
         raise _invalid("messages", f"At most {MOST_IMAGES} images are fetched for a request.")
     connector = guarded_connector(limit=MOST_IMAGES)
     jar = aiohttp.DummyCookieJar()
     async with aiohttp.ClientSession(connector=connector, cookie_jar=jar, trust_env=False) as session:
-        found = await asyncio.gather(*(_data_url(session, url, place) for url, place in places.items()))
-    return _replaced(messages, dict(zip(places, found, strict=True)))
+        data_urls = await asyncio.gather(*(_data_url(session, url, path) for url, path in paths.items()))
+    return _replaced(messages, dict(zip(paths, data_urls, strict=True)))
 
 
 def _addresses(messages: Messages) -> Iterator[tuple[str, str]]:
@@ -55,46 +58,46 @@ def _is_address(url: str) -> bool:
     return url[:8].lower().startswith(("http://", "https://"))
 
 
-def _replaced(messages: Messages, found: Mapping[str, str]) -> Messages:
+def _replaced(messages: Messages, data_urls: Mapping[str, str]) -> Messages:
     return [
-        {**message, "content": [_with_data(part, found) for part in parts]}
+        {**message, "content": [_with_data(part, data_urls) for part in parts]}
         if (parts := _parts(message))
         else message
         for message in messages
     ]
 
 
-def _with_data(part: Mapping[str, Any], found: Mapping[str, str]) -> Mapping[str, Any]:
-    if part.get("type") != "image_url" or part["image_url"]["url"] not in found:
+def _with_data(part: Mapping[str, Any], data_urls: Mapping[str, str]) -> Mapping[str, Any]:
+    if part.get("type") != "image_url" or part["image_url"]["url"] not in data_urls:
         return part
-    return {**part, "image_url": {**part["image_url"], "url": found[part["image_url"]["url"]]}}
+    return {**part, "image_url": {**part["image_url"], "url": data_urls[part["image_url"]["url"]]}}
 
 
-async def _data_url(session: aiohttp.ClientSession, url: str, place: str) -> str:
+async def _data_url(session: aiohttp.ClientSession, url: str, path: str) -> str:
     try:
         async with asyncio.timeout(DEADLINE_S):
             data = await _fetch(session, url)
             return f"data:image/{_kind(data)};base64,{base64.b64encode(data).decode()}"
-    except _Unfit as problem:
-        raise _invalid(place, str(problem)) from None
+    except _UnusableImage as problem:
+        raise _invalid(path, str(problem)) from None
     except aiohttp.ClientConnectorError as error:
         refusal = error.os_error
         message = str(refusal) if isinstance(refusal, AddressRefused) else "The image's host does not answer."
-        raise _invalid(place, message) from error
+        raise _invalid(path, message) from error
     except TimeoutError as error:
-        raise _invalid(place, f"The image was not there within {DEADLINE_S:g} s.") from error
+        raise _invalid(path, f"The image was not there within {DEADLINE_S:g} s.") from error
     except (aiohttp.ClientError, ValueError) as error:
-        raise _invalid(place, "The image cannot be fetched.") from error
+        raise _invalid(path, "The image cannot be fetched.") from error
 
 
 async def _fetch(session: aiohttp.ClientSession, url: str) -> bytes:
     async with session.get(url, headers={"Accept": "image/*"}, max_redirects=_MOST_REDIRECTS) as response:
         if response.status != 200:
-            raise _Unfit(f"The image's host answered with status {response.status}.")
+            raise _UnusableImage(f"The image's host answered with status {response.status}.")
         try:
             return await read_at_most(response, MOST_BYTES)
         except BodyTooLarge:
-            raise _Unfit(f"The image is over {MOST_BYTES:,} bytes.") from None
+            raise _UnusableImage(f"The image is over {MOST_BYTES:,} bytes.") from None
 
 
 def _kind(data: bytes) -> str:
@@ -104,7 +107,7 @@ def _kind(data: bytes) -> str:
     for start, kind in _KINDS.items():
         if data.startswith(start):
             return kind
-    raise _Unfit("There is no png, jpeg, gif or webp image at this address.")
+    raise _UnusableImage("There is no png, jpeg, gif or webp image at this address.")
 
 
 def _invalid(param: str, message: str) -> InvalidRequest:

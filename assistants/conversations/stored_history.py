@@ -1,4 +1,4 @@
-"""Conversations that are kept for callers who ask for it: each belongs to one key, and ends with its time."""
+"""Conversations that are stored for callers who ask for it. Each belongs to one key, and expires."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -21,13 +21,13 @@ Messages = Sequence[Mapping[str, Any]]
 
 @in_thread
 def load(api_key_id: int, session_id: str) -> list[dict[str, Any]]:
-    """What was said so far, as OpenAI chat messages."""
+    """Returns the conversation so far, as OpenAI chat messages."""
     row = Conversation.objects.filter(api_key_id=api_key_id, external_id=session_id).first()
-    return kept(row) if row else []
+    return unexpired_messages(row) if row else []
 
 
-def kept(conversation: Conversation) -> list[dict[str, Any]]:
-    """What was said in it and has not expired."""
+def unexpired_messages(conversation: Conversation) -> list[dict[str, Any]]:
+    """Returns no messages after `messages_expire_at`: beat deletes them some minutes later."""
     expires_at = conversation.messages_expire_at
     is_alive = expires_at is not None and expires_at > timezone.now()
     return list(conversation.messages or ()) if is_alive else []
@@ -40,8 +40,8 @@ class HistorySaver:
     run: the caller would count on a history that is not there.
     """
 
-    def __init__(self, asked: Messages, *, api_key_id: int, session_id: str) -> None:
-        self._asked = asked
+    def __init__(self, messages: Messages, *, api_key_id: int, session_id: str) -> None:
+        self._messages = messages
         self._api_key_id = api_key_id
         self._session_id = session_id
         self._texts: list[str] = []
@@ -55,42 +55,45 @@ class HistorySaver:
                 self._calls = event.calls
             case Finished():
                 answer = _answer("".join(self._texts), self._calls)
-                said = [*map(_without_images, _spoken(self._asked)), answer]
-                await _append(self._api_key_id, self._session_id, said)
+                new = [*map(_without_images, _without_system_texts(self._messages)), answer]
+                await _append(self._api_key_id, self._session_id, new)
 
 
 @in_thread
 @transaction.atomic
-def _append(api_key_id: int, session_id: str, said: Messages) -> None:
+def _append(api_key_id: int, session_id: str, new: Messages) -> None:
     now = timezone.now()
-    new = Conversation(api_key_id=api_key_id, external_id=session_id, created_at=now, last_run_at=now)
-    Conversation.objects.bulk_create([new], ignore_conflicts=True)
+    row = Conversation(api_key_id=api_key_id, external_id=session_id, created_at=now, last_run_at=now)
+    Conversation.objects.bulk_create([row], ignore_conflicts=True)
     row = Conversation.objects.select_for_update().get(api_key_id=api_key_id, external_id=session_id)
-    row.messages = _trimmed([*kept(row), *said])
+    row.messages = _trimmed([*unexpired_messages(row), *new])
     row.messages_expire_at = now + timedelta(days=settings.STORED_HISTORY_DAYS)
     row.save(update_fields=["messages", "messages_expire_at"])
 
 
 def _trimmed(messages: list[Any]) -> list[Any]:
-    """The latest that fit the window. They begin with a user's: no result is left without its call."""
-    room = settings.STORED_HISTORY_TOKENS * _BYTES_A_TOKEN
+    """Returns the latest messages that fit into STORED_HISTORY_TOKENS.
+
+    They begin with a user's message, so that no tool result is left without its call.
+    """
+    free_bytes = settings.STORED_HISTORY_TOKENS * _BYTES_A_TOKEN
     start = len(messages)
     for index in range(len(messages) - 1, -1, -1):
-        room -= len(orjson.dumps(messages[index]))
-        if room < 0:
+        free_bytes -= len(orjson.dumps(messages[index]))
+        if free_bytes < 0:
             break
         if messages[index]["role"] == "user":
             start = index
     return messages[start:]
 
 
-def _spoken(messages: Messages) -> Iterator[Mapping[str, Any]]:
-    """A request's system texts hold for that request."""
+def _without_system_texts(messages: Messages) -> Iterator[Mapping[str, Any]]:
+    """Leaves out system texts, which hold for the request that brings them."""
     return (message for message in messages if message["role"] not in _SYSTEM)
 
 
 def _without_images(message: Mapping[str, Any]) -> dict[str, Any]:
-    """Without its images: they would fill the window at once."""
+    """Leaves out images, which would fill the window at once."""
     content = message.get("content")
     if not isinstance(content, list):
         return dict(message)

@@ -1,1 +1,1 @@
-"""The OpenAI-compatible door: Chat Completions and Models, as the OpenAI SDKs expect them."""
+"""The OpenAI-compatible API: Chat Completions, Responses, Models and Embeddings, as the SDKs expect them."""

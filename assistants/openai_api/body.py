@@ -1,4 +1,4 @@
-"""A request's body: one JSON object, read strictly."""
+"""Reads a request's body: one JSON object, strictly."""
 
 from typing import Any
 

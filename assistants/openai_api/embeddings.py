@@ -1,4 +1,4 @@
-"""Embeddings: /v1/embeddings"""
+"""/embeddings: passes texts on to the configured embedder."""
 
 from typing import Annotated, Any, Literal
 
@@ -9,14 +9,14 @@ from apikeys import limits
 from assistants.agent.llm import embeddings
 from assistants.openai_api import body, openapi
 from assistants.openai_api.http import json_response
-from assistants.openai_api.messages import Wire
+from assistants.openai_api.messages import Schema
 from assistants.openai_api.validation import invalid
 from assistants.openai_api.viewset import OpenAIViewSet
 
 MOST_INPUTS = 2_048
 
 
-class EmbeddingRequest(Wire):
+class EmbeddingRequest(Schema):
     model: Annotated[str, Field(max_length=255)]
     input: (
         str
@@ -34,11 +34,11 @@ class EmbeddingViewSet(OpenAIViewSet):
     async def create(self, request: HttpRequest) -> HttpResponse:
         content = body.read(request)
         try:
-            asked = EmbeddingRequest.model_validate(content)
+            params = EmbeddingRequest.model_validate(content)
         except ValidationError as error:
             raise invalid(error.errors(include_url=False, include_input=False)[0], content) from None
         async with limits.current().permit(self.principal):
-            answer = await embeddings.embed(asked.model_dump(exclude_none=True))
+            answer = await embeddings.embed(params.model_dump(exclude_none=True))
         await limits.current().charge(self.principal, _tokens(answer.get("usage")))
         return json_response(answer)
 

@@ -1,4 +1,4 @@
-"""Failures of the door in OpenAI's envelope: {"error": {"message", "type", "param", "code"}}, all four."""
+"""Errors in OpenAI's envelope, {"error": {"message", "type", "param", "code"}}: always all four."""
 
 import logging
 from typing import Any
@@ -53,16 +53,17 @@ async def unknown_url(_: HttpRequest, **__: str) -> HttpResponse:
 
 
 def response(error: Exception, *, tool_ran: bool = False) -> HttpResponse:
-    """After a tool ran, `x-should-retry` keeps SDKs, which retry 409, 429 and 5xx, from running it again."""
+    """`tool_ran`: whether the request's run called a tool before it failed."""
     refusal = _refusal(error)
     headers = _headers(refusal)
     if tool_ran:
+        # SDKs retry 408, 409, 429 and 5xx by themselves. The retry would call the tool again.
         headers["x-should-retry"] = "false"
     return json_response(_envelope(refusal), status=refusal.status_code, headers=headers)
 
 
 def envelope(error: Exception) -> dict[str, Any]:
-    """Nothing of an unexpected error leaks; it is logged."""
+    """Returns the envelope; of an unexpected error only the log has the details."""
     return _envelope(_refusal(error))
 
 

@@ -59,7 +59,7 @@ class IdempotentRequest:
             case Finished():
                 self.is_complete = True
 
-    async def answered(self, make: Make) -> HttpResponse | EventStream:
+    async def answer_or_replay(self, make: Make) -> HttpResponse | EventStream:
         """Returns the answer of an earlier request of this name, or else the one that `make` gives.
 
         Raises InvalidRequest if the name belongs to another request, RequestInterrupted if the earlier one
@@ -68,25 +68,25 @@ class IdempotentRequest:
         if not (self.is_named or self.is_retry):
             # An SDK's first try: nothing came before it, so it does not wait for the database.
             idempotency.overwrite(self.key)
-            return await self._made(make)
+            return await self._answer(make)
         row = await idempotency.claim(self.key)
         if self.key.owns(row):
             idempotency.hold(self.key)
-            return await self._made(make)
+            return await self._answer(make)
         if row.body_hash != self.key.body_hash:
             message = "This Idempotency-Key was used for another request: give each request its own."
             raise InvalidRequest(message, code="idempotency_key_reused", status_code=422)
         if row.status == Attempt.Status.RUNNING and self.is_stream:
             return EventStream(self._joined(make))
-        return replayed(answer) if (answer := await self._outcome()) else await self.answered(make)
+        return replayed(answer) if (answer := await self._outcome()) else await self.answer_or_replay(make)
 
-    async def _made(self, make: Make) -> HttpResponse | EventStream:
+    async def _answer(self, make: Make) -> HttpResponse | EventStream:
         if not self.is_named:
-            return await self._copied(make)
-        # The shield takes the cancellation of a caller who leaves; the task behind it goes on.
-        return await asyncio.shield(detached.start(self._copied(make)))
+            return await self._answer_and_release(make)
+        # When the caller leaves, the cancellation ends at the shield, and the task behind it goes on.
+        return await asyncio.shield(detached.start(self._answer_and_release(make)))
 
-    async def _copied(self, make: Make) -> HttpResponse | EventStream:
+    async def _answer_and_release(self, make: Make) -> HttpResponse | EventStream:
         """Returns what `make` returns; how it ends is written into the row."""
         try:
             response = await make()
@@ -146,7 +146,7 @@ class IdempotentRequest:
             while not (await asyncio.wait([waiting], timeout=settings.STREAM_HEARTBEAT_S))[0]:
                 yield HEARTBEAT
             answer = waiting.result()
-            response = replayed(answer) if answer else await self.answered(make)
+            response = replayed(answer) if answer else await self.answer_or_replay(make)
         except Exception as error:  # noqa: BLE001 - the answer has begun: it is rendered, and logged there
             yield error_event(errors.envelope(error))
             return

@@ -1,35 +1,37 @@
-"""The messages of a chat, by role. Types are strict: 1 is no text. Unknown fields are ignored."""
+"""The messages of a chat, by role."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 
-class Wire(BaseModel):
+class Schema(BaseModel):
+    """Any part of a request. Strict: "1" is no number. Unknown fields are ignored, as clients send many."""
+
     model_config = ConfigDict(strict=True, extra="ignore")
 
 
-class TextPart(Wire):
+class TextPart(Schema):
     type: Literal["text"]
     text: str
 
 
-class RefusalPart(Wire):
+class RefusalPart(Schema):
     type: Literal["refusal"]
     refusal: str
 
 
-class ImageURL(Wire):
+class ImageURL(Schema):
     url: str
 
 
-class ImagePart(Wire):
+class ImagePart(Schema):
     type: Literal["image_url"]
     image_url: ImageURL
 
 
 def _shape(value: Any) -> str:
-    """Told beforehand, so that a refusal speaks of one shape and not of both."""
+    """Tags a value as list or text, so that a validation error is about one of the two shapes alone."""
     return "list" if isinstance(value, list) else "text"
 
 
@@ -37,39 +39,39 @@ ByType = Discriminator("type")
 ByShape = Discriminator(_shape)
 Text = Annotated[str, Tag("text")]
 TextParts = Annotated[list[TextPart], Field(min_length=1), Tag("list")]
-AskedParts = Annotated[list[Annotated[TextPart | ImagePart, ByType]], Field(min_length=1), Tag("list")]
-SaidParts = Annotated[list[Annotated[TextPart | RefusalPart, ByType]], Tag("list")]
+UserParts = Annotated[list[Annotated[TextPart | ImagePart, ByType]], Field(min_length=1), Tag("list")]
+AssistantParts = Annotated[list[Annotated[TextPart | RefusalPart, ByType]], Tag("list")]
 ResultParts = Annotated[list[Annotated[TextPart | ImagePart, ByType]], Tag("list")]
 
 
-class SystemMessage(Wire):
+class SystemMessage(Schema):
     role: Literal["system", "developer"]
     content: Annotated[Text | TextParts, ByShape]
 
 
-class UserMessage(Wire):
+class UserMessage(Schema):
     role: Literal["user"]
-    content: Annotated[Text | AskedParts, ByShape]
+    content: Annotated[Text | UserParts, ByShape]
 
 
-class FunctionCall(Wire):
+class FunctionCall(Schema):
     name: str
     arguments: str
 
 
-class ToolCall(Wire):
+class ToolCall(Schema):
     id: Annotated[str, Field(min_length=1, max_length=256)]
     type: Literal["function"]
     function: FunctionCall
 
 
-class AssistantMessage(Wire):
+class AssistantMessage(Schema):
     role: Literal["assistant"]
-    content: Annotated[Text | SaidParts, ByShape] | None = None
+    content: Annotated[Text | AssistantParts, ByShape] | None = None
     tool_calls: list[ToolCall] | None = None
 
 
-class ToolMessage(Wire):
+class ToolMessage(Schema):
     role: Literal["tool"]
     content: Annotated[Text | ResultParts, ByShape]
     tool_call_id: str

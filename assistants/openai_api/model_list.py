@@ -33,7 +33,7 @@ def _model(entry: AssistantEntry) -> dict[str, Any]:
 
 
 def _auto(entries: Sequence[AssistantEntry]) -> dict[str, Any]:
-    """The model `auto` stands for a choice among these assistants."""
+    """Returns the model `auto`, which routes to one of these assistants."""
     return _resource(routing.AUTO, max(entry.created for entry in entries))
 
 

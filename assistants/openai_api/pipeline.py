@@ -36,7 +36,7 @@ async def observed_run(
                 async with aclosing(run(replace(request, used=used), scope)) as events:
                     async for event in events:
                         await recorder.on_event(event)
-                        if isinstance(event, ToolsSelected):  # the record alone has a place for it
+                        if isinstance(event, ToolsSelected):  # for the record alone
                             continue
                         for observer in observers:
                             await observer.on_event(event)

@@ -1,4 +1,4 @@
-"""Which session a request belongs to: the caller's own name for the runs that belong together."""
+"""The session of a request: the caller's own name for runs that belong together."""
 
 import re
 from typing import Any, Protocol
@@ -10,25 +10,28 @@ from core.errors import InvalidRequest
 _NAME = re.compile(r"[!-~]{1,255}")
 
 
-class Asked(Protocol):
-    """What a request's body may say of it."""
+class SessionFields(Protocol):
+    """The fields of a request's body that may name its session."""
 
     session_id: str | None
     metadata: dict[str, Any] | None
 
 
-def session_id(request: HttpRequest, asked: Asked) -> str | None:
-    """From X-Session-Id, else `session_id`, else as other products tell it. Raises InvalidRequest."""
-    metadata = asked.metadata or {}
-    given = {
+def session_id(request: HttpRequest, params: SessionFields) -> str | None:
+    """Returns the first name of: X-Session-Id, `session_id`, and the fields that other products send.
+
+    Raises InvalidRequest for an impossible name.
+    """
+    metadata = params.metadata or {}
+    candidates = {
         "x-session-id": request.META.get("HTTP_X_SESSION_ID"),
-        "session_id": asked.session_id,
+        "session_id": params.session_id,
         "metadata.session_id": metadata.get("session_id"),
         "x-openwebui-chat-id": request.META.get("HTTP_X_OPENWEBUI_CHAT_ID"),
         "x-litellm-session-id": request.META.get("HTTP_X_LITELLM_SESSION_ID"),
         "metadata.conversation_id": metadata.get("conversation_id"),
     }
-    for param, name in given.items():
+    for param, name in candidates.items():
         if name:
             return _checked(param, name)
     return None

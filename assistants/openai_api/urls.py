@@ -1,4 +1,4 @@
-"""Routes for /v1/ (with `unknown_urlpattern`) and for /api/v1/ (without: the rest is management)."""
+"""Routes below /v1/, with one for unknown URLs, and below /api/v1/, where the rest is management."""
 
 from django.urls import path, re_path
 
@@ -8,7 +8,7 @@ from assistants.openai_api.errors import unknown_url
 from assistants.openai_api.model_list import ModelViewSet
 from assistants.openai_api.responses.urls import urlpatterns as responses_urlpatterns
 
-door_urlpatterns = [
+endpoint_urlpatterns = [
     path("chat/completions", ChatCompletionViewSet.as_view({"post": "create"})),
     path("embeddings", EmbeddingViewSet.as_view({"post": "create"})),
     path("models", ModelViewSet.as_view({"get": "list"})),
@@ -17,4 +17,4 @@ door_urlpatterns = [
 ]
 unknown_urlpattern = re_path("", unknown_url)
 
-urlpatterns = [*door_urlpatterns, unknown_urlpattern]
+urlpatterns = [*endpoint_urlpatterns, unknown_urlpattern]

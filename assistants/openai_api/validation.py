@@ -1,4 +1,4 @@
-"""What both APIs check a request by, and how a fault in it is told."""
+"""Checks of a request that both APIs make, and Pydantic's errors in the caller's terms."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
@@ -9,18 +9,7 @@ from pydantic_core import ErrorDetails
 from assistants import response_formats
 from core.errors import InvalidRequest
 
-
-def check_schema(schema: Mapping[str, Any], param: str) -> None:
-    """Raises InvalidRequest for one that no answer can be checked against."""
-    try:
-        response_formats.check_schema(schema)
-    except response_formats.InvalidSchema as problem:
-        raise InvalidRequest(f"Invalid '{param}': {problem}", param=param, code="invalid_value") from None
-    if any(not reference.startswith("#") for reference in references(schema)):
-        message = "A schema may refer only to its own parts, by '#/...': nothing else is fetched."
-        raise InvalidRequest(message, param=param, code="invalid_value")
-
-
+MOST_MESSAGES = 2_000
 MOST_TOOLS = 128
 _CODES = {
     "missing": "missing_required_parameter",
@@ -31,8 +20,19 @@ Tokens = Annotated[int, Field(ge=1, lt=2**31)]
 FunctionName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
 
 
+def check_schema(schema: Mapping[str, Any], param: str) -> None:
+    """Raises InvalidRequest for a schema that no answer can be checked against."""
+    try:
+        response_formats.check_schema(schema)
+    except response_formats.InvalidSchema as problem:
+        raise InvalidRequest(f"Invalid '{param}': {problem}", param=param, code="invalid_value") from None
+    if any(not reference.startswith("#") for reference in references(schema)):
+        message = "A schema may refer only to its own parts, by '#/...': nothing else is fetched."
+        raise InvalidRequest(message, param=param, code="invalid_value")
+
+
 def references(schema: Any) -> Iterator[str]:
-    """The `$ref`s anywhere in a JSON schema."""
+    """Yields the `$ref`s anywhere in a JSON schema."""
     if isinstance(schema, list):
         for item in schema:
             yield from references(item)
@@ -44,17 +44,18 @@ def references(schema: Any) -> Iterator[str]:
 
 
 def invalid(error: ErrorDetails, body: Mapping[str, Any]) -> InvalidRequest:
-    """What Pydantic found wrong with `body`, in the caller's terms."""
+    """Returns what Pydantic found wrong with `body`, with the field's path as the caller wrote it."""
     param = _param(error, body)
     code = _CODES.get(error["type"], "invalid_type" if error["type"].endswith("_type") else "invalid_value")
     return InvalidRequest(f"Invalid '{param}': {error['msg']}.", param=param, code=code)
 
 
 def _param(error: ErrorDetails, body: Mapping[str, Any]) -> str:
-    """`messages[0].content`. Pydantic's location has steps that the body has not: the tags of unions."""
+    """Returns the path of the field at fault, as `messages[0].content`."""
     path = ""
     value: Any = body
     missing = error["loc"][-1] if error["type"] == "missing" else None
+    # Pydantic's location also has steps that the body has not, the tags of unions: they are left out.
     for step in error["loc"]:
         if isinstance(value, list) and isinstance(step, int):
             path, value = f"{path}[{step}]", value[step]
@@ -62,6 +63,3 @@ def _param(error: ErrorDetails, body: Mapping[str, Any]) -> str:
             path, value = f"{path}.{step}" if path else str(step), value.get(str(step))
     discriminator = error.get("ctx", {}).get("discriminator", "").strip("'")
     return f"{path}.{discriminator}" if discriminator.isidentifier() else path
-
-
-MOST_MESSAGES = 2_000

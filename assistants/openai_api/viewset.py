@@ -17,7 +17,7 @@ Handler = Callable[..., Awaitable[HttpResponseBase]]
 
 
 class OpenAIViewSet(ViewSet):
-    """Its actions are coroutines that take Django's request. What they raise is answered in the envelope."""
+    """Its actions are coroutines that get Django's request. Their exceptions are rendered in the envelope."""
 
     principal: Principal
     is_counted: ClassVar[bool] = True
@@ -37,7 +37,7 @@ class OpenAIViewSet(ViewSet):
             if self.is_counted:
                 headers = await limits.current().admit(self.principal)
             response = await action(request, *args, **kwargs)
-        except Exception as error:  # noqa: BLE001 - the door's boundary: everything is rendered, and logged there
+        except Exception as error:  # noqa: BLE001 - the boundary of the API: rendered, and logged there
             response = errors.response(error)
         for name, value in headers.items():
             response.headers.setdefault(name, value)

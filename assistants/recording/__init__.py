@@ -1,4 +1,4 @@
-"""Runs on the record: what was asked and what became of it, written off the request's path."""
+"""Records runs and their tool calls as rows, in batches, while no request waits for it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +13,6 @@ __all__ = ["Origin", "lifespan", "recorded"]
 
 @asynccontextmanager
 async def lifespan() -> AsyncIterator[None]:
-    """Runs are recorded, in this event loop, for as long as the context lasts."""
+    """Records the runs of this event loop for as long as the context lasts."""
     async with outbox.lifespan(), writer.running(), feedback.writer.running():
         yield

@@ -1,7 +1,8 @@
-"""Ended runs that are no rows yet, in Redis: a web process that is killed takes none of them with it.
+"""An outbox in Redis for ended runs that are no rows yet: a web process that is killed loses none of them.
 
-A run is here before its caller hears of its end, and until it is a row: for a fraction of a second, unless
-its process dies. Then a worker makes a row of it. Without Redis runs are recorded all the same, but for that.
+A run is put here before its caller receives its end, and removed when it is a row, a fraction of a second
+later. Where its process dies in between, a worker makes a row of it. Without Redis runs are recorded, too,
+but for that case (docs/decisions/0009-ended-runs-wait-in-redis.md).
 """
 
 import logging
@@ -29,7 +30,7 @@ _store: Store | None = None
 
 @asynccontextmanager
 async def lifespan() -> AsyncIterator[None]:
-    """Runs are kept, from this event loop, for as long as the context lasts."""
+    """Connects this event loop to the outbox for as long as the context lasts."""
     global _store  # noqa: PLW0603 - one pool of connections a process
     store = _store = Store(settings.REDIS_URL)
     try:
@@ -39,17 +40,17 @@ async def lifespan() -> AsyncIterator[None]:
         await store.close()
 
 
-async def keep(record: RunRecord) -> None:
-    """It holds a caller up for at most 100 ms, and fails silently: the store tells the log of it."""
-    entry = encrypt({"at": time.time(), "record": serialization.dump(record)})
+async def put(record: RunRecord) -> None:
+    """Delays the caller by 100 ms at most. A failure is logged by the store, and nothing else comes of it."""
+    encrypted = encrypt({"at": time.time(), "record": serialization.dump(record)})
     if _store is not None:
         with suppress(StoreDown):
             async with _store.within_deadline() as redis:
-                await redis.hset(KEY, record.origin.run_id, entry)
+                await redis.hset(KEY, record.origin.run_id, encrypted)
 
 
-async def forget(run_ids: Collection[str]) -> None:
-    """They are rows now."""
+async def remove(run_ids: Collection[str]) -> None:
+    """Removes runs that are rows now."""
     if _store is not None and run_ids:
         with suppress(StoreDown):
             async with _store.within_deadline() as redis:
@@ -57,23 +58,24 @@ async def forget(run_ids: Collection[str]) -> None:
 
 
 def recover(*, older_than_s: float = LOST_AFTER_S) -> int:
-    """Make rows of what killed processes left; how many there were. Raises redis.RedisError."""
+    """Makes rows of the runs of killed processes, and returns their number. Raises redis.RedisError."""
     with Redis.from_url(
         settings.REDIS_URL, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S
     ) as redis:
         entries: dict[bytes, bytes] = redis.hgetall(KEY)
-        lost = {run_id: record for run_id, entry in entries.items() if (record := _lost(entry, older_than_s))}
+        read = {run_id: _lost_record(encrypted, older_than_s) for run_id, encrypted in entries.items()}
+        lost = {run_id: record for run_id, record in read.items() if record is not None}
         if lost:
             rows.write(map(serialization.load, lost.values()))
             redis.hdel(KEY, *lost)
         return len(lost)
 
 
-def _lost(entry: bytes, older_than_s: float) -> dict[str, Any] | None:
+def _lost_record(encrypted: bytes, older_than_s: float) -> dict[str, Any] | None:
     try:
-        kept: dict[str, Any] = decrypt(entry.decode())
+        entry: dict[str, Any] = decrypt(encrypted.decode())
     except UndecryptableSecret:
         log.error("A run that a killed process left cannot be read: its encryption key is gone.")
         return None
-    record: dict[str, Any] = kept["record"]
-    return record if kept["at"] <= time.time() - older_than_s else None
+    record: dict[str, Any] = entry["record"]
+    return record if entry["at"] <= time.time() - older_than_s else None

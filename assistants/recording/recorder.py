@@ -22,7 +22,7 @@ _save = in_thread(rows.write)
 
 async def _write(records: Sequence[RunRecord]) -> None:
     await _save(records)
-    await outbox.forget([record.origin.run_id for record in records if record.status != RunStatus.RUNNING])
+    await outbox.remove([record.origin.run_id for record in records if record.status != RunStatus.RUNNING])
 
 
 writer: BatchWriter[RunRecord] = BatchWriter("runs", _write, gather_s=0.25)
@@ -47,7 +47,7 @@ class Recorder:
             case Finished():
                 # Rows are written in batches, a quarter of a second later. A process that is killed in
                 # between must not lose a run whose end its caller has seen.
-                await outbox.keep(self._trace.ended(RunStatus.COMPLETED, ""))
+                await outbox.put(self._trace.ended(RunStatus.COMPLETED, ""))
 
     async def end(self, status: RunStatus, error: str) -> None:
         """Records the outcome, and counts the tokens that the run used, once."""

@@ -1,4 +1,4 @@
-"""A run on its way to the database."""
+"""Runs and their tool calls on the way to the database."""
 
 import uuid
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ def new_run_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Whose request it is. `session_id` is the caller's own name for the runs that belong together."""
+    """The request that a run answers. `session_id` is the caller's own name for runs that belong together."""
 
     principal: Principal
     request_id: str
@@ -31,7 +31,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """`arguments` and `result` are None where the assistant keeps no bodies."""
+    """A tool call. `arguments` and `result` are None where the assistant stores no bodies."""
 
     server_id: int | None
     server: str
@@ -46,7 +46,7 @@ class CallRecord:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A run as it stands: still running, or ended. `calls` is empty until it ended."""
+    """A run that is running or has ended. `calls` is empty until it has."""
 
     origin: Origin
     assistant_id: int

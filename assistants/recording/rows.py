@@ -1,4 +1,4 @@
-"""Records as rows: a statement a table for any number of runs."""
+"""Writes records as rows, with one statement a table for any number of runs."""
 
 import logging
 from collections.abc import Collection, Iterable
@@ -16,13 +16,13 @@ _CHANGING = [
     "duration_ms", "error", "answer", "selection",
 ]  # fmt: skip
 _Session = tuple[int, str]
-"""A key's id, and its caller's name for the session."""
+"""The id of the key, and the caller's name for the session."""
 
 
 def write(records: Iterable[RunRecord]) -> None:
-    """Each run as the last of its records has it, also where it is a row already.
+    """Writes each run as the last of its records has it, whether it is a row already or not.
 
-    One that the database refuses costs no other its row.
+    A record that the database refuses is logged and left out; the others are written.
     """
     latest = {record.origin.run_id: record for record in records}.values()
     try:
@@ -61,7 +61,7 @@ def _session(record: RunRecord) -> _Session:
 
 
 def _conversations(records: Iterable[RunRecord]) -> dict[_Session, int]:
-    """The ids of the sessions that the runs belong to, new or not."""
+    """Creates the sessions that are new, and returns the ids of all that the runs belong to."""
     latest = {_session(record): record for record in records if record.origin.session_id}
     if not latest:
         return {}

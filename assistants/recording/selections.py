@@ -1,10 +1,10 @@
-"""What the model was given of an assistant's tools in a run, over all of its rounds.
+"""The tools that the model was offered during a run, over all of its rounds, as JSON for the run's row.
 
     {"mode": "retrieved" | "search", "embedder", "degraded", "k", "cutoff", "budget", "tokens", "tokens_all",
      "candidates": [{"public_name", "reason", "score", "chosen"}, ...]}
 
-`tokens` is the most that definitions took at once. The candidates come by their scores, the best first, and
-those that no search scored last; beyond the first 50 only the chosen ones are kept.
+`tokens` is the largest size of the definitions in one round. The candidates are sorted by their scores, the
+best first and those that no search scored last; beyond the first 50 only the selected ones are stored.
 """
 
 from collections.abc import Iterable
@@ -13,11 +13,12 @@ from typing import Any
 
 from assistants.events import Candidate, ToolsSelected
 
-KEPT, MOST = 50, 256
+MOST_RANKED, MOST = 50, 256
 _DIGITS = 4
 
 
 def merged(earlier: ToolsSelected | None, later: ToolsSelected) -> ToolsSelected:
+    """Merges the selections of two rounds."""
     if earlier is None:
         return later
     cutoffs = [each.cutoff for each in (earlier, later) if each.cutoff is not None]
@@ -31,16 +32,16 @@ def merged(earlier: ToolsSelected | None, later: ToolsSelected) -> ToolsSelected
     )
 
 
-def as_json(chosen: ToolsSelected) -> dict[str, Any]:
-    ordered = sorted(chosen.candidates, key=lambda each: -_score(each))
-    kept = [each for place, each in enumerate(ordered) if place < KEPT or each.chosen][:MOST]
-    return asdict(replace(chosen, cutoff=_rounded(chosen.cutoff), candidates=())) | {
-        "candidates": [asdict(replace(each, score=_rounded(each.score))) for each in kept]
+def as_json(selection: ToolsSelected) -> dict[str, Any]:
+    ordered = sorted(selection.candidates, key=lambda each: -_score(each))
+    shown = [each for position, each in enumerate(ordered) if position < MOST_RANKED or each.chosen][:MOST]
+    return asdict(replace(selection, cutoff=_rounded(selection.cutoff), candidates=())) | {
+        "candidates": [asdict(replace(each, score=_rounded(each.score))) for each in shown]
     }
 
 
 def _united(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
-    """Each once: for the first of its reasons, with the best of its scores, chosen if it ever was."""
+    """Merges candidates by name. The first reason and the best score count; chosen once is chosen."""
     united: dict[str, Candidate] = {}
     for each in candidates:
         known = united.setdefault(each.public_name, each)

@@ -1,4 +1,4 @@
-"""A run's record as JSON."""
+"""Runs' records as JSON, for the outbox."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,7 +14,7 @@ _PRINCIPAL = ("id", "name", "key_prefix", "can_manage", "can_call_assistant", "i
 
 
 def dump(record: RunRecord) -> dict[str, Any]:
-    """Of its key, only what a row tells."""
+    """Of the key, only the fields are left that a row has."""
     dumped: dict[str, Any] = orjson.loads(orjson.dumps(record, default=str))
     principal = dumped["origin"]["principal"]
     dumped["origin"]["principal"] = {name: principal[name] for name in _PRINCIPAL}

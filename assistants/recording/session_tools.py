@@ -1,6 +1,7 @@
-"""Which tools the runs of a session have called: its caller sends texts again, and no calls of ours.
+"""The tools that a session's runs have called, which the selection for its next run prefers.
 
-The rows tell, and for the moment until they are written, the memory of the process that ran them.
+The caller's messages do not show them: it sends texts again, not the calls of our servers' tools. They are
+read from the rows, and from this process's memory for calls that are not written yet.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ _latest: OrderedDict[_Session, OrderedDict[str, None]] = OrderedDict()
 
 
 def note(origin: Origin, assistant: AssistantEntry, public_name: str) -> None:
-    """A tool was called just now."""
+    """Remembers that a tool is being called now."""
     if assistant.selection != "retrieved" or not origin.session_id:
         return
     session = _session(origin, assistant)
@@ -39,23 +40,23 @@ def note(origin: Origin, assistant: AssistantEntry, public_name: str) -> None:
 
 
 async def used(origin: Origin, assistant: AssistantEntry) -> list[str]:
-    """Public names, the latest first; none where the assistant does not choose by request."""
+    """Returns public names, the latest first; none for an assistant that does not select by request."""
     if assistant.selection != "retrieved" or not origin.session_id:
         return []
     session = _session(origin, assistant)
     try:
         async with asyncio.timeout(_PATIENCE_S):
-            written = await _written(session)
+            stored = await _stored(session)
     except DATABASE_ERRORS as error:
-        log.warning("What a session has called cannot be read: %s", type(error).__name__)
-        written = []
-    names = {(each.server_id, each.name): each.public_name for each in assistant.functions} if written else {}
-    known = [names[call] for call in written if call in names]
+        log.warning("The tools that a session has called cannot be read: %s", type(error).__name__)
+        stored = []
+    names = {(each.server_id, each.name): each.public_name for each in assistant.functions} if stored else {}
+    known = [names[call] for call in stored if call in names]
     return list(dict.fromkeys([*reversed(_latest.get(session, ())), *known]))
 
 
 @in_thread
-def _written(session: _Session) -> list[tuple[int, str]]:
+def _stored(session: _Session) -> list[tuple[int, str]]:
     api_key_id, external_id, assistant_id = session
     calls = ToolCall.objects.filter(
         run__conversation__api_key_id=api_key_id,

@@ -1,4 +1,4 @@
-"""What is recorded of a run, collected from its events."""
+"""Collects from a run's events what is recorded of it."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -24,12 +24,12 @@ from assistants.recording.records import CallRecord, Origin, RunRecord
 from assistants.selection import feedback, query
 
 LONGEST_BODY = 64 * 1024
-"""Characters that are kept of an answer, a result, or arguments."""
+"""Characters: the rest of a request, an answer or a result is cut off; longer arguments are not stored."""
 _CHARACTERS_A_TOKEN = 4
 
 
 class Trace:
-    """A run so far, as its events tell."""
+    """A run so far."""
 
     def __init__(self, request: RunRequest, origin: Origin) -> None:
         assistant = request.assistant
@@ -42,16 +42,16 @@ class Trace:
             request=_storable(query.from_messages(request.messages)) if assistant.store_bodies else None,
         )
         self._messages = request.messages
-        self._keeps_bodies = assistant.store_bodies
+        self._stores_bodies = assistant.store_bodies
         self._functions = assistant.by_name
         self._started = time.monotonic()
         self._first_token_ms: int | None = None
         self._usage = Usage(0, 0)
-        self._uncounted = 0  # characters that the model wrote since it last told its usage
+        self._uncounted = 0  # characters that the model wrote since its last Usage
         self._text: list[str] = []
         self._calls: dict[str, CallRecord] = {}
-        self._chosen: ToolsSelected | None = None
-        self._end: Finished | None = None
+        self._selection: ToolsSelected | None = None
+        self._finished: Finished | None = None
 
     def add(self, event: RunEvent) -> None:
         match event:
@@ -64,31 +64,35 @@ class Trace:
             case Usage():
                 self._usage, self._uncounted = event, 0
             case ToolsSelected():
-                self._chosen = selections.merged(self._chosen, event)
+                self._selection = selections.merged(self._selection, event)
             case Finished():
-                self._end = event
+                self._finished = event
 
     def ended(self, status: RunStatus, error: str) -> RunRecord:
-        """What is left of an end that came early, though the run itself was through, is not told."""
-        usage = self._usage if self._end else self._estimated_usage()
+        """Returns the record of a run that ended with this status and error.
+
+        A run that emitted Finished is completed, whatever came after: its caller left, say, before it had
+        read all.
+        """
+        usage = self._usage if self._finished else self._estimated_usage()
         calls = tuple(self._calls.values())
         return replace(
             self.record,
-            status=RunStatus.COMPLETED if self._end else status,
-            error="" if self._end else error,
-            rounds=self._end.rounds if self._end else 0,
+            status=RunStatus.COMPLETED if self._finished else status,
+            error="" if self._finished else error,
+            rounds=self._finished.rounds if self._finished else 0,
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
             first_token_ms=self._first_token_ms,
             duration_ms=self._elapsed_ms(),
-            answer=_storable("".join(self._text)) if self._keeps_bodies else None,
+            answer=_storable("".join(self._text)) if self._stores_bodies else None,
             calls=calls,
-            selection=selections.as_json(self._chosen) if self._chosen else None,
+            selection=selections.as_json(self._selection) if self._selection else None,
         )
 
     @property
     def served(self) -> frozenset[feedback.Function]:
-        """The functions that gave the run what it asked of them."""
+        """The tools whose calls succeeded, for relevance feedback."""
         return frozenset(
             (call.server_id, call.function)
             for call in self._calls.values()
@@ -99,7 +103,7 @@ class Trace:
         if self._first_token_ms is None:
             self._first_token_ms = self._elapsed_ms()
         self._uncounted += len(text)
-        if self._keeps_bodies:
+        if self._stores_bodies:
             self._text.append(text)
 
     def _call(self, event: ToolStarted) -> CallRecord:
@@ -108,7 +112,7 @@ class Trace:
             server_id=function.server_id if function else None,
             server=event.server,
             function=event.function,
-            arguments=_arguments(event.arguments) if self._keeps_bodies else None,
+            arguments=_arguments(event.arguments) if self._stores_bodies else None,
         )
 
     def _finish_call(self, event: ToolFinished) -> None:
@@ -119,11 +123,11 @@ class Trace:
             duration_ms=event.duration_ms,
             error=event.error or "",
             result_size=len(text),
-            result=_storable(text) if self._keeps_bodies else None,
+            result=_storable(text) if self._stores_bodies else None,
         )
 
     def _estimated_usage(self) -> Usage:
-        """Of a run that was cut: what its rounds told, and a guess at the one that was cut."""
+        """Returns the usage of a run that was cut off: whole rounds as reported, the last one estimated."""
         if not self._uncounted:
             return self._usage
         return Usage(
@@ -136,7 +140,7 @@ class Trace:
 
 
 def _characters(messages: Sequence[Mapping[str, Any]]) -> int:
-    """Of what was said; images have none."""
+    """Counts the characters of all texts; images have none."""
     return sum(len(text) for message in messages for text in _texts(message.get("content")))
 
 
@@ -151,14 +155,14 @@ def _tokens(characters: int) -> int:
 
 
 def _storable(text: str) -> str:
-    """PostgreSQL keeps no NUL."""
+    # PostgreSQL stores no NUL in a text.
     return text[:LONGEST_BODY].replace("\0", "\ufffd")
 
 
 def _arguments(arguments: dict[str, Any]) -> dict[str, Any] | None:
-    """None for what is too long to keep."""
-    wire = orjson.dumps(arguments)
-    if len(wire) > LONGEST_BODY:
+    """Returns None for arguments that are too long to be stored."""
+    json = orjson.dumps(arguments)
+    if len(json) > LONGEST_BODY:
         return None
-    kept: dict[str, Any] = orjson.loads(wire.replace(rb"\u0000", rb"\ufffd"))
-    return kept
+    stored: dict[str, Any] = orjson.loads(json.replace(rb"\u0000", rb"\ufffd"))
+    return stored

@@ -86,9 +86,9 @@ def test_a_worker_chooses_as_a_web_process_does(client: openai.OpenAI) -> None:
 
 
 def test_a_history_that_is_kept_here_counts(client: openai.OpenAI) -> None:
-    kept = {"mcp_connector": {"history": "stored"}, "session_id": "auto-2"}
-    assert ask(client, FLIGHT, extra_body=kept).model == "journeys"
-    assert ask(client, "And one back, please.", extra_body=kept).model == "journeys"
+    stored = {"mcp_connector": {"history": "stored"}, "session_id": "auto-2"}
+    assert ask(client, FLIGHT, extra_body=stored).model == "journeys"
+    assert ask(client, "And one back, please.", extra_body=stored).model == "journeys"
 
 
 def test_what_fits_nobody_is_refused(client: openai.OpenAI) -> None:

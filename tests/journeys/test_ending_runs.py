@@ -26,7 +26,7 @@ def fake(stack: Stack) -> MCPTool:
 
 @pytest.fixture(scope="module")
 def other_url(stack: Stack) -> Iterator[str]:
-    """Another web process, which runs what the first one is told to cancel."""
+    """Another web process, which runs what the first one is asked to cancel."""
     port = free_port()
     running = stack.start_process("web-of-endings", stack.web_command(port))
     url = f"http://127.0.0.1:{port}"

@@ -1,4 +1,4 @@
-"""A web process that is killed takes no run with it that its caller has heard the end of."""
+"""A web process that is killed loses no run whose end its caller has received."""
 
 import time
 from collections.abc import Iterator
@@ -54,12 +54,12 @@ def test_its_last_run_is_recorded_once(
         assert outbox.recover(older_than_s=0) >= 1
         run = Run.objects.get(assistant_slug=slug)
         assert (run.status, run.answer, run.rounds) == (RunStatus.COMPLETED, "Said.", 2)
-        [told] = run.tool_calls.all()
-        assert (told.function, told.arguments) == ("echo", {"say": "hi"})
+        [call] = run.tool_calls.all()
+        assert (call.function, call.arguments) == ("echo", {"say": "hi"})
         assert outbox.recover(older_than_s=0) == 0
 
 
-def test_what_lives_leaves_nothing_in_the_journal(stack: Stack, caller: IssuedKey) -> None:
+def test_a_living_process_leaves_nothing_in_the_outbox(stack: Stack, caller: IssuedKey) -> None:
     stack.assistant("lives", keys=(caller,))
     stack.llm.script("lives", {"text": "Hello."})
     body = {"model": "lives", "messages": [{"role": "user", "content": "go"}]}

@@ -34,7 +34,7 @@ def test_a_selecting_chat_leaves_its_lesson(stack: Stack) -> None:
         wait_for(uses.exists, within_s=10)
         assert list(uses.values_list("function__name", "uses")) == [("echo", 1)]
         assert Run.objects.get(assistant=assistant).request == REQUEST
-        told = StringIO()
-        call_command("evaluate_selection", "--assistant", "learning", "--k", "10", stdout=told)
-    assert "as it was: recall @10 1.000  (runs: 1, tools called: 1)" in told.getvalue()
-    assert "searched now by" in told.getvalue()
+        output = StringIO()
+        call_command("evaluate_selection", "--assistant", "learning", "--k", "10", stdout=output)
+    assert "as it was: recall @10 1.000  (runs: 1, tools called: 1)" in output.getvalue()
+    assert "searched now by" in output.getvalue()

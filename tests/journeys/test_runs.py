@@ -131,14 +131,14 @@ def test_a_failed_run_says_why(
     assert (run["status"], run["error"], run["usage"]["total_tokens"]) == ("failed", "upstream_auth_error", 0)
 
 
-@pytest.mark.parametrize("place", ["session_id", "metadata"])
+@pytest.mark.parametrize("field", ["session_id", "metadata"])
 def test_a_body_names_its_session_too(
-    stack: Stack, caller: IssuedKey, api: httpx.Client, client: openai.OpenAI, place: str
+    stack: Stack, caller: IssuedKey, api: httpx.Client, client: openai.OpenAI, field: str
 ) -> None:
-    slug = f"grouped-{place.replace('_', '-')}"
+    slug = f"grouped-{field.replace('_', '-')}"
     stack.assistant(slug, keys=(caller,))
     stack.llm.script(slug, {"text": "Hello.", "repeat": True})
-    body = {"session_id": slug} if place == "session_id" else {"metadata": {"session_id": slug}}
+    body = {"session_id": slug} if field == "session_id" else {"metadata": {"session_id": slug}}
     for _ in range(2):
         client.chat.completions.create(model=slug, messages=GO, extra_body=body)
     wait_for(lambda: session_of(api, slug).get("run_count") == 2, within_s=5)

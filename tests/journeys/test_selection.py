@@ -1,4 +1,4 @@
-"""Assistants that choose among their tools: the real index, embedder and search behind the real doors."""
+"""Assistants that choose among their tools: the real index, embedder and search behind the real API."""
 
 import json
 import uuid
@@ -143,10 +143,10 @@ def test_a_tool_that_the_conversation_used_stays(
         {"text": "Sleeping.", "repeat": True},
     )
     first = client.chat.completions.create(model=assistant.slug, messages=[user(VARIABLES)])
-    told: Any = first.choices[0].message
+    results: Any = first.choices[0].message
     following = "Now wait for some seconds: sleep, and be silent."
     # As openai-python sends an answer back, and as a client does that keeps nothing but texts.
-    client.chat.completions.create(model=assistant.slug, messages=[user(VARIABLES), told, user(following)])
+    client.chat.completions.create(model=assistant.slug, messages=[user(VARIABLES), results, user(following)])
     texts: Any = [user(VARIABLES), {"role": "assistant", "content": "Many."}, user(following)]
     client.chat.completions.create(model=assistant.slug, messages=texts)
     assert assistant.offered[2:] == [["chosen__environment", "chosen__sleep"], ["chosen__sleep"]]
@@ -194,8 +194,8 @@ def test_the_model_finds_and_calls_its_tools_itself(
     [call] = extension["tool_calls"]
     assert (call["name"], call["function"], call["arguments"]) == ("chosen__echo", "echo", {"a": 1})
     assert extension["rounds"] == 3
-    told = [message["content"] for message in assistant.bodies[2]["messages"] if message["role"] == "tool"]
-    best, second = json.loads(told[0])["tools"]
+    results = [message["content"] for message in assistant.bodies[2]["messages"] if message["role"] == "tool"]
+    best, second = json.loads(results[0])["tools"]
     assert (best["name"], second["name"] != best["name"]) == ("chosen__echo", True)
     run = ended_run(api, assistant)
     [traced] = run["tool_calls"]
@@ -256,8 +256,8 @@ def test_an_odd_request_is_answered(
     assistant = create(selection=selection, top_k=2)
     search = {"tool_calls": [{"name": "search_tools", "arguments": {"query": text}}]}
     assistant.script(*([search] if selection == "search" else []), {"text": "Hi."})
-    said = text.replace("\0", "")  # the door refuses it; a model may say it
-    answer = client.chat.completions.create(model=assistant.slug, messages=[user(said)])
+    cleaned = text.replace("\0", "")  # the API refuses it in a request; a model may say it
+    answer = client.chat.completions.create(model=assistant.slug, messages=[user(cleaned)])
     assert answer.choices[0].message.content == "Hi."
     assert [len(names) for names in assistant.offered] == [2] * len(assistant.offered)
 

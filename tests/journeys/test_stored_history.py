@@ -1,4 +1,4 @@
-"""Conversations that the product keeps for callers who ask for it."""
+"""Conversations that the product stores for callers who ask for it."""
 
 import uuid
 from collections.abc import Iterator
@@ -48,12 +48,12 @@ class Caller:
         self._stack, self._model, self._session = stack, model, session
 
     def say(self, *messages: Any, stored: bool = True, **fields: Any) -> Any:
-        said = [{"role": "user", "content": each} if isinstance(each, str) else each for each in messages]
+        sent = [{"role": "user", "content": each} if isinstance(each, str) else each for each in messages]
         body = {"session_id": self._session, **(STORED if stored else {})}
         create: Any = self._client.chat.completions.create
-        return create(model=self._model, messages=said, extra_body=body, **fields)
+        return create(model=self._model, messages=sent, extra_body=body, **fields)
 
-    def heard(self) -> list[tuple[str, Any]]:
+    def received(self) -> list[tuple[str, Any]]:
         """What the model was given last."""
         messages = self._stack.llm.bodies(self._model)[-1]["messages"]
         return [(message["role"], message["content"]) for message in messages]
@@ -68,7 +68,7 @@ def test_what_was_said_comes_before_what_is_said(caller: Caller) -> None:
     caller.say("I am Ada.")
     list(caller.say("And I like maths.", stream=True))
     caller.say({"role": "system", "content": "Be brief."}, "Who am I?")
-    assert caller.heard() == [
+    assert caller.received() == [
         ("system", "Be brief."),
         ("user", "I am Ada."),
         ("assistant", "Noted."),
@@ -81,9 +81,9 @@ def test_what_was_said_comes_before_what_is_said(caller: Caller) -> None:
 def test_nothing_stored_is_used_unless_it_is_asked_for(caller: Caller) -> None:
     caller.say("I am Ada.")
     caller.say("Who am I?", stored=False)
-    assert caller.heard() == [("user", "Who am I?")]
+    assert caller.received() == [("user", "Who am I?")]
     caller.say("And now?")
-    assert [content for _, content in caller.heard()] == ["I am Ada.", "Noted.", "And now?"]
+    assert [content for _, content in caller.received()] == ["I am Ada.", "Noted.", "And now?"]
 
 
 def test_one_key_never_sees_anothers(
@@ -92,14 +92,14 @@ def test_one_key_never_sees_anothers(
     caller.say("I am Ada.")
     other = Caller(stack, keys[1], model, session)
     other.say("Who am I?")
-    assert other.heard() == [("user", "Who am I?")]
+    assert other.received() == [("user", "Who am I?")]
 
 
 def test_the_result_of_a_callers_tool_finds_its_call(stack: Stack, caller: Caller, model: str) -> None:
     stack.llm.script(model, {"tool_calls": [{"name": "look", "arguments": {}}]}, {"text": "Blue."})
     [call] = caller.say("Look!", tools=[LOOK]).choices[0].message.tool_calls
     caller.say({"role": "tool", "tool_call_id": call.id, "content": "blue"}, tools=[LOOK])
-    assert [role for role, _ in caller.heard()] == ["user", "assistant", "tool"]
+    assert [role for role, _ in caller.received()] == ["user", "assistant", "tool"]
 
 
 def test_a_result_without_a_call_is_refused(caller: Caller) -> None:
@@ -117,8 +117,8 @@ def test_a_long_conversation_keeps_its_latest_turns(caller: Caller) -> None:
     for number in range(4):
         caller.say(f"{number} " + "word " * 9_000)
     caller.say("And now?")
-    said = [str(content)[0] for role, content in caller.heard() if role == "user"]
-    assert said == ["2", "3", "A"]
+    sent = [str(content)[0] for role, content in caller.received() if role == "user"]
+    assert sent == ["2", "3", "A"]
 
 
 def test_an_expired_conversation_is_forgotten(stack: Stack, caller: Caller, session: str) -> None:
@@ -127,7 +127,7 @@ def test_an_expired_conversation_is_forgotten(stack: Stack, caller: Caller, sess
         rows = Conversation.objects.filter(external_id=session)
         assert rows.update(messages_expire_at="2020-01-01T00:00:00Z") == 1
     caller.say("Who am I?")
-    assert caller.heard() == [("user", "Who am I?")]
+    assert caller.received() == [("user", "Who am I?")]
 
 
 def test_it_is_read_and_deleted_over_rest_and_encrypted_at_rest(
@@ -146,4 +146,4 @@ def test_it_is_read_and_deleted_over_rest_and_encrypted_at_rest(
         assert "Ada" not in raw.stored
     assert api.delete(f"/sessions/{found['id']}").status_code == 204
     caller.say("Who am I?")
-    assert caller.heard() == [("user", "Who am I?")]
+    assert caller.received() == [("user", "Who am I?")]

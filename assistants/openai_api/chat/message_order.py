@@ -1,4 +1,4 @@
-"""A conversation's order: each tool call is answered by one tool message, before anything else is said."""
+"""The order of a conversation: tool messages answer each tool call before any other message comes."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from core.errors import InvalidRequest
 def check(messages: Sequence[Message]) -> None:
     """Raises InvalidRequest, whose `param` names the message.
 
-    A history that ends in tool calls would be acted on without asking the model: it is refused.
+    A conversation that ends in tool calls is refused: the agent would make them without asking a model.
     """
     if not messages:
         raise _invalid("messages", "At least one message is needed.", code="invalid_value")
@@ -23,21 +23,21 @@ def check(messages: Sequence[Message]) -> None:
 
 
 class _OpenCalls:
-    """The calls of the last assistant message that wait for their results."""
+    """The calls of the last assistant message, as far as they wait for their results."""
 
     def __init__(self) -> None:
         self.waiting: set[str] = set()
         self.answered: set[str] = set()
-        self.place = ""
+        self.path = ""
 
-    def follow(self, message: Message, place: str) -> None:
+    def follow(self, message: Message, path: str) -> None:
         if isinstance(message, ToolMessage):
-            self._answer(message.tool_call_id, place)
+            self._answer(message.tool_call_id, path)
             return
         self.require_none()
         self.answered = set()
         if isinstance(message, AssistantMessage):
-            self._open(message, place)
+            self._open(message, path)
 
     def require_none(self) -> None:
         if self.waiting:
@@ -45,23 +45,23 @@ class _OpenCalls:
             message = (
                 f"Each tool call must be followed by a tool message with its result. Without one: {missing}."
             )
-            raise _invalid(f"{self.place}.tool_calls", message)
+            raise _invalid(f"{self.path}.tool_calls", message)
 
-    def _open(self, message: AssistantMessage, place: str) -> None:
-        self.place = place
+    def _open(self, message: AssistantMessage, path: str) -> None:
+        self.path = path
         for index, call in enumerate(message.tool_calls or ()):
             if call.id in self.waiting:
-                raise _invalid(f"{place}.tool_calls[{index}].id", "Two tool calls have the same id.")
+                raise _invalid(f"{path}.tool_calls[{index}].id", "Two tool calls have the same id.")
             self.waiting.add(call.id)
         if message.content is None and not message.tool_calls:
-            raise _invalid(place, "An assistant message needs content or tool calls.")
+            raise _invalid(path, "An assistant message needs content or tool calls.")
 
-    def _answer(self, call_id: str, place: str) -> None:
+    def _answer(self, call_id: str, path: str) -> None:
         if call_id in self.answered:
-            raise _invalid(f"{place}.tool_call_id", "This tool call has a result already.")
+            raise _invalid(f"{path}.tool_call_id", "This tool call has a result already.")
         if call_id not in self.waiting:
             raise _invalid(
-                f"{place}.tool_call_id", "No tool call with this id comes right before the message."
+                f"{path}.tool_call_id", "No tool call with this id comes right before the message."
             )
         self.waiting.remove(call_id)
         self.answered.add(call_id)

@@ -21,13 +21,13 @@ Messages = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Chat:
+class PreparedChat:
     """A request that was found in order.
 
     `model` is the name under which the answer comes; `extension` are fields of its `mcp_connector`.
     """
 
-    asked: ChatCompletionRequest
+    params: ChatCompletionRequest
     run_request: RunRequest
     origin: Origin
     observers: Sequence[Observer]
@@ -36,30 +36,30 @@ class Chat:
     extension: Mapping[str, Any]
 
 
-async def prepare(content: Mapping[str, Any], asked: ChatCompletionRequest, origin: Origin) -> Chat:
-    """`content` is the request as it was sent: of its messages, `asked` holds the validated part alone.
+async def prepare(content: Mapping[str, Any], params: ChatCompletionRequest, origin: Origin) -> PreparedChat:
+    """`content` is the request as it was sent: of its messages, `params` holds the validated part alone.
 
     Raises InvalidRequest, ModelNotFound and NoAssistantFits.
     """
     messages: Messages = content["messages"]
-    if asked.is_history_stored:
+    if params.is_history_stored:
         messages = [*await _stored_messages(origin), *messages]
         message_order.check(validate({**content, "messages": messages}).messages)
     else:
-        message_order.check(asked.messages)
-    route = await routing.route(asked.model, origin.principal, messages, origin.session_id)
+        message_order.check(params.messages)
+    route = await routing.route(params.model, origin.principal, messages, origin.session_id)
     assistant = route.assistant
     # After routing: no image is fetched for a model that does not exist, and hidden rounds belong to an
     # assistant.
     messages = await images.fetched(messages)
     messages = await hidden_rounds.restored(messages, origin.principal, assistant)
-    request = _run_request(asked, messages, assistant)
-    return Chat(
-        asked=asked,
+    request = _run_request(params, messages, assistant)
+    return PreparedChat(
+        params=params,
         run_request=request,
         origin=origin,
-        observers=_observers(asked, content["messages"], request, origin),
-        rendering=rendering(asked, assistant),
+        observers=_observers(params, content["messages"], request, origin),
+        rendering=rendering(params, assistant),
         model=route.model,
         extension={**origin.extension, **route.extension},
     )
@@ -72,33 +72,33 @@ async def _stored_messages(origin: Origin) -> Messages:
     return await stored_history.load(origin.principal.id, origin.session_id)
 
 
-def _run_request(asked: ChatCompletionRequest, messages: Messages, assistant: AssistantEntry) -> RunRequest:
-    definitions = asked.tool_definitions
-    _check_names(asked, definitions, assistant)
-    choice = asked.tool_choice
+def _run_request(params: ChatCompletionRequest, messages: Messages, assistant: AssistantEntry) -> RunRequest:
+    definitions = params.tool_definitions
+    _check_names(params, definitions, assistant)
+    choice = params.tool_choice
     return RunRequest(
         assistant=assistant,
         messages=messages,
-        parameters=asked.sampling,
+        parameters=params.sampling,
         client_tools=definitions,
         tool_choice=choice.model_dump() if isinstance(choice, NamedChoice) else choice,
     )
 
 
 def _observers(
-    asked: ChatCompletionRequest, own_messages: Messages, request: RunRequest, origin: Origin
+    params: ChatCompletionRequest, own_messages: Messages, request: RunRequest, origin: Origin
 ) -> list[Observer]:
     observers: list[Observer] = []
     if request.client_tools:
         observers.append(HiddenRoundsSaver(origin.principal, request.assistant))
-    if asked.is_history_stored and origin.session_id:
+    if params.is_history_stored and origin.session_id:
         key_id, session_id = origin.principal.id, origin.session_id
         observers.append(HistorySaver(own_messages, api_key_id=key_id, session_id=session_id))
     return observers
 
 
 def _check_names(
-    asked: ChatCompletionRequest, definitions: Sequence[Mapping[str, Any]], assistant: AssistantEntry
+    params: ChatCompletionRequest, definitions: Sequence[Mapping[str, Any]], assistant: AssistantEntry
 ) -> None:
     """The caller's tools share the model's namespace with the assistant's own."""
     theirs: set[str] = set()
@@ -109,7 +109,7 @@ def _check_names(
             param = f"tools[{index}].function.name"
             raise InvalidRequest(message, param=param, code="tool_name_conflict")
         theirs.add(name)
-    choice = asked.tool_choice
+    choice = params.tool_choice
     if isinstance(choice, NamedChoice) and choice.function.name not in theirs | assistant.by_name.keys():
         message = "The tool of 'tool_choice' is neither among 'tools' nor one of the assistant's."
         param = "tool_choice.function.name"

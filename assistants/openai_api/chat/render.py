@@ -1,4 +1,4 @@
-"""A run's events as Chat Completions: a completion, or chunks. What is ours stands under `mcp_connector`."""
+"""Renders a run as a chat completion, or as its chunks. Our own fields are in `mcp_connector`."""
 
 import time
 import uuid
@@ -26,7 +26,7 @@ from assistants.openai_api.sse import DONE, error_event
 
 @dataclass(slots=True)
 class Head:
-    """What all chunks of an answer have in common."""
+    """The fields that all chunks of an answer share."""
 
     model: str
     id: str = field(default_factory=lambda: f"chatcmpl-{uuid.uuid4().hex}")
@@ -38,9 +38,10 @@ class Head:
 
 @dataclass(slots=True)
 class ServerCalls:
-    """The calls of our servers so far, by call id. They are shown here and never as OpenAI's `tool_calls`.
+    """The calls of our servers' tools so far, by call id: the `tool_calls` of `mcp_connector`.
 
-    `extension` stands beside them at the end: the ids of run and session, and who was chosen to answer.
+    They are never OpenAI's `tool_calls`: clients would try to make them. `extension` has the other fields of
+    `mcp_connector`: the ids of run and session, and which assistant was routed to.
     """
 
     extension: Mapping[str, Any] = field(default_factory=dict)

@@ -1,11 +1,11 @@
-"""What Chat Completions may be asked. What is unknown is ignored; what is known but not done is refused."""
+"""A chat completion's request. Unknown fields are ignored; what OpenAI knows and we cannot do is refused."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, ValidationError
 
-from assistants.openai_api.messages import ByShape, Message, Text, Wire
+from assistants.openai_api.messages import ByShape, Message, Schema, Text
 from assistants.openai_api.validation import (
     MOST_TOOLS,
     FunctionName,
@@ -34,45 +34,45 @@ _SAMPLING = {
 Penalty = Annotated[float, Field(ge=-2, le=2)]
 
 
-class StreamOptions(Wire):
+class StreamOptions(Schema):
     include_usage: bool | None = None
 
 
-class JSONSchemaFormat(Wire):
+class JSONSchemaFormat(Schema):
     name: FunctionName
     schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
     strict: bool | None = None
 
 
-class ResponseFormat(Wire):
+class ResponseFormat(Schema):
     type: Literal["text", "json_object", "json_schema"]
     json_schema: JSONSchemaFormat | None = None
 
 
-class Extension(Wire):
-    """What a request may ask for that OpenAI's API has no words for."""
+class Extension(Schema):
+    """`mcp_connector`: requests that OpenAI's API has no field for."""
 
     render: Literal["none", "reasoning", "details"] | None = None
     history: Literal["stored"] | None = None
 
 
-class FunctionDefinition(Wire):
+class FunctionDefinition(Schema):
     name: FunctionName
     description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
 
 
-class Tool(Wire):
+class Tool(Schema):
     type: Literal["function", "custom"]
     function: FunctionDefinition | None = None
 
 
-class NamedFunction(Wire):
+class NamedFunction(Schema):
     name: str
 
 
-class NamedChoice(Wire):
+class NamedChoice(Schema):
     type: Literal["function"]
     function: NamedFunction
 
@@ -88,7 +88,7 @@ ToolChoice = Annotated[
 Stop = Annotated[Text | Annotated[list[str], Field(max_length=4), Tag("list")], ByShape]
 
 
-class ChatCompletionRequest(Wire):
+class ChatCompletionRequest(Schema):
     model: str
     messages: list[Message]
     stream: bool | None = None
@@ -133,11 +133,11 @@ class ChatCompletionRequest(Wire):
 
     @property
     def sampling(self) -> dict[str, Any]:
-        """What was asked of the model besides the conversation; `max_tokens` under its present name."""
-        asked = self.model_dump(include=_SAMPLING, exclude_none=True, by_alias=True)
-        if (limit := asked.pop("max_tokens", None)) is not None:
-            asked.setdefault("max_completion_tokens", limit)
-        return asked
+        """The parameters for the model, with `max_tokens` under its present name."""
+        params = self.model_dump(include=_SAMPLING, exclude_none=True, by_alias=True)
+        if (limit := params.pop("max_tokens", None)) is not None:
+            params.setdefault("max_completion_tokens", limit)
+        return params
 
 
 def validate(body: Mapping[str, Any]) -> ChatCompletionRequest:
@@ -168,13 +168,13 @@ def _unsupported(request: ChatCompletionRequest) -> Iterator[tuple[str, str]]:
             yield name, f"'{name}' is not supported."
 
 
-def _check_response_format(wanted: ResponseFormat | None) -> None:
-    place = "response_format.json_schema"
-    if wanted is None or wanted.type != "json_schema":
+def _check_response_format(response_format: ResponseFormat | None) -> None:
+    path = "response_format.json_schema"
+    if response_format is None or response_format.type != "json_schema":
         return
-    if wanted.json_schema is None:
-        raise InvalidRequest(f"'{place}' is required.", param=place, code="missing_required_parameter")
-    check_schema(wanted.json_schema.schema_ or {}, f"{place}.schema")
+    if response_format.json_schema is None:
+        raise InvalidRequest(f"'{path}' is required.", param=path, code="missing_required_parameter")
+    check_schema(response_format.json_schema.schema_ or {}, f"{path}.schema")
 
 
 def _check_tools(tools: Sequence[Tool]) -> None:
@@ -184,14 +184,14 @@ def _check_tools(tools: Sequence[Tool]) -> None:
         _check_tool(tool, f"tools[{index}]")
 
 
-def _check_tool(tool: Tool, place: str) -> None:
+def _check_tool(tool: Tool, path: str) -> None:
     if tool.type == "custom":
         message = "Custom tools are not supported: use tools of type 'function'."
-        raise InvalidRequest(message, param=f"{place}.type", code="unsupported_parameter")
+        raise InvalidRequest(message, param=f"{path}.type", code="unsupported_parameter")
     if tool.function is None:
-        message = f"'{place}.function' is required."
-        raise InvalidRequest(message, param=f"{place}.function", code="missing_required_parameter")
+        message = f"'{path}.function' is required."
+        raise InvalidRequest(message, param=f"{path}.function", code="missing_required_parameter")
     for reference in references(tool.function.parameters):
         if not reference.startswith("#"):
             message = "A schema may refer only to its own parts, by '#/...': nothing else is fetched."
-            raise InvalidRequest(message, param=f"{place}.function.parameters", code="invalid_tool_schema")
+            raise InvalidRequest(message, param=f"{path}.function.parameters", code="invalid_tool_schema")

@@ -32,13 +32,13 @@ class ToolCallRenderer:
             yield show(self._started[event.call_id], event)
 
 
-def rendering(asked: ChatCompletionRequest, assistant: AssistantEntry) -> Rendering:
+def rendering(params: ChatCompletionRequest, assistant: AssistantEntry) -> Rendering:
     """Returns what the request asks for, or else the assistant's own rendering.
 
     Nothing is folded into an answer that must be JSON.
     """
-    kind: Any = (asked.mcp_connector and asked.mcp_connector.render) or assistant.rendering
-    wants_json = response_formats.requested(asked.sampling.get("response_format"))
+    kind: Any = (params.mcp_connector and params.mcp_connector.render) or assistant.rendering
+    wants_json = response_formats.requested(params.sampling.get("response_format"))
     return "none" if kind == "details" and wants_json else kind
 
 
@@ -48,7 +48,7 @@ def _as_reasoning(start: ToolStarted, end: ToolFinished) -> ReasoningDelta:
 
 
 def _as_details(start: ToolStarted, end: ToolFinished) -> TextDelta:
-    """Markdown with HTML, as chat clients fold it. What a tool said cannot end the fold or its code block."""
+    """Returns Markdown with an HTML fold. A tool's text can end neither the fold nor its code block."""
     name = html.escape(f"{start.server}: {start.function}")
     parts = [
         f"\n\n<details>\n<summary>{name} ({end.status})</summary>",

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from assistants.events import Event
 from assistants.openai_api import body, errors
 from assistants.openai_api.chat import openapi
-from assistants.openai_api.chat.prepare import Chat, prepare
+from assistants.openai_api.chat.prepare import PreparedChat, prepare
 from assistants.openai_api.chat.render import Chunks, Completion
 from assistants.openai_api.chat.request import validate
 from assistants.openai_api.http import EventStream, event_stream, json_response
@@ -25,20 +25,20 @@ class ChatCompletionViewSet(OpenAIViewSet):
     @openapi.create_completion
     async def create(self, request: HttpRequest) -> HttpResponseBase:
         content = body.read(request)
-        asked = validate(content)
-        origin = Origin(self.principal, request.headers.get("x-request-id", ""), session_id(request, asked))
-        chat = await prepare(content, asked, origin)
+        params = validate(content)
+        origin = Origin(self.principal, request.headers.get("x-request-id", ""), session_id(request, params))
+        chat = await prepare(content, params, origin)
         idempotent = idempotent_request(request, content, self.principal, chat.run_request.assistant)
         if idempotent is None:
             return await _answer(chat)
-        return await idempotent.answered(lambda: _answer(chat, idempotent))
+        return await idempotent.answer_or_replay(lambda: _answer(chat, idempotent))
 
 
-async def _answer(chat: Chat, *more_observers: Observer) -> HttpResponse | EventStream:
+async def _answer(chat: PreparedChat, *more_observers: Observer) -> HttpResponse | EventStream:
     run = observed_run(chat.run_request, chat.origin, [*chat.observers, *more_observers])
-    if not chat.asked.stream:
+    if not chat.params.stream:
         return await _completion(run, Completion(chat.model, chat.extension, chat.rendering))
-    include_usage = bool(chat.asked.stream_options and chat.asked.stream_options.include_usage)
+    include_usage = bool(chat.params.stream_options and chat.params.stream_options.include_usage)
     chunks = Chunks(chat.model, chat.extension, chat.rendering, include_usage=include_usage)
     return await event_stream(stream(run, chunks, heartbeat_s=settings.STREAM_HEARTBEAT_S))
 

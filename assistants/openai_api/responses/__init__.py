@@ -1,1 +1,1 @@
-"""The Responses API: an assistant's answer as items, kept so that the next request can go on from it."""
+"""The Responses API: an assistant's answer as items, stored so that the next request can continue from it."""

@@ -1,4 +1,4 @@
-"""A response as it grows out of a run's events, and the API's events that tell of it."""
+"""Builds a response from a run's events, and renders each step as events of the Responses API."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,7 +23,7 @@ from assistants.openai_api import errors
 from assistants.openai_api.responses import resource
 from assistants.openai_api.responses.ids import Ids
 
-WireEvent = dict[str, Any]
+ResponseEvent = dict[str, Any]
 
 _BETWEEN_ROUNDS = "\n\n"
 _CUT: dict[FinishReason, str] = {"length": "max_output_tokens", "content_filter": "content_filter"}
@@ -32,7 +32,7 @@ _TIMED_OUT, _FAILED = -32001, -32000  # JSON-RPC leaves these numbers to impleme
 
 
 class Answer:
-    """`body` is the response object so far. Its events are numbered from `first_number` on.
+    """`body` is the response object so far; its events are numbered from `first_number` on.
 
     `extension`: fields of `mcp_connector`, beside the run's own.
     """
@@ -53,21 +53,21 @@ class Answer:
         self._server_labels = server_labels
         self._extension = extension or {}
         self._text: list[str] = []
-        self._message: int | None = None  # the place of the one that is being written
-        self._calls: dict[str, int] = {}  # the places of those that run
+        self._message: int | None = None  # the index in the output of the message that is being written
+        self._calls: dict[str, int] = {}  # the indexes in the output of the calls that run
         self._usage = Usage(0, 0)
 
     @property
     def is_over(self) -> bool:
         return self.body["status"] not in {"queued", "in_progress"}
 
-    def queue(self) -> list[WireEvent]:
-        """The first events of a response that a worker will go on with."""
+    def queue(self) -> list[ResponseEvent]:
+        """Returns the first events of a response that a worker will continue."""
         self.body["status"] = "queued"
         return [self._lifecycle("created"), self._lifecycle("queued")]
 
-    def begin(self, tool_lists: Iterable[Mapping[str, Any]]) -> list[WireEvent]:
-        """`tool_lists`: {"server_label", "tools"} of each server whose tools the caller was not told yet."""
+    def begin(self, tool_lists: Iterable[Mapping[str, Any]]) -> list[ResponseEvent]:
+        """`tool_lists`: {"server_label", "tools"} of each server whose tools the caller has not seen yet."""
         events = [] if self.body["status"] == "queued" else [self._lifecycle("created")]
         self.body["status"] = "in_progress"
         events.append(self._lifecycle("in_progress"))
@@ -75,25 +75,25 @@ class Answer:
             events += self._tool_list(tool_list)
         return events
 
-    def take(self, event: Event) -> list[WireEvent]:
-        return list(self._told(event))
+    def render(self, event: Event) -> list[ResponseEvent]:
+        return list(self._rendered(event))
 
-    def fail(self, error: Exception) -> list[WireEvent]:
-        """Nothing of an unexpected error leaks; it is logged."""
-        told = errors.envelope(error)["error"]
-        code = _ERROR_CODES.get(told["type"], "server_error")
-        self.body["error"] = {"code": code, "message": told["message"]}
+    def fail(self, error: Exception) -> list[ResponseEvent]:
+        """Ends the response as failed; of an unexpected error only the log has the details."""
+        failure = errors.envelope(error)["error"]
+        code = _ERROR_CODES.get(failure["type"], "server_error")
+        self.body["error"] = {"code": code, "message": failure["message"]}
         closed = list(self._close_all())
-        flat = {name: told[name] for name in ("code", "message", "param")}
-        event = {"type": "error", "sequence_number": next(self._numbers), **flat, "error": told}
+        flat = {name: failure[name] for name in ("code", "message", "param")}
+        event = {"type": "error", "sequence_number": next(self._numbers), **flat, "error": failure}
         return [*closed, event, self._end("failed", "failed")]
 
-    def cancel(self) -> list[WireEvent]:
+    def cancel(self) -> list[ResponseEvent]:
         return [*self._close_all(), self._end("cancelled", "incomplete")]
 
     # --- events ---
 
-    def _told(self, event: Event) -> Iterator[WireEvent]:
+    def _rendered(self, event: Event) -> Iterator[ResponseEvent]:
         match event:
             case TextDelta():
                 yield from self._say(event.text)
@@ -109,92 +109,96 @@ class Answer:
             case Finished():
                 yield from self._finish(event)
 
-    def _event(self, kind: str, **fields: Any) -> WireEvent:
+    def _event(self, kind: str, **fields: Any) -> ResponseEvent:
         return {"type": f"response.{kind}", "sequence_number": next(self._numbers), **fields}
 
-    def _lifecycle(self, kind: str) -> WireEvent:
+    def _lifecycle(self, kind: str) -> ResponseEvent:
         return self._event(kind, response={**self.body, "output": [dict(item) for item in self._output]})
 
-    def _about(self, kind: str, place: int, **fields: Any) -> WireEvent:
-        return self._event(kind, item_id=self._output[place]["id"], output_index=place, **fields)
+    def _item_event(self, kind: str, index: int, **fields: Any) -> ResponseEvent:
+        return self._event(kind, item_id=self._output[index]["id"], output_index=index, **fields)
 
-    def _add(self, kind: str, **fields: Any) -> tuple[int, WireEvent]:
-        """The place of a new item, and the event that tells of it."""
-        place = len(self._output)
-        self._output.append({"id": self._ids.of_output(kind, place), "type": kind, **fields})
-        return place, self._item("added", place)
+    def _add(self, kind: str, **fields: Any) -> tuple[int, ResponseEvent]:
+        """Returns the index of a new item in the output, and the event that adds it."""
+        index = len(self._output)
+        self._output.append({"id": self._ids.of_output(kind, index), "type": kind, **fields})
+        return index, self._output_item("added", index)
 
-    def _item(self, step: str, place: int) -> WireEvent:
-        return self._event(f"output_item.{step}", output_index=place, item=dict(self._output[place]))
+    def _output_item(self, step: str, index: int) -> ResponseEvent:
+        return self._event(f"output_item.{step}", output_index=index, item=dict(self._output[index]))
 
     # --- items ---
 
-    def _say(self, text: str) -> Iterator[WireEvent]:
+    def _say(self, text: str) -> Iterator[ResponseEvent]:
         if self._message is None:
             if text == _BETWEEN_ROUNDS and self._output:
-                return  # items are apart as they are
+                return  # a chat separates the texts of two rounds; here they are separate items
             self._message, added = self._add("message", status="in_progress", role="assistant", content=[])
             yield added
-            yield self._about("content_part.added", self._message, content_index=0, part=_output_text(""))
+            yield self._item_event(
+                "content_part.added", self._message, content_index=0, part=_output_text("")
+            )
         self._text.append(text)
-        yield self._about("output_text.delta", self._message, content_index=0, delta=text, logprobs=[])
+        yield self._item_event("output_text.delta", self._message, content_index=0, delta=text, logprobs=[])
 
-    def _close_message(self, status: str = "completed") -> Iterator[WireEvent]:
+    def _close_message(self, status: str = "completed") -> Iterator[ResponseEvent]:
         if self._message is None:
             return
-        place, text = self._message, "".join(self._text)
+        index, text = self._message, "".join(self._text)
         self._message, self._text = None, []
         part = _output_text(text)
-        self._output[place] |= {"status": status, "content": [part]}
-        yield self._about("output_text.done", place, content_index=0, text=text, logprobs=[])
-        yield self._about("content_part.done", place, content_index=0, part=part)
-        yield self._item("done", place)
+        self._output[index] |= {"status": status, "content": [part]}
+        yield self._item_event("output_text.done", index, content_index=0, text=text, logprobs=[])
+        yield self._item_event("content_part.done", index, content_index=0, part=part)
+        yield self._output_item("done", index)
 
-    def _start_call(self, event: ToolStarted) -> Iterator[WireEvent]:
+    def _start_call(self, event: ToolStarted) -> Iterator[ResponseEvent]:
         yield from self._close_message()
         self.ran_tools = True
         arguments = orjson.dumps(event.arguments).decode()
         label = self._server_labels.get(event.public_name, event.server)
         call = {"server_label": label, "name": event.function}
-        place, added = self._add("mcp_call", status="in_progress", arguments="", **call)
-        self._calls[event.call_id] = place
+        index, added = self._add("mcp_call", status="in_progress", arguments="", **call)
+        self._calls[event.call_id] = index
         yield added
-        yield self._about("mcp_call.in_progress", place)
-        yield self._about("mcp_call_arguments.delta", place, delta=arguments)
-        self._output[place]["arguments"] = arguments
-        yield self._about("mcp_call_arguments.done", place, arguments=arguments)
+        yield self._item_event("mcp_call.in_progress", index)
+        yield self._item_event("mcp_call_arguments.delta", index, delta=arguments)
+        self._output[index]["arguments"] = arguments
+        yield self._item_event("mcp_call_arguments.done", index, arguments=arguments)
 
-    def _finish_call(self, event: ToolFinished) -> Iterator[WireEvent]:
-        place = self._calls.pop(event.call_id)
+    def _finish_call(self, event: ToolFinished) -> Iterator[ResponseEvent]:
+        index = self._calls.pop(event.call_id)
         text = "\n".join(str(block["text"]) for block in event.content if "text" in block)
         succeeded = event.status == "ok"
-        self._output[place] |= {"status": "completed" if succeeded else "failed", "output": text}
+        self._output[index] |= {"status": "completed" if succeeded else "failed", "output": text}
         if not succeeded:
-            self._output[place]["error"] = _call_error(event.error, text)
-        yield self._about("mcp_call.completed" if succeeded else "mcp_call.failed", place)
-        yield self._item("done", place)
+            self._output[index]["error"] = _call_error(event.error, text)
+        yield self._item_event("mcp_call.completed" if succeeded else "mcp_call.failed", index)
+        yield self._output_item("done", index)
 
-    def _client_call(self, call: ClientToolCall) -> Iterator[WireEvent]:
+    def _client_call(self, call: ClientToolCall) -> Iterator[ResponseEvent]:
         yield from self._close_message()
-        about = {"call_id": call.id, "name": call.name}
-        place, added = self._add("function_call", status="in_progress", arguments="", **about)
+        names = {"call_id": call.id, "name": call.name}
+        index, added = self._add("function_call", status="in_progress", arguments="", **names)
         yield added
-        yield self._about("function_call_arguments.delta", place, delta=call.arguments)
-        self._output[place] |= {"status": "completed", "arguments": call.arguments}
-        yield self._about("function_call_arguments.done", place, name=call.name, arguments=call.arguments)
-        yield self._item("done", place)
+        yield self._item_event("function_call_arguments.delta", index, delta=call.arguments)
+        self._output[index] |= {"status": "completed", "arguments": call.arguments}
+        yield self._item_event(
+            "function_call_arguments.done", index, name=call.name, arguments=call.arguments
+        )
+        yield self._output_item("done", index)
 
-    def _tool_list(self, tool_list: Mapping[str, Any]) -> Iterator[WireEvent]:
-        place, added = self._add("mcp_list_tools", server_label=tool_list["server_label"], tools=[])
+    def _tool_list(self, tool_list: Mapping[str, Any]) -> Iterator[ResponseEvent]:
+        index, added = self._add("mcp_list_tools", server_label=tool_list["server_label"], tools=[])
         yield added
-        yield self._about("mcp_list_tools.in_progress", place)
-        self._output[place]["tools"] = tool_list["tools"]
-        yield self._about("mcp_list_tools.completed", place)
-        yield self._item("done", place)
+        yield self._item_event("mcp_list_tools.in_progress", index)
+        self._output[index]["tools"] = tool_list["tools"]
+        yield self._item_event("mcp_list_tools.completed", index)
+        yield self._output_item("done", index)
 
     # --- the end ---
 
-    def _finish(self, event: Finished) -> Iterator[WireEvent]:
+    def _finish(self, event: Finished) -> Iterator[ResponseEvent]:
         reason = _CUT.get(event.finish_reason)
         status = "incomplete" if reason else "completed"
         yield from self._close_message(status)
@@ -207,14 +211,14 @@ class Answer:
         }
         yield self._end(status, status)
 
-    def _close_all(self) -> Iterator[WireEvent]:
+    def _close_all(self) -> Iterator[ResponseEvent]:
         yield from self._close_message("incomplete")
-        for place in self._calls.values():
-            self._output[place]["status"] = "incomplete"
-            yield self._item("done", place)
+        for index in self._calls.values():
+            self._output[index]["status"] = "incomplete"
+            yield self._output_item("done", index)
         self._calls = {}
 
-    def _end(self, status: str, kind: str) -> WireEvent:
+    def _end(self, status: str, kind: str) -> ResponseEvent:
         self.body |= {"status": status, "usage": resource.usage(self._usage)}
         if status == "completed":
             self.body["completed_at"] = int(time.time())
@@ -226,7 +230,7 @@ def _output_text(text: str) -> dict[str, Any]:
 
 
 def _call_error(code: str | None, text: str) -> dict[str, Any]:
-    """As an MCP client would have seen it: the tool said that it failed, or there was no result at all."""
+    """Returns the error as an MCP client sees it: the tool reported one, or the call had no result at all."""
     if code == "tool_error":
         return {"type": "mcp_tool_execution_error", "content": [{"type": "text", "text": text}]}
     number = _TIMED_OUT if code == "tool_timeout" else _FAILED

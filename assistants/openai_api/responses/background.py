@@ -1,4 +1,4 @@
-"""Responses in the background, as callers see them: asked for, followed and cancelled."""
+"""Background responses on the side of the web process: enqueues, follows and cancels them."""
 
 import asyncio
 import logging
@@ -8,7 +8,7 @@ from typing import Any
 from assistants.models import StoredResponse
 from assistants.openai_api.http import STARTED
 from assistants.openai_api.responses import background_store, store
-from assistants.openai_api.responses.prepare import Work
+from assistants.openai_api.responses.prepare import PreparedResponse
 from assistants.openai_api.responses.stream import frames
 from assistants.openai_api.sse import HEARTBEAT
 from core import broker
@@ -16,37 +16,43 @@ from core import broker
 log = logging.getLogger(__name__)
 
 TASK = "assistants.tasks.respond"
-LOOK_EVERY_S = 0.25
+POLL_EVERY_S = 0.25
 _LAST_EVENTS = {"response.completed", "response.incomplete", "response.failed"}
 
 
-async def enqueue(work: Work, content: Mapping[str, Any]) -> StoredResponse:
-    """Written down first: what a worker should do stands in the database, the message only tells of it."""
-    events = work.answer.queue()
-    row = store.new_row(work.principal.id, work.answer.body, work.input)
+async def enqueue(prepared: PreparedResponse, content: Mapping[str, Any]) -> StoredResponse:
+    """Saves the request as a row, and sends the workers a message that there is one."""
+    events = prepared.answer.queue()
+    row = store.new_row(prepared.principal.id, prepared.answer.body, prepared.input)
     row.request = {
         "body": content,
-        "request_id": work.origin.request_id,
-        "session_id": work.origin.session_id,
+        "request_id": prepared.origin.request_id,
+        "session_id": prepared.origin.session_id,
     }
-    await background_store.open_for(row, events)
+    await background_store.insert(row, events)
+    # The row is the order. A message that is lost costs time alone: beat sends another every ten seconds.
     try:
         await asyncio.to_thread(broker.send, TASK, expires_s=60)
     except broker.BROKER_ERRORS as error:
-        log.warning("No worker could be told of response %s yet: %s", row.response_id, type(error).__name__)
+        log.warning(
+            "The message that response %s waits could not be sent: %s", row.response_id, type(error).__name__
+        )
     return row
 
 
 async def cancel(row: StoredResponse) -> None:
-    """One that is over stays as it is."""
+    """Cancels a response that is not over yet."""
     await background_store.cancel(row.pk)
 
 
 async def events(row: StoredResponse, *, after: int = -1, heartbeat_s: float) -> AsyncGenerator[bytes, None]:
-    """Those with a `sequence_number` greater than `after`, until the response is over or deleted."""
+    """Yields events whose `sequence_number` is greater than `after`, until the response is over or deleted.
+
+    They come from the database: any process can follow a response, and a caller can come back to it.
+    """
     silent_s = 0.0
     yield STARTED
-    yield HEARTBEAT
+    yield HEARTBEAT  # so that a client has the headers at once: the first event may be minutes away
     while True:
         page = await background_store.page(row.pk, after=after)
         if page.events:
@@ -58,14 +64,14 @@ async def events(row: StoredResponse, *, after: int = -1, heartbeat_s: float) ->
             if page.ended_as:
                 yield frames([_last_event(page.ended_as, after + 1)])
             return
-        await asyncio.sleep(LOOK_EVERY_S)
-        silent_s += LOOK_EVERY_S
+        await asyncio.sleep(POLL_EVERY_S)
+        silent_s += POLL_EVERY_S
         if silent_s >= heartbeat_s:
             silent_s = 0.0
             yield HEARTBEAT
 
 
 def _last_event(resource: Mapping[str, Any], number: int) -> dict[str, Any]:
-    """Of a response that no worker could end: it was lost, or cancelled before it began."""
+    """Returns the event that no worker wrote: the response was lost, or cancelled before it began."""
     kind = "failed" if resource["status"] == "failed" else "incomplete"
     return {"type": f"response.{kind}", "sequence_number": number, "response": resource}

@@ -1,4 +1,4 @@
-"""A background response's course as rows: who is at it, what was told of it, how it ended."""
+"""Background responses as rows: the lease of the worker that runs one, its events so far, and its end."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from core.database import in_thread
 LEASE_S = 10.0
 _RETRY_S = 1.0
 _UNDER_WAY = {StoredResponse.Status.IN_PROGRESS, StoredResponse.Status.CANCELLED}
-"""While its worker is at it, or has yet to see that it was cancelled."""
+"""A worker runs the response, or does not know yet that it was cancelled: it may still write."""
 Events = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some events. `is_last`: nothing more will come. `ended_as` is None, too, when it was deleted."""
+    """Some events. `is_last`: no more will come. `ended_as` is the resource, or None if it was deleted."""
 
     events: Sequence[dict[str, Any]]
     is_last: bool
@@ -31,14 +31,15 @@ class Page:
 
 @in_thread
 @transaction.atomic
-def open_for(row: StoredResponse, events: Events) -> None:
+def insert(row: StoredResponse, events: Events) -> None:
     row.save(force_insert=True)
     _append(row.pk, events)
 
 
 @in_thread
 def page(response_pk: int, *, after: int) -> Page:
-    # The row first: what was told of a response that is over was written with its end.
+    # The row first: the last events of a response are written in one transaction with its end, so a row that
+    # is over has them all. Read the other way round, the last ones could be missed.
     row = StoredResponse.objects.only("status").filter(pk=response_pk).first()
     if row is None:
         return Page([], is_last=True)
@@ -55,7 +56,7 @@ def page(response_pk: int, *, after: int) -> Page:
 
 @in_thread
 def cancel(response_pk: int) -> None:
-    """Its worker sees it when it renews its lease."""
+    """Marks a response as cancelled: its worker reads that when it next renews the lease."""
     rows = StoredResponse.objects.filter(pk=response_pk)
     (rows.waiting() | rows.running()).update(status=StoredResponse.Status.CANCELLED)
 
@@ -66,17 +67,20 @@ def cancel(response_pk: int) -> None:
 @in_thread
 @transaction.atomic
 def claim(most: int) -> list[StoredResponse]:
-    """Responses that nobody gives yet, the oldest first."""
+    """Leases up to `most` responses that no worker has, the oldest first, and returns them."""
     waiting = StoredResponse.objects.waiting().filter(expires_at__gt=Now())
     rows = list(waiting.select_for_update(skip_locked=True).order_by("pk")[:most])
-    taken = StoredResponse.objects.filter(pk__in=[row.pk for row in rows])
-    taken.update(status=StoredResponse.Status.IN_PROGRESS, lease_until=_lease_end())
+    claimed = StoredResponse.objects.filter(pk__in=[row.pk for row in rows])
+    claimed.update(status=StoredResponse.Status.IN_PROGRESS, lease_until=_lease_end())
     return rows
 
 
 @in_thread
 def renew(response_pks: Collection[int]) -> set[int]:
-    """Those that are still wanted: neither cancelled, deleted, nor given up for lost."""
+    """Renews the leases of the responses that may go on, and returns their ids.
+
+    The others were cancelled or deleted, or their lease ran out and they count as lost.
+    """
     running = StoredResponse.objects.running().filter(pk__in=response_pks)
     running.update(lease_until=_lease_end())
     return set(running.values_list("pk", flat=True))
@@ -87,7 +91,10 @@ async def append(response_pk: int, events: Events) -> None:
 
 
 async def finish(response_pk: int, body: Mapping[str, Any], events: Events) -> None:
-    """How it ended, unless that was decided already. What is left of one that was cancelled is kept."""
+    """Saves how a response ended, unless it was marked as lost meanwhile.
+
+    One that was cancelled keeps that status, with what it had answered so far.
+    """
     await _with_retries(lambda: _finished(response_pk, body, events))
 
 
@@ -117,8 +124,8 @@ def _locked(response_pk: int) -> StoredResponse | None:
 
 
 def _append(response_pk: int, events: Events) -> None:
-    """Over what began at the same number: a write that was given up may have come through."""
     if events:
+        # A repeated write replaces the first one: its connection may have broken after the commit.
         number = events[0]["sequence_number"]
         batch = ResponseEvents(response_id=response_pk, first_number=number, events=list(events))
         ResponseEvents.objects.bulk_create(
@@ -142,5 +149,5 @@ async def _with_retries(write: Callable[[], Awaitable[None]]) -> None:
 
 
 def _lease_end() -> CombinedExpression:
-    """By the database's clock, as all of a lease."""
+    """Returns when a lease that begins now ends, by the database's clock: workers' clocks differ."""
     return Now() + timedelta(seconds=LEASE_S)

@@ -1,4 +1,4 @@
-"""What a request goes on from: an earlier response, a conversation, or single items that it refers to."""
+"""The context of a request: an earlier response, a conversation, or single items that it refers to."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,18 +10,18 @@ from assistants.openai_api.responses.transcript import Items
 from core.errors import InvalidRequest
 
 
-async def gathered(
-    asked: ResponseRequest, own: Sequence[dict[str, Any]], principal: Principal
+async def resolve(
+    params: ResponseRequest, own: Sequence[dict[str, Any]], principal: Principal
 ) -> tuple[Items, Items]:
-    """The items that came before, and the request's own without references. Raises InvalidRequest.
+    """Returns the earlier items, and the request's own with references resolved. Raises InvalidRequest.
 
-    The database is asked only where there is something to find.
+    A request without context costs no query.
     """
     before: Items = []
-    if asked.previous_response_id:
-        before = await _chain(asked.previous_response_id, principal)
-    elif asked.conversation_id:
-        before = await store.conversation_items(principal.id, asked.conversation_id)
+    if params.previous_response_id:
+        before = await _chain(params.previous_response_id, principal)
+    elif params.conversation_id:
+        before = await store.conversation_items(principal.id, params.conversation_id)
     return before, await _without_references(own, before, principal)
 
 

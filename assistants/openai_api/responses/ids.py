@@ -1,4 +1,4 @@
-"""The ids of a response and of its items: an item's tells which response it belongs to."""
+"""The ids of a response, its run and its items. An item's id contains that of its response."""
 
 import re
 import uuid
@@ -17,7 +17,7 @@ _PREFIXES = {
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """Those of one response."""
+    """The ids of one response."""
 
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
 
@@ -41,6 +41,6 @@ class Ids:
 
 
 def response_of(item_id: str) -> str | None:
-    """The id of the response that an item of ours belongs to."""
+    """Returns the id of the response that the item belongs to; None for an id that is not ours."""
     match = _ITEM.fullmatch(item_id)
     return f"resp_{match[1]}" if match else None

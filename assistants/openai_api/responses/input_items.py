@@ -1,63 +1,63 @@
-"""The items that a request to the Responses API may bring. Types are strict, unknown fields are ignored."""
+"""The items that a request to the Responses API may contain."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, WithJsonSchema
 
-from assistants.openai_api.messages import ByShape, ByType, Text, Wire
+from assistants.openai_api.messages import ByShape, ByType, Schema, Text
 
 ItemId = Annotated[str, Field(min_length=1, max_length=256)]
 
 
-class InputText(Wire):
+class InputText(Schema):
     type: Literal["input_text"]
     text: str
 
 
-class OutputText(Wire):
+class OutputText(Schema):
     type: Literal["output_text"]
     text: str
 
 
-class Refusal(Wire):
+class Refusal(Schema):
     type: Literal["refusal"]
     refusal: str
 
 
-class InputImage(Wire):
+class InputImage(Schema):
     type: Literal["input_image"]
     image_url: str
     detail: str | None = None
 
 
-AskedParts = Annotated[list[Annotated[InputText | InputImage, ByType]], Field(min_length=1), Tag("list")]
-ToldParts = Annotated[list[InputText], Field(min_length=1), Tag("list")]
-SaidParts = Annotated[list[Annotated[InputText | OutputText | Refusal, ByType]], Tag("list")]
+UserParts = Annotated[list[Annotated[InputText | InputImage, ByType]], Field(min_length=1), Tag("list")]
+InstructionParts = Annotated[list[InputText], Field(min_length=1), Tag("list")]
+AssistantParts = Annotated[list[Annotated[InputText | OutputText | Refusal, ByType]], Tag("list")]
 ResultParts = Annotated[list[Annotated[InputText | InputImage, ByType]], Tag("list")]
 
 
-class UserMessage(Wire):
+class UserMessage(Schema):
     type: Literal["message"] = "message"
     id: ItemId | None = None
     role: Literal["user"]
-    content: Annotated[Text | AskedParts, ByShape]
+    content: Annotated[Text | UserParts, ByShape]
 
 
-class InstructionMessage(Wire):
+class InstructionMessage(Schema):
     type: Literal["message"] = "message"
     id: ItemId | None = None
     role: Literal["system", "developer"]
-    content: Annotated[Text | ToldParts, ByShape]
+    content: Annotated[Text | InstructionParts, ByShape]
 
 
-class AssistantMessage(Wire):
+class AssistantMessage(Schema):
     type: Literal["message"] = "message"
     id: ItemId | None = None
     role: Literal["assistant"]
-    content: Annotated[Text | SaidParts, ByShape]
+    content: Annotated[Text | AssistantParts, ByShape]
 
 
-class FunctionCall(Wire):
+class FunctionCall(Schema):
     """A call of a tool that the caller brought."""
 
     type: Literal["function_call"]
@@ -67,14 +67,14 @@ class FunctionCall(Wire):
     arguments: str
 
 
-class FunctionCallOutput(Wire):
+class FunctionCallOutput(Schema):
     type: Literal["function_call_output"]
     id: ItemId | None = None
     call_id: ItemId
     output: Annotated[Text | ResultParts, ByShape]
 
 
-class ServerCall(Wire):
+class ServerCall(Schema):
     """A call of a tool of ours, as an earlier response showed it."""
 
     type: Literal["mcp_call"]
@@ -86,21 +86,21 @@ class ServerCall(Wire):
     error: Any = None
 
 
-class ServerTools(Wire):
+class ServerTools(Schema):
     type: Literal["mcp_list_tools"]
     id: ItemId | None = None
     server_label: str
     tools: list[dict[str, Any]]
 
 
-class Reasoning(Wire):
-    """What other services' models thought; none of ours needs it back."""
+class Reasoning(Schema):
+    """The reasoning of other services' models, which clients send back. It is ignored."""
 
     type: Literal["reasoning"]
     id: ItemId | None = None
 
 
-class Reference(Wire):
+class Reference(Schema):
     """An item that is stored."""
 
     type: Literal["item_reference"] = "item_reference"
@@ -108,7 +108,10 @@ class Reference(Wire):
 
 
 def _tag(item: Any) -> str:
-    """By type; messages by role. A type may be left out where there is a role, or nothing but an id."""
+    """Tags an item by its type, and a message by its role.
+
+    Clients may leave out the type of a message (there is a role) and of a reference (there is only an id).
+    """
     if not isinstance(item, dict):
         return "user"
     kind = item.get("type") or ("message" if "role" in item else "item_reference")

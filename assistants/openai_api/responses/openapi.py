@@ -1,4 +1,4 @@
-"""The Responses API in the OpenAPI description. These models take no part in making answers."""
+"""The Responses API in the OpenAPI description. These classes take no part in making answers."""
 
 from typing import Any, Literal
 
@@ -49,7 +49,7 @@ create_response = extend_schema(
     summary="Have an assistant respond",
     description=(
         "`model` is an assistant's slug. With `stream`, events are the answer. With `background`, a worker"
-        " gives the answer, and this one comes at once: poll the response, or take up its stream."
+        " gives the answer, and this one comes at once: poll the response, or follow its stream."
     ),
     request=ResponseRequest,
     responses=_ANSWERS,
@@ -71,7 +71,7 @@ list_input_items = extend_schema(
     summary="List what a response answers",
     description="The items of its own request, the latest first.",
     parameters=[
-        _query("limit", OpenApiTypes.INT, "At most 100; 20 unless told."),
+        _query("limit", OpenApiTypes.INT, "At most 100; 20 by default."),
         OpenApiParameter("order", str, enum=["asc", "desc"]),
         _query("after", OpenApiTypes.STR, "The id of the item before the first one."),
     ],

@@ -1,11 +1,11 @@
-"""What the Responses API may be asked. What is unknown is ignored; what is known but not done is refused."""
+"""A response's request. Unknown fields are ignored; what OpenAI knows and we cannot do is refused."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, ValidationError
 
-from assistants.openai_api.messages import ByShape, Text, Wire
+from assistants.openai_api.messages import ByShape, Schema, Text
 from assistants.openai_api.responses.input_items import Item
 from assistants.openai_api.validation import (
     MOST_TOOLS,
@@ -20,7 +20,7 @@ from core.errors import InvalidRequest
 _UNSUPPORTED = ("prompt", "max_tool_calls", "top_logprobs", "moderation")
 
 
-class FunctionTool(Wire):
+class FunctionTool(Schema):
     type: str
     name: FunctionName | None = None
     description: str | None = None
@@ -29,17 +29,17 @@ class FunctionTool(Wire):
 
     @property
     def definition(self) -> dict[str, Any]:
-        """As an OpenAI tool definition of Chat Completions."""
+        """The tool as Chat Completions define it."""
         return {"type": "function", "function": self.model_dump(exclude={"type"}, exclude_none=True)}
 
 
-class FunctionChoice(Wire):
+class FunctionChoice(Schema):
     type: Literal["function"]
     name: str
 
 
-class ServerToolChoice(Wire):
-    """A tool of ours, by its server's slug and its own name."""
+class ServerToolChoice(Schema):
+    """A tool of one of our servers, by the server's slug and the tool's own name."""
 
     type: Literal["mcp"]
     server_label: str
@@ -58,7 +58,7 @@ ToolChoice = Annotated[
 ]
 
 
-class TextFormat(Wire):
+class TextFormat(Schema):
     type: Literal["text", "json_object", "json_schema"]
     name: FunctionName | None = None
     description: str | None = None
@@ -67,26 +67,26 @@ class TextFormat(Wire):
 
     @property
     def response_format(self) -> dict[str, Any]:
-        """As Chat Completions ask for it."""
+        """The format as Chat Completions ask for it."""
         if self.type != "json_schema":
             return {"type": self.type}
-        asked = self.model_dump(exclude={"type"}, exclude_none=True, by_alias=True)
-        return {"type": self.type, self.type: {"name": "answer", **asked}}
+        params = self.model_dump(exclude={"type"}, exclude_none=True, by_alias=True)
+        return {"type": self.type, self.type: {"name": "answer", **params}}
 
 
-class TextConfig(Wire):
+class TextConfig(Schema):
     format: TextFormat | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
 
 
-class ReasoningConfig(Wire):
+class ReasoningConfig(Schema):
     effort: Annotated[str, Field(pattern=r"^[a-z_-]{1,32}$")] | None = None
 
 
 ConversationId = Annotated[str, Field(pattern=r"^[!-~]{1,255}$")]
 
 
-class ConversationConfig(Wire):
+class ConversationConfig(Schema):
     id: ConversationId
 
 
@@ -100,7 +100,7 @@ Conversation = Annotated[
 ]
 
 
-class ResponseRequest(Wire):
+class ResponseRequest(Schema):
     model: str
     input: Annotated[Text | Annotated[list[Item], Tag("list")], ByShape] = []
     instructions: str | None = None
@@ -141,9 +141,9 @@ class ResponseRequest(Wire):
 
     @property
     def sampling(self) -> dict[str, Any]:
-        """What was asked of the model besides the conversation, by the names of Chat Completions."""
+        """The parameters for the model, by their names in Chat Completions."""
         text = self.text or TextConfig()
-        asked = {
+        params = {
             "max_completion_tokens": self.max_output_tokens,
             "temperature": self.temperature,
             "top_p": self.top_p,
@@ -153,7 +153,7 @@ class ResponseRequest(Wire):
             "reasoning_effort": self.reasoning.effort if self.reasoning else None,
             "user": self.user,
         }
-        return {name: value for name, value in asked.items() if value is not None}
+        return {name: value for name, value in params.items() if value is not None}
 
 
 def validate(body: Mapping[str, Any]) -> ResponseRequest:

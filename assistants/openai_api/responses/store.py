@@ -1,4 +1,4 @@
-"""Responses as rows: each function is one visit to the database, from an event loop."""
+"""Responses as rows. Each function but `page` reads or writes the database once, in a thread."""
 
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -37,7 +37,7 @@ SELECT id, previous, size FROM chain ORDER BY depth DESC
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A response after those that it goes on from. `is_whole`: none of them is gone."""
+    """The items of a response and of those before it. `is_whole`: none of the responses was deleted."""
 
     items: Items
     is_whole: bool
@@ -46,10 +46,10 @@ class Chain:
 
 @in_thread
 def chain(api_key_id: int, response_id: str) -> Chain:
-    """Raises InvalidRequest where it is too long."""
-    asked: dict[str, str | int] = {"response_id": response_id, "api_key_id": api_key_id, "most": MOST_LINKS}
+    """Returns the response with all that it goes on from. Raises InvalidRequest for a very long chain."""
+    params: dict[str, str | int] = {"response_id": response_id, "api_key_id": api_key_id, "most": MOST_LINKS}
     with connection.cursor() as cursor:
-        cursor.execute(_CHAIN, asked)
+        cursor.execute(_CHAIN, params)
         links = cursor.fetchall()
     if not links or links[0][1]:
         return Chain([], is_whole=False)
@@ -63,7 +63,7 @@ def chain(api_key_id: int, response_id: str) -> Chain:
 
 @in_thread
 def conversation_items(api_key_id: int, conversation: str) -> Items:
-    """The oldest first; of responses that are not finished there are none. Raises InvalidRequest."""
+    """Returns the items of the conversation's finished responses, the oldest first. Raises InvalidRequest."""
     rows = StoredResponse.objects.of_key(api_key_id).filter(conversation=conversation)
     sizes = rows.annotate(size=Length("input") + Length("body")).values_list("size", flat=True)
     _require_affordable(sizes)
@@ -71,7 +71,7 @@ def conversation_items(api_key_id: int, conversation: str) -> Items:
 
 
 def _require_affordable(sizes: Iterable[int]) -> None:
-    """What was said before takes no more memory than some of the largest requests would."""
+    # What a conversation reads into memory is bounded like a request: by a few of the largest bodies.
     if sum(sizes) > _MOST_BODIES * settings.CHAT_BODY_LIMIT:
         message = "The conversation is longer than can be gone on from."
         raise InvalidRequest(message, param="input", code="context_length_exceeded")
@@ -87,7 +87,7 @@ def _items(rows: Iterable[StoredResponse]) -> list[Mapping[str, Any]]:
 
 
 def new_row(api_key_id: int, body: Mapping[str, Any], items: Items) -> StoredResponse:
-    """Not saved yet."""
+    """Returns an unsaved row."""
     return StoredResponse(
         response_id=body["id"],
         api_key_id=api_key_id,
@@ -101,8 +101,8 @@ def new_row(api_key_id: int, body: Mapping[str, Any], items: Items) -> StoredRes
     )
 
 
-async def keep(row: StoredResponse) -> None:
-    """An answer that cannot be kept is given all the same: running it again would cost more."""
+async def save(row: StoredResponse) -> None:
+    """Saves the row. A failure is only logged: the caller gets its answer, which was paid for."""
     try:
         await _insert(row)
     except DatabaseError as error:
@@ -121,12 +121,12 @@ def find(api_key_id: int, response_id: str) -> StoredResponse | None:
 
 @in_thread
 def delete(api_key_id: int, response_id: str) -> bool:
-    """Whether there was one. A worker that is at it ends its run."""
+    """Returns whether there was one. A worker that runs it cancels the run when it next renews the lease."""
     return bool(StoredResponse.objects.of_key(api_key_id).filter(response_id=response_id).delete()[0])
 
 
 def page(items: Sequence[Mapping[str, Any]], *, after: str | None, limit: int) -> dict[str, Any]:
-    """A list object. `after` is the id of the item before the first one; unknown, there is none."""
+    """Returns a list object of the items after the one with the id `after`; of none if that id is unknown."""
     ids = [item["id"] for item in items]
     start = (ids.index(after) + 1 if after in ids else len(ids)) if after else 0
     shown = items[start : start + limit]

@@ -1,4 +1,4 @@
-"""Items as they are stored, and as the chat messages that they stand for."""
+"""Converts items: from a request to how they are stored, and from there to chat messages."""
 
 import hashlib
 import re
@@ -15,17 +15,17 @@ Items = Sequence[Mapping[str, Any]]
 PublicName = Callable[[str, str], str]
 """Of a server's slug and a function's name, the name that the model knows."""
 
-_SPOKEN_AS = {"assistant": "output_text"}
+_TEXT_TYPES = {"assistant": "output_text"}
 _NOT_IN_A_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 
 
-def stored_items(given: str | Sequence[BaseModel], ids: Ids) -> list[dict[str, Any]]:
-    """What a request brought, each with an id; contents as lists of parts."""
-    if isinstance(given, str):
-        given_items: list[dict[str, Any]] = [{"type": "message", "role": "user", "content": given}]
+def stored_items(brought: str | Sequence[BaseModel], ids: Ids) -> list[dict[str, Any]]:
+    """Returns the request's items as they are stored: each with an id, and contents as lists of parts."""
+    if isinstance(brought, str):
+        items: list[dict[str, Any]] = [{"type": "message", "role": "user", "content": brought}]
     else:
-        given_items = [item.model_dump(exclude_none=True) for item in given]
-    return [_stored(item, ids.of_input(item["type"], index)) for index, item in enumerate(given_items)]
+        items = [item.model_dump(exclude_none=True) for item in brought]
+    return [_stored(item, ids.of_input(item["type"], index)) for index, item in enumerate(items)]
 
 
 def _stored(item: dict[str, Any], new_id: str) -> dict[str, Any]:
@@ -33,15 +33,15 @@ def _stored(item: dict[str, Any], new_id: str) -> dict[str, Any]:
     if item["type"] == "message":
         stored["status"] = "completed"
         if isinstance(text := item["content"], str):
-            kind = _SPOKEN_AS.get(item["role"], "input_text")
+            kind = _TEXT_TYPES.get(item["role"], "input_text")
             stored["content"] = [{"type": kind, "text": text}]
     return stored
 
 
 def messages(items: Items, public_name: PublicName, *, instructions: str | None) -> list[dict[str, Any]]:
-    """Chat messages, in which each call is followed by its result. Raises InvalidRequest.
+    """Returns chat messages, in which a result follows each call.
 
-    A call without a result is refused: it would be acted on without asking the model.
+    Raises InvalidRequest for a call without a result: the agent would make it without asking a model.
     """
     transcript = _Transcript(_results(items), public_name)
     if instructions:
@@ -57,7 +57,7 @@ def messages(items: Items, public_name: PublicName, *, instructions: str | None)
 
 
 def _results(items: Items) -> dict[str, Any]:
-    """The results of the caller's own tools, by call id."""
+    """Returns the results of the caller's own tools, by call id."""
     results: dict[str, Any] = {}
     for item in items:
         if item["type"] == "function_call_output":
@@ -72,7 +72,7 @@ class _Transcript:
         self.messages: list[dict[str, Any]] = []
         self._results = results
         self._public_name = public_name
-        self._calls: list[Mapping[str, Any]] = []  # of one turn, as far as it is known
+        self._calls: list[Mapping[str, Any]] = []  # the calls of the turn that is being read
         self._answered: set[str] = set()
 
     def add(self, item: Mapping[str, Any]) -> None:
@@ -81,9 +81,9 @@ class _Transcript:
             return
         self._end_turn()
         if item["type"] == "message":
-            self._say(item)
+            self._add_message(item)
         elif item["type"] == "mcp_call":
-            self._call([self._server_call(item)], [_server_result(item)])
+            self._add_calls([self._server_call(item)], [_server_result(item)])
 
     def require_answered(self) -> None:
         self._end_turn()
@@ -91,7 +91,7 @@ class _Transcript:
             raise _invalid(f"No tool call found for function call output with call_id {min(unasked)}.")
 
     def _end_turn(self) -> None:
-        """Calls that stand together were made together."""
+        """Adds adjacent calls as one turn of the model, which made them at once."""
         if not self._calls:
             return
         calls, self._calls = self._calls, []
@@ -101,16 +101,16 @@ class _Transcript:
             if call["call_id"] in self._answered:
                 raise _invalid(f"There are two function calls with the call_id {call['call_id']}.")
             self._answered.add(call["call_id"])
-        self._call(
+        self._add_calls(
             [_tool_call(call["call_id"], call["name"], call["arguments"]) for call in calls],
             [self._results[call["call_id"]] for call in calls],
         )
 
-    def _say(self, item: Mapping[str, Any]) -> None:
+    def _add_message(self, item: Mapping[str, Any]) -> None:
         self.messages.append({"role": item["role"], "content": [_part(part) for part in item["content"]]})
 
-    def _call(self, calls: list[dict[str, Any]], results: list[Any]) -> None:
-        """What was said right before belongs to the same turn."""
+    def _add_calls(self, calls: list[dict[str, Any]], results: list[Any]) -> None:
+        # A text right before the calls belongs to the same turn: a chat message holds both.
         last = self.messages[-1] if self.messages else {}
         if last.get("role") == "assistant" and "tool_calls" not in last:
             last["tool_calls"] = calls
@@ -130,12 +130,15 @@ def _tool_call(call_id: str, name: str, arguments: str) -> dict[str, Any]:
 
 
 def _call_id(item_id: str) -> str:
-    """Nine letters and digits, which every LLM service takes; the same each time, for its prompt cache."""
+    """Returns nine letters and digits, which every LLM service accepts.
+
+    It is the same each time, so that the service's prompt cache recognises the conversation.
+    """
     return hashlib.sha256(item_id.encode()).hexdigest()[:9]
 
 
 def _server_result(item: Mapping[str, Any]) -> str:
-    """An answer that never came is told as such: a tool is not called again for it."""
+    """Returns the call's output. Where there was none, a text says so: the model would repeat the call."""
     return str(item.get("output") or "(The call came to no result.)")
 
 
@@ -150,7 +153,7 @@ def _part(part: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def without_references(items: Items, found: Mapping[str, Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Each reference is replaced by what it refers to. Raises InvalidRequest."""
+    """Returns the items, each reference replaced by its item. Raises InvalidRequest."""
     return [_resolved(item, found) for item in items]
 
 

@@ -1,4 +1,4 @@
-"""/responses: made, read, cancelled and deleted."""
+"""/responses: creates, reads, cancels and deletes responses."""
 
 from collections.abc import Mapping
 from contextlib import aclosing
@@ -15,7 +15,7 @@ from assistants.openai_api.idempotency import idempotent_request
 from assistants.openai_api.pipeline import Observer
 from assistants.openai_api.responses import background, openapi, store
 from assistants.openai_api.responses.ids import Ids
-from assistants.openai_api.responses.prepare import Work, prepare
+from assistants.openai_api.responses.prepare import PreparedResponse, prepare
 from assistants.openai_api.responses.request import validate
 from assistants.openai_api.responses.stream import ResponseStream
 from assistants.openai_api.session import session_id
@@ -27,7 +27,7 @@ _LONGEST_PAGE, _PAGE = 100, 20
 
 
 class ResponseNotFound(APIException):
-    """404: there is none of this id, or no longer, or it is another key's."""
+    """404: no response has this id, it was deleted or has expired, or it belongs to another key."""
 
     status_code = 404
     default_code = "response_not_found"
@@ -40,18 +40,18 @@ class ResponseViewSet(OpenAIViewSet):
     @openapi.create_response
     async def create(self, request: HttpRequest) -> HttpResponseBase:
         content = body.read(request)
-        asked = validate(content)
-        request_id, session = request.headers.get("x-request-id", ""), session_id(request, asked)
-        work = await prepare(asked, self.principal, ids=Ids(), request_id=request_id, session_id=session)
-        make = _enqueued if asked.background else _answered
-        idempotent = idempotent_request(request, content, self.principal, work.run_request.assistant)
+        params = validate(content)
+        request_id, session = request.headers.get("x-request-id", ""), session_id(request, params)
+        prepared = await prepare(params, self.principal, ids=Ids(), request_id=request_id, session_id=session)
+        make = _enqueue if params.background else _answer
+        idempotent = idempotent_request(request, content, self.principal, prepared.run_request.assistant)
         if idempotent is None:
-            return await make(work, content)
-        if asked.background:
+            return await make(prepared, content)
+        if params.background:
             # No run passes by the observer: a worker will have one. What is enqueued must not be enqueued
             # again.
             idempotent.ran_tool = idempotent.is_complete = True
-        return await idempotent.answered(lambda: make(work, content, idempotent))
+        return await idempotent.answer_or_replay(lambda: make(prepared, content, idempotent))
 
 
 class StoredResponseViewSet(OpenAIViewSet):
@@ -63,7 +63,7 @@ class StoredResponseViewSet(OpenAIViewSet):
         if request.GET.get("stream") != "true":
             return json_response(row.resource)
         if not row.is_background:
-            message = "Only the stream of a response in the background can be taken up again."
+            message = "Only the stream of a response in the background can be resumed."
             raise InvalidRequest(message, param="stream", code="invalid_value")
         after = _number(request, "starting_after", default=-1)
         events = background.events(row, after=after, heartbeat_s=settings.STREAM_HEARTBEAT_S)
@@ -98,38 +98,42 @@ class StoredResponseViewSet(OpenAIViewSet):
         return row
 
 
-async def _enqueued(work: Work, content: Mapping[str, Any], *_: Observer) -> HttpResponse | EventStream:
-    row = await background.enqueue(work, content)
-    if work.asked.stream:
+async def _enqueue(
+    prepared: PreparedResponse, content: Mapping[str, Any], *_: Observer
+) -> HttpResponse | EventStream:
+    row = await background.enqueue(prepared, content)
+    if prepared.params.stream:
         return await event_stream(background.events(row, heartbeat_s=settings.STREAM_HEARTBEAT_S))
     return json_response(row.resource)
 
 
-async def _answered(work: Work, _: Mapping[str, Any], *observers: Observer) -> HttpResponse | EventStream:
-    run = await work.start(*observers)
-    if work.asked.stream:
-        renderer = ResponseStream(work, lambda: _save(work))
+async def _answer(
+    prepared: PreparedResponse, _: Mapping[str, Any], *observers: Observer
+) -> HttpResponse | EventStream:
+    run = await prepared.start(*observers)
+    if prepared.params.stream:
+        renderer = ResponseStream(prepared, lambda: _save(prepared))
         return await event_stream(stream(run, renderer, heartbeat_s=settings.STREAM_HEARTBEAT_S))
     try:
         async with aclosing(run) as events:
-            work.begin()
+            prepared.begin()
             async for event in events:
-                work.answer.take(event)
+                prepared.answer.render(event)
     except Exception as error:  # noqa: BLE001 - rendered, and logged there; only here it is known what ran
-        return errors.response(error, tool_ran=work.answer.ran_tools)
-    await _save(work)
-    return json_response(work.answer.body)
+        return errors.response(error, tool_ran=prepared.answer.ran_tools)
+    await _save(prepared)
+    return json_response(prepared.answer.body)
 
 
-async def _save(work: Work) -> None:
-    if work.asked.is_stored:
-        await store.keep(store.new_row(work.principal.id, work.answer.body, work.input))
+async def _save(prepared: PreparedResponse) -> None:
+    if prepared.params.is_stored:
+        await store.save(store.new_row(prepared.principal.id, prepared.answer.body, prepared.input))
 
 
 def _number(request: HttpRequest, name: str, *, default: int) -> int:
-    given = request.GET.get(name, "")
-    if not given:
+    text = request.GET.get(name, "")
+    if not text:
         return default
-    if not (given.isascii() and given.isdigit() and len(given) < 10):
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise InvalidRequest(f"'{name}' must be a number.", param=name, code="invalid_value")
-    return int(given)
+    return int(text)

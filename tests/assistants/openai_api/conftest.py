@@ -1,4 +1,4 @@
-"""The door of the running product. Every test has an assistant of its own, scripted under its slug."""
+"""Clients of the running product's OpenAI API. Each test has its own assistant, scripted by the slug."""
 
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator

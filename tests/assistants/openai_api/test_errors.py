@@ -41,10 +41,10 @@ def test_every_failure_has_its_envelope(
     error: Exception, status: int, expected: tuple[str, str | None, str]
 ) -> None:
     response = errors.response(error)
-    told = error_in(response)
+    error = error_in(response)
     assert response.status_code == status
-    assert (told["type"], told["param"], told["code"]) == expected
-    assert told["message"]
+    assert (error["type"], error["param"], error["code"]) == expected
+    assert error["message"]
     assert response.headers["cache-control"] == "no-store"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from assistants.openai_api.chat import message_order
-from assistants.openai_api.chat import request as wire
+from assistants.openai_api.chat.request import validate
 from assistants.openai_api.errors import InvalidRequest
 from core import strict_json
 
@@ -72,7 +72,7 @@ def test_a_body_with_strange_bytes_is_taken_or_refused() -> None:
 def _takes(data: bytes) -> bool:
     """Anything but InvalidRequest fails the test."""
     try:
-        request = wire.validate(strict_json.loads(data))
+        request = validate(strict_json.loads(data))
         message_order.check(request.messages)
     except InvalidRequest:
         return False

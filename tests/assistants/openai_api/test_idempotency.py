@@ -16,23 +16,23 @@ from tests.llm import ScriptedLLM
 from tests.stack import Stack, readiness, wait_for
 from tools.models import MCPTool
 
-SLOW = {"tool_calls": [{"name": "once__sleep", "arguments": {"s": 1.5}}]}
-ECHO = {"tool_calls": [{"name": "once__echo", "arguments": {"say": "hi"}}]}
+SLOW = {"tool_calls": [{"name": "idem__sleep", "arguments": {"s": 1.5}}]}
+ECHO = {"tool_calls": [{"name": "idem__echo", "arguments": {"say": "hi"}}]}
 FIRST = {"x-stainless-retry-count": "0"}
 AGAIN = {"x-stainless-retry-count": "1"}
 Send = Callable[..., httpx.Response]
 
 
 @pytest.fixture(scope="module")
-def house(stack: Stack) -> MCPTool:
-    return stack.server("Once")
+def server(stack: Stack) -> MCPTool:
+    return stack.server("Idem")
 
 
 @pytest.fixture(scope="module")
 def other_url(stack: Stack) -> Iterator[str]:
     """Another web process of the same product."""
     port = free_port()
-    running = stack.start_process("web-of-once", stack.web_command(port))
+    running = stack.start_process("web-of-repetitions", stack.web_command(port))
     url = f"http://127.0.0.1:{port}"
     wait_for(lambda: readiness(url) == "ok", within_s=20)
     yield url
@@ -40,9 +40,9 @@ def other_url(stack: Stack) -> Iterator[str]:
 
 
 @pytest.fixture
-def model(stack: Stack, key: IssuedKey, house: MCPTool) -> str:
-    slug = f"once-{uuid.uuid4().hex[:12]}"
-    stack.assistant(slug, house, keys=(key,))
+def model(stack: Stack, key: IssuedKey, server: MCPTool) -> str:
+    slug = f"repeated-{uuid.uuid4().hex[:12]}"
+    stack.assistant(slug, server, keys=(key,))
     return slug
 
 
@@ -76,7 +76,7 @@ def test_a_repetition_joins_the_running_request(
         joined = send(again, url=other_url, stream=stream)
         original = running.result()
     assert "Slept." in original.text
-    assert told(joined) == told(original)
+    assert answer_of(joined) == answer_of(original)
     assert len(llm.bodies(model)) == 2
 
 
@@ -88,7 +88,7 @@ def test_a_named_request_is_answered_again_as_it_was(
     headers = named()
     original = send(headers, stream=stream)
     replayed = send(headers, url=other_url, stream=stream)
-    assert told(replayed) == told(original)
+    assert answer_of(replayed) == answer_of(original)
     assert replayed.headers["content-type"] == original.headers["content-type"]
     wait_for(lambda: send(headers, stream=stream).headers.get("idempotent-replayed") == "true", within_s=5)
     assert len(llm.bodies(model)) == 1
@@ -100,7 +100,7 @@ def test_an_sdk_that_lost_the_answer_gets_it(
     llm.script(model, ECHO, {"text": "Said."})
     original = send(FIRST)
     time.sleep(0.375)  # the SDKs' shortest pause
-    assert told(send(AGAIN, url=other_url)) == told(original)
+    assert answer_of(send(AGAIN, url=other_url)) == answer_of(original)
     assert len(llm.bodies(model)) == 2
 
 
@@ -179,7 +179,7 @@ def test_an_impossible_idempotency_key_is_refused(send: Send) -> None:
 def test_what_a_killed_process_was_answering_is_not_repeated(
     stack: Stack, send: Send, llm: ScriptedLLM, model: str
 ) -> None:
-    llm.script(model, {"tool_calls": [{"name": "once__sleep", "arguments": {"s": 30}}]}, {"text": "Never."})
+    llm.script(model, {"tool_calls": [{"name": "idem__sleep", "arguments": {"s": 30}}]}, {"text": "Never."})
     port, headers = free_port(), named()
     doomed = stack.start_process("doomed-web", stack.web_command(port))
     wait_for(lambda: readiness(f"http://127.0.0.1:{port}") == "ok", within_s=20)
@@ -192,6 +192,6 @@ def test_what_a_killed_process_was_answering_is_not_repeated(
     assert (again.status_code, error_of(again)["code"]) == (409, "request_interrupted")
 
 
-def told(response: httpx.Response) -> str:
-    """What was said, but for the heartbeats."""
+def answer_of(response: httpx.Response) -> str:
+    """Returns the answer without its heartbeats."""
     return "\n\n".join(part for part in response.text.split("\n\n") if not part.startswith(":"))

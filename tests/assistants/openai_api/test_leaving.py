@@ -1,4 +1,4 @@
-"""A caller who leaves takes the run along: the model's call is cancelled within a second."""
+"""A caller who leaves cancels its run: the model's call ends within a second."""
 
 import asyncio
 
@@ -54,7 +54,7 @@ async def test_many_who_leave_leave_nothing_behind(
     assert len(llm.requests(model)) == 30
 
 
-def test_the_door_answers_others_meanwhile(http: httpx.Client, llm: ScriptedLLM, model: str) -> None:
+def test_the_process_answers_others_meanwhile(http: httpx.Client, llm: ScriptedLLM, model: str) -> None:
     llm.script(model, {"text": "too late", "delay_s": 30, "repeat": True})
     with pytest.raises(httpx.ReadTimeout):
         http.post("/v1/chat/completions", json={"model": model, "messages": HELLO}, timeout=0.3)

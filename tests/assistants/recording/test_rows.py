@@ -76,15 +76,15 @@ async def test_a_run_leaves_one_row_and_its_tokens(assistant: Assistant, alice: 
 
 
 @pytest.mark.parametrize("store_bodies", [True, False])
-async def test_the_request_is_kept_where_bodies_are(
+async def test_the_request_is_stored_where_bodies_are(
     assistant: Assistant, alice: Principal, store_bodies: bool
 ) -> None:
     assistant.script({"text": "Hello."})
-    said = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes?"}]
-    said.append({"role": "user", "content": "Tell me all that there is to be known about tides."})
-    await complete(assistant.request(said, store_bodies=store_bodies), Origin(alice, "req_1"))
+    messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes?"}]
+    messages.append({"role": "user", "content": "Tell me all that there is to be known about tides."})
+    await complete(assistant.request(messages, store_bodies=store_bodies), Origin(alice, "req_1"))
     run = await only_run()
-    assert run.request == (said[-1]["content"] if store_bodies else None)
+    assert run.request == (messages[-1]["content"] if store_bodies else None)
 
 
 async def test_a_run_is_seen_while_it_runs(assistant: Assistant, alice: Principal) -> None:
@@ -174,8 +174,13 @@ async def test_a_key_that_went_meanwhile_loses_no_run(assistant: Assistant, alic
 
 
 def record(principal: Principal, **fields: Any) -> RunRecord:
-    told = {"assistant_id": 1, "assistant_slug": "helper", "model": "m", "started_at": timezone.now()}
-    return RunRecord(Origin(principal, "req_1"), **(told | fields))
+    fields_of_all = {
+        "assistant_id": 1,
+        "assistant_slug": "helper",
+        "model": "m",
+        "started_at": timezone.now(),
+    }
+    return RunRecord(Origin(principal, "req_1"), **(fields_of_all | fields))
 
 
 async def test_a_record_that_cannot_be_written_costs_no_other(alice: Principal) -> None:

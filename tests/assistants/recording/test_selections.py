@@ -1,4 +1,4 @@
-"""What is kept of a run's choice of tools, and what of a session's runs the next choice goes by."""
+"""The selection of tools on a run's record, and the tools of a session that its next selection prefers."""
 
 from contextlib import aclosing
 from dataclasses import replace
@@ -32,7 +32,7 @@ def candidate(
     return Candidate(name, reason, score, chosen)
 
 
-def test_a_choice_is_kept_in_the_order_of_its_scores() -> None:
+def test_a_selection_is_stored_in_the_order_of_its_scores() -> None:
     candidates = (candidate("pin", reason="pinned"), candidate("b", 0.51234567), candidate("a", 0.9))
     assert selections.as_json(replace(CHOSEN, candidates=candidates)) == {
         "mode": "retrieved",
@@ -51,17 +51,17 @@ def test_a_choice_is_kept_in_the_order_of_its_scores() -> None:
     }
 
 
-def test_what_is_kept_has_a_bound_and_what_was_chosen_is_in_it() -> None:
+def test_a_stored_selection_is_bounded_and_has_all_that_was_selected() -> None:
     many = tuple(candidate(f"f{number}", 1 - number / 1000, chosen=number > 90) for number in range(100))
-    kept = selections.as_json(replace(CHOSEN, candidates=many))["candidates"]
-    assert [each["public_name"] for each in kept] == [
+    stored = selections.as_json(replace(CHOSEN, candidates=many))["candidates"]
+    assert [each["public_name"] for each in stored] == [
         f"f{number}" for number in [*range(50), *range(91, 100)]
     ]
     everything = tuple(candidate(f"f{number}") for number in range(1000))
     assert len(selections.as_json(replace(CHOSEN, candidates=everything))["candidates"]) == selections.MOST
 
 
-def test_the_choices_of_a_run_become_one() -> None:
+def test_the_selections_of_a_run_become_one() -> None:
     first = replace(CHOSEN, candidates=(candidate("a", 0.9), candidate("b", 0.4, chosen=False)))
     second = replace(
         CHOSEN,
@@ -80,7 +80,7 @@ def test_the_choices_of_a_run_become_one() -> None:
     )
 
 
-def test_a_killed_process_leaves_its_choice_in_the_journal() -> None:
+def test_the_outbox_has_the_selection_of_a_killed_process() -> None:
     trace = Trace(RunRequest(selecting(*functions("a")), []), Origin(ALICE, "req_1"))
     trace.add(replace(CHOSEN, candidates=(candidate("time__a", 0.9),)))
     record = trace.ended(RunStatus.COMPLETED, "")
@@ -90,7 +90,7 @@ def test_a_killed_process_leaves_its_choice_in_the_journal() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_what_was_chosen_is_on_the_run_and_the_door_hears_nothing_of_it(
+async def test_the_selection_is_on_the_record_and_no_caller_sees_it(
     assistant: Assistant, alice: Principal, found: ScriptedSearch
 ) -> None:
     assistant.script({"text": "Hello."}, {"text": "Hello."})
@@ -103,10 +103,10 @@ async def test_what_was_chosen_is_on_the_run_and_the_door_hears_nothing_of_it(
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_a_failure_before_the_first_word_is_still_told_as_one(
+async def test_a_selection_is_not_taken_for_the_beginning_of_an_answer(
     assistant: Assistant, alice: Principal, found: ScriptedSearch
 ) -> None:
-    """The choice comes before it, and must not be taken for the beginning of an answer."""
+    """The selection comes first; a failure after it must still be raised before any event."""
     assistant.script({"status": 401, "body": "no"})
     request = assistant.request(selection="retrieved")
     async with recording_runs(), aclosing(observed_run(request, Origin(alice, "req_1"))) as events:

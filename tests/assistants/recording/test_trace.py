@@ -1,4 +1,4 @@
-"""What is kept of a run, by its events."""
+"""What is recorded of a run, by its events."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -60,11 +60,11 @@ def test_a_run_that_ends_well_is_completed() -> None:
     assert (call.status, call.duration_ms, call.error, call.result_size) == (ToolCall.Status.OK, 12, "", 5)
 
 
-def test_bodies_are_kept_only_where_the_assistant_says_so() -> None:
+def test_bodies_are_stored_only_where_the_assistant_says_so() -> None:
     events = whole(STARTED, ENDED, TextDelta("no\0on"))
-    silent, kept = traced(*events), traced(*events, store_bodies=True)
+    silent, stored = traced(*events), traced(*events, store_bodies=True)
     assert (silent.answer, silent.calls[0].arguments, silent.calls[0].result) == (None, None, None)
-    assert (kept.answer, kept.calls[0].arguments, kept.calls[0].result) == (
+    assert (stored.answer, stored.calls[0].arguments, stored.calls[0].result) == (
         "no\ufffdon",
         {"zone": "UTC\ufffd"},
         "noon\ufffd",

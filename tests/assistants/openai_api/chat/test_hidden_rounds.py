@@ -20,14 +20,14 @@ TOOLS: Any = [{"type": "function", "function": {"name": "look", "parameters": {"
 
 
 @pytest.fixture(scope="module")
-def house(stack: Stack) -> MCPTool:
+def server(stack: Stack) -> MCPTool:
     return stack.server("Hidden")
 
 
 @pytest.fixture
-def model(stack: Stack, key: IssuedKey, house: MCPTool) -> str:
+def model(stack: Stack, key: IssuedKey, server: MCPTool) -> str:
     slug = f"hidden-{uuid.uuid4().hex[:12]}"
-    stack.assistant(slug, house, keys=(key,))
+    stack.assistant(slug, server, keys=(key,))
     return slug
 
 
@@ -43,7 +43,7 @@ def with_result(message: Any) -> list[Any]:
     return [shown, {"role": "tool", "tool_call_id": call.id, "content": "blue"}]
 
 
-def told(llm: ScriptedLLM, model: str) -> list[dict[str, Any]]:
+def received(llm: ScriptedLLM, model: str) -> list[dict[str, Any]]:
     """The last conversation that the model was given, after the question."""
     return list(llm.bodies(model)[-1]["messages"][1:])
 
@@ -56,7 +56,7 @@ def test_the_hidden_part_of_a_mixed_turn_is_found_again(
     first = ask(client, model)
     second = ask(client, model, *with_result(first))
     assert second.content == "A blue hi."
-    turn, *results = told(llm, model)
+    turn, *results = received(llm, model)
     assert turn["content"] == "Both."
     assert [call["function"]["name"] for call in turn["tool_calls"]] == [call["name"] for call in calls]
     by_id = {result["tool_call_id"]: result["content"] for result in results}
@@ -74,7 +74,7 @@ def test_the_rounds_before_the_callers_turn_are_found_again(
         {"text": "Done."},
     )
     ask(client, model, *with_result(ask(client, model)))
-    assert [message["role"] for message in told(llm, model)] == ["assistant", "tool", "assistant", "tool"]
+    assert [message["role"] for message in received(llm, model)] == ["assistant", "tool", "assistant", "tool"]
     assert len(llm.bodies(model)) == 3
 
 
@@ -84,7 +84,7 @@ def test_a_stream_keeps_them_too(client: openai.OpenAI, llm: ScriptedLLM, model:
         message = stream.get_final_completion().choices[0].message
     assert [call.function.name for call in message.tool_calls or ()] == ["look"]
     ask(client, model, *with_result(message))
-    assert [each["role"] for each in told(llm, model)] == ["assistant", "tool", "tool"]
+    assert [each["role"] for each in received(llm, model)] == ["assistant", "tool", "tool"]
 
 
 def test_what_the_caller_corrected_in_its_call_stands(
@@ -94,7 +94,7 @@ def test_what_the_caller_corrected_in_its_call_stands(
     shown, result = with_result(ask(client, model))
     shown["tool_calls"][0]["function"]["arguments"] = '{"at": "sea"}'
     ask(client, model, shown, result)
-    arguments = [json.loads(call["function"]["arguments"]) for call in told(llm, model)[0]["tool_calls"]]
+    arguments = [json.loads(call["function"]["arguments"]) for call in received(llm, model)[0]["tool_calls"]]
     assert arguments == [{"say": "hi"}, {"at": "sea"}]
 
 
@@ -114,7 +114,7 @@ def test_without_them_the_visible_conversation_must_do(
             assert rows.update(api_key_id=0) == 1
     answer = ask(client, model, *conversation)
     assert (answer.content, answer.mcp_connector["tool_calls"]) == ("Done.", [])
-    assert [each["role"] for each in told(llm, model)] == ["assistant", "tool"]
+    assert [each["role"] for each in received(llm, model)] == ["assistant", "tool"]
 
 
 def test_a_caller_with_tools_of_its_own_alone_leaves_no_row(
@@ -125,4 +125,4 @@ def test_a_caller_with_tools_of_its_own_alone_leaves_no_row(
     with stack.database():
         assert not HiddenRounds.objects.filter(call_id=conversation[1]["tool_call_id"]).exists()
     ask(client, model, *conversation)
-    assert [each["role"] for each in told(llm, model)] == ["assistant", "tool"]
+    assert [each["role"] for each in received(llm, model)] == ["assistant", "tool"]

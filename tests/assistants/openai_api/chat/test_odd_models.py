@@ -23,7 +23,7 @@ pytestmark = pytest.mark.parametrize("stream", [False, True], ids=["whole", "str
 
 @pytest.fixture(scope="session")
 def odd_house(stack: Stack) -> MCPTool:
-    return stack.server("Odd house")
+    return stack.server("Odd server")
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def answered(client: openai.OpenAI, model: str, stream: bool) -> Choice:
 
 
 def called(name: str, arguments: Any, identity: str) -> dict[str, Any]:
-    return {"name": f"odd-house__{name}", "arguments": arguments, "id": identity}
+    return {"name": f"odd-server__{name}", "arguments": arguments, "id": identity}
 
 
 def test_a_content_filter_is_told(client: openai.OpenAI, llm: ScriptedLLM, model: str, stream: bool) -> None:
@@ -81,9 +81,11 @@ def test_arguments_that_are_no_json_and_tools_that_are_not_there(
         {"text": "Neither."},
     )
     assert answered(client, model, stream).message.content == "Neither."
-    told = [message["content"] for message in llm.bodies(model)[-1]["messages"] if message["role"] == "tool"]
-    assert "not a JSON object" in told[0]
-    assert "Unknown tool" in told[1]
+    results = [
+        message["content"] for message in llm.bodies(model)[-1]["messages"] if message["role"] == "tool"
+    ]
+    assert "not a JSON object" in results[0]
+    assert "Unknown tool" in results[1]
 
 
 def test_a_loop_without_end(client: openai.OpenAI, llm: ScriptedLLM, model: str, stream: bool) -> None:

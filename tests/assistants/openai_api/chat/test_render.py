@@ -47,7 +47,7 @@ CLIENT_RUN: list[Event] = [
 
 
 def chunks_of(events: list[Event], *, include_usage: bool = False) -> list[dict[str, Any]]:
-    chunks = Chunks("house", include_usage=include_usage)
+    chunks = Chunks("helper", include_usage=include_usage)
     sent = chunks.begin() + asyncio.run(chunks.render(events))
     lines = sent.decode().split("\n\n")
     assert lines.pop() == ""
@@ -55,7 +55,7 @@ def chunks_of(events: list[Event], *, include_usage: bool = False) -> list[dict[
 
 
 def completion_of(events: list[Event]) -> dict[str, Any]:
-    completion = Completion("house")
+    completion = Completion("helper")
     for event in events:
         completion.add(event)
     return completion.body()
@@ -89,9 +89,13 @@ def test_usage_comes_last_and_only_when_asked_for() -> None:
 def test_our_own_calls_are_told_in_the_extension_and_never_as_tool_calls() -> None:
     chunks = chunks_of(RUN)
     assert not any("tool_calls" in choice["delta"] for chunk in chunks for choice in chunk["choices"])
-    told = [chunk["mcp_connector"] for chunk in chunks if "mcp_connector" in chunk]
+    extensions = [chunk["mcp_connector"] for chunk in chunks if "mcp_connector" in chunk]
     running = {name: CALL[name] for name in ("id", "name", "server", "function", "arguments")}
-    assert told == [{"tool_calls": [running | {"status": "running"}]}, {"tool_calls": [CALL]}, EXTENSION]
+    assert extensions == [
+        {"tool_calls": [running | {"status": "running"}]},
+        {"tool_calls": [CALL]},
+        EXTENSION,
+    ]
 
 
 def test_a_failed_call_says_why() -> None:
@@ -120,7 +124,7 @@ def test_a_completion_holds_it_all() -> None:
         "mcp_connector": EXTENSION,
     }
     assert choice["finish_reason"] == "stop"
-    assert (body["object"], body["model"]) == ("chat.completion", "house")
+    assert (body["object"], body["model"]) == ("chat.completion", "helper")
     assert body["usage"] == {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
 
 

@@ -2,14 +2,14 @@ from typing import Any
 
 import pytest
 
-from assistants.openai_api.chat import request as wire
+from assistants.openai_api.chat.request import ChatCompletionRequest, validate
 from assistants.openai_api.errors import InvalidRequest
 
 HELLO = {"role": "user", "content": "Hello"}
 
 
-def validated(**fields: Any) -> wire.ChatCompletionRequest:
-    return wire.validate({"model": "m", "messages": [HELLO], **fields})
+def validated(**fields: Any) -> ChatCompletionRequest:
+    return validate({"model": "m", "messages": [HELLO], **fields})
 
 
 def refused(**fields: Any) -> tuple[str | None, Any]:
@@ -73,7 +73,7 @@ def test_it_refuses_a_wrong_type_and_names_the_field(field: str, value: Any, par
 
 def test_it_names_what_is_missing() -> None:
     with pytest.raises(InvalidRequest) as refusal:
-        wire.validate({})
+        validate({})
     assert (refusal.value.param, refusal.value.get_codes()) == ("model", "missing_required_parameter")
 
 

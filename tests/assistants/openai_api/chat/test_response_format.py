@@ -30,19 +30,19 @@ class Weather(BaseModel):
     degrees: int
 
 
-@pytest.mark.parametrize("said", [GOOD, f"```json\n{GOOD}\n```"])
-@pytest.mark.parametrize("wanted", [WANTED, OBJECT])
+@pytest.mark.parametrize("text", [GOOD, f"```json\n{GOOD}\n```"])
+@pytest.mark.parametrize("requested", [WANTED, OBJECT])
 def test_json_is_answered_as_json(
-    client: openai.OpenAI, llm: ScriptedLLM, model: str, *, said: str, wanted: Any
+    client: openai.OpenAI, llm: ScriptedLLM, model: str, *, text: str, requested: Any
 ) -> None:
-    llm.script(model, {"text": said})
-    completion = client.chat.completions.create(model=model, messages=HELLO, response_format=wanted)
+    llm.script(model, {"text": text})
+    completion = client.chat.completions.create(model=model, messages=HELLO, response_format=requested)
     assert completion.choices[0].message.content == GOOD
-    assert llm.bodies(model)[0]["response_format"]["type"] == wanted["type"]
+    assert llm.bodies(model)[0]["response_format"]["type"] == requested["type"]
 
 
 @pytest.mark.parametrize(
-    ("said", "complaint"),
+    ("text", "hint"),
     [
         ("It is cold in Brno.", "not valid JSON"),
         ('{"city": "Brno"}', "'degrees' is a required property"),
@@ -50,17 +50,17 @@ def test_json_is_answered_as_json(
     ],
 )
 def test_the_model_gets_one_chance_to_repair_its_answer(
-    client: openai.OpenAI, llm: ScriptedLLM, model: str, *, said: str, complaint: str
+    client: openai.OpenAI, llm: ScriptedLLM, model: str, *, text: str, hint: str
 ) -> None:
     usage = {"prompt_tokens": 10, "completion_tokens": 1}
-    llm.script(model, {"text": said, "usage": usage}, {"text": GOOD, "usage": usage})
+    llm.script(model, {"text": text, "usage": usage}, {"text": GOOD, "usage": usage})
     completion = client.chat.completions.create(model=model, messages=HELLO, response_format=WANTED)
     assert completion.choices[0].message.content == GOOD
     assert completion.usage is not None
     assert completion.usage.total_tokens == 22
     *_, answer, complained = llm.bodies(model)[1]["messages"]
-    assert (answer["role"], answer["content"]) == ("assistant", said)
-    assert complaint in complained["content"]
+    assert (answer["role"], answer["content"]) == ("assistant", text)
+    assert hint in complained["content"]
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -106,7 +106,7 @@ def test_a_callers_calls_are_not_held_to_the_format(
 
 
 @pytest.mark.parametrize(
-    ("wanted", "param"),
+    ("requested", "param"),
     [
         ({"type": "json_schema"}, "response_format.json_schema"),
         (
@@ -123,22 +123,22 @@ def test_a_callers_calls_are_not_held_to_the_format(
         ),
     ],
 )
-def test_a_format_that_cannot_be_kept_is_refused(post: Post, wanted: Any, param: str) -> None:
-    response = post(response_format=wanted)
+def test_a_format_that_cannot_be_kept_is_refused(post: Post, requested: Any, param: str) -> None:
+    response = post(response_format=requested)
     assert (response.status_code, error_of(response)["param"]) == (400, param)
 
 
 def test_a_callers_regular_expression_costs_nothing(http: httpx.Client, llm: ScriptedLLM, model: str) -> None:
-    said = json.dumps({"a": "x" * 40 + "!"})
-    llm.script(model, {"text": said})
+    text = json.dumps({"a": "x" * 40 + "!"})
+    llm.script(model, {"text": text})
     schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^(x+x+)+$"}}}
-    wanted = {"type": "json_schema", "json_schema": {"name": "slow", "schema": schema}}
-    request = {"model": model, "messages": HELLO, "response_format": wanted}
+    requested = {"type": "json_schema", "json_schema": {"name": "slow", "schema": schema}}
+    request = {"model": model, "messages": HELLO, "response_format": requested}
     response = http.post("/v1/chat/completions", json=request, timeout=5)
-    assert response.json()["choices"][0]["message"]["content"] == said
+    assert response.json()["choices"][0]["message"]["content"] == text
 
 
 def test_a_schema_that_refers_to_itself_without_end_is_told(post: Post, llm: ScriptedLLM, model: str) -> None:
     llm.script(model, {"text": "{}", "repeat": True})
-    wanted = {"type": "json_schema", "json_schema": {"name": "loop", "schema": {"$ref": "#"}}}
-    assert post(response_format=wanted).status_code in {400, 502}
+    requested = {"type": "json_schema", "json_schema": {"name": "loop", "schema": {"$ref": "#"}}}
+    assert post(response_format=requested).status_code in {400, 502}

@@ -20,14 +20,14 @@ LOOK = {"type": "function", "function": {"name": "look", "parameters": {"type": 
 
 
 @pytest.fixture(scope="session")
-def house(stack: Stack) -> MCPTool:
+def server(stack: Stack) -> MCPTool:
     return stack.server("House")
 
 
 @pytest.fixture
-def model(stack: Stack, key: IssuedKey, house: MCPTool) -> str:
-    slug = f"house-{uuid.uuid4().hex[:12]}"
-    stack.assistant(slug, house, keys=(key,))
+def model(stack: Stack, key: IssuedKey, server: MCPTool) -> str:
+    slug = f"server-tools-{uuid.uuid4().hex[:12]}"
+    stack.assistant(slug, server, keys=(key,))
     return slug
 
 
@@ -62,10 +62,10 @@ def test_a_stream_tells_of_our_calls_on_valid_chunks_only(
     assert completion.choices[0].message.content == "Wait. It said hi."
     assert all(len(chunk.choices) == 1 and chunk.choices[0].delta.tool_calls is None for chunk in chunks)
     assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices[0].finish_reason] == ["stop"]
-    told = [
+    statuses = [
         chunk.mcp_connector["tool_calls"][0]["status"] for chunk in chunks if hasattr(chunk, "mcp_connector")
     ]
-    assert told == ["running", "ok", "ok"]
+    assert statuses == ["running", "ok", "ok"]
 
 
 def test_a_tool_that_fails_says_so(client: openai.OpenAI, llm: ScriptedLLM, model: str) -> None:
@@ -131,19 +131,19 @@ def test_leaving_cancels_a_running_tool(
 
 
 def _cancelled(post: Post, llm: ScriptedLLM, model: str) -> int:
-    """How many calls the server was told to cancel."""
+    """Returns how many calls the server was asked to cancel."""
     llm.script(model, {"tool_calls": [{"name": "house__cancelled"}]}, {"text": "That many."})
     assert post().status_code == 200
     return int(llm.bodies(model)[-1]["messages"][-1]["content"])
 
 
 def test_an_unavailable_server_is_named(
-    stack: Stack, key: IssuedKey, house: MCPTool, client: openai.OpenAI, llm: ScriptedLLM
+    stack: Stack, key: IssuedKey, server: MCPTool, client: openai.OpenAI, llm: ScriptedLLM
 ) -> None:
     absent = stack.server("Absent", wait=False, command="/nonexistent/program", args=[])
     stack.wait_for_status(absent, "error")
     slug = f"partly-{uuid.uuid4().hex[:12]}"
-    stack.assistant(slug, house, absent, keys=(key,))
+    stack.assistant(slug, server, absent, keys=(key,))
     llm.script(slug, {"text": "Without Absent."})
     message = client.chat.completions.create(model=slug, messages=HELLO).choices[0].message
     (unavailable,) = message.mcp_connector["unavailable_tools"]

@@ -17,18 +17,18 @@ ECHO = {"text": "Wait.", "tool_calls": [{"name": "shown__echo", "arguments": {"s
 
 
 @pytest.fixture(scope="module")
-def house(stack: Stack) -> MCPTool:
+def server(stack: Stack) -> MCPTool:
     return stack.server("Shown")
 
 
 @pytest.fixture
-def model(stack: Stack, key: IssuedKey, house: MCPTool) -> str:
-    return assistant(stack, key, house)
+def model(stack: Stack, key: IssuedKey, server: MCPTool) -> str:
+    return assistant(stack, key, server)
 
 
-def assistant(stack: Stack, key: IssuedKey, house: MCPTool, **fields: Any) -> str:
+def assistant(stack: Stack, key: IssuedKey, server: MCPTool, **fields: Any) -> str:
     slug = f"shown-{uuid.uuid4().hex[:12]}"
-    stack.assistant(slug, house, keys=(key,), **fields)
+    stack.assistant(slug, server, keys=(key,), **fields)
     return slug
 
 
@@ -75,9 +75,9 @@ def test_by_default_nothing_is_shown(client: openai.OpenAI, llm: ScriptedLLM, mo
 
 
 def test_an_assistant_shows_and_a_request_overrules_it(
-    stack: Stack, key: IssuedKey, house: MCPTool, client: openai.OpenAI, llm: ScriptedLLM
+    stack: Stack, key: IssuedKey, server: MCPTool, client: openai.OpenAI, llm: ScriptedLLM
 ) -> None:
-    slug = assistant(stack, key, house, rendering="details")
+    slug = assistant(stack, key, server, rendering="details")
     llm.script(slug, ECHO, {"text": "Done."}, ECHO, {"text": "Done."})
     assert "<details>" in asked(client, slug).content
     assert "<details>" not in asked(client, slug, "none").content

@@ -1,4 +1,4 @@
-"""A response at once: what the SDK parses, and what it leaves of it."""
+"""A response that is answered at once, as the SDK parses it."""
 
 import json
 from typing import Any
@@ -102,9 +102,9 @@ def test_parallel_calls_keep_their_results(client: openai.OpenAI, llm: ScriptedL
     calls = [{"name": "respondents__echo", "arguments": {"say": str(number)}} for number in range(3)]
     llm.script(equipped, {"tool_calls": calls}, {"text": "Done."})
     response = client.responses.create(model=equipped, input="Say a lot")
-    said = [item for item in response.output if item.type == "mcp_call"]
-    assert [json.loads(item.arguments) for item in said] == [call["arguments"] for call in calls]
-    assert all(item.output == item.arguments.replace(":", ": ") for item in said)
+    calls_made = [item for item in response.output if item.type == "mcp_call"]
+    assert [json.loads(item.arguments) for item in calls_made] == [call["arguments"] for call in calls]
+    assert all(item.output == item.arguments.replace(":", ": ") for item in calls_made)
 
 
 def test_a_tool_of_the_callers_is_handed_back(client: openai.OpenAI, llm: ScriptedLLM, equipped: str) -> None:
@@ -115,11 +115,15 @@ def test_a_tool_of_the_callers_is_handed_back(client: openai.OpenAI, llm: Script
         {"text": "Seen."},
     )
     first = client.responses.create(model=equipped, input="Look", tools=[LOOK])  # type: ignore[list-item]
-    _, ours, theirs = first.output
+    _, ours, client_call = first.output
     assert ours.type == "mcp_call"
-    assert theirs.type == "function_call"
-    assert (theirs.name, json.loads(theirs.arguments), theirs.status) == ("look", {"at": "it"}, "completed")
-    result: Any = {"type": "function_call_output", "call_id": theirs.call_id, "output": "a tree"}
+    assert client_call.type == "function_call"
+    assert (client_call.name, json.loads(client_call.arguments), client_call.status) == (
+        "look",
+        {"at": "it"},
+        "completed",
+    )
+    result: Any = {"type": "function_call_output", "call_id": client_call.call_id, "output": "a tree"}
     second = client.responses.create(
         model=equipped,
         previous_response_id=first.id,

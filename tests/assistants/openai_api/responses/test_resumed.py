@@ -1,4 +1,4 @@
-"""The stream of a background response: left, and taken up again where it was left."""
+"""The stream of a background response: left, and resumed where it was left."""
 
 import httpx
 import openai

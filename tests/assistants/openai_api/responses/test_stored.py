@@ -1,4 +1,4 @@
-"""What is kept of a response: read, listed, deleted, and gone on from. A key sees its own only."""
+"""Stored responses: read, listed, deleted, and continued. A key sees its own only."""
 
 import uuid
 from collections.abc import Iterator
@@ -30,8 +30,8 @@ def stranger(stack: Stack) -> Iterator[openai.OpenAI]:
         yield client
 
 
-def said(llm: ScriptedLLM, model: str) -> list[Any]:
-    """What the model was told last."""
+def received(llm: ScriptedLLM, model: str) -> list[Any]:
+    """Returns the roles and contents that the model was given last."""
     return [(message["role"], message["content"]) for message in llm.bodies(model)[-1]["messages"]]
 
 
@@ -74,14 +74,14 @@ def test_another_key_sees_nothing(
 ) -> None:
     llm.script(model, {"text": "Hello."})
     response = client.responses.create(model=model, input="Hello", conversation="shared-name")
-    for attempt in (
+    for request in (
         lambda: stranger.responses.retrieve(response.id),
         lambda: stranger.responses.delete(response.id),
         lambda: stranger.responses.cancel(response.id),
         lambda: stranger.responses.input_items.list(response.id),
     ):
         with pytest.raises(openai.NotFoundError):
-            attempt()
+            request()
     assert client.responses.retrieve(response.id).id == response.id
 
 
@@ -101,7 +101,7 @@ def test_another_key_cannot_go_on_from_it(
     with pytest.raises(openai.BadRequestError):
         theirs.responses.create(model=slug, input=[reference])
     theirs.responses.create(model=slug, input="More", conversation="one-name")
-    assert said(llm, slug) == [("user", "More")]
+    assert received(llm, slug) == [("user", "More")]
 
 
 def test_it_goes_on_from_an_earlier_one(client: openai.OpenAI, llm: ScriptedLLM, equipped: str) -> None:
@@ -112,9 +112,9 @@ def test_it_goes_on_from_an_earlier_one(client: openai.OpenAI, llm: ScriptedLLM,
     second = client.responses.create(model=equipped, input="Two", previous_response_id=first.id)
     third = client.responses.create(model=equipped, input="Three", previous_response_id=second.id)
     assert third.previous_response_id == second.id
-    roles = [role for role, _ in said(llm, equipped)]
+    roles = [role for role, _ in received(llm, equipped)]
     assert roles == ["user", "assistant", "tool", "assistant", "user", "assistant", "user"]
-    assert [text for role, text in said(llm, equipped) if role == "user"] == ["One", "Two", "Three"]
+    assert [text for role, text in received(llm, equipped) if role == "user"] == ["One", "Two", "Three"]
     assert [item.type for item in second.output] == ["message"]  # its tools were listed before
 
 
@@ -135,7 +135,7 @@ def test_a_conversation_remembers(client: openai.OpenAI, llm: ScriptedLLM, model
     assert first.conversation
     assert first.conversation.id == name
     client.responses.create(model=model, input="Who am I?", conversation={"id": name})
-    assert said(llm, model) == [("user", "I am Ada."), ("assistant", "Hello Ada."), ("user", "Who am I?")]
+    assert received(llm, model) == [("user", "I am Ada."), ("assistant", "Hello Ada."), ("user", "Who am I?")]
 
 
 def test_an_item_can_be_referred_to(client: openai.OpenAI, llm: ScriptedLLM, model: str) -> None:
@@ -147,18 +147,18 @@ def test_an_item_can_be_referred_to(client: openai.OpenAI, llm: ScriptedLLM, mod
         {"role": "user", "content": "Really?"},
     ]
     client.responses.create(model=model, input=items)
-    assert said(llm, model) == [("user", "Hello"), ("assistant", "Hello."), ("user", "Really?")]
+    assert received(llm, model) == [("user", "Hello"), ("assistant", "Hello."), ("user", "Really?")]
 
 
 def test_the_callers_own_history_of_items(client: openai.OpenAI, llm: ScriptedLLM, equipped: str) -> None:
-    """As callers resend it that keep it themselves: with store=False, output goes back into input."""
+    """Some callers keep the conversation themselves: with store=False, output goes back into input."""
     llm.script(equipped, {"tool_calls": [ECHO]}, {"text": "Hi."}, {"text": "Again."})
     history: list[Any] = [{"role": "user", "content": "Say hi"}]
     first = client.responses.create(model=equipped, input=history, store=False)
     history += [item.to_dict() for item in first.output] + [{"role": "user", "content": "Again"}]
     second = client.responses.create(model=equipped, input=history, store=False)
     assert second.output_text == "Again."
-    assert [role for role, _ in said(llm, equipped)] == ["user", "assistant", "tool", "assistant", "user"]
+    assert [role for role, _ in received(llm, equipped)] == ["user", "assistant", "tool", "assistant", "user"]
     assert [item.type for item in second.output] == ["message"]
 
 
@@ -169,7 +169,7 @@ def test_images_reach_the_model(client: openai.OpenAI, llm: ScriptedLLM, model: 
         {"type": "input_image", "image_url": PIXEL, "detail": "auto"},
     ]
     client.responses.create(model=model, input=[{"role": "user", "content": content}])
-    ((_, parts),) = said(llm, model)
+    ((_, parts),) = received(llm, model)
     assert [part["type"] for part in parts] == ["text", "image_url"]
     assert parts[1]["image_url"]["url"] == PIXEL
 

@@ -125,9 +125,9 @@ def test_a_later_failure_is_told_and_kept(http: httpx.Client, llm: ScriptedLLM, 
     assert failed["type"] == "response.failed"
     assert failed["response"]["error"]["code"] == "server_error"
     assert "secret" not in json.dumps([error, failed])
-    kept = http.get(f"/v1/responses/{failed['response']['id']}").json()
-    assert (kept["status"], kept["error"]) == ("failed", failed["response"]["error"])
-    assert kept["output"][0]["content"][0]["text"] == "one "
+    stored = http.get(f"/v1/responses/{failed['response']['id']}").json()
+    assert (stored["status"], stored["error"]) == ("failed", failed["response"]["error"])
+    assert stored["output"][0]["content"][0]["text"] == "one "
 
 
 def test_the_sdk_raises_a_later_failure(client: openai.OpenAI, llm: ScriptedLLM, model: str) -> None:

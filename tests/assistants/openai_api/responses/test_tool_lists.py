@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from assistants.openai_api.responses.prepare import _untold
+from assistants.openai_api.responses.prepare import _new_tool_lists
 from tests.assistants.selection.conftest import functions, selecting
 
 FEW, MANY = functions("a", "b"), functions(*(f"f{number}" for number in range(129)))
 
 
 def listed(tools: Any, **fields: Any) -> int:
-    return sum(len(each["tools"]) for each in _untold([], selecting(*tools, **fields)))
+    return sum(len(each["tools"]) for each in _new_tool_lists([], selecting(*tools, **fields)))
 
 
 @pytest.mark.parametrize("selection", ["all", "retrieved", "search"])
