@@ -59,10 +59,10 @@ class Recorder:
 
 @asynccontextmanager
 async def recorded(request: RunRequest, origin: Origin, scope: CancelScope) -> AsyncIterator[Recorder]:
-    """The context of a run: what leaves it is the run's outcome.
+    """Records the run that its body executes: at once, and once more with the outcome.
 
-    An exception is a failure, or a cancellation if `scope` was cancelled. A caller who leaves closes or
-    cancels the run, which is no Exception: then it is cancelled, too.
+    An Exception that leaves the body is a failure, or a cancellation if `scope` was cancelled. A caller who
+    leaves cancels the task or closes the generator, which raises no Exception: that is a cancellation, too.
     """
     recorder = Recorder(request, origin)
     recorder.begin()
