@@ -85,7 +85,7 @@ def test_a_worker_chooses_as_a_web_process_does(client: openai.OpenAI) -> None:
     assert client.responses.retrieve(response.id).mcp_connector["routing"]["by"] == "embedding"  # type: ignore[attr-defined]
 
 
-def test_a_history_that_is_kept_here_counts(client: openai.OpenAI) -> None:
+def test_a_stored_history_counts(client: openai.OpenAI) -> None:
     stored = {"mcp_connector": {"history": "stored"}, "session_id": "auto-2"}
     assert ask(client, FLIGHT, extra_body=stored).model == "journeys"
     assert ask(client, "And one back, please.", extra_body=stored).model == "journeys"

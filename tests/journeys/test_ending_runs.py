@@ -109,7 +109,7 @@ def test_a_run_that_has_ended_cannot_be_cancelled(
 
 
 @pytest.mark.parametrize("change", ["disabled", "deleted", "may not call"])
-def test_a_key_that_is_taken_away_ends_its_runs(
+def test_a_key_that_is_taken_away_cancels_its_runs(
     stack: Stack, api: httpx.Client, ask: Ask, model: str, caller: IssuedKey, *, change: str
 ) -> None:
     answer = ask()

@@ -64,7 +64,7 @@ def caller(stack: Stack, keys: tuple[IssuedKey, IssuedKey], model: str, session:
     return Caller(stack, keys[0], model, session)
 
 
-def test_what_was_said_comes_before_what_is_said(caller: Caller) -> None:
+def test_stored_messages_come_before_those_of_the_request(caller: Caller) -> None:
     caller.say("I am Ada.")
     list(caller.say("And I like maths.", stream=True))
     caller.say({"role": "system", "content": "Be brief."}, "Who am I?")
@@ -113,7 +113,7 @@ def test_a_history_needs_a_session(stack: Stack, keys: tuple[IssuedKey, IssuedKe
     assert refusal.value.param == "mcp_connector.history"
 
 
-def test_a_long_conversation_keeps_its_latest_turns(caller: Caller) -> None:
+def test_a_long_conversation_is_cut_to_its_latest_turns(caller: Caller) -> None:
     for number in range(4):
         caller.say(f"{number} " + "word " * 9_000)
     caller.say("And now?")

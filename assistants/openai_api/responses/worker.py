@@ -75,6 +75,7 @@ class Worker:
             while not self._stopping:
                 await self._poll()
                 with suppress(TimeoutError):
+                    # Without responses there is no lease to renew: beat wakes the worker every ten seconds.
                     await asyncio.wait_for(self._wake_up.wait(), RENEW_S if self._running else None)
                 self._wake_up.clear()
             await self._drain()

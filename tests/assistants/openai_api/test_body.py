@@ -15,7 +15,7 @@ def posted(data: bytes = b"{}", **extra: str) -> dict[str, object]:
     "content_type",
     ["application/json", "application/json; charset=utf-8", 'Application/JSON;charset="UTF-8"'],
 )
-def test_it_takes_json_in_utf8(content_type: str) -> None:
+def test_it_accepts_json_in_utf8(content_type: str) -> None:
     assert posted(b'{"a": 1}', CONTENT_TYPE=content_type) == {"a": 1}
 
 

@@ -91,7 +91,7 @@ def test_what_it_uses_counts_against_the_budget(stack: Stack, url: str) -> None:
     assert error_of(response)["code"] == "insufficient_quota"
 
 
-def test_an_embedder_that_refuses_is_told_by_its_status_alone(
+def test_an_embedder_that_refuses_is_reported_by_its_status_alone(
     embedding: openai.OpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Embedder, "status", 401)

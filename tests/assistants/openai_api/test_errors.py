@@ -48,7 +48,7 @@ def test_every_failure_has_its_envelope(
     assert response.headers["cache-control"] == "no-store"
 
 
-def test_an_unexpected_failure_is_logged_and_not_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unexpected_failure_is_logged_and_not_revealed(caplog: pytest.LogCaptureFixture) -> None:
     try:
         raise ValueError("the password is 1234")
     except ValueError as error:
@@ -57,11 +57,11 @@ def test_an_unexpected_failure_is_logged_and_not_told(caplog: pytest.LogCaptureF
     assert "Traceback" in caplog.text
 
 
-def test_a_database_failure_tells_nothing_of_the_database() -> None:
+def test_a_database_failure_reveals_nothing_of_the_database() -> None:
     assert "10.0.0.7" not in errors.response(OperationalError("no route to 10.0.0.7")).content.decode()
 
 
-def test_a_refused_key_is_asked_for() -> None:
+def test_a_refused_key_is_answered_with_www_authenticate() -> None:
     assert errors.response(InvalidApiKey("No key.")).headers["www-authenticate"] == "Bearer"
 
 

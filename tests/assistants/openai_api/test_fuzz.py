@@ -34,18 +34,18 @@ STRANGE: list[Any] = [
 ]
 
 
-def test_a_request_with_strange_values_is_taken_or_refused() -> None:
+def test_a_request_with_strange_values_is_accepted_or_refused() -> None:
     chance = random.Random(7)
     refused = 0
     for _ in range(5_000):
         request = orjson.loads(orjson.dumps(REQUEST))
         for _ in range(chance.randint(1, 3)):
             _change_somewhere(request, chance)
-        refused += not _takes(orjson.dumps(request))
+        refused += not _is_accepted(orjson.dumps(request))
     assert 2_500 < refused < 5_000
 
 
-def test_a_body_with_strange_bytes_is_taken_or_refused() -> None:
+def test_a_body_with_strange_bytes_is_accepted_or_refused() -> None:
     chance = random.Random(7)
     valid = orjson.dumps(REQUEST)
     pieces = [
@@ -66,10 +66,10 @@ def test_a_body_with_strange_bytes_is_taken_or_refused() -> None:
     for _ in range(5_000):
         start = chance.randrange(len(valid))
         changed = valid[:start] + chance.choice(pieces) + valid[start + chance.randint(0, 3) :]
-        _takes(changed)
+        _is_accepted(changed)
 
 
-def _takes(data: bytes) -> bool:
+def _is_accepted(data: bytes) -> bool:
     """Anything but InvalidRequest fails the test."""
     try:
         request = validate(strict_json.loads(data))

@@ -59,7 +59,7 @@ def test_a_key_without_limits_has_no_such_headers(caller: Caller, llm: ScriptedL
     assert not [name for name in alice.post().headers if name.startswith("x-ratelimit")]
 
 
-def test_the_headers_stand_on_every_answer(caller: Caller, llm: ScriptedLLM) -> None:
+def test_every_answer_has_the_headers(caller: Caller, llm: ScriptedLLM) -> None:
     alice = caller(requests_per_minute=3, tokens_per_minute=1000)
     llm.script(alice.model, HELLO_BACK, HELLO_BACK)
     answer, streamed, refused = alice.post(), alice.post(stream=True), alice.post(messages=[])
@@ -125,7 +125,7 @@ def test_only_so_many_requests_run_at_once(caller: Caller, llm: ScriptedLLM, str
     assert alice.post(stream=stream).status_code == 200
 
 
-def test_who_leaves_gives_back_the_place_and_still_pays(caller: Caller, llm: ScriptedLLM) -> None:
+def test_a_caller_who_leaves_releases_the_permit_and_still_pays(caller: Caller, llm: ScriptedLLM) -> None:
     alice = caller(concurrent_requests=1)
     llm.script(alice.model, {"text": "One two three.", "chunk_delay_s": 1}, HELLO_BACK)
     url, long = f"{alice.stack.url}/v1/chat/completions", [{"role": "user", "content": "x" * 4000}]

@@ -116,7 +116,7 @@ async def test_a_caller_who_leaves_leaves_a_cancelled_run_and_pays(
     assert await TokenUsage.objects.values_list("tokens", flat=True).aget() == run.total_tokens
 
 
-async def test_a_failure_keeps_its_code_and_the_text_so_far(assistant: Assistant, alice: Principal) -> None:
+async def test_a_failed_run_has_its_code_and_the_text_so_far(assistant: Assistant, alice: Principal) -> None:
     assistant.script({"text": "Half of the answer", "cut_after": 3})
     with pytest.raises(UpstreamFailed):
         await complete(assistant.request(store_bodies=True), Origin(alice, "req_1"))
@@ -189,7 +189,7 @@ async def test_a_record_that_cannot_be_written_costs_no_other(alice: Principal) 
     assert (await only_run()).run_id == good.origin.run_id
 
 
-async def test_the_last_record_of_a_run_stands(alice: Principal) -> None:
+async def test_the_last_record_of_a_run_counts(alice: Principal) -> None:
     running = record(alice)
     ended = RunRecord(running.origin, 1, "helper", "m", running.started_at, RunStatus.COMPLETED, rounds=2)
     await sync_to_async(write)([running])

@@ -127,7 +127,7 @@ def record(origin: Origin, *called: str, assistant_id: int = ENTRY.id) -> RunRec
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_a_session_tells_what_its_runs_called_the_latest_first(alice: Principal) -> None:
+async def test_the_tools_of_a_session_come_the_latest_first(alice: Principal) -> None:
     bob = await principal("bob")
     await sync_to_async(write)([record(Origin(alice, "r", "chat"), "a", "gone", "b")])
     await sync_to_async(write)([record(Origin(alice, "r", "chat"), "b")])
@@ -148,7 +148,7 @@ async def test_what_is_not_written_yet_is_remembered(alice: Principal) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_only_what_chooses_by_request_asks_for_it(alice: Principal) -> None:
+async def test_only_assistants_that_select_by_request_read_a_sessions_tools(alice: Principal) -> None:
     origin = Origin(alice, "r", "chat")
     everything = selecting(*functions("a"), selection="all")
     session_tools.note(origin, everything, "time__a")

@@ -71,7 +71,7 @@ def test_bodies_are_stored_only_where_the_assistant_says_so() -> None:
     )
 
 
-def test_what_is_kept_has_a_bound() -> None:
+def test_stored_bodies_are_bounded() -> None:
     big = "x" * (LONGEST_BODY + 1)
     started = ToolStarted("c1", "time__now", "Time", "now", {"text": big})
     ended = ToolFinished("c1", "time__now", "ok", 1, None, [{"text": big}])
@@ -86,12 +86,12 @@ def test_a_call_that_never_ended_was_cancelled() -> None:
     assert (record.calls[0].status, record.calls[0].duration_ms) == (ToolCall.Status.CANCELLED, None)
 
 
-def test_a_failed_call_keeps_its_code() -> None:
+def test_a_failed_call_has_its_code() -> None:
     [call] = traced(*whole(STARTED, ToolFinished("c1", "time__now", "error", 60, "tool_timeout"))).calls
     assert (call.status, call.error) == (ToolCall.Status.ERROR, "tool_timeout")
 
 
-def test_a_failure_keeps_its_code() -> None:
+def test_a_failed_run_has_its_code() -> None:
     record = traced(TextDelta("It"), status=RunStatus.FAILED, error="upstream_error")
     assert (record.status, record.error) == (RunStatus.FAILED, "upstream_error")
 
@@ -100,7 +100,7 @@ def test_a_caller_who_leaves_after_the_end_cancels_nothing() -> None:
     assert traced(*whole(), status=RunStatus.CANCELLED).status == RunStatus.COMPLETED
 
 
-def test_a_cut_round_is_estimated_from_what_was_said() -> None:
+def test_a_cut_round_is_estimated_from_its_characters() -> None:
     record = traced(Usage(100, 20), STARTED, ENDED, TextDelta("x" * 41), messages=HELLO * 20)
     assert (record.prompt_tokens, record.completion_tokens) == (100 + 25, 20 + 11)
 

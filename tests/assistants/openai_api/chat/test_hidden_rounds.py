@@ -78,7 +78,7 @@ def test_the_rounds_before_the_callers_turn_are_found_again(
     assert len(llm.bodies(model)) == 3
 
 
-def test_a_stream_keeps_them_too(client: openai.OpenAI, llm: ScriptedLLM, model: str) -> None:
+def test_a_stream_stores_them_too(client: openai.OpenAI, llm: ScriptedLLM, model: str) -> None:
     llm.script(model, {"tool_calls": [ECHO, LOOK]}, {"text": "Done."})
     with client.chat.completions.stream(model=model, messages=[GO], tools=TOOLS) as stream:
         message = stream.get_final_completion().choices[0].message
@@ -87,7 +87,7 @@ def test_a_stream_keeps_them_too(client: openai.OpenAI, llm: ScriptedLLM, model:
     assert [each["role"] for each in received(llm, model)] == ["assistant", "tool", "tool"]
 
 
-def test_what_the_caller_corrected_in_its_call_stands(
+def test_arguments_that_the_caller_corrected_are_used(
     client: openai.OpenAI, llm: ScriptedLLM, model: str
 ) -> None:
     llm.script(model, {"tool_calls": [ECHO, LOOK]}, {"text": "Done."})
@@ -99,7 +99,7 @@ def test_what_the_caller_corrected_in_its_call_stands(
 
 
 @pytest.mark.parametrize("why", ["forgotten", "expired", "another key's"])
-def test_without_them_the_visible_conversation_must_do(
+def test_without_hidden_rounds_the_model_gets_the_visible_conversation(
     stack: Stack, client: openai.OpenAI, llm: ScriptedLLM, model: str, why: str
 ) -> None:
     llm.script(model, {"tool_calls": [ECHO, LOOK]}, {"text": "Done."})

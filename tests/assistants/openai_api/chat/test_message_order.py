@@ -34,7 +34,7 @@ def check(*messages: dict[str, Any]) -> None:
         (USER, {"role": "assistant", "content": "", "tool_calls": []}, USER),
     ],
 )
-def test_it_takes_a_conversation_in_order(messages: tuple[dict[str, Any], ...]) -> None:
+def test_it_accepts_a_conversation_in_order(messages: tuple[dict[str, Any], ...]) -> None:
     check(*messages)
 
 

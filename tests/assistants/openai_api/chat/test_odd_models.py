@@ -50,7 +50,9 @@ def called(name: str, arguments: Any, identity: str) -> dict[str, Any]:
     return {"name": f"odd-server__{name}", "arguments": arguments, "id": identity}
 
 
-def test_a_content_filter_is_told(client: openai.OpenAI, llm: ScriptedLLM, model: str, stream: bool) -> None:
+def test_a_content_filter_is_reported(
+    client: openai.OpenAI, llm: ScriptedLLM, model: str, stream: bool
+) -> None:
     llm.script(model, {"text": "I must", "finish_reason": "content_filter"})
     choice = answered(client, model, stream)
     assert (choice.message.content, choice.finish_reason) == ("I must", "content_filter")

@@ -43,7 +43,7 @@ def test_it_refuses_a_bad_key(stack: Stack, authorization: str | None) -> None:
         assert response.headers["www-authenticate"] == "Bearer"
 
 
-def test_it_takes_no_key_from_the_address(stack: Stack, key: IssuedKey) -> None:
+def test_a_key_in_the_query_is_ignored(stack: Stack, key: IssuedKey) -> None:
     response = httpx.get(f"{stack.url}/v1/models", params={"api_key": key.key})
     assert response.status_code == 401
 
@@ -81,7 +81,9 @@ def test_an_unknown_model_is_not_found(post: Post, name: str) -> None:
     assert (error["code"], error["param"]) == ("model_not_found", "model")
 
 
-def test_a_foreign_model_looks_like_an_unknown_one(stack: Stack, post: Post, llm: ScriptedLLM) -> None:
+def test_another_keys_model_is_indistinguishable_from_an_unknown_one(
+    stack: Stack, post: Post, llm: ScriptedLLM
+) -> None:
     other = stack.key(f"other-{uuid.uuid4().hex}")
     slug = f"foreign-{uuid.uuid4().hex[:12]}"
     stack.assistant(slug, keys=(other,))
@@ -110,7 +112,7 @@ def test_an_address_that_is_not_there(
     assert (response.status_code, error_of(response)["code"]) == (status, code)
 
 
-def test_a_wrong_method_is_told_the_right_one(http: httpx.Client) -> None:
+def test_a_wrong_method_is_answered_with_the_right_one(http: httpx.Client) -> None:
     assert http.get(CHAT).headers["allow"] == "POST"
 
 

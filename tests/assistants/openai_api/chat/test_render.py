@@ -86,7 +86,7 @@ def test_usage_comes_last_and_only_when_asked_for() -> None:
     assert last["usage"] == {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
 
 
-def test_our_own_calls_are_told_in_the_extension_and_never_as_tool_calls() -> None:
+def test_calls_of_server_tools_are_in_the_extension_and_never_in_tool_calls() -> None:
     chunks = chunks_of(RUN)
     assert not any("tool_calls" in choice["delta"] for chunk in chunks for choice in chunk["choices"])
     extensions = [chunk["mcp_connector"] for chunk in chunks if "mcp_connector" in chunk]

@@ -119,11 +119,11 @@ def test_it_refuses_what_it_cannot_do(fields: dict[str, Any], param: str) -> Non
         {"stop": "END"},
     ],
 )
-def test_it_takes_what_asks_for_nothing_special(fields: dict[str, Any]) -> None:
+def test_it_accepts_fields_that_ask_for_nothing_special(fields: dict[str, Any]) -> None:
     assert validated(**fields)
 
 
-def test_it_takes_every_role_and_part() -> None:
+def test_it_accepts_every_role_and_part() -> None:
     url = "data:image/png;base64,AAAA"
     call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     request = validated(

@@ -123,7 +123,7 @@ def test_a_callers_calls_are_not_held_to_the_format(
         ),
     ],
 )
-def test_a_format_that_cannot_be_kept_is_refused(post: Post, requested: Any, param: str) -> None:
+def test_a_format_that_no_answer_can_have_is_refused(post: Post, requested: Any, param: str) -> None:
     response = post(response_format=requested)
     assert (response.status_code, error_of(response)["param"]) == (400, param)
 
@@ -138,7 +138,9 @@ def test_a_callers_regular_expression_costs_nothing(http: httpx.Client, llm: Scr
     assert response.json()["choices"][0]["message"]["content"] == text
 
 
-def test_a_schema_that_refers_to_itself_without_end_is_told(post: Post, llm: ScriptedLLM, model: str) -> None:
+def test_a_schema_that_refers_to_itself_without_end_is_an_error(
+    post: Post, llm: ScriptedLLM, model: str
+) -> None:
     llm.script(model, {"text": "{}", "repeat": True})
     requested = {"type": "json_schema", "json_schema": {"name": "loop", "schema": {"$ref": "#"}}}
     assert post(response_format=requested).status_code in {400, 502}

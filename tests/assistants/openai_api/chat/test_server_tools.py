@@ -51,7 +51,7 @@ def test_a_call_of_ours_is_shown_in_the_extension(
     assert choice.message.mcp_connector["rounds"] == 2
 
 
-def test_a_stream_tells_of_our_calls_on_valid_chunks_only(
+def test_a_stream_shows_calls_of_server_tools_on_valid_chunks_only(
     client: openai.OpenAI, llm: ScriptedLLM, model: str
 ) -> None:
     llm.script(model, {"text": "Wait. ", **ECHO}, {"text": "It said hi."})

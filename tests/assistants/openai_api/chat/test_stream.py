@@ -73,7 +73,7 @@ async def test_a_later_failure_is_the_last_event() -> None:
     assert b"[DONE]" not in b"".join(pieces)
 
 
-async def test_an_unexpected_failure_tells_nothing(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_unexpected_failure_reveals_nothing(caplog: pytest.LogCaptureFixture) -> None:
     run = Run(TextDelta("a"), 0, RuntimeError("the password is 1234"))
     pieces = [piece async for piece in streamed(run)]
     error = json.loads(pieces[-1].removeprefix(b"data: "))["error"]

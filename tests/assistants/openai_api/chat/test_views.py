@@ -140,7 +140,9 @@ def test_sampling_reaches_the_model(client: openai.OpenAI, llm: ScriptedLLM, mod
 @pytest.mark.parametrize(
     "choice", ["none", "auto", "required", {"type": "function", "function": {"name": "look"}}]
 )
-def test_every_tool_choice_is_taken(client: openai.OpenAI, llm: ScriptedLLM, model: str, choice: Any) -> None:
+def test_every_tool_choice_is_accepted(
+    client: openai.OpenAI, llm: ScriptedLLM, model: str, choice: Any
+) -> None:
     llm.script(model, {"text": "Yes."})
     client.chat.completions.create(model=model, messages=HELLO, tools=[LOOK], tool_choice=choice)
     assert len(llm.requests(model)) == 1

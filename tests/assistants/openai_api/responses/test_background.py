@@ -59,7 +59,7 @@ def test_it_is_polled(client: openai.OpenAI, llm: ScriptedLLM, equipped: str, st
         wait_for(lambda: Run.objects.filter(run_id=run_id, status="completed").exists(), within_s=5)
 
 
-def test_one_can_be_gone_on_from(client: openai.OpenAI, llm: ScriptedLLM, model: str) -> None:
+def test_a_background_response_can_be_continued(client: openai.OpenAI, llm: ScriptedLLM, model: str) -> None:
     llm.script(model, {"tool_calls": [{"name": "look", "arguments": {"at": "it"}}]}, {"text": "A tree."})
     fields: Any = {"model": model, "background": True, "tools": [LOOK]}
     first = ended(client, client.responses.create(input="Look", **fields).id)
@@ -70,7 +70,9 @@ def test_one_can_be_gone_on_from(client: openai.OpenAI, llm: ScriptedLLM, model:
     assert ended(client, second.id).output_text == "A tree."
 
 
-def test_one_that_is_not_finished_cannot_be(client: openai.OpenAI, llm: ScriptedLLM, model: str) -> None:
+def test_an_unfinished_response_cannot_be_continued(
+    client: openai.OpenAI, llm: ScriptedLLM, model: str
+) -> None:
     llm.script(model, ENDLESS)
     response = begun(client, llm, model)
     with pytest.raises(openai.BadRequestError) as refused:
@@ -79,7 +81,7 @@ def test_one_that_is_not_finished_cannot_be(client: openai.OpenAI, llm: Scripted
     client.responses.cancel(response.id)
 
 
-def test_a_failure_is_told(client: openai.OpenAI, llm: ScriptedLLM, model: str) -> None:
+def test_a_failure_is_in_the_response(client: openai.OpenAI, llm: ScriptedLLM, model: str) -> None:
     llm.script(model, {"status": 401, "body": "secret"})
     response = client.responses.create(model=model, input="Hello", background=True)
     done = ended(client, response.id)
@@ -88,7 +90,7 @@ def test_a_failure_is_told(client: openai.OpenAI, llm: ScriptedLLM, model: str) 
     assert "secret" not in done.error.message
 
 
-def test_what_is_wrong_is_told_at_once(client: openai.OpenAI, model: str) -> None:
+def test_an_invalid_request_is_refused_at_once(client: openai.OpenAI, model: str) -> None:
     with pytest.raises(openai.BadRequestError):
         client.responses.create(
             model=model, input="Hello", background=True, previous_response_id="resp_unknown"

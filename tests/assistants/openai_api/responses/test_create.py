@@ -199,7 +199,7 @@ def test_a_cut_answer_is_incomplete(
         ({"stream": "true"}, "stream", "invalid_type"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_named(
+def test_the_field_at_fault_is_named(
     http: httpx.Client, model: str, fields: dict[str, Any], param: str, code: str
 ) -> None:
     response = http.post("/v1/responses", json={"model": model, "input": "Hello"} | fields)

@@ -41,14 +41,14 @@ def test_it_can_be_read_again(client: openai.OpenAI, llm: ScriptedLLM, model: st
     assert client.responses.retrieve(response.id).to_dict() == response.to_dict()
 
 
-def test_what_is_not_stored_is_not_there(client: openai.OpenAI, llm: ScriptedLLM, model: str) -> None:
+def test_an_unstored_response_is_not_found(client: openai.OpenAI, llm: ScriptedLLM, model: str) -> None:
     llm.script(model, {"text": "Hello."})
     response = client.responses.create(model=model, input="Hello", store=False)
     with pytest.raises(openai.NotFoundError):
         client.responses.retrieve(response.id)
 
 
-def test_nothing_readable_lies_in_the_database(
+def test_stored_responses_are_encrypted(
     stack: Stack, client: openai.OpenAI, llm: ScriptedLLM, model: str
 ) -> None:
     llm.script(model, {"text": "a secret answer"})
@@ -58,7 +58,7 @@ def test_nothing_readable_lies_in_the_database(
     assert "secret" not in row.raw  # type: ignore[attr-defined]
 
 
-def test_a_deleted_one_is_gone(client: openai.OpenAI, llm: ScriptedLLM, model: str) -> None:
+def test_a_deleted_response_is_not_found(client: openai.OpenAI, llm: ScriptedLLM, model: str) -> None:
     llm.script(model, {"text": "Hello."})
     response = client.responses.create(model=model, input="Hello")
     client.responses.delete(response.id)
@@ -85,7 +85,7 @@ def test_another_key_sees_nothing(
     assert client.responses.retrieve(response.id).id == response.id
 
 
-def test_another_key_cannot_go_on_from_it(
+def test_another_key_cannot_continue_it(
     stack: Stack, client: openai.OpenAI, key: IssuedKey, llm: ScriptedLLM
 ) -> None:
     other = stack.key(f"other-{uuid.uuid4().hex[:8]}")
@@ -104,7 +104,7 @@ def test_another_key_cannot_go_on_from_it(
     assert received(llm, slug) == [("user", "More")]
 
 
-def test_it_goes_on_from_an_earlier_one(client: openai.OpenAI, llm: ScriptedLLM, equipped: str) -> None:
+def test_a_response_continues_an_earlier_one(client: openai.OpenAI, llm: ScriptedLLM, equipped: str) -> None:
     llm.script(
         equipped, {"text": "Wait.", "tool_calls": [ECHO]}, {"text": "Hi."}, {"text": "B."}, {"text": "C."}
     )
@@ -187,7 +187,7 @@ def test_input_items_are_listed_in_pages(client: openai.OpenAI, llm: ScriptedLLM
     ]
 
 
-def test_an_expired_one_is_gone_and_then_deleted(
+def test_an_expired_response_is_not_found_and_then_deleted(
     stack: Stack, client: openai.OpenAI, llm: ScriptedLLM, model: str
 ) -> None:
     llm.script(model, {"text": "Hello."})
@@ -203,7 +203,7 @@ def test_an_expired_one_is_gone_and_then_deleted(
         assert not StoredResponse.objects.filter(pk=row.pk).exists()
 
 
-def test_it_goes_with_its_session(
+def test_deleting_a_session_deletes_its_responses(
     stack: Stack, client: openai.OpenAI, key: IssuedKey, llm: ScriptedLLM, model: str
 ) -> None:
     """Whether the session was named as a conversation or in a header."""
@@ -221,7 +221,7 @@ def test_it_goes_with_its_session(
         assert not StoredResponse.objects.filter(response_id__in=ids).exists()
 
 
-def test_it_goes_with_its_key(stack: Stack, client: openai.OpenAI, llm: ScriptedLLM) -> None:
+def test_deleting_a_key_deletes_its_responses(stack: Stack, client: openai.OpenAI, llm: ScriptedLLM) -> None:
     key = stack.key(f"leaving-{uuid.uuid4().hex[:8]}")
     slug = f"leaving-{uuid.uuid4().hex[:8]}"
     stack.assistant(slug, keys=(key,))

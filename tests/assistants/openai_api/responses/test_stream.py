@@ -116,7 +116,7 @@ def test_a_failure_before_the_first_byte_is_a_status(
     assert (failed.value.status_code, failed.value.code) == (502, "upstream_auth_error")
 
 
-def test_a_later_failure_is_told_and_kept(http: httpx.Client, llm: ScriptedLLM, model: str) -> None:
+def test_a_later_failure_is_streamed_and_stored(http: httpx.Client, llm: ScriptedLLM, model: str) -> None:
     llm.script(model, {"sse": [BEGUN, 'data: {"error":{"message":"secret"}}\n\n']})
     *_, item, error, failed = streamed(http, model)
     assert (item["type"], item["item"]["status"]) == ("response.output_item.done", "incomplete")
@@ -153,7 +153,7 @@ def test_leaving_cancels_the_run(client: openai.OpenAI, llm: ScriptedLLM, model:
     llm.wait_for_outcome(model, "disconnected", within_s=1)
 
 
-def test_a_response_that_is_told_as_completed_can_be_gone_on_from_at_once(
+def test_a_response_can_be_continued_as_soon_as_its_last_event_is_sent(
     client: openai.OpenAI, llm: ScriptedLLM, model: str
 ) -> None:
     llm.script(model, {"text": "One."}, {"text": "Two."})
