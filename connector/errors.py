@@ -1,8 +1,9 @@
-"""
+"""The errors of the connector.
+
 CallFailed            a tool call that did not come to a result; `code` is for programs, `message` for people
 SessionLost           a session that could not be opened or cannot be used any more
-  SessionExpired      the server has forgotten it: a new one can be opened at once
-  LoginRequired       the server lets nobody in whom it does not know
+  SessionExpired      the server does not know it any more: a new one can be opened at once
+  LoginRequired       the server accepts no credentials that are stored
   ProtocolMismatch    there is no protocol version that both sides speak
 Unresponsive          a server that missed its health checks
 """
@@ -27,8 +28,8 @@ FailureCode = Literal[
 class CallFailed(Exception):
     """`message` is for people.
 
-    Two codes stay between workers and `connector.calls`: `stale_fence`, refused before anything ran, which is
-    routed anew, and `session_lost`, when the server may have begun.
+    Two codes stay between workers and `connector.client.retry`: `stale_fence`, refused before anything ran,
+    and `session_lost`, when the server may have begun.
     """
 
     def __init__(self, code: FailureCode, message: str) -> None:
@@ -42,11 +43,11 @@ class SessionLost(Exception):
 
 
 class SessionExpired(SessionLost):
-    """The server answers, and knows nothing of the session (HTTP 404)."""
+    """The server answers and does not know the session (HTTP 404)."""
 
 
 class LoginRequired(SessionLost):
-    """Somebody has to log in, or the credentials are refused."""
+    """A person has to log in, or the server refuses the stored credentials."""
 
 
 class ProtocolMismatch(SessionLost):
@@ -54,11 +55,11 @@ class ProtocolMismatch(SessionLost):
 
 
 class Unresponsive(Exception):
-    """The text is for people."""
+    """A server missed its health checks. The text is for people."""
 
 
 def innermost(error: BaseException) -> BaseException:
-    """The cause in the groups that the transports' task groups wrap around it."""
+    """Returns the cause: the task groups of the transports wrap it in exception groups."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error

@@ -1,4 +1,4 @@
-"""What workers have been granted by the authorization servers of remote MCP servers."""
+"""OAuth grants: settings that staff save, and tokens that workers store, for remote MCP servers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -23,7 +23,7 @@ from tools.secrets.masking import MASK
 RENEWAL_S = 20.0
 """For how long one process may renew tokens while the others wait; longer than a renewal may take."""
 WAIT_S = RENEWAL_S + 5
-LOOK_EVERY_S = 0.2
+RETRY_EVERY_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,9 @@ def connect(*, server: MCPTool, by: Actor, **fields: Any) -> OAuthGrant:
 
 @transaction.atomic
 def update(grant: OAuthGrant, *, by: Actor, **changes: Any) -> OAuthGrant:
-    """Changes a grant. What was granted is forgotten, for it belongs to the settings before.
+    """Changes a grant, and deletes its tokens. A masked secret stays as it is stored.
 
-    A masked secret stays as it is stored. Raises ValidationError.
+    Raises ValidationError.
     """
     # Read anew: a form of the admin has already changed its own row, whose secret is masked.
     grant.refresh_from_db(from_queryset=OAuthGrant.objects.select_for_update())
@@ -64,6 +64,7 @@ def update(grant: OAuthGrant, *, by: Actor, **changes: Any) -> OAuthGrant:
     for name, value in changes.items():
         setattr(grant, name, value)
     clean(grant)
+    # The tokens, and the registration of a client, belong to the settings before.
     grant.kept, grant.connected_at = {}, None
     with audit.changing(grant, by=by):
         grant.save(update_fields=[*changes, "kept", "connected_at"])
@@ -73,7 +74,7 @@ def update(grant: OAuthGrant, *, by: Actor, **changes: Any) -> OAuthGrant:
 
 @transaction.atomic
 def delete(grant: OAuthGrant, *, by: Actor) -> None:
-    """Disconnect: the tokens are forgotten, and the server is no longer let in by them."""
+    """Disconnects a server: its tokens are deleted, and it is started anew without them."""
     audit.deleted(grant, by=by)
     server = grant.server
     grant.delete()
@@ -82,11 +83,12 @@ def delete(grant: OAuthGrant, *, by: Actor) -> None:
 
 @in_thread
 def find(server_id: int) -> Grant | None:
-    """Of the server's present URL."""
+    """Returns the grant of a server, for its present URL; None if it has no grant."""
     row = OAuthGrant.objects.select_related("server").filter(server=server_id).first()
     if row is None:
         return None
     url = row.server.url
+    # Tokens for another URL must not be sent to this one: it may belong to somebody else.
     kept = row.kept if row.kept.get("url") == url else {}
     settings = row.client_id, row.client_secret, row.scope, row.issuer
     return Grant(server_id, url, row.flow, *settings, kept)
@@ -107,21 +109,22 @@ def keep(grant: Grant, kept: Mapping[str, Any]) -> None:
 
 @asynccontextmanager
 async def renewing(server_id: int) -> AsyncIterator[None]:
-    """One at a time in all processes: a refresh token is often good for one use.
+    """The block is run by one process at a time, of all: a refresh token is often good for one use.
 
-    Raises TimeoutError if others take too long.
+    Raises TimeoutError if the others take too long.
     """
     async with asyncio.timeout(WAIT_S):
-        while not await _claimed(server_id):  # noqa: ASYNC110 - another process has it
-            await asyncio.sleep(LOOK_EVERY_S)
+        while not await _try_to_claim(server_id):  # noqa: ASYNC110 - another process has it
+            await asyncio.sleep(RETRY_EVERY_S)
     try:
         yield
     finally:
+        # Also when the block is cancelled, as a session is that ends: others would wait until the claim ends.
         await asyncio.shield(_release(server_id))
 
 
-async def _claimed(server_id: int) -> bool:
-    """A claim goes on in its thread when this is cancelled: then it is taken back."""
+async def _try_to_claim(server_id: int) -> bool:
+    # A cancelled claim goes on in its thread: if it succeeds there, nobody would release it.
     claim = asyncio.ensure_future(_claim(server_id))
     try:
         return await asyncio.shield(claim)
@@ -133,6 +136,7 @@ async def _claimed(server_id: int) -> bool:
 
 @in_thread
 def _claim(server_id: int) -> bool:
+    # One conditional UPDATE, by the database's clock: of two processes one changes the row.
     is_free = Q(renewing_until=None) | Q(renewing_until__lt=Now())
     rows = OAuthGrant.objects.filter(is_free, server=server_id)
     return bool(rows.update(renewing_until=Now() + timedelta(seconds=RENEWAL_S)))

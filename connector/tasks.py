@@ -49,14 +49,14 @@ def echo() -> None:
 def check() -> None:
     """Has servers checked whose last check is old, and corrects the status of those that nobody owns."""
     status.ask_for_checks()
-    status.correct_the_unowned()
+    status.correct_unowned()
 
 
 @shared_task
 def tidy() -> None:
     """Deletes servers that were deleted and have ended, old history, and workers that are gone."""
-    status.purge_the_deleted()
-    history.forget_the_old()
+    status.purge_deleted()
+    history.prune()
     asyncio.run(_prune_silent_workers())
 
 

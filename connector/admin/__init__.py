@@ -1,4 +1,4 @@
-"""Django imports this package to find the pages: one file a model."""
+"""The console's pages of the connector: one file a model. Django imports this package to register them."""
 
 from connector.admin import grants, instances
 

@@ -1,4 +1,4 @@
-"""The console's pages to connect remote servers: settings, the login of a person, and its end."""
+"""The console's pages to connect remote servers by OAuth: the settings, and the login of a person."""
 
 from typing import Any
 
@@ -20,13 +20,13 @@ from core.admin import Fields, VerbAdmin, VerbForm
 from tools import actions
 from tools.models import ConnectionType, MCPTool
 
-BEGUN = "mcp_logins"
-"""In the session of who logs in: by state, the grant, and the worker that holds the flow."""
-MOST_BEGUN = 8
+PENDING = "mcp_logins"
+"""Key in the session of the person who logs in: `{state: [id of the grant, worker that runs the flow]}`."""
+MOST_PENDING = 8
 
 
 class OAuthGrantForm(VerbForm[OAuthGrant]):
-    """The secret is never shown. Left empty, it stays as it is."""
+    """Never shows the stored secret. A secret that is left empty stays as it is."""
 
     client_secret = forms.CharField(
         required=False, strip=False, widget=forms.PasswordInput, help_text="Kept encrypted. Empty: as it is."
@@ -73,7 +73,10 @@ class OAuthGrantAdmin(VerbAdmin[OAuthGrant]):
         return grants.delete(row, by=Actor.of(request))
 
     def get_urls(self) -> list[URLPattern]:
-        """The callback has one address for all grants: it is what clients are registered with."""
+        """Returns also the login's pages.
+
+        All grants share one callback, because clients are registered with its address.
+        """
         view = self.admin_site.admin_view
         return [
             path("<int:pk>/login/", view(require_POST(self.begin_login)), name="connector_oauthgrant_login"),
@@ -82,23 +85,26 @@ class OAuthGrantAdmin(VerbAdmin[OAuthGrant]):
         ]
 
     def begin_login(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Sends the person to the authorization server."""
+        """Redirect the person to the authorization server."""
         grant = self._changeable(request, pk)
         callback = request.build_absolute_uri(reverse("admin:connector_oauthgrant_callback"))
         try:
             begun = async_to_sync(logins.begin)(grant.server_id, callback)
         except LoginFailed as failure:
             return self._back(request, grant, failure)
-        others = list(request.session.get(BEGUN, {}).items())[1 - MOST_BEGUN :]
-        request.session[BEGUN] = dict(others) | {begun.state: [grant.pk, begun.worker]}
+        # Abandoned logins never come back to be removed: the oldest make room for this one.
+        others = list(request.session.get(PENDING, {}).items())[1 - MOST_PENDING :]
+        request.session[PENDING] = dict(others) | {begun.state: [grant.pk, begun.worker]}
         return redirect(begun.url)
 
     def end_login(self, request: HttpRequest) -> HttpResponse:
-        """Where the authorization server sends the person back to. Good for one use, in the same session."""
+        """Take the redirect back from the authorization server: once, in the session that began the login."""
         answer = {name: request.GET[name] for name in ("code", "state", "iss") if name in request.GET}
-        pending = request.session.get(BEGUN, {})
+        pending = request.session.get(PENDING, {})
+        # A state of another session would connect the server to somebody else's account (login CSRF,
+        # RFC 6749, section 10.12).
         pk, worker = pending.pop(answer.get("state", ""), (None, ""))
-        request.session[BEGUN] = pending
+        request.session[PENDING] = pending
         if pk is None:
             messages.error(request, "This login was not begun in this session, or it is over.")
             return redirect("admin:connector_oauthgrant_changelist")

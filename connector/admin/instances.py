@@ -1,3 +1,5 @@
+"""The console's pages of instances."""
+
 from django.contrib import admin
 
 from connector.models import Instance
@@ -6,7 +8,7 @@ from core.admin import ReadOnlyAdmin
 
 @admin.register(Instance)
 class InstanceAdmin(ReadOnlyAdmin[Instance]):
-    """What runs where. Read only: an instance follows from its server."""
+    """Which worker runs which copy of a server. Read only: instances follow from servers."""
 
     list_display = ["server", "slot", "phase", "worker", "pid", "restarts", "checked_at"]
     list_filter = ["phase", "worker"]

@@ -1,3 +1,5 @@
+"""Failed calls as errors of the management API."""
+
 from rest_framework.exceptions import APIException
 
 from connector.errors import CallFailed, FailureCode
@@ -13,9 +15,10 @@ _STATUSES: dict[FailureCode, int] = {
 
 
 class Failed(APIException):
-    """A call that came to no result: 404, 502, 503 or 504, by its cause. `type` is the failure's code."""
+    """A call without a result: status 404, 502, 503 or 504 by its cause; `type` is the failure's code."""
 
     def __init__(self, failure: CallFailed) -> None:
         super().__init__(failure.message, failure.code)
         self.status_code = _STATUSES.get(failure.code, 503)
+        # DRF sends `wait` as Retry-After: a server that restarts is often back within a second.
         self.wait = 1 if self.status_code == 503 else None

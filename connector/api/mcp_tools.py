@@ -1,4 +1,4 @@
-"""/api/v1/mcp-tools/{id}/...: what does or shows how a server runs."""
+"""/api/v1/mcp-tools/{id}/...: routes that run, test or call a server, or show how it runs."""
 
 import time
 from collections.abc import Coroutine
@@ -35,6 +35,8 @@ T = TypeVar("T")
 
 
 class RuntimeViewSet(viewsets.GenericViewSet[MCPTool]):
+    """What a registered server does now, as opposed to how it is configured (`tools.api`)."""
+
     queryset = MCPTool.objects.present().with_function_count()
     serializer_class = MCPToolSerializer
     pagination_class = None
@@ -46,29 +48,29 @@ class RuntimeViewSet(viewsets.GenericViewSet[MCPTool]):
 
     @extend_schema(request=None, responses={202: MCPToolSerializer})
     def refresh(self, request: Request, pk: str) -> Response:
-        """List the functions of a running server anew, and check its health."""
+        """List the functions of a running server again, and check its health."""
         server = self.get_object()
         actions.ask_for_check(server.pk)
         return Response(MCPToolSerializer(server).data, status=202)
 
     @extend_schema(responses=InstanceSerializer(many=True))
     def instances(self, request: Request, pk: str) -> Response:
-        """The copies of a server: who runs them, how they are, and what they last said."""
+        """The copies of a server: their worker, their state, and the end of their standard error."""
         rows = Instance.objects.filter(server=self.get_object()).select_related("worker").order_by("slot")
         return Response(InstanceSerializer(rows, many=True).data)
 
     @extend_schema(
         operation_id="api_v1_mcp_tools_test_unsaved", request=CandidateSerializer, responses=TrialSerializer
     )
-    def try_candidate(self, request: Request) -> Response:
-        """Start or reach a server that is not registered, list its functions, and forget it."""
-        return self._try(MCPTool(), CandidateSerializer(data=request.data))
+    def test_unsaved(self, request: Request) -> Response:
+        """Start or reach a server that is not registered, and list its functions. Nothing is saved."""
+        return self._test(MCPTool(), CandidateSerializer(data=request.data))
 
     @extend_schema(request=CandidateSerializer, responses=TrialSerializer)
-    def try_registered(self, request: Request, pk: str) -> Response:
-        """The same with a registered server, and with what the body changes of it. Nothing is saved."""
+    def test_registered(self, request: Request, pk: str) -> Response:
+        """Test a registered server, with the changes in the body. Nothing is saved."""
         server = self.get_object()
-        return self._try(server, CandidateSerializer(server, data=request.data, partial=True))
+        return self._test(server, CandidateSerializer(server, data=request.data, partial=True))
 
     @extend_schema(request=CallSerializer, responses=CallResultSerializer)
     def call(self, request: Request, pk: str, name: str) -> Response:
@@ -84,18 +86,23 @@ class RuntimeViewSet(viewsets.GenericViewSet[MCPTool]):
         duration_ms = round((time.monotonic() - began) * 1000)
         return Response(CallResultSerializer({**asdict(result), "duration_ms": duration_ms}).data)
 
-    def _try(self, server: MCPTool, sent: CandidateSerializer) -> Response:
+    def _test(self, server: MCPTool, sent: CandidateSerializer) -> Response:
         sent.is_valid(raise_exception=True)
         connection_settings.apply(server, sent.validated_data)
+        # The candidate was never saved, so no verb of `tools.actions` has checked it.
         server.clean()
         return Response(TrialSerializer(_awaited(trials.attempt(launch_spec(server)))).data)
 
 
 def _awaited(work: Coroutine[Any, Any, T]) -> T:
-    """Its result, on the web process's event loop. No database connection is held meanwhile."""
+    """Returns the result of `work`, which runs on the web process's event loop.
+
+    Raises Failed for a CallFailed.
+    """
+    # A call may take minutes: its thread must not hold one of the pool's connections meanwhile.
     connection.close()
 
-    async def wait() -> T:
+    async def wait() -> T:  # async_to_sync takes a function, not a coroutine
         return await work
 
     try:

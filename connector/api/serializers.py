@@ -1,7 +1,8 @@
-"""How servers run, on the wire."""
+"""How servers run, as the management API shows it."""
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from connector.states import Phase
@@ -19,7 +20,7 @@ class LastExitSerializer(serializers.Serializer[Any]):
 
 
 class InstanceSerializer(serializers.Serializer[Any]):
-    """One copy of a server, as its owner sees it. `node`: the worker, null when nobody owns it."""
+    """One copy of a server, as the worker that owns it reports it. `node` is null when nobody owns it."""
 
     slot = serializers.IntegerField()
     state = serializers.ChoiceField(Phase.choices, source="phase")
@@ -34,7 +35,7 @@ class InstanceSerializer(serializers.Serializer[Any]):
 
 
 class CandidateSerializer(MCPToolSerializer):
-    """A server that need not be registered: all that counts is how to start or reach it."""
+    """A server to test, registered or not: only how to start or reach it counts."""
 
     def get_fields(self) -> dict[str, Any]:
         fields = super().get_fields()
@@ -42,7 +43,10 @@ class CandidateSerializer(MCPToolSerializer):
         return fields
 
 
-class OfferedSerializer(serializers.Serializer[Any]):
+@extend_schema_serializer(component_name="Offered")  # generated clients know it by this name
+class ListedToolSerializer(serializers.Serializer[Any]):
+    """A tool as the server lists it: wire JSON of MCP."""
+
     name = serializers.CharField()
     title = serializers.CharField(default="")
     description = serializers.CharField(default="")
@@ -50,18 +54,18 @@ class OfferedSerializer(serializers.Serializer[Any]):
 
 
 class TrialSerializer(serializers.Serializer[Any]):
-    """`error` is null when the server started, or was reached, and listed its functions."""
+    """`error` is null if the server started, or was reached, and listed its functions."""
 
     ok = serializers.SerializerMethodField()
     duration_ms = serializers.IntegerField()
     protocol_version = serializers.CharField()
-    functions = OfferedSerializer(many=True, source="tools")
+    functions = ListedToolSerializer(many=True, source="tools")
     complaint = serializers.CharField(help_text="What was left out of the functions; empty when nothing was.")
     error = ServerErrorSerializer(allow_null=True)
     stderr_tail = serializers.CharField()
 
-    def get_ok(self, trial: Any) -> bool:
-        return trial.error is None
+    def get_ok(self, test: Any) -> bool:
+        return test.error is None
 
 
 class CallSerializer(StrictSerializer):
@@ -72,7 +76,7 @@ class CallSerializer(StrictSerializer):
 
 
 class CallResultSerializer(serializers.Serializer[Any]):
-    """As MCP has it. `is_error`: the function ran, and says that it failed."""
+    """A result of MCP. `is_error`: the function ran, and reports that it failed."""
 
     content = serializers.ListField(child=serializers.DictField())
     structured_content = serializers.DictField(allow_null=True)

@@ -1,4 +1,4 @@
-"""/api/v1/mcp-tools/{id}/uptime"""
+"""/api/v1/mcp-tools/{id}/uptime: the availability, outages and changes of status of a server."""
 
 from datetime import timedelta
 from typing import Any
@@ -47,11 +47,11 @@ class UptimeSerializer(serializers.Serializer[Any]):
 class UptimeView(APIView):
     @extend_schema(responses=UptimeSerializer)
     def get(self, request: Request, pk: str) -> Response:
-        """How a server fared: its availability, its outages, and every change of its status."""
+        """How reliable a server was: its availability, its outages and the changes of its status."""
         server, now = found(MCPTool.objects.present(), pk, slug_field="slug"), timezone.now()
         shown = {
             "last_24_hours": history.uptime_of(server, timedelta(hours=24), now=now),
-            "last_90_days": history.uptime_of(server, history.KEPT, now=now),
-            "changes": history.of(server)[:CHANGES_SHOWN],
+            "last_90_days": history.uptime_of(server, history.RETENTION, now=now),
+            "changes": history.changes_of(server)[:CHANGES_SHOWN],
         }
         return Response(UptimeSerializer(shown).data)

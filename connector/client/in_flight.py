@@ -1,4 +1,7 @@
-"""Calls under way and the routes they took: a slot's old owner may be frozen, and never answer."""
+"""Calls in flight, and the routes that they took: a frozen worker never answers them.
+
+When the change feed reports changed instances, calls to a slot that serves under another fence by now end.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,44 +12,46 @@ from connector.client.routes import Route
 from connector.errors import CallFailed
 from core import feed
 
-_flights: dict[asyncio.Timeout, Route] = {}
-_looking: set[asyncio.Task[None]] = set()
+_in_flight: dict[asyncio.Timeout, Route] = {}
+_checks: set[asyncio.Task[None]] = set()
 
 
 @asynccontextmanager
-async def following(route: Route) -> AsyncIterator[None]:
-    """Ends the block with CallFailed as soon as the slot serves calls under another fence."""
-    patience = asyncio.timeout(None)
+async def tracked(route: Route) -> AsyncIterator[None]:
+    """Ends the block with CallFailed `session_lost` as soon as the slot serves calls under another fence."""
+    # A time-out without a time: to reschedule it is the way to end the block from another task.
+    timeout = asyncio.timeout(None)
     try:
-        async with patience:
-            _flights[patience] = route
+        async with timeout:
+            _in_flight[timeout] = route
             yield
     except TimeoutError as error:
-        if not patience.expired():
+        if not timeout.expired():  # somebody else's, raised inside the block
             raise
         message = "The server moved to another worker during the call."
         raise CallFailed("session_lost", message) from error
     finally:
-        _flights.pop(patience, None)
+        _in_flight.pop(timeout, None)
 
 
-def _look() -> None:
-    if _flights:
-        task = asyncio.get_running_loop().create_task(_end_those_left_behind())
-        _looking.add(task)
-        task.add_done_callback(_looking.discard)
+def _check_after_change() -> None:
+    if _in_flight:
+        task = asyncio.get_running_loop().create_task(_end_moved())
+        # The event loop holds tasks by weak references only.
+        _checks.add(task)
+        task.add_done_callback(_checks.discard)
 
 
-async def _end_those_left_behind() -> None:
-    for patience, route in list(_flights.items()):
+async def _end_moved() -> None:
+    for timeout, route in list(_in_flight.items()):
         found = await routes.find(route.server_id)
-        moved = isinstance(found, tuple) and any(_replaces(other, route) for other in found)
-        if moved and patience in _flights:
-            patience.reschedule(asyncio.get_running_loop().time())
+        has_moved = isinstance(found, tuple) and any(_replaces(other, route) for other in found)
+        if has_moved and timeout in _in_flight:  # it may have ended during the await
+            timeout.reschedule(asyncio.get_running_loop().time())
 
 
 def _replaces(other: Route, route: Route) -> bool:
     return other.slot == route.slot and other.fence != route.fence
 
 
-feed.subscribe(["connector_instance"], _look)
+feed.subscribe(["connector_instance"], _check_after_change)

@@ -1,4 +1,4 @@
-"""Logging in to a remote server, from any process: a worker does it and keeps the tokens."""
+"""OAuth logins at remote servers, from any process: a worker runs the flow and stores the tokens."""
 
 import random
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ import aiohttp
 from connector.client import workers
 from connector.models import Worker
 
-DEADLINE_S = 40.0
+TIMEOUT_S = 40.0
 
 
 class LoginFailed(Exception):
@@ -19,7 +19,7 @@ class LoginFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """`url` is where to send the person; what comes back with `state` is for this `worker`."""
+    """A login that has begun: `url` is where to send the person; `worker` needs the answer with `state`."""
 
     url: str
     state: str
@@ -27,28 +27,31 @@ class Begun:
 
 
 async def begin(server_id: int, redirect_uri: str) -> Begun:
-    """Raises LoginFailed."""
+    """Begin a login at a server that has a grant. Raises LoginFailed."""
     alive = await workers.alive()
     if not alive:
         raise LoginFailed("No worker is running that could log in.")
     worker = random.choice(alive)  # noqa: S311 - spreading load
-    told = await _ask(worker, "/login", {"server_id": server_id, "redirect_uri": redirect_uri})
-    return Begun(told["url"], told["state"], worker.name)
+    answer = await _ask(worker, "/login", {"server_id": server_id, "redirect_uri": redirect_uri})
+    return Begun(answer["url"], answer["state"], worker.name)
 
 
-async def finish(worker: str, answer: Mapping[str, str]) -> None:
-    """`answer`: `code`, `state` and perhaps `iss`, as they came back. Raises LoginFailed."""
+async def finish(worker: str, redirected: Mapping[str, str]) -> None:
+    """Give the parameters of the redirect, `code`, `state` and perhaps `iss`, to the worker of this name.
+
+    Raises LoginFailed.
+    """
     found = [each for each in await workers.alive() if each.name == worker]
     if not found:
         raise LoginFailed("The worker that began this login has ended. Begin it again.")
-    await _ask(found[0], "/login/answer", dict(answer))
+    await _ask(found[0], "/login/answer", dict(redirected))
 
 
 async def _ask(worker: Worker, path: str, body: dict[str, Any]) -> dict[str, Any]:
     try:
-        told = await workers.ask(worker, path, body, timeout_s=DEADLINE_S)
+        answer = await workers.ask(worker, path, body, timeout_s=TIMEOUT_S)
     except (aiohttp.ClientError, TimeoutError) as error:
         raise LoginFailed("The worker ended, or took too long. Begin the login again.") from error
-    if "error" in told:
-        raise LoginFailed(told["error"])
-    return told
+    if "error" in answer:
+        raise LoginFailed(answer["error"])
+    return answer

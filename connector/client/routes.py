@@ -1,4 +1,4 @@
-"""Where a server's sessions are now, from memory: the change feed tells when that changes."""
+"""Routes to a server's sessions, from memory: the change feed empties it when servers or instances change."""
 
 import asyncio
 from collections.abc import Iterable
@@ -12,8 +12,8 @@ from core.database import DATABASE_ERRORS, in_thread
 from core.feed import FeedCache
 from tools.models import MCPTool, Status
 
-PATIENCE_S = 0.5
-"""With a database that may be away, where there is a route to fall back on."""
+READ_TIMEOUT_S = 0.5
+"""For the database, where there is a route to fall back on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,24 +36,25 @@ class Unavailable:
 
 
 async def find(server_id: int) -> tuple[Route, ...] | Unavailable:
-    """The live instances of a server, at least one, or why there is none.
+    """Returns the live instances of a server, at least one, or why there is none.
 
-    While the database is away they are those that were known last: the fence tells whether they still hold.
+    While the database is away it returns those that were found last: the worker checks the fence anyway.
     """
-    known = _known.get(server_id)
+    last = _last_found.get(server_id)
     try:
-        async with asyncio.timeout(PATIENCE_S if known else None):
+        # Without a last route there is nothing to fall back on, so the read may take its time.
+        async with asyncio.timeout(READ_TIMEOUT_S if last else None):
             found = await _cache.get(server_id)
     except DATABASE_ERRORS:
-        return known or Unavailable("The database cannot be reached.")
-    _known.pop(server_id, None)
+        return last or Unavailable("The database cannot be reached.")
+    _last_found.pop(server_id, None)
     if isinstance(found, tuple):
-        _known[server_id] = found
+        _last_found[server_id] = found
     return found
 
 
 async def availability(server_ids: Iterable[int]) -> dict[int, Unavailable | None]:
-    """None for a server that serves calls now."""
+    """Returns None for each server that serves calls now, and the reason for each that does not."""
     ids = list(dict.fromkeys(server_ids))
     found = await asyncio.gather(*map(find, ids))
     return {
@@ -62,7 +63,7 @@ async def availability(server_ids: Iterable[int]) -> dict[int, Unavailable | Non
 
 
 def forget() -> None:
-    """Read anew: what is known has turned out to be out of date."""
+    """Empties the memory: a worker has refused a route as out of date before the change feed reported it."""
     _cache.clear()
 
 
@@ -89,7 +90,8 @@ def _reason(server_id: int) -> str:
     )
 
 
-_known: dict[int, tuple[Route, ...]] = {}
+# Beside the cache, because the cache is emptied by each change: this is the memory for an outage.
+_last_found: dict[int, tuple[Route, ...]] = {}
 _cache: FeedCache[int, tuple[Route, ...] | Unavailable] = FeedCache(
     _load, ["tools_mcptool", "connector_instance"]
 )

@@ -1,20 +1,23 @@
-"""Carries an order to the worker that holds the server's session, and its answer back, over HTTP."""
+"""Sends a request to the worker that holds a server's session, and reads the answer: one attempt over HTTP.
+
+A worker on this host is called on its unix socket, others on TCP. `data_plane.server` describes the protocol,
+`client.retry` decides on further attempts.
+"""
 
 import asyncio
-import random
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 import aiohttp
 import orjson
 
-from connector.client import routes
-from connector.client.in_flight import following
-from connector.client.routes import Route, Unavailable
+from connector.client import in_flight
+from connector.client.routes import Route
 from connector.errors import CallFailed
 from connector.host import host_id
 from connector.wire.lines import LineSplitter
@@ -25,41 +28,39 @@ CONNECT_TIMEOUT_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """`path` and `body` are for the data plane, `name` is for people; `until` is by the loop's clock."""
+class Request:
+    """`path` and `body` are for the data plane; `name`, of a tool, resource or prompt, is for messages."""
 
     server_id: int
     path: str
     body: dict[str, Any]
     name: str
-    until: float
+    timeout_s: float
     on_progress: Callable[[Progress], None] | None = None
 
-    def addressed(self, route: Route) -> bytes:
-        left = self.until - asyncio.get_running_loop().time()
-        where = {"server_id": self.server_id, "slot": route.slot, "fence": route.fence}
-        return orjson.dumps({**self.body, **where, "timeout_s": max(left, 0.0)})
 
+async def send(request: Request, route: Route, deadline: float) -> dict[str, Any]:
+    """Returns the answer's `result`. `deadline` is by the event loop's clock; the worker enforces it.
 
-async def deliver(order: Order) -> dict[str, Any]:
-    """The answer's `result`. Raises CallFailed; it is `session_lost` when the server may have begun."""
+    Raises CallFailed: `stale_fence` when nothing ran, `session_lost` when the server may have begun.
+    """
+    session, base = await _session_for(route)
     try:
-        return await _ask(await _route(order.server_id), order)
-    except CallFailed as failure:
-        if failure.code != "stale_fence":
-            raise
-    routes.forget()  # refused before anything ran: it may go, once, to where the server is now
-    try:
-        return await _ask(await _route(order.server_id), order)
-    except CallFailed as failure:
-        if failure.code != "stale_fence":
-            raise
-        raise CallFailed("server_restarting", "The server is moving to another worker.") from failure
+        async with (
+            in_flight.tracked(route),
+            session.post(f"{base}{request.path}", data=_body(request, route, deadline)) as response,
+        ):
+            response.raise_for_status()
+            return await _read(response, request)
+    except aiohttp.ClientConnectorError as error:  # nothing was sent
+        raise CallFailed("stale_fence", "The worker cannot be reached.") from error
+    except aiohttp.ClientError as error:
+        raise CallFailed("session_lost", "The worker ended during the call.") from error
 
 
 @asynccontextmanager
 async def lifespan() -> AsyncIterator[None]:
-    """Close this loop's connections to workers at the end."""
+    """Closes this event loop's connections to workers when the block ends."""
     try:
         yield
     finally:
@@ -67,61 +68,48 @@ async def lifespan() -> AsyncIterator[None]:
             await session.close()
 
 
-async def _route(server_id: int) -> Route:
-    found = await routes.find(server_id)
-    if isinstance(found, Unavailable):
-        raise CallFailed("server_unavailable", found.reason)
-    return found[0] if len(found) == 1 else random.choice(found)  # noqa: S311 - spreading load
+def _body(request: Request, route: Route, deadline: float) -> bytes:
+    # The time left, not a point in time: clocks of two hosts differ.
+    left_s = max(deadline - asyncio.get_running_loop().time(), 0.0)
+    target = {"server_id": request.server_id, "slot": route.slot, "fence": route.fence}
+    return orjson.dumps({**request.body, **target, "timeout_s": left_s})
 
 
-async def _ask(route: Route, order: Order) -> dict[str, Any]:
-    session, base = _way(route)
-    try:
-        async with (
-            following(route),
-            session.post(f"{base}{order.path}", data=order.addressed(route)) as response,
-        ):
-            response.raise_for_status()
-            return await _read(response, order)
-    except aiohttp.ClientConnectorError as error:  # nothing was sent
-        raise CallFailed("stale_fence", "The worker cannot be reached.") from error
-    except aiohttp.ClientError as error:
-        raise CallFailed("session_lost", "The worker ended during the call.") from error
-
-
-async def _read(response: aiohttp.ClientResponse, order: Order) -> dict[str, Any]:
+async def _read(response: aiohttp.ClientResponse, request: Request) -> dict[str, Any]:
+    # No limit: the worker has limited the result already, and belongs to us.
     splitter = LineSplitter(sys.maxsize)
     async for chunk in response.content.iter_any():
         for line in splitter.feed(chunk):
-            answer = _interpret(orjson.loads(cast(bytes, line)), order)
-            if answer is not None:
-                return answer
+            result = _interpret(orjson.loads(cast(bytes, line)), request)
+            if result is not None:
+                return result
     raise CallFailed("session_lost", "The worker ended during the call.")
 
 
-def _interpret(message: dict[str, Any], order: Order) -> dict[str, Any] | None:
+def _interpret(message: dict[str, Any], request: Request) -> dict[str, Any] | None:
+    """Returns the result, or None for a line of progress. Raises the CallFailed that the worker reports."""
     if "error" in message:
-        raise CallFailed(**message["error"])
+        raise CallFailed(message["error"]["code"], message["error"]["message"])
     if "result" in message:
-        result: dict[str, Any] = message["result"]
-        return result
-    if order.on_progress is not None:
-        order.on_progress(Progress(**message["progress"]))
+        return cast(dict[str, Any], message["result"])
+    if request.on_progress is not None:
+        request.on_progress(Progress(**message["progress"]))
     return None
 
 
-def _way(route: Route) -> tuple[aiohttp.ClientSession, str]:
+async def _session_for(route: Route) -> tuple[aiohttp.ClientSession, str]:
+    """Returns the HTTP session to use, and the URL of the worker's root."""
     if route.host_id == host_id():
-        return _session(route.socket), "http://worker"
+        return await _session(route.socket), "http://worker"
     if not route.address:
         raise CallFailed(
             "server_unavailable", "The server is at a worker of another host, without an address."
         )
-    return _session(TCP), f"http://{route.address}"
+    return await _session(TCP), f"http://{route.address}"
 
 
-def _session(socket: str) -> aiohttp.ClientSession:
-    """One for each worker of this host and one for all others, for each event loop."""
+async def _session(socket: str) -> aiohttp.ClientSession:
+    """Returns the session for a worker's socket, or for TCP to all others: one for each event loop."""
     sessions = _sessions.setdefault(asyncio.get_running_loop(), {})
     session = sessions.get(socket)
     if session is None:
@@ -129,10 +117,24 @@ def _session(socket: str) -> aiohttp.ClientSession:
         session = sessions[socket] = aiohttp.ClientSession(
             connector=connector,
             headers={TOKEN_HEADER: data_plane_token()},
+            # A call may last as long as its tool's time-out: only connecting is limited here.
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
+        # Only now: another call must find this one, and not make a second, while the old ones close.
+        await _close_unused(sessions, new=socket)
     return session
+
+
+async def _close_unused(sessions: dict[str, aiohttp.ClientSession], *, new: str) -> None:
+    """Closes sessions to workers that have ended: else a process would hold one for each that ever lived."""
+    for session in [sessions.pop(socket) for socket in sessions.keys() - {TCP, new} if _has_ended(socket)]:
+        await session.close()
+
+
+def _has_ended(socket: str) -> bool:
+    """A worker removes its socket when it ends, and those of killed workers when it starts."""
+    return not Path(socket).exists()
 
 
 TCP = ""

@@ -1,4 +1,4 @@
-"""What any worker can do, asked of one of them from any process."""
+"""The worker client: asks one worker for what any of them can do, from any process."""
 
 from datetime import timedelta
 from typing import Any
@@ -19,9 +19,9 @@ CONNECT_TIMEOUT_S = 3
 
 @in_thread
 def alive() -> list[Worker]:
-    """Those that can be reached, of this host if there are any."""
-    alive = Now() - timedelta(seconds=settings.SUPERVISOR_LEASE_S)
-    found = list(Worker.objects.filter(seen_at__gt=alive))
+    """Returns the workers that can be reached: those of this host, or else those with an address."""
+    alive_since = Now() - timedelta(seconds=settings.SUPERVISOR_LEASE_S)
+    found = list(Worker.objects.filter(seen_at__gt=alive_since))
     here = [worker for worker in found if worker.host_id == host_id()]
     return here or [worker for worker in found if worker.address]
 
@@ -29,11 +29,12 @@ def alive() -> list[Worker]:
 async def ask(
     worker: Worker, path: str, body: dict[str, Any], *, timeout_s: float | None = None
 ) -> dict[str, Any]:
-    """The answer to `body`, which goes encrypted: it holds secrets, perhaps to another machine.
+    """Returns the worker's answer to `body`. Raises aiohttp.ClientError or TimeoutError.
 
-    Raises aiohttp.ClientError, or TimeoutError.
+    The body is encrypted: it holds secrets, and may go to another machine in clear HTTP.
     """
     is_here = worker.host_id == host_id()
+    # A session for each request: these are rare, and follow no worker beyond its life.
     connector = aiohttp.UnixConnector(worker.socket) if is_here else aiohttp.TCPConnector()
     url = f"http://{'worker' if is_here else worker.address}{path}"
     timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=CONNECT_TIMEOUT_S)
@@ -42,5 +43,5 @@ async def ask(
         aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers) as session,
         session.post(url, data=encrypt(body), raise_for_status=True) as response,
     ):
-        told: dict[str, Any] = orjson.loads(await response.read())
-    return told
+        answer: dict[str, Any] = orjson.loads(await response.read())
+    return answer

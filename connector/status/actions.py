@@ -1,4 +1,4 @@
-"""The truth about servers that no worker speaks for; all else is for their owners to say."""
+"""What is stored about servers that no worker owns, and requests to the workers. An owner stores the rest."""
 
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
@@ -22,46 +22,49 @@ NO_WORKER = {
 
 
 def ask_to_reconcile() -> None:
-    """Notifies every supervisor as a change of a server would."""
-    _tell(MCPTool._meta.db_table)
+    """Have every supervisor compare what runs with what should, as a changed server would."""
+    _notify(MCPTool._meta.db_table)
 
 
 def ask_for_checks() -> None:
-    """Every supervisor checks what it has not checked lately."""
-    _tell(CHECK)
+    """Have every supervisor check the servers that it has not checked lately."""
+    _notify(CHECK)
 
 
 def ask_for_check(server_id: int) -> None:
-    """Whoever runs this server lists its tools anew, now."""
-    _tell(f"{CHECK}:{server_id}")
+    """Have the owner of this server check it and list its tools again, now."""
+    _notify(f"{CHECK}:{server_id}")
 
 
 @transaction.atomic
-def correct_the_unowned() -> None:
-    """Write the status of servers without a live instance."""
+def correct_unowned() -> None:
+    """Store the status of servers without a live instance."""
     live = Instance.objects.filter(server=OuterRef("pk"), expires_at__gt=Now())
+    # Skipped where locked: somebody changes the server just now, and the next check comes soon.
     unowned = MCPTool.objects.filter(~Exists(live)).select_for_update(skip_locked=True)
-    someone_works = bool(workers.nodes_alive())
+    has_workers = bool(workers.nodes_alive())
     for server in unowned:
-        _correct(server, someone_works=someone_works)
+        _correct(server, has_workers=has_workers)
 
 
-def purge_the_deleted() -> None:
-    """Forget servers that were deleted and that nobody runs any more."""
+def purge_deleted() -> None:
+    """Delete the rows of servers that are marked as deleted and that nobody runs any more."""
     live = Instance.objects.filter(server=OuterRef("pk"), expires_at__gt=Now())
     actions.purge(MCPTool.objects.filter(~Exists(live), status=Status.STOPPED))
 
 
-def _correct(server: MCPTool, *, someone_works: bool) -> None:
+def _correct(server: MCPTool, *, has_workers: bool) -> None:
     wanted = server.is_enabled and server.deleted_at is None
     status, error = derive_status(wanted=wanted, replicas=server.replicas, phases=[]), None
-    if wanted and not someone_works:
+    if wanted and not has_workers:
         status, error = Status.ERROR, {**NO_WORKER, "at": timestamp()}
     if status != server.status:
         MCPTool.objects.filter(pk=server.pk).update(status=status, error=error)
-        ask_to_reconcile()
+        # The trigger fires for columns of intent alone, and web processes cache why a server is unavailable.
+        _notify(MCPTool._meta.db_table)
 
 
-def _tell(what: str) -> None:
+def _notify(payload: str) -> None:
+    # A function call, because the statement NOTIFY takes no parameters.
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, what])
+        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, payload])

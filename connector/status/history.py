@@ -1,4 +1,4 @@
-"""What became of servers: the stored changes of their status."""
+"""The stored changes of servers' statuses, and the uptime that follows from them."""
 
 from datetime import datetime, timedelta
 
@@ -9,24 +9,26 @@ from connector.models import StateChange
 from connector.status.uptime import Uptime, uptime
 from tools.models import MCPTool, Status
 
-KEPT = timedelta(days=90)
+RETENTION = timedelta(days=90)
 
 
-def of(server: MCPTool) -> QuerySet[StateChange]:
-    """The latest first."""
+def changes_of(server: MCPTool) -> QuerySet[StateChange]:
+    """Returns the changes of a server's status, the latest first."""
     return StateChange.objects.filter(server=server).order_by("-at", "-id")
 
 
 def uptime_of(server: MCPTool, within: timedelta, *, now: datetime) -> Uptime:
+    """Returns the uptime in the time `within` before `now`."""
     since = now - within
-    before = of(server).filter(at__lt=since).values_list("at", "status").first()
-    later = of(server).filter(at__gte=since).reverse().values_list("at", "status").iterator()
+    # The last change before tells the status at the beginning.
+    before = changes_of(server).filter(at__lt=since).values_list("at", "status").first()
+    later = changes_of(server).filter(at__gte=since).reverse().values_list("at", "status").iterator()
     known = [*([before] if before else []), *later]
     return uptime([(at, Status(status)) for at, status in known], since=since, until=now)
 
 
-def forget_the_old() -> None:
-    """But for the last change before: it tells what was at the beginning."""
-    old = StateChange.objects.filter(at__lt=Now() - KEPT)
+def prune() -> None:
+    """Delete changes older than RETENTION, but for the last of each server: it is the status since then."""
+    old = StateChange.objects.filter(at__lt=Now() - RETENTION)
     newer = old.filter(server=OuterRef("server"), at__gt=OuterRef("at"))
     old.filter(Exists(newer)).delete()

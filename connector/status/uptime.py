@@ -13,9 +13,11 @@ DOWN = frozenset({Status.STARTING, Status.ERROR})
 
 @dataclass(frozen=True, slots=True)
 class Uptime:
-    """`outages`: how often it ceased to serve calls although it should. `seconds`: spent in each status.
+    """How a server did in some period.
 
-    `availability`: the share of the time that it should have run in which it served calls; None for no time.
+    `outages`: how often it ceased to serve calls although it should. `seconds`: spent in each status.
+    `availability`: of the time in which it should have run, the share (0 to 1) in which it served calls; None
+    if it should not have run at all.
     """
 
     availability: float | None
@@ -24,7 +26,11 @@ class Uptime:
 
 
 def uptime(changes: Iterable[tuple[datetime, Status]], *, since: datetime, until: datetime) -> Uptime:
-    """`changes` in the order of time; what was before the first one is not known, and does not count."""
+    """Returns the uptime between `since` and `until`.
+
+    `changes` are in the order of time; the time before the first one does not count, because the status then
+    is not known.
+    """
     seconds, outages = dict.fromkeys(Status, 0.0), 0
     end: tuple[datetime, Status | None] = (until, None)
     for (begun, status), (ended, following) in pairwise(chain(changes, [end])):

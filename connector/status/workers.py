@@ -1,4 +1,4 @@
-"""Which workers that own MCP servers are alive, by their heartbeats in the database."""
+"""The workers that can own MCP servers and are alive, by their heartbeats in the database."""
 
 from datetime import timedelta
 
@@ -10,10 +10,10 @@ from core.database import in_thread
 
 
 def nodes_alive() -> list[str]:
-    """Names of the nodes seen within a lease and not draining."""
+    """Returns the names of the nodes that sent a heartbeat within a lease and are not draining, sorted."""
     seen = Worker.objects.filter(seen_at__gt=Now() - timedelta(seconds=settings.SUPERVISOR_LEASE_S))
     return sorted(seen.values_list("node", flat=True))
 
 
 workers_alive = in_thread(nodes_alive)
-"""For the probes. Raises django.db.Error when the database is away."""
+"""The same for coroutines: the health probes. Raises django.db.Error when the database is away."""

@@ -12,22 +12,22 @@ _ID_AT_END = re.compile(_ID + rb'\s*(?:,\s*"jsonrpc"\s*:\s*"2\.0"\s*)?\}\s*\Z')
 
 @dataclass(frozen=True, slots=True)
 class Oversized:
-    """A line longer than the limit: only its two ends were kept."""
+    """The two ends of a line that is longer than the limit."""
 
     head: bytes
     tail: bytes
 
     def request_id(self) -> bytes | None:
-        """The JSON-RPC id as JSON, where it can be told without the line: it stands first or last.
+        """Returns the JSON-RPC id as JSON, or None if it stands neither first nor last in the object.
 
-        The line may be that of an event (`data: `).
+        The line may be one of server-sent events (`data: `).
         """
         found = _ID_AT_START.match(self.head) or _ID_AT_END.search(self.tail)
         return found[1] if found else None
 
 
 class LineSplitter:
-    """Lines without their end, longer ones than `limit` bytes as `Oversized`."""
+    """Splits chunks into lines, without newlines; one longer than `limit` bytes becomes an `Oversized`."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -36,14 +36,16 @@ class LineSplitter:
         self._head: bytes | None = None
 
     def feed(self, chunk: bytes) -> Iterator[bytes | Oversized]:
+        """Yields the lines that this chunk completes."""
         *ended, rest = chunk.split(b"\n")
         for part in ended:
-            self._keep(part)
-            yield self._take()
+            self._store(part)
+            yield self._pop()
         if rest:
-            self._keep(rest)
+            self._store(rest)
 
-    def _keep(self, part: bytes) -> None:
+    def _store(self, part: bytes) -> None:
+        # A list that is joined once: appending to bytes would copy a line of many chunks again and again.
         self._parts.append(part)
         self._size += len(part)
         if self._head is None and self._size <= self._limit:
@@ -51,9 +53,9 @@ class LineSplitter:
         joined = b"".join(self._parts)
         if self._head is None:
             self._head = joined[:_ENDS]
-        self._parts = [joined[-_ENDS:]]
+        self._parts = [joined[-_ENDS:]]  # what may yet turn out to be the end of the line
 
-    def _take(self) -> bytes | Oversized:
+    def _pop(self) -> bytes | Oversized:
         joined, head = b"".join(self._parts), self._head
         self._parts, self._size, self._head = [], 0, None
         return joined if head is None else Oversized(head, joined)

@@ -1,4 +1,4 @@
-"""What servers give, on its way from the session to the caller."""
+"""Results on their way from the worker's session to the caller: the worker writes them, the client reads."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +9,8 @@ LEAVING_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Progress:
+    """A progress notification of MCP: `progress` of `total`, in whatever unit the tool counts."""
+
     progress: float
     total: float | None = None
     message: str | None = None
@@ -16,7 +18,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """`content`: MCP content blocks as wire JSON. `is_error`: the tool ran and says that it failed."""
+    """`content`: MCP content blocks as wire JSON. `is_error`: the tool ran and reports that it failed."""
 
     content: list[dict[str, Any]]
     structured_content: dict[str, Any] | None

@@ -1,4 +1,4 @@
-"""What proves to a worker that a caller belongs to this installation."""
+"""The token by which a worker recognises callers of this installation."""
 
 import hmac
 
@@ -8,4 +8,5 @@ TOKEN_HEADER = "X-MCP-Connector-Token"  # noqa: S105 - a header's name
 
 
 def data_plane_token() -> str:
+    """Returns the same token in every process: it is derived from SECRET_KEY, which all of them have."""
     return hmac.new(settings.SECRET_KEY.encode(), b"connector data plane", "sha256").hexdigest()

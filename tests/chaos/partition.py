@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from connector.client import transport
 from connector.client.routes import Route
-from connector.client.transport import Order
+from connector.client.transport import Request
 from connector.errors import CallFailed
 from connector.models import Instance, Worker
 from tests.chaos.network import Forwarder, Host, address_of, hosts
@@ -113,13 +113,12 @@ def _answer_of(route: Route) -> str:
     """Returns the error of a call under the fence that the worker had; empty if it accepts the call."""
 
     async def ask() -> str:
-        until = asyncio.get_running_loop().time() + 3
-        order = Order(
-            route.server_id, "/call", {"function": "pid", "arguments": {}, "progress": False}, "pid", until
-        )
+        body = {"function": "pid", "arguments": {}, "progress": False}
+        request = Request(route.server_id, "/call", body, "pid", timeout_s=3)
+        deadline = asyncio.get_running_loop().time() + 3
         async with transport.lifespan():
             try:
-                await transport._ask(route, order)
+                await transport.send(request, route, deadline)
             except CallFailed as failure:
                 return f"{failure.code}" if "reached" not in failure.message else failure.message
         return ""

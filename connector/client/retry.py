@@ -1,0 +1,96 @@
+"""Retries of requests to workers: which are safe, when, and for how long.
+
+Two failures stay between workers and this file (see `CallFailed`):
+`stale_fence`: refused before anything ran. The request is sent again, once, to where the server is now.
+`session_lost`: the server may have begun. The request is repeated, once and as soon as the server is back, if
+its caller says that this is safe.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from connector.client import routes, transport
+from connector.client.routes import Route, Unavailable
+from connector.client.transport import Request
+from connector.errors import CallFailed
+
+GRACE_S = 2.0
+"""For a worker that does not enforce the deadline itself, because it hangs."""
+BACK_WITHIN_S = 5.0
+RETRY_EVERY_S = 0.1
+
+_NOTHING_RAN = frozenset({"server_restarting", "server_unavailable"})
+
+
+async def send(request: Request, is_repeatable: Callable[[], Awaitable[bool]]) -> dict[str, Any]:
+    """Returns the worker's `result`. Raises CallFailed, at most GRACE_S after the request's time-out."""
+    deadline = _now() + request.timeout_s
+    try:
+        async with asyncio.timeout(request.timeout_s + GRACE_S):
+            return await _send_or_repeat(request, deadline, is_repeatable)
+    except TimeoutError as error:
+        raise _timed_out(request) from error
+    except CallFailed as failure:
+        if failure.code == "tool_timeout":
+            # The worker's message names the time that was left for this attempt, not the caller's time-out.
+            raise _timed_out(request) from failure
+        if failure.code == "session_lost":
+            raise CallFailed("server_restarting", failure.message) from failure
+        raise
+
+
+async def _send_or_repeat(
+    request: Request, deadline: float, is_repeatable: Callable[[], Awaitable[bool]]
+) -> dict[str, Any]:
+    try:
+        return await _send_to_current_owner(request, deadline)
+    except CallFailed as failure:
+        if failure.code != "session_lost" or not await is_repeatable():
+            raise
+    return await _repeat(request, deadline)
+
+
+async def _repeat(request: Request, deadline: float) -> dict[str, Any]:
+    """Sends the request again as soon as the server serves calls, within BACK_WITHIN_S and the deadline."""
+    give_up_at = min(_now() + BACK_WITHIN_S, deadline)
+    while True:
+        await asyncio.sleep(RETRY_EVERY_S)
+        try:
+            return await _send_to_current_owner(request, deadline)
+        except CallFailed as failure:
+            # Only attempts that reached no server are made again: the request itself is repeated once.
+            if failure.code not in _NOTHING_RAN or _now() > give_up_at:
+                raise
+
+
+async def _send_to_current_owner(request: Request, deadline: float) -> dict[str, Any]:
+    try:
+        return await transport.send(request, await _route(request.server_id), deadline)
+    except CallFailed as failure:
+        if failure.code != "stale_fence":
+            raise
+    # The change feed reports moves within milliseconds, and a call can be faster than that.
+    routes.forget()
+    try:
+        return await transport.send(request, await _route(request.server_id), deadline)
+    except CallFailed as failure:
+        if failure.code != "stale_fence":
+            raise
+        raise CallFailed("server_restarting", "The server is moving to another worker.") from failure
+
+
+async def _route(server_id: int) -> Route:
+    found = await routes.find(server_id)
+    if isinstance(found, Unavailable):
+        raise CallFailed("server_unavailable", found.reason)
+    return found[0] if len(found) == 1 else random.choice(found)  # noqa: S311 - spreading load
+
+
+def _timed_out(request: Request) -> CallFailed:
+    return CallFailed("tool_timeout", f"{request.name} did not answer within {request.timeout_s:g} s.")
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
