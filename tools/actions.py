@@ -1,4 +1,7 @@
-"""What can be done to MCP servers. Each verb writes what should be true; the connector makes it so."""
+"""The verbs of MCP servers: register, change, start, stop, restart and delete.
+
+Each writes intent, what should be true; on commit a trigger notifies the supervisors, which make it true.
+"""
 
 from typing import Any
 
@@ -20,17 +23,17 @@ from tools.names import RESERVED_SLUGS, numbered, slugify
 INTENT = {"is_enabled", "restart_requested_at"}
 RELAUNCHING = INTENT | {"connection_type", "command", "args", "env", "url", "headers", "start_timeout_s"}
 """Fields whose change means that the server has to be started anew."""
-_TOLD_OF_FUNCTIONS = {"name", "description"}
-"""Fields that its functions are found by."""
+_INDEXED_WITH_TOOLS = {"name", "description"}
+"""Fields whose text is part of the indexed text of each tool."""
 
 
 @transaction.atomic
 def register(
     *, name: str, connection_type: str, by: Actor, slug: str = "", takes_masks: bool = False, **fields: Any
 ) -> MCPTool:
-    """A new server, running unless `is_enabled=False`. Raises ValidationError, with one entry a field.
+    """Registers a server, to run unless `is_enabled=False`. Raises ValidationError, with one entry a field.
 
-    `takes_masks`: masks are stored as they are, in the place of what is to be given later.
+    `takes_masks`: masks are stored as they are, instead of secrets that a person has yet to give.
     """
     given = fields if takes_masks else {}
     server = MCPTool(name=name, slug=slug or _free_slug(name), connection_type=connection_type, **given)
@@ -50,13 +53,14 @@ def update(server: MCPTool, *, by: Actor, **changes: Any) -> MCPTool:
         raise ValidationError({"slug": "A slug cannot be changed: models and callers know the tools by it."})
     url = server.url
     connection_settings.apply(server, changes)
-    if changes.keys() - INTENT:  # what is wrong with a server must not keep it from being stopped
+    # Not for intent alone: a server that a stricter policy refuses by now must still be stoppable.
+    if changes.keys() - INTENT:
         clean(server)
     with audit.changing(server, by=by):
         server.save(update_fields=[*changes, "updated_at"])
     if server.url != url:
         _disconnect(server, by, is_same_host=connection_settings.is_same_host(url, server.url))
-    if changes.keys() & _TOLD_OF_FUNCTIONS:
+    if changes.keys() & _INDEXED_WITH_TOOLS:
         outdate(server, with_functions=True)
     if changes.get("is_enriched") is False:
         forget_examples(server)
@@ -64,14 +68,17 @@ def update(server: MCPTool, *, by: Actor, **changes: Any) -> MCPTool:
 
 
 def start(server: MCPTool, *, by: Actor) -> MCPTool:
+    """Have a server run. One that already runs is started anew."""
     return update(server, by=by, is_enabled=True, restart_requested_at=timezone.now())
 
 
 def stop(server: MCPTool, *, by: Actor) -> MCPTool:
+    """Have a server stop."""
     return update(server, by=by, is_enabled=False)
 
 
 def restart(server: MCPTool, *, by: Actor) -> MCPTool:
+    """Have a server started anew, if it should run at all."""
     return update(server, by=by, restart_requested_at=timezone.now())
 
 
@@ -79,12 +86,13 @@ def restart(server: MCPTool, *, by: Actor) -> MCPTool:
 def delete(server: MCPTool, *, by: Actor, force: bool = False) -> None:
     """Mark a server as deleted; its owner stops it. Its slug and name are free at once.
 
-    Raises Conflict while assistants use it, unless `force` takes it away from them.
+    Raises Conflict while assistants use it; with `force` they lose it instead.
     """
     _detach(server, force=force)
     audit.deleted(server, by=by)
     server.deleted_at = timezone.now()
-    server.slug = f"~{server.pk}"  # no slug that anybody could choose
+    # The row stays until its owner has stopped it. Its slug becomes one that nobody could choose.
+    server.slug = f"~{server.pk}"
     server.save(update_fields=["slug", "deleted_at", "updated_at"])
     server.functions.all().delete()
     server.offers.all().delete()
@@ -93,12 +101,13 @@ def delete(server: MCPTool, *, by: Actor, force: bool = False) -> None:
 
 
 def purge(ended: QuerySet[MCPTool]) -> None:
-    """Forget those of these servers that were deleted. Nobody may run them any more."""
+    """Delete the rows of those servers that are marked as deleted. Nobody may run them any more."""
     ended.filter(deleted_at__isnull=False).delete()
 
 
 def _detach(server: MCPTool, *, force: bool) -> None:
-    """By the reverse relation: `assistants` declares it, and this app knows no other."""
+    """Takes the server from the assistants that use it, or raises Conflict."""
+    # By the reverse relation: the model that declares it is in an app above, which this one must not import.
     users = list(server.assistants.order_by("slug").values("id", "name", "slug"))
     if users and not force:
         slugs = ", ".join(user["slug"] for user in users)
@@ -129,6 +138,7 @@ def _free_slug(name: str) -> str:
 
 
 def _bump(server: MCPTool, *, relaunch: bool) -> MCPTool:
+    # Counted by the database: two changes at once must not end in the same number.
     counted = {"version": F("version") + 1} | ({"generation": F("generation") + 1} if relaunch else {})
     MCPTool.objects.filter(pk=server.pk).update(**counted)
     server.refresh_from_db(fields=["generation", "version"])

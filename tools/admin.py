@@ -1,3 +1,5 @@
+"""The console's pages of MCP servers and their tools."""
+
 from collections.abc import Sequence
 from dataclasses import astuple
 from typing import Any
@@ -19,7 +21,7 @@ MOST_HITS = 100
 
 
 class MCPToolForm(VerbForm[MCPTool]):
-    """Secrets are shown masked. What is left masked stays as it is stored."""
+    """Shows secrets masked. A mask that is sent back leaves the stored secret as it is."""
 
     args = forms.JSONField(required=False, help_text="A JSON list of strings. Kept encrypted.")
     env = forms.JSONField(required=False, help_text="Variables, as a JSON object. Kept encrypted.")
@@ -48,6 +50,9 @@ class ToolFunctionInline(MaskedInline[ToolFunction, MCPTool]):
     extra = 0
     can_delete = False
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ToolFunction]:
+        return ToolFunction.objects.without_vectors()
+
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
@@ -65,7 +70,7 @@ class MCPToolAdmin(VerbAdmin[MCPTool]):
         return ["slug"] if obj else []
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[MCPTool]:
-        return super().get_queryset(request).filter(deleted_at=None)
+        return MCPTool.objects.present().without_vectors()
 
     def perform_create(self, request: HttpRequest, fields: Fields) -> MCPTool:
         return actions.register(by=Actor.of(request), **fields)
@@ -74,7 +79,7 @@ class MCPToolAdmin(VerbAdmin[MCPTool]):
         return actions.update(row, by=Actor.of(request), **changes)
 
     def perform_destroy(self, request: HttpRequest, row: MCPTool) -> object:
-        # The page before has listed the assistants that use it: no other question, as REST's `?force=true`.
+        # Forced, as by `?force=true` in REST: the page of confirmation has listed the assistants that use it.
         return actions.delete(row, by=Actor.of(request), force=True)
 
     @admin.action(description="Start", permissions=["change"])
@@ -95,18 +100,18 @@ class MCPToolAdmin(VerbAdmin[MCPTool]):
 
 @admin.register(ToolFunction)
 class ToolFunctionAdmin(ReadOnlyAdmin[ToolFunction]):
-    """Read only. Its search is the one that selects tools for models: what it finds comes best first."""
+    """Read only. It searches as selection does for models: the best hits come first."""
 
-    list_display = ["public_name", "server", "told", "is_enabled", "score", "why"]
+    list_display = ["public_name", "server", "shown_description", "is_enabled", "score", "why"]
     list_filter = ["is_enabled"]
     list_select_related = ["server"]
     search_fields = ["public_name"]
     search_help_text = "What is a tool wanted for? Finds those that a model may be given."
-    sortable_by = ()
+    sortable_by = ()  # the order is that of the search
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ToolFunction]:
-        return ToolFunction.objects.present().filter(server__deleted_at=None)
+        return ToolFunction.objects.present().filter(server__deleted_at=None).without_vectors()
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[ToolFunction], search_term: str
@@ -128,7 +133,7 @@ class ToolFunctionAdmin(ReadOnlyAdmin[ToolFunction]):
         return super().changelist_view(request, {**subtitle, **(extra_context or {})})
 
     @admin.display(description="Description")
-    def told(self, function: ToolFunction) -> str:
+    def shown_description(self, function: ToolFunction) -> str:
         return Truncator(function.overrides.get("description") or function.description).chars(120)
 
     @admin.display
@@ -141,6 +146,7 @@ class ToolFunctionAdmin(ReadOnlyAdmin[ToolFunction]):
 
 
 def _ranked(queryset: QuerySet[ToolFunction], hits: Sequence[Hit]) -> QuerySet[ToolFunction]:
+    """Returns the hits as a queryset, which the admin wants, with their scores as annotations."""
     ids = [hit.function_id for hit in hits]
     whys = [When(pk=hit.function_id, then=Value(" + ".join(map(_shown, astuple(hit.why))))) for hit in hits]
     scores = [When(pk=hit.function_id, then=Value(hit.score)) for hit in hits]

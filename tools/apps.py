@@ -8,4 +8,4 @@ class ToolsConfig(AppConfig):
     def ready(self) -> None:
         from tools.outbound import egress
 
-        egress.allowed_private_hosts()  # a mistake in the setting is told at the start
+        egress.allowed_private_hosts()  # a mistake in the setting ends the start, not the first request

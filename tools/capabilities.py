@@ -1,4 +1,4 @@
-"""Resources, resource templates and prompts, as observed. What has not changed is not written."""
+"""Capabilities (resources, templates, prompts), as observed. An unchanged definition writes nothing."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,9 +13,9 @@ IDENTITY = {Offer.Kind.RESOURCE: "uri", Offer.Kind.TEMPLATE: "uriTemplate", Offe
 
 @transaction.atomic
 def record(server_id: int, offered: Mapping[Offer.Kind, Iterable[Mapping[str, Any]]]) -> None:
-    """Make the server's offers match `offered`: wire JSON of every kind. The first of an identity wins."""
-    server = MCPTool.objects.select_for_update().get(pk=server_id)
-    known = {(offer.kind, offer.identity): offer for offer in server.offers.all()}
+    """Make the server's capabilities match `offered`: wire JSON by kind. The first of an identity wins."""
+    server = MCPTool.objects.select_for_update().without_vectors().get(pk=server_id)
+    known = {(row.kind, row.identity): row for row in server.offers.all()}
     found = {
         key: definition
         for kind, definitions in offered.items()
@@ -48,11 +48,11 @@ def _by_identity(
 
 
 def _storable(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """PostgreSQL keeps no NUL in text or JSON."""
+    """Replaces NUL, which PostgreSQL stores neither in text nor in JSON."""
     wire: dict[str, Any] = orjson.loads(orjson.dumps(definition).replace(rb"\u0000", rb"\ufffd"))
     return wire
 
 
-def _changed(offer: Offer, definition: dict[str, Any]) -> Offer:
-    offer.definition = definition
-    return offer
+def _changed(capability: Offer, definition: dict[str, Any]) -> Offer:
+    capability.definition = definition
+    return capability

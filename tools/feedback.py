@@ -1,4 +1,4 @@
-"""What functions were used for, by whom: what a search may prefer them for at similar requests."""
+"""Relevance feedback: which tools served which requests, so that a search prefers them for similar ones."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -15,20 +15,24 @@ FROM tools_toolfunction
 WHERE (server_id, name) IN (SELECT * FROM unnest(%(servers)s::bigint[], %(names)s::text[]))
 ORDER BY id
 ON CONFLICT (used_by, function_id, embedder) DO UPDATE SET
-    uses = CASE WHEN comparable THEN known.uses ELSE 0 END + 1,
-    requests = CASE WHEN comparable THEN known.requests + excluded.requests ELSE excluded.requests END
-""".replace("comparable", "vector_dims(known.requests) = vector_dims(excluded.requests)")
-"""Ordered: two processes that write the same rows in two orders would wait for each other."""
+    uses = CASE WHEN same_length THEN known.uses ELSE 0 END + 1,
+    requests = CASE WHEN same_length THEN known.requests + excluded.requests ELSE excluded.requests END
+""".replace("same_length", "vector_dims(known.requests) = vector_dims(excluded.requests)")
+"""Adds one use for each tool, and the request's vector to the sum of its requests.
+
+ORDER BY, because two processes that locked the same rows in two orders would deadlock. Sums of another length
+are of the same embedder with other dimensions: they cannot be added to, and start anew.
+"""
 
 
 def record(
     used_by: int, functions: Collection[tuple[int, str]], vector: Sequence[float], embedder: str
 ) -> None:
-    """These functions, by server id and name, served a request. `vector`: the request's, of length 1.
+    """Record that these tools, by server id and name, served a request with this vector of length 1.
 
-    Functions that are gone are passed over.
+    Tools that do not exist any more are left out.
     """
-    asked: Any = {
+    parameters: Any = {
         "used_by": used_by,
         "embedder": embedder,
         "vector": Vector(list(vector)).to_text(),
@@ -36,9 +40,9 @@ def record(
         "names": [name for _, name in functions],
     }
     with connection.cursor() as cursor:
-        cursor.execute(_RECORD, asked)
+        cursor.execute(_RECORD, parameters)
 
 
 def forget(used_by: int) -> None:
-    """Everything that was learned from this one's uses."""
+    """Delete the feedback of this assistant."""
     FunctionUse.objects.filter(used_by=used_by).delete()

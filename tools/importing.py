@@ -1,4 +1,4 @@
-"""Servers from the `mcpServers` JSON of MCP clients, and back."""
+"""Import of servers from the `mcpServers` JSON of MCP clients, and export to it."""
 
 import base64
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from core.errors import Conflict
 from tools import actions
 from tools.models import ConnectionType, MCPTool
 from tools.secrets import extraction
-from tools.secrets.extraction import Part, Settings
+from tools.secrets.extraction import SecretLocation, Settings
 
 _TYPES = {
     "stdio": ConnectionType.STDIO,
@@ -29,7 +29,7 @@ _EXPORTED_TYPES = {ConnectionType.SSE: "sse", ConnectionType.STREAMABLE_HTTP: "h
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One server, as a client's file has it. `ignored`: what it says that means nothing here."""
+    """One server in a client's file. `ignored`: names of its settings that have no meaning here."""
 
     type: str = ""
     command: str = ""
@@ -43,17 +43,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """`secrets` were found and are kept encrypted; without what is `missing` the server cannot run."""
+    """A registered server. `secrets`: found, and stored encrypted; `missing`: needed before it can run."""
 
     mcp_tool: MCPTool
-    secrets: list[Part]
-    missing: list[Part]
+    secrets: list[SecretLocation]
+    missing: list[SecretLocation]
     warnings: list[str]
 
 
 @transaction.atomic
 def register_all(entries: Mapping[str, Entry], *, by: Actor) -> list[Imported]:
-    """All of them or none, by their names. Raises ValidationError for all that is wrong, and Conflict."""
+    """Register all servers or none. Raises Conflict, or ValidationError with the errors of all servers."""
     imported: list[Imported] = []
     errors: dict[str, list[str]] = {}
     for name, entry in entries.items():
@@ -69,7 +69,7 @@ def register_all(entries: Mapping[str, Entry], *, by: Actor) -> list[Imported]:
 
 
 def exported(server: MCPTool) -> dict[str, Any]:
-    """Without secrets: `${NAME}` stands for a variable or a header."""
+    """Returns a server as `mcpServers` JSON, with `${NAME}` for each variable and header."""
     shown = {name: each.masked(getattr(server, name)) for name, each in MCPTool.secret_fields().items()}
     if server.connection_type == ConnectionType.STDIO:
         return {"command": server.command, "args": shown["args"], "env": _placeholders(server.env)}
@@ -78,8 +78,8 @@ def exported(server: MCPTool) -> dict[str, Any]:
 
 
 def _register(name: str, entry: Entry, by: Actor) -> Imported:
-    settings, lifted = _settings(entry)
-    missing = extraction.missing(settings)
+    settings, extracted = _settings(entry)
+    missing = extraction.find_missing(settings)
     server = actions.register(
         by=by,
         name=name,
@@ -92,26 +92,29 @@ def _register(name: str, entry: Entry, by: Actor) -> Imported:
         is_enabled=not entry.disabled and not missing,
         takes_masks=True,
     )
-    warnings = extraction.warnings(settings)
+    warnings = extraction.find_warnings(settings)
     if entry.ignored:
         warnings.append(f"Ignored: {', '.join(entry.ignored)}.")
-    return Imported(server, lifted + extraction.secrets(settings), missing, warnings)
+    return Imported(server, extracted + extraction.find_secrets(settings), missing, warnings)
 
 
-def _settings(entry: Entry) -> tuple[Settings, list[Part]]:
-    """Credentials in the address become the header that HTTP clients make of them (RFC 7617)."""
+def _settings(entry: Entry) -> tuple[Settings, list[SecretLocation]]:
+    """Returns an entry's settings, and the location of credentials that were moved out of its URL.
+
+    They become a header, as HTTP clients would send them (RFC 7617).
+    """
     url, headers = entry.url, entry.headers
     user, at, _ = urlsplit(url).netloc.rpartition("@") if url.startswith("http") else ("", "", "")
     if at:
         url = url.replace(f"{user}@", "", 1)
         credentials = base64.b64encode(unquote(user).encode()).decode()
         headers = {"Authorization": f"Basic {credentials}"} | headers
-    lifted = [Part("url", "credentials")] if at else []
-    return Settings(entry.command, entry.args, entry.env, url, headers), lifted
+    extracted = [SecretLocation("url", "credentials")] if at else []
+    return Settings(entry.command, entry.args, entry.env, url, headers), extracted
 
 
 def _connection_type(entry: Entry) -> str:
-    """As the file says; else a command means stdio, and an address ending in /sse the older transport."""
+    """Returns the entry's type; else a command means stdio, and a URL ending in /sse the older transport."""
     if entry.type:
         kind = _TYPES.get(entry.type.lower())
         if kind is None:

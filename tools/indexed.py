@@ -1,16 +1,18 @@
-"""What `tools.search` keeps in the database."""
+"""Models that `tools.search` and `tools.feedback` store their vectors, word counts and failures in."""
 
 from django.db import models
 from pgvector.django import VectorField
 
 
 class Embedded(models.Model):
-    """Something found by what it means.
+    """A row that is found by the vector of its text.
 
-    A vector counts only for the embedder whose name stands beside it. Those of another embedder are written
-    into `next_embedding`, until all are there: see `tools.search.index`. `indexed_hash` is of the text that
-    both were made of; "" once that text has changed.
+    A vector counts only for the embedder whose name stands beside it. Vectors of a new embedder are written
+    into `next_embedding` until all rows have one: see `tools.search.vectors`. `indexed_hash` is the hash of
+    the text that both were made from, and "" once that text has changed.
     """
+
+    VECTORS = ("embedding", "next_embedding")
 
     embedding = VectorField(null=True, editable=False)
     embedder = models.CharField(max_length=128, blank=True, editable=False)
@@ -23,7 +25,10 @@ class Embedded(models.Model):
 
 
 class WordCount(models.Model):
-    """In how many of a server's indexed functions a word stands, by its hash. `EVERY` counts them all."""
+    """The number of a server's indexed tools that contain a word, given by its hash.
+
+    The row of the word `EVERY` counts all of the server's indexed tools.
+    """
 
     EVERY = -1
     server = models.ForeignKey(
@@ -45,10 +50,10 @@ class WordCount(models.Model):
 
 
 class FunctionUse(models.Model):
-    """How often an assistant used a function, and the sum of the vectors of the requests that it served.
+    """Relevance feedback: how often an assistant used a tool, and the sum of the vectors of those requests.
 
-    `used_by`: the assistant's id; it belongs to an app above. No single request can be read from a sum: only
-    `tools.uses` writes it.
+    A sum, so that no single request can be read from it. `used_by` is the assistant's id and no foreign key,
+    because assistants belong to an app above. Only `tools.feedback` writes it.
     """
 
     function = models.ForeignKey("tools.ToolFunction", on_delete=models.CASCADE, related_name="uses")
@@ -67,7 +72,7 @@ class FunctionUse(models.Model):
 
 
 class EmbedderFailure(models.Model):
-    """Why there are no vectors of an embedder, as far as they are missing. Gone once it has answered."""
+    """The last failure of an embedder. The row is deleted once the embedder has answered."""
 
     embedder = models.CharField(max_length=128, unique=True)
     reason = models.TextField()

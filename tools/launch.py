@@ -1,17 +1,18 @@
-"""What a worker needs to run or reach a server, secrets decrypted."""
+"""What a worker needs to run or reach a server, with its secrets decrypted."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tools.models import MCPTool
 from tools.secrets.masking import MASK, masked_args, masked_url
 
 SHORTEST_SECRET = 8
-"""Shorter values (`debug`, `true`, a port) are words that a server may well say."""
+"""Shorter values (`debug`, `true`, a port) are words that a server may well print."""
 
 
 @dataclass(frozen=True, slots=True)
 class LaunchSpec:
+    """The fields are those of MCPTool. `server_id` is 0 for a server that is not registered."""
+
     server_id: int
     slug: str
     generation: int
@@ -24,7 +25,7 @@ class LaunchSpec:
     start_timeout_s: float
 
     def redact(self, text: str) -> str:
-        """`text`, as the server may have said it, without the secrets that it was given."""
+        """Returns `text`, which the server may have written, without the secrets that it was given."""
         for secret in self._secrets():
             text = text.replace(secret, MASK)
         return text
@@ -34,17 +35,20 @@ class LaunchSpec:
         if self.url != masked_url(self.url):
             given.append(self.url)
         given += [arg for arg, shown in zip(self.args, masked_args(self.args), strict=True) if arg != shown]
+        # A server may print a part alone: the value of `--key=..`, or the token after `Bearer`.
         parts = {part for text in given for part in (text, *text.rpartition("=")[2:], *text.split())}
+        # The longest first: replacing a part would leave the rest of the whole readable.
         return sorted((part for part in parts if len(part) >= SHORTEST_SECRET), key=len, reverse=True)
 
 
-def launch_specs(server_ids: Iterable[int]) -> dict[int, LaunchSpec]:
-    rows = MCPTool.objects.filter(pk__in=list(server_ids))
-    return {row.pk: launch_spec(row) for row in rows}
+def read_launch_spec(server_id: int) -> LaunchSpec | None:
+    """Returns the spec of a registered server, also of one marked as deleted; None for an unknown id."""
+    row = MCPTool.objects.without_vectors().filter(pk=server_id).first()
+    return launch_spec(row) if row else None
 
 
 def launch_spec(row: MCPTool) -> LaunchSpec:
-    """Also of a row that is not saved: its `server_id` is 0."""
+    """Returns the spec of a row, which need not be saved."""
     return LaunchSpec(
         server_id=row.pk or 0,
         slug=row.slug,

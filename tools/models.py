@@ -1,3 +1,5 @@
+"""Models of MCP servers (`MCPTool`), their tools (`ToolFunction`) and capabilities (`Offer`)."""
+
 from typing import Any, Self
 
 from django.core.exceptions import ValidationError
@@ -55,9 +57,16 @@ class Approval(models.TextChoices):
 
 class MCPToolQuerySet(models.QuerySet["MCPTool"]):
     def present(self) -> Self:
+        """Servers that are not marked as deleted."""
         return self.filter(deleted_at=None)
 
+    def without_vectors(self) -> Self:
+        """Defers the columns that only search reads: vectors are larger than all others together."""
+        return self.defer(*Embedded.VECTORS)
+
     def with_function_count(self) -> Self:
+        """Annotates `function_count`, the number of tools that each server offers now."""
+        # A subquery and not a join: a join would group by every column of the server, secrets included.
         functions = ToolFunction.objects.present().filter(server=models.OuterRef("pk")).order_by()
         count = functions.values("server").annotate(count=models.Count("pk")).values("count")
         return self.annotate(function_count=Coalesce(models.Subquery(count), 0))
@@ -70,8 +79,8 @@ class MCPToolQuerySet(models.QuerySet["MCPTool"]):
 class MCPTool(Embedded):
     """A registered MCP server: how to reach it, and whether it should run. Only `tools.actions` writes it.
 
-    `generation` counts the changes of intent; `status`, `error` and `last_healthy_at` are derived by the
-    connector from what it observes.
+    `generation` counts the changes after which the server has to be started anew. The connector derives
+    `status`, `error` and `last_healthy_at` from its observations.
     """
 
     FEED_COLUMNS = (
@@ -152,7 +161,7 @@ class MCPTool(Embedded):
 
     @classmethod
     def secret_fields(cls) -> dict[str, EncryptedJSONField]:
-        """The fields that people see masked."""
+        """Returns the fields that people see masked, by name."""
         return {field.name: field for field in cls._meta.fields if isinstance(field, EncryptedJSONField)}
 
     @property
@@ -162,17 +171,22 @@ class MCPTool(Embedded):
 
 class ToolFunctionQuerySet(models.QuerySet["ToolFunction"]):
     def present(self) -> Self:
+        """Tools that their server offered when it was last listed."""
         return self.filter(removed_at=None)
 
+    def without_vectors(self) -> Self:
+        """Defers the columns that only search reads: they are larger than all others together."""
+        return self.defer("words", *Embedded.VECTORS)
+
     def offered(self) -> Self:
-        """Functions that a model may be given: present, enabled, and approved where the server is pinned."""
-        # Not by a join: the servers are looked at only where a definition has changed since its approval.
+        """Tools that a model may be given: present, enabled, and approved where the server is pinned."""
+        # Not by a join: the server is read only where a definition has changed since its approval.
         trusted = MCPTool.objects.filter(approval=Approval.AUTO)
         approved = models.Q(approved_hash=models.F("definition_hash")) | models.Q(server__in=trusted)
         return self.filter(approved, removed_at=None, is_enabled=True)
 
     def without_examples(self) -> Self:
-        """Functions that a model is to write example requests for: there are none, or for what they were."""
+        """Tools without example requests for their present definition, of servers that should have them."""
         wanted = self.offered().filter(server__is_enriched=True, server__deleted_at=None)
         written_for = Coalesce(KT("examples__definition_hash"), models.Value("", models.TextField()))
         return wanted.annotate(written_for=written_for).exclude(written_for=models.F("definition_hash"))
@@ -181,11 +195,12 @@ class ToolFunctionQuerySet(models.QuerySet["ToolFunction"]):
 class ToolFunction(Embedded):
     """A tool that an MCP server offers, as last observed. Models know it by `public_name`.
 
-    `overrides`: `name` and `description` that take the place of its own. `replaced`: the definition, as
-    `definition` gives it, that the present one took the place of at `replaced_at`; of a pinned server the one
-    that was approved last. `examples`: `{requests: [..], model, definition_hash}`, written by a model for the
-    definition of this hash; None where there are none. `words`: BM25 weights by hashed word, as
-    `tools.search.bm25` makes them.
+    `overrides`: a `name` and `description` by staff, used instead of its own.
+    `replaced`: the definition (see the property `definition`) before the present one, which replaced it at
+    `replaced_at`; for a pinned server the definition that was approved last.
+    `examples`: `{requests: [..], model, definition_hash}`, written by a model for the definition with this
+    hash, or None.
+    `words`: BM25 weights by hashed word, from `tools.search.bm25`.
     """
 
     FEED_COLUMNS = (
@@ -231,28 +246,29 @@ class ToolFunction(Embedded):
 
     @property
     def definition(self) -> dict[str, Any]:
-        """What a model or a policy reads, but for the name."""
+        """The parts, besides the name, that a model or a policy reads."""
         fields = ("title", "description", "input_schema", "output_schema", "annotations")
         return {name: getattr(self, name) for name in fields}
 
     @property
     def approval(self) -> str:
-        """`approved`, `changed` since it was, or `new`."""
+        """`approved`, `changed` since it was approved, or `new`."""
         if self.approved_hash == self.definition_hash:
             return "approved"
         return "changed" if self.approved_hash else "new"
 
     @property
     def generated_examples(self) -> dict[str, Any] | None:
-        """`{requests, model, generated}`, as far as they are for what the function is now."""
+        """`{requests, model, generated}` for the present definition; None if there are none."""
         if not self.examples or self.examples["definition_hash"] != self.definition_hash:
             return None
-        told = {name: self.examples[name] for name in ("requests", "model")}
-        return {**told, "generated": True} if told["requests"] else None
+        if not self.examples["requests"]:  # the model was asked, and wrote none
+            return None
+        return {"requests": self.examples["requests"], "model": self.examples["model"], "generated": True}
 
     @property
     def change(self) -> dict[str, Any] | None:
-        """`{before, after, at}`: what of the definition differs from the one that it replaced."""
+        """`{before, after, at}`: the differing parts of the definition and of the one that it replaced."""
         if self.replaced is None:
             return None
         after = self.definition
@@ -265,9 +281,10 @@ class ToolFunction(Embedded):
 
 
 class Offer(models.Model):
-    """What a server offers besides tools, as last observed: `definition` is its wire JSON.
+    """A capability of a server besides its tools, as last observed: a resource, a template or a prompt.
 
-    `identity`: the URI of a resource, the URI template of a template, the name of a prompt.
+    `definition`: its wire JSON. `identity`: the URI of a resource, the URI template of a template, the name
+    of a prompt.
     """
 
     class Kind(models.TextChoices):

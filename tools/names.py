@@ -1,7 +1,7 @@
 """The names by which models know the tools of MCP servers.
 
-A public name is `{server slug}__{function}` within the alphabet that LLM APIs accept: `[a-zA-Z0-9_-]{1,64}`.
-One that had to be changed or cut, or that another function has, ends in a short hash of the full name: the
+A public name is `{server slug}__{tool}` within the alphabet that LLM APIs accept: `[a-zA-Z0-9_-]{1,64}`.
+A name that had to be changed or cut, or that another tool has, ends in a short hash of the full name: the
 same at every discovery.
 """
 
@@ -12,35 +12,35 @@ from itertools import count
 
 MAX_LENGTH = 64
 _HASH_LENGTH = 8
-SLUG_KEPT = MAX_LENGTH - _HASH_LENGTH - 1
-"""As many characters of the slug as begin every public name of a server."""
+SLUG_LENGTH = MAX_LENGTH - _HASH_LENGTH - 1
+"""The number of the slug's characters with which every public name of a server begins."""
 RESERVED_SLUGS = frozenset({"import", "export", "index", "search", "test"})
-"""They stand where a server's slug would in the addresses of the management API."""
+"""Routes of the management API that stand where a server's slug would, as `/mcp-tools/import`."""
 _FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 def public_name(server_slug: str, function: str, *, taken: Container[str] = ()) -> str:
-    """The public name of a function. `taken` holds folded names (see `folded`) that others have."""
+    """Returns the public name of a tool. `taken` holds the folded names (see `folded`) of other tools."""
     full = f"{server_slug}__{function}"
     name = _FOREIGN.sub("_", full)
     if name == full and len(name) <= MAX_LENGTH and folded(name) not in taken:
         return name
     digest = hashlib.sha256(full.encode()).hexdigest()[:_HASH_LENGTH]
-    return f"{name[:SLUG_KEPT]}_{digest}"
+    return f"{name[:SLUG_LENGTH]}_{digest}"
 
 
 def folded(name: str) -> str:
-    """Names that fold alike are taken for the same by some model or client (Strands: `a-b` and `a_b`)."""
+    """Returns the same for names that some model or client confuses (Strands: `a-b` and `a_b`)."""
     return name.lower().replace("-", "_")
 
 
 def numbered(slug: str, *, taken: Container[str]) -> str:
-    """The slug itself, or with the first number from 2 on that makes it a free one."""
+    """Returns the slug, with the first number from 2 on that makes it free if it is taken."""
     numbers = (f"{slug[:58]}-{number}" for number in count(2))
     return slug if slug not in taken else next(free for free in numbers if free not in taken)
 
 
 def slugify(name: str) -> str:
-    """A slug made from a name for people: `[a-z][a-z0-9-]{0,62}`."""
+    """Returns a slug for a name of any characters: `[a-z][a-z0-9-]{0,62}`."""
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63].rstrip("-")
     return slug if slug[:1].isalpha() else f"s-{slug}"[:63].rstrip("-")

@@ -1,4 +1,4 @@
-"""What may be started as an MCP server, and with which environment. Asked at save and at start."""
+"""Policy: which commands may be started as MCP servers, with which environment. Applied at save and start."""
 
 import re
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ class CommandRefused(Exception):
 
 
 def command_refusal(command: str) -> str | None:
-    """Why the command may not be started, or None. A path counts only as it is listed."""
+    """Returns why the command may not be started, or None if it may. A path must be listed as written."""
     if command in settings.MCP_ALLOWED_COMMANDS:
         return None
     allowed = ", ".join(settings.MCP_ALLOWED_COMMANDS) or "none"
@@ -35,9 +35,9 @@ def command_refusal(command: str) -> str | None:
 
 
 def environment_refusal(names: Iterable[str]) -> str | None:
-    """Why a server may not be given variables of these names, or None.
+    """Returns why a server may not be given variables of these names, or None if it may.
 
-    Whatever makes a loader or an interpreter run other code than the command's is refused.
+    Refused is every variable that makes a loader or an interpreter run other code than the command's.
     """
     if foreign := [name for name in names if not _VARIABLE.fullmatch(name)]:
         return f"Not the name of a variable: {foreign[0][:64]!r}. Use letters, digits and underscores."
@@ -47,6 +47,6 @@ def environment_refusal(names: Iterable[str]) -> str | None:
 
 
 def require_startable(command: str, names: Iterable[str]) -> None:
-    """Raises CommandRefused. However the row came to be, this is what stands before its start."""
+    """Raises CommandRefused. Checked at each start, because a row may not have passed the check at save."""
     if refusal := command_refusal(command) or environment_refusal(list(names)):
         raise CommandRefused(refusal)

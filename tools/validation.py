@@ -1,4 +1,4 @@
-"""Rules for the settings of servers. Errors are one a field, for people."""
+"""Validation of the settings of servers. Errors are one a field, for people."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ Errors = dict[str, str | ValidationError]
 MOST_ARGS, MOST_VARIABLES, LONGEST_TEXT, LONGEST_URL = 256, 256, 32 * 1024, 2048
 LONGEST_DESCRIPTION = 4096
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
-_HEADERS_OF_HTTP = {
+_TRANSPORT_HEADERS = {
     "host",
     "content-length",
     "content-type",
@@ -22,6 +22,7 @@ _HEADERS_OF_HTTP = {
     "upgrade",
     "te",
 }
+"""Headers that the HTTP client sets: others would break its requests, or smuggle some."""
 
 
 def setting_errors(*, is_local: bool, command: Any, args: Any, env: Any, url: Any, headers: Any) -> Errors:
@@ -75,7 +76,7 @@ def _headers_problem(headers: Any) -> str | None:
     if not _is_mapping(headers):
         return f"Give the headers as an object of up to {MOST_VARIABLES} strings without NUL characters."
     for name, value in headers.items():
-        if not _HEADER.fullmatch(name) or name.lower() in _HEADERS_OF_HTTP:
+        if not _HEADER.fullmatch(name) or name.lower() in _TRANSPORT_HEADERS:
             return f"Not a header that can be set: {name[:64]!r}."
         if not (value.isascii() and value.isprintable()):
             return f"The value of {name} holds characters that a header cannot carry."

@@ -48,7 +48,7 @@ class UptimeView(APIView):
     @extend_schema(responses=UptimeSerializer)
     def get(self, request: Request, pk: str) -> Response:
         """How reliable a server was: its availability, its outages and the changes of its status."""
-        server, now = found(MCPTool.objects.present(), pk, slug_field="slug"), timezone.now()
+        server, now = found(MCPTool.objects.present().only("pk"), pk, slug_field="slug"), timezone.now()
         shown = {
             "last_24_hours": history.uptime_of(server, timedelta(hours=24), now=now),
             "last_90_days": history.uptime_of(server, history.RETENTION, now=now),

@@ -7,14 +7,14 @@ from connector.session import Capabilities
 from core.database import in_thread
 from tools import capabilities
 from tools.functions import catalogue
-from tools.launch import LaunchSpec, launch_specs
+from tools.launch import LaunchSpec, read_launch_spec
 from tools.models import Offer
 
 
 @in_thread
 def read_spec(server_id: int) -> LaunchSpec | None:
     """Returns how to launch the server; None if it is gone. Raises what decrypting its secrets raises."""
-    return launch_specs([server_id]).get(server_id)
+    return read_launch_spec(server_id)
 
 
 @in_thread

@@ -1,4 +1,4 @@
-"""/api/v1/mcp-tools/{id}/resources and /prompts: what a server offers besides functions, as last seen."""
+"""/api/v1/mcp-tools/{id}/resources and /prompts: a server's capabilities besides tools, as last observed."""
 
 from typing import Any
 
@@ -20,8 +20,8 @@ class ResourceSerializer(serializers.Serializer[Any]):
     mime_type = serializers.CharField(source="definition.mimeType", default="")
     size = serializers.IntegerField(source="definition.size", default=None, allow_null=True)
 
-    def get_is_template(self, offer: Offer) -> bool:
-        return offer.kind == Offer.Kind.TEMPLATE
+    def get_is_template(self, capability: Offer) -> bool:
+        return capability.kind == Offer.Kind.TEMPLATE
 
 
 class PromptArgumentSerializer(serializers.Serializer[Any]):
@@ -39,25 +39,26 @@ class PromptSerializer(serializers.Serializer[Any]):
     arguments = PromptArgumentSerializer(source="definition.arguments", many=True, default=list)
 
 
-class _OfferViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Offer]):
+class _CapabilityViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Offer]):
     queryset = Offer.objects.all()
     filter_backends = []
 
     def get_queryset(self) -> models.QuerySet[Offer]:
         if getattr(self, "swagger_fake_view", False):
             return self.queryset.none()
-        server = found(MCPTool.objects.present(), self.kwargs["pk"], slug_field="slug")
+        # Only the id: a whole row would have its secrets decrypted for nothing.
+        server = found(MCPTool.objects.present().only("pk"), self.kwargs["pk"], slug_field="slug")
         return self.queryset.filter(server=server).order_by("identity")
 
 
-class ResourceViewSet(_OfferViewSet):
+class ResourceViewSet(_CapabilityViewSet):
     """The resources that a server offers, and the templates of more."""
 
     queryset = Offer.objects.filter(kind__in=[Offer.Kind.RESOURCE, Offer.Kind.TEMPLATE])
     serializer_class = ResourceSerializer
 
 
-class PromptViewSet(_OfferViewSet):
+class PromptViewSet(_CapabilityViewSet):
     """The prompts that a server offers."""
 
     queryset = Offer.objects.filter(kind=Offer.Kind.PROMPT)

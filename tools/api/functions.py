@@ -1,4 +1,4 @@
-"""/api/v1/mcp-tools/{id}/functions"""
+"""/api/v1/mcp-tools/{id}/functions: the tools of a server, by their own names."""
 
 from typing import Any, NoReturn
 
@@ -15,14 +15,15 @@ from tools.models import MCPTool, ToolFunction
 class FunctionViewSet(ManagementViewSet):
     """The tools that a server offers, by their own names."""
 
-    queryset = ToolFunction.objects.present().select_related("server")
+    queryset = ToolFunction.objects.present().without_vectors()
     serializer_class = FunctionSerializer
     filterset_fields = ["is_enabled"]
 
     def get_queryset(self) -> models.QuerySet[ToolFunction]:
         if getattr(self, "swagger_fake_view", False):
             return self.queryset.none()
-        server = found(MCPTool.objects.present(), self.kwargs["pk"], slug_field="slug")
+        # Only the id: a whole row would have its secrets decrypted for nothing.
+        server = found(MCPTool.objects.present().only("pk"), self.kwargs["pk"], slug_field="slug")
         return self.queryset.filter(server=server).order_by("name")
 
     def _found(self, rows: models.QuerySet[ToolFunction]) -> ToolFunction:

@@ -1,8 +1,9 @@
-"""The `mcpServers` JSON of Claude Desktop, Cursor and VS Code on the wire."""
+"""Serializers of the `mcpServers` JSON of Claude Desktop, Cursor and VS Code."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from core.api.serializers import NullFreeCharField, StrictSerializer
@@ -14,7 +15,7 @@ _ADDRESSES = ("url", "serverUrl", "httpUrl")
 
 
 class VariablesField(serializers.DictField):
-    """An object of texts, numbers and truth values: clients make texts of all of them."""
+    """An object of strings, numbers and booleans, which becomes one of strings, as in MCP clients."""
 
     child = serializers.JSONField()
 
@@ -31,7 +32,7 @@ class VariablesField(serializers.DictField):
 
 
 class EntrySerializer(serializers.Serializer[Any]):
-    """One server. What only its client knows is ignored, and reported."""
+    """One server. Settings that only a client knows are ignored, and reported."""
 
     type = NullFreeCharField(required=False, max_length=32)
     command = NullFreeCharField(required=False, max_length=1024)
@@ -75,7 +76,8 @@ class ImportSerializer(StrictSerializer):
         return {"servers": servers}
 
 
-class PartSerializer(serializers.Serializer[Any]):
+@extend_schema_serializer(component_name="Part")  # generated clients know it by this name
+class SecretLocationSerializer(serializers.Serializer[Any]):
     field = serializers.ChoiceField(["env", "args", "url", "headers"])
     name = serializers.CharField()
 
@@ -85,8 +87,8 @@ class ImportedSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(source="mcp_tool.name")
     slug = serializers.CharField(source="mcp_tool.slug")
     is_enabled = serializers.BooleanField(source="mcp_tool.is_enabled")
-    secrets = PartSerializer(many=True, help_text="Found, and kept encrypted.")
-    missing = PartSerializer(many=True, help_text="To be given before the server can run.")
+    secrets = SecretLocationSerializer(many=True, help_text="Found, and kept encrypted.")
+    missing = SecretLocationSerializer(many=True, help_text="To be given before the server can run.")
     warnings = serializers.ListField(child=serializers.CharField())
 
 

@@ -1,4 +1,4 @@
-"""/api/v1/mcp-tools/index"""
+"""/api/v1/mcp-tools/index: progress of the index of tools."""
 
 from typing import Any
 
@@ -22,5 +22,5 @@ class IndexSerializer(serializers.Serializer[Any]):
 class IndexView(APIView):
     @extend_schema(responses=IndexSerializer)
     def get(self, request: Request) -> Response:
-        """How far the index of tools is. It follows every change by itself, within seconds."""
+        """The progress of the index of tools. It follows every change by itself, within seconds."""
         return Response(IndexSerializer(index.progress()).data)

@@ -1,4 +1,4 @@
-"""/api/v1/mcp-tools"""
+"""/api/v1/mcp-tools: registered servers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,7 @@ from tools.api.imports import ExportSerializer, ImportedSerializer, ImportSerial
 from tools.api.serializers import MCPToolSerializer
 from tools.models import ConnectionType, MCPTool, Status
 
-_STEERED = extend_schema(request=None, responses={202: MCPToolSerializer})
+_RUN_COMMAND = extend_schema(request=None, responses={202: MCPToolSerializer})
 
 
 class MCPToolFilter(django_filters.FilterSet):
@@ -39,7 +39,7 @@ class DeletionSerializer(serializers.Serializer[Any]):
 
 
 class MCPToolViewSet(ManagementViewSet):
-    queryset = MCPTool.objects.present().with_function_count()
+    queryset = MCPTool.objects.present().without_vectors().with_function_count()
     serializer_class = MCPToolSerializer
     filterset_class = MCPToolFilter
     slug_field = "slug"
@@ -59,30 +59,30 @@ class MCPToolViewSet(ManagementViewSet):
         asked.is_valid(raise_exception=True)
         return actions.delete(row, by=self.actor, force=asked.validated_data["force"])
 
-    @_STEERED
+    @_RUN_COMMAND
     @action(detail=True, methods=["post"])
     def start(self, request: Request, pk: str) -> Response:
-        """Have it run. One that already runs is started anew."""
-        return self._steer(actions.start)
+        """Have it run. A server that already runs is started anew."""
+        return self._command(actions.start)
 
-    @_STEERED
+    @_RUN_COMMAND
     @action(detail=True, methods=["post"])
     def stop(self, request: Request, pk: str) -> Response:
-        return self._steer(actions.stop)
+        return self._command(actions.stop)
 
-    @_STEERED
+    @_RUN_COMMAND
     @action(detail=True, methods=["post"])
     def restart(self, request: Request, pk: str) -> Response:
-        """Start it anew, if it is to run at all."""
-        return self._steer(actions.restart)
+        """Start it anew, if it should run at all."""
+        return self._command(actions.restart)
 
     @extend_schema(request=ImportSerializer, responses={201: ImportedSerializer(many=True)}, filters=False)
     @action(detail=False, methods=["post"], url_path="import", url_name="import", pagination_class=None)
     def import_(self, request: Request) -> Response:
         """Register servers from the JSON of Claude Desktop, Cursor or VS Code: all of them or none.
 
-        Whatever looks secret is kept encrypted, and reported. Where the JSON holds a placeholder in its stead
-        (`${input:token}`, `<your key>`) the server is registered as stopped, and what is missing is reported.
+        Values that look secret are stored encrypted, and reported. A server with a placeholder for a secret
+        (`${input:token}`, `<your key>`) is registered as stopped, and what is missing is reported.
         """
         sent = ImportSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
@@ -93,10 +93,10 @@ class MCPToolViewSet(ManagementViewSet):
     @action(detail=False, methods=["get"], pagination_class=None)
     def export(self, request: Request) -> Response:
         """Every server as `mcpServers` JSON, with placeholders for its secrets."""
-        rows = MCPTool.objects.present().order_by("name")
+        rows = MCPTool.objects.present().without_vectors().order_by("name")
         return Response({"mcpServers": {row.name: importing.exported(row) for row in rows}})
 
-    def _steer(self, verb: Callable[..., MCPTool]) -> Response:
+    def _command(self, verb: Callable[..., MCPTool]) -> Response:
         with transaction.atomic():
             row = verb(self._locked(), by=self.actor)
         return self.answer(self._read(row), status=202)

@@ -1,4 +1,4 @@
-"""MCP servers and their functions on the wire. Secrets go out masked; a mask sent back changes nothing."""
+"""Serializers of MCP servers and their tools. Secrets are shown masked; a mask sent back changes nothing."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ class ServerErrorSerializer(serializers.Serializer[Any]):
 
 
 class TextsField(serializers.DictField):
-    """An object of strings. Its values go out masked."""
+    """An object of strings. Its values are masked in answers."""
 
     def __init__(self, **kwargs: Any) -> None:
         child = NullFreeCharField(allow_blank=True, max_length=LONGEST_TEXT)
@@ -37,7 +37,7 @@ class TextsField(serializers.DictField):
 
 
 class ConnectionSerializer(StrictSerializer):
-    """How to start or reach a server: what a test needs of it."""
+    """How to start or reach a server: the fields that a connection test needs."""
 
     connection_type = serializers.ChoiceField(ConnectionType.choices)
     command = NullFreeCharField(max_length=1024, required=False, allow_blank=True)
@@ -86,7 +86,7 @@ class MCPToolSerializer(ConnectionSerializer):
 
 
 class OverridesSerializer(StrictSerializer):
-    """Null or an empty text takes an override back."""
+    """Null or an empty text removes an override."""
 
     name = NullFreeCharField(required=False, allow_null=True, allow_blank=True, max_length=128)
     description = NullFreeCharField(
@@ -95,7 +95,7 @@ class OverridesSerializer(StrictSerializer):
 
 
 class ChangeSerializer(serializers.Serializer[Any]):
-    """What of a definition differs from the one before."""
+    """The differing parts of a definition and of the one before."""
 
     before = serializers.DictField()
     after = serializers.DictField()
@@ -103,7 +103,7 @@ class ChangeSerializer(serializers.Serializer[Any]):
 
 
 class ExamplesSerializer(serializers.Serializer[Any]):
-    """Requests that the function serves, as a model made them up for its definition."""
+    """Requests that the function serves, written by a model for its definition."""
 
     requests = serializers.ListField(child=serializers.CharField())
     model = serializers.CharField()
@@ -111,7 +111,7 @@ class ExamplesSerializer(serializers.Serializer[Any]):
 
 
 class FunctionSerializer(StrictSerializer):
-    """`overrides` are merged into what is there, not replaced."""
+    """A tool of a server. `overrides` are merged with the stored ones, not replaced."""
 
     version = serializers.IntegerField(read_only=True)
     name = serializers.CharField(read_only=True)

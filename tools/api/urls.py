@@ -1,4 +1,4 @@
-"""What does or shows how servers run stands beside these, in `connector.api`, and is matched before them."""
+"""Routes of servers and their tools. `connector.api` has those of running servers, matched first."""
 
 from django.urls import path, re_path
 from rest_framework.routers import SimpleRouter

@@ -1,4 +1,4 @@
-"""What can be done to the functions that a server offers: enable, rename, describe anew, approve."""
+"""The verbs of tools: enable, rename, describe anew, approve, and store example requests."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,13 +10,13 @@ from core.actor import Actor
 from core.errors import Conflict
 from tools.functions.reindexing import outdate
 from tools.models import MCPTool, ToolFunction
-from tools.names import SLUG_KEPT, folded, public_name
+from tools.names import SLUG_LENGTH, folded, public_name
 
 OBSERVED = [
     "title", "description", "input_schema", "output_schema", "annotations", "definition_hash",
     "approved_hash", "replaced", "replaced_at", "removed_at", "indexed_hash", "version", "updated_at",
 ]  # fmt: skip
-"""Fields that the catalogue writes."""
+"""Fields that the catalogue writes when a server lists a tool."""
 _CHOSEN = [
     "is_enabled",
     "overrides",
@@ -28,6 +28,7 @@ _CHOSEN = [
     "version",
     "updated_at",
 ]
+"""Fields that staff change. Two lists, because the two writers must not undo each other's changes."""
 
 
 @transaction.atomic
@@ -39,9 +40,9 @@ def update(
     overrides: dict[str, str | None] | None = None,
     approve: bool = False,
 ) -> ToolFunction:
-    """`overrides` are merged; None or "" takes one back. `function` must be locked.
+    """Change a tool. `overrides` are merged; None or "" removes one. `function` must be locked.
 
-    Raises Conflict where another function has the new public name.
+    Raises Conflict if another tool has the new public name.
     """
     with audit.changing(function, by=by, action="approved" if approve else "updated"):
         if is_enabled is not None:
@@ -57,24 +58,26 @@ def update(
 
 @transaction.atomic
 def note_examples(function: ToolFunction, *, requests: Sequence[str], model: str) -> bool:
-    """Requests that `model` wrote for the function's definition. False where it has another one by now."""
+    """Store requests that `model` wrote for the tool. Returns False if its definition has changed."""
     written = {"requests": list(requests), "model": model, "definition_hash": function.definition_hash}
     rows = ToolFunction.objects.filter(pk=function.pk, definition_hash=function.definition_hash)
-    is_noted = bool(rows.update(examples=written, indexed_hash=""))
-    if is_noted:
+    is_stored = bool(rows.update(examples=written, indexed_hash=""))
+    if is_stored:
         outdate(function.server)
-    return is_noted
+    return is_stored
 
 
 @transaction.atomic
 def forget_examples(server: MCPTool) -> None:
+    """Delete the example requests of all tools of a server."""
     if server.functions.exclude(examples=None).update(examples=None, indexed_hash=""):
         outdate(server)
 
 
 def taken_names(server: MCPTool) -> set[str]:
-    """Folded public names near the server's own, its own functions' included."""
-    rows = ToolFunction.objects.filter(public_name__istartswith=server.slug[:SLUG_KEPT])
+    """Returns the folded public names that could collide with this server's, its own tools' included."""
+    # Every public name of the server begins with its slug, as far as names hold it.
+    rows = ToolFunction.objects.filter(public_name__istartswith=server.slug[:SLUG_LENGTH])
     return {folded(name) for name in rows.values_list("public_name", flat=True)}
 
 
@@ -84,14 +87,15 @@ def _override(function: ToolFunction, overrides: dict[str, str | None]) -> None:
     function.overrides = {name: value for name, value in merged.items() if value}
     function.indexed_hash = ""
     outdate(function.server)
-    wanted = function.overrides.get("name")
-    if wanted == before:
+    name = function.overrides.get("name")
+    if name == before:
         return
     taken = taken_names(function.server) - {folded(function.public_name)}
-    if wanted is None:
+    if name is None:
         function.public_name = public_name(function.server.slug, function.name, taken=taken)
         return
-    function.public_name = public_name(function.server.slug, wanted)
+    # A name that staff chose is not changed behind their back: a taken one is refused.
+    function.public_name = public_name(function.server.slug, name)
     if folded(function.public_name) in taken:
         raise Conflict(f"Another tool is known as {function.public_name}.", "already_taken")
 

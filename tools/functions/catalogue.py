@@ -1,4 +1,4 @@
-"""What MCP servers offer, as observed. The connector reports; an unchanged definition writes nothing."""
+"""The catalogue of tools, as observed. The connector reports them; an unchanged definition writes nothing."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,27 +14,32 @@ from tools.models import Approval, MCPTool, ToolFunction
 from tools.names import folded, public_name
 
 _HASHED = ("name", "title", "description", "inputSchema", "outputSchema", "annotations")
+_BATCH = 500
 
 
 def definition_hash(definition: Mapping[str, Any]) -> str:
-    """SHA-256 of a tool's canonical definition: everything of it that a model or a policy reads."""
+    """Returns the SHA-256 of a tool's canonical definition: every part that a model or a policy reads."""
     canonical = {name: definition.get(name) for name in _HASHED}
     return hashlib.sha256(orjson.dumps(canonical, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 @transaction.atomic
 def record(server_id: int, definitions: Sequence[Mapping[str, Any]]) -> None:
-    """Make the server's functions match `definitions`: MCP tools as wire JSON. The first of a name wins."""
-    server = MCPTool.objects.select_for_update().get(pk=server_id)
-    known = {function.name: function for function in server.functions.all()}
+    """Make the server's tools match `definitions`: MCP tools as wire JSON. The first of a name wins.
+
+    Raises MCPTool.DoesNotExist.
+    """
+    # Locked, so that two workers in the middle of a takeover do not add the same tools twice.
+    server = MCPTool.objects.select_for_update().without_vectors().get(pk=server_id)
+    known = {tool.name: tool for tool in server.functions.only("name", "definition_hash", "removed_at")}
     offered = _first_by_name(definitions)
     gone = [row for row in known.values() if row.name not in offered and row.removed_at is None]
     changed = [row for row in known.values() if row.name in offered and _differs(row, offered[row.name])]
     new = [definition for name, definition in offered.items() if name not in known]
     _remove(gone)
-    for function in changed:
-        _observe(server, function, offered[function.name])
-    _add(server, new)
+    for tool in _locked(changed):
+        _observe(server, tool, offered[tool.name])
+    _add(server, new, trusted=server.approval == Approval.AUTO or not known)
     if gone or changed or new:
         outdate(server)
 
@@ -47,7 +52,7 @@ def _first_by_name(definitions: Sequence[Mapping[str, Any]]) -> dict[str, Mappin
 
 
 def _storable(definition: Mapping[str, Any]) -> Mapping[str, Any]:
-    """PostgreSQL keeps no NUL in text or JSON."""
+    """Replaces NUL, which PostgreSQL stores neither in text nor in JSON."""
     wire: Mapping[str, Any] = orjson.loads(orjson.dumps(definition).replace(rb"\u0000", rb"\ufffd"))
     return wire
 
@@ -56,54 +61,67 @@ def _differs(known: ToolFunction, definition: Mapping[str, Any]) -> bool:
     return known.removed_at is not None or known.definition_hash != definition_hash(definition)
 
 
-def _remove(functions: Iterable[ToolFunction]) -> None:
-    ids = [function.pk for function in functions]
+def _remove(tools: Iterable[ToolFunction]) -> None:
+    """Marks tools as removed. The rows stay: their approval and overrides hold if they come back."""
+    ids = [tool.pk for tool in tools]
     if ids:
         ToolFunction.objects.filter(pk__in=ids).update(removed_at=timezone.now(), indexed_hash="")
 
 
-def _observe(server: MCPTool, known: ToolFunction, definition: Mapping[str, Any]) -> None:
+def _locked(tools: Iterable[ToolFunction]) -> Iterable[ToolFunction]:
+    """Reads tools again, locked: staff may be approving one of them."""
+    ids = [tool.pk for tool in tools]
+    rows = ToolFunction.objects.filter(pk__in=ids).select_for_update().without_vectors()
+    return rows.order_by("pk") if ids else ()
+
+
+def _observe(server: MCPTool, tool: ToolFunction, definition: Mapping[str, Any]) -> None:
     digest = definition_hash(definition)
-    function = ToolFunction.objects.select_for_update().get(pk=known.pk)  # staff may be approving it
-    before, was_approved = function.definition, function.approved_hash == function.definition_hash
-    _describe(function, definition, digest)
-    if digest != known.definition_hash:
-        _note_change(server, function, before if was_approved else function.replaced)
-    function.removed_at = None
-    function.version += 1
-    function.save(update_fields=OBSERVED)
+    is_changed = digest != tool.definition_hash
+    before, was_approved = tool.definition, tool.approved_hash == tool.definition_hash
+    _describe(tool, definition, digest)
+    if is_changed:  # else the tool was removed, and is back as it was
+        _note_change(server, tool, before if was_approved else tool.replaced)
+    tool.removed_at = None
+    tool.version += 1
+    tool.save(update_fields=OBSERVED)
 
 
-def _note_change(server: MCPTool, function: ToolFunction, before: dict[str, Any] | None) -> None:
-    """What was approved stays what the change is shown against, however often the definition changes."""
-    function.replaced, function.replaced_at = before, timezone.now()
+def _note_change(server: MCPTool, tool: ToolFunction, before: dict[str, Any] | None) -> None:
+    """Stores what the change is shown against: the approved definition, however often it changes since."""
+    tool.replaced, tool.replaced_at = before, timezone.now()
     if server.approval == Approval.AUTO:
-        function.approved_hash = function.definition_hash
-    elif function.approved_hash == function.definition_hash:  # it changed back
-        function.replaced = function.replaced_at = None
+        tool.approved_hash = tool.definition_hash
+    elif tool.approved_hash == tool.definition_hash:  # it changed back to what is approved
+        tool.replaced = tool.replaced_at = None
 
 
-def _add(server: MCPTool, definitions: list[Mapping[str, Any]]) -> None:
+def _add(server: MCPTool, definitions: Sequence[Mapping[str, Any]], *, trusted: bool) -> None:
+    """Adds tools. `trusted`: they are approved as they are.
+
+    The first tools of a pinned server are: staff approved them by registering it. Later additions wait.
+    """
     if not definitions:
         return
-    # A first look at a pinned server is what staff approved by registering it; later additions wait.
-    trusted = server.approval == Approval.AUTO or not server.functions.exists()
     taken = taken_names(server)
+    new = []
+    # Sorted, so that of two names that fold alike the same one gets the hash, in whatever order they come.
     for definition in sorted(definitions, key=lambda definition: definition["name"]):
         digest = definition_hash(definition)
-        function = ToolFunction(server=server, name=definition["name"])
-        function.public_name = public_name(server.slug, function.name, taken=taken)
-        function.approved_hash = digest if trusted else ""
-        _describe(function, definition, digest)
-        function.save(force_insert=True)
-        taken.add(folded(function.public_name))
+        tool = ToolFunction(server=server, name=definition["name"])
+        tool.public_name = public_name(server.slug, tool.name, taken=taken)
+        tool.approved_hash = digest if trusted else ""
+        _describe(tool, definition, digest)
+        taken.add(folded(tool.public_name))
+        new.append(tool)
+    ToolFunction.objects.bulk_create(new, batch_size=_BATCH)
 
 
-def _describe(function: ToolFunction, definition: Mapping[str, Any], digest: str) -> None:
-    function.title = (definition.get("title") or "")[:255]
-    function.description = definition.get("description") or ""
-    function.input_schema = definition.get("inputSchema") or {"type": "object", "properties": {}}
-    function.output_schema = definition.get("outputSchema")
-    function.annotations = definition.get("annotations") or {}
-    function.definition_hash = digest
-    function.indexed_hash = ""
+def _describe(tool: ToolFunction, definition: Mapping[str, Any], digest: str) -> None:
+    tool.title = (definition.get("title") or "")[:255]
+    tool.description = definition.get("description") or ""
+    tool.input_schema = definition.get("inputSchema") or {"type": "object", "properties": {}}
+    tool.output_schema = definition.get("outputSchema")
+    tool.annotations = definition.get("annotations") or {}
+    tool.definition_hash = digest
+    tool.indexed_hash = ""

@@ -1,4 +1,4 @@
-"""Which IP addresses lie on the public Internet. Pure."""
+"""Classification of IP addresses: public, private, or a cloud's metadata service. Pure."""
 
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
@@ -20,17 +20,17 @@ METADATA = frozenset(
         ),
     )
 )
-"""What tells a cloud's machines their secrets."""
+"""Services that give a cloud's machines their credentials."""
 
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 def literal(host: str) -> Address | None:
-    """The address that a URL's host spells, None for a name.
+    """Returns the address that a URL's host spells, None for a name.
 
-    Raises ValueError for an IPv4 address in any form but four decimal numbers: what one library takes for a
-    name, another reads as octal, hexadecimal or short for 127.0.0.1 (WHATWG URL: "ends in a number").
+    Raises ValueError for an IPv4 address in any form but four decimal numbers: one library takes it for a
+    name, another reads it as octal, hexadecimal or short for 127.0.0.1 (WHATWG URL: "ends in a number").
     """
     if ":" in host:
         return IPv6Address(host)
@@ -41,7 +41,9 @@ def literal(host: str) -> Address | None:
 
 
 def is_public(address: Address) -> bool:
+    """Returns whether the address is on the public Internet, as far as its registries say."""
     address = _reached(address)
+    # Python counts IPv6 addresses outside the one allocated block as global, too.
     if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
         return False
     return address.is_global and not address.is_multicast and not is_metadata(address)
@@ -52,7 +54,7 @@ def is_metadata(address: Address) -> bool:
 
 
 def _reached(address: Address) -> Address:
-    """The IPv4 address that an IPv6 address stands for: mapped, 6to4 (RFC 3056) or NAT64 (RFC 6052)."""
+    """Returns the IPv4 address that an IPv6 address leads to: mapped, 6to4 (RFC 3056) or NAT64 (RFC 6052)."""
     if isinstance(address, IPv4Address):
         return address
     if address in _NAT64:

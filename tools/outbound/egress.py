@@ -1,8 +1,8 @@
-"""The guard of every address that people give us to connect to: none leads into our own network.
+"""The egress filter: no address that people give us to connect to leads into our own network.
 
-A URL is checked when it is saved (`require_allowed`), and again whenever a connection is made, to an address
-that was just checked: a name may answer differently the second time. What ALLOWED_PRIVATE_HOSTS lists may be
-private, but never a cloud's metadata service.
+A URL is checked when it is saved (`require_allowed`), and again for each connection, which is made to an
+address that was just checked: a name may resolve differently the second time (DNS rebinding). A host and port
+listed in ALLOWED_PRIVATE_HOSTS may be private, but never a cloud's metadata service.
 """
 
 import asyncio
@@ -24,17 +24,20 @@ RESOLVE_S = 5.0
 _PORTS = {"http": 80, "https": 443}
 _LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*\.?")
-_UNFIT = re.compile(r"[\s\\\x00-\x1f\x7f]")
+_AMBIGUOUS = re.compile(r"[\s\\\x00-\x1f\x7f]")
 _resolvers = ThreadPoolExecutor(4, thread_name_prefix="resolve-at-save")
 
 
 class AddressRefused(OSError):
-    """The text is for people, and names no more of the URL than host and port."""
+    """An address must not be connected to. The text is for people; of the URL it names host and port only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """`host`: a lower-case name without a dot at its end, or an address in its shortest form."""
+    """The target of a connection.
+
+    `host`: a lower-case name without a dot at its end, or an address in its shortest form.
+    """
 
     host: str
     port: int
@@ -44,8 +47,9 @@ class Endpoint:
 
 
 def endpoint(url: str) -> Endpoint:
-    """Where a URL leads. Raises AddressRefused where libraries could disagree about that."""
-    if _UNFIT.search(url):
+    """Returns the target of a URL. Raises AddressRefused if libraries could disagree about it."""
+    # Parsers differ on these: one takes `http://a\\@b` for the host a, another for b.
+    if _AMBIGUOUS.search(url):
         raise AddressRefused("An address holds neither spaces nor backslashes.")
     try:
         parts = urlsplit(url)
@@ -58,19 +62,19 @@ def endpoint(url: str) -> Endpoint:
 
 
 def require_allowed(url: str) -> None:
-    """For a URL that is to be saved. Raises ValidationError with the code `url_not_allowed`.
+    """Checks a URL that is to be saved. Raises ValidationError with the code `url_not_allowed`.
 
-    A name that cannot be resolved now passes: the guard at connect has the last word.
+    A name that cannot be resolved now passes, because it is checked again for each connection.
     """
     try:
         target = endpoint(url)
-        require_all_allowed(target, _resolved_soon(target))
+        require_all_allowed(target, _resolve_at_save(target))
     except AddressRefused as refusal:
         raise ValidationError(str(refusal), code="url_not_allowed") from refusal
 
 
 async def addresses(target: Endpoint, *, exempt: Collection[Endpoint] = ()) -> list[Address]:
-    """What to connect to instead of the name. Raises AddressRefused, and OSError for an unknown name."""
+    """Returns the addresses to connect to instead of the name. Raises AddressRefused; OSError if unknown."""
     spelled = literal(target.host)
     try:
         async with asyncio.timeout(RESOLVE_S):
@@ -84,7 +88,8 @@ async def addresses(target: Endpoint, *, exempt: Collection[Endpoint] = ()) -> l
 def require_all_allowed(
     target: Endpoint, found: Iterable[Address], *, exempt: Collection[Endpoint] = ()
 ) -> None:
-    """Raises AddressRefused if one of the addresses `found` for the target is none to connect to."""
+    """Raises AddressRefused if one of the addresses `found` for the target must not be connected to."""
+    # One is enough: a client tries all of them.
     for address in found:
         if is_metadata(address):
             raise AddressRefused(f"{target} is a cloud's metadata service, which is never called.")
@@ -95,7 +100,7 @@ def require_all_allowed(
 
 
 def allowed_private_hosts() -> set[Endpoint]:
-    """Raises ImproperlyConfigured."""
+    """Returns the targets in ALLOWED_PRIVATE_HOSTS. Raises ImproperlyConfigured."""
     try:
         return {_listed(entry) for entry in settings.ALLOWED_PRIVATE_HOSTS}
     except (ValueError, AddressRefused) as error:
@@ -123,11 +128,12 @@ def _host(host: str) -> str:
     return host.removesuffix(".")
 
 
-def _resolved_soon(target: Endpoint) -> list[Address]:
-    """Nothing if the name is not there, or its servers are slow."""
+def _resolve_at_save(target: Endpoint) -> list[Address]:
+    """Returns no addresses if the name does not exist or its name servers are slow: a person waits."""
     if spelled := literal(target.host):
         return [spelled]
     try:
+        # In a thread, because getaddrinfo has no time-out: a slow one goes on there, and nobody waits.
         answer = _resolvers.submit(socket.getaddrinfo, target.host, target.port, type=socket.SOCK_STREAM)
         return _found(info[4][0] for info in answer.result(RESOLVE_AT_SAVE_S))
     except OSError:

@@ -1,4 +1,4 @@
-"""The outbound guard for aiohttp."""
+"""The egress filter for aiohttp."""
 
 import socket
 from collections.abc import Collection
@@ -12,22 +12,22 @@ from tools.outbound.addresses import Address, literal
 from tools.outbound.egress import AddressRefused, Endpoint
 
 
-def guarded_connector(*, exempt: Collection[str] = (), **options: Any) -> aiohttp.TCPConnector:
-    """A connector that connects to nothing but what the guard allows, on redirects too.
+def filtered_connector(*, exempt: Collection[str] = (), **options: Any) -> aiohttp.TCPConnector:
+    """Returns a connector, for the running loop, that connects to allowed addresses only, on redirects too.
 
     `exempt`: URLs whose host and port may be private (the LLM service that the environment names). A refused
-    request raises aiohttp.ClientConnectorError, whose `os_error` is an AddressRefused. For the running loop.
+    request raises aiohttp.ClientConnectorError, whose `os_error` is an AddressRefused.
     """
-    return _GuardedConnector(frozenset(map(egress.endpoint, exempt)), **options)
+    return _FilteredConnector(frozenset(map(egress.endpoint, exempt)), **options)
 
 
-class _GuardedConnector(aiohttp.TCPConnector):
+class _FilteredConnector(aiohttp.TCPConnector):
     def __init__(self, exempt: Collection[Endpoint], **options: Any) -> None:
-        super().__init__(resolver=_Resolver(exempt), **options)
+        super().__init__(resolver=_FilteredResolver(exempt), **options)
         self._exempt = exempt
 
     async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
-        """aiohttp asks its resolver for names only: here is where addresses in URLs pass."""
+        """Checks addresses in URLs: aiohttp asks its resolver for names only."""
         try:
             if address := literal(req.url.raw_host):
                 target = Endpoint(str(address), req.url.port)
@@ -39,7 +39,7 @@ class _GuardedConnector(aiohttp.TCPConnector):
         return await super().connect(req, traces, timeout)
 
 
-class _Resolver(AbstractResolver):
+class _FilteredResolver(AbstractResolver):
     def __init__(self, exempt: Collection[Endpoint]) -> None:
         self._exempt = exempt
 
@@ -52,7 +52,7 @@ class _Resolver(AbstractResolver):
         return [result for result in results if family in {socket.AF_UNSPEC, result["family"]}]
 
     async def close(self) -> None:
-        """It holds nothing."""
+        """Nothing to close: it holds no connection."""
 
 
 def _result(hostname: str, port: int, address: Address) -> ResolveResult:

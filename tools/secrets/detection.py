@@ -1,4 +1,4 @@
-"""Which parts of a server's settings are secrets: a guess, by their names and by their looks. Pure."""
+"""Detection of secrets in a server's settings: a guess, by names and by the form of values. Pure."""
 
 import re
 
@@ -22,24 +22,25 @@ _PLACEHOLDER = re.compile(
 
 
 def is_secret_name(name: str) -> bool:
-    """Of a variable, a header, an option or a parameter in a query."""
+    """Returns whether a variable, header, option or query parameter of this name holds a secret."""
+    # camelCase and kebab-case become snake_case, in which _WORDS is written.
     return bool(_WORDS.search(re.sub(r"([a-z])([A-Z])", r"\1_\2", name).strip("-").replace("-", "_")))
 
 
 def looks_secret(value: str) -> bool:
-    """Keys of well-known services, and long random text."""
+    """Returns whether the value has the form of a key of a well-known service, or is long random text."""
     if is_placeholder(value):
         return False
     return bool(_PREFIXED.match(value)) or _looks_random(value)
 
 
 def is_placeholder(value: str) -> bool:
-    """Stands where people are to put a secret of their own."""
+    """Returns whether the value stands for a secret that people should put in its place."""
     return bool(_PLACEHOLDER.fullmatch(value.strip()))
 
 
 def _looks_random(value: str) -> bool:
-    """Neither words nor a version: digits among letters of both cases, or hexadecimal."""
+    """Returns whether it is no word, path or version: digits among letters of both cases, or hexadecimal."""
     digits = sum(character.isdigit() for character in value)
     if _HEXADECIMAL.fullmatch(value):
         return 0 < digits < len(value)

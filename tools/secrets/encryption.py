@@ -1,4 +1,7 @@
-"""Secrets at rest: Fernet tokens. Of SECRET_ENCRYPTION_KEYS the first encrypts and all decrypt."""
+"""Encryption of secrets at rest, as Fernet tokens.
+
+The first of SECRET_ENCRYPTION_KEYS encrypts, all of them decrypt: so keys can be rotated.
+"""
 
 import json
 from functools import cache
@@ -28,10 +31,12 @@ def _fernet() -> MultiFernet:
 
 
 def encrypt(value: Any) -> str:
+    """Returns the token of a JSON value. Raises ImproperlyConfigured."""
     return _fernet().encrypt(json.dumps(value).encode()).decode()
 
 
 def decrypt(token: str) -> Any:
+    """Returns the JSON value of a token. Raises UndecryptableSecret."""
     try:
         return json.loads(_fernet().decrypt(token))
     except InvalidToken as error:
@@ -43,7 +48,7 @@ def decrypt(token: str) -> Any:
 class EncryptedJSONField(models.TextField[Any, Any]):
     """Any JSON value, stored as one Fernet token. It cannot be searched, and is None only as SQL NULL.
 
-    People see it `masked`, wherever they do: in the API, in the console, in the audit trail.
+    The API, the console and the audit trail show it `masked`.
     """
 
     _pyi_private_set_type: Any  # for django-stubs: what a model's constructor takes
@@ -55,17 +60,17 @@ class EncryptedJSONField(models.TextField[Any, Any]):
         return None if value is None else encrypt(value)
 
     def value_to_string(self, obj: models.Model) -> str:
-        """Serialised (dumpdata) as the token: a dump holds no secret in clear."""
+        """Returns the token, for dumpdata: a dump holds no secret in clear."""
         return encrypt(self.value_from_object(obj))
 
     def masked(self, value: Any) -> Any:
-        """As people may see it: of an object the names, of another value whether it is there."""
+        """Returns what people may see: the names of an object, and of another value whether it is set."""
         if isinstance(value, dict):
             return masking.masked(value)
         return MASK if value else value
 
     def unmasked(self, sent: Any, stored: Any) -> Any:
-        """What to store when people send `sent`. Raises ValidationError where a mask stands for nothing."""
+        """Returns the value to store for `sent`. Raises ValidationError for a mask without a stored value."""
         if isinstance(sent, dict):
             return masking.unmasked(sent, stored or {})
         return stored if sent == MASK else sent
@@ -75,7 +80,7 @@ class EncryptedJSONField(models.TextField[Any, Any]):
 
 
 class EncryptedArgumentsField(EncryptedJSONField):
-    """The arguments of a command: a list of strings. Only what looks secret in it is masked."""
+    """The arguments of a command: a list of strings. Only those that look secret are masked."""
 
     def masked(self, value: Any) -> Any:
         return masking.masked_args(value)
@@ -86,7 +91,7 @@ class EncryptedArgumentsField(EncryptedJSONField):
 
 
 class EncryptedURLField(EncryptedJSONField):
-    """A URL. Only its credentials and what looks secret in it are masked."""
+    """A URL. Only its credentials, and parts that look secret, are masked."""
 
     def masked(self, value: Any) -> Any:
         return masking.masked_url(value)

@@ -1,4 +1,4 @@
-"""Which of a server's settings are secrets, which are still missing, and what is unwise in them. Pure."""
+"""Secret extraction: finds secrets in a server's settings, missing ones, and unwise settings. Pure."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,8 +13,8 @@ _PACKAGE_RUNNERS = {"npx", "uvx"}
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """`field`: env, args, url or headers. `name`: of the variable, header, option or parameter."""
+class SecretLocation:
+    """Where a secret stands. `field`: env, args, url or headers; `name`: of the variable, option etc."""
 
     field: str
     name: str
@@ -22,7 +22,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How to start or reach a server, as people wrote it."""
+    """How to start or reach a server, as a person wrote it."""
 
     command: str
     args: Sequence[str]
@@ -31,28 +31,31 @@ class Settings:
     headers: Mapping[str, str]
 
 
-def secrets(settings: Settings) -> list[Part]:
-    """What looks secret, and is there."""
+def find_secrets(settings: Settings) -> list[SecretLocation]:
+    """Returns the locations of values that look secret."""
+    found = SecretLocation
     return [
-        *(Part("env", name) for name, value in settings.env.items() if _is_secret(name, value)),
-        *(Part("args", name) for name in _secret_args(settings.args)),
-        *(Part("url", name) for name in _secret_parts(settings.url)),
-        *(Part("headers", name) for name, value in settings.headers.items() if _is_secret(name, value)),
+        *(found("env", name) for name, value in settings.env.items() if _is_secret(name, value)),
+        *(found("args", name) for name in _secret_args(settings.args)),
+        *(found("url", name) for name in _secret_parts(settings.url)),
+        *(found("headers", name) for name, value in settings.headers.items() if _is_secret(name, value)),
     ]
 
 
-def missing(settings: Settings) -> list[Part]:
-    """Where a placeholder stands for a value."""
-    known = settings.env
+def find_missing(settings: Settings) -> list[SecretLocation]:
+    """Returns the locations of placeholders: secrets that a person has yet to give."""
+    found, known = SecretLocation, settings.env
     return [
-        *(Part("env", name) for name, value in settings.env.items() if _is_missing(name, value, {})),
-        *(Part("args", arg) for arg in settings.args if _is_missing("", arg, known)),
-        *([Part("url", "url")] if _is_missing("", settings.url, {}) or MASK in settings.url else []),
-        *(Part("headers", name) for name, value in settings.headers.items() if _is_missing(name, value, {})),
+        *(found("env", name) for name, value in settings.env.items() if _is_missing(name, value, {})),
+        # Clients replace `${NAME}` in arguments by the variable: it is missing only if the variable is.
+        *(found("args", arg) for arg in settings.args if _is_missing("", arg, known)),
+        *([found("url", "url")] if _is_missing("", settings.url, {}) or MASK in settings.url else []),
+        *(found("headers", name) for name, value in settings.headers.items() if _is_missing(name, value, {})),
     ]
 
 
-def warnings(settings: Settings) -> list[str]:
+def find_warnings(settings: Settings) -> list[str]:
+    """Returns what is unwise in the settings, for people."""
     found = []
     if masked_args(settings.args) != list(settings.args):
         found.append("Whoever can list the processes of the workers' host sees arguments: use variables.")
@@ -68,8 +71,9 @@ def _is_secret(name: str, value: str) -> bool:
 
 
 def _secret_args(args: Sequence[str]) -> Iterator[str]:
-    """Named by their option, where they have one."""
+    """Yields names for the secret arguments: that of their option, or their number."""
     shown = masked_args(args)
+    # Masking decides what is secret: what people see masked is what they are told of.
     for number, (before, arg, mask) in enumerate(zip(["", *args], args, shown, strict=False)):
         if arg == mask:
             continue
@@ -100,7 +104,7 @@ def _is_missing(name: str, value: str, known: Mapping[str, str]) -> bool:
 
 
 def _package(settings: Settings) -> str:
-    """What npx or uvx is asked to run; "" for other commands."""
+    """Returns the package that npx or uvx runs; "" for other commands."""
     if settings.command not in _PACKAGE_RUNNERS:
         return ""
     return next((arg for arg in settings.args if not arg.startswith("-")), "")

@@ -1,4 +1,4 @@
-"""Secrets as people see them: names in clear, values masked. A mask sent back means: unchanged. Pure."""
+"""Masking of secrets for people: names in clear, values masked. A mask sent back means: unchanged. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -17,24 +17,26 @@ _OPTION = re.compile(r"(?P<name>-{0,2}[A-Za-z][\w.-]*)(?P<sign>=|:\s*)(?P<value>
 
 
 def masked(secrets: Mapping[str, str]) -> dict[str, str]:
+    """Returns the names with masks: whether a value is set is no secret, its length would be."""
     return dict.fromkeys(secrets, MASK)
 
 
 def unmasked(sent: Mapping[str, str], stored: Mapping[str, str]) -> dict[str, str]:
-    """What to store: `sent`, with the stored value where the mask came back. Raises ValidationError."""
+    """Returns `sent` with the stored value for each mask. Raises ValidationError if none is stored."""
     if new := [name for name, value in sent.items() if value == MASK and name not in stored]:
         raise ValidationError(f"No value is stored for {', '.join(new)}: give one.")
     return {name: stored[name] if value == MASK else value for name, value in sent.items()}
 
 
 def masked_args(args: Sequence[str]) -> list[str]:
-    """Arguments with what is secret in them masked: values of options, headers, URLs, tokens."""
+    """Returns arguments with the secrets in them masked: values of options, headers, URLs, tokens."""
     before = ["", *args]
     return [_masked_arg(arg, option) for option, arg in zip(before, args, strict=False)]
 
 
 def unmasked_args(sent: Sequence[str], stored: Sequence[str]) -> list[str]:
-    """A masked argument is the stored one that looks alike and follows the same. Raises ValidationError."""
+    """Returns `sent` with the stored argument for each mask. Raises ValidationError if none is stored."""
+    # By the argument before, too: a mask finds its value when others move, and never under another option.
     shown = masked_args(stored)
     known = {(before, shape): arg for before, shape, arg in zip(["", *shown], shown, stored, strict=False)}
     restored = []
@@ -46,7 +48,7 @@ def unmasked_args(sent: Sequence[str], stored: Sequence[str]) -> list[str]:
 
 
 def masked_url(url: str) -> str:
-    """A URL of any scheme with credentials, secret parameters and what looks like a token masked."""
+    """Returns a URL of any scheme with its credentials, secret parameters and random segments masked."""
     found = _URL.fullmatch(url)
     if found is None:
         return url
@@ -56,9 +58,10 @@ def masked_url(url: str) -> str:
 
 
 def unmasked_url(sent: str, stored: str) -> str:
-    """Raises ValidationError for a masked URL that is not the stored one."""
+    """Returns the URL to store for `sent`. Raises ValidationError for a mask in another URL."""
     if MASK not in sent:
         return sent
+    # Only the whole URL is restored: else a stored secret could be sent to another host.
     if sent != masked_url(stored):
         raise ValidationError("The address differs from the stored one: give its secret parts too.")
     return stored

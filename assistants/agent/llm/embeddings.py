@@ -11,7 +11,7 @@ from django.conf import settings
 from assistants.agent.llm.errors import status_failure
 from assistants.errors import NoEmbedder, UpstreamFailed
 from core.bounded_read import BodyTooLarge, read_at_most
-from tools.outbound.http import guarded_connector
+from tools.outbound.http import filtered_connector
 
 MOST_BYTES = 64 * 1024 * 1024
 _ERROR_BODY_BYTES = 64 * 1024
@@ -28,7 +28,7 @@ async def lifespan() -> AsyncIterator[None]:
         total=settings.LLM_READ_TIMEOUT_S, sock_connect=settings.LLM_CONNECT_TIMEOUT_S
     )
     async with aiohttp.ClientSession(
-        connector=guarded_connector(exempt=exempt), timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()
+        connector=filtered_connector(exempt=exempt), timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()
     ) as _session:
         try:
             yield

@@ -15,7 +15,7 @@ from assistants.catalogue.endpoints import Endpoint
 from assistants.errors import UpstreamFailed
 from core.bounded_read import BodyTooLarge, read_at_most
 from core.retries import backoff, log_retry
-from tools.outbound.http import guarded_connector
+from tools.outbound.http import filtered_connector
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ async def connection_pool() -> AsyncIterator[ConnectionPool]:
     """Opens a pool for the event loop that it is entered in, for as long as the context lasts."""
     # No limit of its own (limit=0): aiohttp would queue requests beyond it, where _permit refuses them at
     # once.
-    connector = guarded_connector(exempt=[settings.OPENAI_BASE_URL], limit=0, keepalive_timeout=30)
+    connector = filtered_connector(exempt=[settings.OPENAI_BASE_URL], limit=0, keepalive_timeout=30)
     # No total: a long answer is fine as long as something comes. The run as a whole has RUN_DEADLINE_S.
     timeout = aiohttp.ClientTimeout(
         total=None, sock_connect=settings.LLM_CONNECT_TIMEOUT_S, sock_read=settings.LLM_READ_TIMEOUT_S

@@ -3,6 +3,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from core.actor import Actor
+from tests.queries import assert_queries
 from tools import actions
 from tools.functions import catalogue
 from tools.models import Approval, MCPTool, ToolFunction
@@ -36,6 +37,14 @@ def test_an_unchanged_definition_writes_nothing(server: MCPTool) -> None:
     with CaptureQueriesContext(connection) as queries:
         catalogue.record(server.pk, [definition("later"), definition("now")])
     assert not [q for q in queries.captured_queries if q["sql"].startswith(("UPDATE", "INSERT", "DELETE"))]
+
+
+def test_many_tools_take_as_many_queries_as_one(server: MCPTool) -> None:
+    other = actions.register(by=BY, name="Other", connection_type="stdio", command="mcp-server-time")
+    with CaptureQueriesContext(connection) as queries:
+        catalogue.record(other.pk, [definition("now")])
+    with assert_queries(len(queries)):
+        catalogue.record(server.pk, [definition(f"tool-{number}") for number in range(100)])
 
 
 def test_a_function_that_goes_and_comes_back_keeps_its_name(server: MCPTool) -> None:

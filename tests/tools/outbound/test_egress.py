@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from tests.tools.outbound.addresses import DISGUISED, METADATA, PRIVATE, PUBLIC
 from tools.outbound import egress
 from tools.outbound.egress import AddressRefused, require_allowed
-from tools.outbound.http import guarded_connector
+from tools.outbound.http import filtered_connector
 
 
 class Inside:
@@ -80,7 +80,7 @@ def dns(monkeypatch: pytest.MonkeyPatch) -> Resolver:
 
 async def fetch(url: str, **options: Any) -> str:
     async with (
-        aiohttp.ClientSession(connector=guarded_connector(**options)) as session,
+        aiohttp.ClientSession(connector=filtered_connector(**options)) as session,
         session.get(url) as answer,
     ):
         return await answer.text()

@@ -15,7 +15,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_before_delay
 from core.bounded_read import BodyTooLarge, read_at_most
 from core.circuit_breaker import CircuitBreaker, CircuitOpen
 from core.retries import backoff, log_retry
-from tools.outbound.http import guarded_connector
+from tools.outbound.http import filtered_connector
 from tools.search.embedder import answers
 from tools.search.embedder.contract import EmbedderFailed, TooSlow, TransientFailure
 
@@ -117,7 +117,7 @@ async def _session(service: Service) -> AsyncIterator[aiohttp.ClientSession]:
 
 def _new_session(service: Service) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        connector=guarded_connector(exempt=[service.base_url], keepalive_timeout=30),
+        connector=filtered_connector(exempt=[service.base_url], keepalive_timeout=30),
         timeout=aiohttp.ClientTimeout(total=_ATTEMPT_S, sock_connect=_CONNECT_S),
         cookie_jar=aiohttp.DummyCookieJar(),
     )
