@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce, Lower
 from pgvector.django import SparseVectorField
 
 from core.validation import name_taken, no_nul
+from tools.choices import Approval, ConnectionType, Status
 from tools.indexed import Embedded, EmbedderFailure, FunctionUse, WordCount
 from tools.names import RESERVED_SLUGS
 from tools.secrets.encryption import EncryptedArgumentsField, EncryptedJSONField, EncryptedURLField
@@ -34,25 +35,6 @@ validate_slug = RegexValidator(
     r"\A[a-z][a-z0-9-]{0,62}\Z", "Use lower-case letters, digits and hyphens, starting with a letter."
 )
 WORD_DIMENSIONS = 2**20
-
-
-class ConnectionType(models.TextChoices):
-    STDIO = "stdio", "stdio"
-    SSE = "sse", "SSE"
-    STREAMABLE_HTTP = "streamable_http", "Streamable HTTP"
-
-
-class Status(models.TextChoices):
-    STOPPED = "stopped", "Stopped"
-    STARTING = "starting", "Starting"
-    RUNNING = "running", "Running"
-    DEGRADED = "degraded", "Degraded"
-    ERROR = "error", "Error"
-
-
-class Approval(models.TextChoices):
-    AUTO = "auto", "Serve changed definitions"
-    PINNED = "pinned", "Withhold changed definitions until approved"
 
 
 class MCPToolQuerySet(models.QuerySet["MCPTool"]):
