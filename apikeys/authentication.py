@@ -14,6 +14,8 @@ from core.feed import FeedCache
 __all__ = ["ApiKeyAuthentication", "Principal", "authenticate", "principal_of"]
 
 SCHEME = "Bearer"
+_COLUMNS = ("key_prefix", *ApiKey.FEED_COLUMNS)
+"""What a principal is made of. The prefix changes along with the hash: the feed need not report it."""
 
 
 async def authenticate(authorization: str | None, address: str = "") -> Principal:
@@ -69,7 +71,7 @@ class ApiKeyAuthentication(BaseAuthentication):
 
 
 def _find(key_hash: str) -> Principal | None:
-    row = ApiKey.objects.with_key(key_hash).first()
+    row = ApiKey.objects.with_key(key_hash).only(*_COLUMNS).first()
     if row is None:
         return None
     return _principal(row, key_hash)

@@ -4,9 +4,9 @@ Triggers (see `notify_on_change`) NOTIFY one channel with the table's name, so t
 the API, the admin, a shell and plain SQL alike. While the feed is live a cached row may be kept for ever;
 while it is not, for a second.
 
-A trigger fires on every UPDATE, or where a model has FEED_COLUMNS, on those of these columns alone. A cache
-must read no other column of such a model: it would not be emptied. tests/core/test_feed.py compares the
-declarations with the triggers of a migrated database.
+A trigger fires where a column of a row has changed, or where a model has FEED_COLUMNS, one of these. A cache
+must read no other column of such a model: it would not be emptied. Tests compare the declarations with the
+triggers of a migrated database (tests/core/test_feed.py), and with what the caches read (test_feed_columns).
 """
 
 import asyncio
@@ -27,24 +27,34 @@ CHANNEL = "mcp_connector"
 BLIND_MAX_AGE_S = 1.0
 _HEARTBEAT_S = 2.0
 _RETRY_S = 1.0
+_ROWS = ("OLD", "NEW")
 
 _subscribers: list[tuple[frozenset[str], Callable[[], None]]] = []
 _live = False
 
 
-def notify_on_change(table: str, *, columns: Iterable[str] = ()) -> str:
-    """Returns SQL for a migration: NOTIFY after each statement that changes `table`, or these columns of it.
+def notify_on_change(table: str, *, columns: Iterable[str] = (), on_insert: bool = True) -> str:
+    """Returns SQL for a migration: NOTIFY where a row of `table`, or these columns of it, has changed.
 
-    It replaces the trigger that the table has. A migration names its columns one by one, a copy of
+    It replaces the triggers that the table has. A migration names its columns one by one, a copy of
     FEED_COLUMNS at its time: by the constant itself, an old migration would name columns that later ones add.
     """
-    update = f"UPDATE OF {', '.join(columns)}" if columns else "UPDATE"
+    named = list(columns)
+    of_columns = f" OF {', '.join(named)}" if named else ""
+    old, new = (f"({', '.join(f'{row}.{name}' for name in named)})" if named else f"{row}.*" for row in _ROWS)
+    # For each row, with a condition: a trigger for each statement fires for one that finds no row as well,
+    # which periodic tasks send all the time. PostgreSQL sends equal notifications of a transaction once.
     return f"""
         CREATE OR REPLACE FUNCTION mcp_connector_notify() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN PERFORM pg_notify('{CHANNEL}', TG_TABLE_NAME); RETURN NULL; END $$;
         CREATE OR REPLACE TRIGGER mcp_connector_notify
-        AFTER INSERT OR DELETE OR TRUNCATE OR {update} ON {table}
-        FOR EACH STATEMENT EXECUTE FUNCTION mcp_connector_notify();
+        AFTER {"INSERT OR " if on_insert else ""}DELETE ON {table}
+        FOR EACH ROW EXECUTE FUNCTION mcp_connector_notify();
+        CREATE OR REPLACE TRIGGER mcp_connector_notify_update
+        AFTER UPDATE{of_columns} ON {table}
+        FOR EACH ROW WHEN ({old} IS DISTINCT FROM {new}) EXECUTE FUNCTION mcp_connector_notify();
+        CREATE OR REPLACE TRIGGER mcp_connector_notify_truncate
+        AFTER TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION mcp_connector_notify();
     """
 
 

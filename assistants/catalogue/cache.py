@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from django.db.models import Prefetch
 
 from apikeys.authentication import Principal
+from apikeys.models import ApiKey
 from assistants.catalogue.endpoints import endpoint
 from assistants.catalogue.entries import (
     SCHEMA_TOKEN_BUDGET,
@@ -74,7 +75,8 @@ def _rows() -> AssistantQuerySet:
     links = AssistantTool.objects.filter(mcp_tool__deleted_at=None).order_by("mcp_tool__slug")
     shown = links.select_related("mcp_tool").only("assistant_id", "functions", "pinned", *_SERVER)
     rows = Assistant.objects.select_related("provider", "fallback_provider")
-    return rows.prefetch_related("api_keys", Prefetch("assistant_tools", shown))
+    keys = ApiKey.objects.only("pk")
+    return rows.prefetch_related(Prefetch("api_keys", keys), Prefetch("assistant_tools", shown))
 
 
 def _entries(assistants: AssistantQuerySet) -> Iterator[AssistantEntry]:

@@ -27,6 +27,9 @@ def outlived(to: type[models.Model], on_delete: Any, **options: Any) -> Any:
 class Conversation(models.Model):
     """A session: runs of one key that belong together, by the id that the caller gave."""
 
+    FEED_COLUMNS = ("assistant_id",)
+    """What `assistants.routing` remembers of a session: see `core.feed`. Every run writes other columns."""
+
     api_key = outlived(ApiKey, models.CASCADE, related_name="+", db_index=False)
     assistant = outlived(Assistant, models.SET_NULL, null=True, related_name="+")
     external_id = models.CharField(max_length=255)

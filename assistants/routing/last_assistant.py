@@ -32,8 +32,9 @@ def remember(api_key_id: int, session_id: str, assistant_id: int) -> None:
 @in_thread
 def _load(session: Session) -> int | None:
     rows = Conversation.objects.filter(api_key_id=session[0], external_id=session[1])
-    return rows.values_list("assistant_id", flat=True).first()
+    return rows.order_by("pk").values_list("assistant_id", flat=True).first()
 
 
-# Without tables: every run writes its conversation, and would empty the cache of all sessions.
-_last_assistants: FeedCache[Session, int | None] = FeedCache(_load, (), maxsize=10_000)
+_last_assistants: FeedCache[Session, int | None] = FeedCache(
+    _load, ["assistants_conversation"], maxsize=10_000
+)

@@ -45,12 +45,14 @@ async def find(server_id: int) -> tuple[Route, ...] | Unavailable:
         # Without a last route there is nothing to fall back on, so the read may take its time.
         async with asyncio.timeout(READ_TIMEOUT_S if last else None):
             found = await _cache.get(server_id)
+            reason = "" if found else await _reasons.get(server_id)
     except DATABASE_ERRORS:
         return last or Unavailable("The database cannot be reached.")
-    _last_found.pop(server_id, None)
-    if isinstance(found, tuple):
+    if found:
         _last_found[server_id] = found
-    return found
+        return found
+    _last_found.pop(server_id, None)
+    return Unavailable(reason)
 
 
 async def availability(server_ids: Iterable[int]) -> dict[int, Unavailable | None]:
@@ -65,22 +67,21 @@ async def availability(server_ids: Iterable[int]) -> dict[int, Unavailable | Non
 def forget() -> None:
     """Empties the memory: a worker has refused a route as out of date before the change feed reported it."""
     _cache.clear()
+    _reasons.clear()
 
 
 @in_thread
-def _load(server_id: int) -> tuple[Route, ...] | Unavailable:
-    return _live(server_id) or Unavailable(_reason(server_id))
-
-
-def _live(server_id: int) -> tuple[Route, ...]:
+def _load(server_id: int) -> tuple[Route, ...]:
     wanted = MCPTool.objects.wanted().filter(pk=server_id)
     live = Instance.objects.filter(server__in=wanted, phase__in=SERVING, expires_at__gt=Now())
     fields = ("server_id", "slot", "fence", "worker__host_id", "worker__socket", "worker__address")
     return tuple(Route(*row) for row in live.values_list(*fields))
 
 
-def _reason(server_id: int) -> str:
-    server = MCPTool.objects.present().filter(pk=server_id).first()
+@in_thread
+def _load_reason(server_id: int) -> str:
+    shown = MCPTool.objects.present().only("is_enabled", "status", "error")
+    server = shown.filter(pk=server_id).first()
     if server is None:
         return "The server is not registered any more."
     if not server.is_enabled:
@@ -92,6 +93,7 @@ def _reason(server_id: int) -> str:
 
 # Beside the cache, because the cache is emptied by each change: this is the memory for an outage.
 _last_found: dict[int, tuple[Route, ...]] = {}
-_cache: FeedCache[int, tuple[Route, ...] | Unavailable] = FeedCache(
-    _load, ["tools_mcptool", "connector_instance"]
-)
+_TABLES = ["tools_mcptool", "connector_instance"]
+_cache: FeedCache[int, tuple[Route, ...]] = FeedCache(_load, _TABLES)
+# For a second at most: no feed reports another error of a server, which has no other effect than its text.
+_reasons: FeedCache[int, str] = FeedCache(_load_reason, _TABLES, max_age_s=1.0)

@@ -1,5 +1,8 @@
 """What is stored about servers that no worker owns, and requests to the workers. An owner stores the rest."""
 
+from datetime import timedelta
+
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
@@ -7,12 +10,14 @@ from django.db.models.functions import Now
 from connector.host import timestamp
 from connector.models import Instance
 from connector.notifications import CHECK
-from connector.states import derive_status
+from connector.states import SERVING, derive_status
 from connector.status import workers
 from core.feed import CHANNEL
 from tools import actions
 from tools.models import MCPTool, Status
 
+OVERDUE = 2.0
+"""After this many periods of health checks without one, a supervisor is notified."""
 NO_WORKER = {
     "stage": "start",
     "class": "no_worker",
@@ -27,8 +32,14 @@ def ask_to_reconcile() -> None:
 
 
 def ask_for_checks() -> None:
-    """Have every supervisor check the servers that it has not checked lately."""
-    _notify(CHECK)
+    """Has every supervisor check the servers that it has not checked lately, where there is one.
+
+    Supervisors check theirs by themselves: as a rule nobody needs to be notified.
+    """
+    overdue = timedelta(seconds=OVERDUE * settings.SUPERVISOR_HEALTH_S)
+    live = Instance.objects.filter(expires_at__gt=Now(), phase__in=SERVING)
+    if live.filter(checked_at__lt=Now() - overdue).exists():
+        _notify(CHECK)
 
 
 def ask_for_check(server_id: int) -> None:

@@ -8,16 +8,9 @@ import pytest
 from django.apps import apps
 from django.db import connection
 
-from apikeys import actions, authentication
-from apikeys.models import ApiKey
-from assistants.catalogue import cache
 from core import feed
-from core.actor import Actor
-from tests.queries import assert_queries
-from tools.models import MCPTool, ToolFunction
 
 pytestmark = pytest.mark.django_db
-BY = Actor.system("tests")
 EVERY = frozenset({"every column"})
 TRIGGERS = """
     SELECT relname, pg_get_triggerdef(pg_trigger.oid)
@@ -63,22 +56,6 @@ def test_every_table_with_a_subscriber_has_a_trigger(installed: dict[str, frozen
     subscribed = {table for tables, _ in feed._subscribers for table in tables}
     assert subscribed
     assert subscribed <= installed.keys()
-
-
-def test_the_cache_of_keys_reads_no_other_column() -> None:
-    issued = actions.issue(by=BY, name="alice")
-    key_hash = issued.api_key.key_hash
-    row = ApiKey.objects.only("key_prefix", *ApiKey.FEED_COLUMNS).get()  # rotated along with key_hash
-    with assert_queries(0):
-        authentication._principal(row, key_hash)
-
-
-def test_the_cache_of_assistants_reads_no_other_column() -> None:
-    """Vectors aside: when one of a server changes, `assistants.routing.index` writes the assistant's row."""
-    read = {name.removeprefix("mcp_tool__") for name in cache._SERVER}
-    vectors = {"embedding", "embedder", "next_embedding", "next_embedder"}
-    assert read - vectors <= {*MCPTool.FEED_COLUMNS}
-    assert {*cache._FUNCTION} <= {*ToolFunction.FEED_COLUMNS}
 
 
 @pytest.mark.django_db(transaction=True)
