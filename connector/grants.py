@@ -107,6 +107,17 @@ def keep(grant: Grant, kept: Mapping[str, Any]) -> None:
         rows.update(kept={**kept, "url": grant.url}, **connected)
 
 
+@in_thread
+def demand(server_id: int, scope: str) -> None:
+    """Stores scopes that the server has demanded: the next login asks for them, too."""
+    with transaction.atomic():
+        row = OAuthGrant.objects.select_for_update().filter(server=server_id).first()
+        demanded = row.kept.get("demanded", "").split() if row is not None else []
+        if row is not None and not set(scope.split()) <= set(demanded):
+            row.kept = {**row.kept, "demanded": " ".join(dict.fromkeys([*demanded, *scope.split()]))}
+            row.save(update_fields=["kept"])
+
+
 @asynccontextmanager
 async def renewing(server_id: int) -> AsyncIterator[None]:
     """The block is run by one process at a time, of all: a refresh token is often good for one use.

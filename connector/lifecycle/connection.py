@@ -78,6 +78,11 @@ class Connection:
             self.process.heartbeat(lease_s)
 
     @property
+    def is_refused(self) -> bool:
+        """Whether the remote server's last answer was about our authorization, or its session."""
+        return self._authorization.failure is not None
+
+    @property
     def stderr_tail(self) -> str:
         return self._spec.redact(self.process.stderr_tail) if self.process is not None else ""
 

@@ -32,6 +32,7 @@ class ExitReason(StrEnum):
     RUN_AS_REFUSED = "run_as_refused"
     URL_NOT_ALLOWED = "url_not_allowed"
     INVALID_TOOLS = "invalid_tools"
+    NOT_LISTED = "not_listed"
 
 
 HINTS = {
@@ -51,6 +52,7 @@ HINTS = {
     ExitReason.UNREACHABLE: "Check the server's address and headers, and that the workers can reach it.",
     ExitReason.UNRESPONSIVE: "See why the server stopped answering; it is restarted.",
     ExitReason.INVALID_TOOLS: "Correct the definitions in the server.",
+    ExitReason.NOT_LISTED: "Nothing, if you need its tools alone: they work. Else correct the server.",
     ExitReason.MISCONFIGURED: "Correct the server's settings.",
     ExitReason.COMMAND_NOT_ALLOWED: "Use an allowed command, or have it allowed where the workers run.",
     ExitReason.RUN_AS_REFUSED: "Let the workers switch users (as root), or leave MCP_RUN_AS empty.",

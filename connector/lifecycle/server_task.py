@@ -180,7 +180,8 @@ class ServerTask:
         if self._stopping.is_set():
             return None
         # Some servers end at `server/discover`, which the older era does not know: the next start skips it.
-        if self._stage == "start" and isinstance(error, SessionLost):
+        # A server that demands a login, or speaks neither era, has said nothing about its era.
+        if self._stage == "start" and type(error) is SessionLost and not connection.is_refused:
             self._probe = not self._probe
         self.observation = replace(self.observation, stderr_tail=connection.stderr_tail)
         return connection.diagnose(error, stage=self._stage, lived_s=clock() - self._began)
@@ -239,7 +240,8 @@ class ServerTask:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._context.timings.health_deadline):
                 self.capabilities = await session.list_capabilities()
-        self._observe(self.observation.phase)
+        if self.observation.phase == Phase.READY:
+            self._observe(Phase.READY, error=self._warning(""))
         self._context.on_change()
 
     async def _check(self, session: Session) -> None:
@@ -257,11 +259,18 @@ class ServerTask:
         if listing.tools != self.tools:
             self.tools = listing.tools
             self._context.on_change()
-        error = None
-        if listing.warning:
-            error = Diagnosis("tools", ExitReason.INVALID_TOOLS, listing.warning).as_error(timestamp())
-        phase = Phase.DEGRADED if error else Phase.READY
+        phase = Phase.DEGRADED if listing.warning else Phase.READY
+        error = self._warning(listing.warning)
         self._observe(phase, checked=clock(), healthy=clock(), error=error, **changes)
+
+    def _warning(self, about_tools: str) -> dict[str, Any] | None:
+        """Returns the warning of a server that serves. One about its tools makes it degraded, too."""
+        if about_tools:
+            return Diagnosis("tools", ExitReason.INVALID_TOOLS, about_tools).as_error(timestamp())
+        if self.capabilities is not None and self.capabilities.warnings:
+            text = " ".join(self.capabilities.warnings)
+            return Diagnosis("capabilities", ExitReason.NOT_LISTED, text).as_error(timestamp())
+        return None
 
     def _record_miss(self) -> None:
         """Counts a health check without an answer. Raises Unresponsive when the server is given up."""

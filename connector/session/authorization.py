@@ -6,11 +6,13 @@ from collections.abc import AsyncGenerator
 import httpx2
 
 from connector import grants
-from connector.errors import LoginRequired
+from connector.errors import LoginRequired, SessionExpired
 from connector.grants import Grant
 from connector.models import OAuthGrant
 from connector.session import oauth
+from connector.session.challenges import demand, demanded_scope
 
+SESSION_ID = "mcp-session-id"
 RENEW_EARLY_S = 30.0
 """Tokens are renewed so long before they expire: a request may be under way for a while."""
 
@@ -41,6 +43,9 @@ class Authorization(httpx2.Auth):
             # The server may have revoked it before it expired: one new token is worth one more request.
             if response.status_code == 401 and token:
                 response = yield _with_bearer(request, await self._renewed(token))
+            _require_session(request, response)
+            if scope := demanded_scope(response):
+                await grants.demand(self._server_id, scope)
         except Exception as error:
             # Remembered here, because the SDK's task groups may wrap it in other exceptions.
             self.failure = error
@@ -100,7 +105,14 @@ def _refusal(response: httpx2.Response) -> LoginRequired | None:
     """Returns what a response says about our authorization (RFC 6750, section 3.1)."""
     if response.status_code == 401:
         return LoginRequired("The server asks for a login.")
-    challenge = response.headers.get("www-authenticate", "")
-    if response.status_code == 403 and "insufficient_scope" in challenge:
-        return LoginRequired("The server asks for a login with more rights.")
-    return None
+    scope = demanded_scope(response)
+    return None if scope is None else LoginRequired(demand(scope))
+
+
+def _require_session(request: httpx2.Request, response: httpx2.Response) -> None:
+    """Raises SessionExpired for 404 on a session, whatever the body says.
+
+    Source: MCP 2025-11-25, basic/transports, session management, 3 and 4.
+    """
+    if response.status_code == 404 and request.method == "POST" and SESSION_ID in request.headers:
+        raise SessionExpired("The server has forgotten the session.")

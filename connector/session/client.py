@@ -39,6 +39,8 @@ from connector.wire.results import CallResult, Progress, PromptResult
 
 CLIENT = Implementation(name="mcp-connector", version="1")
 RESUBSCRIBE_S = 2.0
+PROBE_PATIENCE_S = 10.0
+"""How long an unanswered `server/discover` is waited for before `initialize` is tried as well."""
 NO_COMMON_VERSION = "The server speaks no MCP version that is supported."
 _RAW: TypeAdapter[Any] = TypeAdapter(dict[str, Any])
 _CAPABILITIES_CHANGED = (ResourceListChangedNotification, PromptListChangedNotification)
@@ -152,8 +154,10 @@ class Session:
     async def _handshake(self, *, probe: bool) -> None:
         """Raises ProtocolMismatch, or SessionLost."""
         try:
-            if not probe or not await self._discover():
+            if not probe:
                 await self._mcp.initialize()
+            else:
+                await self._negotiate()
         except MCPError as error:
             # It refused our version of `server/discover` and knows no `initialize`: it is of a later version.
             if self._refused_discovery and error.code == METHOD_NOT_FOUND:
@@ -163,6 +167,28 @@ class Session:
         except (RuntimeError, ValidationError) as error:
             raise ProtocolMismatch(NO_COMMON_VERSION) from error
         self._dispatcher.protocol_version = self.protocol_version
+
+    async def _negotiate(self) -> None:
+        """Opens the session in the era that the server answers in. Raises what the SDK raises."""
+        probe = asyncio.create_task(self._discover())
+        initialization: asyncio.Task[Any] | None = None
+        try:
+            await asyncio.wait([probe], timeout=PROBE_PATIENCE_S)
+            if probe.done() and probe.result():
+                return
+            # No answer so far: the server is still starting, or ignores requests that it does not know.
+            initialization = asyncio.create_task(self._mcp.initialize())
+            await asyncio.wait([probe, initialization], return_when=asyncio.FIRST_COMPLETED)
+            # The stateless era refuses `initialize`, and may do so before it answers the late probe.
+            if initialization.done() and initialization.exception() is None:
+                return
+            if not await probe:
+                await initialization
+        finally:
+            tasks = [task for task in (probe, initialization) if task is not None]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _discover(self) -> bool:
         """Whether the server is of the stateless era. Any answer but a right one means the older era."""

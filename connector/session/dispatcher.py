@@ -1,15 +1,23 @@
 """The SDK's dispatcher, made tolerant: a broken definition costs one tool, the stream's end sets an event."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from mcp.shared.dispatcher import CallOptions, OnRequest
 from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp.shared.transport_context import TransportContext
+from mcp.types import CONNECTION_CLOSED, PARSE_ERROR, ErrorData, RequestId
 
 from connector.events import Event
 from connector.session.definitions import CAPABILITY_LISTINGS, usable_capabilities, usable_tools
+from connector.session.limits import OUTPUT_TOO_LARGE
 from connector.session.requests import ServerRequests
+from connector.session.unreadable import BY_TRANSPORT, UNREADABLE_TEXT, answered_request, error_for
+
+DISCOVER = "server/discover"
+SERVER_ERROR = -32099
+"""In place of a server's own code: JSON-RPC 2.0 leaves -32000 to -32099 to implementations."""
+_TRANSPORTS = {CONNECTION_CLOSED, PARSE_ERROR, OUTPUT_TOO_LARGE}
 
 
 class TolerantDispatcher(JSONRPCDispatcher[TransportContext]):
@@ -19,7 +27,7 @@ class TolerantDispatcher(JSONRPCDispatcher[TransportContext]):
     """
 
     def __init__(self, read_stream: Any, write_stream: Any) -> None:
-        super().__init__(read_stream, write_stream)
+        super().__init__(read_stream, write_stream, on_stream_exception=self._on_unreadable)
         self.ended = Event()
         self.rejected: set[str] = set()
         self.protocol_version = ""
@@ -30,6 +38,9 @@ class TolerantDispatcher(JSONRPCDispatcher[TransportContext]):
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None, **related: Any
     ) -> dict[str, Any]:
+        if method == DISCOVER:
+            # The SDK gives up after 10 s, which a server that is still starting may take: see `Session`.
+            opts = cast(CallOptions, {**(opts or {}), "timeout": None})
         # The one place between the wire and the SDK's validation, which rejects a listing as a whole.
         result = await super().send_raw_request(method, params, opts, **related)
         if method in CAPABILITY_LISTINGS:
@@ -42,6 +53,22 @@ class TolerantDispatcher(JSONRPCDispatcher[TransportContext]):
             self._last_page = result
         self.rejected |= self._unusable
         return {**result, "tools": self.usable}
+
+    async def _on_unreadable(self, error: Exception) -> None:
+        """Called by the older HTTP+SSE transport for a message that it cannot read."""
+        request_id = answered_request(error)
+        if request_id is not None:
+            super()._resolve_pending(request_id, error_for(request_id, PARSE_ERROR, UNREADABLE_TEXT).error)
+
+    def _resolve_pending(self, request_id: RequestId | None, outcome: dict[str, Any] | ErrorData) -> None:
+        """Resolves a request. A server's own error never has a code by which we know the transport's."""
+        if (
+            isinstance(outcome, ErrorData)
+            and outcome.data is not BY_TRANSPORT
+            and outcome.code in _TRANSPORTS
+        ):
+            outcome = outcome.model_copy(update={"code": SERVER_ERROR})
+        super()._resolve_pending(request_id, outcome)
 
     async def run(self, on_request: OnRequest, *handlers: Any, **options: Any) -> None:
         """Runs until the stream ends. ServerRequests answers the server's requests instead of the session."""

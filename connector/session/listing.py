@@ -15,7 +15,7 @@ from mcp.types import (
 from pydantic import TypeAdapter, ValidationError
 
 from connector.errors import SessionLost
-from connector.session.outcomes import lost
+from connector.session.outcomes import EXCERPT, lost, require_connection
 
 PAGE_LIMIT = 50
 TOOL_LIMIT = 500
@@ -36,11 +36,12 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a server offers besides tools, as JSON."""
+    """What a server offers besides tools, as JSON. `warnings` say for people what could not be listed."""
 
     resources: list[dict[str, Any]] = field(default_factory=list)
     templates: list[dict[str, Any]] = field(default_factory=list)
     prompts: list[dict[str, Any]] = field(default_factory=list)
+    warnings: tuple[str, ...] = ()
 
 
 async def has_only_page(mcp: ClientSession, tools: list[dict[str, Any]]) -> bool:
@@ -73,10 +74,12 @@ async def list_capabilities(mcp: ClientSession) -> Capabilities:
     announced = mcp.server_capabilities
     resources = announced is not None and announced.resources is not None
     prompts = announced is not None and announced.prompts is not None
+    warnings: list[str] = []
     return Capabilities(
-        await _list(mcp, ListResourcesRequest, "resources") if resources else [],
-        await _list(mcp, ListResourceTemplatesRequest, "resourceTemplates") if resources else [],
-        await _list(mcp, ListPromptsRequest, "prompts") if prompts else [],
+        await _list(mcp, ListResourcesRequest, "resources", warnings) if resources else [],
+        await _list(mcp, ListResourceTemplatesRequest, "resourceTemplates", warnings) if resources else [],
+        await _list(mcp, ListPromptsRequest, "prompts", warnings) if prompts else [],
+        tuple(warnings),
     )
 
 
@@ -98,11 +101,24 @@ def _announces_tools(mcp: ClientSession) -> bool:
     return mcp.server_capabilities is not None and mcp.server_capabilities.tools is not None
 
 
-async def _list(mcp: ClientSession, request: type[Any], key: str) -> list[dict[str, Any]]:
+async def _list(
+    mcp: ClientSession, request: type[Any], key: str, warnings: list[str]
+) -> list[dict[str, Any]]:
+    """A server that announces something and cannot list it offers none of it, or what it has listed so far.
+
+    Its tools matter more: an error in an optional capability must not end the session.
+    """
     listed: list[dict[str, Any]] = []
     cursor: str | None = None
     for _ in range(PAGE_LIMIT):
-        page, following = await _page(mcp, request, key, cursor)
+        try:
+            page, following = await _page(mcp, request, key, cursor)
+        except MCPError as error:
+            require_connection(error)
+            # Templates are often not implemented beside resources: that is no news for anybody.
+            if error.code != METHOD_NOT_FOUND:
+                warnings.append(f"The server cannot list its {key}: {error.message[:EXCERPT]}")
+            break
         listed += page
         if following is None or following == cursor or len(listed) > CAPABILITY_LIMIT:
             break
@@ -111,13 +127,9 @@ async def _list(mcp: ClientSession, request: type[Any], key: str) -> list[dict[s
 
 
 async def _page(mcp: ClientSession, request: type[Any], key: str, cursor: str | None) -> Page:
-    """A server that announces something and cannot list it counts as offering none of it."""
+    """Raises MCPError."""
     try:
         result = await mcp.send_request(request(params=PaginatedRequestParams(cursor=cursor)), _RAW)
-    except MCPError as error:
-        if error.code == METHOD_NOT_FOUND:
-            return [], None
-        raise lost(error) from error
     except ValidationError:
         return [], None
     return result[key], result.get("nextCursor")

@@ -137,7 +137,7 @@ def _by_credentials(grant: Grant) -> OAuthClientProvider:
         storage=storage,
         client_id=grant.client_id,
         client_secret=grant.client_secret,
-        scope=grant.scope or None,
+        scope=_scope(grant) or None,
         issuer=grant.issuer,
     )
     storage.context = provider.context
@@ -155,7 +155,7 @@ def _by_login(
     metadata = OAuthClientMetadata(
         redirect_uris=[AnyUrl(redirect_uri)] if redirect_uri else None,
         client_name="MCP Connector",
-        scope=grant.scope or None,
+        scope=_scope(grant) or None,
         application_type="web",
     )
     provider = OAuthClientProvider(grant.url, metadata, storage, show, answer)
@@ -166,6 +166,11 @@ def _by_login(
     if resource := grant.kept.get("resource"):
         provider.context.protected_resource_metadata = ProtectedResourceMetadata.model_validate(resource)
     return provider
+
+
+def _scope(grant: Grant) -> str:
+    """Returns the scopes that staff have set, with those that the server has demanded since."""
+    return " ".join(dict.fromkeys([*grant.scope.split(), *grant.kept.get("demanded", "").split()]))
 
 
 async def _probe(grant: Grant, provider: OAuthClientProvider) -> None:

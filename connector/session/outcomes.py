@@ -5,23 +5,21 @@ from typing import Any
 from mcp import MCPError
 from mcp.types import CONNECTION_CLOSED, INVALID_PARAMS, METHOD_NOT_FOUND, PARSE_ERROR
 
-from connector.errors import CallFailed, SessionExpired, SessionLost
+from connector.errors import CallFailed, SessionLost
+from connector.session.challenges import INSUFFICIENT_SCOPE
 from connector.session.limits import OUTPUT_TOO_LARGE, TOO_LARGE_TEXT
 from connector.wire.results import CallResult, PromptResult
 
 RESOURCE_NOT_FOUND = -32002
-_SESSION_GONE = "Session terminated"  # the SDK's text, and only sign, of HTTP 404 on a session
-_EXCERPT = 200
+EXCERPT = 200
 _ASKS_FOR_INPUT = "The tool asks for input from a person, which cannot be given here."
 
 
 def lost(error: MCPError) -> SessionLost:
     """Returns what the error means for a request that every healthy session must answer."""
-    if error.message == _SESSION_GONE:
-        return SessionExpired("The server has forgotten the session.")
     if error.code == CONNECTION_CLOSED:
         return SessionLost("The server closed the connection.")
-    return SessionLost(f"The server answered with an error: {error.message[:_EXCERPT]}")
+    return SessionLost(f"The server answered with an error: {error.message[:EXCERPT]}")
 
 
 def call_result(result: dict[str, Any]) -> CallResult:
@@ -62,15 +60,23 @@ def failed_read(error: MCPError) -> CallFailed:
     require_session(error)
     # Servers disagree about the code for a resource or a prompt that does not exist.
     unknown = error.code in {RESOURCE_NOT_FOUND, INVALID_PARAMS, METHOD_NOT_FOUND}
-    return CallFailed("not_found" if unknown else "refused", f"The server said: {error.message[:_EXCERPT]}")
+    return CallFailed("not_found" if unknown else "refused", f"The server said: {error.message[:EXCERPT]}")
+
+
+def require_connection(error: MCPError) -> None:
+    """Raises SessionLost if the transport has ended: everything else leaves the session as it was."""
+    if error.code == CONNECTION_CLOSED:
+        raise SessionLost("The server ended during the call.") from error
 
 
 def require_session(error: MCPError) -> None:
-    """Raises SessionLost or CallFailed if the error is the transport's, not the server's answer."""
-    if error.message == _SESSION_GONE:
-        raise SessionExpired("The server has forgotten the session.") from error
-    if error.code == CONNECTION_CLOSED:
-        raise SessionLost("The server ended during the call.") from error
+    """Raises SessionLost or CallFailed if the error is the transport's, not the server's answer.
+
+    TolerantDispatcher keeps these codes for the transport.
+    """
+    require_connection(error)
+    if error.code == INSUFFICIENT_SCOPE:
+        raise CallFailed("refused", error.message[: 2 * EXCERPT]) from error
     # A JSON body that CappedTransport cut off reaches us as the SDK's parse error, with our text in it.
     if error.code == OUTPUT_TOO_LARGE or (error.code == PARSE_ERROR and TOO_LARGE_TEXT in error.message):
         raise CallFailed("output_too_large", "The result is too large.") from error

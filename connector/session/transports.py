@@ -3,24 +3,25 @@
 import asyncio
 import functools
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
 import httpx2
 import orjson
-from mcp.client import sse
+from mcp.client import sse, streamable_http
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
-from mcp.types import ErrorData, JSONRPCError, jsonrpc_message_adapter
-from pydantic import ValidationError
+from mcp.types import ErrorData, JSONRPCError
 
 from connector.process.stdio import ServerStuck, StdioProcess
 from connector.process.stray_output import StrayOutput
 from connector.session.authorization import Authorization
+from connector.session.challenges import ChallengeTransport
 from connector.session.egress_transport import EgressFilteredTransport
 from connector.session.limits import OUTPUT_TOO_LARGE, TOO_LARGE_TEXT, CappedTransport
+from connector.session.unreadable import BY_TRANSPORT, error_for, messages
 from connector.wire.lines import Oversized
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,9 @@ CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 630.0  # longer than any call's deadline: we end calls, not the transport
 EVENT_OVERHEAD = 1024
 """The SDK's limit counts an event's other lines, too: it must not reject what CappedTransport lets pass."""
+# The SDK (2.3) answers in a server's place where no answer can come, by an error like the server's own ones.
+# This module of the SDK makes all of them by this name, and none of those that a server has sent.
+streamable_http.ErrorData = functools.partial(ErrorData, data=BY_TRANSPORT)  # type: ignore[assignment, attr-defined]
 
 
 @asynccontextmanager
@@ -60,35 +64,33 @@ async def _read(process: StdioProcess, incoming: Any, stray: StrayOutput) -> Non
     # The session may have closed its end already: what the server writes then is for nobody.
     with incoming, suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
         async for line in process.lines():
-            message = _parse(line, stray)
-            if message is not None:
+            for message in (parsed := _parse(line, stray)):
+                await incoming.send(SessionMessage(message))
+            if parsed:
                 # Only lines in a row count: a server that logs now and then between messages works.
                 stray.reset()
-                await incoming.send(SessionMessage(message))
             elif stray.is_over_limit:
                 await process.stop(hard=True)
                 return
 
 
-def _parse(line: bytes | Oversized, stray: StrayOutput) -> Any:
-    """Returns the message in a line; None if there is none, which is counted as stray output."""
+def _parse(line: bytes | Oversized, stray: StrayOutput) -> Sequence[Any]:
+    """Returns the messages in a line. A line without one is counted as stray output."""
     if isinstance(line, Oversized):
         return _too_large(line)
-    try:
-        return jsonrpc_message_adapter.validate_json(line, by_name=False)
-    except (ValidationError, RecursionError):
+    found = messages(line)
+    if not found:
         stray.add(line)
-        return None
+    return found
 
 
-def _too_large(line: Oversized) -> JSONRPCError | None:
-    """Returns an error for the call that an oversized line answers; None if its id is not at either end."""
+def _too_large(line: Oversized) -> Sequence[JSONRPCError]:
+    """Returns an error for the call that an oversized line answers; none if its id is not at either end."""
     request_id = line.request_id()
     if request_id is None:
         log.warning("A server's line over the limit was dropped; its call cannot be identified.")
-        return None
-    error = ErrorData(code=OUTPUT_TOO_LARGE, message=TOO_LARGE_TEXT)
-    return JSONRPCError(jsonrpc="2.0", id=orjson.loads(request_id), error=error)
+        return ()
+    return (error_for(orjson.loads(request_id), OUTPUT_TOO_LARGE, TOO_LARGE_TEXT),)
 
 
 async def _write(process: StdioProcess, outgoing: Any) -> None:
@@ -136,7 +138,9 @@ def _http_client(headers: Mapping[str, str], limit: int, auth: Authorization) ->
         headers=dict(headers),
         auth=auth,
         timeout=httpx2.Timeout(CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
-        transport=CappedTransport(EgressFilteredTransport(httpx2.AsyncHTTPTransport()), limit),
+        transport=ChallengeTransport(
+            CappedTransport(EgressFilteredTransport(httpx2.AsyncHTTPTransport()), limit)
+        ),
     )
 
 

@@ -3,11 +3,15 @@
 version=      the version that `initialize` answers with; empty: none
 capabilities  answers with capabilities of a wrong type
 modern        knows `server/discover` and nothing of the older era
+late=         seconds until it reads its first request
+silent        never answers a request that it does not know
+resources     announces resources and prompts, and fails to list them
 """
 
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,8 +38,8 @@ def result(request_id: Any, value: str = "fine", **more: Any) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": request_id, "result": {**text(value), **more}}
 
 
-def error(request_id: Any, code: Any) -> dict[str, Any]:
-    return {"jsonrpc": "2.0", "id": request_id, "error": {"code": code, "message": "no"}}
+def error(request_id: Any, code: Any, message: str = "no") -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": request_id, "error": {"code": code, "message": message}}
 
 
 def without(message: dict[str, Any], name: str) -> dict[str, Any]:
@@ -52,6 +56,14 @@ ODD_ANSWERS: dict[str, Callable[[Any], bytes]] = {
     "invalid-utf8": lambda number: json.dumps(result(number, "?")).encode().replace(b"?", b"\xff"),
     "unknown-id": lambda _: json.dumps(result(4711)).encode(),
     "twice": lambda number: json.dumps(result(number)).encode() + b"\n" + json.dumps(result(number)).encode(),
+    "null-result": lambda number: json.dumps({"jsonrpc": "2.0", "id": number, "result": None}).encode(),
+    "string-result": lambda number: json.dumps({"jsonrpc": "2.0", "id": number, "result": "x"}).encode(),
+    "list-result": lambda number: json.dumps({"jsonrpc": "2.0", "id": number, "result": []}).encode(),
+    "no-message": lambda number: json.dumps({"jsonrpc": "2.0", "id": number, "error": {"code": 1}}).encode(),
+    "error-32000": lambda number: json.dumps(error(number, -32000)).encode(),
+    "error-32700": lambda number: json.dumps(error(number, -32700)).encode(),
+    "error-31999": lambda number: json.dumps(error(number, -31999)).encode(),
+    "terminated": lambda number: json.dumps(error(number, -32600, "Session terminated")).encode(),
     "input": lambda number: json.dumps(
         result(number, resultType="input_required", inputRequests={}, requestState="x")
     ).encode(),
@@ -89,6 +101,8 @@ TOOLS = [
 
 def greeting() -> dict[str, Any]:
     capabilities: Any = ["tools"] if "capabilities" in SWITCHES else {"tools": {}}
+    if "resources" in SWITCHES:
+        capabilities |= {"resources": {}, "prompts": {}}
     version = SWITCHES.get("version", "2025-06-18")
     given = {"protocolVersion": version} if version else {}
     return {**given, "capabilities": capabilities, "serverInfo": INFO}
@@ -118,11 +132,14 @@ def answer(message: dict[str, Any]) -> None:
         call(number, message["params"]["name"], message["params"].get("arguments") or {})
     elif method in known:
         send({"jsonrpc": "2.0", "id": number, "result": known[method]()})
-    else:
+    elif method.startswith(("resources/", "prompts/")):
+        send(error(number, -32603, "Access denied for the user of the database"))
+    elif "silent" not in SWITCHES:
         send(error(number, -32601))
 
 
 if __name__ == "__main__":
+    time.sleep(float(SWITCHES.get("late", 0)))
     for line in sys.stdin:
         message = json.loads(line)
         if "method" not in message:

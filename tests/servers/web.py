@@ -33,6 +33,11 @@ async def silent() -> AsyncIterator[bytes]:
 WAYS: dict[str, Callable[[], Response]] = {
     "500": lambda: Response("<h1>Oops</h1>", 500, media_type="text/html"),
     "401": lambda: Response(status_code=401),
+    "403": lambda: Response(
+        status_code=403,
+        headers={"www-authenticate": 'Bearer error="insufficient_scope", scope="mail.read mail.send"'},
+    ),
+    "null-result": lambda: Response('{"jsonrpc":"2.0","id":1,"result":null}', media_type="application/json"),
     "html": lambda: Response("<h1>Welcome</h1>", media_type="text/html"),
     "not-json": lambda: Response("{", media_type="application/json"),
     "redirect": lambda: RedirectResponse("http://127.0.0.1:9/elsewhere?token=canary", 307),
@@ -54,9 +59,12 @@ async def post(request: Request) -> Response:  # noqa: PLR0911 - one for each ca
     if method == "initialize":
         return greet(message)
     if method == "server/discover":
-        return answer(message, error={"code": -32601, "message": "Method not found"})
+        # As the TypeScript SDK answers a request without a session.
+        error = {"code": -32000, "message": "Bad Request: Mcp-Session-Id header is required"}
+        return JSONResponse({"jsonrpc": "2.0", "id": None, "error": error}, 400)
     if session not in sessions:
-        return Response(status_code=404)
+        error = {"code": -32001, "message": "Session not found"}
+        return JSONResponse({"jsonrpc": "2.0", "id": None, "error": error}, 404)
     if way[1]:
         way[1] -= 1
         return WAYS[way[0]]()

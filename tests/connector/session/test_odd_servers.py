@@ -76,22 +76,101 @@ async def test_an_unknown_version_is_an_error_and_rarely_retried(
 # --- I14: messages -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "answer", ["batch", "null-id", "no-jsonrpc", "string-code", "invalid-utf8", "unknown-id"]
-)
+@pytest.mark.parametrize("answer", ["null-id", "unknown-id"])
 async def test_a_malformed_answer_fails_its_call_and_the_session_survives(
     servers: Any, supervise: Any, caller: Any, answer: str
 ) -> None:
     supervise()
     server = await odd(servers)
     pid = (await servers.instance(server)).pid
-    code = (await failure(caller(server, answer, timeout_s=0.3))).code
-    assert code in {"tool_timeout", "invalid_result"}
+    assert (await failure(caller(server, answer, timeout_s=0.3))).code == "tool_timeout"
     assert await answer_text(caller, server, "twice") == "fine"
     assert (await servers.instance(server)).pid == pid
 
 
-@pytest.mark.parametrize("answer", ["string-id", "twice"])
+UNREADABLE = ["no-jsonrpc", "string-code", "no-message", "null-result", "string-result", "list-result"]
+
+
+@pytest.mark.parametrize("answer", UNREADABLE)
+async def test_an_unreadable_answer_with_the_calls_id_fails_the_call_at_once(
+    servers: Any, supervise: Any, caller: Any, answer: str
+) -> None:
+    supervise()
+    server = await odd(servers)
+    pid = (await servers.instance(server)).pid
+    began = asyncio.get_running_loop().time()
+    assert (await failure(caller(server, answer, timeout_s=20))).code == "invalid_result"
+    assert asyncio.get_running_loop().time() - began < 5
+    assert await answer_text(caller, server, "twice") == "fine"
+    assert (await servers.instance(server)).pid == pid
+
+
+async def test_an_invalid_byte_in_an_answer_is_replaced(servers: Any, supervise: Any, caller: Any) -> None:
+    supervise()
+    assert await answer_text(caller, await odd(servers), "invalid-utf8") == "\ufffd"
+
+
+@pytest.mark.parametrize("answer", ["error-32000", "error-32700", "error-31999", "terminated"])
+async def test_a_servers_own_error_is_the_calls_result_whatever_its_code(
+    servers: Any, supervise: Any, caller: Any, answer: str
+) -> None:
+    supervise()
+    server = await odd(servers)
+    pid = (await servers.instance(server)).pid
+    result = await caller(server, answer)
+    assert (result.is_error, result.content[0]["text"]) == (
+        True,
+        "Session terminated" if answer == "terminated" else "no",
+    )
+    assert await answer_text(caller, server, "twice") == "fine"
+    instance = await servers.instance(server)
+    assert (instance.pid, instance.restarts) == (pid, 0)
+
+
+async def test_resources_that_cannot_be_listed_are_a_warning(
+    servers: Any, supervise: Any, caller: Any
+) -> None:
+    supervise()
+    server = await odd(servers, "resources")
+
+    async def warned() -> MCPTool | None:
+        row: MCPTool = await servers.row(server)
+        return row if row.error else None
+
+    row = await wait_for(warned)
+    assert (row.status, row.error["class"], row.error["stage"]) == (
+        Status.RUNNING,
+        "not_listed",
+        "capabilities",
+    )
+    assert "Access denied" in row.error["message"]
+    await asyncio.sleep(1.2)  # two health checks
+    assert await answer_text(caller, server, "twice") == "fine"
+    instance = await servers.instance(server)
+    assert (instance.restarts, instance.phase) == (0, Phase.READY)
+
+
+@pytest.mark.parametrize(
+    "switches",
+    [
+        ["modern", "late=1", "version=2026-07-28"],
+        ["late=1", "version=2025-06-18"],
+        ["silent", "version=2025-11-25"],
+    ],
+    ids=["modern", "older", "silent"],
+)
+async def test_a_slow_answer_to_the_probe_counts(
+    servers: Any, supervise: Any, caller: Any, monkeypatch: Any, switches: list[str]
+) -> None:
+    monkeypatch.setattr("connector.session.client.PROBE_PATIENCE_S", 0.2)
+    supervise()
+    server = await odd(servers, *switches)
+    instance = await servers.instance(server)
+    assert (f"version={instance.protocol_version}", instance.restarts) == (switches[-1], 0)
+    assert (await caller(server, "input")).content
+
+
+@pytest.mark.parametrize("answer", ["string-id", "twice", "batch"])
 async def test_an_odd_answer_that_can_be_matched_is_used_once(
     servers: Any, supervise: Any, caller: Any, answer: str
 ) -> None:

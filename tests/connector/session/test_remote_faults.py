@@ -71,7 +71,7 @@ async def test_a_health_check_finds_a_forgotten_session(server: MCPTool, servers
     await servers.wait_until(server, Status.RUNNING, within_s=1)
 
 
-@pytest.mark.parametrize("way", ["500", "401", "html", "not-json", "redirect", "cut"])
+@pytest.mark.parametrize("way", ["500", "401", "html", "not-json", "null-result", "redirect", "cut"])
 async def test_a_broken_answer_fails_its_call_and_the_server_is_used_again(
     server: MCPTool, servers: Any, caller: Any, way: str
 ) -> None:
@@ -88,6 +88,20 @@ async def test_a_broken_answer_fails_its_call_and_the_server_is_used_again(
             return False
 
     await wait_for(well, within_s=4)
+
+
+async def test_the_first_start_is_no_failure_when_the_probe_is_refused(server: MCPTool, servers: Any) -> None:
+    instance = await servers.instance(server)
+    assert (instance.restarts, instance.protocol_version) == (0, "2025-06-18")
+
+
+async def test_a_call_that_needs_more_scopes_says_which(server: MCPTool, servers: Any, caller: Any) -> None:
+    await caller(server, "become", way="403", times=1)
+    failed = await failure(caller(server, "count"))
+    assert (failed.code, "mail.read mail.send" in failed.message) == ("refused", True)
+    assert "log in" in failed.message
+    assert not (await caller(server, "count")).is_error
+    assert (await servers.instance(server)).restarts == 0
 
 
 async def test_an_answer_that_never_comes_fails_at_the_deadline(server: MCPTool, caller: Any) -> None:
