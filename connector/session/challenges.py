@@ -5,6 +5,8 @@ import re
 import httpx2
 import orjson
 
+from connector.session.unreadable import BY_TRANSPORT
+
 INSUFFICIENT_SCOPE = -31998  # ours: outside the ranges of JSON-RPC and of the SDK
 _SCOPE = re.compile(r'\bscope="([^"]{1,500})"|\bscope=([^\s,"]{1,500})')
 
@@ -40,7 +42,7 @@ class ChallengeTransport(httpx2.AsyncBaseTransport):
             return response
         await response.aclose()
         headers = [(name, value) for name, value in response.headers.items() if name == "www-authenticate"]
-        error = {"code": INSUFFICIENT_SCOPE, "message": demand(scope)}
+        error = {"code": INSUFFICIENT_SCOPE, "message": demand(scope), "data": BY_TRANSPORT}
         # The SDK puts in the id of the request that it sent.
         body = orjson.dumps({"jsonrpc": "2.0", "id": None, "error": error})
         headers.append(("content-type", "application/json"))

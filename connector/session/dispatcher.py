@@ -9,6 +9,7 @@ from mcp.shared.transport_context import TransportContext
 from mcp.types import CONNECTION_CLOSED, PARSE_ERROR, ErrorData, RequestId
 
 from connector.events import Event
+from connector.session.challenges import INSUFFICIENT_SCOPE
 from connector.session.definitions import CAPABILITY_LISTINGS, usable_capabilities, usable_tools
 from connector.session.limits import OUTPUT_TOO_LARGE
 from connector.session.requests import ServerRequests
@@ -17,7 +18,7 @@ from connector.session.unreadable import BY_TRANSPORT, UNREADABLE_TEXT, answered
 DISCOVER = "server/discover"
 SERVER_ERROR = -32099
 """In place of a server's own code: JSON-RPC 2.0 leaves -32000 to -32099 to implementations."""
-_TRANSPORTS = {CONNECTION_CLOSED, PARSE_ERROR, OUTPUT_TOO_LARGE}
+_TRANSPORTS = {CONNECTION_CLOSED, PARSE_ERROR, OUTPUT_TOO_LARGE, INSUFFICIENT_SCOPE}
 
 
 class TolerantDispatcher(JSONRPCDispatcher[TransportContext]):
@@ -62,11 +63,7 @@ class TolerantDispatcher(JSONRPCDispatcher[TransportContext]):
 
     def _resolve_pending(self, request_id: RequestId | None, outcome: dict[str, Any] | ErrorData) -> None:
         """Resolves a request. A server's own error never has a code by which we know the transport's."""
-        if (
-            isinstance(outcome, ErrorData)
-            and outcome.data is not BY_TRANSPORT
-            and outcome.code in _TRANSPORTS
-        ):
+        if isinstance(outcome, ErrorData) and outcome.data != BY_TRANSPORT and outcome.code in _TRANSPORTS:
             outcome = outcome.model_copy(update={"code": SERVER_ERROR})
         super()._resolve_pending(request_id, outcome)
 

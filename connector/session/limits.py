@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import httpx2
 import orjson
 
+from connector.session.unreadable import BY_TRANSPORT
 from connector.wire.lines import LineSplitter, Oversized
 
 OUTPUT_TOO_LARGE = -31999  # ours: outside the ranges of JSON-RPC and of the SDK
@@ -69,7 +70,7 @@ class _CappedEvents(_Capped):
 
 def too_large(line: Oversized) -> bytes:
     """Returns the event line of an error that takes the place of an oversized message."""
-    error = {"code": OUTPUT_TOO_LARGE, "message": TOO_LARGE_TEXT}
+    error = {"code": OUTPUT_TOO_LARGE, "message": TOO_LARGE_TEXT, "data": BY_TRANSPORT}
     request_id = line.request_id()
     parsed = None if request_id is None else orjson.loads(request_id)
     return b"data: " + orjson.dumps({"jsonrpc": "2.0", "id": parsed, "error": error})

@@ -3,14 +3,15 @@
 Without it such a request would wait for its deadline, although its answer has come.
 """
 
+import secrets
 from typing import Any
 
 import orjson
 from mcp.types import PARSE_ERROR, ErrorData, JSONRPCError, jsonrpc_message_adapter
 from pydantic import ValidationError
 
-BY_TRANSPORT = object()
-"""The `data` of errors that stand in for an answer: no server can send this very object."""
+BY_TRANSPORT = secrets.token_hex(16)
+"""The `data` of errors that stand in for an answer: no server can guess it."""
 UNREADABLE_TEXT = "The answer cannot be read"
 
 
