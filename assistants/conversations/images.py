@@ -81,8 +81,8 @@ async def _data_url(session: aiohttp.ClientSession, url: str, path: str) -> str:
     except _UnusableImage as problem:
         raise _invalid(path, str(problem)) from None
     except aiohttp.ClientConnectorError as error:
-        refusal = error.os_error
-        message = str(refusal) if isinstance(refusal, AddressRefused) else "The image's host does not answer."
+        cause = error.os_error
+        message = str(cause) if isinstance(cause, AddressRefused) else "The image's host does not answer."
         raise _invalid(path, message) from error
     except TimeoutError as error:
         raise _invalid(path, f"The image was not there within {DEADLINE_S:g} s.") from error

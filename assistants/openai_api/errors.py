@@ -54,17 +54,17 @@ async def unknown_url(_: HttpRequest, **__: str) -> HttpResponse:
 
 def response(error: Exception, *, tool_ran: bool = False) -> HttpResponse:
     """`tool_ran`: whether the request's run called a tool before it failed."""
-    refusal = _refusal(error)
-    headers = _headers(refusal)
+    exception = _as_api_exception(error)
+    headers = _headers(exception)
     if tool_ran:
         # SDKs retry 408, 409, 429 and 5xx by themselves. The retry would call the tool again.
         headers["x-should-retry"] = "false"
-    return json_response(_envelope(refusal), status=refusal.status_code, headers=headers)
+    return json_response(_envelope(exception), status=exception.status_code, headers=headers)
 
 
 def envelope(error: Exception) -> dict[str, Any]:
     """Returns the envelope; of an unexpected error only the log has the details."""
-    return _envelope(_refusal(error))
+    return _envelope(_as_api_exception(error))
 
 
 def body_too_large(limit: int) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def request_too_large(limit: int) -> InvalidRequest:
     return InvalidRequest(message, code="request_too_large", status_code=413)
 
 
-def _refusal(error: Exception) -> APIException:
+def _as_api_exception(error: Exception) -> APIException:
     if isinstance(error, APIException):
         if error.status_code >= 500:
             logger.warning("Answering %s %s: %s", error.status_code, error.get_codes(), error.detail)

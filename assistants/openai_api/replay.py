@@ -42,19 +42,19 @@ class StreamCopy:
         body = b"".join(piece for piece in self._pieces if piece != HEARTBEAT)
         return {"status": 200, "type": _STREAM, "body": body.decode()}
 
-    async def follow(self, source: asyncio.Task[None]) -> AsyncGenerator[bytes, None]:
-        """Yields the pieces until `source`, which adds them, is done. Raises what it raised."""
-        source.add_done_callback(lambda _: self._has_news.set())
+    async def follow(self, writer: asyncio.Task[None]) -> AsyncGenerator[bytes, None]:
+        """Yields the pieces until `writer`, the task that adds them, is done. Raises what it raised."""
+        writer.add_done_callback(lambda _: self._has_news.set())
         position = 0
         try:
             while True:
-                is_over = source.done()
+                is_over = writer.done()
                 self._has_news.clear()
                 while position < len(self._pieces):
                     position += 1
                     yield self._pieces[position - 1]
                 if is_over:
-                    source.result()
+                    writer.result()
                     return
                 await self._has_news.wait()
         finally:
