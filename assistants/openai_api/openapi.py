@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from drf_spectacular.utils import extend_schema, extend_schema_serializer
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_serializer
 from pydantic import BaseModel
 
 
@@ -49,5 +49,6 @@ list_models = extend_schema(
 retrieve_model = extend_schema(
     summary="Get a model",
     description="One assistant that the key may call, as a model.",
+    parameters=[OpenApiParameter("model", str, OpenApiParameter.PATH)],
     responses=Model,
 )

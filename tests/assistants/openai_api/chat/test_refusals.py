@@ -103,6 +103,8 @@ def test_another_keys_model_is_indistinguishable_from_an_unknown_one(
         ("POST", "/v1/chat/completions/", 404, "unknown_url"),
         ("GET", "/v1/nothing/here", 404, "unknown_url"),
         ("GET", "/v1/models/a/b", 404, "model_not_found"),
+        ("GET", "/v1/models/a%0Ab", 404, "model_not_found"),
+        ("GET", "/api/v1/models/a%0Ab", 404, "model_not_found"),
     ],
 )
 def test_an_address_that_is_not_there(
