@@ -76,6 +76,13 @@ class EncryptedJSONField(models.TextField[Any, Any]):
         return stored if sent == MASK else sent
 
     def to_python(self, value: Any) -> Any:
+        """Returns the value that a dump holds as a token, for loaddata. Raises UndecryptableSecret."""
+        return decrypt(value) if isinstance(value, str) else value
+
+    def clean(self, value: Any, model_instance: models.Model | None) -> Any:
+        """Validates without `to_python`: what people enter is never taken for a token, nor decrypted."""
+        self.validate(value, model_instance)
+        self.run_validators(value)
         return value
 
 
