@@ -193,6 +193,7 @@ MCP_ALLOWED_COMMANDS = env.list(
     "MCP_ALLOWED_COMMANDS", default=["uvx", "npx", "python", "python3", "node", "mcp-server-time"]
 )
 ALLOWED_PRIVATE_HOSTS = env.list("ALLOWED_PRIVATE_HOSTS", default=[])  # host:port
+IMAGE_PRIVATE_HOSTS = env.list("IMAGE_PRIVATE_HOSTS", default=[])  # host:port
 MCP_RUN_AS = env.str("MCP_RUN_AS", default="")  # a user's name
 MCP_MEMORY_LIMIT = env.int("MCP_MEMORY_LIMIT", default=2048)  # MiB of a server's whole tree; 0: none
 MCP_PROCESS_LIMIT = env.int("MCP_PROCESS_LIMIT", default=256)

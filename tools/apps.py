@@ -8,4 +8,5 @@ class ToolsConfig(AppConfig):
     def ready(self) -> None:
         from tools.outbound import egress
 
-        egress.allowed_private_hosts()  # a mistake in the setting ends the start, not the first request
+        for setting in (egress.OPERATORS, egress.CALLERS):
+            egress.listed(setting)  # a mistake in the setting ends the start, not the first request

@@ -9,7 +9,7 @@ import aiohttp
 
 from core.bounded_read import BodyTooLarge, read_at_most
 from core.errors import InvalidRequest
-from tools.outbound.egress import AddressRefused
+from tools.outbound.egress import CALLERS, AddressRefused
 from tools.outbound.http import filtered_connector
 
 MOST_IMAGES = 16
@@ -35,7 +35,7 @@ async def fetched(messages: Messages) -> Messages:
         return messages
     if len(paths) > MOST_IMAGES:
         raise _invalid("messages", f"At most {MOST_IMAGES} images are fetched for a request.")
-    connector = filtered_connector(limit=MOST_IMAGES)
+    connector = filtered_connector(limit=MOST_IMAGES, private_hosts=CALLERS)
     jar = aiohttp.DummyCookieJar()
     async with aiohttp.ClientSession(connector=connector, cookie_jar=jar, trust_env=False) as session:
         data_urls = await asyncio.gather(*(_data_url(session, url, path) for url, path in paths.items()))

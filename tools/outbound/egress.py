@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Literal
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -26,6 +27,14 @@ _LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*\.?")
 _AMBIGUOUS = re.compile(r"[\s\\\x00-\x1f\x7f]")
 _resolvers = ThreadPoolExecutor(4, thread_name_prefix="resolve-at-save")
+
+
+PrivateHosts = Literal["ALLOWED_PRIVATE_HOSTS", "IMAGE_PRIVATE_HOSTS"]
+"""The setting that lists the private hosts of a purpose."""
+OPERATORS: PrivateHosts = "ALLOWED_PRIVATE_HOSTS"
+"""For addresses from who may manage. What such hosts offer must not be reached by every caller, too."""
+CALLERS: PrivateHosts = "IMAGE_PRIVATE_HOSTS"
+"""For addresses that callers of assistants send."""
 
 
 class AddressRefused(OSError):
@@ -73,7 +82,9 @@ def require_allowed(url: str) -> None:
         raise ValidationError(str(refusal), code="url_not_allowed") from refusal
 
 
-async def addresses(target: Endpoint, *, exempt: Collection[Endpoint] = ()) -> list[Address]:
+async def addresses(
+    target: Endpoint, *, exempt: Collection[Endpoint] = (), private_hosts: PrivateHosts = OPERATORS
+) -> list[Address]:
     """Returns the addresses to connect to instead of the name. Raises AddressRefused; OSError if unknown."""
     spelled = literal(target.host)
     try:
@@ -81,30 +92,34 @@ async def addresses(target: Endpoint, *, exempt: Collection[Endpoint] = ()) -> l
             found = [spelled] if spelled else await _resolve(target)
     except TimeoutError as error:
         raise OSError(f"{target.host} was not resolved within {RESOLVE_S:g} s.") from error
-    require_all_allowed(target, found, exempt=exempt)
+    require_all_allowed(target, found, exempt=exempt, private_hosts=private_hosts)
     return found
 
 
 def require_all_allowed(
-    target: Endpoint, found: Iterable[Address], *, exempt: Collection[Endpoint] = ()
+    target: Endpoint,
+    found: Iterable[Address],
+    *,
+    exempt: Collection[Endpoint] = (),
+    private_hosts: PrivateHosts = OPERATORS,
 ) -> None:
     """Raises AddressRefused if one of the addresses `found` for the target must not be connected to."""
     # One is enough: a client tries all of them.
     for address in found:
         if is_metadata(address):
             raise AddressRefused(f"{target} is a cloud's metadata service, which is never called.")
-        if not is_public(address) and target not in exempt and target not in allowed_private_hosts():
+        if not is_public(address) and target not in exempt and target not in listed(private_hosts):
             raise AddressRefused(
-                f"{target} is not on the public Internet. To use it, list {target} in ALLOWED_PRIVATE_HOSTS."
+                f"{target} is not on the public Internet. To use it, list {target} in {private_hosts}."
             )
 
 
-def allowed_private_hosts() -> set[Endpoint]:
-    """Returns the targets in ALLOWED_PRIVATE_HOSTS. Raises ImproperlyConfigured."""
+def listed(private_hosts: PrivateHosts) -> set[Endpoint]:
+    """Returns the targets in this setting. Raises ImproperlyConfigured."""
     try:
-        return {_listed(entry) for entry in settings.ALLOWED_PRIVATE_HOSTS}
+        return {_listed(entry) for entry in getattr(settings, private_hosts)}
     except (ValueError, AddressRefused) as error:
-        message = "ALLOWED_PRIVATE_HOSTS must list host:port, separated by commas: localhost:8080,[::1]:8080."
+        message = f"{private_hosts} must list host:port, separated by commas: localhost:8080,[::1]:8080."
         raise ImproperlyConfigured(message) from error
 
 

@@ -178,13 +178,16 @@ def test_no_setting_opens_a_metadata_service(settings: Any, host: str) -> None:
         require_allowed(f"http://{host}/latest/meta-data")
 
 
+@pytest.mark.parametrize("setting", [egress.OPERATORS, egress.CALLERS])
 @pytest.mark.parametrize(
     "entry", ["localhost", "http://localhost:80", "127.1:80", "localhost:x", "a:80/path"]
 )
-def test_a_malformed_entry_is_told_by_the_name_of_the_setting(settings: Any, entry: str) -> None:
-    settings.ALLOWED_PRIVATE_HOSTS = [entry]
-    with pytest.raises(ImproperlyConfigured, match="ALLOWED_PRIVATE_HOSTS"):
-        egress.allowed_private_hosts()
+def test_a_malformed_entry_is_told_by_the_name_of_the_setting(
+    settings: Any, entry: str, setting: egress.PrivateHosts
+) -> None:
+    setattr(settings, setting, [entry])
+    with pytest.raises(ImproperlyConfigured, match=setting):
+        egress.listed(setting)
 
 
 # --- at connect ------------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ def host() -> Iterator[str]:
 def url(stack: Stack, host: str) -> Iterator[str]:
     """A web process that may fetch from the host."""
     port = free_port()
-    allowed = {"ALLOWED_PRIVATE_HOSTS": host.removeprefix("http://")}
+    allowed = {"IMAGE_PRIVATE_HOSTS": host.removeprefix("http://")}
     running = stack.start_process("web-of-images", stack.web_command(port), **allowed)
     url = f"http://127.0.0.1:{port}"
     wait_for(lambda: readiness(url) == "ok", within_s=20)
@@ -141,6 +141,21 @@ def test_a_private_address_is_refused(stack: Stack, look: Look, host: str) -> No
     error = error_of(look(f"{host}/png", at=stack.url))
     assert "not on the public Internet" in error["message"]
     assert Host.seen == []
+
+
+def test_hosts_that_staff_may_use_are_not_for_callers(stack: Stack, look: Look, host: str) -> None:
+    port = free_port()
+    allowed = {"ALLOWED_PRIVATE_HOSTS": host.removeprefix("http://")}
+    running = stack.start_process("web-of-staff", stack.web_command(port), **allowed)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(lambda: readiness(url) == "ok", within_s=20)
+        Host.seen.clear()
+        for path in ("/png", "/moved"):
+            assert "list 127.0.0.1" in error_of(look(host + path, at=url))["message"]
+        assert Host.seen == []
+    finally:
+        running.stop(timeout_s=10)
 
 
 def test_too_many_images_are_refused(look: Look, host: str) -> None:
