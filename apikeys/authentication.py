@@ -1,5 +1,9 @@
 """Authentication by API key. Endpoints authenticate from memory, which the change feed empties."""
 
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime
+
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -90,6 +94,7 @@ def _principal(row: ApiKey, key_hash: str) -> Principal:
         expires_at=min((end for end in ends if end is not None), default=None),
         limits=Limits(*(getattr(row, name) for name in Limits.names())),
         networks=networks.parse(row.allowed_networks),
+        key_hash=key_hash,
     )
 
 
@@ -100,7 +105,31 @@ def principal_of(api_key_id: int) -> Principal:
     Raises InvalidApiKey if the key has expired or was revoked since.
     """
     row = ApiKey.objects.filter(pk=api_key_id).first()
-    return _require_usable(_principal(row, row.key_hash) if row else None)
+    principal = _require_usable(_principal(row, row.key_hash) if row else None)
+    # Without the hash: such work is for the key, whatever its secret is by now, and no rotation ends it.
+    return replace(principal, key_hash="")
+
+
+@in_thread
+def still_calling(principals: Collection[Principal]) -> dict[Principal, datetime | None]:
+    """Returns those of these principals that may still call assistants, and when they end; None for never."""
+    rows = ApiKey.objects.only(*_COLUMNS).in_bulk({principal.id for principal in principals})
+    found: dict[Principal, datetime | None] = {}
+    for principal in principals:
+        row = rows.get(principal.id)
+        if row and principal.key_hash in {"", row.key_hash, row.previous_key_hash}:
+            now = _principal(row, principal.key_hash or row.key_hash)
+            if now.can_call_assistant and _is_usable(now):
+                found[principal] = now.expires_at
+    return found
+
+
+def _is_usable(principal: Principal) -> bool:
+    try:
+        _require_usable(principal)
+    except InvalidApiKey:
+        return False
+    return True
 
 
 _principals: FeedCache[str, Principal | None] = FeedCache(

@@ -1,7 +1,7 @@
 """The principal: the caller behind an authenticated API key, and its permissions and limits."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from apikeys.networks import Network
@@ -18,7 +18,7 @@ class Limits:
 
     @classmethod
     def names(cls) -> Iterator[str]:
-        return (field.name for field in fields(cls))
+        return (each.name for each in fields(cls))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,5 +36,7 @@ class Principal:
     limits: Limits = Limits()
     networks: tuple[Network, ...] = ()
     """The networks from which the key may be used; empty: from anywhere."""
+    key_hash: str = field(default="", repr=False)
+    """The hash of the secret that was presented; "" where none was, as for a response in the background."""
 
     is_authenticated = True

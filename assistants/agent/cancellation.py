@@ -2,17 +2,21 @@
 
 Each process has a registry of the runs that it executes. A NOTIFY of the change feed makes it compare that
 registry with the database, so a cancellation reaches a run within milliseconds, on whichever process it is.
+A key that was rotated ends the runs of its old secret when the grace period ends, at once without one.
 """
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import datetime
 
 import django.db
+from django.utils import timezone
 
+from apikeys.authentication import still_calling
 from apikeys.errors import InvalidApiKey
-from apikeys.models import ApiKey
+from apikeys.principal import Principal
 from assistants.errors import RunCancelled
 from assistants.models import RunCancellation, alive
 from core import feed
@@ -21,6 +25,8 @@ from core.database import in_thread
 log = logging.getLogger(__name__)
 
 _RETRY_S = 1.0
+_SLACK_S = 0.01
+"""A timer may fire a little early, and the key would still be good then."""
 
 
 class CancelScope:
@@ -28,7 +34,12 @@ class CancelScope:
 
     def __init__(self) -> None:
         self._reason: Exception | None = None
-        self._on_cancel: Callable[[Exception], None] | None = None
+        self._on_cancel: Callable[[Exception], object] | None = None
+
+    @property
+    def reason(self) -> Exception | None:
+        """The exception that ends the run; None while nothing does."""
+        return self._reason
 
     @property
     def is_cancelled(self) -> bool:
@@ -41,27 +52,32 @@ class CancelScope:
             if self._on_cancel is not None:
                 self._on_cancel(reason)
 
-    def on_cancel(self, callback: Callable[[Exception], None]) -> None:
+    def on_cancel(self, callback: Callable[[Exception], object]) -> None:
         """Call `callback` with the reason, at once if the scope is cancelled already."""
         self._on_cancel = callback
         if self._reason is not None:
             callback(self._reason)
 
 
-_registry: dict[str, tuple[int, CancelScope]] = {}
-"""The id of the API key, and the scope, by run id."""
+_registry: dict[CancelScope, tuple[Principal, str]] = {}
+"""For each scope the caller, and the id of the run ("" for a stream that is none)."""
 _changed = asyncio.Event()
+_alarm: asyncio.TimerHandle | None = None
 
 
 @contextmanager
-def registered(run_id: str, api_key_id: int) -> Iterator[CancelScope]:
-    """The run can be cancelled from outside for as long as the context lasts."""
+def registered(principal: Principal, run_id: str = "") -> Iterator[CancelScope]:
+    """What the caller is given can be cancelled from outside for as long as the context lasts."""
     scope = CancelScope()
-    _registry[run_id] = api_key_id, scope
+    _registry[scope] = principal, run_id
+    # No change is notified when a time is over.
+    alarm = _notify_at(principal.expires_at)
     try:
         yield scope
     finally:
-        del _registry[run_id]
+        if alarm is not None:
+            alarm.cancel()
+        del _registry[scope]
 
 
 @asynccontextmanager
@@ -104,23 +120,29 @@ async def _cancel_on_change() -> None:
 
 
 async def _cancel_unwanted() -> None:
+    global _alarm  # noqa: PLW0603 - one for the loop
     # A copy, because runs begin and end while the database is asked.
-    if not (runs := dict(_registry)):
+    if not (scopes := dict(_registry)):
         return
-    usable = await _usable({api_key_id for api_key_id, _ in runs.values()})
-    cancelled = await _cancelled(runs)
-    for run_id, (api_key_id, scope) in runs.items():
-        if api_key_id not in usable:
+    calling = await still_calling({principal for principal, _ in scopes.values()})
+    cancelled = await _cancelled({run_id for _, run_id in scopes.values() if run_id})
+    for scope, (principal, run_id) in scopes.items():
+        if principal not in calling:
             scope.cancel(InvalidApiKey("The API key was taken away while this ran."))
         elif run_id in cancelled:
             scope.cancel(RunCancelled())
+    if _alarm is not None:
+        _alarm.cancel()
+    # A rotation or an edit may have given a key an end that it did not have when its run began.
+    _alarm = _notify_at(min((end for end in calling.values() if end is not None), default=None))
 
 
-@in_thread
-def _usable(api_key_ids: Collection[int]) -> set[int]:
-    """Returns the ids of the keys that may still call assistants."""
-    keys = ApiKey.objects.usable().filter(pk__in=api_key_ids, can_call_assistant=True)
-    return set(keys.values_list("pk", flat=True))
+def _notify_at(end: datetime | None) -> asyncio.TimerHandle | None:
+    """Has the registry compared with the database at this time."""
+    if end is None:
+        return None
+    delay_s = max(0.0, (end - timezone.now()).total_seconds()) + _SLACK_S
+    return asyncio.get_running_loop().call_later(delay_s, _notify)
 
 
 @in_thread

@@ -20,6 +20,7 @@ from django.http import HttpRequest, HttpResponse
 
 from apikeys.principal import Principal
 from assistants import idempotency
+from assistants.agent import cancellation
 from assistants.catalogue.entries import AssistantEntry
 from assistants.errors import RequestInterrupted
 from assistants.events import Event, Finished, ToolStarted
@@ -45,6 +46,7 @@ class IdempotentRequest:
     """
 
     key: IdempotencyKey
+    principal: Principal
     is_named: bool
     """Whether the caller named it, by an Idempotency-Key; otherwise its body does."""
     is_retry: bool
@@ -143,8 +145,13 @@ class IdempotentRequest:
         """Yields heartbeats until the owner's answer is stored, then that answer as a whole."""
         waiting = asyncio.ensure_future(self._outcome())
         try:
-            while not (await asyncio.wait([waiting], timeout=settings.STREAM_HEARTBEAT_S))[0]:
-                yield HEARTBEAT
+            with cancellation.registered(self.principal) as scope:
+                # The owner's run may be of another secret of the key, and go on.
+                scope.on_cancel(lambda _: waiting.cancel())
+                while not (await asyncio.wait([waiting], timeout=settings.STREAM_HEARTBEAT_S))[0]:
+                    yield HEARTBEAT
+            if scope.reason is not None:
+                raise scope.reason
             answer = waiting.result()
             response = replayed(answer) if answer else await self.answer_or_replay(make)
         except Exception as error:  # noqa: BLE001 - the answer has begun: it is rendered, and logged there
@@ -193,6 +200,7 @@ def idempotent_request(
     )
     return IdempotentRequest(
         key,
+        principal,
         is_named=name is not None,
         is_retry=retries not in (None, "0"),
         is_stream=bool(content.get("stream")),

@@ -30,7 +30,7 @@ async def observed_run(
     """
     principal = origin.principal
     async with limits.current().permit(principal):
-        with cancellation.registered(origin.run_id, principal.id) as scope:
+        with cancellation.registered(principal, origin.run_id) as scope:
             async with recorded(request, origin, scope) as recorder:
                 used = await session_tools.used(origin, request.assistant)
                 async with aclosing(run(replace(request, used=used), scope)) as events:

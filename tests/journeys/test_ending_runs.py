@@ -1,9 +1,11 @@
 """Runs that are ended from outside: by a cancellation, or with their key; on whichever process they run."""
 
+import json
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -138,6 +140,73 @@ def test_another_change_of_the_key_ends_nothing(
     with stack.database():
         key_actions.update(caller.api_key, by=BY, requests_per_minute=1_000)
     assert "Awake." in answer.result().text
+
+
+def rotate(api: httpx.Client, key: IssuedKey, grace_s: float) -> str:
+    """Returns the new key."""
+    answer = api.post(f"/api-keys/{key.api_key.pk}/rotate", json={"grace_seconds": grace_s})
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["key"])
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("grace_s", [0, 1])
+def test_a_rotation_ends_the_runs_of_the_old_key_with_its_grace_period(
+    api: httpx.Client, ask: Ask, model: str, caller: IssuedKey, *, stream: bool, grace_s: float
+) -> None:
+    answer = ask(stream=stream)
+    run_id = running_run(api, model)
+    before = time.monotonic()
+    rotate(api, caller, grace_s)
+    assert '"code":"invalid_api_key"' in answer.result().text
+    assert grace_s <= time.monotonic() - before < grace_s + 2
+    assert ended(api, run_id)["status"] == "cancelled"
+
+
+def test_a_run_of_the_new_key_goes_on(
+    stack: Stack, api: httpx.Client, other_url: str, model: str, caller: IssuedKey
+) -> None:
+    new = rotate(api, caller, 0)
+    stack.llm.script(
+        model, {"tool_calls": [{"name": "ending__sleep", "arguments": {"s": 1.5}}]}, {"text": "Awake."}
+    )
+    body = {"model": model, "messages": [{"role": "user", "content": "go"}]}
+    with ThreadPoolExecutor() as pool:
+        headers = {"authorization": f"Bearer {new}"}
+        url = f"{other_url}/v1/chat/completions"
+        answer = pool.submit(httpx.post, url, json=body, headers=headers, timeout=20)
+        running_run(api, model)
+        key = f"/api-keys/{caller.api_key.pk}"
+        assert api.patch(key, json={"name": f"{caller.api_key.name}-renamed"}).status_code == 200
+        assert "Awake." in answer.result().text
+
+
+def test_a_key_that_expires_ends_its_runs(api: httpx.Client, ask: Ask, model: str, caller: IssuedKey) -> None:
+    answer = ask()
+    run_id = running_run(api, model)
+    soon = (datetime.now(UTC) + timedelta(seconds=1.5)).isoformat()
+    assert api.patch(f"/api-keys/{caller.api_key.pk}", json={"expires_at": soon}).status_code == 200
+    assert answer.result().json()["error"]["code"] == "invalid_api_key"
+    assert ended(api, run_id)["status"] == "cancelled"
+
+
+def test_a_rotation_ends_the_stream_of_a_background_response_and_not_the_response(
+    api: httpx.Client, stack: Stack, other_url: str, model: str, caller: IssuedKey
+) -> None:
+    stack.llm.script(
+        model, {"tool_calls": [{"name": "ending__sleep", "arguments": {"s": 2.5}}]}, {"text": "Awake."}
+    )
+    body = {"model": model, "input": "go", "background": True, "stream": True}
+    old = {"authorization": f"Bearer {caller.key}"}
+    events = []
+    with httpx.stream("POST", f"{other_url}/v1/responses", json=body, headers=old, timeout=20) as answer:
+        new = {"authorization": f"Bearer {rotate(api, caller, 0)}"}
+        events = [json.loads(line[6:]) for line in answer.iter_lines() if line.startswith("data: ")]
+    assert (events[-1]["type"], events[-1]["code"]) == ("error", "invalid_api_key")
+    response_id = events[0]["response"]["id"]
+    url = f"{other_url}/v1/responses/{response_id}"
+    wait_for(lambda: httpx.get(url, headers=new).json()["status"] == "completed", within_s=10)
+    assert httpx.get(url, headers=old).status_code == 401
 
 
 def ended(api: httpx.Client, run_id: str) -> dict[str, Any]:

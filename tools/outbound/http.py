@@ -25,9 +25,7 @@ def filtered_connector(
 
 
 class _FilteredConnector(aiohttp.TCPConnector):
-    def __init__(
-        self, exempt: Collection[Endpoint], private_hosts: PrivateHosts, **options: Any
-    ) -> None:
+    def __init__(self, exempt: Collection[Endpoint], private_hosts: PrivateHosts, **options: Any) -> None:
         self._allowed: dict[str, Any] = {"exempt": exempt, "private_hosts": private_hosts}
         super().__init__(resolver=_FilteredResolver(self._allowed), **options)
 

@@ -5,7 +5,11 @@ import logging
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
+from apikeys.principal import Principal
+from assistants.agent import cancellation
+from assistants.agent.cancellation import CancelScope
 from assistants.models import StoredResponse
+from assistants.openai_api import errors
 from assistants.openai_api.http import STARTED
 from assistants.openai_api.responses import background_store, store
 from assistants.openai_api.responses.prepare import PreparedResponse
@@ -45,15 +49,29 @@ async def cancel(row: StoredResponse) -> None:
     await background_store.cancel(row.pk)
 
 
-async def events(row: StoredResponse, *, after: int = -1, heartbeat_s: float) -> AsyncGenerator[bytes, None]:
+async def events(
+    row: StoredResponse, principal: Principal, *, after: int = -1, heartbeat_s: float
+) -> AsyncGenerator[bytes, None]:
     """Yields events whose `sequence_number` is greater than `after`, until the response is over or deleted.
 
-    They come from the database: any process can follow a response, and a caller can come back to it.
+    They come from the database: any process can follow a response, and a caller can come back to it. A caller
+    whose key is taken away meanwhile gets an event of the type `error`, and no more.
     """
+    with cancellation.registered(principal) as scope:
+        async for piece in _events(row, scope, after=after, heartbeat_s=heartbeat_s):
+            yield piece
+
+
+async def _events(
+    row: StoredResponse, scope: CancelScope, *, after: int, heartbeat_s: float
+) -> AsyncGenerator[bytes, None]:
     silent_s = 0.0
     yield STARTED
     yield HEARTBEAT  # so that a client has the headers at once: the first event may be minutes away
     while True:
+        if scope.reason is not None:
+            yield frames([_error(scope.reason, after + 1)])
+            return
         page = await background_store.page(row.pk, after=after)
         if page.events:
             after, silent_s = page.events[-1]["sequence_number"], 0.0
@@ -69,6 +87,12 @@ async def events(row: StoredResponse, *, after: int = -1, heartbeat_s: float) ->
         if silent_s >= heartbeat_s:
             silent_s = 0.0
             yield HEARTBEAT
+
+
+def _error(reason: Exception, number: int) -> dict[str, Any]:
+    error = errors.envelope(reason)["error"]
+    shown = {name: error[name] for name in ("code", "message", "param")}
+    return {"type": "error", "sequence_number": number, **shown}
 
 
 def _last_event(resource: Mapping[str, Any], number: int) -> dict[str, Any]:

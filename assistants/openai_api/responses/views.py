@@ -66,7 +66,7 @@ class StoredResponseViewSet(OpenAIViewSet):
             message = "Only the stream of a response in the background can be resumed."
             raise InvalidRequest(message, param="stream", code="invalid_value")
         after = _number(request, "starting_after", default=-1)
-        events = background.events(row, after=after, heartbeat_s=settings.STREAM_HEARTBEAT_S)
+        events = background.events(row, self.principal, after=after, heartbeat_s=settings.STREAM_HEARTBEAT_S)
         return await event_stream(events)
 
     @openapi.delete_response
@@ -103,7 +103,8 @@ async def _enqueue(
 ) -> HttpResponse | EventStream:
     row = await background.enqueue(prepared, content)
     if prepared.params.stream:
-        return await event_stream(background.events(row, heartbeat_s=settings.STREAM_HEARTBEAT_S))
+        heartbeat_s = settings.STREAM_HEARTBEAT_S
+        return await event_stream(background.events(row, prepared.principal, heartbeat_s=heartbeat_s))
     return json_response(row.resource)
 
 
