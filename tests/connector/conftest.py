@@ -11,7 +11,7 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 
 from connector.client import calls
-from connector.models import Instance
+from connector.models import Instance, Worker
 from connector.supervisor.supervisor import Supervisor
 from connector.timings import Timings
 from core import feed
@@ -48,6 +48,11 @@ async def wait_for(condition: Callable[[], Any], *, within_s: float = 8) -> Any:
             return value
         assert time.monotonic() < until, f"not within {within_s} s: {condition}"
         await asyncio.sleep(0.02)
+
+
+async def wait_for_workers(number: int) -> None:
+    """Waits until so many supervisors have registered: before, the others claim their share."""
+    await wait_for(orm(lambda: Worker.objects.exclude(seen_at=None).count() == number))
 
 
 class Servers:

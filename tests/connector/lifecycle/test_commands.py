@@ -8,7 +8,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.connector.conftest import SERVERS, server_processes, wait_for
+from tests.connector.conftest import SERVERS, server_processes, wait_for, wait_for_workers
 from tools.models import Status
 
 HOSTILE = ["; id", "$(id)", "`id`", "*", "~", "-c", "--", "a\nb", "\\", "'\"", "${PATH}", "| tee /tmp/x"]
@@ -66,6 +66,7 @@ async def test_at_most_eight_servers_start_at_once(servers: Any, supervise: Any)
 
 async def test_two_workers_of_one_name_are_two_owners(servers: Any, supervise: Any) -> None:
     supervise(node="mcp@same"), supervise(node="mcp@same")
+    await wait_for_workers(2)
     registered = [await servers.register(name=f"server {number}") for number in range(4)]
     for server in registered:
         await servers.wait_until(server, Status.RUNNING)

@@ -16,7 +16,7 @@ from connector.host import start_time
 from connector.leases import store as leases
 from connector.models import Instance, Worker
 from connector.process import orphans
-from tests.connector.conftest import FAST, orm, server_processes, wait_for
+from tests.connector.conftest import FAST, orm, server_processes, wait_for, wait_for_workers
 from tools import actions
 from tools.models import Status
 
@@ -33,6 +33,7 @@ async def test_two_supervisors_share_the_servers_and_never_own_one_twice(
     servers: Any, supervise: Any, tmp_path: Any
 ) -> None:
     supervise(node="one"), supervise(node="two")
+    await wait_for_workers(2)
     log = tmp_path / "starts"
     registered = [
         await servers.register(name=f"server {number}", env={"FAKE_STARTS": str(log)}) for number in range(6)
