@@ -196,6 +196,7 @@ ALLOWED_PRIVATE_HOSTS = env.list("ALLOWED_PRIVATE_HOSTS", default=[])  # host:po
 IMAGE_PRIVATE_HOSTS = env.list("IMAGE_PRIVATE_HOSTS", default=[])  # host:port
 MCP_RUN_AS = env.str("MCP_RUN_AS", default="")  # a user's name
 MCP_MEMORY_LIMIT = env.int("MCP_MEMORY_LIMIT", default=2048)  # MiB of a server's whole tree; 0: none
+MCP_INSTALL_TIMEOUT = env.int("MCP_INSTALL_TIMEOUT", default=300)  # seconds, for npx, uvx and their like
 MCP_PROCESS_LIMIT = env.int("MCP_PROCESS_LIMIT", default=256)
 MCP_OPEN_FILES_LIMIT = env.int("MCP_OPEN_FILES_LIMIT", default=4096)
 MCP_RESULT_LIMIT = env.int("MCP_RESULT_LIMIT", default=16 * 1024 * 1024)

@@ -46,6 +46,8 @@ class Connection:
         self, spec: LaunchSpec, *, marker: str, lease_s: Callable[[], float], monitor: ResourceMonitor
     ) -> None:
         self.process: StdioProcess | None = None
+        self.is_installing = False
+        """Whether a package runner has not started the server yet."""
         self._is_stopping = False
         self._is_hard = False
         self._ended_by_itself = False
@@ -178,6 +180,10 @@ class Connection:
             first = self._spec.redact(self._stray.first)
             message = f"The server wrote {first!r} where the protocol belongs, and no answer."
             return Diagnosis(stage, ExitReason.STRAY_STDOUT, message)
+        if self.is_installing:
+            limit_s = settings.MCP_INSTALL_TIMEOUT
+            message = f"{self._spec.command} did not install the server within {limit_s} s."
+            return Diagnosis(stage, ExitReason.START_TIMEOUT, message)
         message = f"The server was not ready within {self._spec.start_timeout_s:g} s."
         return Diagnosis(stage, ExitReason.START_TIMEOUT, message)
 

@@ -1,9 +1,9 @@
 """The context of server tasks: what all of a supervisor's tasks share."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from connector.lifecycle.starting import StartSlots
 from connector.process.resource_monitor import ResourceMonitor
 from connector.timings import Timings
 
@@ -18,6 +18,6 @@ class TaskContext:
     owner: str
     timings: Timings
     lease_left_s: Callable[[], float]
-    starts: asyncio.Semaphore
+    starts: StartSlots
     monitor: ResourceMonitor
     on_change: Callable[[], None]

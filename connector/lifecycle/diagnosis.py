@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -21,6 +22,9 @@ class ExitReason(StrEnum):
     LOGIN_REQUIRED = "login_required"
     PROTOCOL_ERROR = "protocol_error"
     START_TIMEOUT = "start_timeout"
+    WAITING = "waiting"
+    INSTALLING = "installing"
+    BROKEN_CACHE = "broken_cache"
     OUT_OF_MEMORY = "out_of_memory"
     TOO_MANY_PROCESSES = "too_many_processes"
     KILLED = "killed"
@@ -45,6 +49,9 @@ HINTS = {
     ExitReason.PROTOCOL_MISMATCH: "Use a version of the server that speaks a supported MCP version.",
     ExitReason.PROTOCOL_ERROR: "Make the server log to standard error, and write one JSON message a line.",
     ExitReason.START_TIMEOUT: "See why the server is slow to start, or raise its start time-out.",
+    ExitReason.WAITING: "Nothing: it starts in a moment.",
+    ExitReason.INSTALLING: "Nothing: the first start installs the package, which can take minutes.",
+    ExitReason.BROKEN_CACHE: "Delete the folder that the message names: the next start installs it anew.",
     ExitReason.OUT_OF_MEMORY: "Find out what it needs so much memory for, or give it or its host more.",
     ExitReason.TOO_MANY_PROCESSES: "Find out why it starts so many processes, or raise MCP_PROCESS_LIMIT.",
     ExitReason.KILLED: "Find out what killed it: often the operating system, for want of memory.",
@@ -134,6 +141,15 @@ class ExitInfo:
     excess: tuple[str, int] | None = None
     stderr: str = ""
     stray_stdout: str = ""
+
+
+def warning(about_tools: str, about_capabilities: Sequence[str]) -> Diagnosis | None:
+    """Returns what is wrong with a server that serves. A warning about its tools makes it degraded."""
+    if about_tools:
+        return Diagnosis("tools", ExitReason.INVALID_TOOLS, about_tools)
+    if about_capabilities:
+        return Diagnosis("capabilities", ExitReason.NOT_LISTED, " ".join(about_capabilities))
+    return None
 
 
 def diagnose(info: ExitInfo) -> Diagnosis:

@@ -17,7 +17,8 @@ from connector.leases.observation import Observation, Slot
 from connector.lifecycle.call_limiter import CallLimiter
 from connector.lifecycle.connection import Connection
 from connector.lifecycle.context import TaskContext
-from connector.lifecycle.diagnosis import Diagnosis, ExitReason
+from connector.lifecycle.diagnosis import Diagnosis, ExitReason, warning
+from connector.lifecycle.starting import Start
 from connector.lifecycle.unexpected import log_unexpected
 from connector.session import Capabilities, Listing, Session
 from connector.states import SERVING, Phase, RestartSchedule
@@ -32,7 +33,7 @@ MISSES_ALLOWED = 1
 
 
 class ServerTask:
-    """Runs one server until it is stopped. `tools` (JSON) and `capabilities` are None until they are listed.
+    """Runs one server until it is stopped. `tools` (JSON) and `capabilities` are None until listed.
 
     After each `on_change` these two are to be recorded, and then `observation` published: readers of a ready
     server must find its tools. A check that finds nothing new updates `observation` without calling it.
@@ -56,7 +57,7 @@ class ServerTask:
         self._session: Session | None = None
         self._functions: frozenset[str] = frozenset()
         self._connection: Connection | None = None
-        self._start_timeout: asyncio.Timeout | None = None
+        self._starting: Start | None = None
         self._began = clock()
         self._stage = "start"
         self._misses = 0
@@ -72,7 +73,7 @@ class ServerTask:
         return self._task.done()
 
     def is_idle(self, *, for_s: float) -> bool:
-        """Whether it serves calls, and has had none for so many seconds."""
+        """Whether it serves, and has had no call for so many seconds."""
         return self.observation.phase in SERVING and self._limiter.idle_s >= for_s
 
     async def wait(self) -> None:
@@ -89,8 +90,8 @@ class ServerTask:
         if self._connection is not None:
             self._connection.stop(hard=hard)
         # A start that is under way ends by its time-out, which is now.
-        if self._start_timeout is not None and not self._start_timeout.expired():
-            self._start_timeout.reschedule(asyncio.get_running_loop().time())
+        if self._starting is not None:
+            self._starting.end()
 
     def heartbeat(self) -> None:
         """Passes on to the shim that the lease was renewed."""
@@ -143,8 +144,6 @@ class ServerTask:
             self._lost = error
             self._check_now.set()
             raise CallFailed("session_lost", f"{self.spec.slug} ended during the call.") from error
-
-    # --- the task -----------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
         while diagnosis := await self._run_once():
@@ -201,16 +200,20 @@ class ServerTask:
 
     async def _start(self, connection: Connection, stack: AsyncExitStack) -> tuple[Session, Listing]:
         """Opens the session and lists the tools, within the server's start time-out."""
+        before = self.observation.error  # shown again when a start that had to wait goes on
+
+        def report(wait: Diagnosis | None) -> None:
+            self._observe(Phase.STARTING, error=wait.as_error(timestamp()) if wait is not None else before)
+
+        self._starting = start = Start(self.spec, self._context.starts, report)
+        if self._stopping.is_set():
+            start.end()
         try:
-            async with asyncio.timeout(None) as self._start_timeout, self._context.starts:
-                # The time-out begins with the permit: a queue of starts is not this server's fault.
-                now = asyncio.get_running_loop().time()
-                timeout_s = 0.0 if self._stopping.is_set() else self.spec.start_timeout_s
-                self._start_timeout.reschedule(now + timeout_s)
+            async with start.limited(connection):
                 session = await stack.enter_async_context(connection.open(probe=self._probe))
                 return session, await session.list_tools()
         finally:
-            self._start_timeout = None
+            self._starting = None
 
     async def _watch(self, session: Session) -> None:
         """Checks the health and follows changes until it is to stop. Raises SessionLost or Unresponsive."""
@@ -241,7 +244,7 @@ class ServerTask:
             async with asyncio.timeout(self._context.timings.health_deadline):
                 self.capabilities = await session.list_capabilities()
         if self.observation.phase == Phase.READY:
-            self._observe(Phase.READY, error=self._warning(""))
+            self._observe(Phase.READY, error=self._warning())
         self._context.on_change()
 
     async def _check(self, session: Session) -> None:
@@ -263,14 +266,10 @@ class ServerTask:
         error = self._warning(listing.warning)
         self._observe(phase, checked=clock(), healthy=clock(), error=error, **changes)
 
-    def _warning(self, about_tools: str) -> dict[str, Any] | None:
-        """Returns the warning of a server that serves. One about its tools makes it degraded, too."""
-        if about_tools:
-            return Diagnosis("tools", ExitReason.INVALID_TOOLS, about_tools).as_error(timestamp())
-        if self.capabilities is not None and self.capabilities.warnings:
-            text = " ".join(self.capabilities.warnings)
-            return Diagnosis("capabilities", ExitReason.NOT_LISTED, text).as_error(timestamp())
-        return None
+    def _warning(self, about_tools: str = "") -> dict[str, Any] | None:
+        others = self.capabilities.warnings if self.capabilities is not None else ()
+        found = warning(about_tools, others)
+        return found.as_error(timestamp()) if found is not None else None
 
     def _record_miss(self) -> None:
         """Counts a health check without an answer. Raises Unresponsive when the server is given up."""

@@ -12,6 +12,7 @@ from connector.leases.store import Owned, Owner
 from connector.lifecycle.context import TaskContext
 from connector.lifecycle.diagnosis import Diagnosis, ExitReason
 from connector.lifecycle.server_task import ServerTask
+from connector.lifecycle.starting import StartSlots
 from connector.process import orphans
 from connector.process.resource_monitor import ResourceMonitor
 from connector.states import Phase
@@ -25,8 +26,6 @@ from core.database import DATABASE_ERRORS
 from tools.launch import LaunchSpec
 
 log = logging.getLogger(__name__)
-
-STARTS_AT_ONCE = 8
 
 
 class Reconciler:
@@ -52,7 +51,7 @@ class Reconciler:
             owner=owner.name,
             timings=timings,
             lease_left_s=self.keeper.shim_lease_left_s,
-            starts=asyncio.Semaphore(STARTS_AT_ONCE),
+            starts=StartSlots(),
             monitor=monitor,
             on_change=on_change,
         )
