@@ -17,6 +17,7 @@ ENRICHING_S = 20.0
 def delete_expired() -> None:
     """Deletes rows whose time is over. Beat sends it every five minutes."""
     actions.delete_expired()
+    actions.delete_old()
 
 
 @shared_task

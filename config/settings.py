@@ -178,6 +178,10 @@ STREAM_HEARTBEAT_S = env.float("STREAM_HEARTBEAT_S", default=15)
 RESPONSE_TTL_S = env.float("RESPONSE_TTL_S", default=30 * 24 * 3600)
 STORED_HISTORY_TOKENS = env.int("STORED_HISTORY_TOKENS", default=32_000)
 STORED_HISTORY_DAYS = env.int("STORED_HISTORY_DAYS", default=30)
+RUN_RETENTION_DAYS = env.int("RUN_RETENTION_DAYS", default=365)  # 0: for ever
+AUDIT_RETENTION_DAYS = env.int("AUDIT_RETENTION_DAYS", default=3 * 365)
+if not all(0 <= days <= 36_500 for days in (RUN_RETENTION_DAYS, AUDIT_RETENTION_DAYS)):
+    raise ImproperlyConfigured("RUN_RETENTION_DAYS and AUDIT_RETENTION_DAYS must be from 0 to 36500.")
 TOOL_RESULT_LIMIT = env.int("TOOL_RESULT_LIMIT", default=64 * 1024)  # bytes of text that reach the model
 
 # --- supervision: seconds, from the table in docs/operating.md ----------------------------------------------

@@ -94,7 +94,7 @@ def delete(server: MCPTool, *, by: Actor, force: bool = False) -> None:
     # The row stays until its owner has stopped it. Its slug becomes one that nobody could choose.
     server.slug = f"~{server.pk}"
     server.save(update_fields=["slug", "deleted_at", "updated_at"])
-    server.functions.all().delete()
+    server.functions.only("pk").delete()
     server.offers.all().delete()
     server.word_counts.all().delete()
     _bump(server, relaunch=True)
@@ -102,7 +102,8 @@ def delete(server: MCPTool, *, by: Actor, force: bool = False) -> None:
 
 def purge(ended: QuerySet[MCPTool]) -> None:
     """Delete the rows of those servers that are marked as deleted. Nobody may run them any more."""
-    ended.filter(deleted_at__isnull=False).delete()
+    # Only the id: secrets that no key decrypts any more would stay for ever.
+    ended.filter(deleted_at__isnull=False).only("pk").delete()
 
 
 def _detach(server: MCPTool, *, force: bool) -> None:

@@ -1,4 +1,4 @@
-"""Cancels runs, deletes conversations, and cleans up what runs leave behind."""
+"""Cancels runs, deletes conversations, and ends what a lost process left running."""
 
 from datetime import timedelta
 
@@ -9,13 +9,13 @@ from django.utils import timezone
 from apikeys import audit
 from assistants.models import (
     Conversation,
-    Expiring,
     Run,
     RunCancellation,
     RunStatus,
     StoredResponse,
     ToolCall,
 )
+from core import pruning
 from core.actor import Actor
 from core.errors import Conflict
 
@@ -39,16 +39,8 @@ def delete_conversation(conversation: Conversation, *, by: Actor) -> None:
     audit.deleted(conversation, by=by)
     ToolCall.objects.filter(run__conversation=conversation).update(arguments=None, result=None)
     conversation.runs.update(request=None, answer=None)
-    StoredResponse.objects.of_conversation(conversation).delete()
+    pruning.delete(StoredResponse.objects.of_conversation(conversation))
     conversation.delete()
-
-
-def delete_expired() -> None:
-    """Deletes rows that have expired."""
-    for model in Expiring.__subclasses__():
-        model._default_manager.filter(expires_at__lte=timezone.now()).delete()
-    conversations = Conversation.objects.filter(messages_expire_at__lte=timezone.now())
-    conversations.update(messages=None, messages_expire_at=None)
 
 
 def fail_abandoned_runs() -> int:
@@ -61,7 +53,7 @@ def tend_responses() -> bool:
 
     A lost response is not run again: nobody knows which tools it has called.
     """
-    for response in StoredResponse.objects.lost():
+    for response in StoredResponse.objects.lost().only("body"):
         error = {"code": "server_error", "message": "The worker that gave this answer was lost. Ask again."}
         # Only if it is still lost: its worker may have been slow, and have renewed the lease since.
         StoredResponse.objects.lost().filter(pk=response.pk).update(

@@ -102,7 +102,7 @@ class Assistant(Embedded):
         Provider,
         null=True,
         blank=True,
-        on_delete=models.SET_NULL,
+        on_delete=models.PROTECT,
         related_name="fallback_of",
         help_text="Asked where the provider fails before it answers.",
     )

@@ -72,6 +72,8 @@ class Attempt(Expiring):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["api_key", "name"], name="attempt_key_name")]
+        # Every process reports its owners as alive every few seconds.
+        indexes = [models.Index(fields=["owner"], name="attempt_owner")]
 
     def __str__(self) -> str:
         return self.name

@@ -45,6 +45,13 @@ class Conversation(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["api_key", "external_id"], name="conversation_key_external_id")
         ]
+        indexes = [
+            models.Index(
+                fields=["messages_expire_at"],
+                condition=models.Q(messages_expire_at__isnull=False),
+                name="conversation_expiring",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.external_id

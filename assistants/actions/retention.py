@@ -1,0 +1,36 @@
+"""Deletes what is over: expired state, and runs and audit entries that are older than their retention."""
+
+from datetime import datetime, timedelta
+from importlib import import_module
+
+from django.conf import settings
+from django.utils import timezone
+
+from apikeys.models import AuditEntry
+from assistants.models import Conversation, Expiring, Run, RunStatus
+from core import pruning
+
+
+def delete_expired() -> None:
+    """Deletes rows that have expired."""
+    now = timezone.now()
+    for model in Expiring.__subclasses__():
+        pruning.delete(model._default_manager.filter(expires_at__lte=now))
+    conversations = Conversation.objects.filter(messages_expire_at__lte=now)
+    conversations.update(messages=None, messages_expire_at=None)
+    import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()  # of staff: Django leaves that to us
+
+
+def delete_old() -> None:
+    """Deletes runs with their calls, sessions, and audit entries that are older than the settings say."""
+    if since := _kept_since(settings.RUN_RETENTION_DAYS):
+        pruning.delete(Run.objects.filter(started_at__lt=since).exclude(status=RunStatus.RUNNING))
+        # A stored history may be kept for longer than runs are: it goes by its own time.
+        pruning.delete(Conversation.objects.filter(last_run_at__lt=since, messages=None, runs=None))
+    if since := _kept_since(settings.AUDIT_RETENTION_DAYS):
+        pruning.delete(AuditEntry.objects.filter(at__lt=since))
+
+
+def _kept_since(days: int) -> datetime | None:
+    """Returns the time before which rows are deleted. 0 days mean that they stay for ever: then None."""
+    return timezone.now() - timedelta(days=days) if days else None
