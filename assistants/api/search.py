@@ -31,7 +31,7 @@ class WhySerializer(serializers.Serializer[Any]):
     """The parts of a score: how alike the meaning is, how alike the words, and what its uses add."""
 
     dense = serializers.FloatField()
-    words = serializers.FloatField()
+    words = serializers.FloatField(source="lexical")
     boost = serializers.FloatField()
 
 

@@ -21,7 +21,7 @@ def shares(assistants: Sequence[AssistantEntry], text: str) -> list[float]:
     be: in contrast to BM25's scores, shares of different texts can be compared with one threshold.
     """
     documents = [_document(assistant) for assistant in assistants]
-    dimensions = set(bm25.places(text))
+    dimensions = set(bm25.dimensions(text))
     frequencies = Counter(dimension for weights in documents for dimension in dimensions & weights.keys())
     query = bm25.query_vector(text, frequencies=frequencies, documents=len(documents))
     whole = _MOST_OF_A_TERM * sum(query.values()) or 1.0

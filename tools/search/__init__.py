@@ -1,4 +1,4 @@
-"""Finding the few tools that a request needs among thousands."""
+"""Search: finds the few tools that a request needs among thousands."""
 
 from tools.search.fusion import Why
 from tools.search.scope import EVERYTHING, Scope

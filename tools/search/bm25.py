@@ -1,7 +1,7 @@
-"""BM25 as an inner product of two sparse vectors: how much a tool says of a word, how rare the word is. Pure.
+"""BM25 as an inner product of two sparse vectors: weights of a tool's terms, rarity of a query's. Pure.
 
-Words are hashed to DIMENSIONS places. Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25
-and Beyond" (2009); fields are weighted before saturation, as BM25F does.
+Terms are hashed to DIMENSIONS dimensions. Robertson and Zaragoza, "The Probabilistic Relevance Framework:
+BM25 and Beyond" (2009); fields are weighted before saturation, as in BM25F.
 """
 
 from collections import Counter, defaultdict
@@ -9,68 +9,79 @@ from collections.abc import Iterable, Mapping
 from math import log1p, sqrt
 from zlib import crc32
 
-from tools.search.text import Document, split_name, telling_title, terms
+from tools.search.text import Document, informative_title, split_name, terms
 
 DIMENSIONS = 2**20
 _SATURATION = 1.2
+"""k1 of BM25: with it a term counts at most 2.2 times as much as once, however often it is repeated."""
 _LENGTH_NORMALISATION = 0.75
+"""b of BM25."""
 _USUAL_LENGTH = 40.0
-"""The weight of all words of a usual tool. A constant, so that one tool's vector never depends on another."""
+"""The weight of all terms of a usual tool.
+
+BM25 takes the mean of the collection. A constant, so that one tool's vector never depends on another's.
+"""
 _SHARE = 0.045
-"""Of a single term, beside a cosine."""
+"""The weight of a query of one term, beside a cosine: measured, docs/decisions/0019."""
 _LONGEST_TEXT = 4_000
 _MOST_PARAMETERS = 30
 
 
-def hashed(term: str) -> int:
-    """The place of a term: 0 to DIMENSIONS - 1, the same in every process."""
+def dimension(term: str) -> int:
+    """Returns the dimension of a term: 0 to DIMENSIONS - 1, the same in every process."""
+    # Not hash(), which Python salts for each process.
     return crc32(term.encode()) % DIMENSIONS
 
 
 def document_vector(document: Document) -> dict[int, float]:
-    """By place: the term-frequency part of BM25, above 0 and below 2.2."""
+    """Returns, by dimension, the term-frequency part of BM25: above 0 and below 2.2."""
     weights = _weights(document)
     relative_length = sum(weights.values()) / _USUAL_LENGTH
     norm = _SATURATION * (1 - _LENGTH_NORMALISATION + _LENGTH_NORMALISATION * relative_length)
-    return {place: weight * (_SATURATION + 1) / (weight + norm) for place, weight in weights.items()}
+    return {index: weight * (_SATURATION + 1) / (weight + norm) for index, weight in weights.items()}
 
 
 def query_vector(query: str, *, frequencies: Mapping[int, int], documents: int) -> dict[int, float]:
-    """By place: the inverse document frequency of the query's terms, as often as they stand in it.
+    """Returns, by dimension, the inverse document frequency of the query's terms times their count in it.
 
-    `frequencies`: how many of the scope's `documents` have a term at that place; none where it is missing.
+    `frequencies`: the number of documents with a term of that dimension, 0 where it is missing.
     """
-    counts = Counter(places(query))
-    rarity = {place: _rarity(min(frequencies.get(place, 0), documents), documents) for place in counts}
-    return {place: count * rarity[place] for place, count in counts.items()}
+    counts = Counter(dimensions(query))
+    rarity = {index: _rarity(min(frequencies.get(index, 0), documents), documents) for index in counts}
+    return {index: count * rarity[index] for index, count in counts.items()}
 
 
-def places(text: str) -> list[int]:
-    """Where its terms stand, in order and with repetition."""
-    return [hashed(term) for term in terms(text)]
+def dimensions(text: str) -> list[int]:
+    """Returns the dimensions of a text's terms, in order and with repetition."""
+    return [dimension(term) for term in terms(text)]
 
 
 def weight(query: str) -> float:
-    """By what the inner product is multiplied to stand beside a cosine: less, the more terms are summed."""
+    """Returns the factor that makes the inner product comparable with a cosine.
+
+    The sum over more terms is larger without meaning more: it grows about as the root of their number.
+    """
     return _SHARE / sqrt(max(len(terms(query)), 1))
 
 
 def _rarity(frequency: int, documents: int) -> float:
+    # 1 + inside the logarithm (Lucene's form): without it a term of most documents would count against them.
     return log1p((documents - frequency + 0.5) / (frequency + 0.5))
 
 
 def _weights(document: Document) -> Mapping[int, float]:
     weights: defaultdict[int, float] = defaultdict(float)
     for text, field_weight in _fields(document):
-        for place in places(text[:_LONGEST_TEXT]):
-            weights[place] += field_weight
+        for index in dimensions(text[:_LONGEST_TEXT]):
+            weights[index] += field_weight
     return weights
 
 
 def _fields(document: Document) -> Iterable[tuple[str, float]]:
+    """Yields the fields with their weights: measured, docs/decisions/0019."""
     yield document.server_name, 1.5
     yield document.name, 2.0
-    yield telling_title(document), 1.0
+    yield informative_title(document), 1.0
     yield document.description, 1.0
     yield " ".join(map(split_name, document.parameters[:_MOST_PARAMETERS])), 0.5
     yield document.server_description, 0.3

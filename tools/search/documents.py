@@ -1,4 +1,4 @@
-"""From rows to what is indexed of them."""
+"""The texts of rows that are indexed."""
 
 import hashlib
 from collections.abc import Iterable
@@ -7,12 +7,15 @@ from tools.models import MCPTool, ToolFunction
 from tools.search.text import SCHEME, Document, split_name
 
 INDEXED = f"{SCHEME}:"
-"""What `indexed_hash` begins with where the text was read as it is now."""
+"""The beginning of `indexed_hash` if the row is indexed by the present scheme."""
 _MOST_NAMES = 40
 
 
 def document(function: ToolFunction) -> Document:
-    """`function` with its server. What staff wrote in its stead goes before what the server says."""
+    """Returns the texts of a tool, which is read with its server.
+
+    Overrides by staff replace its own texts.
+    """
     return Document(
         server_name=function.server.name,
         server_description=function.server.description,
@@ -25,12 +28,14 @@ def document(function: ToolFunction) -> Document:
 
 
 def server_text(server: MCPTool, names: Iterable[str]) -> str:
-    """What the embedder reads of a server: what it says of itself, and the names of its functions."""
+    """Returns the text of a server to embed: its name, its description, and the names of its tools."""
     offered = ", ".join(split_name(name) for name in list(names)[:_MOST_NAMES])
     return f"{split_name(server.name)}: {server.description[:600]} ({offered})"
 
 
 def text_hash(text: str) -> str:
+    """Returns the value of `indexed_hash` for a text."""
+    # surrogatepass: a server may send half of a pair, and a hash must not fail on it.
     return INDEXED + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:40]
 
 
@@ -40,7 +45,7 @@ def _parameters(function: ToolFunction) -> tuple[str, ...]:
 
 
 def _examples(function: ToolFunction) -> tuple[str, ...]:
-    """Only those that were written for what the function is now."""
+    """Returns the example requests, if they were written for the present definition."""
     examples = function.examples or {}
     if examples.get("definition_hash") != function.definition_hash:
         return ()

@@ -1,7 +1,8 @@
-"""The index of tools: brings it up to date, piece by piece, and says how far it is.
+"""The index of tools: brings it up to date, step by step, and reports its progress.
 
-What is to be done stands in the rows, so that a run may be cut off anywhere. Words come first: they need
-nobody else, and a search can do with them alone.
+The rows themselves say what is left to do (`indexed_hash`, and the embedder's name beside a vector), so that
+a run may be cut off anywhere. The lexical side comes first: it needs no embedder, and a search can do with it
+alone.
 """
 
 import logging
@@ -22,14 +23,15 @@ from tools.search.text import embedded_texts
 from tools.search.vectors import Weighted
 
 log = logging.getLogger(__name__)
-Piece = Callable[[], int]
+Step = Callable[[], int]
+"""Indexes a batch, and returns the number of rows: 0 once nothing is left."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Of the present functions: whose words are in the index, and whose vectors by `embedder` ("": none).
+    """The numbers of present tools, of those in the lexical index, and of those with a vector by `embedder`.
 
-    `degraded`: why vectors are missing, or "".
+    `embedder` is "" without one. `degraded`: why vectors are missing, or "".
     """
 
     functions: int
@@ -44,65 +46,67 @@ class Progress:
 
 
 def progress() -> Progress:
+    """Returns the progress for the embedder of this process's settings."""
     active = embedder.active()
     present = _functions()
     total, with_vector = present.count(), _embedded(present, active)
     outdated = lexical.pending().filter(removed_at=None).count()
     name = active.name if active else ""
-    degraded = _why_missing(active) if with_vector < total else ""
+    degraded = _reason_for_missing(active) if with_vector < total else ""
     return Progress(total, total - outdated, with_vector, name, degraded)
 
 
 def work(*, for_s: float, promote: bool = True) -> bool:
-    """Index what is not, for this long. Whether there may be more to do. Never raises EmbedderFailed.
+    """Indexes for up to this many seconds. Returns whether there may be more to do.
 
-    Does nothing where another process is at it. `promote`: have vectors that are complete take the place of
-    another embedder's.
+    Does nothing if another process is indexing. A failure of the embedder is stored, not raised. `promote`:
+    replace another embedder's vectors once those of this one are complete.
     """
     active = embedder.active()
     with advisory_lock(f"tools.search.index {active.name if active else ''}") as is_acquired:
         has_more = is_acquired and _work(active, time.monotonic() + for_s, promote=promote)
-    # Who told of news meanwhile was turned away.
+    # A process that was asked to index meanwhile did not get the lock, and went away.
     return has_more or (is_acquired and lexical.pending().exists())
 
 
 def forget_vectors() -> None:
-    """Those of the active embedder, to have them made anew."""
+    """Deletes the vectors of the active embedder, so that they are made anew."""
     if active := embedder.active():
         vectors.forget(_functions(), active.name)
         vectors.forget(_servers(), active.name)
 
 
 def failure() -> str:
-    """Why the active embedder failed last; "" since it has answered."""
+    """Returns why the active embedder failed last; "" if it has answered since."""
     active = embedder.active()
-    noted = EmbedderFailure.objects.filter(embedder=active.name).first() if active else None
-    return noted.reason if noted else ""
+    stored = EmbedderFailure.objects.filter(embedder=active.name).first() if active else None
+    return stored.reason if stored else ""
 
 
 def forget_failure() -> None:
+    """Deletes the stored failure of the active embedder."""
     if active := embedder.active():
         EmbedderFailure.objects.filter(embedder=active.name).delete()
 
 
 def _work(active: Embedder | None, deadline: float, *, promote: bool) -> bool:
-    pieces: list[Piece] = [lexical.index_some, _forget_outdated_servers]
+    steps: list[Step] = [lexical.index_some, _forget_outdated_servers]
     if not active:
-        return _done(pieces, deadline)
-    pieces += [partial(_embed_functions, active), partial(_embed_servers, active)]
+        return _run(steps, deadline)
+    steps += [partial(_embed_functions, active), partial(_embed_servers, active)]
     if promote:
-        pieces += [partial(_promote, active)]
+        steps += [partial(_promote, active)]
     try:
-        return _done(pieces, deadline)
+        return _run(steps, deadline)
     except EmbedderFailed as failed:
-        _note(active, failed)
+        _store_failure(active, failed)
     return False
 
 
-def _done(pieces: Sequence[Piece], deadline: float) -> bool:
-    """Whether the time was up before all were done."""
-    for piece in pieces:
-        while piece():
+def _run(steps: Sequence[Step], deadline: float) -> bool:
+    """Runs each step until nothing is left for it. Returns whether the time was up before."""
+    for step in steps:
+        while step():
             if time.monotonic() > deadline:
                 return True
     return False
@@ -110,11 +114,11 @@ def _done(pieces: Sequence[Piece], deadline: float) -> bool:
 
 def _embed_functions(active: Embedder) -> int:
     rows = _functions().select_related("server").defer("output_schema", "replaced", "words")
-    return _noting_success(active, vectors.embed_some(rows, _function_texts, active))
+    return _clearing_failure(active, vectors.embed_some(rows, _function_texts, active))
 
 
 def _embed_servers(active: Embedder) -> int:
-    return _noting_success(active, vectors.embed_some(_servers(), _server_texts, active))
+    return _clearing_failure(active, vectors.embed_some(_servers(), _server_texts, active))
 
 
 def _forget_outdated_servers() -> int:
@@ -122,6 +126,7 @@ def _forget_outdated_servers() -> int:
 
 
 def _promote(active: Embedder) -> int:
+    """A step that does all at once: it returns 0."""
     if promoted := sum(vectors.promote(rows, active.name) for rows in (_functions(), _servers())):
         log.info("Searches go by the vectors of %s now: %d rows.", active.name, promoted)
     return 0
@@ -152,18 +157,18 @@ def _embedded(present: QuerySet[ToolFunction], active: Embedder | None) -> int:
     return present.filter(vectors.carrying(active.name)).count() if active else 0
 
 
-def _why_missing(active: Embedder | None) -> str:
+def _reason_for_missing(active: Embedder | None) -> str:
     if active is None:
         return NO_EMBEDDER
     return failure() or "Not all tools are embedded yet."
 
 
-def _noting_success(active: Embedder, embedded: int) -> int:
+def _clearing_failure(active: Embedder, embedded: int) -> int:
     if embedded:
         EmbedderFailure.objects.filter(embedder=active.name).delete()
     return embedded
 
 
-def _note(active: Embedder, failed: EmbedderFailed) -> None:
+def _store_failure(active: Embedder, failed: EmbedderFailed) -> None:
     log.warning("Tools are found by their words alone: %s failed: %s", active.name, failed.reason)
     EmbedderFailure.objects.update_or_create(embedder=active.name, defaults={"reason": failed.reason})

@@ -1,4 +1,4 @@
-"""The words of functions, and how many functions have them: the side of the index that needs no embedder."""
+"""The lexical side of the index: BM25 vectors of tools, and word counts of servers. It needs no embedder."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -13,20 +13,24 @@ from tools.search.text import Document
 from tools.search.vectors import NO_VECTOR
 
 BATCH = 100
-MOST_WORDS = 700
-"""As many as fit into a row with all else (8 bytes each, see the migration). The weightiest stay."""
+MOST_TERMS = 700
+"""Terms of a tool that are indexed, those of the largest weight.
+
+At 8 bytes each they fit into a row with everything else, outside of which reading takes longer: see the
+migration.
+"""
 
 
 def pending() -> ToolFunctionQuerySet:
-    """Functions whose text is not indexed as it is now, and those that are gone but not from the index."""
+    """Returns the tools whose present text is not indexed, and removed ones that are still in the index."""
     return ToolFunction.objects.exclude(indexed_hash__startswith=INDEXED)
 
 
 @transaction.atomic
 def index_some() -> int:
-    """Index up to a batch of functions, and forget the vectors of what they were. How many it were.
+    """Indexes up to a batch of tools, and deletes the vectors of their former texts.
 
-    Rows that another process is at are left to it.
+    Returns the number of tools indexed. Rows that another process has locked are left to it.
     """
     rows = pending().select_for_update(skip_locked=True, of=("self",)).select_related("server")
     functions = list(rows.defer("output_schema", "replaced", "embedding", "next_embedding", "words")[:BATCH])
@@ -40,29 +44,30 @@ def _index(function: ToolFunction) -> None:
     text = document(function)
     present = function.removed_at is None
     ToolFunction.objects.filter(pk=function.pk).update(
-        words=_words(text) if present else None,
+        words=_sparse_vector(text) if present else None,
         indexed_hash=text_hash(repr(text)),
         **NO_VECTOR,
     )
 
 
-def _words(text: Document) -> SparseVector:
+def _sparse_vector(text: Document) -> SparseVector:
     vector = bm25.document_vector(text)
-    weightiest = sorted(vector.items(), key=lambda word: -word[1])[:MOST_WORDS]
-    return SparseVector(dict(weightiest), bm25.DIMENSIONS)
+    heaviest = sorted(vector.items(), key=lambda term: -term[1])[:MOST_TERMS]
+    return SparseVector(dict(heaviest), bm25.DIMENSIONS)
 
 
 def recount(server_ids: Iterable[int]) -> None:
-    """Count the words of these servers anew. A sum of changes would drift."""
+    """Counts the words of these servers anew: adding and subtracting changes would drift."""
+    # By id: two processes that lock the same servers in two orders would deadlock.
     for server in MCPTool.objects.filter(pk__in=server_ids).select_for_update(of=("self",)).order_by("pk"):
-        counts = _counted(server)
+        counts = _count(server)
         server.word_counts.all().delete()
         WordCount.objects.bulk_create(
             WordCount(server=server, word=word, functions=functions) for word, functions in counts.items()
         )
 
 
-def _counted(server: MCPTool) -> Counter[int]:
+def _count(server: MCPTool) -> Counter[int]:
     counts: Counter[int] = Counter()
     for words in server.functions.values_list("words", flat=True):
         if words is not None:

@@ -1,6 +1,6 @@
-"""What of a request is searched: the whole, its clauses, and what it implies. Pure.
+"""The texts by which a request is searched: the whole, its clauses, and what it implies. Pure.
 
-A request of several steps asks for several tools; each clause may find one that the whole does not.
+A request of several steps needs several tools; each clause may find one that the whole does not.
 """
 
 import re
@@ -27,43 +27,45 @@ _WRITING = re.compile(
 
 
 def texts(query: str) -> list[str]:
-    """The whole first. Empty for a blank query."""
-    whole = _readable(query)
+    """Returns the texts, the whole first; none for a blank query."""
+    whole = _simplified(query)
     return list(dict.fromkeys(filter(None, [whole, *_clauses(whole), *_implied(query)])))
 
 
-def embedded(text: str) -> str:
-    """What the embedder reads of one of the texts: a request is likest to tools when it speaks of one."""
+def as_embedded(text: str) -> str:
+    """Returns what the embedder reads for a text: requests that mention a tool are more like tools."""
     return f"A tool to {text}"
 
 
-def _readable(query: str) -> str:
-    """Addresses, paths and encoded data say little in their own words, and much by being there."""
+def _simplified(query: str) -> str:
+    """Replaces URLs, paths and encoded data by their kind: their own words say little about the request."""
     return _ENCODED.sub("data", _PATH.sub(_file, _URL.sub("URL", query))).strip()
 
 
 def _file(path: re.Match[str]) -> str:
-    """`md file`; a path without an extension, which may as well be a route, stays as it is."""
+    """Returns for example `md file`. A path without an extension may be a route: it stays as it is."""
     extension = _EXTENSION.search(path[0])
     return f"{extension[1]} file" if extension else path[0]
 
 
 def _clauses(whole: str) -> list[str]:
     parts = [part.strip(" ,.;:") for part in _BOUNDARY.split(whole)]
-    telling = [part for part in parts if len(terms(part)) >= 2]
-    return telling[:MOST_CLAUSES] if len(telling) > 1 else []
+    # "Thanks!" finds nothing. And a single clause would count what the whole counts, a second time.
+    informative = [part for part in parts if len(terms(part)) >= 2]
+    return informative[:MOST_CLAUSES] if len(informative) > 1 else []
 
 
 def _implied(query: str) -> list[str]:
-    """Requests that name a file seldom say that it must be read or written."""
+    """Returns reads and writes of the files that a request names: it seldom asks for them in words."""
     sentences = _SENTENCE_END.split(_URL.sub("URL", query))
-    found = dict.fromkeys(access for sentence in sentences for access in _accesses(sentence))
+    found = dict.fromkeys(access for sentence in sentences for access in _file_accesses(sentence))
     return list(found)[:MOST_IMPLIED]
 
 
-def _accesses(sentence: str) -> Iterator[str]:
+def _file_accesses(sentence: str) -> Iterator[str]:
     writing = _WRITING.search(sentence)
     for path in _PATH.finditer(sentence):
         if _EXTENSION.search(path[0]):
+            # A verb of writing before the file: "save it to a.csv", but not "read a.csv and create ...".
             is_written = writing and writing.start() < path.start()
             yield "write file" if is_written else f"read {_file(path)}"

@@ -1,4 +1,4 @@
-"""Where a search looks."""
+"""The scope of a search: the tools that it may find."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Functions that a model may be given, of these servers; of all present servers where it is None.
+    """Tools that a model may be given, of these servers, or of all servers if `server_ids` is None.
 
-    `narrowed`: by server, the names of the functions that count where not all of them do. `used_by`: the
-    assistant whose uses of a function speak for it.
+    `narrowed`: by server, the names of its tools in scope, if not all of them are. `used_by`: the id of the
+    assistant whose relevance feedback counts.
     """
 
     server_ids: frozenset[int] | None = None

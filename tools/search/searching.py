@@ -1,4 +1,4 @@
-"""Search: from a question to ranked functions."""
+"""The search: from a query to ranked tools."""
 
 import asyncio
 import re
@@ -20,7 +20,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A function, and why it is one. `server` is the server's name, `description` what models are told."""
+    """A tool that was found, and why. `server`: its server's name; `description`: as models get it."""
 
     function_id: int
     server_id: int
@@ -35,7 +35,11 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Best first. `embedder`: whose vectors counted, "" for none. `degraded`: why words alone did, or ""."""
+    """The hits, the best first.
+
+    `embedder`: the embedder whose vectors counted, "" for none. `degraded`: why lexical similarity alone
+    counted, for all tools or for some; "" if it did not.
+    """
 
     hits: tuple[Hit, ...]
     embedder: str
@@ -43,7 +47,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
+class _Query:
     texts: Sequence[str]
     vectors: Sequence[Sequence[float]]
     embedder: str
@@ -53,56 +57,62 @@ class _Question:
 async def search(
     query: str | Sequence[str], scope: Scope, *, limit: int, embed_within_s: float | None = None
 ) -> Found:
-    """The functions in `scope` that answer the query; of several queries, any of them.
+    """Finds the tools in `scope` that fit the query, or any of several queries.
 
-    Without vectors, words alone count, and `degraded` says why; so after `embed_within_s`, for callers with
-    less patience than the embedder has. Raises django.db.Error, and nothing else.
+    If the embedder fails, or takes longer than `embed_within_s`, lexical similarity alone counts, and
+    `degraded` says why. Raises django.db.Error, and nothing else.
     """
-    asked = [query] if isinstance(query, str) else query
-    texts = list(dict.fromkeys(text for one in asked for text in queries.texts(_readable(one))))
+    given = [query] if isinstance(query, str) else query
+    texts = list(dict.fromkeys(text for one in given for text in queries.texts(_sanitized(one))))
     if not texts or scope.server_ids == frozenset():
         return Found((), "", "")
-    return await _find(await _asked(texts[:MOST_TEXTS], embed_within_s), scope, limit)
+    return await _find(await _embedded(texts[:MOST_TEXTS], embed_within_s), scope, limit)
 
 
 def read_as(query: str) -> str:
-    """What the embedder reads of a query as a whole: `tools.uses` keeps its vector. "" where it is blank."""
-    texts = queries.texts(_readable(query))
-    return queries.embedded(texts[0]) if texts else ""
+    """Returns the text that the embedder reads for a query as a whole; "" for a blank query.
+
+    Relevance feedback stores its vector: it must be the text that a later search compares with it.
+    """
+    texts = queries.texts(_sanitized(query))
+    return queries.as_embedded(texts[0]) if texts else ""
 
 
-def _readable(query: str) -> str:
-    """Bounded, and without what PostgreSQL cannot be given."""
+def _sanitized(query: str) -> str:
+    """Returns the query at a bounded length, without characters that PostgreSQL or an embedder refuses."""
     return "\n".join(_CONTROL.sub(" ", line) for line in query[:MOST_CHARACTERS].splitlines())
 
 
-async def _asked(texts: Sequence[str], within_s: float | None) -> _Question:
+async def _embedded(texts: Sequence[str], within_s: float | None) -> _Query:
     active = embedder.active()
     if active is None:
-        return _Question(texts, (), "", NO_EMBEDDER)
+        return _Query(texts, (), "", NO_EMBEDDER)
     try:
         async with asyncio.timeout(within_s):
-            return _Question(
-                texts, await active.embed_query([queries.embedded(text) for text in texts]), active.name, ""
+            return _Query(
+                texts,
+                await active.embed_query([queries.as_embedded(text) for text in texts]),
+                active.name,
+                "",
             )
     except EmbedderFailed as failure:
-        return _Question(texts, (), "", failure.reason)
+        return _Query(texts, (), "", failure.reason)
     except TimeoutError:
-        return _Question(texts, (), "", f"The embedder did not answer within {within_s:g} s.")
+        return _Query(texts, (), "", f"The embedder did not answer within {within_s:g} s.")
 
 
 @in_thread
-def _find(question: _Question, scope: Scope, limit: int) -> Found:
-    candidates, missing = sql.measure(question.texts, question.vectors, question.embedder, scope, limit=limit)
-    hits = _hits(fusion.ranked(candidates)[:limit])
-    degraded = question.degraded
-    if question.vectors and missing:
-        degraded = f"Found by words alone, not embedded by {question.embedder} yet: {missing} of the tools."
-    return Found(hits, question.embedder, degraded)
+def _find(query: _Query, scope: Scope, limit: int) -> Found:
+    candidates, missing = sql.measure(query.texts, query.vectors, query.embedder, scope, limit=limit)
+    hits = _hits(fusion.rank(candidates)[:limit])
+    degraded = query.degraded
+    if query.vectors and missing:
+        degraded = f"Found by words alone, not embedded by {query.embedder} yet: {missing} of the tools."
+    return Found(hits, query.embedder, degraded)
 
 
 def _hits(ranked: Sequence[fusion.Ranked]) -> tuple[Hit, ...]:
-    """What has gone since it was measured is left out."""
+    """Returns the hits with their texts, without tools that have gone since they were measured."""
     rows = ToolFunction.objects.present().filter(server__deleted_at=None).select_related("server").order_by()
     shown = rows.only("public_name", "name", "description", "overrides", "server__name", "server__slug")
     found = shown.in_bulk([one.function_id for one in ranked])

@@ -1,7 +1,8 @@
-"""The one SQL statement of a search: measures every function in scope against every text of the query.
+"""The SQL statement of a search: it measures every tool in scope against every text of the query.
 
-One scan, exact: filtered by servers an index of neighbours would give a few of the rows asked for, and a scan
-takes 10 ms for 10,000 functions. The inverse document frequencies are those of the scope, from WordCount.
+One exact scan: an index of neighbours would filter by server after the fact and find few of the rows wanted,
+and a scan takes 10 ms for 10,000 tools. Inverse document frequencies are those of the scope, from WordCount:
+a tool that a caller may not use must not change the rank of another.
 """
 
 from collections import Counter
@@ -20,27 +21,34 @@ from tools.search import bm25
 from tools.search.fusion import PART_WEIGHT, Candidate
 from tools.search.scope import Scope
 
-OVERTAKING = 100
-"""How many more candidates than hits there are where uses may lift some of them."""
+SPARE_CANDIDATES = 100
+"""The number of candidates beyond the limit if feedback may lift some of them above others."""
 MOST_BOOST = 0.05
-"""Of a function that served nothing but requests like this one, and many."""
+"""The boost of a tool that served nothing but requests like this one, and many of them."""
 _USES_FOR_HALF = 1
+"""After so many uses half of the boost counts: a single use may have been chance."""
 
-_QUERIES = f"""
-    asked AS (SELECT * FROM unnest(%s::int[], %s::int[], %s::float8[]) AS asked(text, word, weight)),
+# `terms` has a row for each text and term of the query, `total` the number of indexed tools in scope.
+# Both CTEs below are MATERIALIZED because they are read more than once: by two CTEs, and once for each text.
+# Dimensions count from 0 here, in pgvector's text form of a sparse vector from 1.
+# LEAST, because the logarithm needs f <= n whatever the counts are.
+_QUERY_VECTORS = f"""
+    terms AS (SELECT * FROM unnest(%s::int[], %s::int[], %s::float8[]) AS terms(text, word, weight)),
     frequencies AS MATERIALIZED (
         SELECT word, sum(functions)::float8 AS functions FROM tools_wordcount
         WHERE word = ANY(%s) AND {{in_scope}} GROUP BY word
     ),
-    every AS (SELECT functions AS n FROM frequencies WHERE word = {WordCount.EVERY}),
+    total AS (SELECT functions AS n FROM frequencies WHERE word = {WordCount.EVERY}),
     queries AS MATERIALIZED (
         SELECT text, ('{{' || string_agg(word + 1 || ':' || (weight * rarity)::real, ',')
             || '}}/{bm25.DIMENSIONS}')::sparsevec AS words
         FROM (
-            SELECT text, word, weight, ln(1 + (n - f + 0.5) / (f + 0.5)) AS rarity FROM asked
-            LEFT JOIN frequencies USING (word), every, LEAST(coalesce(functions, 0), n) AS f
+            SELECT text, word, weight, ln(1 + (n - f + 0.5) / (f + 0.5)) AS rarity FROM terms
+            LEFT JOIN frequencies USING (word), total, LEAST(coalesce(functions, 0), n) AS f
         ) AS rare GROUP BY text
     )"""  # noqa: S608 - constants
+# requests is the sum of the vectors of `uses` requests, so that this is
+# MOST_BOOST * (mean cosine to those requests) * uses / (uses + _USES_FOR_HALF).
 _BOOST = f"""coalesce((
         SELECT {MOST_BOOST} * greatest(0, -(requests <#> %s::vector)) / (uses + {_USES_FOR_HALF})
         FROM tools_functionuse
@@ -53,53 +61,64 @@ Sql = tuple[str, list[Any]]
 def measure(
     texts: Sequence[str], vectors: Sequence[Vector], embedder: str, scope: Scope, *, limit: int
 ) -> tuple[list[Candidate], int]:
-    """The candidates for so many hits, and how many functions in scope have no vector of the embedder.
+    """Returns the candidates for `limit` hits, and the number of tools in scope without a vector.
 
-    `vectors`: of the texts, by this embedder; none: words alone count.
+    `vectors`: of the texts, by this embedder; empty to measure lexical similarity alone.
     """
-    most = limit if scope.used_by is None else limit + OVERTAKING
+    most = limit if scope.used_by is None else limit + SPARE_CANDIDATES
     sql, parameters = _statement(texts, vectors, embedder, scope, most)
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         rows = cursor.fetchall()
-    found = [row for row in rows if row[1] is not None]  # where none is, the row tells how many are missing
-    return [_candidate(row, len(texts), has_dense=bool(vectors)) for row in found], rows[0][0]
+    # Without any candidate there is one row, which has the number of tools without a vector and no id.
+    found = [row for row in rows if row[1] is not None]
+    return [_candidate(row, len(texts), has_vectors=bool(vectors)) for row in found], rows[0][0]
 
 
-def _candidate(row: Sequence[Any], texts: int, *, has_dense: bool) -> Candidate:
-    """`row`: how many have no vector, id, likeness by words, text by text, the same by vectors, the boost."""
-    words, dense = row[2 : 2 + texts], row[2 + texts : 2 + 2 * texts]
-    is_dense = has_dense and dense[0] is not None
-    return Candidate(row[1], dense if is_dense else None, words, row[-1])
+def _candidate(row: Sequence[Any], texts: int, *, has_vectors: bool) -> Candidate:
+    """Reads a row: (missing, id, lexical similarity by text, dense similarity by text, boost)."""
+    lexical, dense = row[2 : 2 + texts], row[2 + texts : 2 + 2 * texts]
+    is_embedded = has_vectors and dense[0] is not None
+    return Candidate(row[1], dense if is_embedded else None, lexical, row[-1])
 
 
 def _statement(
     texts: Sequence[str], vectors: Sequence[Vector], embedder: str, scope: Scope, most: int
 ) -> Sql:
-    written = [orjson.dumps(vector).decode() for vector in vectors]
+    """Returns the statement for this query, and its parameters.
+
+    OFFSET 0 in `scoped` keeps the planner from merging it into `measured`, where the CASE that picks a tool's
+    vector would be evaluated once for each text. `means` has exactly one row, and the left join from it keeps
+    that row if nothing is found.
+    """
+    serialized = [orjson.dumps(vector).decode() for vector in vectors]
     size = len(vectors[0]) if vectors else 0
     offered, offered_parameters = _offered(frozenset(scope.narrowed.items()), embedder, size)
     servers = [] if scope.server_ids is None else [f"{{{','.join(map(str, scope.server_ids))}}}"]
     in_scope = "server_id = ANY(%s::bigint[])" if servers else "true"
-    names = [*_numbered("w", texts), *_numbered("d", vectors)]
-    sql = f"""WITH {_QUERIES.replace("{in_scope}", in_scope)},
+    columns = ", ".join([*_columns("lexical", texts), *_columns("dense", vectors)])
+    sql = f"""WITH {_QUERY_VECTORS.replace("{in_scope}", in_scope)},
         offered (id, server_id, words, vector) AS ({offered}),
         scoped AS (SELECT * FROM offered WHERE {in_scope} OFFSET 0),
-        measured AS MATERIALIZED (SELECT id, {_measures(texts, vectors)} FROM scoped),
-        usual AS (SELECT {_means(vectors)} FROM measured),
+        measured AS MATERIALIZED (SELECT id, {_similarities(texts, vectors)} FROM scoped),
+        means AS (SELECT {_means(vectors)} FROM measured),
         best AS (
-            SELECT id, {", ".join(names)} FROM measured, usual
-            WHERE greatest({", ".join(names)}) > 0
+            SELECT id, {columns} FROM measured, means
+            WHERE greatest({columns}) > 0
             ORDER BY {_score(texts, vectors)} DESC, id LIMIT {most}
         )
-        SELECT missing, best.*, {_BOOST if vectors else "0::float8"} FROM usual LEFT JOIN best ON true"""  # noqa: S608 - its own names and numbers
-    boost = [written[0], scope.used_by, embedder, size] if vectors else []
-    return sql, [*_asked(texts), *servers, *offered_parameters, *servers, *written, *boost]
+        SELECT missing, best.*, {_BOOST if vectors else "0::float8"} FROM means LEFT JOIN best ON true"""  # noqa: S608 - its own names and numbers
+    boost = [serialized[0], scope.used_by, embedder, size] if vectors else []
+    return sql, [*_terms(texts), *servers, *offered_parameters, *servers, *serialized, *boost]
 
 
 @lru_cache(maxsize=256)
 def _offered(narrowed: frozenset[tuple[int, frozenset[str]]], embedder: str, size: int) -> Sql:
-    """Id, server, words, and the vector of this embedder and size, from whichever place it lies in."""
+    """Returns the query of the tools that a model may be given: id, server, words, and their vector.
+
+    By the ORM, so that one place decides what a model may be given; cached, because building it takes longer
+    than a small search.
+    """
     rows = ToolFunction.objects.offered().order_by()
     for server_id, names in narrowed:
         rows = rows.exclude(~Q(name__in=names), server=server_id)
@@ -110,53 +129,61 @@ def _offered(narrowed: frozenset[tuple[int, frozenset[str]]], embedder: str, siz
 
 
 def _vector(embedder: str, size: int) -> Case:
-    places = ("embedding", "embedder"), ("next_embedding", "next_embedder")
+    """Picks the column with a vector of this embedder and size: see `vectors` for why there are two."""
+    columns = ("embedding", "embedder"), ("next_embedding", "next_embedder")
     return Case(
-        *(When(_has_size(vector, size), **{name: embedder}, then=F(vector)) for vector, name in places),
+        *(When(_has_size(vector, size), **{name: embedder}, then=F(vector)) for vector, name in columns),
         output_field=VectorField(),
     )
 
 
 def _has_size(vector: str, size: int) -> Q:
+    # A service may change the size behind the same name, and pgvector fails on vectors of two sizes.
     return Q(Exact(Func(F(vector), function="vector_dims", output_field=IntegerField()), size))
 
 
-def _asked(texts: Sequence[str]) -> list[Any]:
-    asked = [
-        (number, place, times * bm25.weight(text))
+def _terms(texts: Sequence[str]) -> list[Any]:
+    """Returns the parameters of `terms` and `frequencies`: text, dimension and weight of each term."""
+    weighted = [
+        (number, index, count * bm25.weight(text))
         for number, text in enumerate(texts)
-        for place, times in Counter(bm25.places(text)).items()
+        for index, count in Counter(bm25.dimensions(text)).items()
     ]
-    numbers, places, weights = map(list, zip(*asked, strict=True)) if asked else ([], [], [])
-    return [numbers, places, weights, [*places, WordCount.EVERY]]
+    numbers, indices, weights = map(list, zip(*weighted, strict=True)) if weighted else ([], [], [])
+    return [numbers, indices, weights, [*indices, WordCount.EVERY]]
 
 
-def _numbered(letter: str, items: Sequence[Any]) -> list[str]:
-    return [f"{letter}{number}" for number in range(len(items))]
+def _columns(name: str, items: Sequence[Any]) -> list[str]:
+    return [f"{name}_{number}" for number in range(len(items))]
 
 
-def _measures(texts: Sequence[str], vectors: Sequence[Vector]) -> str:
-    """pgvector gives the negative inner product; vectors have the length 1."""
-    words = [
-        f"coalesce(-(words <#> (SELECT words FROM queries WHERE text = {number})), 0)::real AS w{number}"  # noqa: S608
-        for number in range(len(texts))
+def _similarities(texts: Sequence[str], vectors: Sequence[Vector]) -> str:
+    """pgvector's <#> is the negative inner product, which of vectors of length 1 is the negative cosine.
+
+    Without a common term or without a vector the lexical similarity is 0, the dense one NULL.
+    """
+    lexical = [
+        f"coalesce(-(words <#> (SELECT words FROM queries WHERE text = {number})), 0)::real AS {name}"  # noqa: S608
+        for number, name in enumerate(_columns("lexical", texts))
     ]
-    return ", ".join(
-        words + [f"(-(vector <#> %s::vector))::real AS {name}" for name in _numbered("d", vectors)]
-    )
+    dense = [f"(-(vector <#> %s::vector))::real AS {name}" for name in _columns("dense", vectors)]
+    return ", ".join(lexical + dense)
 
 
 def _means(vectors: Sequence[Vector]) -> str:
-    means = [f"coalesce(avg({name}), 0) AS mean_{name}" for name in _numbered("d", vectors)]
-    missing = "count(*) FILTER (WHERE d0 IS NULL)" if vectors else "count(*)"
+    means = [f"coalesce(avg({name}), 0) AS mean_{name}" for name in _columns("dense", vectors)]
+    missing = "count(*) FILTER (WHERE dense_0 IS NULL)" if vectors else "count(*)"
     return ", ".join([*means, f"{missing} AS missing"])
 
 
 def _score(texts: Sequence[str], vectors: Sequence[Vector]) -> str:
-    """As `fusion` has it, but for the boost. A function without a vector counts as a usual one here, too."""
-    words, dense = _numbered("w", texts), _numbered("d", vectors)
-    likeness = [
-        f"{word} + coalesce({one}, mean_{one})" for word, one in zip(words, dense, strict=False)
-    ] or words
-    parts = f" + {PART_WEIGHT} * greatest({', '.join(likeness[1:])})" if likeness[1:] else ""
-    return likeness[0] + parts
+    """The score of `fusion`, without the boost: it orders the rows, so that few have to be returned.
+
+    A tool without a vector gets the mean, as in `fusion`.
+    """
+    lexical, dense = _columns("lexical", texts), _columns("dense", vectors)
+    similarities = [
+        f"{one} + coalesce({other}, mean_{other})" for one, other in zip(lexical, dense, strict=False)
+    ] or lexical
+    parts = f" + {PART_WEIGHT} * greatest({', '.join(similarities[1:])})" if similarities[1:] else ""
+    return similarities[0] + parts

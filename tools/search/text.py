@@ -1,4 +1,4 @@
-"""What of a tool is searched, and how words are read. Pure."""
+"""The text of a tool that is indexed, and its terms. Pure."""
 
 import re
 from collections.abc import Iterator
@@ -9,10 +9,11 @@ from threading import local
 import Stemmer
 
 SCHEME = 2
-"""Counts up when a tool would be indexed otherwise: by `embedded_texts` or by `bm25.document_vector`."""
+"""Count it up when `embedded_texts` or `bm25.document_vector` change: every tool is then indexed anew."""
 _NAME_WEIGHT = 0.2
+"""Of the vector of the name in a tool's vector. Measured: docs/decisions/0019."""
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z](?!s(?![a-z]))[a-z])")
-"""`listURLsOfHTTPServer` is `list URLs Of HTTP Server`."""
+"""Humps: `listURLsOfHTTPServer` becomes `list URLs Of HTTP Server`."""
 _SEPARATORS = re.compile(r"[_\-./:@\s]+")
 _WORD = re.compile(r"[^\W_]+")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
@@ -22,12 +23,12 @@ _STOP_WORDS = frozenset(
     what when where which who will with would you your""".split()  # noqa: SIM905 - to be read
 )
 _stemmers = local()
-"""A stemmer serves one thread at a time."""
+"""One for each thread: a stemmer is not thread-safe."""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A tool as search sees it. `parameters`: their names; `examples`: requests that it serves."""
+    """The texts of a tool. `parameters`: their names; `examples`: requests that it serves."""
 
     server_name: str
     server_description: str
@@ -39,9 +40,10 @@ class Document:
 
 
 def embedded_texts(document: Document) -> list[tuple[str, float]]:
-    """What of a tool the embedder reads, and how much each vector counts in their sum.
+    """Returns the texts of a tool to embed, with the weights of their vectors in the tool's vector.
 
-    The name also by itself: in the full text a long description drowns it. Examples as much as the full text.
+    The name is embedded by itself too: in the full text a long description drowns it. All examples together
+    count as much as the full text.
     """
     each = 1 / max(len(document.examples), 1)
     examples = [(example, each) for example in document.examples]
@@ -50,25 +52,25 @@ def embedded_texts(document: Document) -> list[tuple[str, float]]:
 
 
 def split_name(name: str) -> str:
-    """`get_forecastByCity` is `get forecast By City`."""
+    """Splits a name into words: `get_forecastByCity` becomes `get forecast By City`."""
     return " ".join(_SEPARATORS.sub(" ", _split_camel(name)).split())
 
 
 def terms(text: str) -> list[str]:
-    """The stems of the words that carry meaning, in order; of CJK words the characters and their pairs."""
+    """Returns the stems of the words, in order, without stop words; of CJK words characters and pairs."""
     words = _WORD.findall(_split_camel(text).lower())
     return _stem([term for word in words for term in _terms_of(word)])
 
 
-def telling_title(document: Document) -> str:
-    """The title, or "" where it is the name in other letters."""
+def informative_title(document: Document) -> str:
+    """Returns the title; "" if it is the name in other letters, which would count twice."""
     is_name = split_name(document.title).lower() == split_name(document.name).lower()
     return "" if is_name else document.title
 
 
 def _full_text(document: Document) -> str:
     names = f"{split_name(document.server_name)}: {split_name(document.name)}."
-    title = f"{telling_title(document)}." if telling_title(document) else ""
+    title = f"{informative_title(document)}." if informative_title(document) else ""
     about = f"({document.server_description[:200]})"
     return " ".join(f"{names} {title} {document.description[:600]} {about}".split())
 
@@ -78,6 +80,7 @@ def _split_camel(text: str) -> str:
 
 
 def _terms_of(word: str) -> Iterator[str]:
+    # These scripts write no blanks between words: pairs of characters stand for them.
     if _CJK.search(word):
         yield from word
         yield from map("".join, pairwise(word))

@@ -1,8 +1,9 @@
-"""Vectors of whatever is `Embedded`, and the change from one embedder to another without a gap.
+"""Vectors of `Embedded` rows, and the change from one embedder to another without a gap.
 
-A row has two places. Vectors of another embedder than the stored one are written into the second place;
-searches read the place that carries the name of their own embedder. When none is missing any more, the
-second takes the first place.
+A row has two columns for a vector, `embedding` and `next_embedding`, each beside the name of its embedder.
+The vectors of a new embedder are written into the second column, while processes with the old settings go on
+to search by the first: a search reads the column with its own embedder's name. Once every row has a vector of
+the new embedder, it is promoted to the first column. So processes can be given the new settings in any order.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,17 +24,20 @@ NO_VECTOR = {"embedding": None, "embedder": "", "next_embedding": None, "next_em
 Row = TypeVar("Row", bound=Embedded)
 Vector = Sequence[float]
 Weighted = Sequence[tuple[str, float]]
-"""Texts, and how much each counts."""
+"""Texts with the weights of their vectors."""
 
 
 def carrying(embedder: str) -> Q:
-    """Rows with a vector of this embedder."""
+    """Matches rows with a vector of this embedder, in either column."""
     first = Q(embedder=embedder, embedding__isnull=False)
     return first | Q(next_embedder=embedder, next_embedding__isnull=False)
 
 
 def forget_outdated(rows: QuerySet[Row], text_of: Callable[[Row], str]) -> int:
-    """Take their vectors from those whose text has changed, and note the new one. How many it were."""
+    """Deletes the vectors of up to a batch of rows whose text has changed, and stores the new hash.
+
+    Returns the number of rows.
+    """
     with transaction.atomic():
         outdated = rows.exclude(indexed_hash__startswith=INDEXED).select_for_update(of=("self",))
         changed = list(outdated.order_by("pk")[:BATCH])
@@ -44,20 +48,23 @@ def forget_outdated(rows: QuerySet[Row], text_of: Callable[[Row], str]) -> int:
 
 
 def embed_some(rows: QuerySet[Row], texts_of: Callable[[Row], Weighted], embedder: Embedder) -> int:
-    """Give up to a batch of these rows the vector of its texts. How many were tried. Raises EmbedderFailed.
+    """Embeds up to a batch of the rows without a vector of this embedder. Raises EmbedderFailed.
 
-    A row whose text has changed meanwhile is left as it is.
+    Returns the number of rows tried. A row whose text has changed meanwhile is left as it is.
     """
+    # No transaction is open while the embedder works: it may take seconds, and rows must not stay locked.
     batch = list(rows.exclude(carrying(embedder.name)).order_by("pk")[:BATCH])
     if batch:
-        told = [texts_of(row) for row in batch]
-        vectors = iter(embedder.embed_documents([text for texts in told for text, _ in texts]))
-        _write(batch, [_joint(texts, list(islice(vectors, len(texts)))) for texts in told], embedder.name)
+        weighted = [texts_of(row) for row in batch]
+        # All texts of the batch in one request.
+        vectors = iter(embedder.embed_documents([text for texts in weighted for text, _ in texts]))
+        sums = [_weighted_sum(texts, list(islice(vectors, len(texts)))) for texts in weighted]
+        _write(batch, sums, embedder.name)
     return len(batch)
 
 
-def _joint(texts: Weighted, vectors: Sequence[Vector]) -> Vector:
-    """Their weighted sum, brought to the length 1."""
+def _weighted_sum(texts: Weighted, vectors: Sequence[Vector]) -> Vector:
+    """Returns the weighted sum of the vectors, scaled to the length 1."""
     weights = [weight for _, weight in texts]
     return _unit([sum(map(mul, weights, numbers)) for numbers in zip(*vectors, strict=True)])
 
@@ -71,13 +78,16 @@ def _unit(vector: Vector) -> Vector:
 def _write(batch: Sequence[Embedded], vectors: Sequence[Vector], name: str) -> None:
     for row, vector in zip(batch, vectors, strict=True):
         is_first = row.embedding is None or row.embedder == name
-        place = "" if is_first else "next_"
+        prefix = "" if is_first else "next_"
         unchanged = type(row)._default_manager.filter(pk=row.pk, indexed_hash=row.indexed_hash)
-        unchanged.update(**{f"{place}embedding": vector, f"{place}embedder": name})
+        unchanged.update(**{f"{prefix}embedding": vector, f"{prefix}embedder": name})
 
 
 def promote(rows: QuerySet[Row], embedder: str) -> int:
-    """Where every row has a vector of this embedder: give those in the second place the first."""
+    """Moves vectors of this embedder from the second column to the first, once every row has one.
+
+    Returns the number of rows moved.
+    """
     if rows.exclude(carrying(embedder)).exists():
         return 0
     return rows.filter(next_embedder=embedder).update(
@@ -86,5 +96,6 @@ def promote(rows: QuerySet[Row], embedder: str) -> int:
 
 
 def forget(rows: QuerySet[Row], embedder: str) -> None:
+    """Deletes the vectors of this embedder."""
     rows.filter(embedder=embedder).update(embedding=None, embedder="")
     rows.filter(next_embedder=embedder).update(next_embedding=None, next_embedder="")

@@ -38,5 +38,5 @@ class Command(BaseCommand):
 
 
 def _line(hit: Hit) -> str:
-    why = f"{hit.why.dense:.3f} + {hit.why.words:.3f} + {hit.why.boost:.3f}"
+    why = f"{hit.why.dense:.3f} + {hit.why.lexical:.3f} + {hit.why.boost:.3f}"
     return f"{hit.score:.3f} ({why})  {hit.public_name}  {' '.join(hit.description.split())[:100]}"

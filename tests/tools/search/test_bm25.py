@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tools.search import bm25
-from tools.search.bm25 import DIMENSIONS, document_vector, hashed, places, query_vector, weight
+from tools.search.bm25 import DIMENSIONS, dimension, dimensions, document_vector, query_vector, weight
 from tools.search.text import Document
 
 EMPTY = Document(server_name="", server_description="", name="", title="", description="")
@@ -29,8 +29,8 @@ def best(query: str, *documents: Document) -> int:
 
 
 def test_a_term_lies_at_the_same_place_in_every_process() -> None:
-    assert hashed("weather") == 54_126
-    assert all(0 <= hashed(str(number)) < DIMENSIONS for number in range(1_000))
+    assert dimension("weather") == 54_126
+    assert all(0 <= dimension(str(number)) < DIMENSIONS for number in range(1_000))
 
 
 def test_rare_words_count_more() -> None:
@@ -57,12 +57,12 @@ def test_every_field_is_read() -> None:
     )
     found = document_vector(document)
     words = "alpha beta gamma delta epsilon zeta eta theta iota"
-    assert set(found) == set(places(words))
+    assert set(found) == set(dimensions(words))
 
 
 def test_saying_a_word_again_counts_less_each_time() -> None:
     once, twice, often = (document_vector(each) for each in described("rain", "rain rain", "rain " * 30))
-    place = hashed("rain")
+    place = dimension("rain")
     assert twice[place] - once[place] < once[place]
     assert often[place] < 2.2
 
@@ -94,7 +94,7 @@ def test_a_word_that_all_have_still_counts() -> None:
 
 def test_stale_counts_break_nothing() -> None:
     """More functions with a word than functions: the counts are read while they change."""
-    assert query_vector("rain", frequencies={hashed("rain"): 12}, documents=10)[hashed("rain")] > 0
+    assert query_vector("rain", frequencies={dimension("rain"): 12}, documents=10)[dimension("rain")] > 0
 
 
 def test_long_requests_do_not_outweigh_vectors() -> None:
@@ -113,4 +113,4 @@ def test_chinese_finds_chinese() -> None:
 
 def test_the_length_of_the_hash_leaves_room() -> None:
     words = {f"term{number}" for number in range(20_000)}
-    assert len({bm25.hashed(word) for word in words}) > 0.98 * len(words)
+    assert len({bm25.dimension(word) for word in words}) > 0.98 * len(words)

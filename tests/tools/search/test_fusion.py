@@ -2,69 +2,69 @@
 
 import pytest
 
-from tools.search.fusion import PART_WEIGHT, Candidate, ranked
+from tools.search.fusion import PART_WEIGHT, Candidate, rank
 
 
 def order(*candidates: Candidate) -> list[int]:
-    return [hit.function_id for hit in ranked(candidates)]
+    return [hit.function_id for hit in rank(candidates)]
 
 
 def test_nothing_ranks_nothing() -> None:
-    assert ranked([]) == []
+    assert rank([]) == []
 
 
 def test_meaning_and_words_add_up() -> None:
-    by_meaning = Candidate(1, dense=[0.6], words=[0.0])
-    by_words = Candidate(2, dense=[0.1], words=[0.4])
-    by_both = Candidate(3, dense=[0.5], words=[0.3])
+    by_meaning = Candidate(1, dense=[0.6], lexical=[0.0])
+    by_words = Candidate(2, dense=[0.1], lexical=[0.4])
+    by_both = Candidate(3, dense=[0.5], lexical=[0.3])
     assert order(by_meaning, by_words, by_both) == [3, 1, 2]
-    assert ranked([by_both])[0].score == pytest.approx(0.8)
+    assert rank([by_both])[0].score == pytest.approx(0.8)
 
 
 def test_a_score_is_the_sum_of_its_reasons() -> None:
-    (hit,) = ranked([Candidate(1, dense=[0.4, 0.1, 0.6], words=[0.2, 0.9, 0.1], boost=0.03)])
-    assert hit.score == pytest.approx(hit.why.dense + hit.why.words + hit.why.boost)
+    (hit,) = rank([Candidate(1, dense=[0.4, 0.1, 0.6], lexical=[0.2, 0.9, 0.1], boost=0.03)])
+    assert hit.score == pytest.approx(hit.why.dense + hit.why.lexical + hit.why.boost)
     assert hit.why.dense == pytest.approx((0.4 + PART_WEIGHT * 0.1) / (1 + PART_WEIGHT))
-    assert hit.why.words == pytest.approx((0.2 + PART_WEIGHT * 0.9) / (1 + PART_WEIGHT))
+    assert hit.why.lexical == pytest.approx((0.2 + PART_WEIGHT * 0.9) / (1 + PART_WEIGHT))
     assert hit.why.boost == 0.03
 
 
 def test_the_best_answered_part_lifts_a_function() -> None:
-    answers_one_part = Candidate(1, dense=[0.3, 0.1, 0.9], words=[0, 0, 0])
-    answers_all_a_little = Candidate(2, dense=[0.4, 0.4, 0.4], words=[0, 0, 0])
+    answers_one_part = Candidate(1, dense=[0.3, 0.1, 0.9], lexical=[0, 0, 0])
+    answers_all_a_little = Candidate(2, dense=[0.4, 0.4, 0.4], lexical=[0, 0, 0])
     assert order(answers_all_a_little, answers_one_part) == [1, 2]
 
 
 def test_scores_of_short_and_long_requests_are_on_one_scale() -> None:
-    (short,), (long,) = (ranked([Candidate(1, dense=[0.5] * texts, words=[0.2] * texts)]) for texts in (1, 9))
+    (short,), (long,) = (rank([Candidate(1, dense=[0.5] * texts, lexical=[0.2] * texts)]) for texts in (1, 9))
     assert short.score == pytest.approx(long.score)
 
 
 def test_a_boost_decides_between_near_equals_only() -> None:
-    used = Candidate(1, dense=[0.50], words=[0], boost=0.05)
-    assert order(used, Candidate(2, dense=[0.54], words=[0])) == [1, 2]
-    assert order(used, Candidate(2, dense=[0.56], words=[0])) == [2, 1]
+    used = Candidate(1, dense=[0.50], lexical=[0], boost=0.05)
+    assert order(used, Candidate(2, dense=[0.54], lexical=[0])) == [1, 2]
+    assert order(used, Candidate(2, dense=[0.56], lexical=[0])) == [2, 1]
 
 
 def test_a_function_without_a_vector_is_found_by_its_words() -> None:
-    embedded = [Candidate(number, dense=[0.3 + number / 100], words=[0.1]) for number in range(1, 6)]
-    new = Candidate(9, dense=None, words=[0.4])
-    silent = Candidate(8, dense=None, words=[0.0])
+    embedded = [Candidate(number, dense=[0.3 + number / 100], lexical=[0.1]) for number in range(1, 6)]
+    new = Candidate(9, dense=None, lexical=[0.4])
+    silent = Candidate(8, dense=None, lexical=[0.0])
     ranks = order(*embedded, new, silent)
     assert ranks[0] == 9
     assert ranks[-1] == 8
 
 
 def test_without_vectors_words_decide() -> None:
-    hits = ranked([Candidate(1, dense=None, words=[0.1, 0.2]), Candidate(2, dense=None, words=[0.3, 0.2])])
+    hits = rank([Candidate(1, dense=None, lexical=[0.1, 0.2]), Candidate(2, dense=None, lexical=[0.3, 0.2])])
     assert [hit.function_id for hit in hits] == [2, 1]
     assert all(hit.why.dense == 0 for hit in hits)
 
 
 def test_what_nothing_speaks_for_is_left_out() -> None:
-    assert order(Candidate(1, dense=[-0.2], words=[0.0]), Candidate(2, dense=None, words=[0.0])) == []
+    assert order(Candidate(1, dense=[-0.2], lexical=[0.0]), Candidate(2, dense=None, lexical=[0.0])) == []
 
 
 def test_equals_stand_in_the_same_order_each_time() -> None:
-    equal = [Candidate(number, dense=[0.5], words=[0.1]) for number in (3, 1, 2)]
+    equal = [Candidate(number, dense=[0.5], lexical=[0.1]) for number in (3, 1, 2)]
     assert order(*equal) == order(*reversed(equal)) == [1, 2, 3]

@@ -26,7 +26,7 @@ from tools import actions
 from tools.functions import actions as function_actions
 from tools.models import MCPTool, ToolFunction, WordCount
 from tools.search import index, lexical
-from tools.search.bm25 import hashed
+from tools.search.bm25 import dimension
 from tools.search.text import terms
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -90,12 +90,12 @@ def test_what_has_not_changed_is_not_embedded_again(embedder: EmbeddingService) 
 def test_what_staff_write_is_found(change: Callable[..., Any], embedder: EmbeddingService) -> None:
     server = forecast()
     index_all()
-    assert not search("letter").hits[0].why.words
+    assert not search("letter").hits[0].why.lexical
     change(server, function("forecast"))
     index_all()
     first = search("letter").hits[0]
     assert first.function == "forecast" or server.name == "Letters" or server.description.endswith("letter.")
-    assert first.why.words > 0
+    assert first.why.lexical > 0
 
 
 def test_a_function_that_is_gone_leaves_the_index(embedder: EmbeddingService) -> None:
@@ -117,7 +117,7 @@ def counted(server: MCPTool) -> Any:
 
     class Counted:
         def __getitem__(self, word: str) -> int:
-            return rows.get(hashed(terms(word)[0]), 0)
+            return rows.get(dimension(terms(word)[0]), 0)
 
         every = rows.get(WordCount.EVERY, 0)
 
@@ -226,7 +226,7 @@ def test_a_description_of_a_megabyte_is_indexed(embedder: EmbeddingService) -> N
     offer(server, long="weather " + "天气预报员" * 200_000, other="short")
     index_all()
     assert index.progress().is_complete
-    assert len(function("long").words.indices()) <= lexical.MOST_WORDS
+    assert len(function("long").words.indices()) <= lexical.MOST_TERMS
     assert names(search("weather"))[0] == "long"
 
 
@@ -257,7 +257,7 @@ def test_another_embedder_takes_over_without_a_gap(
     use("topical")  # processes that have not been restarted
     found = search("inbox")
     assert (names(found)[0], found.degraded) == ("send", "")
-    assert found.hits[0].why.words == 0
+    assert found.hits[0].why.lexical == 0
     assert set(ToolFunction.objects.values_list("embedder", flat=True)) == {found.embedder}
 
     use("wider")

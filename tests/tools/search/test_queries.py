@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tools.search.queries import MOST_CLAUSES, MOST_IMPLIED, embedded, texts
+from tools.search.queries import MOST_CLAUSES, MOST_IMPLIED, as_embedded, texts
 
 
 def test_a_short_request_is_one_text() -> None:
@@ -95,7 +95,7 @@ def test_encoded_data_is_left_out() -> None:
 
 
 def test_the_embedder_is_asked_for_a_tool() -> None:
-    assert embedded("resize an image") == "A tool to resize an image"
+    assert as_embedded("resize an image") == "A tool to resize an image"
 
 
 def test_an_instruction_is_a_request_like_any_other() -> None:

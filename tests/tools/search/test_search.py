@@ -54,17 +54,17 @@ def servers(embedder: EmbeddingService) -> dict[str, MCPTool]:
 def test_it_finds_by_meaning_and_by_words(servers: dict[str, MCPTool]) -> None:
     by_meaning = search("Do I need an umbrella?")
     assert names(by_meaning)[0] == "forecast"
-    assert by_meaning.hits[0].why.words == 0 < by_meaning.hits[0].why.dense
+    assert by_meaning.hits[0].why.lexical == 0 < by_meaning.hits[0].why.dense
     by_words = search("direction of air")
     assert names(by_words)[0] == "wind"
-    assert by_words.hits[0].why.words > 0
+    assert by_words.hits[0].why.lexical > 0
 
 
 def test_a_score_is_the_sum_of_its_parts(servers: dict[str, MCPTool]) -> None:
     hits = search("Will it rain, and can you send mail about it?").hits
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
     for hit in hits:
-        assert hit.score == pytest.approx(hit.why.dense + hit.why.words + hit.why.boost)
+        assert hit.score == pytest.approx(hit.why.dense + hit.why.lexical + hit.why.boost)
 
 
 def test_a_hit_tells_what_models_are_told(servers: dict[str, MCPTool]) -> None:
@@ -155,7 +155,7 @@ def test_how_rare_a_word_is_is_counted_in_scope(servers: dict[str, MCPTool]) -> 
         * sum(vector.get(place, 0) * rarity for place, rarity in query.items())
         for name, vector in zip(("send", "read", "remove", "list"), vectors, strict=True)
     }
-    measured = {candidate.function_id: candidate.words[0] for candidate in candidates}
+    measured = {candidate.function_id: candidate.lexical[0] for candidate in candidates}
     assert missing == 4
     assert measured == pytest.approx({pk: score for pk, score in expected.items() if score > 0}, rel=1e-4)
 

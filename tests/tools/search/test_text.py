@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tools.search.text import Document, embedded_texts, split_name, telling_title, terms
+from tools.search.text import Document, embedded_texts, informative_title, split_name, terms
 
 FORECAST = Document(
     server_name="open-meteo",
@@ -83,6 +83,6 @@ def test_no_embedder_is_given_an_empty_text() -> None:
 
 
 def test_a_title_is_read_where_it_says_more_than_the_name() -> None:
-    assert telling_title(replace(FORECAST, title="Get Forecast by City")) == ""
+    assert informative_title(replace(FORECAST, title="Get Forecast by City")) == ""
     telling = replace(FORECAST, title="Umbrella advice")
     assert "Umbrella advice." in embedded_texts(telling)[0][0]

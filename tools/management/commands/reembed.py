@@ -1,3 +1,5 @@
+"""Embeds all tools with another embedder before the processes get its settings."""
+
 import time
 from argparse import ArgumentParser
 from typing import Any
@@ -33,16 +35,16 @@ class Command(BaseCommand):
         while not progress.is_complete:
             self._work()
             progress = index.progress()
-            self._tell(progress)
+            self._report(progress)
         return f"All {progress.functions} tools are embedded by {progress.embedder}."
 
     def _work(self) -> None:
-        """Without `promote`: the vectors in use stay until the workers are given the new embedder."""
+        """Works for a while. The vectors in use stay (`promote`) until workers have the new settings."""
         index.forget_failure()
         if not index.work(for_s=SLICE_S, promote=False):
             if failure := index.failure():
                 raise CommandError(failure)
             time.sleep(WAIT_S)  # a worker is at it, or all is done
 
-    def _tell(self, progress: Progress) -> None:
+    def _report(self, progress: Progress) -> None:
         self.stdout.write(f"{progress.embedded} of {progress.functions} tools are embedded.")

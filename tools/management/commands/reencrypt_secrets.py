@@ -1,3 +1,5 @@
+"""Encrypts every stored secret anew, so that an old key can be removed."""
+
 from typing import Any
 
 from django.apps import apps
@@ -23,13 +25,15 @@ class Command(BaseCommand):
 
 
 def _reencrypt(model: type[models.Model]) -> int:
+    """Encrypts the secrets of all rows of a model. Returns the number of rows."""
     names = [field.attname for field in model._meta.local_fields if isinstance(field, EncryptedJSONField)]
     if not names:
         return 0
     pks = list(model._default_manager.values_list("pk", flat=True))
     for pk in pks:
         one = model._default_manager.filter(pk=pk)
+        # Read under a lock: a change made meanwhile must not be overwritten with the older secret.
         for row in one.select_for_update().only("pk", *names):
-            # Not `save`: nothing has changed, for versions, times and the audit trail.
+            # Not `save`: nothing has changed as far as versions, times and the audit trail go.
             one.update(**{name: getattr(row, name) for name in names})
     return len(pks)

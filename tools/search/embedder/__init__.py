@@ -1,4 +1,4 @@
-"""Texts become vectors: at the service that the settings name, or else in this process, by MiniLM."""
+"""Embedders make vectors of texts: the service that the settings name, or else MiniLM in this process."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,29 +7,29 @@ from functools import cache
 from django.conf import settings
 
 from tools.search.embedder import minilm, remote
+from tools.search.embedder.caching import CachingEmbedder
 from tools.search.embedder.contract import Embedder, EmbedderFailed
-from tools.search.embedder.remembering import Remembering
 
 __all__ = ["Embedder", "EmbedderFailed", "active", "lifespan"]
 
 
 def active() -> Embedder | None:
-    """The embedder of the settings. None: they name no service, and MiniLM is not installed."""
+    """Returns the embedder of the settings; None if they name no service and MiniLM is not installed."""
     return _embedder(_service())
 
 
 @asynccontextmanager
 async def lifespan() -> AsyncIterator[None]:
-    """For processes that search often. Without it every query opens a connection to the service."""
+    """Shares connections to the service in this event loop. Without it every query opens one."""
     if service := _service():
-        async with remote.connections_kept(service):
+        async with remote.shared_connections(service):
             yield
     else:
         yield
 
 
 def _service() -> remote.Service | None:
-    """Without a model it serves those callers alone who name one: see assistants/embeddings."""
+    """Returns None without a model: such a service only serves callers of /v1/embeddings, who name one."""
     if not (settings.EMBEDDING_BASE_URL and settings.EMBEDDING_MODEL):
         return None
     return remote.Service(
@@ -40,5 +40,5 @@ def _service() -> remote.Service | None:
 @cache
 def _embedder(service: remote.Service | None) -> Embedder | None:
     if service:
-        return Remembering(remote.Remote(service))
-    return Remembering(minilm.MiniLM()) if minilm.is_installed() else None
+        return CachingEmbedder(remote.Remote(service))
+    return CachingEmbedder(minilm.MiniLM()) if minilm.is_installed() else None

@@ -1,11 +1,11 @@
-"""What every embedder offers, and how it fails."""
+"""The interface of embedders, and their errors."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
 
 class EmbedderFailed(Exception):
-    """There are no vectors. Its text is for people: it holds no key, and nothing that a service answered."""
+    """The embedder gave no vectors. The text is for people: it holds no key and no text of a service."""
 
     @property
     def reason(self) -> str:
@@ -13,7 +13,7 @@ class EmbedderFailed(Exception):
 
 
 class TransientFailure(EmbedderFailed):
-    """One that may be gone at the next attempt, after as many seconds as the service asked for."""
+    """A failure that another attempt may not have, after `retry_after` seconds if the service said so."""
 
     def __init__(self, reason: str, *, retry_after: float | None = None) -> None:
         super().__init__(reason)
@@ -21,6 +21,8 @@ class TransientFailure(EmbedderFailed):
 
 
 class TooSlow(TransientFailure):
+    """The embedder did not answer before the deadline."""
+
     def __init__(self) -> None:
         super().__init__("The embedder did not answer in time.")
 
@@ -34,10 +36,10 @@ class Embedder(Protocol):
 
     @property
     def dimensions(self) -> int | None:
-        """None: not known before the first vector."""
+        """The size of the vectors; None if it is not known before the first one."""
 
     async def embed_query(self, texts: Sequence[str]) -> list[list[float]]:
-        """One vector for each text, soon or not at all: somebody waits. Raises EmbedderFailed."""
+        """Returns a vector for each text, soon or not at all: somebody waits. Raises EmbedderFailed."""
 
     def embed_documents(self, texts: Sequence[str]) -> list[list[float]]:
-        """One vector for each text, with patience: queries come first. Raises EmbedderFailed."""
+        """Returns a vector for each text, and lets queries go first. Raises EmbedderFailed."""

@@ -1,4 +1,4 @@
-"""A service that speaks OpenAI's embeddings protocol."""
+"""The embedder that is a service with OpenAI's embeddings protocol."""
 
 import asyncio
 import hashlib
@@ -22,26 +22,28 @@ from tools.search.embedder.contract import EmbedderFailed, TooSlow, TransientFai
 log = logging.getLogger(__name__)
 
 BATCH = 32  # texts in a request: as many as the most modest services take
-PATIENCE_S = 20.0  # within which a batch of documents may be tried again: the index is resumed later
+RETRY_FOR_S = 20.0  # a batch of documents; the index is resumed later anyway
 _ATTEMPT_S = 20.0
 _CONNECT_S = 3.0
 _FIRST_PAUSE_S = 0.5
 _MOST_BYTES = 32 * 1024 * 1024
 _LONGEST_NAME = 128
-REST_S = 5.0  # between attempts at a service that failed three times in a row
-_SLOW_S = 0.5  # a query that its caller gives up after this long is a failure of the service
+REST_S = 5.0  # before the next attempt at a service that failed three times in a row
+_SLOW_S = 0.5  # a query that a caller gives up after this long counts as a failure of the service
 _sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
+    """The address of a service, its model and our key."""
+
     base_url: str
     model: str
     api_key: str = field(default="", repr=False)
 
     @property
     def name(self) -> str:
-        """Another one for another model or another address, of which it tells no credentials."""
+        """The model and the address without credentials; long ones end in a hash of the whole."""
         parts = urlsplit(self.base_url)
         name = f"{self.model}@{parts.netloc.rpartition('@')[2]}{parts.path}"
         digest = hashlib.sha256(name.encode()).hexdigest()[:16]
@@ -49,6 +51,8 @@ class Service:
 
 
 class Remote:
+    """Queries are tried once, documents again and again for a while: nobody waits for them."""
+
     def __init__(self, service: Service) -> None:
         self._service = service
         self._breaker = CircuitBreaker(trips_on=(TransientFailure,), rest_s=REST_S, slow_s=_SLOW_S)
@@ -74,11 +78,11 @@ class Remote:
         return vectors
 
     async def _with_retries(self, session: aiohttp.ClientSession, texts: Sequence[str]) -> list[list[float]]:
-        """Repeats the attempt after each transient failure for as long as PATIENCE_S allows."""
+        """Repeats the attempt after each transient failure for as long as RETRY_FOR_S allows."""
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(TransientFailure),
             wait=backoff(_FIRST_PAUSE_S),
-            stop=stop_before_delay(PATIENCE_S),
+            stop=stop_before_delay(RETRY_FOR_S),
             before_sleep=log_retry(log, "the embedder"),
             reraise=True,
         )
@@ -86,7 +90,7 @@ class Remote:
 
     async def _attempt(self, session: aiohttp.ClientSession, texts: Sequence[str]) -> list[list[float]]:
         with _failures():
-            vectors = answers.vectors(await _asked(session, self._service, texts), len(texts))
+            vectors = answers.vectors(await _request(session, self._service, texts), len(texts))
         if self.dimensions not in {None, len(vectors[0])}:
             sizes = f"{len(vectors[0])} dimensions, and of {self.dimensions} before"
             raise EmbedderFailed(f"The embedder made vectors of {sizes}.")
@@ -95,8 +99,8 @@ class Remote:
 
 
 @asynccontextmanager
-async def connections_kept(service: Service) -> AsyncIterator[None]:
-    """Requests of this event loop share connections for as long as the context lasts."""
+async def shared_connections(service: Service) -> AsyncIterator[None]:
+    """Inside the block the requests of this event loop share connections."""
     loop = asyncio.get_running_loop()
     async with _new_session(service) as session:
         _sessions[loop] = session
@@ -108,8 +112,8 @@ async def connections_kept(service: Service) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _session(service: Service) -> AsyncIterator[aiohttp.ClientSession]:
-    if kept := _sessions.get(asyncio.get_running_loop()):
-        yield kept
+    if shared := _sessions.get(asyncio.get_running_loop()):
+        yield shared
     else:
         async with _new_session(service) as session:
             yield session
@@ -123,12 +127,13 @@ def _new_session(service: Service) -> aiohttp.ClientSession:
     )
 
 
-async def _asked(session: aiohttp.ClientSession, service: Service, texts: Sequence[str]) -> bytes:
+async def _request(session: aiohttp.ClientSession, service: Service, texts: Sequence[str]) -> bytes:
     headers = {"Content-Type": "application/json"}
     if service.api_key:
         headers["Authorization"] = f"Bearer {service.api_key}"
     body = orjson.dumps({"model": service.model, "input": list(texts), "encoding_format": "float"})
     url = f"{service.base_url}/embeddings"
+    # No redirects: the key would go to an address that nobody has given us.
     async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
         if response.status != 200:
             raise answers.failure(response.status, response.headers)

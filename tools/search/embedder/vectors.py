@@ -1,4 +1,4 @@
-"""What may be stored and compared."""
+"""Validation of vectors that an embedder answers."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,8 @@ MOST_DIMENSIONS = 16_000  # of pgvector's `vector`
 
 
 def unit(vector: object) -> list[float]:
-    """The vector with length 1. Raises EmbedderFailed for what has no direction."""
+    """Returns the vector scaled to length 1. Raises EmbedderFailed for anything but a finite vector."""
+    # type() and not isinstance(): a bool is an int, too.
     if not isinstance(vector, list) or not all(type(value) in {float, int} for value in vector):
         raise EmbedderFailed("The embedder answered with something else than vectors.")
     if not 0 < len(vector) <= MOST_DIMENSIONS:

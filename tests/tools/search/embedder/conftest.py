@@ -7,7 +7,7 @@ import pytest
 
 from tests.tools.search.embedding_service import CANARY, EmbeddingService, serving
 from tools.search.embedder import Embedder, EmbedderFailed
-from tools.search.embedder.remembering import Remembering
+from tools.search.embedder.caching import CachingEmbedder
 from tools.search.embedder.remote import Remote, Service
 
 
@@ -22,8 +22,8 @@ def embedding(service: EmbeddingService) -> Embedder:
     return at(service.url)
 
 
-def at(url: str, *, model: str = "tiny", api_key: str = CANARY) -> Remembering:
-    return Remembering(Remote(Service(url, model, api_key)))
+def at(url: str, *, model: str = "tiny", api_key: str = CANARY) -> CachingEmbedder:
+    return CachingEmbedder(Remote(Service(url, model, api_key)))
 
 
 async def failure_of(embedding: Embedder, *texts: str) -> str:

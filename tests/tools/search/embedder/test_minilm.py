@@ -16,8 +16,8 @@ import pytest
 
 from tools.search import embedder
 from tools.search.embedder import Embedder, EmbedderFailed, minilm
+from tools.search.embedder.caching import CachingEmbedder
 from tools.search.embedder.minilm import MiniLM
-from tools.search.embedder.remembering import Remembering
 
 HERE = Path(__file__).parent
 # By the same weights in 32 bits: https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2
@@ -70,14 +70,14 @@ def test_it_reads_256_tokens_of_a_text(embedding: Embedder) -> None:
     "text", ["", "\0", "\ud800", "🎉🎊", "明日の東京の天気", "\u202e\ufeff", "ﷺ" * 5_000]
 )
 async def test_any_text_has_a_vector(embedding: Embedder, text: str) -> None:
-    [vector] = await Remembering(embedding).embed_query([text])
+    [vector] = await CachingEmbedder(embedding).embed_query([text])
     assert math.hypot(*vector) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("text", ["x" * 1_000_000, "word " * 200_000, "天" * 1_000_000, "!" * 1_000_000])
 def test_a_megabyte_takes_no_longer_than_a_page(embedding: Embedder, text: str) -> None:
     began = time.monotonic()
-    assert Remembering(embedding).embed_documents([text])
+    assert CachingEmbedder(embedding).embed_documents([text])
     assert time.monotonic() - began < 1
 
 

@@ -9,7 +9,7 @@ from pytest_django.fixtures import Settings
 from tests.tools.search.embedder.conftest import at, failure_of
 from tests.tools.search.embedding_service import CANARY, EmbeddingService, Reply, vectors
 from tools.search import embedder
-from tools.search.embedder import Embedder, remembering
+from tools.search.embedder import Embedder, caching
 from tools.search.embedder.remote import Service
 
 
@@ -89,7 +89,7 @@ async def test_a_text_is_sent_once(service: EmbeddingService, embedding: Embedde
 async def test_no_more_is_remembered_than_the_last_texts(
     service: EmbeddingService, embedding: Embedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remembering, "MOST_REMEMBERED", 2)
+    monkeypatch.setattr(caching, "MOST_CACHED", 2)
     for text in ["one", "two", "one", "three", "one", "two"]:
         await embedding.embed_query([text])
     assert [body["input"] for body in service.bodies] == [["one"], ["two"], ["three"], ["two"]]

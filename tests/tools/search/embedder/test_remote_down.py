@@ -9,7 +9,7 @@ import pytest
 from config.runner.network import free_port
 from tests.tools.search.embedder.conftest import at, failure_of
 from tests.tools.search.embedding_service import CANARY, REFUSAL, EmbeddingService, Reply, vectors
-from tools.search.embedder import Embedder, EmbedderFailed, remembering, remote
+from tools.search.embedder import Embedder, EmbedderFailed, caching, remote
 
 HANGS = Reply(body=b"{}", slowness=30)
 NOT_IN_TIME = "The embedder did not answer in time."
@@ -18,8 +18,8 @@ NOT_IN_TIME = "The embedder did not answer in time."
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Deadlines as in the product, only shorter."""
-    monkeypatch.setattr(remembering, "QUERY_DEADLINE_S", 0.6)
-    monkeypatch.setattr(remote, "PATIENCE_S", 1.5)
+    monkeypatch.setattr(caching, "QUERY_DEADLINE_S", 0.6)
+    monkeypatch.setattr(remote, "RETRY_FOR_S", 1.5)
     monkeypatch.setattr(remote, "_ATTEMPT_S", 0.3)
     monkeypatch.setattr(remote, "_FIRST_PAUSE_S", 0.05)
 
@@ -42,7 +42,7 @@ async def test_a_key_that_no_header_can_hold_is_no_accident(service: EmbeddingSe
 async def test_a_query_waits_no_longer_than_its_deadline(
     service: EmbeddingService, embedding: Embedder, monkeypatch: pytest.MonkeyPatch, slowness: float
 ) -> None:
-    monkeypatch.setattr(remembering, "QUERY_DEADLINE_S", 0.6)
+    monkeypatch.setattr(caching, "QUERY_DEADLINE_S", 0.6)
     service.next = [Reply(body={"data": []}, slowness=slowness)]
     began = time.monotonic()
     assert await failure_of(embedding) == NOT_IN_TIME

@@ -1,4 +1,4 @@
-"""all-MiniLM-L6-v2 in this process: no service, no network, no torch."""
+"""The embedder all-MiniLM-L6-v2, in this process: no service, no network, no torch."""
 
 import asyncio
 import logging
@@ -21,22 +21,28 @@ _NICENESS = 10
 
 
 class Model(Protocol):
+    """The interface of `model.Model`, which cannot be imported where the extra is not installed."""
+
     def vector(self, text: str) -> list[float]: ...
 
 
 def is_installed() -> bool:
+    """Returns whether the packages of the extra `minilm` are installed."""
     return all(map(find_spec, NEEDED))
 
 
 class MiniLM:
-    """Loaded when first asked. Queries never wait for documents, whose thread lets all others go first."""
+    """Loads the model at the first request.
+
+    Queries and documents have a thread each, so that queries never wait.
+    """
 
     name = "minilm-l6-v2"
     dimensions = 384
 
     def __init__(self) -> None:
         self._queries = ThreadPoolExecutor(1, "embed-queries")
-        self._documents = ThreadPoolExecutor(1, "embed-documents", initializer=_let_others_go_first)
+        self._documents = ThreadPoolExecutor(1, "embed-documents", initializer=_lower_priority)
         self._loading = threading.Lock()
         self._model: Model | None = None
 
@@ -50,19 +56,20 @@ class MiniLM:
         try:
             model = self._loaded()
             return [model.vector(text) for text in texts]
+        # The boundary to a native library, whose errors have many types: a search must go on by words.
         except Exception as error:
             log.exception("MiniLM failed")
             raise EmbedderFailed("MiniLM failed in this process: its log tells why.") from error
 
     def _loaded(self) -> Model:
-        with self._loading:
+        with self._loading:  # both threads may come first
             if self._model is None:
                 # By name: an installation without MiniLM's packages imports this module too.
                 self._model = import_string("tools.search.embedder.minilm.model.Model")()
             return self._model
 
 
-def _let_others_go_first() -> None:
-    """On Linux niceness belongs to a thread; elsewhere it is the whole process's, and stays as it is."""
+def _lower_priority() -> None:
+    """Lets other threads go first. Linux only: elsewhere niceness is that of the whole process."""
     if sys.platform == "linux":
         os.nice(_NICENESS)

@@ -1,7 +1,7 @@
 """MiniLM as an ONNX graph for one text: its embedded tokens in, one vector of length 1 out.
 
-Matrices are kept in 8 bits a value, with a scale for each of their outputs; what they are multiplied with is
-put into 8 bits token by token, so that one loud token costs the others nothing. See docs/decisions/0010.
+Matrices have 8 bits a value, with a scale for each of their outputs. Their inputs are quantised to 8 bits
+token by token, so that a token with large values does not cost the others precision. See docs/decisions/0010.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,10 @@ Weights = Mapping[str, NDArray[np.float32]]
 
 
 def model(weights: Weights) -> ModelProto:
-    """Input `tokens` (1, tokens, 384), not yet normalised; output `vector` (384)."""
+    """Returns the graph.
+
+    Input `tokens`: (1, tokens, 384). Output `vector`: (384,), of length 1.
+    """
     graph = _Graph(weights)
     state = graph.normalised("tokens", "embeddings.LayerNorm")
     for layer in range(LAYERS):
@@ -33,7 +36,7 @@ def model(weights: Weights) -> ModelProto:
 
 
 class _Graph:
-    """Its methods add nodes, and return the name of what the last one gives."""
+    """The graph under construction. Methods add nodes and return the name of the last output."""
 
     def __init__(self, weights: Weights) -> None:
         self._weights = weights
@@ -41,6 +44,7 @@ class _Graph:
         self._constants: dict[str, TensorProto] = {}
 
     def layer(self, state: str, name: str) -> str:
+        """Adds a layer of BERT: attention, two dense layers, each part added to its input and normalised."""
         attended = self._linear(
             self._attention(state, f"{name}.attention.self"), f"{name}.attention.output.dense"
         )
@@ -55,6 +59,7 @@ class _Graph:
         return self._node("LayerNormalization", state, gain, bias, epsilon=_EPSILON)
 
     def pooled(self, state: str, *, into: str) -> None:
+        """Adds the mean over tokens, scaled to length 1."""
         mean = self._node("ReduceMean", state, self._constant("each", np.array([0, 1])), keepdims=0)
         self._nodes.append(helper.make_node("LpNormalization", [mean], [into], axis=0))
 
@@ -77,7 +82,7 @@ class _Graph:
         return self._constant(f"{names[0]}.bias", np.hstack(biases))
 
     def _product(self, state: str, *names: str) -> str:
-        """With one matrix, or with several side by side."""
+        """Multiplies by a matrix, or by several side by side."""
         matrix = np.vstack([self._weights[f"{name}.weight"] for name in names])
         scales = np.abs(matrix).max(axis=1) / _LEVELS
         whole = np.rint(matrix / scales[:, None]).astype(np.int8).T
@@ -91,6 +96,7 @@ class _Graph:
         return self._node("Mul", product, scale)
 
     def _quantised(self, state: str) -> tuple[str, str]:
+        """Returns 8-bit numbers and their scale for each token, by its largest value."""
         largest = self._node("ReduceMax", self._node("Abs", state), self._constant("last", np.array([-1])))
         levels = self._constant("levels", np.array(1 / _LEVELS, np.float32))
         scale = self._node("Mul", largest, levels)

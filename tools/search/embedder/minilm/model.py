@@ -1,4 +1,4 @@
-"""The model in memory: tokenizer, the table of tokens, and the graph that runs."""
+"""The model in memory: the tokenizer, the table of word vectors, and the session that runs the graph."""
 
 import json
 from importlib.util import find_spec
@@ -17,7 +17,7 @@ MOST_TOKENS = 256
 
 
 class Model:
-    """Texts become vectors one by one: what stands beside a text has no influence on its vector."""
+    """Embeds texts one by one: in a batch the vector of a text would depend on the others."""
 
     def __init__(self) -> None:
         folder = _folder()
@@ -31,6 +31,7 @@ class Model:
         self._session = _session(weights)
 
     def vector(self, text: str) -> list[float]:
+        """Returns the vector of a text, of which MOST_TOKENS count: 384 numbers, of length 1."""
         ids = self._tokenizer.encode(text).ids
         tokens = self._words[ids] + self._positions[: len(ids)]
         [vector] = self._session.run(None, {"tokens": tokens[None]})
@@ -45,9 +46,9 @@ def _folder() -> Path:
 
 
 def _weights(file: Path) -> dict[str, NDArray[np.float32]]:
-    """The tensors of a safetensors file, as views: they are read from the disk when they are used.
+    """Returns the tensors of a safetensors file, as views of the mapped file: read from disk when used.
 
-    https://huggingface.co/docs/safetensors: the header's size in 8 bytes, a header in JSON, the data.
+    The format: the header's size in 8 bytes, the header in JSON, the data.
     """
     content = np.memmap(file, np.uint8, "r")
     start = 8 + int.from_bytes(content[:8].tobytes(), "little")
@@ -61,7 +62,7 @@ def _weights(file: Path) -> dict[str, NDArray[np.float32]]:
 
 
 def _session(weights: graph.Weights) -> onnxruntime.InferenceSession:
-    """Works in the thread that calls it, and in no other."""
+    """Returns a session that works in the calling thread alone: its niceness decides."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1

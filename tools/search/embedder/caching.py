@@ -1,4 +1,4 @@
-"""What was asked lately is known, and what takes too long has failed."""
+"""An embedder with a memory of recent queries, and a deadline for new ones."""
 
 import asyncio
 import threading
@@ -10,15 +10,15 @@ from tools.search.embedder.contract import Embedder, TooSlow
 from tools.search.embedder.texts import readable
 
 QUERY_DEADLINE_S = 3.0
-MOST_REMEMBERED = 1024
+MOST_CACHED = 1024
 
 
-class Remembering:
-    """An embedder in front of another one. For any thread and any event loop."""
+class CachingEmbedder:
+    """Stands before another embedder. For any thread and any event loop."""
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
-        self._memory: OrderedDict[str, array[float]] = OrderedDict()
+        self._cache: OrderedDict[str, array[float]] = OrderedDict()
         self._lock = threading.Lock()
 
     @property
@@ -30,11 +30,11 @@ class Remembering:
         return self._embedder.dimensions
 
     async def embed_query(self, texts: Sequence[str]) -> list[list[float]]:
-        asked = [readable(text) for text in texts]
-        known = self._recalled(asked)
-        if missing := [text for text in dict.fromkeys(asked) if text not in known]:
-            known |= self._remembered(dict(zip(missing, await self._embed(missing), strict=True)))
-        return [known[text].tolist() for text in asked]
+        wanted = [readable(text) for text in texts]
+        known = self._cached(wanted)
+        if missing := [text for text in dict.fromkeys(wanted) if text not in known]:
+            known |= self._add(dict(zip(missing, await self._embed(missing), strict=True)))
+        return [known[text].tolist() for text in wanted]
 
     def embed_documents(self, texts: Sequence[str]) -> list[list[float]]:
         return self._embedder.embed_documents([readable(text) for text in texts]) if texts else []
@@ -46,19 +46,18 @@ class Remembering:
         except TimeoutError as error:
             raise TooSlow from error
 
-    def _recalled(self, texts: Iterable[str]) -> "dict[str, array[float]]":
+    def _cached(self, texts: Iterable[str]) -> "dict[str, array[float]]":
         with self._lock:
-            known = {text: self._memory[text] for text in texts if text in self._memory}
+            known = {text: self._cache[text] for text in texts if text in self._cache}
             for text in known:
-                self._memory.move_to_end(text)
+                self._cache.move_to_end(text)
         return known
 
-    def _remembered(self, vectors: Mapping[str, Sequence[float]]) -> "dict[str, array[float]]":
-        new = {
-            text: array("f", vector) for text, vector in vectors.items()
-        }  # as exact as pgvector keeps them
+    def _add(self, vectors: Mapping[str, Sequence[float]]) -> "dict[str, array[float]]":
+        # Four bytes a number, as in pgvector: a list of floats takes eight times as many.
+        new = {text: array("f", vector) for text, vector in vectors.items()}
         with self._lock:
-            self._memory |= new
-            while len(self._memory) > MOST_REMEMBERED:
-                self._memory.popitem(last=False)
+            self._cache |= new
+            while len(self._cache) > MOST_CACHED:
+                self._cache.popitem(last=False)
         return new
