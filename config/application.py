@@ -15,15 +15,13 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
-from starlette.websockets import WebSocketClose
 
 from assistants import lifespans
 from assistants.agent.llm import embeddings
-from assistants.openai_api import detached
-from assistants.openai_api import errors as openai_errors
-from config import errors
+from assistants.openai_api import addresses, detached
 from config.asgi_handler import AsyncASGIHandler
-from config.body_limit import BodyLimit, Refusal
+from config.body_limit import BodyLimit
+from config.boundary import ErrorBoundary
 from config.request_ids import RequestIds
 
 PROBES = ("/health", "/ready")
@@ -32,15 +30,15 @@ OPENAI_API = ("/v1", *(f"/api/v1/{name}" for name in ("chat", "models", "embeddi
 
 def create_application() -> ASGIApp:
     """Starlette's Router, not its application class: that would answer unknown paths before Django does."""
-    endpoints = _limited(AsyncASGIHandler(), settings.CHAT_BODY_LIMIT, openai_errors.body_too_large)
-    console = _limited(ASGIHandler(), settings.DATA_UPLOAD_MAX_MEMORY_SIZE, errors.body_too_large)
+    endpoints = _limited(AsyncASGIHandler(), settings.CHAT_BODY_LIMIT)
+    console = _limited(ASGIHandler(), settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
     paths = (*PROBES, *OPENAI_API, *(f"{path}/{{rest:path}}" for path in OPENAI_API))
     return Router(
         [*(Route(path, endpoints) for path in paths), _static_files()],
-        default=_http_only(console),
+        default=_by_kind(endpoints, console),
         redirect_slashes=False,
         lifespan=lifespan,
-        middleware=[Middleware(RequestIds)],
+        middleware=[Middleware(RequestIds), Middleware(ErrorBoundary)],
     )
 
 
@@ -53,18 +51,20 @@ async def lifespan(_: object) -> AsyncIterator[None]:
 
 def _static_files() -> Mount:
     files = StaticFiles(directory=settings.STATIC_ROOT, check_dir=False)
+    files.config_checked = True  # else it answers 500 until `collectstatic` has made the folder
     # StaticFiles raises 404 as an exception, for this middleware to answer.
     return Mount(settings.STATIC_URL.rstrip("/"), files, middleware=[Middleware(ExceptionMiddleware)])
 
 
-def _limited(handler: ASGIHandler, limit: int, refusal: Refusal) -> ASGIApp:
-    return BodyLimit(cast(ASGIApp, handler), limit=limit, refusal=refusal)
+def _limited(handler: ASGIHandler, limit: int) -> ASGIApp:
+    return BodyLimit(cast(ASGIApp, handler), limit=limit)
 
 
-def _http_only(app: ASGIApp) -> ASGIApp:
-    """Refuses web sockets, for which Django raises an exception."""
+def _by_kind(endpoints: ASGIApp, console: ASGIApp) -> ASGIApp:
+    """Gives the endpoints what OpenAI's clients send to wrong addresses: they answer whatever Host says."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        await (app if scope["type"] == "http" else WebSocketClose())(scope, receive, send)
+        app = endpoints if addresses.is_openai(scope["path"]) else console
+        await app(scope, receive, send)
 
     return answer

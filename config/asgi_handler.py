@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
-from corsheaders.middleware import CorsMiddleware
 from django.conf import settings
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
 from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpResponseBase
 from django.urls import set_script_prefix, set_urlconf
+
+from config.cors import CorsMiddleware
 
 # As Django has them: its messages are read-only, Starlette's are not.
 Scope = dict[str, Any]

@@ -1,39 +1,25 @@
 """A limit on the size of request bodies."""
 
-from collections.abc import Callable
-from typing import Any
-
-import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-Refusal = Callable[[int], dict[str, Any]]
-"""Makes the error body for a limit in bytes."""
-
-
-class _TooLarge(Exception):
-    pass
+from core.errors import request_too_large
 
 
 class BodyLimit:
-    """ASGI middleware. Bodies over `limit` bytes are answered with 413, before they are stored anywhere.
+    """ASGI middleware. Raises InvalidRequest (413) for bodies over `limit` bytes, before they are stored.
 
     Django's own limit (DATA_UPLOAD_MAX_MEMORY_SIZE) applies after the handler has written the whole body to a
     temporary file, however large it is.
     """
 
-    def __init__(self, app: ASGIApp, *, limit: int, refusal: Refusal) -> None:
+    def __init__(self, app: ASGIApp, *, limit: int) -> None:
         self._app = app
         self._limit = limit
-        self._refusal = refusal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if _declared_length(scope) > self._limit:
-            await _refuse(send, self._refusal(self._limit))
-            return
-        try:
-            await self._app(scope, _counting(receive, self._limit), send)
-        except _TooLarge:
-            await _refuse(send, self._refusal(self._limit))
+            raise request_too_large(self._limit)
+        await self._app(scope, _counting(receive, self._limit), send)
 
 
 def _declared_length(scope: Scope) -> int:
@@ -45,7 +31,7 @@ def _declared_length(scope: Scope) -> int:
 
 
 def _counting(receive: Receive, limit: int) -> Receive:
-    """Returns a `receive` that raises _TooLarge: a declared length may be missing, or wrong."""
+    """Returns a `receive` that raises the same: a declared length may be missing, or wrong."""
     total = 0
 
     async def counted() -> Message:
@@ -53,14 +39,7 @@ def _counting(receive: Receive, limit: int) -> Receive:
         message = await receive()
         total += len(message.get("body", b""))
         if total > limit:
-            raise _TooLarge
+            raise request_too_large(limit)
         return message
 
     return counted
-
-
-async def _refuse(send: Send, body: dict[str, Any]) -> None:
-    # The rest of the body is not read, so the connection cannot be used for another request.
-    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
-    await send({"type": "http.response.body", "body": orjson.dumps(body)})

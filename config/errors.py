@@ -11,13 +11,16 @@ from typing import Any
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import Error as DatabaseError
 from django.db import IntegrityError
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from assistants.openai_api import addresses
+from assistants.openai_api import errors as openai_errors
 from config.request_ids import request_id
-from core.errors import Conflict, DatabaseUnavailable
+from core.errors import MALFORMED, Conflict, DatabaseUnavailable, malformed
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +50,14 @@ def _code(status_code: int) -> str:
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     """DRF's EXCEPTION_HANDLER: renders what a management view raised. Unexpected errors leak no text."""
     set_rollback()
+    body, headers = _rendered(error)
+    return Response(body, status=body["error"]["status_code"], headers=headers)
+
+
+def _rendered(error: Exception) -> tuple[dict[str, Any], dict[str, str]]:
+    """Returns the body and the headers of the answer to what failed with `error`."""
     if isinstance(error, exceptions.ValidationError | ValidationError):
-        return _validation_response(error)
+        return _validation_envelope(error), {}
     refusal = _refusal(error)
     body = envelope(
         status_code=refusal.status_code,
@@ -56,10 +65,12 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
         message=str(refusal.detail),
         details=getattr(refusal, "details", None),
     )
-    return Response(body, status=refusal.status_code, headers=_headers(refusal))
+    return body, _headers(refusal)
 
 
 def _refusal(error: Exception) -> exceptions.APIException:
+    if isinstance(error, MALFORMED):
+        error = malformed(error)
     if isinstance(error, exceptions.APIException):
         return error
     if isinstance(error, Http404):
@@ -91,11 +102,10 @@ def _headers(error: exceptions.APIException) -> dict[str, str]:
     return headers
 
 
-def _validation_response(error: exceptions.ValidationError | ValidationError) -> Response:
+def _validation_envelope(error: exceptions.ValidationError | ValidationError) -> dict[str, Any]:
     fields = _fields(error)
     message = "; ".join(f"{name}: {' '.join(messages)}" for name, messages in fields.items())
-    body = envelope(status_code=422, kind="validation_error", message=message, details={"fields": fields})
-    return Response(body, status=422)
+    return envelope(status_code=422, kind="validation_error", message=message, details={"fields": fields})
 
 
 def _fields(error: exceptions.ValidationError | ValidationError) -> dict[str, list[str]]:
@@ -117,19 +127,28 @@ def _messages(detail: Any) -> list[str]:
     return [str(detail)]
 
 
-def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+def response(path: str, error: Exception) -> HttpResponse:
+    """Returns the answer to a request for `path` that no view answered, in the envelope of its API."""
+    if addresses.is_openai(path):
+        return openai_errors.response(error)
+    body, headers = _rendered(error)
+    return JsonResponse(body, status=body["error"]["status_code"], headers=headers)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's 400 handler. People who use the console get a page."""
+    if request.path.startswith("/api/") or addresses.is_openai(request.path):
+        return response(request.path, exception)
+    return defaults.bad_request(request, exception)
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Django's 404 handler, for paths that no URL pattern matches."""
-    body = envelope(status_code=404, kind="not_found", message="There is nothing at this address.")
-    return JsonResponse(body, status=404)
+    if addresses.is_openai(request.path):
+        return openai_errors.response(openai_errors.UnknownURL(request.path))
+    return response(request.path, exceptions.NotFound("There is nothing at this address."))
 
 
-def server_error(request: HttpRequest) -> JsonResponse:
+def server_error(request: HttpRequest) -> HttpResponse:
     """Django's 500 handler. Django has logged the exception with its traceback already."""
-    body = envelope(status_code=500, kind="error", message="Something went wrong on our side.")
-    return JsonResponse(body, status=500)
-
-
-def body_too_large(limit: int) -> dict[str, Any]:
-    """Returns the error body for a request over `limit` bytes."""
-    message = f"The request body is over the limit of {limit:,} bytes."
-    return envelope(status_code=413, kind="request_too_large", message=message)
+    return response(request.path, exceptions.APIException("Something went wrong on our side."))

@@ -19,13 +19,16 @@ request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
 
 class RequestIds:
-    """ASGI middleware. Responses get an `x-request-id`: the caller's if that is harmless, or a new one."""
+    """ASGI middleware. Responses get an `x-request-id`: the caller's if that is harmless, or a new one.
+
+    So do refusals of web sockets, whose messages have the same names behind `websocket.`.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
         identity = _given(scope) or f"req_{uuid.uuid4().hex}".encode()
@@ -34,7 +37,7 @@ class RequestIds:
         others = [pair for pair in scope["headers"] if pair[0] != HEADER]
 
         async def send_identified(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"].endswith("http.response.start"):
                 message = {**message, "headers": [*message.get("headers", ()), header]}
             await send(message)
 

@@ -40,15 +40,20 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 CORS_ALLOWED_ORIGINS = env.list("CORS_ORIGINS", default=["http://localhost:3000"])
 CORS_ALLOW_CREDENTIALS = True
-CORS_URLS_REGEX = r"^/(v1|api)/"
-CORS_ALLOW_HEADERS = [*default_headers, "if-match", "idempotency-key", "x-session-id"]
+# Everything but the console: a wrong address, too, is told to a page only if it may read the answer.
+CORS_URLS_REGEX = r"^/(?!admin(/|$))"
+CORS_ALLOW_HEADERS = [*default_headers, "if-match", "idempotency-key", "x-session-id"]  # see config/cors.py
 CORS_EXPOSE_HEADERS = [
+    "allow",
     "etag",
+    "idempotent-replayed",
     "link",
     "retry-after",
+    "www-authenticate",
     "x-request-id",
     "x-search-degraded",
     "x-search-embedder",
+    "x-should-retry",
     "x-total-count",
     *(f"x-ratelimit-{part}-requests" for part in ("limit", "remaining", "reset")),
     *(f"x-ratelimit-{part}-tokens" for part in ("limit", "remaining", "reset")),
@@ -84,7 +89,7 @@ INSTALLED_APPS = [
 # For the console and the management API. Endpoints have CORS alone: config/asgi_handler.py.
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "corsheaders.middleware.CorsMiddleware",
+    "config.cors.CorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -240,6 +245,9 @@ LOGGING = {
     "loggers": {
         "celery": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},
+        # Anybody can make these happen, and each would log a traceback.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+        "django.security.TooManyFieldsSent": {"level": "CRITICAL"},
         # These log whole URLs, which may contain secrets.
         "httpx": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.core.exceptions import BadRequest, DisallowedHost, SuspiciousOperation, TooManyFieldsSent
+from django.http.multipartparser import MultiPartParserError
 from rest_framework.exceptions import APIException
 
 
@@ -35,3 +37,25 @@ class DatabaseUnavailable(APIException):
     status_code = 503
     default_code = "database_unavailable"
     default_detail = "The database does not answer. Try again in a few seconds."
+
+
+MALFORMED: tuple[type[Exception], ...] = (BadRequest, MultiPartParserError, SuspiciousOperation)
+"""What Django raises for requests that it refuses to read."""
+
+
+def malformed(error: Exception) -> InvalidRequest:
+    """Returns the 400 for one of MALFORMED."""
+    match error:
+        case DisallowedHost():
+            message = "This server does not go by the name in the Host header. ALLOWED_HOSTS lists its names."
+            return InvalidRequest(message, code="disallowed_host")
+        case TooManyFieldsSent():
+            return InvalidRequest("The request has too many parameters.", code="too_many_parameters")
+        case _:
+            return InvalidRequest("The request is malformed.", code="malformed_request")
+
+
+def request_too_large(limit: int) -> InvalidRequest:
+    """Returns the 413 for a body over `limit` bytes."""
+    message = f"The request body is over the limit of {limit:,} bytes."
+    return InvalidRequest(message, code="request_too_large", status_code=413)

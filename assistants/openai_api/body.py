@@ -5,8 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
-from assistants.openai_api.errors import request_too_large
 from core import strict_json
+from core.errors import request_too_large
 
 
 def read(request: HttpRequest) -> dict[str, Any]:

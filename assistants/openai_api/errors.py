@@ -9,8 +9,9 @@ from rest_framework.exceptions import APIException
 
 from apikeys.errors import InvalidApiKey, LimitReached
 from assistants.errors import RequestInterrupted, RunCancelled, UpstreamFailed
+from assistants.openai_api import addresses
 from assistants.openai_api.http import json_response
-from core.errors import DatabaseUnavailable, InvalidRequest
+from core.errors import MALFORMED, DatabaseUnavailable, malformed
 
 logger = logging.getLogger(__name__)
 
@@ -25,11 +26,19 @@ _PARAMS = {
 
 
 class UnknownURL(APIException):
+    """404: there is nothing at a path. The message names the address that was meant."""
+
     status_code = 404
     default_code = "unknown_url"
-    default_detail = (
-        "There is nothing at this address. The API answers at /v1/chat/completions and /v1/models."
-    )
+
+    def __init__(self, path: str) -> None:
+        if address := addresses.meant(path):
+            hint = (
+                f"You may have meant {address}: the base URL of a client ends in /v1, once, without a slash."
+            )
+        else:
+            hint = f"The API answers at {addresses.OPERATIONS}."
+        super().__init__(f"There is nothing at this address. {hint}")
 
 
 class MethodNotAllowed(APIException):
@@ -48,8 +57,8 @@ class InternalError(APIException):
     )
 
 
-async def unknown_url(_: HttpRequest, **__: str) -> HttpResponse:
-    return response(UnknownURL())
+async def unknown_url(request: HttpRequest, **_: str) -> HttpResponse:
+    return response(UnknownURL(request.path))
 
 
 def response(error: Exception, *, tool_ran: bool = False) -> HttpResponse:
@@ -67,20 +76,13 @@ def envelope(error: Exception) -> dict[str, Any]:
     return _envelope(_as_api_exception(error))
 
 
-def body_too_large(limit: int) -> dict[str, Any]:
-    return _envelope(request_too_large(limit))
-
-
-def request_too_large(limit: int) -> InvalidRequest:
-    message = f"The request body is over the limit of {limit:,} bytes."
-    return InvalidRequest(message, code="request_too_large", status_code=413)
-
-
 def _as_api_exception(error: Exception) -> APIException:
     if isinstance(error, APIException):
         if error.status_code >= 500:
             logger.warning("Answering %s %s: %s", error.status_code, error.get_codes(), error.detail)
         return error
+    if isinstance(error, MALFORMED):
+        return malformed(error)
     if isinstance(error, DatabaseError):
         logger.error("The database failed a request: %s", type(error).__name__)
         return DatabaseUnavailable()

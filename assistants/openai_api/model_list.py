@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 
 from assistants import catalogue, routing
 from assistants.catalogue.entries import AssistantEntry
-from assistants.openai_api import openapi
+from assistants.openai_api import errors, openapi
 from assistants.openai_api.http import json_response
 from assistants.openai_api.viewset import OpenAIViewSet
 
@@ -22,7 +22,9 @@ class ModelViewSet(OpenAIViewSet):
         return json_response({"object": "list", "data": [*models, *map(_model, entries)]})
 
     @openapi.retrieve_model
-    async def retrieve(self, _: HttpRequest, model: str) -> HttpResponse:
+    async def retrieve(self, request: HttpRequest, model: str) -> HttpResponse:
+        if model.endswith("/"):  # the route takes slashes, because names may hold them, but none ends in one
+            raise errors.UnknownURL(request.path)
         if model == routing.AUTO and (entries := await catalogue.callable_by(self.principal)):
             return json_response(_auto(entries))
         return json_response(_model(await catalogue.find(model, self.principal)))

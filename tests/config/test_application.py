@@ -1,17 +1,14 @@
 """The application under a real uvicorn, and which handler answers a path."""
 
-import asyncio
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-from django.conf import settings
 
-from config.application import create_application
 from config.runner.network import free_port
+from tests.config.asgi import messages
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -33,46 +30,23 @@ def test_a_process_whose_startup_fails_serves_nothing_and_logs_why() -> None:
     assert "Uvicorn running on" not in result.stderr
 
 
-async def answer(path: str, kind: str = "http") -> list[dict[str, Any]]:
-    """Returns the messages that the application sends for a GET."""
-    sent: list[Any] = []
-    body = [{"type": "http.request", "body": b"", "more_body": False}]
-
-    async def receive() -> Any:
-        return body.pop() if body else await asyncio.Event().wait()
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    headers = [(b"host", b"localhost")]
-    scope = {"type": kind, "method": "GET", "path": path, "root_path": "", "query_string": b""}
-    await create_application()({**scope, "headers": headers, "scheme": "http"}, receive, send)
-    return sent
-
-
 @pytest.mark.parametrize("path", ["/health", "/v1", "/v1/nothing", "/api/v1/chat", "/api/v1/responses/"])
 async def test_endpoints_pass_none_of_the_consoles_middleware(path: str) -> None:
-    start, *_ = await answer(path)
+    start, *_ = await messages(path)
     assert b"X-Frame-Options" not in dict(start["headers"])
 
 
 @pytest.mark.parametrize("path", ["/", "/health/", "/v1x", "/api/v1/chatter", "/static", "/nothing", "*"])
 async def test_everything_else_is_djangos(path: str) -> None:
-    start, *_ = await answer(path)
+    start, *_ = await messages(path)
     assert dict(start["headers"])[b"X-Frame-Options"] == b"DENY"
 
 
-@pytest.fixture
-def collected() -> None:
-    """What `manage.py collectstatic` makes: without the folder Starlette raises RuntimeError."""
-    settings.STATIC_ROOT.mkdir(exist_ok=True)
-
-
-@pytest.mark.usefixtures("collected")
 async def test_a_static_file_that_is_missing_is_answered_with_404() -> None:
-    start, *_ = await answer("/static/nothing.css")
+    start, *_ = await messages("/static/nothing.css")
     assert start["status"] == 404
 
 
 async def test_web_sockets_are_refused() -> None:
-    assert [message["type"] for message in await answer("/v1/realtime", "websocket")] == ["websocket.close"]
+    sent = await messages("/v1/realtime", "websocket")
+    assert [message["type"] for message in sent] == ["websocket.close"]

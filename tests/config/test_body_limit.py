@@ -5,6 +5,7 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from config.body_limit import BodyLimit
+from config.boundary import ErrorBoundary
 
 
 async def reading_app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -16,8 +17,10 @@ async def reading_app(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": str(size).encode()})
 
 
-async def request(chunks: Sequence[bytes], *, declared: int | None = None) -> tuple[int, bytes, int]:
-    """Returns the status, the body, and the number of chunks that were read."""
+async def request(
+    chunks: Sequence[bytes], *, declared: int | None = None, path: str = "/v1/chat/completions"
+) -> tuple[int, bytes, int]:
+    """Status, body, and how many chunks were read."""
     sent: list[Any] = []
     left = list(chunks)
 
@@ -28,8 +31,8 @@ async def request(chunks: Sequence[bytes], *, declared: int | None = None) -> tu
         sent.append(message)
 
     headers = [] if declared is None else [(b"content-length", str(declared).encode())]
-    app = BodyLimit(reading_app, limit=10, refusal=lambda limit: {"limit": limit})
-    await app({"type": "http", "headers": headers}, receive, send)
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
+    await ErrorBoundary(BodyLimit(reading_app, limit=10))(scope, receive, send)
     return sent[0]["status"], sent[1]["body"], len(chunks) - len(left)
 
 
@@ -39,7 +42,7 @@ async def test_a_body_up_to_the_limit_passes() -> None:
 
 async def test_a_declared_length_over_the_limit_is_refused_unread() -> None:
     status, body, read = await request([b"x"], declared=11)
-    assert (status, orjson.loads(body), read) == (413, {"limit": 10}, 0)
+    assert (status, orjson.loads(body)["error"]["code"], read) == (413, "request_too_large", 0)
 
 
 async def test_undeclared_bytes_are_counted_as_they_come() -> None:
@@ -49,3 +52,8 @@ async def test_undeclared_bytes_are_counted_as_they_come() -> None:
 
 async def test_an_understated_length_does_not_help() -> None:
     assert (await request([b"12345678901"], declared=1))[0] == 413
+
+
+async def test_the_envelope_is_the_one_of_the_path() -> None:
+    status, body, _ = await request([b"x"], declared=11, path="/api/v1/mcp-tools")
+    assert (status, orjson.loads(body)["error"]["type"]) == (413, "request_too_large")

@@ -8,7 +8,8 @@ from django.http import HttpResponse
 from apikeys.errors import CallingRequired, InvalidApiKey
 from assistants.errors import InvalidMessages, ModelNotFound, UpstreamFailed
 from assistants.openai_api import errors
-from assistants.openai_api.errors import InvalidRequest, MethodNotAllowed, UnknownURL
+from assistants.openai_api.errors import MethodNotAllowed, UnknownURL
+from core.errors import InvalidRequest
 
 
 def error_in(response: HttpResponse) -> dict[str, Any]:
@@ -23,7 +24,7 @@ def error_in(response: HttpResponse) -> dict[str, Any]:
         (InvalidApiKey("No key."), 401, ("invalid_request_error", None, "invalid_api_key")),
         (CallingRequired(), 403, ("permission_error", None, "calling_required")),
         (ModelNotFound(), 404, ("invalid_request_error", "model", "model_not_found")),
-        (UnknownURL(), 404, ("invalid_request_error", None, "unknown_url")),
+        (UnknownURL("/v1/nothing"), 404, ("invalid_request_error", None, "unknown_url")),
         (MethodNotAllowed("POST"), 405, ("invalid_request_error", None, "method_not_allowed")),
         (InvalidMessages("Ends in calls."), 400, ("invalid_request_error", "messages", "invalid_messages")),
         (InvalidRequest("No.", param="n", code="x"), 400, ("invalid_request_error", "n", "x")),

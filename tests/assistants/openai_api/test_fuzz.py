@@ -7,8 +7,8 @@ import orjson
 
 from assistants.openai_api.chat import message_order
 from assistants.openai_api.chat.request import validate
-from assistants.openai_api.errors import InvalidRequest
 from core import strict_json
+from core.errors import InvalidRequest
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 REQUEST = {

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from assistants.openai_api.chat import message_order, request
-from assistants.openai_api.errors import InvalidRequest
+from core.errors import InvalidRequest
 
 USER = {"role": "user", "content": "Hello"}
 SAID = {"role": "assistant", "content": "Hello."}

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from assistants.openai_api.chat.request import ChatCompletionRequest, validate
-from assistants.openai_api.errors import InvalidRequest
+from core.errors import InvalidRequest
 
 HELLO = {"role": "user", "content": "Hello"}
 

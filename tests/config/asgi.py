@@ -1,0 +1,62 @@
+"""Requests to the application in this process, as a server makes them: without a connection or a lifespan."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from config.application import create_application
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+    @property
+    def is_openais(self) -> bool:
+        """Whether it is an error in OpenAI's envelope; else it must be one of the management API."""
+        assert self.headers["x-request-id"]
+        if set(self.json) == {"error"}:
+            assert set(self.json["error"]) == {"message", "type", "param", "code"}
+            return True
+        assert set(self.json) == {"success", "error", "timestamp"}
+        assert self.json["error"]["details"]["request_id"] == self.headers["x-request-id"]
+        return False
+
+
+async def messages(path: str, kind: str = "http", **scope: Any) -> list[dict[str, Any]]:
+    """Returns what the application sends for a request, by default a GET. `body` is its body."""
+    sent: list[Any] = []
+    body = [{"type": "http.request", "body": scope.pop("body", b""), "more_body": False}]
+
+    async def receive() -> Any:
+        return body.pop() if body else await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    request = {
+        "type": kind,
+        "method": "GET",
+        "path": path,
+        "root_path": "",
+        "query_string": b"",
+        "scheme": "http",
+    }
+    host = {"headers": [(b"host", b"localhost")]}
+    await create_application()({**request, **host, **scope}, receive, send)
+    return sent
+
+
+async def ask(path: str, kind: str = "http", **scope: Any) -> Answer:
+    start, *bodies = await messages(path, kind, **scope)
+    headers = {name.decode().lower(): value.decode() for name, value in start["headers"]}
+    return Answer(start["status"], headers, b"".join(message.get("body", b"") for message in bodies))
