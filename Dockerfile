@@ -31,5 +31,4 @@ RUN SECRET_KEY=build SECRET_ENCRYPTION_KEYS=build REDIS_URL=redis://build \
     python manage.py collectstatic --no-input --verbosity 0
 USER 10001
 EXPOSE 8000
-CMD ["uvicorn", "config.asgi:application", "--host", "0.0.0.0", "--port", "8000", \
-     "--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "15"]
+CMD ["python", "-m", "config.web", "--host", "0.0.0.0", "--port", "8000"]

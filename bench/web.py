@@ -15,7 +15,7 @@ from tests.chaos.victims import Victim
 from tests.chaos.world import ROOT, World
 
 BY = Actor.system("bench")
-UVICORN = [sys.executable, "-m", "uvicorn", "--log-level", "warning", "--port"]
+QUIET = ["--log-level", "warning", "--port"]
 
 
 class Caller:
@@ -43,10 +43,10 @@ class Caller:
 
 def start_web(world: World) -> Caller:
     llm, web = free_port(), free_port()
-    _start(world, "llm", [*UVICORN, str(llm), "config.standin.app:app"])
+    _start(world, "llm", [sys.executable, "-m", "uvicorn", *QUIET, str(llm), "config.standin.app:app"])
     settings = {"OPENAI_BASE_URL": f"http://127.0.0.1:{llm}/v1", "OPENAI_API_KEY": "none"}
     url = f"http://127.0.0.1:{web}"
-    command = [*UVICORN, str(web), "config.asgi:application"]
+    command = [sys.executable, "-m", "config.web", *QUIET, str(web)]
     _start(world, "web", command, settings, is_ready=lambda: _is_healthy(url))
     return Caller(url)
 

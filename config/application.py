@@ -4,6 +4,7 @@ Endpoints (the OpenAI API, the probes) pass no middleware but CORS and hold no d
 else is Django as usual; static files are served as they are.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
@@ -19,9 +20,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from assistants import lifespans
 from assistants.agent.llm import embeddings
 from assistants.openai_api import addresses, detached
+from config import boundary
 from config.asgi_handler import AsyncASGIHandler
 from config.body_limit import BodyLimit
-from config.boundary import ErrorBoundary
 from config.request_ids import RequestIds
 
 PROBES = ("/health", "/ready")
@@ -35,17 +36,17 @@ def create_application() -> ASGIApp:
     paths = (*PROBES, *OPENAI_API, *(f"{path}/{{rest:path}}" for path in OPENAI_API))
     return Router(
         [*(Route(path, endpoints) for path in paths), _static_files()],
-        default=_by_kind(endpoints, console),
+        default=_by_kind(endpoints, _abandonable(console)),
         redirect_slashes=False,
         lifespan=lifespan,
-        middleware=[Middleware(RequestIds), Middleware(ErrorBoundary)],
+        middleware=[Middleware(RequestIds), Middleware(boundary.ErrorBoundary)],
     )
 
 
 @asynccontextmanager
 async def lifespan(_: object) -> AsyncIterator[None]:
-    """Until this is entered no request is answered. If it raises, uvicorn logs why and ends with status 3."""
-    async with lifespans.entered(), embeddings.lifespan(), detached.lifespan():
+    """Until this is entered no request is answered. If it raises, uvicorn logs why and ends."""
+    async with lifespans.entered(), embeddings.lifespan(), detached.lifespan(), boundary.lifespan():
         yield
 
 
@@ -58,6 +59,22 @@ def _static_files() -> Mount:
 
 def _limited(handler: ASGIHandler, limit: int) -> ASGIApp:
     return BodyLimit(cast(ASGIApp, handler), limit=limit)
+
+
+def _abandonable(app: ASGIApp) -> ASGIApp:
+    """Does not wait for requests that the server cancels: Django would, until the view's thread has ended."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        answering = asyncio.ensure_future(app(scope, receive, send))
+        try:
+            await asyncio.wait({answering})
+        except asyncio.CancelledError:
+            answering.cancel()
+            answering.add_done_callback(lambda task: task.cancelled() or task.exception())
+            raise
+        answering.result()
+
+    return answer
 
 
 def _by_kind(endpoints: ASGIApp, console: ASGIApp) -> ASGIApp:

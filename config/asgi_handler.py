@@ -11,7 +11,11 @@ from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpResponseBase
 from django.urls import set_script_prefix, set_urlconf
 
+from assistants.agent import cancellation
 from config.cors import CorsMiddleware
+from core.errors import ServerStopping
+
+_ENDING_S = 2.0
 
 # As Django has them: its messages are read-only, Starlette's are not.
 Scope = dict[str, Any]
@@ -59,6 +63,12 @@ class AsyncASGIHandler(ASGIHandler):
         disconnect = asyncio.ensure_future(receive())
         try:
             await asyncio.wait({answer, disconnect}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            # The server ends, and WEB_DRAIN_S are over: the run ends, and its answer says why.
+            cancellation.cancel_all(ServerStopping())
+            await asyncio.wait({answer}, timeout=_ENDING_S)
+            if not answer.done():
+                raise
         finally:
             answer.cancel()
             disconnect.cancel()

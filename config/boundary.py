@@ -1,5 +1,8 @@
 """The boundary of the application: what no view answers is answered here, in the envelope of its API."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from django.http import HttpRequest
@@ -8,7 +11,25 @@ from starlette.websockets import WebSocketClose
 
 from config import errors
 from config.cors import CorsMiddleware
-from core.errors import InvalidRequest
+from core.errors import InvalidRequest, ServerStopping
+
+_ENDING_S = 5.0
+
+_in_flight: set[asyncio.Task[Any] | None] = set()
+
+
+@asynccontextmanager
+async def lifespan() -> AsyncIterator[None]:
+    """Ends when no request is in flight, or 5 s later.
+
+    uvicorn cancels the requests that outlive WEB_DRAIN_S, but would end the process before they have
+    answered.
+    """
+    try:
+        yield
+    finally:
+        if tasks := [task for task in _in_flight if task]:
+            await asyncio.wait(tasks, timeout=_ENDING_S)
 
 
 class ErrorBoundary:
@@ -44,12 +65,19 @@ class ErrorBoundary:
             has_begun = True
             await send(message)
 
+        task = asyncio.current_task()
+        _in_flight.add(task)
         try:
             await self._app(scope, receive, noting)
+        except asyncio.CancelledError:
+            if not has_begun:
+                await _refuse(scope, send, ServerStopping())
         except Exception as error:  # the outermost boundary: it is rendered, and logged there
             if has_begun:
                 raise  # uvicorn logs it, and cuts the connection
             await _refuse(scope, send, error)
+        finally:
+            _in_flight.discard(task)
 
 
 async def _refuse(scope: Scope, send: Send, error: Exception) -> None:

@@ -20,7 +20,7 @@ from rest_framework.views import set_rollback
 from assistants.openai_api import addresses
 from assistants.openai_api import errors as openai_errors
 from config.request_ids import request_id
-from core.errors import MALFORMED, Conflict, DatabaseUnavailable, malformed
+from core.errors import MALFORMED, Conflict, DatabaseUnavailable, ServerStopping, malformed
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +97,8 @@ def _headers(error: exceptions.APIException) -> dict[str, str]:
     headers = {}
     if challenge := getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
+    if isinstance(error, ServerStopping):  # what it changed may have been saved
+        headers["X-Should-Retry"] = "false"
     if (wait := getattr(error, "wait", None)) is not None:
         headers["Retry-After"] = str(int(wait))
     return headers

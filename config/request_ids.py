@@ -18,6 +18,10 @@ _HARMLESS = re.compile(rb"[A-Za-z0-9_.:-]{1,128}")
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
 
+def new_id() -> str:
+    return f"req_{uuid.uuid4().hex}"
+
+
 class RequestIds:
     """ASGI middleware. Responses get an `x-request-id`: the caller's if that is harmless, or a new one.
 
@@ -31,7 +35,7 @@ class RequestIds:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        identity = _given(scope) or f"req_{uuid.uuid4().hex}".encode()
+        identity = _given(scope) or new_id().encode()
         header = (HEADER, identity)
         request_id.set(identity.decode())
         others = [pair for pair in scope["headers"] if pair[0] != HEADER]

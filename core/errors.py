@@ -31,6 +31,22 @@ class InvalidRequest(APIException):
         self.status_code = status_code
 
 
+class RequestTimeout(APIException):
+    """408: a request's head or body came too slowly (RFC 9110, section 15.5.9)."""
+
+    status_code = 408
+    default_code = "request_timeout"
+    default_detail = "The request came too slowly and was given up."
+
+
+class ServerStopping(APIException):
+    """503: the process ends before the answer is complete."""
+
+    status_code = 503
+    default_code = "server_stopping"
+    default_detail = "The server was stopped before the answer was complete."
+
+
 class DatabaseUnavailable(APIException):
     """503: the database is away."""
 

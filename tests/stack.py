@@ -43,6 +43,7 @@ TIMES = {
     "SUPERVISOR_DRAIN_S": "1",
     "STREAM_HEARTBEAT_S": "1",
     "LLM_READ_TIMEOUT_S": "3",
+    "WEB_DRAIN_S": "2",
 }
 
 
@@ -70,8 +71,7 @@ class Stack:
         return self._running[name]
 
     def web_command(self, port: int) -> list[str]:
-        uvicorn = [sys.executable, "-m", "uvicorn", "config.asgi:application", "--port", str(port)]
-        return [*uvicorn, "--log-level", "warning", "--timeout-graceful-shutdown", "2"]
+        return [sys.executable, "-m", "config.web", "--port", str(port), "--log-level", "warning"]
 
     def process(self, name: str) -> Running:
         return self._running[name]

@@ -63,12 +63,15 @@ _registry: dict[CancelScope, tuple[Principal, str]] = {}
 """For each scope the caller, and the id of the run ("" for a stream that is none)."""
 _changed = asyncio.Event()
 _alarm: asyncio.TimerHandle | None = None
+_stopping: Exception | None = None
 
 
 @contextmanager
 def registered(principal: Principal, run_id: str = "") -> Iterator[CancelScope]:
     """What the caller is given can be cancelled from outside for as long as the context lasts."""
     scope = CancelScope()
+    if _stopping is not None:
+        scope.cancel(_stopping)
     _registry[scope] = principal, run_id
     # No change is notified when a time is over.
     alarm = _notify_at(principal.expires_at)
@@ -80,12 +83,20 @@ def registered(principal: Principal, run_id: str = "") -> Iterator[CancelScope]:
         del _registry[scope]
 
 
+def cancel_all(reason: Exception) -> None:
+    """Ends every run and stream of this process, and those that begin later, because the process ends."""
+    global _stopping  # noqa: PLW0603 - one for each process
+    _stopping = reason
+    for scope in list(_registry):
+        scope.cancel(reason)
+
+
 @asynccontextmanager
 async def lifespan() -> AsyncIterator[None]:
     """The runs of this event loop are cancelled on demand for as long as the context lasts."""
     # An asyncio.Event belongs to the loop that first waits for it, and tests run many loops in one process.
-    global _changed  # noqa: PLW0603
-    _changed = asyncio.Event()
+    global _changed, _stopping
+    _changed, _stopping = asyncio.Event(), None
     task = asyncio.create_task(_cancel_on_change(), name="cancelling-runs")
     try:
         yield

@@ -11,7 +11,7 @@ from apikeys.errors import InvalidApiKey, LimitReached
 from assistants.errors import RequestInterrupted, RunCancelled, UpstreamFailed
 from assistants.openai_api import addresses
 from assistants.openai_api.http import json_response
-from core.errors import MALFORMED, DatabaseUnavailable, malformed
+from core.errors import MALFORMED, DatabaseUnavailable, ServerStopping, malformed
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ def _headers(error: APIException) -> dict[str, str]:
             return {"www-authenticate": "Bearer"}
         case LimitReached():
             return dict(error.headers)
-        case RequestInterrupted() | RunCancelled():
+        case RequestInterrupted() | RunCancelled() | ServerStopping():
             return {"x-should-retry": "false"}
         case MethodNotAllowed():
             return {"allow": error.allowed}

@@ -13,10 +13,8 @@ WORKER = (*CELERY, "worker", "-P", "threads", "-c", "4", *NO_EVENTS)
 
 def serving(host: str, port: int) -> list[Program]:
     """Returns the processes that a chat needs."""
-    web = (sys.executable, "-m", "uvicorn", "config.asgi:application", "--host", host, "--port", str(port))
-    quiet = ("--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "5")
     return [
-        Program("web", [*web, *quiet]),
+        Program("web", [sys.executable, "-m", "config.web", "--host", host, "--port", str(port)]),
         Program("worker-mcp", [*WORKER, "-Q", "mcp", "-n", "mcp@%h"]),
     ]
 

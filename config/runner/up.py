@@ -93,9 +93,9 @@ def prepare_environment(data_dir: Path, environment: dict[str, str]) -> None:
     os.environ["PATH"] = os.pathsep.join(
         [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
     )
-    os.environ.setdefault(
-        "SUPERVISOR_DRAIN_S", "3"
-    )  # of STOP_PROCESSES_S: the rest is for stopping the servers
+    # Of STOP_PROCESSES_S: the rest is for ending what still runs.
+    os.environ.setdefault("SUPERVISOR_DRAIN_S", "3")
+    os.environ.setdefault("WEB_DRAIN_S", "3")
 
 
 def start_services(supervisor: Supervisor, embedded: Iterable[Service]) -> None:

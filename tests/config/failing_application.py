@@ -1,9 +1,10 @@
-"""The real application with a lifespan that fails: `uvicorn tests.config.failing_application:application`."""
+"""A web process whose lifespan fails: `python -m tests.config.failing_application --port 8000`."""
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from config.asgi import application  # noqa: F401 - it sets Django up, which the next import needs
+from config import asgi, web  # asgi sets Django up, which the next import needs
 
 from assistants.openai_api import detached  # isort: skip
 
@@ -15,3 +16,7 @@ async def fails() -> AsyncIterator[None]:
 
 
 detached.lifespan = fails
+
+if __name__ == "__main__":
+    assert asgi.application
+    web.main(sys.argv[1:])

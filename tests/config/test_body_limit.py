@@ -18,7 +18,11 @@ async def reading_app(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def request(
-    chunks: Sequence[bytes], *, declared: int | None = None, path: str = "/v1/chat/completions"
+    chunks: Sequence[bytes],
+    *,
+    declared: int | None = None,
+    path: str = "/v1/chat/completions",
+    more: Sequence[tuple[bytes, bytes]] = (),
 ) -> tuple[int, bytes, int]:
     """Status, body, and how many chunks were read."""
     sent: list[Any] = []
@@ -31,7 +35,8 @@ async def request(
         sent.append(message)
 
     headers = [] if declared is None else [(b"content-length", str(declared).encode())]
-    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b""}
+    scope |= {"headers": [*headers, *more]}
     await ErrorBoundary(BodyLimit(reading_app, limit=10))(scope, receive, send)
     return sent[0]["status"], sent[1]["body"], len(chunks) - len(left)
 
@@ -40,14 +45,20 @@ async def test_a_body_up_to_the_limit_passes() -> None:
     assert await request([b"12345", b"67890"], declared=10) == (200, b"10", 2)
 
 
-async def test_a_declared_length_over_the_limit_is_refused_unread() -> None:
-    status, body, read = await request([b"x"], declared=11)
-    assert (status, orjson.loads(body)["error"]["code"], read) == (413, "request_too_large", 0)
+async def test_a_declared_length_over_the_limit_is_refused() -> None:
+    status, body, read = await request([b"x", b"y"], declared=11)
+    # All is read: else the connection would be reset before the caller has read why.
+    assert (status, orjson.loads(body)["error"]["code"], read) == (413, "request_too_large", 2)
+
+
+async def test_a_caller_who_waits_to_be_asked_for_the_body_is_not() -> None:
+    status, _, read = await request([b"x"], declared=11, more=[(b"expect", b"100-continue")])
+    assert (status, read) == (413, 0)
 
 
 async def test_undeclared_bytes_are_counted_as_they_come() -> None:
-    status, _, read = await request([b"12345", b"67890", b"1", b"never read"])
-    assert (status, read) == (413, 3)
+    status, _, read = await request([b"12345", b"67890", b"1", b"discarded"])
+    assert (status, read) == (413, 4)
 
 
 async def test_an_understated_length_does_not_help() -> None:
