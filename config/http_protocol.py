@@ -1,4 +1,4 @@
-"""HTTP/1.1 as uvicorn speaks it, with the limits that uvicorn lacks (docs/decisions/0012)."""
+"""HTTP/1.1 as uvicorn speaks it, with the limits that uvicorn lacks (docs/decisions/0021)."""
 
 import asyncio
 import contextvars
