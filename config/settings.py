@@ -181,6 +181,7 @@ LLM_CONNECT_TIMEOUT_S = env.float("LLM_CONNECT_TIMEOUT_S", default=5)
 LLM_READ_TIMEOUT_S = env.float("LLM_READ_TIMEOUT_S", default=60)
 RUN_DEADLINE_S = env.float("RUN_DEADLINE_S", default=540)  # below the SDKs' own 600 s
 STREAM_HEARTBEAT_S = env.float("STREAM_HEARTBEAT_S", default=15)
+SERVER_WAIT_S = env.float("SERVER_WAIT_S", default=5)
 RESPONSE_TTL_S = env.float("RESPONSE_TTL_S", default=30 * 24 * 3600)
 STORED_HISTORY_TOKENS = env.int("STORED_HISTORY_TOKENS", default=32_000)
 STORED_HISTORY_DAYS = env.int("STORED_HISTORY_DAYS", default=30)

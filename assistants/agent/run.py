@@ -155,9 +155,9 @@ async def _run_rounds(agent: Agent, model: RunModel, emit: Emit) -> None:
 
 
 async def _unavailable(assistant: AssistantEntry) -> dict[int, UnavailableTool]:
-    """Returns the assistant's servers that cannot be called now, by their id."""
+    """Returns the assistant's servers that cannot be called, by their id. Those that start are awaited."""
     names = {server.id: server.name for server in assistant.servers}
-    availability = await routes.availability(names) if names else {}
+    availability = await routes.availability(names, wait_s=settings.SERVER_WAIT_S)
     return {
         server_id: UnavailableTool(names[server_id], problem.reason)
         for server_id, problem in availability.items()

@@ -27,8 +27,10 @@ class EventStream(StreamingHttpResponse):
     not cancel the run.
     """
 
-    def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
+    def __init__(self, events: AsyncGenerator[bytes, None], headers: Mapping[str, str] | None = None) -> None:
         super().__init__(events, content_type="text/event-stream")
+        for name, value in (headers or {}).items():
+            self.headers[name] = value
         self.headers["cache-control"] = "no-store"
         self.headers["x-accel-buffering"] = "no"  # nginx would hold the events back
         self.events = events

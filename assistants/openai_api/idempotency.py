@@ -28,7 +28,7 @@ from assistants.idempotency import IdempotencyKey
 from assistants.models import Attempt
 from assistants.openai_api import detached, errors
 from assistants.openai_api.http import STARTED, EventStream, event_stream
-from assistants.openai_api.replay import StreamCopy, replayed, stored
+from assistants.openai_api.replay import REPLAYED, StreamCopy, replayed, stored
 from assistants.openai_api.sse import HEARTBEAT, error_event
 from core.errors import InvalidRequest
 
@@ -79,7 +79,7 @@ class IdempotentRequest:
             message = "This Idempotency-Key was used for another request: give each request its own."
             raise InvalidRequest(message, code="idempotency_key_reused", status_code=422)
         if row.status == Attempt.Status.RUNNING and self.is_stream:
-            return EventStream(self._joined(make))
+            return EventStream(self._joined(make), headers=REPLAYED)
         return replayed(answer) if (answer := await self._outcome()) else await self.answer_or_replay(make)
 
     async def _answer(self, make: Make) -> HttpResponse | EventStream:

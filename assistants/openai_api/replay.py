@@ -12,7 +12,7 @@ from assistants.openai_api.sse import HEARTBEAT
 MOST_BYTES = 8 * 1024 * 1024
 _STREAM = "text/event-stream"
 _HEADERS = ("x-should-retry",)
-_REPLAYED = {"idempotent-replayed": "true"}
+REPLAYED = {"idempotent-replayed": "true"}
 
 
 class StreamCopy:
@@ -75,7 +75,7 @@ def stored(response: HttpResponse) -> Answer | None:
 
 
 def replayed(answer: Answer) -> HttpResponse:
-    response = json_response({}, status=answer["status"], headers={**answer.get("headers", {}), **_REPLAYED})
+    response = json_response({}, status=answer["status"], headers={**answer.get("headers", {}), **REPLAYED})
     response.content = answer["body"].encode()
     response.headers["content-type"] = answer["type"]
     return response

@@ -1,9 +1,12 @@
 """Retries of requests to workers: which are safe, when, and for how long.
 
 Two failures stay between workers and this file (see `CallFailed`):
-`stale_fence`: refused before anything ran. The request is sent again, once, to where the server is now.
+`stale_fence`: refused before anything ran. The request is sent again, to where the server is now.
 `session_lost`: the server may have begun. The request is repeated, once and as soon as the server is back, if
 its caller says that this is safe.
+
+A request that reached no server waits for the next owner while the server moves to another worker or starts:
+within OWNER_WITHIN_S and its own time-out. A server that is stopped, or has failed, is not waited for.
 """
 
 import asyncio
@@ -19,6 +22,8 @@ from connector.errors import CallFailed
 GRACE_S = 2.0
 """For a worker that does not enforce the deadline itself, because it hangs."""
 BACK_WITHIN_S = 5.0
+OWNER_WITHIN_S = 30.0
+"""For a drain of the last owner, or the end of its lease, and the start at the next one."""
 RETRY_EVERY_S = 0.1
 
 _NOTHING_RAN = frozenset({"server_restarting", "server_unavailable"})
@@ -45,7 +50,7 @@ async def _send_or_repeat(
     request: Request, deadline: float, is_repeatable: Callable[[], Awaitable[bool]]
 ) -> dict[str, Any]:
     try:
-        return await _send_to_current_owner(request, deadline)
+        return await _send_to_owner(request, deadline, give_up_at=min(_now() + OWNER_WITHIN_S, deadline))
     except CallFailed as failure:
         if failure.code != "session_lost" or not await is_repeatable():
             raise
@@ -58,34 +63,57 @@ async def _repeat(request: Request, deadline: float) -> dict[str, Any]:
     while True:
         await asyncio.sleep(RETRY_EVERY_S)
         try:
-            return await _send_to_current_owner(request, deadline)
+            return await _send_to_owner(request, deadline, give_up_at=give_up_at)
         except CallFailed as failure:
             # Only attempts that reached no server are made again: the request itself is repeated once.
             if failure.code not in _NOTHING_RAN or _now() > give_up_at:
                 raise
 
 
-async def _send_to_current_owner(request: Request, deadline: float) -> dict[str, Any]:
-    try:
-        return await transport.send(request, await _route(request.server_id), deadline)
-    except CallFailed as failure:
-        if failure.code != "stale_fence":
-            raise
-    # The change feed reports moves within milliseconds, and a call can be faster than that.
-    routes.forget()
-    try:
-        return await transport.send(request, await _route(request.server_id), deadline)
-    except CallFailed as failure:
-        if failure.code != "stale_fence":
-            raise
-        raise CallFailed("server_restarting", "The server is moving to another worker.") from failure
+async def _send_to_owner(request: Request, deadline: float, *, give_up_at: float) -> dict[str, Any]:
+    """Sends the request to the server's owner; while it has none, or one that drains, to the next one.
+
+    Raises `server_restarting` or `server_unavailable` when there is none until `give_up_at`.
+    """
+    refusals: list[Route] = []
+    while True:
+        found = await routes.find(request.server_id)
+        if isinstance(found, Unavailable):
+            failure = _unavailable(found)
+        else:
+            # Of two replicas the other one may serve: a route that refused is the last choice.
+            fresh = [route for route in found if route not in refusals]
+            route = random.choice(fresh or found)  # noqa: S311 - spreading load
+            try:
+                return await transport.send(request, route, deadline)
+            except CallFailed as refusal:
+                failure = _refused(refusal)
+            refusals.append(route)
+            if len(refusals) == 1:
+                # The change feed reports moves within milliseconds, and a call can be faster than that.
+                routes.forget()
+                continue
+        if _now() >= give_up_at:
+            raise failure
+        await routes.changed(within_s=give_up_at - _now())
 
 
-async def _route(server_id: int) -> Route:
-    found = await routes.find(server_id)
-    if isinstance(found, Unavailable):
-        raise CallFailed("server_unavailable", found.reason)
-    return found[0] if len(found) == 1 else random.choice(found)  # noqa: S311 - spreading load
+def _unavailable(found: Unavailable) -> CallFailed:
+    """Returns the failure to wait with. Raises it where waiting is of no use."""
+    failure = CallFailed("server_unavailable", found.reason)
+    if not found.is_starting:
+        raise failure
+    return failure
+
+
+def _refused(failure: CallFailed) -> CallFailed:
+    """Returns the failure of a request that was sent to no server. Raises it if it may have been sent."""
+    match failure.code:
+        case "stale_fence":
+            return CallFailed("server_restarting", "The server is moving to another worker.")
+        case "server_restarting":
+            return failure
+    raise failure
 
 
 def _timed_out(request: Request) -> CallFailed:

@@ -2,18 +2,22 @@
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django.db.models.functions import Now
 
 from connector.models import Instance
 from connector.states import SERVING
+from core import feed
 from core.database import DATABASE_ERRORS, in_thread
 from core.feed import FeedCache
 from tools.models import MCPTool, Status
 
 READ_TIMEOUT_S = 0.5
 """For the database, where there is a route to fall back on."""
+RECHECK_S = 0.5
+"""Between two checks for a server that is awaited, where the change feed reports nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +34,10 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """Why a server serves no calls now, for people."""
+    """Why a server serves no calls now, for people. `is_starting`: it should serve them soon."""
 
     reason: str
+    is_starting: bool = False
 
 
 async def find(server_id: int) -> tuple[Route, ...] | Unavailable:
@@ -45,29 +50,49 @@ async def find(server_id: int) -> tuple[Route, ...] | Unavailable:
         # Without a last route there is nothing to fall back on, so the read may take its time.
         async with asyncio.timeout(READ_TIMEOUT_S if last else None):
             found = await _cache.get(server_id)
-            reason = "" if found else await _reasons.get(server_id)
+            unavailable = None if found else await _unavailable.get(server_id)
     except DATABASE_ERRORS:
         return last or Unavailable("The database cannot be reached.")
-    if found:
-        _last_found[server_id] = found
-        return found
-    _last_found.pop(server_id, None)
-    return Unavailable(reason)
+    if unavailable is not None:
+        _last_found.pop(server_id, None)
+        return unavailable
+    _last_found[server_id] = found
+    return found
 
 
-async def availability(server_ids: Iterable[int]) -> dict[int, Unavailable | None]:
-    """Returns None for each server that serves calls now, and the reason for each that does not."""
+async def availability(server_ids: Iterable[int], *, wait_s: float = 0.0) -> dict[int, Unavailable | None]:
+    """Returns None for each server that serves calls now, and the reason for each that does not.
+
+    For servers that are starting, or move to another worker, it waits up to `wait_s` seconds.
+    """
     ids = list(dict.fromkeys(server_ids))
-    found = await asyncio.gather(*map(find, ids))
-    return {
-        key: each if isinstance(each, Unavailable) else None for key, each in zip(ids, found, strict=True)
-    }
+    loop = asyncio.get_running_loop()
+    until = loop.time() + wait_s
+    while True:
+        found = await asyncio.gather(*map(find, ids))
+        missing = [each if isinstance(each, Unavailable) else None for each in found]
+        left_s = until - loop.time()
+        if left_s <= 0 or not any(each is not None and each.is_starting for each in missing):
+            return dict(zip(ids, missing, strict=True))
+        await changed(within_s=left_s)
+
+
+async def changed(*, within_s: float) -> None:
+    """Returns when the change feed reports changed servers or instances, after RECHECK_S at the latest."""
+    waiter = asyncio.get_running_loop().create_future()
+    _waiters.add(waiter)
+    try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(within_s, RECHECK_S)):
+                await waiter
+    finally:
+        _waiters.discard(waiter)
 
 
 def forget() -> None:
     """Empties the memory: a worker has refused a route as out of date before the change feed reported it."""
     _cache.clear()
-    _reasons.clear()
+    _unavailable.clear()
 
 
 @in_thread
@@ -79,16 +104,23 @@ def _load(server_id: int) -> tuple[Route, ...]:
 
 
 @in_thread
-def _load_reason(server_id: int) -> str:
+def _load_unavailable(server_id: int) -> Unavailable:
     shown = MCPTool.objects.present().only("is_enabled", "status", "error")
     server = shown.filter(pk=server_id).first()
     if server is None:
-        return "The server is not registered any more."
+        return Unavailable("The server is not registered any more.")
     if not server.is_enabled:
-        return "The server is stopped."
-    return server.error_message or (
-        "The server failed." if server.status == Status.ERROR else "The server is starting."
-    )
+        return Unavailable("The server is stopped.")
+    # The status of a server that nobody owns for a moment may still be that of its last owner.
+    if server.status == Status.ERROR:
+        return Unavailable(server.error_message or "The server failed.")
+    return Unavailable(server.error_message or "The server is starting.", is_starting=True)
+
+
+def _wake_waiters() -> None:
+    for waiter in _waiters:
+        if not waiter.done():
+            waiter.set_result(None)
 
 
 # Beside the cache, because the cache is emptied by each change: this is the memory for an outage.
@@ -96,4 +128,7 @@ _last_found: dict[int, tuple[Route, ...]] = {}
 _TABLES = ["tools_mcptool", "connector_instance"]
 _cache: FeedCache[int, tuple[Route, ...]] = FeedCache(_load, _TABLES)
 # For a second at most: no feed reports another error of a server, which has no other effect than its text.
-_reasons: FeedCache[int, str] = FeedCache(_load_reason, _TABLES, max_age_s=1.0)
+_unavailable: FeedCache[int, Unavailable] = FeedCache(_load_unavailable, _TABLES, max_age_s=1.0)
+_waiters: set[asyncio.Future[None]] = set()
+# After the caches: a waiter must not find in them what was before the change.
+feed.subscribe(_TABLES, _wake_waiters)

@@ -24,6 +24,8 @@ from core.database import DATABASE_ERRORS
 log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 0.5
+REFUSE_S = 0.5
+"""Between the release of the last server and the end of the data plane."""
 
 
 class Supervisor:
@@ -102,6 +104,9 @@ class Supervisor:
                 await self._supervise(self._reconciler, monitor)
             finally:
                 await self._reconciler.close()
+            # Callers may not know yet that the servers have moved: they are refused, and try the next owner.
+            # A connection that closes under a request would look like a call that may have run.
+            await asyncio.sleep(REFUSE_S)
 
     def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
         self._heartbeats += 1

@@ -70,7 +70,7 @@ async def exit_code(worker: Worker, *, within_s: float) -> int:
 
 
 class CeleryWorkers:
-    """Called with settings, it starts a worker called `NODE` that knows `tests.connector.sabotage`.
+    """Called with settings, it starts a worker called `node` that knows `tests.connector.sabotage`.
 
     `by` is the beginning of a command that becomes the worker.
     """
@@ -79,8 +79,8 @@ class CeleryWorkers:
         self.log = log
         self._started: list[Worker] = []
 
-    def __call__(self, *, by: Sequence[str] = (), **settings: str) -> Worker:
-        command = [*by, *COMMAND, "-n", NODE, "--include", "tests.connector.sabotage"]
+    def __call__(self, *, by: Sequence[str] = (), node: str = NODE, **settings: str) -> Worker:
+        command = [*by, *COMMAND, "-n", node, "--include", "tests.connector.sabotage"]
         values = {**environment(), **TIMES, **settings}
         with self.log.open("ab") as log:
             self._started.append(subprocess.Popen(command, env=values, cwd=ROOT, stdout=log, stderr=log))

@@ -76,6 +76,8 @@ def test_a_repetition_joins_the_running_request(
         joined = send(again, url=other_url, stream=stream)
         original = running.result()
     assert "Slept." in original.text
+    assert joined.headers["idempotent-replayed"] == "true"
+    assert "idempotent-replayed" not in original.headers
     assert answer_of(joined) == answer_of(original)
     assert len(llm.bodies(model)) == 2
 
