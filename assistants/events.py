@@ -16,7 +16,14 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class ReasoningDelta:
-    """Text beside the answer, which endpoints add. The agent does not emit the model's own reasoning."""
+    """A part of what the model thought, or of what an endpoint shows beside that. Never empty."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalDelta:
+    """A part of the model's refusal to answer. Never empty."""
 
     text: str
 
@@ -50,19 +57,31 @@ class ToolFinished:
 
 @dataclass(frozen=True, slots=True)
 class ClientToolCall:
-    """`arguments` is the text that the model wrote, which should be JSON."""
+    """`arguments` is the text that the model wrote, which should be JSON.
+
+    `attached`: what the LLM service added to the call, as fields beside OpenAI's.
+    """
 
     id: str
     name: str
     arguments: str
+    attached: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
+
+    @property
+    def openai(self) -> dict[str, Any]:
+        """Returns the call as an item of OpenAI's `tool_calls`."""
+        inner = self.attached.get("function") or {}
+        function = {**inner, "name": self.name, "arguments": self.arguments}
+        return {**self.attached, "id": self.id, "type": "function", "function": function}
 
 
 @dataclass(frozen=True, slots=True)
 class ClientToolCalls:
     """The model calls tools that the caller brought. The run ends with them.
 
-    `hidden`: where tools of ours ran too, the run's rounds as OpenAI chat messages. The caller does not see
-    them, so they are stored and put back when the caller sends the results of these calls.
+    `hidden`: the run's rounds as OpenAI chat messages, where tools of ours ran too or the LLM service added
+    something to the calls. The caller does not see them, or may not send them back, so they are stored and
+    put back when the caller sends the results of these calls.
     """
 
     calls: tuple[ClientToolCall, ...]
@@ -71,10 +90,17 @@ class ClientToolCalls:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens, summed over the rounds so far. Emitted before each tool call, and at last before Finished."""
+    """Tokens, summed over the rounds so far. Emitted before each tool call, and at last before Finished.
+
+    The details are parts of these, by OpenAI's names, such as `cached_tokens` and `reasoning_tokens`; a name
+    that the LLM service did not report is not there. `is_estimated`: it did not report all tokens.
+    """
 
     prompt_tokens: int
     completion_tokens: int
+    prompt_details: Mapping[str, int] = field(default_factory=dict, hash=False)
+    completion_details: Mapping[str, int] = field(default_factory=dict, hash=False)
+    is_estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +113,27 @@ class UnavailableTool:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The last event of a run. `rounds` counts the calls of the model."""
+    """The last event of a run. `rounds` counts the calls of the model.
+
+    `attached`: what the LLM service added to the last turn, as fields beside OpenAI's.
+    """
 
     finish_reason: FinishReason
     rounds: int
     unavailable: tuple[UnavailableTool, ...] = ()
+    attached: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
 
 
-Event = TextDelta | ReasoningDelta | ToolStarted | ToolFinished | ClientToolCalls | Usage | Finished
+Event = (
+    TextDelta
+    | ReasoningDelta
+    | RefusalDelta
+    | ToolStarted
+    | ToolFinished
+    | ClientToolCalls
+    | Usage
+    | Finished
+)
 
 
 Reason = Literal["forced", "pinned", "named", "used", "ranked", "listed"]

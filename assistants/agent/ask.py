@@ -34,6 +34,7 @@ async def ask(
         async with asyncio.timeout(within_s), connection_pool() as pool:
             client = await failover.client(pool, endpoint, sampling(parameters, {}, endpoint))
             await client.answer(asked, completion)
+            completion.end()
     except TimeoutError as error:
         message = "The language model's service did not answer in time."
         raise UpstreamFailed("upstream_timeout", message) from error

@@ -9,7 +9,11 @@ from typing import Any, Self, cast
 import orjson
 from strands.types.content import ContentBlock, Message, Messages, Role
 from strands.types.media import ImageFormat
+from strands.types.tools import ToolUse
 
+from assistants.agent.llm import attachments
+from assistants.agent.llm.chat_messages import reasoning_block
+from assistants.agent.llm.completion import REASONING_FIELDS, THINKING
 from assistants.errors import InvalidMessages
 
 _DATA_URL = re.compile(r"data:image/(png|jpeg|jpg|gif|webp);base64,", re.IGNORECASE)
@@ -54,7 +58,8 @@ def _append(history: Messages, message: Mapping[str, Any]) -> None:
         history[-1]["content"].append(_tool_result(message))
     elif role == "user":
         history.append(_message("user", [*_blocks(message)] or [{"text": ""}]))
-    elif blocks := [*_reasoning(message), *_blocks(message), *_tool_uses(message)]:
+    elif blocks := [*_reasoning(message), *_said(message), *_tool_uses(message)]:
+        attachments.attach(blocks[-1], attachments.of_history(message))
         history.append(_message("assistant", blocks))
 
 
@@ -69,7 +74,16 @@ def _blocks(message: Mapping[str, Any]) -> Iterator[ContentBlock]:
             yield {"text": content}
         return
     for part in content or ():
-        yield _block(part)
+        if part["type"] != THINKING:
+            yield _block(part)
+
+
+def _said(message: Mapping[str, Any]) -> Iterator[ContentBlock]:
+    """An assistant's content, or its refusal: in a field of its own, as our answers have it."""
+    yield from _blocks(message)
+    refusal = message.get("refusal")
+    if refusal and isinstance(refusal, str):
+        yield {"text": refusal}
 
 
 def _block(part: Mapping[str, Any]) -> ContentBlock:
@@ -94,22 +108,33 @@ def _image(url: str) -> ContentBlock:
 
 def _reasoning(message: Mapping[str, Any]) -> Iterator[ContentBlock]:
     # Only of a turn with calls: without calls no service wants its reasoning back.
-    given = [message.get(name) for name in ("reasoning_content", "reasoning")]
-    text = next((text for text in given if text and isinstance(text, str)), None)
-    if text and message.get("tool_calls"):
-        yield {"reasoningContent": {"reasoningText": {"text": text}}}
+    if not message.get("tool_calls"):
+        return
+    content = message.get("content")
+    parts = content if isinstance(content, list) else ()
+    thoughts = (part[THINKING] for part in parts if part["type"] == THINKING)
+    thinking = "".join(each["text"] for thought in thoughts for each in thought)
+    for name, text in (*((name, message.get(name)) for name in REASONING_FIELDS), (THINKING, thinking)):
+        if text and isinstance(text, str):
+            yield reasoning_block(text, "" if name == REASONING_FIELDS[0] else name)
+            return
 
 
 def _tool_uses(message: Mapping[str, Any]) -> Iterator[ContentBlock]:
     for call in message.get("tool_calls") or ():
         function = call["function"]
-        yield {
-            "toolUse": {
-                "toolUseId": call["id"],
-                "name": function["name"],
-                "input": tool_input(function.get("arguments") or ""),
-            }
+        tool_use: ToolUse = {
+            "toolUseId": call["id"],
+            "name": function["name"],
+            "input": tool_input(function.get("arguments") or ""),
         }
+        attached, upstream_id = attachments.of_call(call), call.get("upstream_id")
+        if upstream_id and isinstance(upstream_id, str):
+            attached["upstream_id"] = upstream_id
+        if isinstance(signature := attached.get("reasoning_signature"), str):
+            tool_use["reasoningSignature"] = signature
+        attachments.attach(tool_use, attached)
+        yield {"toolUse": tool_use}
 
 
 def tool_input(arguments: str) -> dict[str, Any] | str:

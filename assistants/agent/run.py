@@ -20,8 +20,9 @@ from assistants.agent import messages as history
 from assistants.agent.cancellation import CancelScope
 from assistants.agent.llm import failover
 from assistants.agent.llm.chat_messages import to_transcript
-from assistants.agent.llm.completion import ignore_text
+from assistants.agent.llm.completion import Listeners, ignore_text
 from assistants.agent.llm.http import ConnectionPool, connection_pool
+from assistants.agent.model_turn import AttachToTurn
 from assistants.agent.strands_model import RunModel
 from assistants.agent.structured_output import checked_answer
 from assistants.agent.tool_selection import equip
@@ -33,11 +34,12 @@ from assistants.events import (
     ClientToolCall,
     ClientToolCalls,
     Finished,
+    ReasoningDelta,
+    RefusalDelta,
     RunEvent,
     TextDelta,
     ToolStarted,
     UnavailableTool,
-    Usage,
 )
 from assistants.selection import query, used_tools
 from assistants.selection.context import SelectionContext
@@ -70,6 +72,10 @@ class RunRequest:
         """The tool that `tool_choice` names, or ""."""
         choice = self.tool_choice
         return str(choice["function"]["name"]) if isinstance(choice, Mapping) else ""
+
+    @property
+    def client_names(self) -> frozenset[str]:
+        return frozenset(str(definition["function"]["name"]) for definition in self.client_tools)
 
 
 @asynccontextmanager
@@ -124,9 +130,7 @@ async def _with_deadline(request: RunRequest, emit: Emit) -> None:
 async def _run(request: RunRequest, emit: Emit) -> None:
     unavailable = await _unavailable(request.assistant)
     requested_format = response_formats.requested(request.parameters.get("response_format"))
-    # JSON is emitted once it is checked, and the texts of earlier rounds would spoil it.
-    on_text = ignore_text if requested_format else lambda text: emit(TextDelta(text))
-    model = await _model(request, on_text)
+    model = await _model(request, _listeners(emit, emits_text=requested_format is None))
     rules = TurnRules()
     agent = _agent(request, model, unavailable, rules)
     _equip(agent, model, request, unavailable, emit)
@@ -138,9 +142,18 @@ async def _run(request: RunRequest, emit: Emit) -> None:
     calls = _client_calls(request, model)
     if calls:
         emit(ClientToolCalls(calls, _hidden(agent.messages[before:], rules, model)))
-    emit(Usage(model.prompt_tokens, model.completion_tokens))
+    emit(model.usage)
     reason = "tool_calls" if calls else model.finish_reason
-    emit(Finished(reason, model.rounds, tuple(unavailable.values())))
+    emit(Finished(reason, model.rounds, tuple(unavailable.values()), model.turn.completion.attached))
+
+
+def _listeners(emit: Emit, *, emits_text: bool) -> Listeners:
+    # JSON is emitted once it is checked, and the texts of earlier rounds would spoil it.
+    return Listeners(
+        on_text=(lambda text: emit(TextDelta(text))) if emits_text else ignore_text,
+        on_reasoning=lambda text: emit(ReasoningDelta(text)),
+        on_refusal=lambda text: emit(RefusalDelta(text)),
+    )
 
 
 async def _run_rounds(agent: Agent, model: RunModel, emit: Emit) -> None:
@@ -150,7 +163,7 @@ async def _run_rounds(agent: Agent, model: RunModel, emit: Emit) -> None:
             if "tool_stream_event" in event:  # what a tool's `stream` yields, but its result
                 data = event["tool_stream_event"]["data"]
                 if isinstance(data, ToolStarted):
-                    emit(Usage(model.prompt_tokens, model.completion_tokens))
+                    emit(model.usage)
                 emit(data)
 
 
@@ -165,7 +178,7 @@ async def _unavailable(assistant: AssistantEntry) -> dict[int, UnavailableTool]:
     }
 
 
-async def _model(request: RunRequest, on_text: Callable[[str], None]) -> RunModel:
+async def _model(request: RunRequest, listeners: Listeners) -> RunModel:
     if _pool is None:
         raise RuntimeError("Runs need assistants.agent.lifespan().")
     assistant = request.assistant
@@ -173,7 +186,8 @@ async def _model(request: RunRequest, on_text: Callable[[str], None]) -> RunMode
         await failover.clients(_pool, assistant, request.parameters),
         tool_choice=request.tool_choice,
         max_rounds=assistant.max_rounds,
-        on_text=on_text,
+        listeners=listeners,
+        client_names=request.client_names,
     )
 
 
@@ -197,7 +211,7 @@ def _agent(
         conversation_manager=NullConversationManager(),
         # The default repeats a failed call six times, with pauses of 4 to 240 s. `llm.http` retries in time.
         retry_strategy=None,
-        hooks=[rules],
+        hooks=[rules, AttachToTurn(model)],
     )
 
 
@@ -248,20 +262,21 @@ def _tools(request: RunRequest, unavailable: Mapping[int, UnavailableTool]) -> l
 
 def _client_calls(request: RunRequest, model: RunModel) -> tuple[ClientToolCall, ...]:
     """Returns the last turn's calls of the caller's tools."""
-    names = {definition["function"]["name"] for definition in request.client_tools}
+    names = request.client_names
     return tuple(
-        ClientToolCall(call.id, call.name, call.arguments or "{}")
+        ClientToolCall(call.id, call.name, call.arguments or "{}", call.attached)
         for call in model.calls
         if call.name in names
     )
 
 
 def _hidden(new: Messages, rules: TurnRules, model: RunModel) -> tuple[Mapping[str, Any], ...]:
-    """Returns the run's `new` messages with the results of its last turn, or () where no tool of ours ran.
+    """Returns the run's `new` messages with the results of its last turn.
 
-    A turn that the caller's tools interrupted leaves its results in the hook: Strands never adds them.
+    () where the caller sees all of it: no tool of ours ran, and the LLM service attached nothing. A turn that
+    the caller's tools interrupted leaves its results in the hook: Strands never adds them.
     """
     results = [rules.results] if rules.results and rules.results["content"] else []
-    if len(new) == 1 and not results:
+    if len(new) == 1 and not results and not model.turn.has_attachments:
         return ()
     return tuple(to_transcript([*new, *results], model.reasoning_field))

@@ -1,36 +1,35 @@
 """Strands' view of a run's LLM: counted, with a second service that takes over where the first one fails."""
 
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NoReturn, cast
 
-import orjson
 from strands.models.model import Model
-from strands.types.content import ContentBlockStartToolUse, Messages
+from strands.types.content import Messages
 from strands.types.streaming import StreamEvent
 from strands.types.tools import ToolSpec
 
 from assistants.agent.llm.client import LLMClient, Round
-from assistants.agent.llm.completion import Completion, ToolCall
+from assistants.agent.llm.completion import Completion, Listeners
 from assistants.agent.llm.spec import Spec
-from assistants.agent.messages import tool_input
+from assistants.agent.llm.tool_calls import ToolCall
+from assistants.agent.model_turn import Turn, texts, written
 from assistants.errors import UpstreamFailed
-from assistants.events import FinishReason
+from assistants.events import FinishReason, Usage
 
 log = logging.getLogger(__name__)
 
-_FINISH_REASONS: dict[str, FinishReason] = {
-    "length": "length",
-    "max_tokens": "length",
-    "content_filter": "content_filter",
-}
+
+_FINISH_REASONS: dict[str, FinishReason] = {"length": "length", "content_filter": "content_filter"}
 
 
 class RunModel(Model):
     """The model of one run. It offers tools for `max_rounds` rounds; in one more the model must answer.
 
     Where a client fails before the model has said anything, the next one is asked, from then on alone.
-    `on_text` gets the text of all rounds as it comes.
+    `listeners` get the texts of all rounds as they come. `client_names`: the tools that the caller brought.
     """
 
     def __init__(
@@ -39,20 +38,24 @@ class RunModel(Model):
         *,
         tool_choice: str | Mapping[str, Any] | None,
         max_rounds: int,
-        on_text: Callable[[str], None],
+        listeners: Listeners,
+        client_names: Collection[str] = (),
     ) -> None:
         self.rounds = 0
-        self.prompt_tokens = 0
-        self.completion_tokens = 0
+        self.usage = Usage(0, 0)
         self.finish_reason: FinishReason = "stop"
-        self.calls: Sequence[ToolCall] = ()
-        """Of the last round."""
+        self.turn = Turn()
         self.reasoning_field = "reasoning_content"
         self._clients = clients
+        self._service = clients[0].service
         self._tool_choice = tool_choice
+        self._client_names = frozenset(client_names)
         self._max_rounds = max_rounds
-        self._on_text = on_text
-        self._last_text, self._last_text_round = "", 0
+        self._listeners = Listeners(
+            _SeparatedRounds(self, listeners.on_text).add,
+            _SeparatedRounds(self, listeners.on_reasoning).add,
+            listeners.on_refusal,
+        )
 
     async def stream(
         self,
@@ -63,18 +66,21 @@ class RunModel(Model):
     ) -> AsyncGenerator[StreamEvent, None]:
         """One round, for Strands: the answer once it is whole. Raises UpstreamFailed.
 
-        The run's caller gets the text while it comes, by `on_text`. Strands would pass each delta through
+        The run's caller gets the text while it comes, by its listeners. Strands would pass each delta through
         five generators and back to us.
         """
         self.rounds += 1
-        specs = cast(list[Spec], tool_specs or []) if self.rounds <= self._max_rounds else []
-        # A forced tool holds for the first round only, or the model could never answer.
-        choice = self._tool_choice if self.rounds == 1 and _is_possible(self._tool_choice, specs) else None
+        specs = self._offered(cast(list[Spec], tool_specs or []))
+        asked = Round(messages, system_prompt, specs, self._choice(specs), self.reasoning_field)
         yield {"messageStart": {"role": "assistant"}}
-        completion = await self._answer(Round(messages, system_prompt, specs, choice, self.reasoning_field))
-        self._settle(completion, may_call=bool(specs))
-        for event in _message(completion, self.calls):
+        self._settle(await self._answer(asked), asked)
+        for event in self.turn.events():
             yield event
+
+    @property
+    def calls(self) -> Sequence[ToolCall]:
+        """Returns the calls of the last round."""
+        return self.turn.calls
 
     @property
     def offers_tools(self) -> bool:
@@ -83,19 +89,39 @@ class RunModel(Model):
 
     def withdraw_tools(self) -> None:
         """From now on the model must answer."""
-        self._max_rounds = 0
+        self._max_rounds, self._tool_choice = 0, None
+
+    @property
+    def _demands_client_call(self) -> bool:
+        """Whether the caller wants a call of a tool of its own, however many of ours come before it."""
+        if isinstance(self._tool_choice, Mapping):
+            return self._tool_choice.get("function", {}).get("name") in self._client_names
+        return self._tool_choice == "required" and bool(self._client_names)
+
+    def _offered(self, specs: list[Spec]) -> list[Spec]:
+        if self.rounds <= self._max_rounds:
+            return specs
+        # In the last round the model must answer, and a demanded call is the only answer that helps.
+        return [spec for spec in specs if self._demands_client_call and spec["name"] in self._client_names]
+
+    def _choice(self, specs: list[Spec]) -> str | Mapping[str, Any] | None:
+        """Forcing one of our tools holds for the first round only, or the model could never answer."""
+        is_forced = self.rounds == 1 or self._demands_client_call
+        return self._tool_choice if is_forced and _is_possible(self._tool_choice, specs) else None
 
     async def _answer(self, asked: Round) -> Completion:
         while True:
-            completion = Completion(on_text=self._add_text)
+            client = self._clients[0]
+            completion = Completion(self._listeners)
             try:
-                await self._clients[0].answer(asked, completion)
+                await client.answer(replace(asked, is_own=client.service == self._service), completion)
             except UpstreamFailed as failure:
                 # The caller has seen a part of the answer already: another model's would not continue it.
                 if completion.has_begun:
                     raise
                 self._fail_over(failure)
             else:
+                completion.end()
                 return completion
 
     def _fail_over(self, failure: UpstreamFailed) -> None:
@@ -106,21 +132,26 @@ class RunModel(Model):
         log.warning("Model %s failed (%s): asking %s.", failed.model, failure.code, following[0].model)
         self._clients = following
 
-    def _add_text(self, text: str) -> None:
-        """Separate the texts of two rounds by a blank line, or the last word of one would touch the next."""
-        is_first = self._last_text_round in {0, self.rounds}
-        if not is_first and not (self._last_text[-1].isspace() or text[0].isspace()):
-            self._on_text("\n\n")
-        self._last_text, self._last_text_round = text, self.rounds
-        self._on_text(text)
-
-    def _settle(self, completion: Completion, *, may_call: bool) -> None:
+    def _settle(self, completion: Completion, asked: Round) -> None:
         """Add up the round. Calls of an answer that was cut are not made, because so were their arguments."""
         self.finish_reason = _FINISH_REASONS.get(completion.finish_reason or "", "stop")
-        self.calls = completion.calls if may_call and self.finish_reason == "stop" else ()
-        self.prompt_tokens += completion.prompt_tokens
-        self.completion_tokens += completion.completion_tokens
+        calls = completion.calls if asked.specs and self.finish_reason == "stop" else []
+        if self.rounds > self._max_rounds:
+            calls = [call for call in calls if call.name in self._client_names]
+        self.turn = Turn(completion, calls)
         self.reasoning_field = completion.reasoning_field
+        self._add_usage(completion, asked)
+
+    def _add_usage(self, completion: Completion, asked: Round) -> None:
+        tokens, before = completion.tokens, self.usage
+        is_estimated = tokens.estimate_missing(texts(asked), written(completion))
+        self.usage = Usage(
+            before.prompt_tokens + tokens.prompt,
+            before.completion_tokens + tokens.completion,
+            Counter(before.prompt_details) + Counter(tokens.prompt_details),
+            Counter(before.completion_details) + Counter(tokens.completion_details),
+            before.is_estimated or is_estimated,
+        )
 
     async def count_tokens(self, *_: Any, **__: Any) -> int:
         """Strands asks before each call, for conversation managers that are not used here."""
@@ -136,28 +167,20 @@ class RunModel(Model):
         raise NotImplementedError("A response format goes through to the LLM service.")
 
 
-def _message(completion: Completion, calls: Iterable[ToolCall]) -> Iterator[StreamEvent]:
-    """Yields a whole answer in Strands' events: one block of reasoning and text, and one for each call."""
-    if completion.reasoning:
-        yield {"contentBlockDelta": {"delta": {"reasoningContent": {"text": completion.reasoning}}}}
-    if completion.text:
-        yield {"contentBlockDelta": {"delta": {"text": completion.text}}}
-    yield {"contentBlockStop": {}}
-    for call in calls:
-        yield from _tool_use(call)
-    yield {"messageStop": {"stopReason": "tool_use" if calls else "end_turn"}}
+class _SeparatedRounds:
+    """Separates the texts of two rounds by a blank line, or the last word of one would touch the next."""
 
+    def __init__(self, model: RunModel, on_text: Callable[[str], None]) -> None:
+        self._model = model
+        self._on_text = on_text
+        self._last, self._last_round = "", 0
 
-def _tool_use(call: ToolCall) -> Iterator[StreamEvent]:
-    # Strands parses the input, and replaces what it cannot parse by {}. So it always gets JSON: an object or,
-    # of arguments that are none, a string (see `tool_input`), which the tool refuses.
-    text = orjson.dumps(tool_input(call.arguments)).decode()
-    start: ContentBlockStartToolUse = {"name": call.name, "toolUseId": call.id}
-    if call.signature:
-        start["reasoningSignature"] = call.signature
-    yield {"contentBlockStart": {"start": {"toolUse": start}}}
-    yield {"contentBlockDelta": {"delta": {"toolUse": {"input": text}}}}
-    yield {"contentBlockStop": {}}
+    def add(self, text: str) -> None:
+        is_first = self._last_round in {0, self._model.rounds}
+        if not is_first and not (self._last[-1].isspace() or text[0].isspace()):
+            self._on_text("\n\n")
+        self._last, self._last_round = text, self._model.rounds
+        self._on_text(text)
 
 
 def _is_possible(tool_choice: str | Mapping[str, Any] | None, specs: list[Spec]) -> bool:

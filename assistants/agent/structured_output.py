@@ -33,7 +33,12 @@ async def checked_answer(
 
 
 async def _check(agent: Agent, model: RunModel, requested: Format) -> str:
-    """Raises InvalidAnswer. An answer that was cut off, or comes with calls for the caller, always passes."""
+    """Raises InvalidAnswer. An answer that was cut off, or comes with calls for the caller, always passes.
+
+    A refusal has been emitted as one already, and no JSON follows it.
+    """
+    if model.turn.completion.refusal:
+        return ""
     last = agent.messages[-1]
     answer = "".join(block["text"] for block in last["content"] if "text" in block)
     if model.calls or model.finish_reason != "stop":

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from assistants.events import ClientToolCalls, Event, Finished, TextDelta
+from assistants.events import ClientToolCall, ClientToolCalls, Event, Finished, RefusalDelta, TextDelta
 from assistants.models import Conversation
 from core.database import in_thread
 
@@ -45,11 +45,11 @@ class HistorySaver:
         self._api_key_id = api_key_id
         self._session_id = session_id
         self._texts: list[str] = []
-        self._calls: Sequence[Any] = ()
+        self._calls: Sequence[ClientToolCall] = ()
 
     async def on_event(self, event: Event) -> None:
         match event:
-            case TextDelta():
+            case TextDelta() | RefusalDelta():
                 self._texts.append(event.text)
             case ClientToolCalls():
                 self._calls = event.calls
@@ -101,11 +101,8 @@ def _without_images(message: Mapping[str, Any]) -> dict[str, Any]:
     return {**message, "content": parts}
 
 
-def _answer(text: str, calls: Sequence[Any]) -> dict[str, Any]:
+def _answer(text: str, calls: Sequence[ClientToolCall]) -> dict[str, Any]:
     answer: dict[str, Any] = {"role": "assistant", "content": text if text or not calls else None}
     if calls:
-        answer["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-            for call in calls
-        ]
+        answer["tool_calls"] = [call.openai for call in calls]
     return answer

@@ -68,6 +68,7 @@ class ToolCall(Schema):
 class AssistantMessage(Schema):
     role: Literal["assistant"]
     content: Annotated[Text | AssistantParts, ByShape] | None = None
+    refusal: str | None = None
     tool_calls: list[ToolCall] | None = None
 
 

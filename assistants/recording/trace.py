@@ -11,6 +11,8 @@ from django.utils import timezone
 from assistants.agent import RunRequest
 from assistants.events import (
     Finished,
+    ReasoningDelta,
+    RefusalDelta,
     RunEvent,
     TextDelta,
     ToolFinished,
@@ -55,8 +57,10 @@ class Trace:
 
     def add(self, event: RunEvent) -> None:
         match event:
-            case TextDelta():
+            case TextDelta() | RefusalDelta():
                 self._add_text(event.text)
+            case ReasoningDelta():
+                self._uncounted += len(event.text)
             case ToolStarted():
                 self._calls[event.call_id] = self._call(event)
             case ToolFinished():

@@ -1,38 +1,49 @@
 """Strands messages as OpenAI chat messages. The way back is `assistants.agent.messages`."""
 
 import base64
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
 from strands.types.content import ContentBlock, Message
 from strands.types.tools import ToolResult, ToolUse
 
+from assistants.agent.llm import attachments, call_ids
+from assistants.agent.llm.attachments import attached_to
+from assistants.agent.llm.completion import ATTACHED_REASONING, THINKING
+
 _IMAGE_FOLLOWS = "The tool returned an image: it follows in the next user message."
 
 
 def to_openai(
-    messages: Iterable[Message], system_prompt: str | None, reasoning_field: str
+    messages: Iterable[Message], system_prompt: str | None, reasoning_field: str, *, is_own: bool = True
 ) -> list[dict[str, Any]]:
-    """Returns the messages in a shape that every OpenAI-compatible service accepts."""
+    """Returns the messages in a shape that every OpenAI-compatible service accepts.
+
+    `is_own`: the service is the one that gave the turns, so it gets its attachments and ids of calls back.
+    """
     serialized: list[dict[str, Any]] = [{"role": "system", "content": system_prompt}] if system_prompt else []
+    ids: dict[str, str] = {}
     for message in messages:
         if message["role"] == "assistant":
-            serialized.append(_assistant(message["content"], reasoning_field))
+            ids = _wire_ids(message["content"], is_own=is_own)
+            turn = _assistant(message["content"], reasoning_field, is_own=is_own)
+            serialized.append(_renamed(turn, ids))
         else:
-            serialized.extend(_user(message["content"]))
+            serialized.extend(_renamed(each, ids) for each in _user(message["content"]))
     return serialized
 
 
 def to_transcript(messages: Iterable[Message], reasoning_field: str) -> list[dict[str, Any]]:
     """Returns the messages for `messages.to_strands` to read again. LLM services do not accept this shape.
 
-    The difference to `to_openai`: the images of a tool's result stay in its message, so nothing is lost.
+    The differences to `to_openai`: ids are ours, with the service's beside them where they do not carry it,
+    and the images of a tool's result stay in its message. So nothing is lost.
     """
     transcript: list[dict[str, Any]] = []
     for message in messages:
         if message["role"] == "assistant":
-            transcript.append(_assistant(message["content"], reasoning_field))
+            transcript.append(_assistant(message["content"], reasoning_field, is_own=True))
         else:
             transcript.extend(_whole_result(block["toolResult"]) for block in message["content"])
     return transcript
@@ -43,31 +54,72 @@ def _whole_result(result: ToolResult) -> dict[str, Any]:
     return {"role": "tool", "tool_call_id": result["toolUseId"], "content": content}
 
 
-def _assistant(blocks: list[ContentBlock], reasoning_field: str) -> dict[str, Any]:
+def _wire_ids(blocks: list[ContentBlock], *, is_own: bool) -> dict[str, str]:
+    """Returns the id for the service of each call of a turn, by ours. A service may have repeated its own."""
+    uses = [block["toolUse"] for block in blocks if "toolUse" in block]
+    tokens = {use["toolUseId"]: call_ids.token_of(use["toolUseId"]) for use in uses}
+    if not is_own:
+        return tokens
+    own = {
+        use["toolUseId"]: attached_to(use).get("upstream_id") or call_ids.upstream_of(use["toolUseId"])
+        for use in uses
+    }
+    return own if len(set(own.values())) == len(own) else tokens
+
+
+def _renamed(message: dict[str, Any], ids: Mapping[str, str]) -> dict[str, Any]:
+    if calls := message.get("tool_calls"):
+        for call in calls:
+            call["id"] = ids.get(call["id"], call["id"])
+            call.pop("upstream_id", None)
+    if (call_id := message.get("tool_call_id")) is not None:
+        message["tool_call_id"] = ids.get(call_id, call_id)
+    return message
+
+
+def _assistant(blocks: list[ContentBlock], reasoning_field: str, *, is_own: bool) -> dict[str, Any]:
     """Reasoning goes back in the field that it came in: some models refuse to go on without theirs."""
     message: dict[str, Any] = {"role": "assistant", "content": _joined(blocks) or None}
-    if calls := [_tool_call(block["toolUse"]) for block in blocks if "toolUse" in block]:
+    if calls := [_tool_call(block["toolUse"], is_own=is_own) for block in blocks if "toolUse" in block]:
         message["tool_calls"] = calls
-        if reasoning := "".join(_reasoning(blocks)):
-            message[reasoning_field] = reasoning
+        for block in blocks:
+            if "reasoningContent" in block:
+                _add_reasoning(message, block, reasoning_field)
+    if is_own and blocks:
+        return attachments.with_attached(message, attached_to(blocks[-1]))
     return message
+
+
+def reasoning_block(text: str, field: str) -> ContentBlock:
+    """Returns reasoning as Strands has it. `field` is where it came in, "" where nobody knows."""
+    block: ContentBlock = {"reasoningContent": {"reasoningText": {"text": text}}}
+    block["reasoning_field"] = field  # type: ignore[typeddict-unknown-key] # Strands leaves contents as they are
+    return block
+
+
+def _add_reasoning(message: dict[str, Any], block: Any, default_field: str) -> None:
+    field: str = block.get("reasoning_field") or default_field
+    reasoning = block["reasoningContent"].get("reasoningText", {}).get("text", "")
+    if not reasoning or field == ATTACHED_REASONING:
+        return
+    if field == THINKING:
+        text = message["content"]
+        parts: list[dict[str, Any]] = [{"type": THINKING, THINKING: [{"type": "text", "text": reasoning}]}]
+        message["content"] = [*parts, {"type": "text", "text": text}] if text else parts
+    else:
+        message[field] = reasoning
 
 
 def _joined(blocks: Iterable[Any]) -> str:
     return "\n".join(block["text"] for block in blocks if "text" in block)
 
 
-def _reasoning(blocks: list[ContentBlock]) -> Iterator[str]:
-    for block in blocks:
-        if "reasoningContent" in block:
-            yield block["reasoningContent"].get("reasoningText", {}).get("text", "")
-
-
-def _tool_call(tool_use: ToolUse) -> dict[str, Any]:
+def _tool_call(tool_use: ToolUse, *, is_own: bool) -> dict[str, Any]:
     """Arguments that were no object become an empty one: chat templates parse them, and would fail."""
     given = tool_use["input"] if isinstance(tool_use["input"], dict) else {}
     function = {"name": tool_use["name"], "arguments": orjson.dumps(given).decode()}
-    return {"id": tool_use["toolUseId"], "type": "function", "function": function}
+    call = {"id": tool_use["toolUseId"], "type": "function", "function": function}
+    return attachments.with_attached(call, attached_to(tool_use)) if is_own else call
 
 
 def _user(blocks: list[ContentBlock]) -> Iterator[dict[str, Any]]:

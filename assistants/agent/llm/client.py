@@ -15,6 +15,8 @@ class Round:
     """The input of the model. `tool_choice` is spelled as OpenAI does; None forces nothing.
 
     `reasoning_field` is the field in which the service sent its reasoning before, and wants it back.
+    `is_own`: the service gave the assistant's turns, as far as is known. Another one gets neither the ids of
+    calls nor the attachments of the first.
     """
 
     messages: Messages
@@ -22,12 +24,15 @@ class Round:
     specs: Sequence[Spec]
     tool_choice: str | Mapping[str, Any] | None
     reasoning_field: str
+    is_own: bool = True
 
 
 class LLMClient(Protocol):
     """Asks one model at one service."""
 
     model: str
+    service: str
+    """Its address: two models of one service understand each other's turns."""
 
     async def answer(self, asked: Round, completion: Completion) -> None:
         """Fill `completion` as the answer comes, until it is whole. Raises UpstreamFailed."""

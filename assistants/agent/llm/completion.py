@@ -1,92 +1,128 @@
 """One answer of a model, assembled from its chunks as OpenAI-compatible services really send them."""
 
-import secrets
-import string
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
+from assistants.agent.llm import attachments, finish_reasons
 from assistants.agent.llm.errors import stream_failure
+from assistants.agent.llm.token_counts import TokenCounts
+from assistants.agent.llm.tool_calls import ToolCall, ToolCalls
 from assistants.errors import UpstreamFailed
+from core.repaired_json import SurrogateJoiner, loads, repaired
 
 DONE = b"[DONE]"
-_ID_ALPHABET = string.ascii_letters + string.digits
-_ID_LENGTH = 9
-"""Mistral accepts ids of exactly nine letters and digits only; everyone else accepts those too."""
-
-
-def mint_call_id() -> str:
-    return "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_LENGTH))
+REASONING_FIELDS = ("reasoning_content", "reasoning")
+THINKING = "thinking"
+"""The reasoning field of services that think in parts of the content, as Mistral's do."""
+ATTACHED_REASONING = "reasoning_details"
+"""The reasoning field of services that send it in an attachment alone."""
 
 
 def ignore_text(_: str) -> None:
-    """An `on_text` for callers that read the text once the answer is whole."""
+    """A listener for callers that read the text once the answer is whole."""
 
 
 @dataclass(slots=True)
-class ToolCall:
-    """A call that the model asks for, under an id of ours: services omit theirs, or repeat them."""
+class Listeners:
+    """Called with each part of a text as it comes, never with an empty one."""
 
-    name: str
-    upstream_id: str
-    id: str = field(default_factory=mint_call_id)
+    on_text: Callable[[str], None] = ignore_text
+    on_reasoning: Callable[[str], None] = ignore_text
+    on_refusal: Callable[[str], None] = ignore_text
+
+
+@dataclass(slots=True)
+class _Text:
+    """A text in parts. A half of a surrogate pair waits for the other one."""
+
+    on_part: Callable[[str], None]
     parts: list[str] = field(default_factory=list)
-    signature: str = ""
-    """Of the reasoning that led to the call. Gemini refuses the call's result without it."""
+    joiner: SurrogateJoiner = field(default_factory=SurrogateJoiner)
 
-    @property
-    def arguments(self) -> str:
+    def add(self, part: str) -> None:
+        self._emit(self.joiner.feed(part))
+
+    def end(self) -> None:
+        self._emit(self.joiner.end())
+
+    def _emit(self, part: str) -> None:
+        if part:
+            self.parts.append(part)
+            self.on_part(part)
+
+    def __str__(self) -> str:
         return "".join(self.parts)
 
 
-@dataclass(slots=True)
 class Completion:
-    """An answer so far. `on_text` is called with each part of its text, never an empty one, as it comes.
+    """An answer so far.
 
     `finish_reason` is None until the model gives one. `is_complete` distinguishes a whole answer from one
     that broke off, `is_empty` one of which nothing has come. `is_done`: the service sent [DONE], so nothing
-    follows.
+    follows. `attached`: see `attachments`.
     """
 
-    on_text: Callable[[str], None] = ignore_text
-    finish_reason: str | None = None
-    is_complete: bool = False
-    is_empty: bool = True
-    is_done: bool = False
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    calls: list[ToolCall] = field(default_factory=list)
-    reasoning_field: str = "reasoning_content"
-    _texts: list[str] = field(default_factory=list)
-    _reasonings: list[str] = field(default_factory=list)
-    _by_index: dict[int, ToolCall] = field(default_factory=dict)
+    def __init__(self, listeners: Listeners | None = None) -> None:
+        listeners = listeners or Listeners()
+        self.finish_reason: str | None = None
+        self.is_complete = False
+        self.is_empty = True
+        self.is_done = False
+        self.tokens = TokenCounts()
+        self.attached: dict[str, Any] = {}
+        self.reasoning_field = "reasoning_content"
+        self._text = _Text(listeners.on_text)
+        self._reasoning = _Text(listeners.on_reasoning)
+        self._refusal = _Text(listeners.on_refusal)
+        self._calls = ToolCalls()
 
     @property
     def text(self) -> str:
-        return "".join(self._texts)
+        return str(self._text)
 
     @property
     def reasoning(self) -> str:
-        return "".join(self._reasonings)
+        return str(self._reasoning)
+
+    @property
+    def refusal(self) -> str:
+        return str(self._refusal)
+
+    @property
+    def calls(self) -> list[ToolCall]:
+        return self._calls.all
 
     @property
     def has_begun(self) -> bool:
         """Whether the model has said or thought anything."""
-        return bool(self._texts or self._reasonings)
+        return bool(self._text.parts or self._reasoning.parts or self._refusal.parts)
 
     def add_text(self, text: str) -> None:
-        if text:
-            self._texts.append(text)
-            self.on_text(text)
+        self._text.add(text)
 
     def add_reasoning(self, text: str) -> None:
-        if text:
-            self._reasonings.append(text)
+        self._reasoning.add(text)
+
+    def begin_call(self, call: ToolCall) -> None:
+        self._calls.begin(call)
+
+    def add_arguments(self, part: str) -> None:
+        """Add to the arguments of the call that was begun last."""
+        self._calls.last.parts.append(part)
+
+    def end(self) -> None:
+        """Emit what waited for more to come, and repair the attachments."""
+        for text in (self._text, self._reasoning, self._refusal):
+            text.end()
+        self.attached = repaired(self.attached)
+        for call in self._calls.all:
+            call.attached = repaired(call.attached)
 
     def feed(self, payload: bytes) -> None:
         """Add one chunk, or a whole completion. Raises UpstreamFailed for an error or garbage."""
+        if self.is_done:
+            return
         self.is_empty = False
         if payload == DONE:
             self.is_complete = self.is_done = True
@@ -94,63 +130,57 @@ class Completion:
         chunk = _parse(payload)
         if error := chunk.get("error"):
             raise stream_failure(error)
-        self._count(chunk.get("usage"))
+        self.tokens.add(chunk.get("usage"))
         choice = _first_choice(chunk)
+        self._add_delta(_dict(choice.get("delta")))
+        if not _dict(choice.get("delta")):  # a service that does not stream answers with a `message`
+            self._add_message(_dict(choice.get("message")))
         if reason := choice.get("finish_reason"):
-            self.finish_reason, self.is_complete = str(reason), True
-        # A service that does not stream answers with a `message` in place of the `delta`.
-        self._add(_dict(choice.get("delta")) or _dict(choice.get("message")))
+            self._finish(str(reason), choice)
 
-    def _add(self, delta: dict[str, Any]) -> None:
-        for fragment in _list(delta.get("tool_calls")):
-            self._add_fragment(_dict(fragment))
-        for name in ("reasoning_content", "reasoning"):
-            if text := _text(delta.get(name)):
+    def _finish(self, reason: str, choice: dict[str, Any]) -> None:
+        self.finish_reason = finish_reasons.normalized(reason)
+        if self.finish_reason == "error":
+            raise stream_failure(choice.get("error"))
+        self.is_complete = True
+
+    def _add_delta(self, delta: dict[str, Any]) -> None:
+        self._calls.add_chunk(map(_dict, _list(delta.get("tool_calls"))))
+        self._add_texts(delta)
+
+    def _add_message(self, message: dict[str, Any]) -> None:
+        self._calls.add_whole(map(_dict, _list(message.get("tool_calls"))))
+        self._add_texts(message)
+
+    def _add_texts(self, delta: dict[str, Any]) -> None:
+        for name, text in _reasonings(delta):
+            if text:
                 self.reasoning_field = name
                 self.add_reasoning(text)
-                break  # some services send the same text under both names
-        self.add_text(_text(delta.get("content")) + _text(delta.get("refusal")))
+                break  # some services send the same text under several names
+        self.add_text(_text(delta.get("content")))
+        self._refusal.add(_text(delta.get("refusal")))
+        attachments.accumulate(self.attached, attachments.of_message(delta))
 
-    def _add_fragment(self, fragment: dict[str, Any]) -> None:
-        function = _dict(fragment.get("function"))
-        call = self._call_of(fragment, function)
-        arguments = function.get("arguments")
-        if isinstance(arguments, str):
-            call.parts.append(arguments)
-        elif arguments is not None:  # an object where OpenAI sends a string of JSON
-            call.parts.append(orjson.dumps(arguments).decode())
 
-    def _call_of(self, fragment: dict[str, Any], function: dict[str, Any]) -> ToolCall:
-        """Returns the call that a fragment belongs to, by its index, or the last one where it has no index.
-
-        A name under a new id begins another call, whatever the index: some services number every call 0.
-        """
-        upstream_id, name = _text(fragment.get("id")), _text(function.get("name"))
-        index = fragment.get("index")
-        known = self._by_index.get(index) if isinstance(index, int) else self._last_call()
-        if known is not None and not (name and upstream_id and upstream_id != known.upstream_id):
-            known.name = known.name or name
-            return known
-        call = ToolCall(name, upstream_id)
-        self.calls.append(call)
-        if isinstance(index, int):
-            self._by_index[index] = call
-        return call
-
-    def _last_call(self) -> ToolCall | None:
-        return self.calls[-1] if self.calls else None
-
-    def _count(self, usage: Any) -> None:
-        """The last count holds: some services repeat a growing one in each chunk."""
-        if isinstance(usage, dict):
-            self.prompt_tokens = _tokens(usage.get("prompt_tokens"))
-            self.completion_tokens = _tokens(usage.get("completion_tokens"))
+def _reasonings(delta: dict[str, Any]) -> list[tuple[str, str]]:
+    """Returns the reasoning under each of the names that services have for it, the most exact first."""
+    details = [_dict(detail) for detail in _list(delta.get("reasoning_details"))]
+    thoughts = [_dict(part) for part in _list(delta.get("content")) if _dict(part).get("type") == "thinking"]
+    return [
+        *((name, _text(delta.get(name))) for name in REASONING_FIELDS),
+        (
+            ATTACHED_REASONING,
+            "".join(_text(each.get("text")) or _text(each.get("summary")) for each in details),
+        ),
+        (THINKING, "".join(_text(part.get("thinking")) for part in thoughts)),
+    ]
 
 
 def _parse(payload: bytes) -> dict[str, Any]:
     try:
-        chunk = orjson.loads(payload)
-    except orjson.JSONDecodeError:
+        chunk = loads(payload)
+    except ValueError:
         chunk = None
     if not isinstance(chunk, dict):
         raise UpstreamFailed("upstream_invalid_response", "The language model's service sent no valid JSON.")
@@ -167,10 +197,6 @@ def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
     return "".join(_text(_dict(part).get("text")) for part in _list(value))
-
-
-def _tokens(value: Any) -> int:
-    return max(value, 0) if isinstance(value, int) else 0
 
 
 def _dict(value: Any) -> dict[str, Any]:

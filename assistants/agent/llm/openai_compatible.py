@@ -19,6 +19,7 @@ from core.bounded_read import read_at_most
 class OpenAICompatibleClient:
     def __init__(self, pool: ConnectionPool, endpoint: Endpoint, parameters: Mapping[str, Any]) -> None:
         self.model = endpoint.model
+        self.service = endpoint.base_url
         self._pool = pool
         self._endpoint = endpoint
         self._parameters = parameters
@@ -40,7 +41,9 @@ class OpenAICompatibleClient:
         body = {
             **self._parameters,
             "model": self._endpoint.model,
-            "messages": to_openai(asked.messages, asked.system_prompt, asked.reasoning_field),
+            "messages": to_openai(
+                asked.messages, asked.system_prompt, asked.reasoning_field, is_own=asked.is_own
+            ),
             "stream": True,
             "stream_options": {"include_usage": True},
         }

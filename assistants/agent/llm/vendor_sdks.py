@@ -13,7 +13,8 @@ from strands.types.exceptions import ContextWindowOverflowException, ModelThrott
 
 from assistants.agent.llm import errors
 from assistants.agent.llm.client import Round
-from assistants.agent.llm.completion import Completion, ToolCall
+from assistants.agent.llm.completion import Completion
+from assistants.agent.llm.tool_calls import ToolCall
 from assistants.catalogue.endpoints import Endpoint
 from assistants.errors import UpstreamFailed
 from tools.outbound import egress
@@ -35,6 +36,7 @@ _FINISH = {
 class VendorSDKClient:
     def __init__(self, model: Model, name: str, base_url: str = "") -> None:
         self.model = name
+        self.service = base_url or type(model).__name__
         self._strands_model = model
         self._base_url = base_url
 
@@ -165,9 +167,9 @@ def _feed(completion: Completion, event: Mapping[str, Any]) -> None:
     match event:
         case {"contentBlockStart": {"start": {"toolUse": tool_use}}}:
             signature = tool_use.get("reasoningSignature", "")
-            completion.calls.append(ToolCall(tool_use["name"], tool_use["toolUseId"], signature=signature))
+            completion.begin_call(ToolCall(tool_use["name"], tool_use["toolUseId"], signature=signature))
         case {"contentBlockDelta": {"delta": {"toolUse": tool_use}}}:
-            completion.calls[-1].parts.append(tool_use["input"])
+            completion.add_arguments(tool_use["input"])
         case {"contentBlockDelta": {"delta": {"text": str(text)}}}:
             completion.add_text(text)
         case {"contentBlockDelta": {"delta": {"reasoningContent": {"text": str(text)}}}}:
@@ -175,8 +177,13 @@ def _feed(completion: Completion, event: Mapping[str, Any]) -> None:
         case {"messageStop": {"stopReason": str(reason)}}:
             completion.finish_reason, completion.is_complete = _FINISH.get(reason, "stop"), True
         case {"metadata": {"usage": usage}}:
-            completion.prompt_tokens = usage["inputTokens"]
-            completion.completion_tokens = usage["outputTokens"]
+            completion.tokens.add(
+                {
+                    "prompt_tokens": usage["inputTokens"],
+                    "completion_tokens": usage["outputTokens"],
+                    "cached_tokens": usage.get("cacheReadInputTokens"),
+                }
+            )
 
 
 def _failure(error: Exception) -> UpstreamFailed:

@@ -53,8 +53,8 @@ class _OpenCalls:
             if call.id in self.waiting:
                 raise _invalid(f"{path}.tool_calls[{index}].id", "Two tool calls have the same id.")
             self.waiting.add(call.id)
-        if message.content is None and not message.tool_calls:
-            raise _invalid(path, "An assistant message needs content or tool calls.")
+        if message.content is None and not message.tool_calls and not message.refusal:
+            raise _invalid(path, "An assistant message needs content, a refusal or tool calls.")
 
     def _answer(self, call_id: str, path: str) -> None:
         if call_id in self.answered:

@@ -14,6 +14,7 @@ from assistants.events import (
     Event,
     Finished,
     ReasoningDelta,
+    RefusalDelta,
     TextDelta,
     ToolFinished,
     ToolStarted,
@@ -22,6 +23,12 @@ from assistants.events import (
 from assistants.openai_api import errors
 from assistants.openai_api.chat.tool_call_rendering import Rendering, ToolCallRenderer
 from assistants.openai_api.sse import DONE, error_event
+
+_DELTA_NAMES: dict[type, bytes] = {
+    TextDelta: b"content",
+    ReasoningDelta: b"reasoning_content",
+    RefusalDelta: b"refusal",
+}
 
 
 @dataclass(slots=True)
@@ -65,11 +72,13 @@ class ServerCalls:
             call["error"] = event.error
         return call
 
-    def whole_extension(self, end: Finished) -> dict[str, Any]:
+    def whole_extension(self, end: Finished, used: Usage) -> dict[str, Any]:
+        estimated = {"usage_estimated": True} if used.is_estimated else {}
         return {
             "tool_calls": list(self.calls.values()),
             "unavailable_tools": [asdict(tool) for tool in end.unavailable],
             "rounds": end.rounds,
+            **estimated,
             **self.extension,
         }
 
@@ -85,6 +94,7 @@ class Completion:
         self._renderer = ToolCallRenderer(rendering)
         self._text: list[str] = []
         self._reasoning: list[str] = []
+        self._refusal: list[str] = []
         self._client_calls: tuple[ClientToolCall, ...] = ()
         self._usage = Usage(0, 0)
         self._end = Finished("stop", 0)
@@ -99,6 +109,9 @@ class Completion:
                 self._text.append(event.text)
             case ReasoningDelta():
                 self._reasoning.append(event.text)
+                self._renderer.add_reasoning(event)
+            case RefusalDelta():
+                self._refusal.append(event.text)
             case ToolStarted():
                 self.server_calls.started(event)
                 self._renderer.start(event)
@@ -123,17 +136,18 @@ class Completion:
         return {**self.head.fields("chat.completion"), "choices": [choice], "usage": usage(self._usage)}
 
     def _message(self) -> dict[str, Any]:
-        text = "".join(self._text)
+        text, refusal = "".join(self._text), "".join(self._refusal)
         message: dict[str, Any] = {
+            **self._end.attached,
             "role": "assistant",
-            "content": None if self._client_calls and not text else text,
-            "refusal": None,
+            "content": None if (self._client_calls or refusal) and not text else text,
+            "refusal": refusal or None,
         }
         if self._client_calls:
-            message["tool_calls"] = [_client_call(call) for call in self._client_calls]
+            message["tool_calls"] = [call.openai for call in self._client_calls]
         if self._reasoning:
             message["reasoning_content"] = "".join(self._reasoning)
-        message["mcp_connector"] = self.server_calls.whole_extension(self._end)
+        message["mcp_connector"] = self.server_calls.whole_extension(self._end, self._usage)
         return message
 
 
@@ -151,7 +165,7 @@ class Chunks:
         self._include_usage = include_usage
         self._server_calls = ServerCalls(extension or {})
         self._renderer = ToolCallRenderer(rendering)
-        self._usage = b""
+        self._usage = Usage(0, 0)
         head = orjson.dumps(Head(model).fields("chat.completion.chunk"))[:-1]
         self._before = b"data: " + head + b',"choices":[{"index":0,"delta":'
         self._after = b',"finish_reason":null}]}\n\n'
@@ -171,9 +185,11 @@ class Chunks:
 
     def _render(self, event: Event) -> bytes:
         match event:
-            case TextDelta() | ReasoningDelta():
-                name = b"content" if isinstance(event, TextDelta) else b"reasoning_content"
-                return self._before + b'{"' + name + b'":' + orjson.dumps(event.text) + b"}" + self._after
+            case TextDelta() | ReasoningDelta() | RefusalDelta():
+                if isinstance(event, ReasoningDelta):
+                    self._renderer.add_reasoning(event)
+                delta = b'{"' + _DELTA_NAMES[type(event)] + b'":' + orjson.dumps(event.text) + b"}"
+                return self._before + delta + self._after
             case ToolStarted():
                 self._renderer.start(event)
                 return self._server_call(self._server_calls.started(event))
@@ -183,7 +199,7 @@ class Chunks:
             case ClientToolCalls():
                 return b"".join(self._client_call(index, call) for index, call in enumerate(event.calls))
             case Usage():
-                self._usage = self._no_choices + orjson.dumps(usage(event)) + b"}\n\n"
+                self._usage = event
                 return b""
             case Finished():
                 return self._finish(event)
@@ -193,27 +209,35 @@ class Chunks:
 
     def _client_call(self, index: int, call: ClientToolCall) -> bytes:
         """Two fragments, as OpenAI's own: one that names the call, one with its arguments."""
-        first = _client_call(call) | {"index": index, "function": {"name": call.name, "arguments": ""}}
+        whole = call.openai
+        first = whole | {"index": index, "function": {**whole["function"], "arguments": ""}}
         second = {"index": index, "function": {"arguments": call.arguments}}
         fragments = (orjson.dumps({"tool_calls": [each]}) for each in (first, second))
         return b"".join(self._before + fragment + self._after for fragment in fragments)
 
     def _finish(self, event: Finished) -> bytes:
-        end = self._extended(event.finish_reason, self._server_calls.whole_extension(event))
-        return end + self._usage if self._include_usage else end
+        # In one piece: clients cannot add up parts of a field that they do not know.
+        attached = self._before + orjson.dumps(event.attached) + self._after if event.attached else b""
+        extension = self._server_calls.whole_extension(event, self._usage)
+        end = attached + self._extended(event.finish_reason, extension)
+        if not self._include_usage:
+            return end
+        return end + self._no_choices + orjson.dumps(usage(self._usage)) + b"}\n\n"
 
     def _extended(self, finish_reason: str | None, extension: dict[str, Any]) -> bytes:
         finish, ours = orjson.dumps(finish_reason), orjson.dumps(extension)
         return self._before + b'{},"finish_reason":' + finish + b'}],"mcp_connector":' + ours + b"}\n\n"
 
 
-def usage(event: Usage) -> dict[str, int]:
-    return {
+def usage(event: Usage) -> dict[str, Any]:
+    """Returns OpenAI's usage object, with the details that the LLM service reported."""
+    counts: dict[str, Any] = {
         "prompt_tokens": event.prompt_tokens,
         "completion_tokens": event.completion_tokens,
         "total_tokens": event.prompt_tokens + event.completion_tokens,
     }
-
-
-def _client_call(call: ClientToolCall) -> dict[str, Any]:
-    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+    if event.prompt_details:
+        counts["prompt_tokens_details"] = event.prompt_details
+    if event.completion_details:
+        counts["completion_tokens_details"] = event.completion_details
+    return counts

@@ -22,14 +22,22 @@ class ToolCallRenderer:
     def __init__(self, kind: Rendering) -> None:
         self._kind = kind
         self._started: dict[str, ToolStarted] = {}
+        self._reasoning = ""
 
     def start(self, event: ToolStarted) -> None:
         self._started[event.call_id] = event
 
+    def add_reasoning(self, event: ReasoningDelta) -> None:
+        """The model's own reasoning, or ours: a call begins on a line of its own."""
+        self._reasoning = event.text
+
     def finish(self, event: ToolFinished) -> Iterator[TextDelta | ReasoningDelta]:
-        if self._kind != "none":
-            show = _as_reasoning if self._kind == "reasoning" else _as_details
-            yield show(self._started[event.call_id], event)
+        if self._kind == "details":
+            yield _as_details(self._started[event.call_id], event)
+        elif self._kind == "reasoning":
+            if self._reasoning and not self._reasoning.endswith("\n"):
+                yield ReasoningDelta("\n")
+            yield _as_reasoning(self._started[event.call_id], event)
 
 
 def rendering(params: ChatCompletionRequest, assistant: AssistantEntry) -> Rendering:

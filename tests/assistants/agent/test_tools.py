@@ -14,6 +14,7 @@ from apikeys.authentication import Principal, authenticate
 from assistants import actions, catalogue
 from assistants.actions.assistants import ToolUse
 from assistants.agent import RunRequest, run
+from assistants.agent.llm import call_ids
 from assistants.catalogue.entries import AssistantEntry
 from assistants.events import (
     ClientToolCalls,
@@ -89,7 +90,7 @@ async def test_it_calls_tools_and_answers_from_their_results(
     first, second = helper.llm.bodies()
     assert "fake__echo" in [tool["function"]["name"] for tool in first["tools"]]
     assert tool_messages(second) == ['{"word": "ahoj"}']
-    assert second["messages"][-2]["tool_calls"][0]["id"] == started.call_id
+    assert second["messages"][-2]["tool_calls"][0]["id"] == call_ids.upstream_of(started.call_id)
 
 
 async def test_several_rounds_of_several_tools(helper: Helper, servers: Servers, supervise: Any) -> None:
