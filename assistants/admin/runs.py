@@ -30,7 +30,8 @@ class RunAdmin(ReadOnlyAdmin[Run]):
     search_fields = ["run_id", "request_id", "api_key_name"]
     fields = [
         "run_id", "request_id", "api_key_name", "assistant_slug", "model", "status", "error", "rounds",
-        "prompt_tokens", "completion_tokens", "started_at", "first_token_ms", "duration_ms", "chosen_tools",
+        "prompt_tokens", "completion_tokens", "usage_estimated", "started_at", "first_token_ms",
+        "duration_ms", "chosen_tools",
     ]  # fmt: skip
     readonly_fields = ["chosen_tools"]
 

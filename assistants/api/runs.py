@@ -59,6 +59,9 @@ class RunSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(RunStatus.choices)
     rounds = serializers.IntegerField()
     usage = UsageSerializer(source="*")
+    usage_estimated = serializers.BooleanField(
+        help_text="The LLM service did not report all tokens: they are estimated."
+    )
     started_at = serializers.DateTimeField()
     first_token_ms = serializers.IntegerField(allow_null=True)
     duration_ms = serializers.IntegerField(allow_null=True)

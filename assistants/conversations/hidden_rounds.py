@@ -40,8 +40,14 @@ class HiddenRoundsSaver:
             await _save(event, self._principal, self._assistant)
 
 
-async def restored(messages: Messages, principal: Principal, assistant: AssistantEntry) -> Messages:
-    """Returns the conversation with the hidden rounds that are stored for this key and assistant."""
+async def restored(
+    messages: Messages, principal: Principal, assistant: AssistantEntry, *, are_rounds_visible: bool = False
+) -> Messages:
+    """Returns the conversation with the hidden rounds that are stored for this key and assistant.
+
+    `are_rounds_visible`: the conversation shows the calls of our servers' tools right before the caller's
+    own, one in a turn, as items of the Responses API do. What is stored replaces them: the model said it so.
+    """
     ids = {_row_name(call_ids) for call_ids in map(_call_ids, messages) if call_ids}
     if not ids:
         return messages
@@ -50,19 +56,44 @@ async def restored(messages: Messages, principal: Principal, assistant: Assistan
     except django.db.Error as error:
         log.warning("Hidden rounds cannot be read: %s", type(error).__name__)
         return messages
-    return [each for message in messages for each in _with_hidden(message, stored)]
+    restored: list[Mapping[str, Any]] = []
+    for message in messages:
+        hidden = _hidden_before(message, stored)
+        if are_rounds_visible:
+            _drop_visible_rounds(restored, hidden)
+        restored += _merged(message, hidden) if hidden else [message]
+    return restored
 
 
-def _with_hidden(message: Mapping[str, Any], stored: Mapping[str, Messages]) -> Iterator[Mapping[str, Any]]:
+def _hidden_before(message: Mapping[str, Any], stored: Mapping[str, Messages]) -> Messages:
+    """Returns the rounds that end in the message's calls, or ()."""
+    call_ids = set(_call_ids(message))
+    hidden = stored.get(_row_name(call_ids), ()) if call_ids else ()
+    return hidden if _unanswered(hidden) == call_ids else ()
+
+
+def _merged(message: Mapping[str, Any], hidden: Messages) -> Iterator[Mapping[str, Any]]:
+    """The caller's calls come as it sent them: it may have corrected their arguments.
+
+    What the LLM service attached to them is added, for clients drop what they do not know.
+    """
     shown = {call["id"]: call for call in _calls(message)}
-    hidden = stored.get(_row_name(shown)) if shown else None
-    if hidden is None or _unanswered(hidden) != shown.keys():
-        yield message
-        return
     for each in hidden:
-        # The caller's calls come as it sent them: it may have corrected their arguments.
-        calls = [shown.get(call["id"], call) for call in _calls(each)]
+        calls = [_corrected(call, shown.get(call["id"], {})) for call in _calls(each)]
         yield {**each, "tool_calls": calls} if calls else each
+
+
+def _corrected(call: Mapping[str, Any], shown: Mapping[str, Any]) -> Mapping[str, Any]:
+    given = {name: value for name, value in shown.items() if value is not None}
+    return {**call, **given, "function": {**call["function"], **given.get("function", {})}}
+
+
+def _drop_visible_rounds(messages: list[Mapping[str, Any]], hidden: Messages) -> None:
+    """Removes the turns that `hidden` replaces from the end of the conversation."""
+    count = 2 * sum(message["role"] == "tool" for message in hidden)
+    rounds = messages[len(messages) - count :]
+    if [message["role"] for message in rounds] == ["assistant", "tool"] * (count // 2):
+        del messages[len(messages) - count :]
 
 
 def _unanswered(hidden: Messages) -> set[str]:

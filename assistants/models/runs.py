@@ -125,6 +125,8 @@ class Run(models.Model):
     rounds = models.PositiveIntegerField(default=0)
     prompt_tokens = models.PositiveBigIntegerField(default=0)
     completion_tokens = models.PositiveBigIntegerField(default=0)
+    usage_estimated = models.BooleanField(default=False, db_default=False)
+    """Whether the LLM service reported no tokens, or not all, so that they are estimated from the texts."""
     server_tool_calls = models.PositiveIntegerField(default=0)
     started_at = models.DateTimeField()
     first_token_ms = models.PositiveIntegerField(null=True)

@@ -57,6 +57,7 @@ class RunRecord:
     rounds: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    usage_estimated: bool = False
     first_token_ms: int | None = None
     duration_ms: int | None = None
     error: str = ""

@@ -12,8 +12,8 @@ from assistants.recording.records import CallRecord, RunRecord
 log = logging.getLogger(__name__)
 
 _CHANGING = [
-    "status", "rounds", "prompt_tokens", "completion_tokens", "server_tool_calls", "first_token_ms",
-    "duration_ms", "error", "answer", "selection",
+    "status", "rounds", "prompt_tokens", "completion_tokens", "usage_estimated", "server_tool_calls",
+    "first_token_ms", "duration_ms", "error", "answer", "selection",
 ]  # fmt: skip
 _Session = tuple[int, str]
 """The id of the key, and the caller's name for the session."""
@@ -101,6 +101,7 @@ def _run(record: RunRecord, conversation_id: int | None) -> Run:
         rounds=record.rounds,
         prompt_tokens=record.prompt_tokens,
         completion_tokens=record.completion_tokens,
+        usage_estimated=record.usage_estimated,
         server_tool_calls=len(record.calls),
         started_at=record.started_at,
         first_token_ms=record.first_token_ms,

@@ -87,6 +87,7 @@ class Trace:
             rounds=self._finished.rounds if self._finished else 0,
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
+            usage_estimated=usage.is_estimated,
             first_token_ms=self._first_token_ms,
             duration_ms=self._elapsed_ms(),
             answer=_storable("".join(self._text)) if self._stores_bodies else None,
@@ -137,6 +138,7 @@ class Trace:
         return Usage(
             self._usage.prompt_tokens + _tokens(_characters(self._messages)),
             self._usage.completion_tokens + _tokens(self._uncounted),
+            is_estimated=True,
         )
 
     def _elapsed_ms(self) -> int:

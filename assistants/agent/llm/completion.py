@@ -94,6 +94,14 @@ class Completion:
         return self._calls.all
 
     @property
+    def prompt_tokens(self) -> int:
+        return self.tokens.prompt
+
+    @property
+    def completion_tokens(self) -> int:
+        return self.tokens.completion
+
+    @property
     def has_begun(self) -> bool:
         """Whether the model has said or thought anything."""
         return bool(self._text.parts or self._reasoning.parts or self._refusal.parts)

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
-from itertools import count
 from typing import Any
 
 import orjson
@@ -14,6 +13,8 @@ from assistants.events import (
     Event,
     Finished,
     FinishReason,
+    ReasoningDelta,
+    RefusalDelta,
     TextDelta,
     ToolFinished,
     ToolStarted,
@@ -22,10 +23,8 @@ from assistants.events import (
 from assistants.openai_api import errors
 from assistants.openai_api.responses import resource
 from assistants.openai_api.responses.ids import Ids
+from assistants.openai_api.responses.output import Output, ResponseEvent, Writer
 
-ResponseEvent = dict[str, Any]
-
-_BETWEEN_ROUNDS = "\n\n"
 _CUT: dict[FinishReason, str] = {"length": "max_output_tokens", "content_filter": "content_filter"}
 _ERROR_CODES = {"rate_limit_error": "rate_limit_exceeded", "invalid_request_error": "invalid_prompt"}
 _TIMED_OUT, _FAILED = -32001, -32000  # JSON-RPC leaves these numbers to implementations
@@ -48,12 +47,10 @@ class Answer:
         self.body = body
         self.ran_tools = False
         self._ids = Ids.of(body["id"])
-        self._output: list[dict[str, Any]] = body["output"]
-        self._numbers = count(first_number)
+        self._output = Output(body["output"], self._ids, first_number)
+        self._writer = Writer(self._output, shows_reasoning=bool(body["reasoning"]["summary"]))
         self._server_labels = server_labels
         self._extension = extension or {}
-        self._text: list[str] = []
-        self._message: int | None = None  # the index in the output of the message that is being written
         self._calls: dict[str, int] = {}  # the indexes in the output of the calls that run
         self._usage = Usage(0, 0)
 
@@ -85,7 +82,7 @@ class Answer:
         self.body["error"] = {"code": code, "message": failure["message"]}
         closed = list(self._close_all())
         flat = {name: failure[name] for name in ("code", "message", "param")}
-        event = {"type": "error", "sequence_number": next(self._numbers), **flat, "error": failure}
+        event = {"type": "error", "sequence_number": self._output.next_number(), **flat, "error": failure}
         return [*closed, event, self._end("failed", "failed")]
 
     def cancel(self) -> list[ResponseEvent]:
@@ -96,7 +93,11 @@ class Answer:
     def _rendered(self, event: Event) -> Iterator[ResponseEvent]:
         match event:
             case TextDelta():
-                yield from self._say(event.text)
+                yield from self._writer.write("output_text", event.text)
+            case RefusalDelta():
+                yield from self._writer.write("refusal", event.text)
+            case ReasoningDelta():
+                yield from self._writer.write("summary_text", event.text)
             case ToolStarted():
                 yield from self._start_call(event)
             case ToolFinished():
@@ -109,113 +110,81 @@ class Answer:
             case Finished():
                 yield from self._finish(event)
 
-    def _event(self, kind: str, **fields: Any) -> ResponseEvent:
-        return {"type": f"response.{kind}", "sequence_number": next(self._numbers), **fields}
-
     def _lifecycle(self, kind: str) -> ResponseEvent:
-        return self._event(kind, response={**self.body, "output": [dict(item) for item in self._output]})
-
-    def _item_event(self, kind: str, index: int, **fields: Any) -> ResponseEvent:
-        return self._event(kind, item_id=self._output[index]["id"], output_index=index, **fields)
-
-    def _add(self, kind: str, **fields: Any) -> tuple[int, ResponseEvent]:
-        """Returns the index of a new item in the output, and the event that adds it."""
-        index = len(self._output)
-        self._output.append({"id": self._ids.of_output(kind, index), "type": kind, **fields})
-        return index, self._output_item("added", index)
-
-    def _output_item(self, step: str, index: int) -> ResponseEvent:
-        return self._event(f"output_item.{step}", output_index=index, item=dict(self._output[index]))
+        return self._output.event(
+            kind, response={**self.body, "output": [dict(item) for item in self._output.items]}
+        )
 
     # --- items ---
 
-    def _say(self, text: str) -> Iterator[ResponseEvent]:
-        if self._message is None:
-            if text == _BETWEEN_ROUNDS and self._output:
-                return  # a chat separates the texts of two rounds; here they are separate items
-            self._message, added = self._add("message", status="in_progress", role="assistant", content=[])
-            yield added
-            yield self._item_event(
-                "content_part.added", self._message, content_index=0, part=_output_text("")
-            )
-        self._text.append(text)
-        yield self._item_event("output_text.delta", self._message, content_index=0, delta=text, logprobs=[])
-
-    def _close_message(self, status: str = "completed") -> Iterator[ResponseEvent]:
-        if self._message is None:
-            return
-        index, text = self._message, "".join(self._text)
-        self._message, self._text = None, []
-        part = _output_text(text)
-        self._output[index] |= {"status": status, "content": [part]}
-        yield self._item_event("output_text.done", index, content_index=0, text=text, logprobs=[])
-        yield self._item_event("content_part.done", index, content_index=0, part=part)
-        yield self._output_item("done", index)
-
     def _start_call(self, event: ToolStarted) -> Iterator[ResponseEvent]:
-        yield from self._close_message()
+        yield from self._writer.close()
         self.ran_tools = True
         arguments = orjson.dumps(event.arguments).decode()
         label = self._server_labels.get(event.public_name, event.server)
-        call = {"server_label": label, "name": event.function}
-        index, added = self._add("mcp_call", status="in_progress", arguments="", **call)
+        call = {"status": "in_progress", "arguments": "", "server_label": label, "name": event.function}
+        index, added = self._output.add("mcp_call", call)
         self._calls[event.call_id] = index
         yield added
-        yield self._item_event("mcp_call.in_progress", index)
-        yield self._item_event("mcp_call_arguments.delta", index, delta=arguments)
-        self._output[index]["arguments"] = arguments
-        yield self._item_event("mcp_call_arguments.done", index, arguments=arguments)
+        yield self._output.item_event("mcp_call.in_progress", index)
+        yield self._output.item_event("mcp_call_arguments.delta", index, delta=arguments)
+        self._output.items[index]["arguments"] = arguments
+        yield self._output.item_event("mcp_call_arguments.done", index, arguments=arguments)
 
     def _finish_call(self, event: ToolFinished) -> Iterator[ResponseEvent]:
         index = self._calls.pop(event.call_id)
         text = "\n".join(str(block["text"]) for block in event.content if "text" in block)
         succeeded = event.status == "ok"
-        self._output[index] |= {"status": "completed" if succeeded else "failed", "output": text}
+        self._output.items[index] |= {"status": "completed" if succeeded else "failed", "output": text}
         if not succeeded:
-            self._output[index]["error"] = _call_error(event.error, text)
-        yield self._item_event("mcp_call.completed" if succeeded else "mcp_call.failed", index)
-        yield self._output_item("done", index)
+            self._output.items[index]["error"] = _call_error(event.error, text)
+        yield self._output.item_event("mcp_call.completed" if succeeded else "mcp_call.failed", index)
+        yield self._output.item("done", index)
 
     def _client_call(self, call: ClientToolCall) -> Iterator[ResponseEvent]:
-        yield from self._close_message()
+        yield from self._writer.close()
         names = {"call_id": call.id, "name": call.name}
-        index, added = self._add("function_call", status="in_progress", arguments="", **names)
+        fields = {**call.attached, "status": "in_progress", "arguments": "", **names}
+        index, added = self._output.add("function_call", fields)
         yield added
-        yield self._item_event("function_call_arguments.delta", index, delta=call.arguments)
-        self._output[index] |= {"status": "completed", "arguments": call.arguments}
-        yield self._item_event(
+        yield self._output.item_event("function_call_arguments.delta", index, delta=call.arguments)
+        self._output.items[index] |= {"status": "completed", "arguments": call.arguments}
+        yield self._output.item_event(
             "function_call_arguments.done", index, name=call.name, arguments=call.arguments
         )
-        yield self._output_item("done", index)
+        yield self._output.item("done", index)
 
     def _tool_list(self, tool_list: Mapping[str, Any]) -> Iterator[ResponseEvent]:
-        index, added = self._add("mcp_list_tools", server_label=tool_list["server_label"], tools=[])
+        index, added = self._output.add(
+            "mcp_list_tools", {"server_label": tool_list["server_label"], "tools": []}
+        )
         yield added
-        yield self._item_event("mcp_list_tools.in_progress", index)
-        self._output[index]["tools"] = tool_list["tools"]
-        yield self._item_event("mcp_list_tools.completed", index)
-        yield self._output_item("done", index)
+        yield self._output.item_event("mcp_list_tools.in_progress", index)
+        self._output.items[index]["tools"] = tool_list["tools"]
+        yield self._output.item_event("mcp_list_tools.completed", index)
+        yield self._output.item("done", index)
 
     # --- the end ---
 
     def _finish(self, event: Finished) -> Iterator[ResponseEvent]:
         reason = _CUT.get(event.finish_reason)
         status = "incomplete" if reason else "completed"
-        yield from self._close_message(status)
+        yield from self._writer.close(status, event.attached)
         self.body["incomplete_details"] = {"reason": reason} if reason else None
         self.body["mcp_connector"] = {
             "unavailable_tools": [asdict(tool) for tool in event.unavailable],
             "rounds": event.rounds,
+            **({"usage_estimated": True} if self._usage.is_estimated else {}),
             "run_id": self._ids.run,
             **self._extension,
         }
         yield self._end(status, status)
 
     def _close_all(self) -> Iterator[ResponseEvent]:
-        yield from self._close_message("incomplete")
+        yield from self._writer.close("incomplete")
         for index in self._calls.values():
-            self._output[index]["status"] = "incomplete"
-            yield self._output_item("done", index)
+            self._output.items[index]["status"] = "incomplete"
+            yield self._output.item("done", index)
         self._calls = {}
 
     def _end(self, status: str, kind: str) -> ResponseEvent:
@@ -223,10 +192,6 @@ class Answer:
         if status == "completed":
             self.body["completed_at"] = int(time.time())
         return self._lifecycle(kind)
-
-
-def _output_text(text: str) -> dict[str, Any]:
-    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
 
 
 def _call_error(code: str | None, text: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, WithJsonSchema
+from pydantic import ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
 from assistants.openai_api.messages import ByShape, ByType, Schema, Text
 
@@ -58,7 +58,9 @@ class AssistantMessage(Schema):
 
 
 class FunctionCall(Schema):
-    """A call of a tool that the caller brought."""
+    """A call of a tool that the caller brought. Fields beside these go back to the LLM service."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
 
     type: Literal["function_call"]
     id: ItemId | None = None
@@ -93,11 +95,23 @@ class ServerTools(Schema):
     tools: list[dict[str, Any]]
 
 
+class SummaryText(Schema):
+    type: Literal["summary_text"]
+    text: str
+
+
+class ReasoningText(Schema):
+    type: Literal["reasoning_text"]
+    text: str
+
+
 class Reasoning(Schema):
-    """The reasoning of other services' models, which clients send back. It is ignored."""
+    """What a model thought. Before a function call it goes back to the LLM service."""
 
     type: Literal["reasoning"]
     id: ItemId | None = None
+    summary: list[SummaryText] | None = None
+    content: list[ReasoningText] | None = None
 
 
 class Reference(Schema):
@@ -122,7 +136,7 @@ _DESCRIBED = {
     "type": "object",
     "description": (
         "An item as OpenAI has them: message, function_call, function_call_output, mcp_call, mcp_list_tools,"
-        " reasoning (ignored) or item_reference."
+        " reasoning or item_reference."
     ),
 }
 

@@ -9,12 +9,14 @@ from apikeys.authentication import Principal
 from assistants import routing
 from assistants.agent import RunRequest
 from assistants.catalogue.entries import AssistantEntry
-from assistants.conversations import images
+from assistants.conversations import hidden_rounds, images
+from assistants.conversations.hidden_rounds import HiddenRoundsSaver
 from assistants.events import Event
 from assistants.openai_api.pipeline import Observer, observed_run
 from assistants.openai_api.responses import context, transcript
-from assistants.openai_api.responses.answer import Answer, ResponseEvent
+from assistants.openai_api.responses.answer import Answer
 from assistants.openai_api.responses.ids import Ids
+from assistants.openai_api.responses.output import ResponseEvent
 from assistants.openai_api.responses.request import FunctionChoice, ResponseRequest, ServerToolChoice
 from assistants.openai_api.responses.resource import new_resource
 from assistants.openai_api.responses.transcript import Items
@@ -37,8 +39,14 @@ class PreparedResponse:
 
     async def start(self, *observers: Observer) -> AsyncGenerator[Event, None]:
         """Returns the run, with the request's images fetched. Raises InvalidRequest if one cannot be."""
-        messages = await _with_images(self.run_request.messages)
-        return observed_run(replace(self.run_request, messages=messages), self.origin, observers)
+        request = self.run_request
+        messages = await _with_images(request.messages)
+        messages = await hidden_rounds.restored(
+            messages, self.principal, request.assistant, are_rounds_visible=True
+        )
+        if request.client_tools:
+            observers = (HiddenRoundsSaver(self.principal, request.assistant), *observers)
+        return observed_run(replace(request, messages=messages), self.origin, observers)
 
     def begin(self) -> list[ResponseEvent]:
         return self.answer.begin(self.tool_lists)

@@ -81,6 +81,9 @@ class TextConfig(Schema):
 
 class ReasoningConfig(Schema):
     effort: Annotated[str, Field(pattern=r"^[a-z_-]{1,32}$")] | None = None
+    summary: Literal["auto", "concise", "detailed"] | None = None
+    generate_summary: Literal["auto", "concise", "detailed"] | None = None
+    """The former name of `summary`."""
 
 
 ConversationId = Annotated[str, Field(pattern=r"^[!-~]{1,255}$")]

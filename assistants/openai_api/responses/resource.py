@@ -3,7 +3,7 @@
 from typing import Any
 
 from assistants.events import Usage
-from assistants.openai_api.responses.request import FunctionTool, ResponseRequest, TextConfig
+from assistants.openai_api.responses.request import FunctionTool, ReasoningConfig, ResponseRequest, TextConfig
 
 
 def new_resource(params: ResponseRequest, *, model: str, response_id: str, created_at: int) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def new_resource(params: ResponseRequest, *, model: str, response_id: str, creat
         "prompt": None,
         "prompt_cache_key": params.prompt_cache_key,
         "prompt_cache_retention": None,
-        "reasoning": {"effort": params.reasoning.effort if params.reasoning else None, "summary": None},
+        "reasoning": _reasoning(params.reasoning or ReasoningConfig()),
         "safety_identifier": params.safety_identifier,
         "service_tier": "default",
         "store": params.is_stored,
@@ -47,14 +47,19 @@ def new_resource(params: ResponseRequest, *, model: str, response_id: str, creat
 
 
 def usage(event: Usage) -> dict[str, Any]:
-    """Returns the usage of a response. Details are 0: LLM services report them in too many ways."""
+    """Returns OpenAI's usage object. A detail that the LLM service does not report is 0."""
+    cached, written = (event.prompt_details.get(name, 0) for name in ("cached_tokens", "cache_write_tokens"))
     return {
         "input_tokens": event.prompt_tokens,
-        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+        "input_tokens_details": {"cached_tokens": cached, "cache_write_tokens": written},
         "output_tokens": event.completion_tokens,
-        "output_tokens_details": {"reasoning_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": event.completion_details.get("reasoning_tokens", 0)},
         "total_tokens": event.prompt_tokens + event.completion_tokens,
     }
+
+
+def _reasoning(config: ReasoningConfig) -> dict[str, Any]:
+    return {"effort": config.effort, "summary": config.summary or config.generate_summary}
 
 
 def _text(params: TextConfig) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 import orjson
 
 from assistants.events import Event
-from assistants.openai_api.responses.answer import ResponseEvent
+from assistants.openai_api.responses.output import ResponseEvent
 from assistants.openai_api.responses.prepare import PreparedResponse
 
 

@@ -16,6 +16,12 @@ PublicName = Callable[[str, str], str]
 """Of a server's slug and a function's name, the name that the model knows."""
 
 _TEXT_TYPES = {"assistant": "output_text"}
+_FIELDS_OF_CALL = frozenset(
+    {
+        "agent", "arguments", "call_id", "caller", "created_by", "id", "name", "namespace",
+        "parsed_arguments", "status", "type",
+    }
+)  # fmt: skip
 _NOT_IN_A_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -74,6 +80,7 @@ class _Transcript:
         self._public_name = public_name
         self._calls: list[Mapping[str, Any]] = []  # the calls of the turn that is being read
         self._answered: set[str] = set()
+        self._reasoning = ""
 
     def add(self, item: Mapping[str, Any]) -> None:
         if item["type"] == "function_call":
@@ -84,6 +91,8 @@ class _Transcript:
             self._add_message(item)
         elif item["type"] == "mcp_call":
             self._add_calls([self._server_call(item)], [_server_result(item)])
+        elif item["type"] == "reasoning":
+            self._reasoning = _reasoning_text(item)
 
     def require_answered(self) -> None:
         self._end_turn()
@@ -102,20 +111,24 @@ class _Transcript:
                 raise _invalid(f"There are two function calls with the call_id {call['call_id']}.")
             self._answered.add(call["call_id"])
         self._add_calls(
-            [_tool_call(call["call_id"], call["name"], call["arguments"]) for call in calls],
+            [_client_call(call) for call in calls],
             [self._results[call["call_id"]] for call in calls],
         )
 
     def _add_message(self, item: Mapping[str, Any]) -> None:
+        if item["role"] != "assistant":
+            self._reasoning = ""
         self.messages.append({"role": item["role"], "content": [_part(part) for part in item["content"]]})
 
     def _add_calls(self, calls: list[dict[str, Any]], results: list[Any]) -> None:
         # A text right before the calls belongs to the same turn: a chat message holds both.
-        last = self.messages[-1] if self.messages else {}
-        if last.get("role") == "assistant" and "tool_calls" not in last:
-            last["tool_calls"] = calls
-        else:
-            self.messages.append({"role": "assistant", "content": None, "tool_calls": calls})
+        turn = self.messages[-1] if self.messages else {}
+        if turn.get("role") != "assistant" or "tool_calls" in turn:
+            turn = {"role": "assistant", "content": None}
+            self.messages.append(turn)
+        turn["tool_calls"] = calls
+        if self._reasoning:
+            turn["reasoning_content"], self._reasoning = self._reasoning, ""
         for call, result in zip(calls, results, strict=True):
             content = result if isinstance(result, str) else [_part(part) for part in result]
             self.messages.append({"role": "tool", "tool_call_id": call["id"], "content": content})
@@ -123,6 +136,21 @@ class _Transcript:
     def _server_call(self, item: Mapping[str, Any]) -> dict[str, Any]:
         name = self._public_name(item["server_label"], item["name"])
         return _tool_call(_call_id(item["id"]), _NOT_IN_A_NAME.sub("_", name)[:64] or "_", item["arguments"])
+
+
+def _client_call(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the call with what the LLM service attached to it: the item's fields beside its own."""
+    attached = {name: value for name, value in item.items() if name not in _FIELDS_OF_CALL}
+    call = _tool_call(item["call_id"], item["name"], item["arguments"])
+    if isinstance(inner := attached.get("function"), Mapping):
+        call["function"] = {**inner, **call["function"]}
+    return {**attached, **call}
+
+
+def _reasoning_text(item: Mapping[str, Any]) -> str:
+    """Returns the reasoning itself, or its summary where there is nothing else."""
+    parts = item.get("content") or item.get("summary") or ()
+    return "\n\n".join(part["text"] for part in parts)
 
 
 def _tool_call(call_id: str, name: str, arguments: str) -> dict[str, Any]:

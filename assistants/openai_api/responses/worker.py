@@ -17,8 +17,9 @@ from assistants.errors import RunCancelled
 from assistants.models import StoredResponse
 from assistants.openai_api.relay import Relay
 from assistants.openai_api.responses import background_store
-from assistants.openai_api.responses.answer import Answer, ResponseEvent
+from assistants.openai_api.responses.answer import Answer
 from assistants.openai_api.responses.ids import Ids
+from assistants.openai_api.responses.output import ResponseEvent
 from assistants.openai_api.responses.prepare import PreparedResponse, prepare
 from assistants.openai_api.responses.request import validate
 

@@ -7,9 +7,10 @@ import pytest
 
 from assistants.agent import run
 from assistants.agent.turn_rules import MAX_CALLS_PER_TURN
+from assistants.catalogue.entries import ServerEntry
 from assistants.errors import InvalidMessages
 from assistants.events import ClientToolCall, ClientToolCalls, Finished, TextDelta, Usage
-from tests.assistants.agent.conftest import Assistant, client_tool, text, tool_messages
+from tests.assistants.agent.conftest import Assistant, client_tool, function, text, tool_messages
 
 
 def calls(*calls: tuple[str, Any]) -> dict[str, Any]:
@@ -177,11 +178,12 @@ async def test_the_texts_of_two_rounds_are_separated(
     assert text(await assistant.events(client_tools=[client_tool("weather")])) == whole
 
 
-async def test_forcing_a_tool_holds_for_the_first_round(assistant: Assistant) -> None:
-    assistant.script(calls(("ghost", {})), {"text": "Done"})
-    choice = {"type": "function", "function": {"name": "weather"}}
-    await assistant.events(client_tools=[client_tool("weather")], tool_choice=choice)
-    assert [body.get("tool_choice") for body in assistant.bodies()] == [choice, None]
+async def test_forcing_a_tool_of_ours_holds_for_the_first_round(assistant: Assistant) -> None:
+    ours = function(server=ServerEntry(id=1, name="Fake", slug="fake"))
+    for choice in ({"type": "function", "function": {"name": "fake__add"}}, "required"):
+        assistant.script(calls(("ghost", {})), {"text": "Done"})
+        await assistant.events(functions=(ours,), tool_choice=choice)
+        assert [body.get("tool_choice") for body in assistant.bodies()] == [choice, None]
 
 
 async def test_the_choice_none_turns_tools_off(assistant: Assistant) -> None:

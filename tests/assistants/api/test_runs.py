@@ -78,6 +78,7 @@ def test_one_run_is_shown_with_its_trace(api: Client, helper: Assistant, alice: 
             "total_tokens": 39,
             "server_tool_calls": 1,
         },
+        "usage_estimated": False,
         "first_token_ms": 50,
         "duration_ms": 120,
         "error": None,

@@ -4,7 +4,7 @@ from typing import Any
 import orjson
 import pytest
 
-from assistants.agent.llm.completion import Completion
+from assistants.agent.llm.completion import Completion, Listeners
 from assistants.errors import UpstreamFailed
 
 
@@ -71,7 +71,7 @@ def test_ids_are_minted_and_differ() -> None:
     completion, _ = fed({"tool_calls": [fragment(0, "add", id="same"), fragment(1, "add", id="same")]})
     first, second = (call.id for call in completion.calls)
     assert first != second
-    assert re.fullmatch(r"[a-zA-Z0-9]{9}", first)
+    assert re.fullmatch(r"[a-zA-Z0-9]{9}-same", first)
 
 
 @pytest.mark.parametrize(
@@ -87,8 +87,9 @@ def test_content_may_come_in_parts() -> None:
     assert fed({"content": parts})[1] == "Hi"
 
 
-def test_a_refusal_is_shown() -> None:
-    assert fed({"refusal": "I will not."})[1] == "I will not."
+def test_a_refusal_is_no_text() -> None:
+    completion, text = fed({"refusal": "I will"}, {"refusal": " not."})
+    assert (text, completion.refusal) == ("", "I will not.")
 
 
 def test_only_the_first_choice_counts() -> None:
@@ -106,7 +107,7 @@ def test_reasoning_is_separate_from_text_and_its_field_is_remembered(name: str) 
 
 def test_text_is_passed_on_piece_by_piece_and_never_empty() -> None:
     pieces: list[str] = []
-    completion = Completion(on_text=pieces.append)
+    completion = Completion(Listeners(on_text=pieces.append))
     for delta in ({"content": "Hel"}, {"content": ""}, {"reasoning": "Hm."}, {"content": "lo"}):
         completion.feed(orjson.dumps({"choices": [{"delta": delta}]}))
     assert pieces == ["Hel", "lo"]

@@ -1,0 +1,8 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("assistants", "0009_learning")]
+    operations = [
+        migrations.AddField("run", "usage_estimated", models.BooleanField(default=False, db_default=False)),
+    ]
