@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("assistants", "0009_learning")]
+    dependencies = [("assistants", "0010_feed_rows")]
     operations = [
         migrations.AddField("run", "usage_estimated", models.BooleanField(default=False, db_default=False)),
     ]
