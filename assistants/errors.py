@@ -1,37 +1,42 @@
 """Errors of requests to assistants. Endpoints render them; no message quotes an upstream or a secret."""
 
-from typing import Literal
-
 from rest_framework.exceptions import APIException
 
-UpstreamCode = Literal[
-    "upstream_error",
-    "upstream_timeout",
-    "upstream_rate_limited",
-    "upstream_auth_error",
-    "upstream_invalid_response",
-    "context_length_exceeded",
-    "overloaded",
-]
-_STATUS: dict[UpstreamCode, int] = {
+_STATUS = {
     "upstream_error": 502,
     "upstream_timeout": 504,
     "upstream_rate_limited": 429,
     "upstream_auth_error": 502,
     "upstream_invalid_response": 502,
-    "context_length_exceeded": 400,
     "overloaded": 503,
 }
 
 
 class UpstreamFailed(APIException):
-    """The LLM service failed, or its answer is unusable. `retry_after`: seconds until another try."""
+    """The LLM service failed, or its answer is unusable.
 
-    def __init__(self, code: UpstreamCode, message: str, *, retry_after: float | None = None) -> None:
+    `retry_after`: seconds until another try. `may_retry`: whether another try can help at all.
+    """
+
+    param: str | None = None
+
+    def __init__(
+        self, code: str, message: str, *, retry_after: float | None = None, may_retry: bool = True
+    ) -> None:
         super().__init__(message, code)
         self.code = code
-        self.status_code = _STATUS[code]
+        self.status_code = _STATUS.get(code, 502)
         self.retry_after = retry_after
+        self.may_retry = may_retry
+
+
+class UpstreamRefused(UpstreamFailed):
+    """The LLM service refused the request itself: its 4xx is the caller's. Another try cannot help."""
+
+    def __init__(self, message: str, *, code: str, status_code: int = 400, param: str | None = None) -> None:
+        super().__init__(code, message, may_retry=False)
+        self.status_code = status_code
+        self.param = param
 
 
 class ModelNotFound(APIException):

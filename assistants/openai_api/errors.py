@@ -1,6 +1,7 @@
 """Errors in OpenAI's envelope, {"error": {"message", "type", "param", "code"}}: always all four."""
 
 import logging
+import math
 from typing import Any
 
 from django.db import Error as DatabaseError
@@ -116,11 +117,12 @@ def _headers(error: APIException) -> dict[str, str]:
             return {"www-authenticate": "Bearer"}
         case LimitReached():
             return dict(error.headers)
-        case RequestInterrupted() | RunCancelled() | ServerStopping():
+        # SDKs repeat every 409, 429 and 5xx twice otherwise.
+        case RequestInterrupted() | RunCancelled() | ServerStopping() | UpstreamFailed(may_retry=False):
             return {"x-should-retry": "false"}
         case MethodNotAllowed():
             return {"allow": error.allowed}
         case UpstreamFailed(retry_after=float() | int() as seconds):
-            return {"retry-after": str(max(1, round(seconds)))}
+            return {"retry-after": str(max(1, math.ceil(seconds)))}
         case _:
             return {}

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, cast
 
+import orjson
 from django.conf import settings
 from strands.models.model import Model
 from strands.types.exceptions import ContextWindowOverflowException, ModelThrottledException
@@ -187,11 +188,9 @@ def _feed(completion: Completion, event: Mapping[str, Any]) -> None:
 
 
 def _failure(error: Exception) -> UpstreamFailed:
-    """Returns the error for an SDK's exception, by its kind and status alone: its text may hold our key."""
+    """Returns the error for an SDK's exception. Its text is searched and never shown: it may hold our key."""
     if isinstance(error, ContextWindowOverflowException):
-        return UpstreamFailed(
-            "context_length_exceeded", "The conversation is longer than the model can take."
-        )
+        return errors.context_length_exceeded()
     if isinstance(error, ModelThrottledException):
         return errors.status_failure(429, {}, b"")
     if isinstance(error, TimeoutError) or "Timeout" in type(error).__name__:
@@ -199,7 +198,7 @@ def _failure(error: Exception) -> UpstreamFailed:
     if "API_KEY_INVALID" in str(getattr(error, "details", "")):  # Google's, under status 400
         return errors.status_failure(401, {}, b"")
     if status := _status(error):
-        return errors.status_failure(status, {}, b"")
+        return errors.status_failure(status, {}, orjson.dumps({"message": str(error)}))
     return UpstreamFailed("upstream_error", "The connection to the language model's service broke.")
 
 

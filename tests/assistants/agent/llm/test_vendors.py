@@ -120,7 +120,7 @@ async def test_an_answer_that_breaks_off_fails(asked: Assistant, service: Vendor
 
 @pytest.mark.parametrize(
     ("status", "code"),
-    [(401, "upstream_auth_error"), (403, "upstream_auth_error"), (400, "upstream_error")],
+    [(401, "upstream_auth_error"), (403, "upstream_auth_error"), (400, "invalid_request")],
 )
 async def test_a_refusal_is_reported_by_its_status_alone(
     asked: Assistant, service: Vendor, caplog: pytest.LogCaptureFixture, *, status: int, code: str

@@ -27,7 +27,7 @@ REFUSAL = json.dumps({"error": {"message": f"Incorrect API key provided: {LEAK}"
         ({"status": 401, "body": REFUSAL}, (502, "upstream_auth_error")),
         ({"status": 403, "body": REFUSAL}, (502, "upstream_auth_error")),
         ({"status": 429, "headers": {"retry-after": "30"}, "body": REFUSAL}, (429, "upstream_rate_limited")),
-        ({"status": 400, "body": REFUSAL}, (502, "upstream_error")),
+        ({"status": 400, "body": REFUSAL}, (400, "invalid_request")),
         ({"status": 500, "body": REFUSAL}, (502, "upstream_error")),
         ({"status": 503, "body": "<html>busy</html>"}, (502, "upstream_error")),
         (
