@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from apikeys.models import ApiKey
 from core.background import BatchWriter
-from core.database import in_thread
+from core.database import in_thread_until_done
 
 PRECISION = timedelta(minutes=1)
 _NOTED_EVERY_S = 15
@@ -26,7 +26,7 @@ def note(api_key_id: int) -> None:
         writer.add(api_key_id)
 
 
-@in_thread
+@in_thread_until_done
 def _write(api_key_ids: Iterable[int]) -> None:
     stale = Q(last_used_at=None) | Q(last_used_at__lte=Now() - PRECISION)
     ApiKey.objects.filter(stale, pk__in=set(api_key_ids)).update(last_used_at=Now())

@@ -24,7 +24,7 @@ from django.utils import timezone
 
 from assistants.models import Attempt, alive
 from core.background import BatchWriter
-from core.database import in_thread
+from core.database import in_thread, in_thread_until_done
 
 log = logging.getLogger(__name__)
 
@@ -154,7 +154,7 @@ def _touch(owners: Iterable[uuid.UUID]) -> None:
     Attempt.objects.filter(status=Attempt.Status.RUNNING, owner__in=owners).update(seen_at=Now())
 
 
-@in_thread
+@in_thread_until_done
 def _write(items: Sequence[IdempotencyKey | Outcome]) -> None:
     outcomes = {item.key.owner: item for item in items if isinstance(item, Outcome)}
     # Most requests begin and end within one batch without a tool call: they never become a row.

@@ -1,4 +1,7 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate, pre_migrate
+
+from core import database
 
 
 class ConfigConfig(AppConfig):
@@ -8,3 +11,7 @@ class ConfigConfig(AppConfig):
     def ready(self) -> None:
         # `shared_task` finds the Celery application by this import, drf-spectacular its extensions.
         from config import celery, schema  # noqa: F401
+
+        # A migration may rewrite a table or build an index, however long that takes.
+        pre_migrate.connect(database.lift_statement_limit)
+        post_migrate.connect(database.restore_statement_limit)

@@ -8,6 +8,7 @@ from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 
 from config.schedule import schedule
+from core.bounded_connection import BoundedConnection
 
 django_stubs_ext.monkeypatch()
 
@@ -25,11 +26,22 @@ SECRET_ENCRYPTION_KEYS = env.list("SECRET_ENCRYPTION_KEYS")
 
 # --- where things are --------------------------------------------------------------------------------------
 MAX_DB_CONNECTIONS = env.int("MAX_DB_CONNECTIONS", default=20)
+DATABASE_TIMEOUT_S = env.float("DATABASE_TIMEOUT_S", default=30)
 DATABASES = {"default": env.db("DATABASE_URL")}
-DATABASES["default"].setdefault("OPTIONS", {}).update(
+_options = DATABASES["default"].setdefault("OPTIONS", {})
+_statement_timeout = f"-c statement_timeout={round(DATABASE_TIMEOUT_S * 1000)}ms"
+_options.update(
     {
-        "pool": {"min_size": 0, "max_size": MAX_DB_CONNECTIONS, "timeout": 10, "max_idle": 60},
+        "pool": {
+            "connection_class": BoundedConnection,
+            "min_size": 0,
+            "max_size": MAX_DB_CONNECTIONS,
+            "timeout": 4,
+            "max_idle": 60,
+        },
         "connect_timeout": 5,
+        "tcp_user_timeout": 5_000,  # ms. TCP itself would give up a server that vanished after 15 minutes
+        "options": f"{_options.get('options', '')} {_statement_timeout}".strip(),
     }
 )
 REDIS_URL = env.str("REDIS_URL")

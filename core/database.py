@@ -1,17 +1,22 @@
 """Database access from an event loop: the ORM in threads, and connections of psycopg without a thread."""
 
 import asyncio
+import contextvars
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from functools import wraps
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from functools import cache, partial, wraps
 from hashlib import sha256
 from typing import Any, ParamSpec, TypeVar
 
 import django.db
 import psycopg
-from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.db import connection, connections
 
+from core import bounded_connection
+
+DEADLINE_S = 4.0
 CONNECT_TIMEOUT_S = 3
 STATEMENT_TIMEOUT_S = 3
 
@@ -30,19 +35,72 @@ T = TypeVar("T")
 
 
 def in_thread(query: Callable[P, T]) -> Callable[P, Awaitable[T]]:
-    """Makes a coroutine function of `query`, which uses the ORM. It runs in a thread of the executor."""
+    """Makes a coroutine function of `query`, which uses the ORM. It runs in a thread.
+
+    It raises django.db.OperationalError after DEADLINE_S, whether the thread has ended by then or not:
+    callers of a process whose database is frozen must not wait for it.
+    """
 
     @wraps(query)
-    def releasing(*args: P.args, **kwargs: P.kwargs) -> T:
+    async def asynchronous(*args: P.args, **kwargs: P.kwargs) -> T:
+        bounded = partial(_released, query, DEADLINE_S)
         try:
-            return query(*args, **kwargs)
-        finally:
-            # Returns the connection to the pool. Django does that at the end of a request that its own
-            # handler serves, but endpoints have another one, and background tasks none.
-            connection.close()
+            async with asyncio.timeout(DEADLINE_S) as timeout:
+                return await _run(partial(bounded, *args, **kwargs))
+        except TimeoutError as error:
+            if not timeout.expired():
+                raise
+            raise django.db.OperationalError("The database did not answer in time.") from error
 
-    # Not thread-sensitive: that would run all queries of a process one after the other, in a single thread.
-    return sync_to_async(releasing, thread_sensitive=False)
+    return asynchronous
+
+
+def in_thread_until_done(query: Callable[P, T]) -> Callable[P, Awaitable[T]]:
+    """Makes the same without a deadline: for batches, in the background. Their statements have one each."""
+
+    @wraps(query)
+    async def asynchronous(*args: P.args, **kwargs: P.kwargs) -> T:
+        return await _run(partial(_released, query, None, *args, **kwargs))
+
+    return asynchronous
+
+
+async def _run(call: Callable[[], T]) -> T:
+    context = contextvars.copy_context()
+    return await asyncio.get_running_loop().run_in_executor(_threads(), context.run, call)
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """Makes threads of their own for queries: asyncio's are used by DNS look-ups, and must not wait here."""
+    return ThreadPoolExecutor(settings.MAX_DB_CONNECTIONS, thread_name_prefix="orm")
+
+
+def _released(query: Callable[P, T], within_s: float | None, *args: P.args, **kwargs: P.kwargs) -> T:
+    try:
+        with nullcontext() if within_s is None else bounded_connection.deadline(within_s):
+            return query(*args, **kwargs)
+    finally:
+        # Returns the connection to the pool. Django does that at the end of a request that its own handler
+        # serves, but endpoints have another one, and background tasks none.
+        connection.close()
+
+
+def lift_statement_limit(*, using: str, **_: Any) -> None:
+    """Lets statements on this thread's connection take as long as they do. A receiver of `pre_migrate`."""
+    _bound_statements(using, "SET statement_timeout = 0", is_bounded=False)
+
+
+def restore_statement_limit(*, using: str, **_: Any) -> None:
+    """Undoes it. A receiver of `post_migrate`."""
+    _bound_statements(using, "RESET statement_timeout", is_bounded=True)
+
+
+def _bound_statements(using: str, statement: str, *, is_bounded: bool) -> None:
+    if connections[using].vendor == "postgresql":
+        with connections[using].cursor() as cursor:
+            cursor.execute(statement)
+        connections[using].connection.is_bounded = is_bounded
 
 
 @contextmanager
@@ -120,5 +178,6 @@ def _parameters() -> dict[str, Any]:
         "connect_timeout": CONNECT_TIMEOUT_S,
         # Else a connection whose server vanished without a word would wait for TCP's own 15 minutes.
         "tcp_user_timeout": CONNECT_TIMEOUT_S * 1000,
-        "options": f"-c statement_timeout={STATEMENT_TIMEOUT_S}s",
+        # The last one counts: settings.py gives the ORM's connections another.
+        "options": f"{options.get('options', '')} -c statement_timeout={STATEMENT_TIMEOUT_S}s".strip(),
     }

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from django.db import connection
 
 from core.background import BatchWriter
-from core.database import in_thread
+from core.database import in_thread, in_thread_until_done
 from core.feed import FeedCache
 
 KNOWN_FOR_S = 5.0
@@ -50,7 +50,7 @@ def _read(api_key_id: int) -> int:
     return int(row[0]) if row else 0
 
 
-@in_thread
+@in_thread_until_done
 def _add(spendings: Mapping[int, int]) -> dict[int, int]:
     """Returns the new totals of the keys that still exist."""
     with connection.cursor() as cursor:

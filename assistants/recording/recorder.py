@@ -15,9 +15,9 @@ from assistants.recording.records import Origin, RunRecord
 from assistants.recording.trace import Trace
 from assistants.selection import feedback
 from core.background import BatchWriter
-from core.database import in_thread
+from core.database import in_thread_until_done
 
-_save = in_thread(rows.write)
+_save = in_thread_until_done(rows.write)
 
 
 async def _write(records: Sequence[RunRecord]) -> None:

@@ -14,7 +14,7 @@ from django.db import transaction
 from assistants.catalogue.entries import AssistantEntry
 from assistants.selection import query
 from core.background import BatchWriter
-from core.database import in_thread
+from core.database import in_thread_until_done
 from tools import feedback
 from tools.search import read_as
 from tools.search.embedder import Embedder, EmbedderFailed, active
@@ -64,7 +64,7 @@ async def _vector(served: Served, embedder: Embedder) -> list[float]:
     return vector
 
 
-@in_thread
+@in_thread_until_done
 @transaction.atomic
 def _record(noted: Sequence[Served], vectors: Sequence[Sequence[float]], embedder: str) -> None:
     for served, vector in zip(noted, vectors, strict=True):

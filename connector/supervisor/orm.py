@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from connector.session import Capabilities
-from core.database import in_thread
+from core.database import in_thread, in_thread_until_done
 from tools import capabilities
 from tools.functions import catalogue
 from tools.launch import LaunchSpec, read_launch_spec
@@ -17,12 +17,12 @@ def read_spec(server_id: int) -> LaunchSpec | None:
     return read_launch_spec(server_id)
 
 
-@in_thread
+@in_thread_until_done
 def record_tools(server_id: int, tools: Sequence[dict[str, Any]]) -> None:
     catalogue.record(server_id, tools)
 
 
-@in_thread
+@in_thread_until_done
 def record_capabilities(server_id: int, found: Capabilities) -> None:
     by_kind = {
         Offer.Kind.RESOURCE: found.resources,
