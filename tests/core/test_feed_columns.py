@@ -85,7 +85,7 @@ def caches() -> dict[FeedCache[Any, Any], frozenset[str]]:
 def read_by(load: Any, key: Any) -> dict[str, set[str]]:
     """The columns that a load reads, in results and in conditions, by table."""
     with CaptureQueriesContext(connection) as captured:
-        assert load.func.__wrapped__(key), "The scene has nothing for this cache."
+        assert load.__wrapped__(key), "The scene has nothing for this cache."
     found: dict[str, set[str]] = {}
     for query in captured:
         sql = query["sql"]
