@@ -5,13 +5,16 @@ import pwd
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from connector.process import run_as
 from connector.process.run_as import RunAsRefused
+from tests.connector.conftest import SERVERS
 from tests.connector.lifecycle.test_limits import GREEDY, confinement_of
 from tests.connector.processes import OWNER_PIDS, ROOT, environment, server_processes
 from tools.models import Status
@@ -32,15 +35,27 @@ def more_groups() -> Iterator[None]:
     os.setgroups(groups)
 
 
+@pytest.fixture
+def readable_server() -> Iterator[str]:
+    """A copy of the fake server that every user can read: this checkout may lie in a folder of root's own."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        for source in ("greedy.py", "fake.py"):
+            Path(shutil.copy(SERVERS / source, folder)).chmod(0o644)
+        yield str(folder / "greedy.py")
+
+
 @needs_root
 @needs_python
+@pytest.mark.usefixtures("more_groups")
 async def test_a_server_runs_as_another_user(
-    servers: Any, supervise: Any, caller: Any, settings: Any, more_groups: None
+    servers: Any, supervise: Any, caller: Any, settings: Any, readable_server: str
 ) -> None:
     settings.MCP_RUN_AS = "nobody"
     settings.MCP_ALLOWED_COMMANDS = [SYSTEM_PYTHON]
     supervise()
-    server = await servers.running(command=SYSTEM_PYTHON, args=GREEDY)
+    server = await servers.running(command=SYSTEM_PYTHON, args=[readable_server])
     nobody, found = pwd.getpwnam("nobody"), await confinement_of(caller, server)
     assert found["user"] == [nobody.pw_uid] * 2
     assert set(found["groups"]) == {nobody.pw_gid}
