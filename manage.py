@@ -7,7 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
 
 from config import command_line
-from config.environment import load_settings
+from config.environment import load_settings, nothing_runs
 from config.runner import up
 
 
@@ -23,7 +23,7 @@ def main() -> int:
     try:
         command_line.CommandLine(sys.argv).execute()
     except (ImproperlyConfigured, OperationalError) as error:
-        sys.exit(f"MCP Connector cannot run: {str(error).strip()}")
+        sys.exit(f"MCP Connector cannot run: {str(error).strip()}\n{nothing_runs()}")
     return 0
 
 

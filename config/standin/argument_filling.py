@@ -150,6 +150,8 @@ class _Filler:
         stated = self.stated.shaped(shape) or self.stated.labelled(name) or self.stated.quoted()
         if stated is None and name.lower() in _FREE_TEXT:
             return Value(self.stated.text, sure=False)
+        if stated is None and (subject := self.stated.subject()) is not None:
+            return Value(subject, sure=False)
         return _maybe(stated)
 
     def _zone(self, name: str) -> Value:

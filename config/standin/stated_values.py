@@ -21,6 +21,11 @@ _SHAPES = {
 _SHAPES["url"] = _SHAPES["uri"]
 _SHAPES["location"] = _SHAPES["city"] = re.compile(r"(?<=\b[Ii]n )[A-Z]\w+(?:,? [A-Z]\w+)*")
 
+_NAME = re.compile(r"(?<=[\w,;:'\"] )[A-Z][\w'-]*(?: [A-Z][\w'-]*)*")  # not at the start of a sentence
+_PHRASE = re.compile(
+    r".*\b(?:of|in|for|from|about|at|on|to|with|named|called) (?:the |an? )?([^.,;:?!]*\w)", re.DOTALL
+)
+
 
 @dataclass(slots=True)
 class StatedValues:
@@ -87,6 +92,14 @@ class StatedValues:
             rf"\b{label}\b(?:\s*[:=]\s*|\s+(?:is\s+)?)[\"']?([\w./@+-]*\w)", self.text, re.IGNORECASE
         )
         return match[1] if match and name else None
+
+    def subject(self) -> str | None:
+        """Returns a guess at the message's subject: its last proper name, or the end of its last phrase."""
+        names: list[str] = [name for name in _NAME.findall(self.text) if name != "I"]
+        if names:
+            return names[-1]
+        phrase = _PHRASE.search(self.text)
+        return phrase[1] if phrase else None
 
     def has_word(self, word: str) -> bool:
         spoken = re.escape(word.replace("_", " "))

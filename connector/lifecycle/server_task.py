@@ -61,6 +61,7 @@ class ServerTask:
         self._began = clock()
         self._stage = "start"
         self._misses = 0
+        self._logged: str = ""
         self._unanswered_since = self._began
         self._lost: SessionLost | None = None
         self._stopping = Event()
@@ -147,7 +148,9 @@ class ServerTask:
 
     async def _run(self) -> None:
         while diagnosis := await self._run_once():
-            log.warning("MCP server %s: %s", self.spec.slug, diagnosis.message)
+            if diagnosis.reason != self._logged:  # not at each retry of a server that stays broken
+                self._logged = diagnosis.reason
+                log.warning("MCP server %s: %s", self.spec.slug, diagnosis.message)
             lived_s = clock() - self._began if self._stage == "run" else 0.0
             policy = diagnosis.restart_policy
             phase, delay_s = self._restarts.after_exit(policy, now=clock(), lived_s=lived_s)
@@ -188,7 +191,7 @@ class ServerTask:
     async def _serve(self, connection: Connection) -> None:
         async with AsyncExitStack() as stack:
             session, listing = await self._start(connection, stack)
-            self._stage, self._session = "run", session
+            self._stage, self._session, self._logged = "run", session, ""
             pid = connection.process.pid if connection.process is not None else None
             version = session.protocol_version
             self._record_health(listing, pid=pid, protocol_version=version, started=clock())

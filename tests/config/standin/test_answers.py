@@ -102,6 +102,21 @@ def test_it_makes_one_call_where_parallel_calls_are_off() -> None:
 
 
 @pytest.mark.parametrize(
+    ("message", "argument", "value"),
+    [
+        ("What is the weather forecast of Berlin?", "city", "Berlin"),
+        ("what's the weather forecast in berlin", "place", "berlin"),
+        ("Give me the forecast for New York City, please", "location", "New York City"),
+        ("Weather forecast of the Matterhorn", "where", "Matterhorn"),
+    ],
+)
+def test_it_calls_a_newcomers_first_tool(message: str, argument: str, value: str) -> None:
+    tool = function("weather__forecast", "", **{argument: {"type": "string"}})
+    answer = answers.answer({"messages": [{"role": "user", "content": message}], "tools": [tool]})
+    assert [json.loads(call.arguments) for call in answer.calls] == [{argument: value}]
+
+
+@pytest.mark.parametrize(
     ("items", "message", "values"),
     [
         (NUMBER, "plot points 1, 2 and 2", [1, 2, 2]),

@@ -302,3 +302,18 @@ async def test_no_descriptor_of_the_worker_reaches_a_server(servers: Any, superv
     server = await servers.register(args=["-c", script])
     await servers.wait_until(server, Status.ERROR)
     assert (await servers.instance(server)).stderr_tail == "[]\n"
+
+
+async def test_a_server_that_stays_broken_is_logged_once(
+    servers: Any, supervise: Any, monkeypatch: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("connector.states.BACKOFF_FIRST_S", 0.02)
+    supervise()
+    server = await servers.register(args=["-c", "import sys; sys.exit('broken')"])
+
+    async def retried() -> bool:
+        return (await servers.instance(server)).restarts >= 3
+
+    await wait_for(lambda: servers.wait_until(server, Status.ERROR))
+    await wait_for(retried)
+    assert len([each for each in caplog.messages if each.startswith("MCP server")]) == 1
