@@ -10,7 +10,7 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -23,7 +23,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from assistants.models import Attempt, alive
-from core.background import BatchWriter
+from core.background import BatchWriter, supervised
 from core.database import in_thread, in_thread_until_done
 
 log = logging.getLogger(__name__)
@@ -120,14 +120,8 @@ def release(key: IdempotencyKey, status: Attempt.Status | None, answer: Answer |
 @asynccontextmanager
 async def lifespan() -> AsyncIterator[None]:
     """Writes outcomes, and reports this process's owners as alive, for as long as the context lasts."""
-    async with _writer.running():
-        reporting = asyncio.create_task(_report(), name="idempotency")
-        try:
-            yield
-        finally:
-            reporting.cancel()
-            with suppress(asyncio.CancelledError):
-                await reporting
+    async with _writer.running(), supervised("The report of running requests", _report):
+        yield
 
 
 async def _report() -> None:

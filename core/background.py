@@ -1,7 +1,8 @@
-"""Writes rows in the background, in batches, so that no request waits for them."""
+"""Work in the background: tasks that live as long as the process, and writes in batches."""
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -13,9 +14,51 @@ log = logging.getLogger(__name__)
 
 _MOST_WAITING = 100_000
 _RETRY_S = 1.0
+_MOST_BACKOFF_S = 10.0
+_STEADY_S = 60.0
 _CLOSING_S = 5.0
 
 Item = TypeVar("Item")
+
+
+@asynccontextmanager
+async def supervised(name: str, work: Callable[[], Awaitable[None]]) -> AsyncIterator[asyncio.Task[None]]:
+    """Runs `work` in a task for as long as the context lasts, and yields the task.
+
+    If `work` fails, that is logged with its traceback, and it is started again: after 1 s, then after twice
+    as long, up to 10 s, and after 1 s again once it has lived for a minute. If it returns, it is done.
+    """
+    task = asyncio.create_task(_supervise(name, work), name=name)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def _supervise(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    backoff_s = _RETRY_S
+    while True:
+        began = time.monotonic()
+        try:
+            await work()
+            return
+        except asyncio.CancelledError:
+            if is_cancelling():
+                raise
+            log.exception("%s was cancelled; it is started again.", name)  # by something it waited for
+        except Exception:  # the top of a task: else its end would pass unnoticed
+            log.exception("%s failed; it is started again.", name)
+        if time.monotonic() - began > _STEADY_S:
+            backoff_s = _RETRY_S
+        await asyncio.sleep(backoff_s)
+        backoff_s = min(2 * backoff_s, _MOST_BACKOFF_S)
+
+
+def is_cancelling() -> bool:
+    """Tells whether somebody has cancelled the present task; else a CancelledError comes from elsewhere."""
+    task = asyncio.current_task()
+    return task is not None and bool(task.cancelling())
 
 
 class BatchWriter(Generic[Item]):
@@ -48,14 +91,13 @@ class BatchWriter(Generic[Item]):
         self._closing, self._added = False, asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._added.set()  # items may have been added before
-        task = asyncio.create_task(self._write_until_closed(), name=self._name)
-        try:
-            yield
-        finally:
-            self._loop, self._closing = None, True
-            self._added.set()
-            await asyncio.wait([task], timeout=_CLOSING_S)
-            task.cancel()
+        async with supervised(f"The writer of {self._name}", self._write_until_closed) as task:
+            try:
+                yield
+            finally:
+                self._loop, self._closing = None, True
+                self._added.set()
+                await asyncio.wait([task], timeout=_CLOSING_S)
 
     async def _write_until_closed(self) -> None:
         while not (self._closing and not self._waiting):

@@ -14,11 +14,12 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, Generic, TypeVar
 
 import psycopg
 
+from core.background import supervised
 from core.database import connect, notifications
 
 log = logging.getLogger(__name__)
@@ -74,13 +75,8 @@ def max_age() -> float:
 @asynccontextmanager
 async def listening() -> AsyncIterator[None]:
     """Keeps the caches of this process in step with the database for as long as the context lasts."""
-    task = asyncio.create_task(_listen_for_ever(), name="change-feed")
-    try:
+    async with supervised("The change feed", _listen_for_ever):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def _listen_for_ever() -> None:
@@ -89,8 +85,6 @@ async def _listen_for_ever() -> None:
             await _listen()
         except (psycopg.Error, OSError, TimeoutError) as error:
             log.warning("The change feed lost the database (%s); retrying.", type(error).__name__)
-        except Exception:  # the top of a task: else a fault of a subscriber would end the feed in silence
-            log.exception("The change feed failed; retrying.")
         finally:
             _set_live(False)
         await asyncio.sleep(_RETRY_S)
@@ -118,14 +112,23 @@ def _set_live(live: bool) -> None:
 
 
 def _notify(table: str) -> None:
-    for tables, callback in _subscribers:
-        if table in tables:
-            callback()
+    _call([callback for tables, callback in _subscribers if table in tables])
 
 
 def _notify_all() -> None:
-    for _, callback in _subscribers:
-        callback()
+    _call([callback for _, callback in _subscribers])
+
+
+def _call(callbacks: Iterable[Callable[[], None]]) -> None:
+    """Calls them all, even if one of them raises; raises what the first one did."""
+    faults = []
+    for callback in callbacks:
+        try:
+            callback()
+        except Exception as fault:  # noqa: BLE001 - raised below
+            faults.append(fault)
+    if faults:
+        raise faults[0]
 
 
 def _retrieve_exception(task: asyncio.Task[Any]) -> None:

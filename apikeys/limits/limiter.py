@@ -1,6 +1,5 @@
 """The limiter of requests: it checks the limits of an API key before a request, and counts what it used."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -11,6 +10,7 @@ from apikeys.limits import budget
 from apikeys.limits.concurrency import LEASE_S, Lease, Leases
 from apikeys.limits.rates import Rate, Rates
 from apikeys.principal import Principal
+from core.background import supervised
 from core.redis import Store, StoreDown
 
 _MOST_TOKENS = 2**31 - 1
@@ -28,12 +28,10 @@ class Limiter:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Renews leases for as long as the context lasts."""
-        renewing = asyncio.create_task(self._leases.renew_for_ever(), name="leases of running requests")
         try:
-            yield
+            async with supervised("The renewal of running requests' leases", self._leases.renew_for_ever):
+                yield
         finally:
-            renewing.cancel()
-            await asyncio.wait([renewing])
             await self._store.close()
 
     async def admit(self, principal: Principal) -> dict[str, str]:

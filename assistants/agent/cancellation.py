@@ -8,7 +8,7 @@ A key that was rotated ends the runs of its old secret when the grace period end
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 
 import django.db
@@ -20,6 +20,7 @@ from apikeys.principal import Principal
 from assistants.errors import RunCancelled
 from assistants.models import RunCancellation, alive
 from core import feed
+from core.background import supervised
 from core.database import in_thread
 
 log = logging.getLogger(__name__)
@@ -97,13 +98,8 @@ async def lifespan() -> AsyncIterator[None]:
     # An asyncio.Event belongs to the loop that first waits for it, and tests run many loops in one process.
     global _changed, _stopping
     _changed, _stopping = asyncio.Event(), None
-    task = asyncio.create_task(_cancel_on_change(), name="cancelling-runs")
-    try:
+    async with supervised("The cancellation of runs", _cancel_on_change):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 def _notify() -> None:
@@ -120,14 +116,12 @@ async def _cancel_on_change() -> None:
         _changed.clear()
         try:
             await _cancel_unwanted()
-        except django.db.Error as error:
+        except Exception as error:
+            _changed.set()  # so that this pass is made again
+            if not isinstance(error, django.db.Error):
+                raise
             log.warning("Whether runs are still wanted cannot be read: %s", type(error).__name__)
             await asyncio.sleep(_RETRY_S)
-            _changed.set()
-        except (
-            Exception
-        ):  # the top of a task: without this it would die, and no run could be cancelled any more
-            log.exception("Runs could not be cancelled")
 
 
 async def _cancel_unwanted() -> None:

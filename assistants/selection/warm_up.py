@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 
 from assistants.models import Assistant
 from core import feed
+from core.background import supervised
 from core.database import DATABASE_ERRORS, in_thread
 from tools.search.embedder import EmbedderFailed, active
 
@@ -20,14 +21,8 @@ async def lifespan() -> AsyncIterator[None]:
     """Loads the embedder in the background as soon as there is an assistant that selects its tools."""
     global _assistants_changed  # noqa: PLW0603 - an event belongs to one loop
     _assistants_changed = asyncio.Event()
-    _assistants_changed.set()
-    task = asyncio.create_task(_warm_up(), name="embedder-warm-up")
-    try:
+    async with supervised("The warm-up of the embedder", _warm_up):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 def _on_change() -> None:
@@ -39,6 +34,7 @@ feed.subscribe(["assistants_assistant"], _on_change)
 
 
 async def _warm_up() -> None:
+    _assistants_changed.set()  # at its start there may be such an assistant already
     is_warm = False
     while not is_warm:
         await _assistants_changed.wait()
@@ -47,9 +43,6 @@ async def _warm_up() -> None:
             is_warm = await _is_needed() and await _load()
         except DATABASE_ERRORS as error:  # the feed calls its subscribers when the database is back
             log.warning("Whether tools are selected cannot be read: %s", type(error).__name__)
-        except Exception:  # the top of a task; the first search tries to load the embedder again
-            log.exception("The embedder could not be loaded")
-            return
 
 
 @in_thread

@@ -95,6 +95,8 @@ class Worker:
                 self._start(row)
         except DatabaseError as error:
             log.warning("Background responses: the database is away (%s).", type(error).__name__)
+        except Exception:  # a round's boundary: the responses that run go on, and the next round comes
+            log.exception("Background responses: a round failed")
 
     async def _renew(self) -> None:
         if not self._running:
