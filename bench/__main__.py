@@ -9,7 +9,8 @@ from bench.figures import NotMeasured
 from tests.chaos.world import world
 
 BENCHMARKS = (
-    "takeover", "lease_expiry", "handover", "crash", "hop", "big_result", "many_servers", "retrieval",
+    "takeover", "lease_expiry", "handover", "crash", "hop", "flood", "big_result", "many_servers",
+    "retrieval",
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from celery import Celery
 from celery.signals import celeryd_init
 from django.utils.module_loading import import_string
 
+from config import broker_transport
 from config.environment import load_settings
 
 
@@ -28,6 +29,7 @@ load_settings()
 # Celery would run Django's checks in every worker, ignore what they find, and with the URLs load all views.
 os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 
+broker_transport.install()
 app = Celery("mcp-connector")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

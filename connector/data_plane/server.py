@@ -12,6 +12,7 @@ import hmac
 import os
 import stat
 import tempfile
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
@@ -26,6 +27,7 @@ from django.conf import settings
 from connector.data_plane.logins import OAuthLogins
 from connector.data_plane.trials import ConnectionTests
 from connector.errors import CallFailed
+from connector.host import clock
 from connector.leases.observation import Slot
 from connector.lifecycle.server_task import ServerTask
 from connector.process.orphans import owner_is_alive
@@ -36,6 +38,8 @@ from connector.wire.token import TOKEN_HEADER, data_plane_token
 SOCKET_PATH_LIMIT = 107  # bytes of sun_path without its NUL
 CALL_LIMIT_S = 600.0
 SHUTDOWN_TIMEOUT_S = 0.5
+PROGRESS_A_SECOND = 10
+"""Progress that is passed on to the caller; what a server reports beyond it is dropped."""
 
 Find = Callable[[Slot, int], ServerTask]
 """Returns the task that holds a slot under a fence. Raises CallFailed."""
@@ -162,8 +166,13 @@ class _Response:
         self._stream: web.StreamResponse | None = None
         self._lines: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._writer: asyncio.Task[None] | None = None
+        self._progressed: deque[float] = deque(maxlen=PROGRESS_A_SECOND)
 
     def progress(self, progress: Progress) -> None:
+        now = clock()
+        if len(self._progressed) == PROGRESS_A_SECOND and now - self._progressed[0] < 1:
+            return
+        self._progressed.append(now)
         # The SDK calls this and does not wait: a task of our own writes.
         self._lines.put_nowait({"progress": asdict(progress)})
         if self._writer is None:

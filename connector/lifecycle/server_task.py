@@ -18,6 +18,7 @@ from connector.lifecycle.call_limiter import CallLimiter
 from connector.lifecycle.connection import Connection
 from connector.lifecycle.context import TaskContext
 from connector.lifecycle.diagnosis import Diagnosis, ExitReason, warning
+from connector.lifecycle.refreshes import RefreshPace
 from connector.lifecycle.starting import Start
 from connector.lifecycle.unexpected import log_unexpected
 from connector.session import Capabilities, Listing, Session
@@ -28,7 +29,6 @@ from tools.launch import LaunchSpec
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-REFRESH_DEBOUNCE_S = 0.3
 MISSES_ALLOWED = 1
 
 
@@ -64,6 +64,7 @@ class ServerTask:
         self._logged: str = ""
         self._unanswered_since = self._began
         self._lost: SessionLost | None = None
+        self._refreshes = RefreshPace()
         self._stopping = Event()
         self._killed = Event()
         self._check_now = Event()
@@ -224,9 +225,9 @@ class ServerTask:
             await self._list_capabilities(session)
             changes = session.tools_changed, session.capabilities_changed
             await first_of(session.ended, *changes, self._check_now, within=self._context.timings.health)
-            # A server that adds ten tools reports ten changes: one listing after the last is enough.
             if any(change.is_set() for change in changes):
-                await first_of(session.ended, self._stopping, within=REFRESH_DEBOUNCE_S)
+                wait_s = self._refreshes.wait_s()
+                await first_of(session.ended, self._stopping, self._check_now, within=wait_s)
                 session.tools_changed.clear()
             self._check_now.clear()
             if session.ended.is_set():

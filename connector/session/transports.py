@@ -21,6 +21,7 @@ from connector.session.authorization import Authorization
 from connector.session.challenges import ChallengeTransport
 from connector.session.egress_transport import EgressFilteredTransport
 from connector.session.limits import OUTPUT_TOO_LARGE, TOO_LARGE_TEXT, CappedTransport
+from connector.session.notification_limit import NotificationLimit
 from connector.session.unreadable import BY_TRANSPORT, error_for, messages
 from connector.wire.lines import Oversized
 
@@ -63,7 +64,10 @@ async def stdio_streams(process: StdioProcess, stray: StrayOutput) -> AsyncItera
 async def _read(process: StdioProcess, incoming: Any, stray: StrayOutput) -> None:
     # The session may have closed its end already: what the server writes then is for nobody.
     with incoming, suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+        limit = NotificationLimit()
         async for line in process.lines():
+            if isinstance(line, bytes) and await limit.drops(line):
+                continue
             for message in (parsed := _parse(line, stray)):
                 await incoming.send(SessionMessage(message))
             if parsed:

@@ -20,7 +20,7 @@ from connector.process import orphans
 ROOT = Path(__file__).resolve().parent.parent.parent
 NODE = "mcp@faults"
 CELERY = str(Path(sys.executable).with_name("celery"))  # by `-m` it could not start itself anew
-COMMAND = [CELERY, "-A", "config", "worker", "-P", "threads", "-c", "2", "-Q", "mcp"]
+COMMAND = [CELERY, "-A", "config", "worker", "-P", "threads", "-c", "2"]
 TIMES = {"SUPERVISOR_LEASE_S": "6", "SUPERVISOR_HEARTBEAT_S": "1", "SUPERVISOR_DRAIN_S": "1"}
 Worker = subprocess.Popen[bytes]
 
@@ -79,8 +79,10 @@ class CeleryWorkers:
         self.log = log
         self._started: list[Worker] = []
 
-    def __call__(self, *, by: Sequence[str] = (), node: str = NODE, **settings: str) -> Worker:
-        command = [*by, *COMMAND, "-n", node, "--include", "tests.connector.sabotage"]
+    def __call__(
+        self, *, by: Sequence[str] = (), node: str = NODE, queues: str = "mcp", **settings: str
+    ) -> Worker:
+        command = [*by, *COMMAND, "-Q", queues, "-n", node, "--include", "tests.connector.sabotage"]
         values = {**environment(), **TIMES, **settings}
         with self.log.open("ab") as log:
             self._started.append(subprocess.Popen(command, env=values, cwd=ROOT, stdout=log, stderr=log))

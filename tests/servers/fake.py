@@ -34,6 +34,8 @@ GARBAGE = b'{"jsonrpc": "2.0", "id":\n\xff\xfe\x00\n{"jsonrpc": "2.0", "id": 999
 cancelled: list[Any] = []
 running: dict[Any, threading.Event] = {}
 grown: list[str] = []
+listings = 0
+tokens: dict[Any, Any] = {}
 lock = threading.Lock()
 
 
@@ -48,6 +50,8 @@ def send(message: dict[str, Any]) -> None:
 
 
 def tools(params: dict[str, Any]) -> dict[str, Any]:
+    global listings  # noqa: PLW0603 - a server's own memory
+    listings += 1
     offered: list[Any] = [
         {"name": name, "description": f"Does {name}.", "inputSchema": OBJECT}
         for name in TOOLS
@@ -76,6 +80,18 @@ def grow(arguments: dict[str, Any], request_id: Any) -> dict[str, Any]:
     return text("grown")
 
 
+def storm(arguments: dict[str, Any], request_id: Any) -> dict[str, Any]:
+    """Reports changes and progress as fast as it can."""
+    until, token, number = time.monotonic() + arguments.get("s", 1), tokens.get(request_id), 0
+    while time.monotonic() < until:
+        number += 1
+        send({"method": "notifications/tools/list_changed"})
+        if token is not None:
+            progress = {"progressToken": token, "progress": number}
+            send({"method": "notifications/progress", "params": progress})
+    return text(str(listings))
+
+
 def stop_reading(arguments: dict[str, Any], request_id: Any) -> dict[str, Any]:
     SWITCHES.add("not-reading")
     return text("reads no more after the next message")
@@ -99,6 +115,8 @@ TOOLS: dict[str, Callable[[dict[str, Any], Any], dict[str, Any] | None]] = {
     "environment": lambda *_: text(json.dumps(dict(os.environ))),
     "cancelled": lambda *_: text(str(len(cancelled))),
     "grow": grow,
+    "storm": storm,
+    "listings": lambda *_: text(str(listings)),
     "grown": lambda *_: text("grown"),
     "stop_reading": stop_reading,
     "pour": pour,
@@ -161,6 +179,7 @@ def main() -> None:
             running[message["params"]["requestId"]].set()
         if "method" in message and "id" in message:
             running[message["id"]] = threading.Event()
+            tokens[message["id"]] = message.get("params", {}).get("_meta", {}).get("progressToken")
             threading.Thread(target=answer, args=[message], daemon=True).start()
     while "stubborn" in SWITCHES:
         time.sleep(1)

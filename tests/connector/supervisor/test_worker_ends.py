@@ -121,3 +121,4 @@ async def test_a_worker_ends_in_time_although_no_service_answers(
         worker.terminate()
         assert await exit_code(worker, within_s=float(TIMES["SUPERVISOR_DRAIN_S"]) + 4) == 0
         assert not server_processes()
+    assert "Traceback" not in celery_worker.log.read_text()

@@ -1,0 +1,58 @@
+"""Celery's transport for Redis, made tolerant: a message that is none is dropped, and ends no worker.
+
+Kombu's own raises what JSON raises, out of the worker's event loop: one line of nonsense in a list ended
+every worker that came to it.
+"""
+
+import logging
+from queue import Empty
+from typing import Any
+
+from kombu.transport import TRANSPORT_ALIASES, redis
+
+log = logging.getLogger(__name__)
+
+
+class Channel(redis.Channel):  # type: ignore[misc]
+    """Its reply to BRPOP is off the list already: not to deliver it is to drop it."""
+
+    def _brpop_read(self, **options: Any) -> Any:
+        try:
+            return super()._brpop_read(**options)
+        # Bytes that are no text are a ValueError, too.
+        except ValueError as error:
+            log.error("A message in a queue was dropped: it is no JSON (%s).", type(error).__name__)
+            raise Empty from error
+
+
+class Transport(redis.Transport):  # type: ignore[misc]
+    """Delivers what has the form of a message. No content is logged: arguments of tasks may be secret."""
+
+    Channel = Channel
+
+    def _deliver(self, message: Any, queue: str) -> None:
+        if _is_message(message):
+            super()._deliver(message, queue)
+        else:
+            log.error("A message in the queue %s was dropped: it has not the form of a message.", queue)
+
+
+def _is_message(found: Any) -> bool:
+    """Returns whether the fields that Kombu and Celery read have the types that they expect."""
+    if not isinstance(found, dict) or not isinstance(found.get("body", ""), str):
+        return False
+    properties, headers = found.get("properties"), found.get("headers")
+    if not isinstance(properties, dict) or not isinstance(headers, dict):
+        return False
+    # Messages of workers to each other name no task.
+    has_task_name = isinstance(headers.get("task", ""), str)
+    delivery = properties.get("delivery_info")
+    return has_task_name and isinstance(properties.get("delivery_tag"), str) and isinstance(delivery, dict)
+
+
+def install() -> None:
+    """Makes Kombu use this transport for `redis:` and `rediss:` addresses.
+
+    The setting `broker_transport` would do so without TLS: Kombu knows that by the name `rediss`.
+    """
+    TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), f"{__name__}:Transport"))

@@ -1,0 +1,44 @@
+"""Celery's consumer, which drops messages that no task can be made of without logging what is in them."""
+
+import logging
+from typing import Any
+
+from celery import signals
+from celery.worker.consumer import Consumer
+
+log = logging.getLogger(__name__)
+
+
+class QuietConsumer(Consumer):  # type: ignore[misc]
+    """Celery's own logs the whole body: arguments of tasks may be secret."""
+
+    def on_unknown_message(self, body: Any, message: Any) -> None:
+        self._drop(message, "it names no task")
+
+    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
+        self._drop(message, f"there is no task {message.headers.get('task')!r:.100}")
+
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
+        self._drop(message, f"it is no call of a task ({type(exc).__name__})")
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        self._drop(message, f"its body cannot be read ({type(exc).__name__})")
+
+    def create_task_handler(self, *arguments: Any, **options: Any) -> Any:
+        """Returns Celery's handler of a message, with a boundary around it."""
+        handle = super().create_task_handler(*arguments, **options)
+
+        def handle_or_drop(message: Any) -> None:
+            try:
+                handle(message)
+            # The boundary to whoever can write into Redis. Celery checks for few of the ways in which a
+            # message can be wrong, and any other one would end the worker.
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+                self._drop(message, f"it cannot be handled ({type(error).__name__})")
+
+        return handle_or_drop
+
+    def _drop(self, message: Any, reason: str) -> None:
+        log.error("A message in a queue was dropped: %s.", reason)
+        message.reject_log_error(log, self.connection_errors)
+        signals.task_rejected.send(sender=self, message=message, exc=None)
