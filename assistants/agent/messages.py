@@ -4,6 +4,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import dropwhile, takewhile
 from typing import Any, Self, cast
 
 import orjson
@@ -32,21 +33,28 @@ class _FrozenMessage(dict[str, Any]):
 
 
 def system_prompt(*own: str, messages: Iterable[Mapping[str, Any]]) -> str | None:
-    """Returns our `own` texts, then the caller's system and developer texts, separated by blank lines."""
-    theirs = (_plain_text(message) for message in messages if message["role"] in _SYSTEM_ROLES)
+    """Returns our `own` texts, then those that the caller begins with, separated by blank lines.
+
+    Later system and developer messages keep their place: see `to_strands`.
+    """
+    theirs = (_plain_text(message) for message in takewhile(_is_system, messages))
     return "\n\n".join(text for text in (*own, *theirs) if text) or None
 
 
 def to_strands(messages: Sequence[Mapping[str, Any]]) -> Messages:
     """Returns all messages but those for the system prompt. Raises InvalidMessages."""
     history: Messages = []
-    for message in messages:
-        if message["role"] not in _SYSTEM_ROLES:
-            _append(history, message)
-    if history and any("toolUse" in block for block in history[-1]["content"]):
+    for message in dropwhile(_is_system, messages):
+        _append(history, message)
+    turns = [turn for turn in history if "role" not in turn["content"][0]]
+    if turns and any("toolUse" in block for block in turns[-1]["content"]):
         # Strands would run these calls, which the caller may have made up, without asking the model.
         raise InvalidMessages("The conversation ends in tool calls without their results.")
     return history
+
+
+def _is_system(message: Mapping[str, Any]) -> bool:
+    return message["role"] in _SYSTEM_ROLES
 
 
 def _append(history: Messages, message: Mapping[str, Any]) -> None:
@@ -56,6 +64,11 @@ def _append(history: Messages, message: Mapping[str, Any]) -> None:
         if not (history and "toolResult" in history[-1]["content"][0]):
             history.append(_message("user", []))
         history[-1]["content"].append(_tool_result(message))
+    elif role in _SYSTEM_ROLES:
+        # Strands knows the roles user and assistant alone. `chat_messages` gives the message its role back;
+        # for the vendors' SDKs it is a user's.
+        block = cast(ContentBlock, {"text": _plain_text(message), "role": role})
+        history.append(_message("user", [block]))
     elif role == "user":
         history.append(_message("user", [*_blocks(message)] or [{"text": ""}]))
     elif blocks := [*_reasoning(message), *_said(message), *_tool_uses(message)]:

@@ -128,6 +128,10 @@ def _user(blocks: list[ContentBlock]) -> Iterator[dict[str, Any]]:
     So the results come first, and their images follow in a user message.
     """
     images: list[dict[str, Any]] = []
+    if blocks and "role" in blocks[0]:  # a system or developer message amid the conversation
+        system: Any = blocks[0]
+        yield {"role": system["role"], "content": system["text"]}
+        return
     for block in blocks:
         if "toolResult" in block:
             yield _tool_message(block["toolResult"])

@@ -53,11 +53,28 @@ def test_our_prompt_comes_before_the_callers() -> None:
         user("Hi"),
         {"role": "developer", "content": "In French."},
     ]
-    assert system_prompt("You help.", "", messages=messages) == "You help.\n\nRhyme.\n\nIn French."
-    assert to_openai(to_strands(messages), "You help.", "reasoning") == [
-        {"role": "system", "content": "You help."},
-        user("Hi"),
+    prompt = system_prompt("You help.", "", messages=messages)
+    assert prompt == "You help.\n\nRhyme."
+    assert to_openai(to_strands(messages), prompt, "reasoning") == [
+        {"role": "system", "content": prompt},
+        *messages[1:],
     ]
+
+
+@pytest.mark.parametrize("role", ["system", "developer"])
+def test_a_system_message_keeps_its_place_amid_the_conversation(role: str) -> None:
+    later = {"role": role, "content": "From now on in French."}
+    talk = [
+        user("Hi"),
+        assistant("Hello"),
+        later,
+        user("1?"),
+        assistant(None, call("x")),
+        result("x", "2"),
+        later,
+    ]
+    assert system_prompt("You help.", messages=talk) == "You help."
+    assert to_openai(to_strands(talk), None, "reasoning") == talk
 
 
 def test_without_any_prompt_none_is_sent() -> None:
