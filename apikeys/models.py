@@ -13,13 +13,17 @@ from apikeys import networks
 from core.validation import name_taken, no_nul
 
 at_least_one = MinValueValidator(1)
-MOST_NETWORKS = 100
+MOST_NETWORKS, LONGEST_NETWORK = 100, 64
+MOST_TOKENS = 2**53
+"""A client may read numbers as floats: larger ones would not come back as they were sent."""
 
 
 def validate_networks(value: Any) -> None:
     """Raises ValidationError unless `value` is a list of IPv4 or IPv6 networks in CIDR notation."""
     if not (isinstance(value, list) and all(isinstance(network, str) for network in value)):
         raise ValidationError("Give a list of networks, for example 10.0.0.0/8.")
+    if any(len(network) > LONGEST_NETWORK for network in value):
+        raise ValidationError(f"A network has at most {LONGEST_NETWORK} characters.")
     if len(value) > MOST_NETWORKS:
         raise ValidationError(f"At most {MOST_NETWORKS} networks.")
     try:
@@ -95,6 +99,10 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        if self.tokens_per_month is not None and self.tokens_per_month > MOST_TOKENS:
+            raise ValidationError({"tokens_per_month": f"At most {MOST_TOKENS:,}."})
 
     @property
     def assistant_ids(self) -> list[int]:

@@ -9,6 +9,8 @@ from typing import Any, ClassVar, TypeVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import IntegrityError, models, transaction
@@ -17,12 +19,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from rest_framework.exceptions import APIException
 
+from core.forms import JSONField
 from core.validation import at_their_fields
 
 Row = TypeVar("Row", bound=models.Model)
 Parent = TypeVar("Parent", bound=models.Model)
 Fields = Mapping[str, Any]
 
+JSON_FIELDS: Any = {models.JSONField: {"form_class": JSONField}}
 REFUSALS = (ValidationError, APIException, IntegrityError)
 """What a verb raises if it does not do what was asked of it."""
 
@@ -71,6 +75,7 @@ class MaskedInline(admin.TabularInline[Row, Parent]):
     """The base of every inline."""
 
     formset: Any = MaskedFormSet
+    formfield_overrides = JSON_FIELDS
 
 
 class _MaskedChangeList(ChangeList):
@@ -86,12 +91,19 @@ class ConsoleAdmin(admin.ModelAdmin[Row]):
     itself.
     """
 
+    formfield_overrides = JSON_FIELDS
+
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Row | None:
         row = super().get_object(request, object_id, from_field)
         return None if row is None else masked(row)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return _MaskedChangeList
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        if any("\0" in value for values in request.GET.lists() for value in values[1]):
+            raise IncorrectLookupParameters  # PostgreSQL fails on NUL; Django lists everything instead
+        return super().get_changelist_instance(request)
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         """Allows to filter a list by what it shows alone: any other column could be guessed bit by bit."""
@@ -200,6 +212,8 @@ class VerbAdmin(ConsoleAdmin[Row]):
     def response_action(self, request: HttpRequest, queryset: models.QuerySet[Row], *more: Any) -> Any:
         """Does an action to all selected rows or to none."""
         try:
+            for pk in request.POST.getlist(ACTION_CHECKBOX_NAME):
+                self.opts.pk.to_python(pk)
             with transaction.atomic():
                 return super().response_action(request, queryset, *more)
         except REFUSALS as error:

@@ -13,6 +13,7 @@ from django.utils.text import Truncator
 
 from core.actor import Actor
 from core.admin import Fields, MaskedInline, ReadOnlyAdmin, VerbAdmin, VerbForm
+from core.forms import JSONField
 from tools import actions
 from tools.models import MCPTool, ToolFunction
 from tools.search import EVERYTHING, Hit, index, search
@@ -23,10 +24,10 @@ MOST_HITS = 100
 class MCPToolForm(VerbForm[MCPTool]):
     """Shows secrets masked. A mask that is sent back leaves the stored secret as it is."""
 
-    args = forms.JSONField(required=False, help_text="A JSON list of strings. Kept encrypted.")
-    env = forms.JSONField(required=False, help_text="Variables, as a JSON object. Kept encrypted.")
+    args = JSONField(required=False, help_text="A JSON list of strings. Kept encrypted.")
+    env = JSONField(required=False, help_text="Variables, as a JSON object. Kept encrypted.")
     url = forms.CharField(required=False, label="URL", help_text="Kept encrypted.")
-    headers = forms.JSONField(required=False, help_text="HTTP headers, as a JSON object. Kept encrypted.")
+    headers = JSONField(required=False, help_text="HTTP headers, as a JSON object. Kept encrypted.")
 
     class Meta:
         model = MCPTool

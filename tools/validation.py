@@ -12,6 +12,8 @@ from tools.outbound.egress import require_allowed
 Errors = dict[str, str | ValidationError]
 MOST_ARGS, MOST_VARIABLES, LONGEST_TEXT, LONGEST_URL = 256, 256, 32 * 1024, 2048
 LONGEST_DESCRIPTION = 4096
+LONGEST_OVERRIDES = {"name": 128, "description": LONGEST_DESCRIPTION}
+_SURROGATES = re.compile("[\ud800-\udfff]")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 _TRANSPORT_HEADERS = {
     "host",
@@ -39,6 +41,16 @@ def setting_errors(*, is_local: bool, command: Any, args: Any, env: Any, url: An
         "headers": _headers_problem(headers),
     }
     return {name: problem for name, problem in problems.items() if problem}
+
+
+def overrides_problem(overrides: Mapping[str, Any]) -> str | None:
+    """Returns a message if these cannot take the place of a tool's own name and description."""
+    for name, value in overrides.items():
+        if name not in LONGEST_OVERRIDES:
+            return f"{name}: There is no such field."
+        if value is not None and not (_is_text(value) and len(value) <= LONGEST_OVERRIDES[name]):
+            return f"{name}: Give a text of up to {LONGEST_OVERRIDES[name]:,} characters."
+    return None
 
 
 def _command_problem(command: Any, *, is_needed: bool) -> str | ValidationError | None:
@@ -89,4 +101,6 @@ def _is_mapping(value: Any) -> bool:
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and "\0" not in value and len(value) <= LONGEST_TEXT
+    if not isinstance(value, str) or "\0" in value or len(value) > LONGEST_TEXT:
+        return False
+    return not _SURROGATES.search(value)  # neither a process nor HTTP can be given them

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apikeys import actions
-from apikeys.models import ApiKey
+from apikeys.models import LONGEST_NETWORK, MOST_TOKENS, ApiKey
 from core.api.serializers import NullFreeCharField, StrictSerializer
 from core.api.viewsets import ManagementViewSet
 
@@ -33,7 +33,9 @@ class LimitsSerializer(StrictSerializer):
     concurrent_requests = serializers.IntegerField(
         required=False, allow_null=True, min_value=1, max_value=2**31 - 1
     )
-    tokens_per_month = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=2**53)
+    tokens_per_month = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=MOST_TOKENS
+    )
 
 
 class ApiKeySerializer(StrictSerializer):
@@ -48,7 +50,9 @@ class ApiKeySerializer(StrictSerializer):
     expires_at = serializers.DateTimeField(required=False, allow_null=True)
     last_used_at = serializers.DateTimeField(read_only=True, allow_null=True)
     limits = LimitsSerializer(source="*", required=False)
-    allowed_networks = serializers.ListField(child=NullFreeCharField(max_length=64), required=False)
+    allowed_networks = serializers.ListField(
+        child=NullFreeCharField(max_length=LONGEST_NETWORK), required=False
+    )
     created_at = serializers.DateTimeField(read_only=True)
     updated_at = serializers.DateTimeField(read_only=True)
 

@@ -110,3 +110,33 @@ def test_staff_without_the_right_to_change_run_no_action(client: Client, clock: 
         row.refresh_from_db()
         assert row.version == 1
     assert client.post(f"{KEYS}{key.pk}/rotate/", {"grace_seconds": 0}).status_code == 403
+
+
+WRONG_KEYS = [
+    ("name", {"name": ""}, {"name": ""}),
+    ("tokens_per_month", {"limits": {"tokens_per_month": 2**53 + 1}}, {"tokens_per_month": 2**53 + 1}),
+    ("requests_per_minute", {"limits": {"requests_per_minute": 2**31}}, {"requests_per_minute": 2**31}),
+    ("concurrent_requests", {"limits": {"concurrent_requests": 0}}, {"concurrent_requests": 0}),
+    (
+        "allowed_networks",
+        {"allowed_networks": [f"fe80::%{'x' * 80}/128"]},
+        {"allowed_networks": f"fe80::%{'x' * 80}/128"},
+    ),
+    (
+        "expires_at",
+        {"expires_at": "2001-01-01T00:00:00Z"},
+        {"expires_at_0": "2001-01-01", "expires_at_1": "00:00:00"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("field", "body", "form"), WRONG_KEYS)
+def test_wrong_fields_of_a_key_are_told_beside_them(
+    api: APIClient, admin_client: Client, field: str, body: dict[str, Any], form: dict[str, Any]
+) -> None:
+    answered = fields_of(api.post("/api/v1/api-keys", {"name": "alice", **body}, format="json"))
+    assert list(answered) in ([field], ["limits"])
+    assert list(errors_of(send(admin_client, KEYS, **form))) == [field]
+    key = key_actions.issue(by=BY, name="carol").api_key
+    assert list(errors_of(send(admin_client, KEYS, key, **{"name": "carol", **form}))) == [field]
+    assert ApiKey.objects.filter(version=1).count() == ApiKey.objects.count() == 2

@@ -6,6 +6,7 @@ What REST refuses the admin refuses too, beside the field at fault, and neither 
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.test import Client
 from rest_framework.test import APIClient
 
@@ -13,6 +14,7 @@ from connector.models import Instance, OAuthGrant
 from tests.console.conftest import fields_of
 from tests.console.pages import BY, GRANTS, SERVERS, errors_of, send
 from tools import actions as tool_actions
+from tools.functions import actions as function_actions
 from tools.models import MCPTool
 
 pytestmark = pytest.mark.django_db
@@ -90,3 +92,23 @@ def test_a_server_that_has_run_is_deleted(admin_client: Client, clock: MCPTool) 
     page = admin_client.post(f"{SERVERS}{clock.pk}/delete/", {"post": "yes"})
     assert page.status_code == 302
     assert not MCPTool.objects.present().exists()
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"name": "x" * 129},
+        {"description": "x" * 4097},
+        {"title": "T"},
+        {"name": 7},
+        {"name": "nul\0"},
+        {"name": "\ud800"},
+    ],
+)
+def test_the_verb_refuses_overrides_whoever_calls_it(clock: MCPTool, overrides: dict[str, Any]) -> None:
+    function = clock.functions.get()
+    with pytest.raises(ValidationError) as refusal:
+        function_actions.update(function, by=BY, overrides=overrides)
+    assert list(refusal.value.message_dict) == ["overrides"]
+    function.refresh_from_db()
+    assert (function.overrides, function.version) == ({}, 1)

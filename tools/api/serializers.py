@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from core.api.serializers import NullFreeCharField, StrictSerializer
 from tools.models import Approval, ConnectionType, MCPTool, Status
-from tools.validation import LONGEST_DESCRIPTION, LONGEST_TEXT, LONGEST_URL
+from tools.validation import LONGEST_DESCRIPTION, LONGEST_OVERRIDES, LONGEST_TEXT, LONGEST_URL
 
 SECRETS = MCPTool.secret_fields()
 
@@ -88,7 +88,9 @@ class MCPToolSerializer(ConnectionSerializer):
 class OverridesSerializer(StrictSerializer):
     """Null or an empty text removes an override."""
 
-    name = NullFreeCharField(required=False, allow_null=True, allow_blank=True, max_length=128)
+    name = NullFreeCharField(
+        required=False, allow_null=True, allow_blank=True, max_length=LONGEST_OVERRIDES["name"]
+    )
     description = NullFreeCharField(
         required=False, allow_null=True, allow_blank=True, max_length=LONGEST_DESCRIPTION
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from apikeys import audit
@@ -11,6 +12,7 @@ from core.errors import Conflict
 from tools.functions.reindexing import outdate
 from tools.models import MCPTool, ToolFunction
 from tools.names import SLUG_LENGTH, folded, public_name
+from tools.validation import overrides_problem
 
 OBSERVED = [
     "title", "description", "input_schema", "output_schema", "annotations", "definition_hash",
@@ -42,8 +44,10 @@ def update(
 ) -> ToolFunction:
     """Change a tool. `overrides` are merged; None or "" removes one. `function` must be locked.
 
-    Raises Conflict if another tool has the new public name.
+    Raises ValidationError, and Conflict if another tool has the new public name.
     """
+    if overrides is not None and (problem := overrides_problem(overrides)):
+        raise ValidationError({"overrides": problem})
     with audit.changing(function, by=by, action="approved" if approve else "updated"):
         if is_enabled is not None:
             function.is_enabled = is_enabled

@@ -1,0 +1,118 @@
+"""Odd input to the admin: nothing answers with a bare 500, and no form saves what REST cannot be sent."""
+
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from assistants.models import Assistant
+from tests.console.pages import ASSISTANTS, GRANTS, KEYS, PROVIDERS, SERVERS, errors_of, inline, send
+from tools.models import MCPTool
+
+pytestmark = pytest.mark.django_db
+PAGES = [
+    ASSISTANTS,
+    GRANTS,
+    KEYS,
+    PROVIDERS,
+    SERVERS,
+    "/admin/apikeys/auditentry/",
+    "/admin/assistants/run/",
+    "/admin/connector/instance/",
+    "/admin/tools/toolfunction/",
+]
+BROKEN = [
+    "[" * 100_000,
+    '{"a":' * 100_000,
+    '"\\ud800"',
+    '["\\ud800"]',
+    '{"A": "\\ud800"}',
+    '{"\\udfff": "x"}',
+    '{"extra": {"\\ud800": 1}}',
+    "NaN",
+    "[NaN]",
+    '{"A": Infinity}',
+    '{"extra": {"x": NaN}}',
+    "1" * 5_000,
+    '["\\u0000"]',
+    '{"A": "1", "A": "2"}',
+    '1}, "other": {"a": 1',
+    '1, "other": 2',
+    "[1",
+    "not json",
+]
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    "query",
+    [
+        "q=%00",
+        "q=%FF",
+        "status=%00",
+        "connection_type__exact=%00",
+        "flow__in=%00",
+        "action=%00",
+        "kind=%00",
+        "selection=%00",
+        "is_enabled__exact=maybe",
+        "provider__id__exact=x",
+        "provider__id__exact=99999999999999999999999999",
+        "id__in=a,b",
+        "p=99999999999999999999",
+        "p=x",
+        "o=99.-99.x",
+        "_to_field=name",
+        "at__year=99999",
+        "at__day=99&at__month=1&at__year=1",
+        "_changelist_filters=%00",
+    ],
+)
+def test_no_query_fails_a_list(admin_client: Client, page: str, query: str) -> None:
+    assert admin_client.get(f"{page}?{query}").status_code in {200, 302, 400}
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("pk", ["x", "%00", "9" * 30, "-1", "_5F", "1_2F2"])
+def test_what_is_not_there_is_a_redirect(admin_client: Client, page: str, pk: str) -> None:
+    for name in ("change", "delete", "history"):
+        assert admin_client.get(f"{page}{pk}/{name}/").status_code in {302, 403, 404}
+
+
+@pytest.mark.parametrize("page", [ASSISTANTS, GRANTS, KEYS, PROVIDERS, SERVERS])
+@pytest.mark.parametrize("action", ["delete_selected", "start", "disable", "fly", ""])
+@pytest.mark.parametrize("selected", ["x", "\0", "9" * 30, "-1", ""])
+def test_an_action_on_nothing_does_nothing(
+    admin_client: Client, page: str, action: str, selected: str
+) -> None:
+    for more in ({}, {"post": "yes"}, {"index": "x"}, {"index": "-5"}):
+        chosen = {"action": action, "_selected_action": [selected], **more}
+        assert admin_client.post(page, chosen).status_code in {200, 302}
+
+
+@pytest.mark.parametrize("field", ["args", "env", "headers"])
+@pytest.mark.parametrize("text", BROKEN)
+def test_broken_json_of_a_server_is_told_beside_it(admin_client: Client, field: str, text: str) -> None:
+    assert list(errors_of(send(admin_client, SERVERS, **{field: text}))) == [field]
+    assert not MCPTool.objects.exists()
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_broken_json_of_an_assistant_is_told_beside_it(
+    admin_client: Client, clock: MCPTool, text: str
+) -> None:
+    assert list(errors_of(send(admin_client, ASSISTANTS, parameters=text))) == ["parameters"]
+    for field in ("functions", "pinned"):
+        row = inline({"mcp_tool": clock.pk, field: text})
+        assert list(errors_of(send(admin_client, ASSISTANTS, **row))) == [field]
+    assert not Assistant.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "value", [{"A": "\u2028<&\\ ü 🌧"}, {"A": '"}, {"'}, {"A": ""}, {}, {"A": "\n\t"}, {"A": "x" * 10_000}]
+)
+def test_sound_json_is_saved_as_it_is(admin_client: Client, value: dict[str, Any]) -> None:
+    for number, text in enumerate((json.dumps(value), json.dumps(value, indent=2, ensure_ascii=False))):
+        assert send(admin_client, SERVERS, name=f"n{number}", env=text).status_code == 302
+    assert [server.env for server in MCPTool.objects.all()] == [value, value]
