@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from connector.errors import LoginRequired, ProtocolMismatch, SessionExpired, SessionLost, Unresponsive
-from connector.lifecycle.diagnosis import Diagnosis, ExitInfo, ExitReason, diagnose
+from connector.lifecycle.diagnosis import Diagnosis, ExitInfo, ExitReason, diagnose, explain_start
 from connector.process import orphans, run_as
 from connector.process.confinement import Confinement
 from connector.process.environment import server_environment
@@ -101,10 +101,16 @@ class Connection:
             return diagnose(self._exit_info(stage, lived_s))
         if isinstance(error, TimeoutError):
             return self._timed_out(stage)
+        return self._lost(error, stage)
+
+    def _lost(self, error: BaseException | None, stage: str) -> Diagnosis:
+        origin = self._origin or "The server"
+        if status := self._authorization.refused_with:
+            return Diagnosis(stage, ExitReason.UNREACHABLE, f"{origin} answered with HTTP {status}.")
         if isinstance(error, SessionLost):
             reason = ExitReason.UNREACHABLE if self.process is None else ExitReason.CRASHED
             return Diagnosis(stage, reason, str(error))
-        message = f"{self._origin or 'The server'} cannot be reached{_name_of(error)}."
+        message = f"{origin} cannot be reached{_name_of(error)}."
         return Diagnosis(stage, ExitReason.UNREACHABLE, message)
 
     def _streams(self) -> AbstractAsyncContextManager[Streams]:
@@ -166,6 +172,7 @@ class Connection:
             excess=self.process.excess,
             stderr=self.stderr_tail,
             stray_stdout=self._spec.redact(self._stray.first),
+            stdout=self._spec.redact(self._stray.tail),
         )
 
     def _flooded(self, stage: str) -> Diagnosis:
@@ -176,6 +183,9 @@ class Connection:
         return Diagnosis(stage, ExitReason.PROTOCOL_ERROR, message)
 
     def _timed_out(self, stage: str) -> Diagnosis:
+        stdout = self._spec.redact(self._stray.tail)
+        if stage == "start" and (found := explain_start(self.stderr_tail, stdout)):
+            return Diagnosis(stage, *found)
         if self._stray.first:
             first = self._spec.redact(self._stray.first)
             message = f"The server wrote {first!r} where the protocol belongs, and no answer."

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from connector.lifecycle.startup_output import Cause, find_cause, last_line
 from connector.states import RestartPolicy
 
 
@@ -30,6 +31,7 @@ class ExitReason(StrEnum):
     KILLED = "killed"
     CRASHED = "crashed"
     UNREACHABLE = "unreachable"
+    UNREACHABLE_DEPENDENCY = "unreachable_dependency"
     UNRESPONSIVE = "unresponsive"
     MISCONFIGURED = "misconfigured"
     COMMAND_NOT_ALLOWED = "command_not_allowed"
@@ -57,6 +59,7 @@ HINTS = {
     ExitReason.KILLED: "Find out what killed it: often the operating system, for want of memory.",
     ExitReason.CRASHED: "Read the last lines of its standard error.",
     ExitReason.UNREACHABLE: "Check the server's address and headers, and that the workers can reach it.",
+    ExitReason.UNREACHABLE_DEPENDENCY: "Start the service that the message names, or correct its address.",
     ExitReason.UNRESPONSIVE: "See why the server stopped answering; it is restarted.",
     ExitReason.INVALID_TOOLS: "Correct the definitions in the server.",
     ExitReason.NOT_LISTED: "Nothing, if you need its tools alone: they work. Else correct the server.",
@@ -78,14 +81,15 @@ _OUT_OF_MEMORY = re.compile(
 )
 _PACKAGE = re.compile(
     r"E404|404 Not Found - GET|not found in the package registry|No solution found|ETARGET"
-    r"|No module named|Cannot find (?:module|package)",
+    r"|could not determine executable to run",
     re.IGNORECASE,
 )
-_VARIABLE = re.compile(
-    r"KeyError: '([A-Z][A-Z0-9_]+)'"
-    r"|\b([A-Z][A-Z0-9]*_[A-Z0-9_]+)\b[^\n]{0,60}(?:required|must be set|not set|missing|undefined)"
-    r"|(?:missing|required|set)[^\n]{0,60}?\b([A-Z][A-Z0-9]*_[A-Z0-9_]+)\b"
-)
+_REASONS_OF_CAUSES = {
+    Cause.CACHE: ExitReason.BROKEN_CACHE,
+    Cause.MODULE: ExitReason.PACKAGE_NOT_FOUND,
+    Cause.VARIABLE: ExitReason.MISSING_VARIABLE,
+    Cause.DEPENDENCY: ExitReason.UNREACHABLE_DEPENDENCY,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +133,7 @@ class ExitInfo:
     """What is known of a stdio server that ended. `lived_s` counts from its start.
 
     `stage`: see `Diagnosis`; `excess`: see `stdio.StdioProcess`. `stray_stdout` is the beginning of the first
-    line on standard output that was no message. Texts are redacted.
+    line on standard output that was no message, `stdout` the last of these lines. Texts are redacted.
     """
 
     command: str
@@ -141,6 +145,7 @@ class ExitInfo:
     excess: tuple[str, int] | None = None
     stderr: str = ""
     stray_stdout: str = ""
+    stdout: str = ""
 
 
 def warning(about_tools: str, about_capabilities: Sequence[str]) -> Diagnosis | None:
@@ -177,14 +182,19 @@ def _explain_output(info: ExitInfo) -> tuple[ExitReason, str] | None:
     # A server that ran wrote about many things: a missing key of an hour ago is not why it ended.
     if info.stage != "start":
         return None
+    if found := explain_start(info.stderr, info.stdout):
+        return found
     if _PACKAGE.search(info.stderr):
         return ExitReason.PACKAGE_NOT_FOUND, f"A package that {info.command!r} needs was not found."
-    if variable := _VARIABLE.search(info.stderr):
-        name = next(group for group in variable.groups() if group)
-        return ExitReason.MISSING_VARIABLE, f"The server needs the variable {name}."
     if info.stray_stdout:
         return ExitReason.STRAY_STDOUT, f"The server wrote {info.stray_stdout!r} where the protocol belongs."
     return None
+
+
+def explain_start(stderr: str, stdout: str) -> tuple[ExitReason, str] | None:
+    """Returns the cause that a server wrote before it was ready, on standard error or else on the other."""
+    sign = None if _PACKAGE.search(stderr) else find_cause(stderr) or find_cause(stdout)
+    return (_REASONS_OF_CAUSES[sign.cause], sign.message) if sign else None
 
 
 def _exceeded(resource: str, used: int) -> tuple[ExitReason, str]:
@@ -198,7 +208,9 @@ def _crashed(info: ExitInfo) -> tuple[ExitReason, str]:
     # Only a shim that was killed itself reports neither code nor signal.
     if info.code is None:
         return ExitReason.KILLED, f"The server disappeared after {_lifetime(info)}."
-    return ExitReason.CRASHED, f"The server ended with code {info.code} after {_lifetime(info)}."
+    message = f"The server ended with code {info.code} after {_lifetime(info)}"
+    last = last_line(info.stderr)
+    return ExitReason.CRASHED, f"{message}: {last}" if last else f"{message}."
 
 
 def _lifetime(info: ExitInfo) -> str:

@@ -18,10 +18,15 @@ RENEW_EARLY_S = 30.0
 
 
 class Authorization(httpx2.Auth):
-    """Authorizes one session. `failure` is why the server refuses us now; None while it does not."""
+    """Authorizes one session. `failure` is why the server refuses us now; None while it does not.
+
+    `refused_with`: the status and reason of the last answer, such as `503 Service Unavailable`; empty after
+    one that was no refusal.
+    """
 
     def __init__(self, server_id: int) -> None:
         self.failure: BaseException | None = None
+        self.refused_with = ""
         self._server_id = server_id
         self._grant: Grant | None = None
 
@@ -53,6 +58,9 @@ class Authorization(httpx2.Auth):
         # A DELETE ends the session: its refusal must not hide the reason that the session ended for.
         if request.method != "DELETE":
             self.failure = _refusal(response)
+            # A server without a stream of its own answers 405 to GET (streamable HTTP).
+            if not (request.method == "GET" and response.status_code == 405):
+                self.refused_with = _status(response)
 
     async def _token(self) -> str:
         """Returns a token; empty without a grant, where a header that staff have set may be enough."""
@@ -107,6 +115,12 @@ def _refusal(response: httpx2.Response) -> LoginRequired | None:
         return LoginRequired("The server asks for a login.")
     scope = demanded_scope(response)
     return None if scope is None else LoginRequired(demand(scope))
+
+
+def _status(response: httpx2.Response) -> str:
+    if response.status_code < 300:
+        return ""
+    return f"{response.status_code} {response.reason_phrase}".strip()
 
 
 def _require_session(request: httpx2.Request, response: httpx2.Response) -> None:

@@ -183,3 +183,23 @@ async def test_a_command_installed_beside_us_is_found(servers: Any, supervise: A
     server = await servers.running(command="mcp-server-time", args=[])
     result = await caller(server, "get_current_time", timezone="Asia/Shanghai")
     assert "+08:00" in result.content[0]["text"]
+
+
+@pytest.mark.parametrize("connection_type", ["streamable_http", "sse"])
+async def test_a_remote_server_that_answers_with_an_error_is_reported_with_its_http_status(
+    servers: Any, supervise: Any, connection_type: str
+) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    supervise()
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as there:
+        origin = f"http://127.0.0.1:{there.sockets[0].getsockname()[1]}"
+        server = await servers.register(connection_type=connection_type, url=f"{origin}/mcp")
+        row = await servers.wait_until(server, Status.ERROR)
+        assert row.error["class"] == "unreachable"
+        assert row.error_message == f"{origin} answered with HTTP 503 Service Unavailable."
+        await servers.act(actions.stop, server)
+        await wait_for(lambda: servers.wait_until(server, Status.STOPPED))
