@@ -11,6 +11,7 @@ from strands.types.media import ImageFormat
 from strands.types.tools import ToolResult, ToolResultContent
 
 from connector.wire.results import CallResult
+from core.repaired_json import repaired_text
 
 _IMAGE_FORMATS: dict[str, ImageFormat] = {
     "image/png": "png",
@@ -32,7 +33,7 @@ def of_call(call_id: str, result: CallResult) -> ToolResult:
         texts.append(f"[{len(images) - MAX_IMAGES} more images, not shown]")
     if not texts and not images:
         texts.append("(no output)")
-    text = _capped("\n".join(texts), settings.TOOL_RESULT_LIMIT)
+    text = _capped(repaired_text("\n".join(texts)), settings.TOOL_RESULT_LIMIT)
     content: list[ToolResultContent] = [{"text": text}] if texts else []
     content += images[:MAX_IMAGES]
     return {"toolUseId": call_id, "status": "error" if result.is_error else "success", "content": content}
@@ -43,7 +44,7 @@ def success(call_id: str, text: str) -> ToolResult:
 
 
 def error(call_id: str, message: str) -> ToolResult:
-    return {"toolUseId": call_id, "status": "error", "content": [{"text": message}]}
+    return {"toolUseId": call_id, "status": "error", "content": [{"text": repaired_text(message)}]}
 
 
 def _texts(result: CallResult) -> Iterator[str]:

@@ -1,6 +1,8 @@
-"""The limit on a remote server's messages: one that is too large becomes an error for its own call.
+"""What a remote server's messages are spared before the SDK reads them: their size, and broken characters.
 
-The SDK limits an event by ending the whole stream, and does not limit a JSON body at all.
+One that is too large becomes an error for its own call: the SDK limits an event by ending the whole stream,
+and does not limit a JSON body at all. Broken characters are repaired: of what it cannot parse, the SDK knows
+no id.
 """
 
 from collections.abc import AsyncIterator
@@ -10,7 +12,9 @@ import orjson
 
 from connector.session.unreadable import BY_TRANSPORT
 from connector.wire.lines import LineSplitter, Oversized
+from core.repaired_json import loads, repaired
 
+_SURROGATE = rb"\ud"
 OUTPUT_TOO_LARGE = -31999  # ours: outside the ranges of JSON-RPC and of the SDK
 TOO_LARGE_TEXT = "The answer is over the limit"
 
@@ -50,12 +54,15 @@ class _Capped(httpx2.AsyncByteStream):
 
 class _CappedBody(_Capped):
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        chunks: list[bytes] = []
         size = 0
         async for chunk in self._inner:
             size += len(chunk)
             if size > self._limit:
                 raise httpx2.StreamError(TOO_LARGE_TEXT)
-            yield chunk
+            chunks.append(chunk)
+        # Whole: the SDK, too, reads a body to its end before it does anything with it.
+        yield _repaired(b"".join(chunks))
 
 
 class _CappedEvents(_Capped):
@@ -63,9 +70,31 @@ class _CappedEvents(_Capped):
         splitter = LineSplitter(self._limit)
         async for chunk in self._inner:
             fed = splitter.feed(chunk)
-            lines = [too_large(line) if isinstance(line, Oversized) else line for line in fed]
+            lines = [
+                too_large(each) if isinstance(each, Oversized) else _repaired_event(each) for each in fed
+            ]
             if lines:
                 yield b"\n".join(lines) + b"\n"
+
+
+def _repaired_event(line: bytes) -> bytes:
+    field, colon, value = line.partition(b":")
+    return line if field != b"data" else field + colon + _repaired(value)
+
+
+def _repaired(text: bytes) -> bytes:
+    """Returns JSON that every parser reads, and anything else as it is."""
+    # Only these make JSON unreadable that is in order otherwise, and few messages have any of them.
+    if text.isascii() and _SURROGATE not in text.lower():
+        return text
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        try:
+            return orjson.dumps(repaired(loads(text)))
+        except ValueError:
+            return text
+    return text
 
 
 def too_large(line: Oversized) -> bytes:

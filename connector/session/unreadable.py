@@ -6,9 +6,10 @@ Without it such a request would wait for its deadline, although its answer has c
 import secrets
 from typing import Any
 
-import orjson
 from mcp.types import PARSE_ERROR, ErrorData, JSONRPCError, jsonrpc_message_adapter
 from pydantic import ValidationError
+
+from core.repaired_json import loads, repaired
 
 BY_TRANSPORT = secrets.token_hex(16)
 """The `data` of errors that stand in for an answer: no server can guess it."""
@@ -31,9 +32,10 @@ def error_for(request_id: Any, code: int, text: str) -> JSONRPCError:
 
 def _repaired(line: bytes) -> list[Any]:
     try:
-        # An invalid byte in a text costs that byte: U+FFFD stands in for it (Unicode 17, section 3.9).
-        value = orjson.loads(line.decode(errors="replace"))
-    except orjson.JSONDecodeError:
+        # An invalid byte in a text costs that byte, and half of a surrogate pair costs that half: U+FFFD
+        # stands in for them (Unicode 17, section 3.9).
+        value = repaired(loads(line))
+    except ValueError:
         return []
     entries = value if isinstance(value, list) else [value]
     return [message for entry in entries if (message := _message(entry)) is not None]

@@ -53,6 +53,7 @@ ODD_ANSWERS: dict[str, Callable[[Any], bytes]] = {
     "no-jsonrpc": lambda number: json.dumps(without(result(number), "jsonrpc")).encode(),
     "both": lambda number: json.dumps(result(number) | error(number, -1)).encode(),
     "string-code": lambda number: json.dumps(error(number, "E1")).encode(),
+    "lone-surrogate": lambda number: json.dumps(result(number, "a\ud83d b\0")).encode(),
     "invalid-utf8": lambda number: json.dumps(result(number, "?")).encode().replace(b"?", b"\xff"),
     "unknown-id": lambda _: json.dumps(result(4711)).encode(),
     "twice": lambda number: json.dumps(result(number)).encode() + b"\n" + json.dumps(result(number)).encode(),

@@ -44,7 +44,9 @@ WAYS: dict[str, Callable[[], Response]] = {
     "cut": lambda: StreamingResponse(cut(), media_type="text/event-stream"),
     "silent": lambda: StreamingResponse(silent(), media_type="text/event-stream"),
 }
+BROKEN = ("broken", "broken_event")
 TOOLS = [
+    *({"name": name, "inputSchema": {"type": "object"}} for name in BROKEN),
     {"name": "become", "inputSchema": {"type": "object"}},
     {"name": "count", "inputSchema": {"type": "object"}},
     {"name": "read", "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": True}},
@@ -68,9 +70,20 @@ async def post(request: Request) -> Response:  # noqa: PLR0911 - one for each ca
     if way[1]:
         way[1] -= 1
         return WAYS[way[0]]()
+    if message.get("params", {}).get("name") in BROKEN:
+        return broken(message["id"], message["params"]["name"])
     if method == "tools/list":
         return answer(message, result={"tools": TOOLS})
     return answer(message, result={"content": [{"type": "text", "text": call(**message["params"])}]})
+
+
+def broken(number: int, name: str) -> Response:
+    """A result whose text is half of a surrogate pair, and a byte that is no UTF-8."""
+    result = {"content": [{"type": "text", "text": "a\ud83d?"}]}
+    body = json.dumps({"jsonrpc": "2.0", "id": number, "result": result}).encode().replace(b"?", b"\xff")
+    if name == "broken_event":
+        return Response(b"event: message\ndata: " + body + b"\n\n", media_type="text/event-stream")
+    return Response(body, media_type="application/json")
 
 
 def greet(message: dict[str, Any]) -> Response:

@@ -9,10 +9,12 @@ from typing import Any
 
 _OF_MESSAGE = frozenset(
     {
-        "annotations", "audio", "content", "function_call", "images", "mcp_connector", "name", "parsed",
-        "reasoning", "reasoning_content", "refusal", "role", "tool_calls",
+        "annotations", "audio", "channel", "content", "executed_tools", "function_call", "images", "logprobs",
+        "mcp_connector", "name", "parsed", "reasoning", "reasoning_content", "refusal", "role", "token_id",
+        "token_ids", "tool_calls",
     }
 )  # fmt: skip
+"""What is read elsewhere, or describes an answer: services that send these refuse them."""
 _OF_CALL = frozenset({"function", "id", "index", "type", "upstream_id"})
 _OF_FUNCTION = frozenset({"arguments", "name", "parsed_arguments"})
 _OF_TEXT = frozenset(
@@ -25,8 +27,9 @@ _OF_TEXT = frozenset(
 refuse unknown ones; in a turn with calls whatever is there may be needed.
 """
 _IDENTITY = frozenset({"format", "id", "index", "name", "object", "role", "type"})
-"""Fields that a service repeats in each chunk; other texts are parts of one text."""
-_LONG = 20
+"""Fields of which the last value holds; other texts are parts of one text."""
+_IN_PARTS = frozenset({"content", "data", "summary", "text", "thinking"})
+"""Fields of which two equal parts are two parts; of others the second one is a repetition."""
 _KEY = "attached"
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
 
@@ -89,7 +92,7 @@ def _without(fields: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
 def _sum(name: str, before: Any, value: Any) -> Any:
     match before, value:
         case str(), str():
-            is_repeated = name in _IDENTITY or (before == value and len(value) >= _LONG)
+            is_repeated = name in _IDENTITY or (before == value and name not in _IN_PARTS)
             return value if is_repeated else before + value
         case dict(), dict():
             merged = dict(before)

@@ -1,6 +1,6 @@
 """One answer of a model, assembled from its chunks as OpenAI-compatible services really send them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -171,18 +171,15 @@ class Completion:
         attachments.accumulate(self.attached, attachments.of_message(delta))
 
 
-def _reasonings(delta: dict[str, Any]) -> list[tuple[str, str]]:
-    """Returns the reasoning under each of the names that services have for it, the most exact first."""
+def _reasonings(delta: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yields the reasoning under each of the names that services have for it, the most exact first."""
+    for name in REASONING_FIELDS:
+        yield name, _text(delta.get(name))
     details = [_dict(detail) for detail in _list(delta.get("reasoning_details"))]
-    thoughts = [_dict(part) for part in _list(delta.get("content")) if _dict(part).get("type") == "thinking"]
-    return [
-        *((name, _text(delta.get(name))) for name in REASONING_FIELDS),
-        (
-            ATTACHED_REASONING,
-            "".join(_text(each.get("text")) or _text(each.get("summary")) for each in details),
-        ),
-        (THINKING, "".join(_text(part.get("thinking")) for part in thoughts)),
-    ]
+    # It is attached too, and returns to the service in that form alone.
+    yield ATTACHED_REASONING, "".join(_text(each.get("text") or each.get("summary")) for each in details)
+    thoughts = (_dict(part) for part in _list(delta.get("content")))
+    yield THINKING, "".join(_text(part.get(THINKING)) for part in thoughts if part.get("type") == THINKING)
 
 
 def _parse(payload: bytes) -> dict[str, Any]:

@@ -24,6 +24,8 @@ class ToolCall:
     attached: dict[str, Any] = field(default_factory=dict)
     signature: str = ""
     """Of the reasoning that led to the call, from a vendor's SDK. Gemini refuses the result without it."""
+    is_named_again: bool = False
+    """Whether its name came once more after its arguments: what follows are those of another call."""
     _id: str = ""
 
     @property
@@ -40,9 +42,10 @@ class ToolCall:
     @property
     def is_whole(self) -> bool:
         """Whether the arguments are an object already, so that nothing more of them can follow."""
-        text = "".join(self.parts)
-        if not text.rstrip().endswith("}"):
+        # The last part alone first: a call of many parts is asked for each of them.
+        if not (self.parts and self.parts[-1].rstrip().endswith("}")):
             return False
+        text = "".join(self.parts)
         try:
             return isinstance(repaired_json.loads(text.encode(errors="replace")), dict)
         except ValueError:
@@ -106,7 +109,7 @@ class ToolCalls:
             fragment = _Fragment.of(item)
             known = self._known(fragment, position, seen)
             is_new = known is None or _begins_another(known, fragment, is_beside=known in seen)
-            call = ToolCall("") if known is None or is_new else known
+            call = ToolCall(_inherited(known, fragment)) if known is None or is_new else known
             if not (is_new and known is not None and _is_repetition(known, fragment)):
                 self._extend(call, fragment, is_new=is_new)
                 seen.append(call)
@@ -157,6 +160,8 @@ def _begins_another(known: ToolCall, fragment: _Fragment, *, is_beside: bool) ->
     """
     is_other_id = bool(fragment.upstream_id and known.upstream_id not in ("", fragment.upstream_id))
     if not fragment.name:
+        if known.is_named_again and fragment.arguments.strip():
+            return True
         # An id alone: the name is still to come. Other services make up a new id for each fragment.
         return is_other_id and known.is_whole and not fragment.arguments
     if not known.name:
@@ -164,7 +169,15 @@ def _begins_another(known: ToolCall, fragment: _Fragment, *, is_beside: bool) ->
     if is_other_id or fragment.name != known.name or (is_beside and fragment.index is None):
         return True
     # The name is repeated: by a service that does so in each fragment, or by another call of the same tool.
-    return (known.is_whole and bool(fragment.arguments)) or (is_beside and not known.parts)
+    if not known.is_whole:
+        return is_beside and not known.parts
+    known.is_named_again = not fragment.arguments
+    return bool(fragment.arguments)
+
+
+def _inherited(known: ToolCall | None, fragment: _Fragment) -> str:
+    """Returns the name of a call whose own fragment named it before its arguments came, or ""."""
+    return known.name if known is not None and known.is_named_again and not fragment.name else ""
 
 
 def _is_repetition(known: ToolCall, fragment: _Fragment) -> bool:

@@ -33,6 +33,11 @@ def test_a_tools_own_failure_is_an_error(is_error: bool, status: str) -> None:
     assert result == {"toolUseId": "x", "status": status, "content": [{"text": "no"}]}
 
 
+def test_what_is_no_character_is_replaced() -> None:
+    assert text(block("text", text="a\0b\ud83d")) == "a\ufffdb\ufffd"
+    assert tool_results.error("x", "\0")["content"] == [{"text": "\ufffd"}]
+
+
 def test_structured_content_replaces_missing_content() -> None:
     assert text(structured_content={"sum": 3}) == '{"sum":3}'
     assert text(block("text", text="3"), structured_content={"sum": 3}) == "3"

@@ -175,6 +175,19 @@ PARALLEL: dict[str, list[list[dict[str, Any]]]] = {
         [call("weather", ":2}", index=0)],
         [call("weather", "", index=0)],
     ],
+    "the name before its arguments, without an id": [
+        [call("weather", "", index=0)],
+        [{"index": 0, "function": {"arguments": '{"n":1}'}}],
+        [call("weather", "", index=0)],
+        [{"index": 0, "function": {"arguments": '{"n"'}}],
+        [{"index": 0, "function": {"arguments": ":2}"}}],
+    ],
+    "the name before its arguments, without anything": [
+        [call("weather", "")],
+        [{"function": {"arguments": '{"n":1}'}}],
+        [call("weather", "")],
+        [{"function": {"arguments": '{"n":2}'}}],
+    ],
     "objects": [[call("weather", {"n": 1}, index=0)], [call("weather", {"n": 2}, index=0)]],
     "the id last": [
         [call("weather", '{"n":1}')],

@@ -110,6 +110,14 @@ async def test_an_invalid_byte_in_an_answer_is_replaced(servers: Any, supervise:
     assert await answer_text(caller, await odd(servers), "invalid-utf8") == "\ufffd"
 
 
+async def test_half_of_a_surrogate_pair_in_an_answer_is_replaced(
+    servers: Any, supervise: Any, caller: Any
+) -> None:
+    supervise()
+    text = await answer_text(caller, await odd(servers), "lone-surrogate")
+    assert text.replace("\0", "\ufffd") == "a\ufffd b\ufffd"
+
+
 @pytest.mark.parametrize("answer", ["error-32000", "error-32700", "error-31999", "terminated"])
 async def test_a_servers_own_error_is_the_calls_result_whatever_its_code(
     servers: Any, supervise: Any, caller: Any, answer: str

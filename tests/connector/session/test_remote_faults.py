@@ -90,6 +90,11 @@ async def test_a_broken_answer_fails_its_call_and_the_server_is_used_again(
     await wait_for(well, within_s=4)
 
 
+@pytest.mark.parametrize("tool", ["broken", "broken_event"])
+async def test_what_is_no_character_in_an_answer_is_replaced(server: MCPTool, caller: Any, tool: str) -> None:
+    assert (await caller(server, tool, timeout_s=3)).content[0]["text"] == "a\ufffd\ufffd"
+
+
 async def test_the_first_start_is_no_failure_when_the_probe_is_refused(server: MCPTool, servers: Any) -> None:
     instance = await servers.instance(server)
     assert (instance.restarts, instance.protocol_version) == (0, "2025-06-18")
