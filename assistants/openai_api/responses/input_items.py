@@ -95,23 +95,13 @@ class ServerTools(Schema):
     tools: list[dict[str, Any]]
 
 
-class SummaryText(Schema):
-    type: Literal["summary_text"]
-    text: str
-
-
-class ReasoningText(Schema):
-    type: Literal["reasoning_text"]
-    text: str
-
-
 class Reasoning(Schema):
     """What a model thought. Before a function call it goes back to the LLM service."""
 
     type: Literal["reasoning"]
     id: ItemId | None = None
-    summary: list[SummaryText] | None = None
-    content: list[ReasoningText] | None = None
+    summary: Any = None
+    content: Any = None
 
 
 class Reference(Schema):

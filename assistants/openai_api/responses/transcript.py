@@ -149,8 +149,15 @@ def _client_call(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def _reasoning_text(item: Mapping[str, Any]) -> str:
     """Returns the reasoning itself, or its summary where there is nothing else."""
-    parts = item.get("content") or item.get("summary") or ()
-    return "\n\n".join(part["text"] for part in parts)
+    for parts in (item.get("content"), item.get("summary")):
+        texts = [part.get("text") for part in _list(parts) if isinstance(part, dict)]
+        if text := "\n\n".join(text for text in texts if text and isinstance(text, str)):
+            return text
+    return ""
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _tool_call(call_id: str, name: str, arguments: str) -> dict[str, Any]:
