@@ -4,26 +4,20 @@ The keywords `pattern` and `format` are not checked: a caller's regular expressi
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError, ValidationError, best_match
-from jsonschema.validators import extend
+from jsonschema.exceptions import best_match
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from assistants import schema_checks
+from assistants.schema_checks import METASCHEMA, TooCostly, TooLarge
+
 _LONGEST_PROBLEM = 500
 _FENCED = re.compile(r"\s*```(?:json)?[ \t]*\n(.*?)\n?```\s*", re.DOTALL | re.IGNORECASE)
-
-
-def _unchecked(*_: Any) -> Iterator[ValidationError]:
-    return iter(())
-
-
-_Validator = extend(Draft202012Validator, {"pattern": _unchecked, "format": _unchecked})
 
 
 class InvalidSchema(ValueError):
@@ -58,9 +52,10 @@ class Format:
         if self.schema is None:
             return None
         # An empty registry: the default one would fetch a `$ref` to a URL from the network.
-        validator = _Validator(self.schema, registry=Registry())
         try:
-            error = best_match(validator.iter_errors(value))
+            error = best_match(schema_checks.errors(self.schema, value, Registry()))
+        except TooCostly:
+            return "it takes too long to be checked."
         except (RecursionError, Unresolvable):
             # Only checking a value finds these: a schema that refers to itself without end, or to nothing.
             return "it cannot be checked."
@@ -80,11 +75,14 @@ def requested(response_format: Mapping[str, Any] | None) -> Format | None:
 def check_schema(schema: Mapping[str, Any]) -> None:
     """Raises InvalidSchema for a schema that no answer can be checked against."""
     try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        raise InvalidSchema(f"{error.json_path}: {error.message}"[:_LONGEST_PROBLEM]) from None
+        schema_checks.require_bounded(schema)
+        error = next(METASCHEMA.iter_errors(schema), None)
+    except TooLarge as problem:
+        raise InvalidSchema(str(problem)) from None
     except RecursionError:
         raise InvalidSchema("It is nested too deeply.") from None
+    if error is not None:
+        raise InvalidSchema(f"{error.json_path}: {error.message}"[:_LONGEST_PROBLEM])
     # Its names are regular expressions as well, and checking `additionalProperties` would run them.
     if b'"patternProperties"' in orjson.dumps(schema):
         raise InvalidSchema("'patternProperties' is not supported.")

@@ -7,7 +7,7 @@ import orjson
 
 Definition = dict[str, Any]
 
-_LAST_ASCII = 127
+_ASCII = bytes(range(128))
 _ASCII_A_TOKEN, _OTHERS_A_TOKEN = 3, 2  # bytes
 _LEAN_DESCRIPTION = 200
 _REFUSED_AT_THE_TOP = {"anyOf", "oneOf", "allOf", "not", "enum"}
@@ -40,7 +40,7 @@ def tokens(definition: Mapping[str, Any]) -> int:
     """
     raw = orjson.dumps(definition)
     # Both parts are rounded up: -(-a // b) is the ceiling of a / b.
-    others = 0 if raw.isascii() else sum(byte > _LAST_ASCII for byte in raw)
+    others = len(raw.translate(None, _ASCII))
     return -(-(len(raw) - others) // _ASCII_A_TOKEN) - (-others // _OTHERS_A_TOKEN)
 
 

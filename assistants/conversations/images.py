@@ -14,6 +14,8 @@ from tools.outbound.http import filtered_connector
 
 MOST_IMAGES = 16
 MOST_BYTES = 10 * 1024 * 1024
+MOST_TOTAL_BYTES = 20 * 1024 * 1024
+"""Of all images of a request: encoding them, for the LLM service, blocks the event loop."""
 DEADLINE_S = 20.0
 _MOST_REDIRECTS = 3
 _KINDS = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg", b"GIF87a": "gif", b"GIF89a": "gif"}
@@ -38,8 +40,10 @@ async def fetched(messages: Messages) -> Messages:
     connector = filtered_connector(limit=MOST_IMAGES, private_hosts=CALLERS)
     jar = aiohttp.DummyCookieJar()
     async with aiohttp.ClientSession(connector=connector, cookie_jar=jar, trust_env=False) as session:
-        data_urls = await asyncio.gather(*(_data_url(session, url, path) for url, path in paths.items()))
-    return _replaced(messages, dict(zip(paths, data_urls, strict=True)))
+        images = await asyncio.gather(*(_image(session, url, path) for url, path in paths.items()))
+    if sum(map(len, images)) > MOST_TOTAL_BYTES:
+        raise _invalid("messages", f"The images of a request are over {MOST_TOTAL_BYTES:,} bytes.")
+    return _replaced(messages, dict(zip(paths, map(_data_url, images), strict=True)))
 
 
 def _addresses(messages: Messages) -> Iterator[tuple[str, str]]:
@@ -73,11 +77,17 @@ def _with_data(part: Mapping[str, Any], data_urls: Mapping[str, str]) -> Mapping
     return {**part, "image_url": {**part["image_url"], "url": data_urls[part["image_url"]["url"]]}}
 
 
-async def _data_url(session: aiohttp.ClientSession, url: str, path: str) -> str:
+def _data_url(image: bytes) -> str:
+    return f"data:image/{_kind(image)};base64,{base64.b64encode(image).decode()}"
+
+
+async def _image(session: aiohttp.ClientSession, url: str, path: str) -> bytes:
+    """Returns the bytes of an image, of a kind that LLM services know. Raises InvalidRequest."""
     try:
         async with asyncio.timeout(DEADLINE_S):
-            data = await _fetch(session, url)
-            return f"data:image/{_kind(data)};base64,{base64.b64encode(data).decode()}"
+            image = await _fetch(session, url)
+            _kind(image)
+            return image
     except _UnusableImage as problem:
         raise _invalid(path, str(problem)) from None
     except aiohttp.ClientConnectorError as error:

@@ -33,14 +33,15 @@ def check_schema(schema: Mapping[str, Any], param: str) -> None:
 
 def references(schema: Any) -> Iterator[str]:
     """Yields the `$ref`s anywhere in a JSON schema."""
-    if isinstance(schema, list):
-        for item in schema:
-            yield from references(item)
-    elif isinstance(schema, dict):
-        if isinstance(reference := schema.get("$ref"), str):
-            yield reference
-        for item in schema.values():
-            yield from references(item)
+    pending = [schema]
+    while pending:
+        found = pending.pop()
+        if isinstance(found, dict):
+            if isinstance(reference := found.get("$ref"), str):
+                yield reference
+            pending += found.values()
+        elif isinstance(found, list):
+            pending += found
 
 
 def invalid(error: ErrorDetails, body: Mapping[str, Any]) -> InvalidRequest:
