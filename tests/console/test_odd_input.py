@@ -22,6 +22,27 @@ PAGES = [
     "/admin/connector/instance/",
     "/admin/tools/toolfunction/",
 ]
+QUERIES = [
+    "q=%00",
+    "q=%FF",
+    "status=%00",
+    "connection_type__exact=%00",
+    "flow__in=%00",
+    "action=%00",
+    "kind=%00",
+    "selection=%00",
+    "is_enabled__exact=maybe",
+    "provider__id__exact=x",
+    "provider__id__exact=99999999999999999999999999",
+    "id__in=a,b",
+    "p=99999999999999999999",
+    "p=x",
+    "o=99.-99.x",
+    "_to_field=name",
+    "at__year=99999",
+    "at__day=99&at__month=1&at__year=1",
+    "_changelist_filters=%00",
+]
 BROKEN = [
     "[" * 100_000,
     '{"a":' * 100_000,
@@ -45,67 +66,40 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("page", PAGES)
-@pytest.mark.parametrize(
-    "query",
-    [
-        "q=%00",
-        "q=%FF",
-        "status=%00",
-        "connection_type__exact=%00",
-        "flow__in=%00",
-        "action=%00",
-        "kind=%00",
-        "selection=%00",
-        "is_enabled__exact=maybe",
-        "provider__id__exact=x",
-        "provider__id__exact=99999999999999999999999999",
-        "id__in=a,b",
-        "p=99999999999999999999",
-        "p=x",
-        "o=99.-99.x",
-        "_to_field=name",
-        "at__year=99999",
-        "at__day=99&at__month=1&at__year=1",
-        "_changelist_filters=%00",
-    ],
-)
-def test_no_query_fails_a_list(admin_client: Client, page: str, query: str) -> None:
-    assert admin_client.get(f"{page}?{query}").status_code in {200, 302, 400}
+def test_no_query_fails_a_list(admin_client: Client, page: str) -> None:
+    statuses = {query: admin_client.get(f"{page}?{query}").status_code for query in QUERIES}
+    assert {query: status for query, status in statuses.items() if status not in {200, 302, 400}} == {}
 
 
 @pytest.mark.parametrize("page", PAGES)
-@pytest.mark.parametrize("pk", ["x", "%00", "9" * 30, "-1", "_5F", "1_2F2"])
-def test_what_is_not_there_is_a_redirect(admin_client: Client, page: str, pk: str) -> None:
-    for name in ("change", "delete", "history"):
-        assert admin_client.get(f"{page}{pk}/{name}/").status_code in {302, 403, 404}
+def test_what_is_not_there_is_a_redirect(admin_client: Client, page: str) -> None:
+    for pk in ("x", "%00", "9" * 30, "-1", "_5F", "1_2F2"):
+        for name in ("change", "delete", "history"):
+            assert admin_client.get(f"{page}{pk}/{name}/").status_code in {302, 403, 404}, pk
 
 
 @pytest.mark.parametrize("page", [ASSISTANTS, GRANTS, KEYS, PROVIDERS, SERVERS])
-@pytest.mark.parametrize("action", ["delete_selected", "start", "disable", "fly", ""])
-@pytest.mark.parametrize("selected", ["x", "\0", "9" * 30, "-1", ""])
-def test_an_action_on_nothing_does_nothing(
-    admin_client: Client, page: str, action: str, selected: str
-) -> None:
-    for more in ({}, {"post": "yes"}, {"index": "x"}, {"index": "-5"}):
-        chosen = {"action": action, "_selected_action": [selected], **more}
-        assert admin_client.post(page, chosen).status_code in {200, 302}
+def test_an_action_on_nothing_does_nothing(admin_client: Client, page: str) -> None:
+    for action in ("delete_selected", "start", "disable", "fly", ""):
+        for selected in ("x", "\0", "9" * 30, "-1", ""):
+            for more in ({}, {"post": "yes"}, {"index": "x"}, {"index": "-5"}):
+                chosen = {"action": action, "_selected_action": [selected], **more}
+                assert admin_client.post(page, chosen).status_code in {200, 302}, chosen
 
 
 @pytest.mark.parametrize("field", ["args", "env", "headers"])
-@pytest.mark.parametrize("text", BROKEN)
-def test_broken_json_of_a_server_is_told_beside_it(admin_client: Client, field: str, text: str) -> None:
-    assert list(errors_of(send(admin_client, SERVERS, **{field: text}))) == [field]
+def test_broken_json_of_a_server_is_told_beside_it(admin_client: Client, field: str) -> None:
+    for text in BROKEN:
+        assert list(errors_of(send(admin_client, SERVERS, **{field: text}))) == [field], text[:50]
     assert not MCPTool.objects.exists()
 
 
-@pytest.mark.parametrize("text", BROKEN)
-def test_broken_json_of_an_assistant_is_told_beside_it(
-    admin_client: Client, clock: MCPTool, text: str
-) -> None:
-    assert list(errors_of(send(admin_client, ASSISTANTS, parameters=text))) == ["parameters"]
-    for field in ("functions", "pinned"):
-        row = inline({"mcp_tool": clock.pk, field: text})
-        assert list(errors_of(send(admin_client, ASSISTANTS, **row))) == [field]
+def test_broken_json_of_an_assistant_is_told_beside_it(admin_client: Client, clock: MCPTool) -> None:
+    for text in BROKEN:
+        assert list(errors_of(send(admin_client, ASSISTANTS, parameters=text))) == ["parameters"], text[:50]
+        for field in ("functions", "pinned"):
+            row = inline({"mcp_tool": clock.pk, field: text})
+            assert list(errors_of(send(admin_client, ASSISTANTS, **row))) == [field], text[:50]
     assert not Assistant.objects.exists()
 
 
