@@ -104,13 +104,22 @@ def _settings(entry: Entry) -> tuple[Settings, list[SecretLocation]]:
     They become a header, as HTTP clients would send them (RFC 7617).
     """
     url, headers = entry.url, entry.headers
-    user, at, _ = urlsplit(url).netloc.rpartition("@") if url.startswith("http") else ("", "", "")
+    user, at = _credentials(url)
     if at:
         url = url.replace(f"{user}@", "", 1)
         credentials = base64.b64encode(unquote(user).encode()).decode()
         headers = {"Authorization": f"Basic {credentials}"} | headers
     extracted = [SecretLocation("url", "credentials")] if at else []
     return Settings(entry.command, entry.args, entry.env, url, headers), extracted
+
+
+def _credentials(url: str) -> tuple[str, str]:
+    """Returns the part of a URL before its `@`, and the `@`; both empty without credentials."""
+    try:
+        user, at, _ = urlsplit(url).netloc.rpartition("@") if url.startswith("http") else ("", "", "")
+    except ValueError:  # malformed, which is refused when the server is registered
+        return "", ""
+    return user, at
 
 
 def _connection_type(entry: Entry) -> str:

@@ -12,6 +12,23 @@ from tools.validation import LONGEST_TEXT
 
 MOST_SERVERS = 100
 _ADDRESSES = ("url", "serverUrl", "httpUrl")
+_SYNONYMS = {*_ADDRESSES, "transport", "enabled"}
+
+
+def _text(value: Any) -> str:
+    """Returns a string, number or boolean as the text that MCP clients make of it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, str | int | float):
+        raise serializers.ValidationError("Give the values as texts.")
+    return str(value)
+
+
+class TextField(NullFreeCharField):
+    """A string, number or boolean, which becomes a string."""
+
+    def to_internal_value(self, data: Any) -> str:
+        return super().to_internal_value(_text(data))
 
 
 class VariablesField(serializers.DictField):
@@ -20,15 +37,10 @@ class VariablesField(serializers.DictField):
     child = serializers.JSONField()
 
     def to_internal_value(self, data: Any) -> dict[str, str]:
+        if isinstance(data, Mapping):
+            data = {name: value for name, value in data.items() if value is not None}
         values = super().to_internal_value(data)
-        return {name: self._text(value) for name, value in values.items()}
-
-    def _text(self, value: Any) -> str:
-        if isinstance(value, bool):
-            return str(value).lower()
-        if not isinstance(value, str | int | float):
-            raise serializers.ValidationError("Give the values as texts.")
-        return str(value)
+        return {name: _text(value) for name, value in values.items()}
 
 
 class EntrySerializer(serializers.Serializer[Any]):
@@ -37,7 +49,7 @@ class EntrySerializer(serializers.Serializer[Any]):
     type = NullFreeCharField(required=False, max_length=32)
     command = NullFreeCharField(required=False, max_length=1024)
     args = serializers.ListField(
-        child=NullFreeCharField(allow_blank=True, max_length=LONGEST_TEXT), required=False
+        child=TextField(allow_blank=True, trim_whitespace=False, max_length=LONGEST_TEXT), required=False
     )
     env = VariablesField(required=False)
     url = NullFreeCharField(required=False, max_length=2048)
@@ -47,10 +59,23 @@ class EntrySerializer(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Entry:
         if not isinstance(data, Mapping):
             raise serializers.ValidationError("Give the server as an object.")
-        address = next((data[name] for name in _ADDRESSES if data.get(name)), None)
-        known = super().to_internal_value({**data, **({"url": address} if address else {})})
-        ignored = sorted(map(str, data.keys() - self.fields.keys() - set(_ADDRESSES)))
+        given = {name: value for name, value in data.items() if value is not None}
+        known = super().to_internal_value(_in_our_words(given))
+        ignored = sorted(map(str, given.keys() - self.fields.keys() - _SYNONYMS))
         return Entry(**known, ignored=tuple(ignored))
+
+
+def _in_our_words(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns an entry with the names of Claude Desktop in place of those of other clients."""
+    renamed = dict(entry)
+    if address := next((entry[name] for name in _ADDRESSES if entry.get(name)), None):
+        renamed["url"] = address
+    # Gemini CLI: `url` is SSE, `httpUrl` is streamable HTTP, whatever its path ends in.
+    if "transport" in entry or (entry.get("httpUrl") and not entry.get("url")):
+        renamed.setdefault("type", entry.get("transport", "http"))
+    if entry.get("enabled") is False:
+        renamed["disabled"] = True
+    return renamed
 
 
 class ServersField(serializers.DictField):
@@ -68,6 +93,14 @@ class ImportSerializer(StrictSerializer):
     inputs = serializers.ListField(
         child=serializers.JSONField(), required=False, help_text="VS Code's prompts for secrets."
     )
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Reads a client's file, without its other settings; VS Code nests servers under `mcp`."""
+        if isinstance(data, Mapping):
+            nested = data.get("mcp")
+            merged = {**(nested if isinstance(nested, Mapping) else {}), **data}
+            data = {name: merged[name] for name in self.fields if merged.get(name) is not None}
+        return super().to_internal_value(data)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         servers = attrs.get("mcpServers", {}) | attrs.get("servers", {})

@@ -54,6 +54,8 @@ def test_a_stored_key_is_not_sent_to_another_address(api: Client) -> None:
         ({"default_model": "nul\0"}, "default_model"),
         ({"base_url": "ftp://llm"}, "base_url"),
         ({"base_url": "http://169.254.169.254/"}, "base_url"),
+        ({"base_url": "http://[::1"}, "base_url"),
+        ({"base_url": "http://host:port/v1"}, "base_url"),
         ({"base_url": "http://127.0.0.1:5432/"}, "base_url"),
         ({"base_url": "http://[::ffff:10.0.0.1]/v1"}, "base_url"),
         ({"api_key": "two\nlines"}, "api_key"),

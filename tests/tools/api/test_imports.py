@@ -178,3 +178,61 @@ def test_an_export_holds_no_secret_and_can_be_imported_again(api: APIClient) -> 
         "search": False,
         "older": True,
     }
+
+
+def test_a_clients_file_is_taken_with_its_other_settings(api: APIClient) -> None:
+    body = {
+        "globalShortcut": "Ctrl+X",
+        "theme": None,
+        "mcpServers": {"a": {"command": "npx", "args": ["x@1"]}},
+    }
+    assert imported(api, body).keys() == {"a"}
+    nested = {
+        "editor.fontSize": 12,
+        "mcp": {"inputs": [], "servers": {"b": {"url": "https://93.184.216.34/"}}},
+    }
+    assert imported(api, nested).keys() == {"b"}
+
+
+def test_numbers_booleans_and_null_are_read_as_clients_read_them(api: APIClient) -> None:
+    entry = {"command": "npx", "args": ["x@1", "--port", 8080, True, " a "], "env": {"N": 1, "O": None}}
+    row = imported(api, {"mcpServers": {"a": {**entry, "url": None, "type": None, "cwd": "/srv"}}})["a"]
+    server = MCPTool.objects.get()
+    assert server.args == ["x@1", "--port", "8080", "true", " a "]
+    assert server.env == {"N": "1"}
+    assert row["warnings"] == ["Ignored: cwd."]
+
+
+@pytest.mark.parametrize(
+    ("entry", "connection_type"),
+    [
+        ({"url": "https://93.184.216.34/x", "transport": "sse"}, "sse"),
+        ({"url": "https://93.184.216.34/sse", "transport": "streamable-http"}, "streamable_http"),
+        ({"url": "https://93.184.216.34/sse", "type": "streamableHttp"}, "streamable_http"),
+        ({"httpUrl": "https://93.184.216.34/sse"}, "streamable_http"),
+        ({"serverUrl": "https://93.184.216.34/sse"}, "sse"),
+        ({"command": "npx", "args": ["x@1"], "transport": "stdio"}, "stdio"),
+    ],
+)
+def test_a_named_transport_is_obeyed(api: APIClient, entry: Any, connection_type: str) -> None:
+    row = imported(api, {"mcpServers": {"a": entry}})["a"]
+    assert MCPTool.objects.get().connection_type == connection_type
+    assert not [text for text in row["warnings"] if text.startswith("Ignored")]
+
+
+@pytest.mark.parametrize(("entry", "is_enabled"), [({"enabled": False}, False), ({"enabled": True}, True)])
+def test_a_server_that_is_not_enabled_is_registered_as_stopped(
+    api: APIClient, entry: Any, is_enabled: bool
+) -> None:
+    row = imported(api, {"mcpServers": {"a": {"command": "npx", "args": ["x@1"], **entry}}})["a"]
+    assert row["is_enabled"] is is_enabled
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http://a:b:c/", "https://u:p@[::1/mcp?key=x", "http://[x]/"])
+def test_a_malformed_address_is_refused_at_its_field(api: APIClient, url: str) -> None:
+    response = api.post(f"{URL}/import", {"mcpServers": {"a": {"url": url}}}, format="json")
+    assert list(fields_of(response)) == ["a.url"]
+    body = {"name": "b", "connection_type": "sse", "url": url}
+    assert list(fields_of(api.post(URL, body, format="json"))) == ["url"]
+    imported(api, {"mcpServers": {"c": {"url": "https://93.184.216.34/mcp"}}})
+    assert list(fields_of(api.patch(f"{URL}/c", {"url": url}, format="json"))) == ["url"]
