@@ -215,6 +215,10 @@ CONNECTOR_HOST_BIND = env.str("CONNECTOR_HOST_BIND", default="")  # host:port fo
 MCP_ALLOWED_COMMANDS = env.list(
     "MCP_ALLOWED_COMMANDS", default=["uvx", "npx", "python", "python3", "node", "mcp-server-time"]
 )
+MCP_PASS_ENVIRONMENT = env.list(
+    "MCP_PASS_ENVIRONMENT", default=[]
+)  # names of variables for all local servers
+MCP_ALLOW_PACKAGE_INDEXES = env.bool("MCP_ALLOW_PACKAGE_INDEXES", default=False)
 ALLOWED_PRIVATE_HOSTS = env.list("ALLOWED_PRIVATE_HOSTS", default=[])  # host:port
 IMAGE_PRIVATE_HOSTS = env.list("IMAGE_PRIVATE_HOSTS", default=[])  # host:port
 MCP_RUN_AS = env.str("MCP_RUN_AS", default="")  # a user's name

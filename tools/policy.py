@@ -22,6 +22,16 @@ _LOADERS = re.compile(
 )
 
 
+_PACKAGE_INDEXES = re.compile(
+    r"""(UV|PIP)_(DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS|TRUSTED_HOST|INSECURE_HOST|CONFIG_FILE)
+      | UV_(PYTHON_INSTALL_MIRROR|PYPY_INSTALL_MIRROR)
+      | (NPM|PNPM|BUN)_CONFIG_.*REGISTRY | (YARN|COREPACK)_(NPM_)?REGISTRY.*
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""Variables by which package runners fetch a server's code from elsewhere."""
+
+
 class CommandRefused(Exception):
     """The text is for people and holds no secret."""
 
@@ -37,13 +47,24 @@ def command_refusal(command: str) -> str | None:
 def environment_refusal(names: Iterable[str]) -> str | None:
     """Returns why a server may not be given variables of these names, or None if it may.
 
-    Refused is every variable that makes a loader or an interpreter run other code than the command's.
+    Refused is every variable that makes a loader or an interpreter run other code than the command's. So is
+    one that has a package runner fetch that code from elsewhere, unless MCP_ALLOW_PACKAGE_INDEXES is set.
     """
+    names = list(names)
     if foreign := [name for name in names if not _VARIABLE.fullmatch(name)]:
         return f"Not the name of a variable: {foreign[0][:64]!r}. Use letters, digits and underscores."
     if refused := sorted(name for name in names if _LOADERS.fullmatch(name)):
         return f"Not allowed, because it changes what is run: {', '.join(refused)[:200]}."
+    if not settings.MCP_ALLOW_PACKAGE_INDEXES and (redirecting := _redirecting(names)):
+        return (
+            f"Not allowed, because it changes where packages come from: {', '.join(redirecting)[:200]}. "
+            "Use MCP_PASS_ENVIRONMENT for all servers, or set MCP_ALLOW_PACKAGE_INDEXES."
+        )
     return None
+
+
+def _redirecting(names: Iterable[str]) -> list[str]:
+    return sorted(name for name in names if _PACKAGE_INDEXES.fullmatch(name))
 
 
 def require_startable(command: str, names: Iterable[str]) -> None:

@@ -78,3 +78,23 @@ def test_what_may_not_start_says_why(settings: Any) -> None:
         require_startable("bash", [])
     with pytest.raises(CommandRefused, match="LD_PRELOAD"):
         require_startable("npx", iter(["TOKEN", "LD_PRELOAD"]))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS",
+        "PIP_INDEX_URL", "UV_CONFIG_FILE", "PIP_CONFIG_FILE", "PIP_EXTRA_INDEX_URL", "pip_index_url",
+        "PIP_FIND_LINKS",
+        "PIP_TRUSTED_HOST", "npm_config_registry",
+        "NPM_CONFIG_REGISTRY", "Npm_Config_Registry", "npm_config__scope_registry", "YARN_REGISTRY",
+        "YARN_NPM_REGISTRY_SERVER", "COREPACK_NPM_REGISTRY", "pnpm_config_registry", "BUN_CONFIG_REGISTRY",
+    ],
+)  # fmt: skip
+def test_a_server_may_redirect_package_runners_only_where_that_is_allowed(settings: Any, name: str) -> None:
+    assert "where packages come from" in str(environment_refusal([name]))
+    with pytest.raises(CommandRefused, match=name):
+        require_startable("npx", [name])
+    settings.MCP_ALLOW_PACKAGE_INDEXES = True
+    assert environment_refusal([name]) is None
+    require_startable("npx", [name])
