@@ -28,7 +28,7 @@ RETRY_EVERY_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """How to be let in at `url`. `kept`: see `OAuthGrant`; empty when it was kept for another URL."""
+    """A server's grant for `url`. `stored`: see `OAuthGrant.kept`; empty if that is for another URL."""
 
     server_id: int
     url: str = field(repr=False)
@@ -37,7 +37,7 @@ class Grant:
     client_secret: str = field(repr=False)
     scope: str
     issuer: str
-    kept: Mapping[str, Any] = field(repr=False)
+    stored: Mapping[str, Any] = field(repr=False)
 
 
 @transaction.atomic
@@ -89,22 +89,22 @@ def find(server_id: int) -> Grant | None:
         return None
     url = row.server.url
     # Tokens for another URL must not be sent to this one: it may belong to somebody else.
-    kept = row.kept if row.kept.get("url") == url else {}
+    stored = row.kept if row.kept.get("url") == url else {}
     settings = row.client_id, row.client_secret, row.scope, row.issuer
-    return Grant(server_id, url, row.flow, *settings, kept)
+    return Grant(server_id, url, row.flow, *settings, stored)
 
 
 @in_thread
-def keep(grant: Grant, kept: Mapping[str, Any]) -> None:
-    """Stores what was granted, unless the server's URL has changed meanwhile."""
+def store(grant: Grant, granted: Mapping[str, Any]) -> None:
+    """Stores tokens and what belongs to them, unless the server's URL has changed meanwhile."""
     with transaction.atomic():
         # Locked: a change of the URL forgets what is stored, and must not come between these two statements.
         server = MCPTool.objects.select_for_update().filter(pk=grant.server_id).first()
         if server is None or server.url != grant.url:
             return
-        connected = {"connected_at": Now()} if "tokens" in kept else {}
+        connected = {"connected_at": Now()} if "tokens" in granted else {}
         rows = OAuthGrant.objects.filter(server=server)
-        rows.update(kept={**kept, "url": grant.url}, **connected)
+        rows.update(kept={**granted, "url": grant.url}, **connected)
 
 
 @in_thread

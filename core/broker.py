@@ -26,7 +26,7 @@ def send(task: str, *, queue: str | None = None, expires_s: float | None = None)
 
 
 def send_hint(task: str, *, warning: str) -> None:
-    """Send a message that only makes a task run sooner than beat would send it.
+    """Sends a message that only makes a task run sooner than beat would send it.
 
     Never fails: with the broker away it logs `warning`, a format with one %s for the kind of error.
     """

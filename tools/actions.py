@@ -46,7 +46,7 @@ def register(
 
 @transaction.atomic
 def update(server: MCPTool, *, by: Actor, **changes: Any) -> MCPTool:
-    """Change a server; a running one is restarted where that changes how it runs. Raises ValidationError."""
+    """Changes a server; a running one is restarted where that changes how it runs. Raises ValidationError."""
     # Read anew: a form of the admin has already changed its own row, whose secrets are masked.
     server.refresh_from_db(from_queryset=MCPTool.objects.select_for_update())
     if changes.get("slug", server.slug) != server.slug:
@@ -68,23 +68,23 @@ def update(server: MCPTool, *, by: Actor, **changes: Any) -> MCPTool:
 
 
 def start(server: MCPTool, *, by: Actor) -> MCPTool:
-    """Have a server run. One that already runs is started anew."""
+    """Enables a server. One that already runs is started anew."""
     return update(server, by=by, is_enabled=True, restart_requested_at=timezone.now())
 
 
 def stop(server: MCPTool, *, by: Actor) -> MCPTool:
-    """Have a server stop."""
+    """Disables a server, which stops it."""
     return update(server, by=by, is_enabled=False)
 
 
 def restart(server: MCPTool, *, by: Actor) -> MCPTool:
-    """Have a server started anew, if it should run at all."""
+    """Has a server started anew, if it should run at all."""
     return update(server, by=by, restart_requested_at=timezone.now())
 
 
 @transaction.atomic
 def delete(server: MCPTool, *, by: Actor, force: bool = False) -> None:
-    """Mark a server as deleted; its owner stops it. Its slug and name are free at once.
+    """Marks a server as deleted; its owner stops it. Its slug and name are free at once.
 
     Raises Conflict while assistants use it; with `force` they lose it instead.
     """
@@ -101,7 +101,7 @@ def delete(server: MCPTool, *, by: Actor, force: bool = False) -> None:
 
 
 def purge(ended: QuerySet[MCPTool]) -> None:
-    """Delete the rows of those servers that are marked as deleted. Nobody may run them any more."""
+    """Deletes the rows of those servers that are marked as deleted. Nobody may run them any more."""
     # Only the id: secrets that no key decrypts any more would stay for ever.
     ended.filter(deleted_at__isnull=False).only("pk").delete()
 

@@ -13,7 +13,7 @@ IDENTITY = {Offer.Kind.RESOURCE: "uri", Offer.Kind.TEMPLATE: "uriTemplate", Offe
 
 @transaction.atomic
 def record(server_id: int, offered: Mapping[Offer.Kind, Iterable[Mapping[str, Any]]]) -> None:
-    """Make the server's capabilities match `offered`: wire JSON by kind. The first of an identity wins."""
+    """Makes the server's capabilities match `offered`: wire JSON by kind. The first of an identity wins."""
     server = MCPTool.objects.select_for_update().without_vectors().get(pk=server_id)
     known = {(row.kind, row.identity): row for row in server.offers.all()}
     found = {

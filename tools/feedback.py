@@ -28,7 +28,7 @@ are of the same embedder with other dimensions: they cannot be added to, and sta
 def record(
     used_by: int, functions: Collection[tuple[int, str]], vector: Sequence[float], embedder: str
 ) -> None:
-    """Record that these tools, by server id and name, served a request with this vector of length 1.
+    """Records that these tools, by server id and name, served a request with this vector of length 1.
 
     Tools that do not exist any more are left out.
     """
@@ -44,5 +44,5 @@ def record(
 
 
 def forget(used_by: int) -> None:
-    """Delete the feedback of this assistant."""
+    """Deletes the feedback of this assistant."""
     FunctionUse.objects.filter(used_by=used_by).delete()

@@ -53,7 +53,7 @@ class Imported:
 
 @transaction.atomic
 def register_all(entries: Mapping[str, Entry], *, by: Actor) -> list[Imported]:
-    """Register all servers or none. Raises Conflict, or ValidationError with the errors of all servers."""
+    """Registers all servers or none. Raises Conflict, or ValidationError with the errors of all servers."""
     imported: list[Imported] = []
     errors: dict[str, list[str]] = {}
     for name, entry in entries.items():

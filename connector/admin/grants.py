@@ -85,7 +85,7 @@ class OAuthGrantAdmin(VerbAdmin[OAuthGrant]):
         ]
 
     def begin_login(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Redirect the person to the authorization server."""
+        """Redirects the person to the authorization server."""
         grant = self._changeable(request, pk)
         callback = request.build_absolute_uri(reverse("admin:connector_oauthgrant_callback"))
         try:
@@ -98,7 +98,7 @@ class OAuthGrantAdmin(VerbAdmin[OAuthGrant]):
         return redirect(begun.url)
 
     def end_login(self, request: HttpRequest) -> HttpResponse:
-        """Take the redirect back from the authorization server: once, in the session that began the login."""
+        """Takes the redirect back from the authorization server: once, in the session that began the login."""
         answer = {name: request.GET[name] for name in ("code", "state", "iss") if name in request.GET}
         pending = request.session.get(PENDING, {})
         # A state of another session would connect the server to somebody else's account (login CSRF,

@@ -18,10 +18,10 @@ from connector.api.serializers import (
     CallResultSerializer,
     CallSerializer,
     CandidateSerializer,
+    ConnectionTestSerializer,
     InstanceSerializer,
-    TrialSerializer,
 )
-from connector.client import calls, trials
+from connector.client import calls, connection_tests
 from connector.errors import CallFailed
 from connector.models import Instance
 from connector.status import actions
@@ -60,13 +60,15 @@ class RuntimeViewSet(viewsets.GenericViewSet[MCPTool]):
         return Response(InstanceSerializer(rows, many=True).data)
 
     @extend_schema(
-        operation_id="api_v1_mcp_tools_test_unsaved", request=CandidateSerializer, responses=TrialSerializer
+        operation_id="api_v1_mcp_tools_test_unsaved",
+        request=CandidateSerializer,
+        responses=ConnectionTestSerializer,
     )
     def test_unsaved(self, request: Request) -> Response:
         """Start or reach a server that is not registered, and list its functions. Nothing is saved."""
         return self._test(MCPTool(), CandidateSerializer(data=request.data))
 
-    @extend_schema(request=CandidateSerializer, responses=TrialSerializer)
+    @extend_schema(request=CandidateSerializer, responses=ConnectionTestSerializer)
     def test_registered(self, request: Request, pk: str) -> Response:
         """Test a registered server, with the changes in the body. Nothing is saved."""
         server = self.get_object()
@@ -91,7 +93,7 @@ class RuntimeViewSet(viewsets.GenericViewSet[MCPTool]):
         connection_settings.apply(server, sent.validated_data)
         # The candidate was never saved, so no verb of `tools.actions` has checked it.
         server.clean()
-        return Response(TrialSerializer(_awaited(trials.attempt(launch_spec(server)))).data)
+        return Response(ConnectionTestSerializer(_awaited(connection_tests.run(launch_spec(server)))).data)
 
 
 def _awaited(work: Coroutine[Any, Any, T]) -> T:

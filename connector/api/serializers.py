@@ -53,14 +53,17 @@ class ListedToolSerializer(serializers.Serializer[Any]):
     input_schema = serializers.DictField(source="inputSchema", default=dict)
 
 
-class TrialSerializer(serializers.Serializer[Any]):
+@extend_schema_serializer(component_name="Trial")
+class ConnectionTestSerializer(serializers.Serializer[Any]):
     """`error` is null if the server started, or was reached, and listed its functions."""
 
     ok = serializers.SerializerMethodField()
     duration_ms = serializers.IntegerField()
     protocol_version = serializers.CharField()
     functions = ListedToolSerializer(many=True, source="tools")
-    complaint = serializers.CharField(help_text="What was left out of the functions; empty when nothing was.")
+    complaint = serializers.CharField(
+        source="warning", help_text="What was left out of the functions; empty when nothing was."
+    )
     error = ServerErrorSerializer(allow_null=True)
     stderr_tail = serializers.CharField()
 

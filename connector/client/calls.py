@@ -24,7 +24,7 @@ async def call(
     timeout_s: float,
     on_progress: OnProgress | None = None,
 ) -> CallResult:
-    """Call a tool. Cancelling this cancels the MCP request. Raises CallFailed, at the latest 2 s too late.
+    """Calls a tool. Cancelling this cancels the MCP request. Raises CallFailed, at the latest 2 s too late.
 
     A call whose session is lost on the way is repeated once, if the tool declares that it is read-only or
     idempotent.

@@ -27,7 +27,7 @@ class Begun:
 
 
 async def begin(server_id: int, redirect_uri: str) -> Begun:
-    """Begin a login at a server that has a grant. Raises LoginFailed."""
+    """Begins a login at a server that has a grant. Raises LoginFailed."""
     alive = await workers.alive()
     if not alive:
         raise LoginFailed("No worker is running that could log in.")
@@ -37,7 +37,7 @@ async def begin(server_id: int, redirect_uri: str) -> Begun:
 
 
 async def finish(worker: str, redirected: Mapping[str, str]) -> None:
-    """Give the parameters of the redirect, `code`, `state` and perhaps `iss`, to the worker of this name.
+    """Sends the parameters of the redirect, `code`, `state` and perhaps `iss`, to the worker of this name.
 
     Raises LoginFailed.
     """

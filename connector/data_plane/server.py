@@ -2,9 +2,9 @@
 
 A body has `{server_id, slot, fence, timeout_s}` and, for `POST /call`, `{function, arguments, progress}`, for
 `/resource` `{uri}`, for `/prompt` `{name, arguments}`. The answer is lines of JSON: any number of
-`{"progress": ..}`, if requested, then one `{"result": ..}` or `{"error": {"code", "message"}}`.
-A caller that closes the connection cancels the call. `POST /trial` is in `data_plane.trials`, `/login` in
-`data_plane.logins`.
+`{"progress": ..}`, if requested, then one `{"result": ..}` or `{"error": {"code", "message"}}`. A caller that
+closes the connection cancels the call. `POST /connection-test` is in `data_plane.connection_tests`, `/login`
+in `data_plane.logins`.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from django.conf import settings
 
+from connector.data_plane.connection_tests import ConnectionTests
 from connector.data_plane.logins import OAuthLogins
-from connector.data_plane.trials import ConnectionTests
 from connector.errors import CallFailed
 from connector.host import clock
 from connector.leases.observation import Slot
@@ -107,7 +107,7 @@ def _application(find: Find, monitor: ResourceMonitor, name: str) -> web.Applica
     application.router.add_post("/call", calls.call)
     application.router.add_post("/resource", calls.read_resource)
     application.router.add_post("/prompt", calls.get_prompt)
-    application.router.add_post("/trial", ConnectionTests(name, monitor).handle)
+    application.router.add_post("/connection-test", ConnectionTests(name, monitor).handle)
     logins = OAuthLogins()
     application.router.add_post("/login", logins.begin)
     application.router.add_post("/login/answer", logins.answer)

@@ -90,17 +90,17 @@ class Authorization(httpx2.Auth):
         """Raises LoginRequired without a grant, or with one that only a person can complete."""
         if self._grant is None:
             raise LoginRequired("Somebody has disconnected the server.")
-        if not self._grant.kept.get("tokens") and self._grant.flow == OAuthGrant.Flow.LOGIN:
+        if not self._grant.stored.get("tokens") and self._grant.flow == OAuthGrant.Flow.LOGIN:
             raise LoginRequired("Nobody has logged in to the server yet.")
         return self._grant
 
 
 def _unexpired(grant: Grant) -> str:
     """Returns the access token; empty if there is none, or if it is about to expire."""
-    expires_at = grant.kept.get("expires_at")
+    expires_at = grant.stored.get("expires_at")
     if expires_at is not None and expires_at - RENEW_EARLY_S <= time.time():
         return ""
-    return str((grant.kept.get("tokens") or {}).get("access_token", ""))
+    return str((grant.stored.get("tokens") or {}).get("access_token", ""))
 
 
 def _with_bearer(request: httpx2.Request, token: str) -> httpx2.Request:

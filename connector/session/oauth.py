@@ -89,7 +89,7 @@ class _Storage:
 
     def __init__(self, grant: Grant, *, ignore_tokens: bool, redirect_uri: str = "") -> None:
         self._grant = grant
-        self._stored = dict(grant.kept)
+        self._stored = dict(grant.stored)
         self._ignore_tokens = ignore_tokens
         self._redirect_uri = redirect_uri
         self.context: OAuthContext | None = None
@@ -105,7 +105,7 @@ class _Storage:
         if self.context is not None:
             self._stored["server"] = _dump(self.context.oauth_metadata)
             self._stored["resource"] = _dump(self.context.protected_resource_metadata)
-        await grants.keep(self._grant, self._stored)
+        await grants.store(self._grant, self._stored)
 
     async def get_client_info(self) -> OAuthClientInformationFull | None:
         if self._grant.client_id:
@@ -118,7 +118,7 @@ class _Storage:
 
     async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
         self._stored["client"] = _dump(client_info)
-        await grants.keep(self._grant, self._stored)
+        await grants.store(self._grant, self._stored)
 
 
 def _given_client(grant: Grant) -> OAuthClientInformationFull:
@@ -161,16 +161,16 @@ def _by_login(
     provider = OAuthClientProvider(grant.url, metadata, storage, show, answer)
     storage.context = provider.context
     # Where to refresh: the SDK would discover it only during a login.
-    if server := grant.kept.get("server"):
+    if server := grant.stored.get("server"):
         provider.context.oauth_metadata = OAuthMetadata.model_validate(server)
-    if resource := grant.kept.get("resource"):
+    if resource := grant.stored.get("resource"):
         provider.context.protected_resource_metadata = ProtectedResourceMetadata.model_validate(resource)
     return provider
 
 
 def _scope(grant: Grant) -> str:
     """Returns the scopes that staff have set, with those that the server has demanded since."""
-    return " ".join(dict.fromkeys([*grant.scope.split(), *grant.kept.get("demanded", "").split()]))
+    return " ".join(dict.fromkeys([*grant.scope.split(), *grant.stored.get("demanded", "").split()]))
 
 
 async def _probe(grant: Grant, provider: OAuthClientProvider) -> None:

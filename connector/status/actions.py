@@ -27,7 +27,7 @@ NO_WORKER = {
 
 
 def ask_to_reconcile() -> None:
-    """Have every supervisor compare what runs with what should, as a changed server would."""
+    """Makes every supervisor compare what runs with what should, as a changed server would."""
     _notify(MCPTool._meta.db_table)
 
 
@@ -43,13 +43,13 @@ def ask_for_checks() -> None:
 
 
 def ask_for_check(server_id: int) -> None:
-    """Have the owner of this server check it and list its tools again, now."""
+    """Makes the owner of this server check it, and list its tools again, now."""
     _notify(f"{CHECK}:{server_id}")
 
 
 @transaction.atomic
 def correct_unowned() -> None:
-    """Store the status of servers without a live instance."""
+    """Stores the status of servers without a live instance."""
     live = Instance.objects.filter(server=OuterRef("pk"), expires_at__gt=Now())
     # Skipped where locked: somebody changes the server just now, and the next check comes soon.
     unowned = MCPTool.objects.filter(~Exists(live)).select_for_update(skip_locked=True)
@@ -59,7 +59,7 @@ def correct_unowned() -> None:
 
 
 def purge_deleted() -> None:
-    """Delete the rows of servers that are marked as deleted and that nobody runs any more."""
+    """Deletes the rows of servers that are marked as deleted and that nobody runs any more."""
     live = Instance.objects.filter(server=OuterRef("pk"), expires_at__gt=Now())
     actions.purge(MCPTool.objects.filter(~Exists(live), status=Status.STOPPED))
 

@@ -28,7 +28,7 @@ def uptime_of(server: MCPTool, within: timedelta, *, now: datetime) -> Uptime:
 
 
 def prune() -> None:
-    """Delete changes older than RETENTION, but for the last of each server: it is the status since then."""
+    """Deletes changes older than RETENTION, but for the last of each server: it is the status since then."""
     old = StateChange.objects.filter(at__lt=Now() - RETENTION)
     newer = old.filter(server=OuterRef("server"), at__gt=OuterRef("at"))
     old.filter(Exists(newer)).delete()

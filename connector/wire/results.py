@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-LEAVING_S = 5.0
-"""Seconds that a trial may take beyond the start of its server."""
+TEARDOWN_S = 5.0
+"""Seconds that a connection test may take beyond the start of its server, to end it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,16 @@ class PromptResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
-    """`tools` is wire JSON, `complaint` what was left out of it; `error` as the management API shows it."""
+class ConnectionTestResult:
+    """What a connection test found.
+
+    `tools`: wire JSON of MCP. `warning`: what was left out of them. `error`: as the management API shows it;
+    None if the server was started or reached and listed its tools.
+    """
 
     duration_ms: int
     protocol_version: str = ""
     tools: list[dict[str, Any]] = field(default_factory=list)
-    complaint: str = ""
+    warning: str = ""
     error: dict[str, Any] | None = None
     stderr_tail: str = ""

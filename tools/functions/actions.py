@@ -42,7 +42,7 @@ def update(
     overrides: dict[str, str | None] | None = None,
     approve: bool = False,
 ) -> ToolFunction:
-    """Change a tool. `overrides` are merged; None or "" removes one. `function` must be locked.
+    """Changes a tool. `overrides` are merged; None or "" removes one. `function` must be locked.
 
     Raises ValidationError, and Conflict if another tool has the new public name.
     """
@@ -62,7 +62,7 @@ def update(
 
 @transaction.atomic
 def note_examples(function: ToolFunction, *, requests: Sequence[str], model: str) -> bool:
-    """Store requests that `model` wrote for the tool. Returns False if its definition has changed."""
+    """Stores requests that `model` wrote for the tool. Returns False if its definition has changed."""
     written = {"requests": list(requests), "model": model, "definition_hash": function.definition_hash}
     rows = ToolFunction.objects.filter(pk=function.pk, definition_hash=function.definition_hash)
     is_stored = bool(rows.update(examples=written, indexed_hash=""))
@@ -73,7 +73,7 @@ def note_examples(function: ToolFunction, *, requests: Sequence[str], model: str
 
 @transaction.atomic
 def forget_examples(server: MCPTool) -> None:
-    """Delete the example requests of all tools of a server."""
+    """Deletes the example requests of all tools of a server."""
     if server.functions.exclude(examples=None).update(examples=None, indexed_hash=""):
         outdate(server)
 

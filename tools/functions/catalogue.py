@@ -25,7 +25,7 @@ def definition_hash(definition: Mapping[str, Any]) -> str:
 
 @transaction.atomic
 def record(server_id: int, definitions: Sequence[Mapping[str, Any]]) -> None:
-    """Make the server's tools match `definitions`: MCP tools as wire JSON. The first of a name wins.
+    """Makes the server's tools match `definitions`: MCP tools as wire JSON. The first of a name wins.
 
     Raises MCPTool.DoesNotExist.
     """

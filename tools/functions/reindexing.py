@@ -9,7 +9,7 @@ INDEX = "tools.tasks.index_tools"
 
 
 def outdate(server: MCPTool, *, with_functions: bool = False) -> None:
-    """Mark the indexed text of a server as outdated; `with_functions` marks that of its tools, too.
+    """Marks the indexed text of a server as outdated; `with_functions` marks that of its tools, too.
 
     Must be called in the transaction of the change.
     """

@@ -34,7 +34,7 @@ def fake(stack: Stack) -> MCPTool:
 
 
 def connection_tests_left() -> list[Any]:
-    return [process for process in marked_processes() if process.server.startswith("trial.")]
+    return [process for process in marked_processes() if process.server.startswith("test.")]
 
 
 # --- calls ----------------------------------------------------------------------------------------------
@@ -123,14 +123,14 @@ def test_a_refresh_is_asked_for(api: httpx.Client, fake: MCPTool) -> None:
     assert api.post("/nobody/refresh").status_code == 404
 
 
-# --- trials ---------------------------------------------------------------------------------------------
+# --- connection tests -----------------------------------------------------------------------------------
 
 
 def test_a_candidate_is_tried_and_nothing_is_stored(api: httpx.Client, stack: Stack) -> None:
     before = api.get(stack.url + PATH).headers["X-Total-Count"]
-    trial = api.post("/test", json=CANDIDATE).json()
-    assert (trial["ok"], trial["error"], trial["protocol_version"]) == (True, None, "2025-06-18")
-    assert "echo" in {function["name"] for function in trial["functions"]}
+    tested = api.post("/test", json=CANDIDATE).json()
+    assert (tested["ok"], tested["error"], tested["protocol_version"]) == (True, None, "2025-06-18")
+    assert "echo" in {function["name"] for function in tested["functions"]}
     assert api.get(stack.url + PATH).headers["X-Total-Count"] == before
     wait_for(lambda: not connection_tests_left(), within_s=5)
 
@@ -139,11 +139,11 @@ def test_a_candidate_is_tried_and_nothing_is_stored(api: httpx.Client, stack: St
 def test_a_remote_candidate_is_tried(
     api: httpx.Client, remote: Callable[[str], str], connection_type: str
 ) -> None:
-    trial = api.post(
+    tested = api.post(
         "/test", json={"connection_type": connection_type, "url": remote(connection_type)}
     ).json()
-    assert trial["error"] is None
-    assert {"add", "slow"} <= {function["name"] for function in trial["functions"]}
+    assert tested["error"] is None
+    assert {"add", "slow"} <= {function["name"] for function in tested["functions"]}
 
 
 def test_a_registered_server_is_tried_with_what_the_body_changes(api: httpx.Client, fake: MCPTool) -> None:
@@ -168,9 +168,9 @@ def test_a_registered_server_is_tried_with_what_the_body_changes(api: httpx.Clie
     ],
 )
 def test_a_candidate_that_fails_says_why(api: httpx.Client, changes: dict[str, Any], exit_class: str) -> None:
-    trial = api.post("/test", json={**CANDIDATE, **changes}).json()
-    assert (trial["ok"], trial["error"]["class"]) == (False, exit_class)
-    assert trial["error"]["remedy"]
+    tested = api.post("/test", json={**CANDIDATE, **changes}).json()
+    assert (tested["ok"], tested["error"]["class"]) == (False, exit_class)
+    assert tested["error"]["remedy"]
     wait_for(lambda: not connection_tests_left(), within_s=5)
 
 
@@ -198,7 +198,7 @@ def test_what_may_not_be_saved_may_not_be_tried(
 
 
 def test_a_secret_that_the_server_says_aloud_is_not_shown(api: httpx.Client, stack: Stack) -> None:
-    """In the last lines of its standard error, in a trial and when it runs."""
+    """In the last lines of its standard error, in a tested and when it runs."""
     loud = {
         **CANDIDATE,
         "args": ["-c", "import os, sys; sys.exit('no luck with ' + os.environ['API_TOKEN'])"],

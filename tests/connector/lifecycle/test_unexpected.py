@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from connector.client import logins, trials, workers
+from connector.client import connection_tests, logins, workers
 from connector.client.logins import LoginFailed
 from tests.connector.conftest import wait_for
 from tests.connector.oauth import REDIRECT_URI, grant
@@ -47,7 +47,7 @@ async def test_an_unexpected_error_of_a_connection_test_is_logged(
 ) -> None:
     supervise()
     await wait_for(workers.alive)
-    tested = await trials.attempt(launch_spec(await servers.register(is_enabled=False)))
+    tested = await connection_tests.run(launch_spec(await servers.register(is_enabled=False)))
     assert tested.error is not None
     assert_logged("Connection test", caplog)
 

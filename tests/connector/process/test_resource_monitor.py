@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from connector.client import trials, workers
+from connector.client import connection_tests, workers
 from connector.process.resource_monitor import ResourceLimits
 from connector.process.usage import Usage, exact_usage, usages
 from tests.connector.conftest import wait_for
@@ -100,6 +100,6 @@ async def test_limits_are_enforced_in_a_connection_test(supervise: Any) -> None:
     supervise()
     await wait_for(workers.alive)
     spec = launch_spec(MCPTool(connection_type="stdio", command="python", args=["-c", BREED]))
-    tested = await trials.attempt(spec)
+    tested = await connection_tests.run(spec)
     assert tested.error is not None
     assert tested.error["class"] == "too_many_processes"

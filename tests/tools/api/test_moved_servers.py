@@ -104,7 +104,7 @@ def test_a_renewal_that_ends_after_the_move_is_not_stored(api: APIClient, server
     renewed = async_to_sync(grants.find)(server.pk)
     assert renewed is not None
     patch(api, server, url=f"{URL}/v2")
-    async_to_sync(grants.keep)(renewed, {"tokens": {"access_token": "new"}})
+    async_to_sync(grants.store)(renewed, {"tokens": {"access_token": "new"}})
     assert OAuthGrant.objects.get().kept == {}
     assert not OAuthGrant.objects.get().is_connected
 

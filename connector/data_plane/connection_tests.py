@@ -15,7 +15,7 @@ from connector.lifecycle.connection import Connection
 from connector.lifecycle.unexpected import log_unexpected
 from connector.process.resource_monitor import ResourceMonitor
 from connector.session import Listing
-from connector.wire.results import LEAVING_S, Trial
+from connector.wire.results import TEARDOWN_S, ConnectionTestResult
 from tools.launch import LaunchSpec
 from tools.secrets.encryption import decrypt
 
@@ -34,7 +34,7 @@ class ConnectionTests:
         self._permits = asyncio.Semaphore(AT_ONCE)
 
     async def handle(self, request: web.Request) -> web.Response:
-        """Answers `POST /trial`, whose body is an encrypted LaunchSpec: it holds secrets."""
+        """Answers `POST /connection-test`, whose body is an encrypted LaunchSpec: it holds secrets."""
         spec = LaunchSpec(**decrypt((await request.read()).decode()))
         # Refused and not queued: a person waits for the answer.
         if self._permits.locked():
@@ -43,17 +43,17 @@ class ConnectionTests:
             result = await self._test(spec)
         return web.Response(body=orjson.dumps(asdict(result)))
 
-    async def _test(self, spec: LaunchSpec) -> Trial:
+    async def _test(self, spec: LaunchSpec) -> ConnectionTestResult:
         result, is_lost = await self._attempt(spec, probe=True)
         # Some servers end at `server/discover`, which the older era does not know: once more without it.
         return (await self._attempt(spec, probe=False))[0] if is_lost else result
 
-    async def _attempt(self, spec: LaunchSpec, *, probe: bool) -> tuple[Trial, bool]:
+    async def _attempt(self, spec: LaunchSpec, *, probe: bool) -> tuple[ConnectionTestResult, bool]:
         """Returns the result, and whether the session was lost."""
         began = clock()
-        marker = f"{self._owner}/trial.{next(self._numbers)}"
+        marker = f"{self._owner}/test.{next(self._numbers)}"
         # Nobody renews it: a server that is still there when the test must be over is killed by its shim.
-        lease_s = spec.start_timeout_s + LEAVING_S
+        lease_s = spec.start_timeout_s + TEARDOWN_S
         connection = Connection(spec, marker=marker, lease_s=lambda: lease_s, monitor=self._monitor)
         try:
             version, listing = await _listed(connection, spec.start_timeout_s, probe=probe)
@@ -62,11 +62,11 @@ class ConnectionTests:
             error = innermost(raised)
             log_unexpected(error, "Connection test")
             diagnosis = connection.diagnose(error, stage="start", lived_s=clock() - began)
-            result = Trial(
+            result = ConnectionTestResult(
                 _ms_since(began), error=diagnosis.as_error(timestamp()), stderr_tail=connection.stderr_tail
             )
             return result, isinstance(error, SessionLost)
-        return Trial(_ms_since(began), version, listing.tools, listing.warning), False
+        return ConnectionTestResult(_ms_since(began), version, listing.tools, listing.warning), False
 
 
 async def _listed(connection: Connection, timeout_s: float, *, probe: bool) -> tuple[str, Listing]:
