@@ -98,7 +98,7 @@ class OAuthGrantAdmin(VerbAdmin[OAuthGrant]):
         return redirect(begun.url)
 
     def end_login(self, request: HttpRequest) -> HttpResponse:
-        """Takes the redirect back from the authorization server: once, in the session that began the login."""
+        """Takes the redirect from the authorization server: once, in the session that began the login."""
         answer = {name: request.GET[name] for name in ("code", "state", "iss") if name in request.GET}
         pending = request.session.get(PENDING, {})
         # A state of another session would connect the server to somebody else's account (login CSRF,

@@ -38,7 +38,7 @@ def test_a_server_is_registered_to_run() -> None:
         ({"replicas": 99}, "replicas"),
     ],
 )
-def test_it_refuses_what_cannot_run_and_names_the_field(changes: dict[str, Any], field: str) -> None:
+def test_settings_that_cannot_run_are_refused_by_field(changes: dict[str, Any], field: str) -> None:
     with pytest.raises(ValidationError) as refusal:
         actions.register(by=BY, **{**STDIO, **changes})
     assert field in refusal.value.message_dict

@@ -41,7 +41,7 @@ def test_a_mistake_is_shown_beside_its_field(admin_client: Client) -> None:
     assert not MCPTool.objects.exists()
 
 
-def test_secrets_are_masked_and_a_masked_one_is_kept(admin_client: Client) -> None:
+def test_secrets_are_masked_and_a_mask_sent_back_changes_nothing(admin_client: Client) -> None:
     admin_client.post("/admin/tools/mcptool/add/", FORM)
     page = f"/admin/tools/mcptool/{MCPTool.objects.get().pk}/change/"
     assert "canary" not in admin_client.get(page).content.decode()

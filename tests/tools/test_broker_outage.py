@@ -54,7 +54,7 @@ def test_servers_are_registered_started_and_stopped_at_once(manager: APIClient, 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_text_that_tools_are_found_by_is_changed_and_a_warning_logged(
+def test_indexed_text_is_changed_and_a_warning_logged(
     broker_away: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = actions.register(by=BY, **TIME)

@@ -1,4 +1,4 @@
-"""What is kept of the uses of functions."""
+"""Relevance feedback in the database."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_uses_are_counted_and_their_requests_summed(server: MCPTool) -> None:
     assert known() == {(7, "find", "e"): (2, [1.0, 1.0]), (7, "route", "e"): (1, EAST)}
 
 
-def test_assistants_and_embedders_are_kept_apart(server: MCPTool) -> None:
+def test_feedback_is_separate_by_assistant_and_embedder(server: MCPTool) -> None:
     for used_by, embedder in ((7, "e"), (8, "e"), (7, "f")):
         feedback.record(used_by, {(server.pk, "find")}, EAST, embedder)
     assert known() == {
@@ -49,14 +49,14 @@ def test_an_embedder_that_changes_its_dimension_begins_anew(server: MCPTool) -> 
     assert known() == {(7, "find", "e"): (1, [0.0, 0.0, 1.0])}
 
 
-def test_functions_that_are_gone_are_passed_over(server: MCPTool) -> None:
+def test_removed_tools_are_left_out(server: MCPTool) -> None:
     feedback.record(7, {(server.pk, "find"), (server.pk, "never"), (server.pk + 1, "find")}, EAST, "e")
     assert set(known()) == {(7, "find", "e")}
     ToolFunction.objects.get(name="find").delete()
     assert known() == {}
 
 
-def test_what_one_used_can_be_forgotten(server: MCPTool) -> None:
+def test_the_feedback_of_an_assistant_is_deleted(server: MCPTool) -> None:
     for used_by in (7, 8):
         feedback.record(used_by, {(server.pk, "find")}, EAST, "e")
     feedback.forget(7)

@@ -1,4 +1,4 @@
-"""Arguments and addresses that were stored in clear are encrypted, and can be had back."""
+"""The migration that encrypts arguments and URLs, and its reverse."""
 
 import json
 from collections.abc import Iterator

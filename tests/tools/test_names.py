@@ -3,7 +3,7 @@ import re
 from tools.names import folded, public_name, slugify
 
 
-def test_a_simple_name_is_server_and_function() -> None:
+def test_a_simple_name_is_server_and_tool() -> None:
     assert public_name("time", "get_current_time") == "time__get_current_time"
 
 
@@ -15,7 +15,7 @@ def test_foreign_characters_and_long_names_end_in_a_hash() -> None:
         assert name == public_name("docs", function)
 
 
-def test_names_that_clean_alike_stay_apart() -> None:
+def test_names_that_become_equal_get_different_hashes() -> None:
     assert public_name("s", "a.b") != public_name("s", "a:b")
 
 

@@ -27,11 +27,11 @@ def test_the_usual_launchers_are_allowed(command: str) -> None:
         "docker",
     ],
 )
-def test_nothing_else_is(command: str) -> None:
+def test_other_commands_are_refused(command: str) -> None:
     assert command_refusal(command)
 
 
-def test_a_path_is_allowed_as_it_is_listed(settings: Any) -> None:
+def test_a_path_is_allowed_if_it_is_listed_as_written(settings: Any) -> None:
     settings.MCP_ALLOWED_COMMANDS = ["/opt/mcp/server"]
     assert command_refusal("/opt/mcp/server") is None
     assert command_refusal("/opt/mcp/../mcp/server")
@@ -68,11 +68,11 @@ def test_variables_that_change_what_runs_are_refused(name: str) -> None:
         "_",
     ],
 )
-def test_others_are_the_servers_own(name: str) -> None:
+def test_other_variables_are_allowed(name: str) -> None:
     assert environment_refusal([name]) is None
 
 
-def test_what_may_not_start_says_why(settings: Any) -> None:
+def test_a_refused_start_has_a_reason(settings: Any) -> None:
     require_startable("npx", ["TOKEN"])
     with pytest.raises(CommandRefused, match="MCP_ALLOWED_COMMANDS"):
         require_startable("bash", [])

@@ -1,4 +1,4 @@
-"""The console's pages: a member of staff logs in to a remote server, in a real browser's order of things."""
+"""The console's pages: a member of staff logs in to a remote server, with the requests of a browser."""
 
 import urllib.request
 from typing import Any
@@ -44,7 +44,7 @@ def begin(client: Client, grant: OAuthGrant) -> str:
 
 
 def consent(url: str) -> str:
-    """Where the authorization server sends the browser: path and query."""
+    """Returns the path and query to which the authorization server redirects."""
     try:
         urllib.request.build_opener(StopAtRedirect).open(url, timeout=5)
     except urllib.error.HTTPError as redirect:
@@ -72,7 +72,7 @@ def test_staff_log_in_and_the_server_runs(admin_client: Client, server: MCPTool)
 def test_an_answer_in_another_session_is_refused(
     admin_client: Client, server: MCPTool, admin_user: User
 ) -> None:
-    """Somebody else's login is not to become ours (login CSRF)."""
+    """Else somebody could connect our server to an account of theirs (login CSRF)."""
     grant = connect(admin_client, server)
     callback = consent(begin(admin_client, grant))
     other = Client()
@@ -87,14 +87,16 @@ def test_an_answer_is_good_for_one_use(admin_client: Client, server: MCPTool) ->
     assert "not begun in this session" in admin_client.get(callback, follow=True).content.decode()
 
 
-def test_a_refusal_is_told(admin_client: Client, server: MCPTool) -> None:
+def test_the_refusal_of_the_authorization_server_is_shown(admin_client: Client, server: MCPTool) -> None:
     grant = connect(admin_client, server)
     state = dict(pair.split("=") for pair in urlsplit(begin(admin_client, grant)).query.split("&"))["state"]
     callback = f"/admin/connector/oauthgrant/callback/?error=access_denied&state={state}"
     assert "refused: access_denied" in admin_client.get(callback, follow=True).content.decode()
 
 
-def test_who_is_not_staff_sees_nothing(server: MCPTool, client: Client, admin_client: Client) -> None:
+def test_a_visitor_who_is_not_staff_is_sent_to_the_login_page(
+    server: MCPTool, client: Client, admin_client: Client
+) -> None:
     grant = connect(admin_client, server)
     for response in (
         client.post(f"/admin/connector/oauthgrant/{grant.pk}/login/"),
@@ -104,12 +106,12 @@ def test_who_is_not_staff_sees_nothing(server: MCPTool, client: Client, admin_cl
         assert response.headers["location"].startswith("/admin/login/")
 
 
-def test_a_login_is_not_begun_by_a_link(admin_client: Client, server: MCPTool) -> None:
+def test_a_login_is_begun_by_post_only(admin_client: Client, server: MCPTool) -> None:
     grant = connect(admin_client, server)
     assert admin_client.get(f"/admin/connector/oauthgrant/{grant.pk}/login/").status_code == 405
 
 
-def test_the_secret_is_kept_and_never_shown(admin_client: Client, server: MCPTool) -> None:
+def test_the_secret_is_stored_and_never_shown(admin_client: Client, server: MCPTool) -> None:
     secret = {"flow": "client_credentials", "client_id": "us", "issuer": "https://as.example.org"}
     grant = connect(admin_client, server, client_secret="canary-5f1c", **secret)
     page = f"/admin/connector/oauthgrant/{grant.pk}/change/"
@@ -120,13 +122,13 @@ def test_the_secret_is_kept_and_never_shown(admin_client: Client, server: MCPToo
     assert "canary" not in str(list(AuditEntry.objects.values()))
 
 
-def test_client_credentials_need_all_that_they_are(admin_client: Client, server: MCPTool) -> None:
+def test_client_credentials_need_id_secret_and_issuer(admin_client: Client, server: MCPTool) -> None:
     form = {"server": server.pk, "flow": "client_credentials", "client_id": "us"}
     assert "Client credentials need it." in admin_client.post(ADD, form).content.decode()
     assert not OAuthGrant.objects.exists()
 
 
-def test_deleting_disconnects(admin_client: Client, server: MCPTool) -> None:
+def test_deleting_a_grant_disconnects_the_server(admin_client: Client, server: MCPTool) -> None:
     grant = connect(admin_client, server)
     admin_client.get(consent(begin(admin_client, grant)))
     wait_for(lambda: status(server) == Status.RUNNING, within_s=8)

@@ -1,4 +1,4 @@
-"""How servers run, over the real API: web and workers are processes of their own."""
+"""Running servers over the real API: the web and the workers are processes of their own."""
 
 import sys
 import time
@@ -40,7 +40,7 @@ def connection_tests_left() -> list[Any]:
 # --- calls ----------------------------------------------------------------------------------------------
 
 
-def test_a_function_is_called(api: httpx.Client, fake: MCPTool) -> None:
+def test_a_tool_is_called(api: httpx.Client, fake: MCPTool) -> None:
     response = api.post("/api-fake/functions/echo/call", json={"arguments": {"a": "ä\u2028"}})
     assert response.status_code == 200, response.text
     answer = response.json()
@@ -52,7 +52,7 @@ def test_a_function_is_called(api: httpx.Client, fake: MCPTool) -> None:
     }
 
 
-def test_a_function_that_fails_says_so(api: httpx.Client, fake: MCPTool) -> None:
+def test_a_tool_that_fails_answers_is_error(api: httpx.Client, fake: MCPTool) -> None:
     assert api.post("/api-fake/functions/fail/call", json={}).json()["is_error"] is True
 
 
@@ -92,7 +92,7 @@ def test_a_stopped_server_is_unavailable_with_a_reason(api: httpx.Client, stack:
 # --- lifecycle and instances ----------------------------------------------------------------------------
 
 
-def test_instances_tell_who_runs_it_and_how_it_is(api: httpx.Client, fake: MCPTool) -> None:
+def test_instances_show_the_worker_and_the_state(api: httpx.Client, fake: MCPTool) -> None:
     (instance,) = api.get("/api-fake/instances").json()
     assert (instance["slot"], instance["state"], instance["node"]) == (0, "ready", "mcp@journeys")
     assert instance["pid"] > 0
@@ -100,14 +100,14 @@ def test_instances_tell_who_runs_it_and_how_it_is(api: httpx.Client, fake: MCPTo
     assert instance["last_healthy_at"] >= instance["started_at"]
 
 
-def test_a_restart_gives_it_a_new_process(api: httpx.Client, stack: Stack) -> None:
+def test_a_restart_starts_a_new_process(api: httpx.Client, stack: Stack) -> None:
     stack.server("Api restarted")
     before = api.get("/api-restarted/instances").json()[0]["pid"]
     assert api.post("/api-restarted/restart").status_code == 202
     wait_for(lambda: api.get("/api-restarted/instances").json()[0]["pid"] not in {before, None}, within_s=10)
 
 
-def test_a_crash_is_told_with_its_reason(api: httpx.Client, stack: Stack) -> None:
+def test_a_crash_is_shown_with_its_reason(api: httpx.Client, stack: Stack) -> None:
     stack.server("Api crashed")
     response = api.post("/api-crashed/functions/crash/call", json={"arguments": {"code": 9}})
     assert (response.status_code, response.json()["error"]["type"]) == (503, "server_restarting")
@@ -117,7 +117,7 @@ def test_a_crash_is_told_with_its_reason(api: httpx.Client, stack: Stack) -> Non
     assert last_exit["remedy"]
 
 
-def test_a_refresh_is_asked_for(api: httpx.Client, fake: MCPTool) -> None:
+def test_a_refresh_lists_the_tools_again(api: httpx.Client, fake: MCPTool) -> None:
     response = api.post("/api-fake/refresh")
     assert (response.status_code, response.json()["slug"]) == (202, "api-fake")
     assert api.post("/nobody/refresh").status_code == 404
@@ -126,7 +126,7 @@ def test_a_refresh_is_asked_for(api: httpx.Client, fake: MCPTool) -> None:
 # --- connection tests -----------------------------------------------------------------------------------
 
 
-def test_a_candidate_is_tried_and_nothing_is_stored(api: httpx.Client, stack: Stack) -> None:
+def test_an_unsaved_server_is_tested_and_nothing_is_stored(api: httpx.Client, stack: Stack) -> None:
     before = api.get(stack.url + PATH).headers["X-Total-Count"]
     tested = api.post("/test", json=CANDIDATE).json()
     assert (tested["ok"], tested["error"], tested["protocol_version"]) == (True, None, "2025-06-18")
@@ -136,7 +136,7 @@ def test_a_candidate_is_tried_and_nothing_is_stored(api: httpx.Client, stack: St
 
 
 @pytest.mark.parametrize("connection_type", ["sse", "streamable_http"])
-def test_a_remote_candidate_is_tried(
+def test_an_unsaved_remote_server_is_tested(
     api: httpx.Client, remote: Callable[[str], str], connection_type: str
 ) -> None:
     tested = api.post(
@@ -146,7 +146,7 @@ def test_a_remote_candidate_is_tried(
     assert {"add", "slow"} <= {function["name"] for function in tested["functions"]}
 
 
-def test_a_registered_server_is_tried_with_what_the_body_changes(api: httpx.Client, fake: MCPTool) -> None:
+def test_a_registered_server_is_tested_with_the_changes_in_the_body(api: httpx.Client, fake: MCPTool) -> None:
     pid = api.get("/api-fake/instances").json()[0]["pid"]
     assert api.post("/api-fake/test", json={}).json()["ok"] is True
     tried = api.post(
@@ -167,14 +167,16 @@ def test_a_registered_server_is_tried_with_what_the_body_changes(api: httpx.Clie
         ({"connection_type": "sse", "url": "http://127.0.0.1:9/sse"}, "unreachable"),
     ],
 )
-def test_a_candidate_that_fails_says_why(api: httpx.Client, changes: dict[str, Any], exit_class: str) -> None:
+def test_a_failed_test_answers_its_reason(
+    api: httpx.Client, changes: dict[str, Any], exit_class: str
+) -> None:
     tested = api.post("/test", json={**CANDIDATE, **changes}).json()
     assert (tested["ok"], tested["error"]["class"]) == (False, exit_class)
     assert tested["error"]["remedy"]
     wait_for(lambda: not connection_tests_left(), within_s=5)
 
 
-def test_what_ends_at_an_unknown_request_is_tried_the_older_way(api: httpx.Client) -> None:
+def test_a_server_that_ends_at_an_unknown_request_is_tested_the_older_way(api: httpx.Client) -> None:
     assert api.post("/test", json={**CANDIDATE, "args": [FAKE, "modern-dies"]}).json()["ok"] is True
 
 
@@ -189,7 +191,7 @@ def test_what_ends_at_an_unknown_request_is_tried_the_older_way(api: httpx.Clien
         ({"colour": "red"}, "colour"),
     ],
 )
-def test_what_may_not_be_saved_may_not_be_tried(
+def test_settings_that_may_not_be_saved_may_not_be_tested(
     api: httpx.Client, changes: dict[str, Any], field: str
 ) -> None:
     response = api.post("/test", json={**CANDIDATE, **changes})
@@ -197,8 +199,8 @@ def test_what_may_not_be_saved_may_not_be_tried(
     assert list(response.json()["error"]["details"]["fields"]) == [field]
 
 
-def test_a_secret_that_the_server_says_aloud_is_not_shown(api: httpx.Client, stack: Stack) -> None:
-    """In the last lines of its standard error, in a tested and when it runs."""
+def test_a_secret_that_the_server_prints_is_masked(api: httpx.Client, stack: Stack) -> None:
+    """In the last lines of its standard error, in a connection test and when it runs."""
     loud = {
         **CANDIDATE,
         "args": ["-c", "import os, sys; sys.exit('no luck with ' + os.environ['API_TOKEN'])"],
@@ -222,7 +224,7 @@ def told(api: httpx.Client) -> str:
 @pytest.mark.parametrize(
     "path", ["/test", "/api-fake/test", "/api-fake/refresh", "/api-fake/functions/echo/call"]
 )
-def test_a_key_that_may_not_manage_runs_nothing(stack: Stack, fake: MCPTool, path: str) -> None:
+def test_a_key_without_the_permission_to_manage_runs_nothing(stack: Stack, fake: MCPTool, path: str) -> None:
     headers = {"Authorization": f"Bearer {stack.key(f'caller{path}').key}"}
     response = httpx.post(f"{stack.url}/api/v1/mcp-tools{path}", json=CANDIDATE, headers=headers)
     assert (response.status_code, response.json()["error"]["type"]) == (403, "management_required")

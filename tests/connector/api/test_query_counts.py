@@ -23,7 +23,7 @@ def server(db: None) -> MCPTool:
 
 
 def add_instances(server: MCPTool, *slots: int) -> None:
-    """Each at a worker of its own."""
+    """Adds instances, each at a worker of its own."""
     for slot in slots:
         worker = Worker.objects.create(name=f"worker-{slot}", node=f"mcp@{slot}", host_id="", socket="")
         Instance.objects.create(server=server, slot=slot, worker=worker)

@@ -1,4 +1,4 @@
-"""What became of servers: every change of status, uptime on the API, and the end of those deleted."""
+"""Stored changes of status, uptime over the API, and the purge of deleted servers."""
 
 from datetime import timedelta
 from itertools import pairwise
@@ -27,13 +27,13 @@ def registered(name: str = "fake") -> MCPTool:
 
 
 def became(server: MCPTool, *changes: tuple[timedelta, Status]) -> None:
-    """Instead of what was noted so far."""
+    """Replaces the stored changes of a server."""
     StateChange.objects.filter(server=server).delete()
     for ago, status in changes:
         StateChange.objects.create(server=server, status=status, at=timezone.now() - ago)
 
 
-async def test_every_change_of_status_is_noted_with_its_reason(servers: Any, supervise: Any) -> None:
+async def test_every_change_of_status_is_stored_with_its_reason(servers: Any, supervise: Any) -> None:
     supervise()
     server = await servers.register("silent-end")
     await servers.wait_until(server, Status.ERROR)
@@ -47,7 +47,7 @@ async def test_every_change_of_status_is_noted_with_its_reason(servers: Any, sup
     assert all(one != other for one, other in pairwise(statuses))
 
 
-def test_writing_the_same_status_again_is_no_change(db: None) -> None:
+def test_writing_the_same_status_again_stores_no_change(db: None) -> None:
     server = registered()
     for _ in range(3):
         MCPTool.objects.filter(pk=server.pk).update(status=Status.RUNNING)
@@ -55,7 +55,7 @@ def test_writing_the_same_status_again_is_no_change(db: None) -> None:
     assert [change.status for change in noted] == [Status.STOPPED, Status.RUNNING]
 
 
-def test_the_api_tells_uptime_outages_and_changes(api: APIClient) -> None:
+def test_the_api_shows_uptime_outages_and_changes(api: APIClient) -> None:
     server = registered()
     became(
         server,
@@ -72,14 +72,14 @@ def test_the_api_tells_uptime_outages_and_changes(api: APIClient) -> None:
     assert told["changes"][0].keys() == {"at", "status", "error"}
 
 
-def test_the_uptime_of_no_server_is_not_found(api: APIClient) -> None:
+def test_the_uptime_of_an_unknown_server_is_not_found(api: APIClient) -> None:
     server = registered()
     actions.delete(server, by=BY)
     for unknown in (server.pk, "nonsense", 999_999):
         assert api.get(f"/api/v1/mcp-tools/{unknown}/uptime").status_code == 404
 
 
-def test_changes_are_kept_for_ninety_days_and_the_last_before(db: None) -> None:
+def test_changes_are_pruned_after_ninety_days_but_for_the_last_before(db: None) -> None:
     server, other = registered(), registered("other")
     ages = [200, 100, 91, 89, 1]
     became(server, *((timedelta(days=age), Status.RUNNING) for age in ages))
@@ -90,7 +90,9 @@ def test_changes_are_kept_for_ninety_days_and_the_last_before(db: None) -> None:
     assert StateChange.objects.filter(server=other).count() == 1
 
 
-async def test_a_deleted_server_is_forgotten_once_it_has_stopped(servers: Any, supervise: Any) -> None:
+async def test_the_row_of_a_deleted_server_is_purged_once_it_has_stopped(
+    servers: Any, supervise: Any
+) -> None:
     supervisor = supervise()
     server, kept = await servers.running(), await servers.register(name="kept", is_enabled=False)
     supervisor.stop(hard=True)

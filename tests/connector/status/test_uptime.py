@@ -27,7 +27,7 @@ def test_nothing_is_known_before_the_first_change() -> None:
     assert (found.availability, hours(found)) == (1.0, {Status.RUNNING: 6})
 
 
-def test_what_was_before_the_window_counts_from_its_beginning() -> None:
+def test_the_status_before_the_window_counts_from_its_beginning() -> None:
     found = figures((-100, Status.ERROR), (-5, Status.RUNNING), (6, Status.ERROR))
     assert hours(found) == {Status.RUNNING: 6, Status.ERROR: 18}
     assert (found.availability, found.outages) == (0.25, 1)
@@ -38,7 +38,7 @@ def test_degraded_is_available_and_starting_is_not() -> None:
     assert (found.availability, found.outages) == (0.75, 0)
 
 
-def test_a_server_that_should_not_run_is_not_missed() -> None:
+def test_a_server_that_should_not_run_has_no_downtime() -> None:
     found = figures((0, Status.RUNNING), (12, Status.STOPPED))
     assert (found.availability, found.outages) == (1.0, 0)
     assert figures((0, Status.STOPPED)).availability is None

@@ -13,7 +13,7 @@ def split(data: bytes, *, limit: int = 100, at: int = 7) -> list[bytes | Oversiz
 
 
 @pytest.mark.parametrize("at", [1, 2, 7, 1000])
-def test_lines_come_whole_however_they_were_cut(at: int) -> None:
+def test_lines_are_whole_however_the_chunks_were_cut(at: int) -> None:
     assert split(b"one\n\nthree and more\nrest", at=at) == [b"one", b"", b"three and more"]
 
 
@@ -35,7 +35,7 @@ def test_a_line_of_the_limit_passes_and_one_byte_more_does_not(at: int) -> None:
         (b'{"jsonrpc":"2.0","result":{"id":9,"x":"%s"},"z":{"id":4}}', None),
     ],
 )
-def test_the_id_of_a_line_too_long_is_told_where_it_can_be(message: bytes, request_id: bytes | None) -> None:
+def test_the_id_of_an_oversized_line_is_found_at_its_ends(message: bytes, request_id: bytes | None) -> None:
     (line,) = split(message % (b"x" * 5000) + b"\n")
     assert isinstance(line, Oversized)
     assert line.request_id() == request_id

@@ -1,4 +1,4 @@
-"""What a server offers besides functions, over real requests."""
+"""Resources and prompts of servers, over real requests."""
 
 import pytest
 from rest_framework.test import APIClient
@@ -46,7 +46,7 @@ def test_prompts_are_listed_with_their_arguments(api: APIClient, server: MCPTool
     assert prompt["arguments"] == [{"name": "whom", "description": "", "required": True}]
 
 
-def test_what_is_no_longer_offered_is_gone_and_what_is_unchanged_is_not_written(
+def test_removed_capabilities_are_deleted_and_unchanged_ones_not_written(
     api: APIClient, server: MCPTool, django_assert_num_queries: object
 ) -> None:
     record(server, GREET)
@@ -58,10 +58,10 @@ def test_what_is_no_longer_offered_is_gone_and_what_is_unchanged_is_not_written(
         record(server, {**GREET, "name": "other"})
 
 
-def test_they_are_for_keys_that_may_manage(caller: APIClient, server: MCPTool) -> None:
+def test_capabilities_need_the_permission_to_manage(caller: APIClient, server: MCPTool) -> None:
     assert caller.get(f"{URL}/resources").status_code == 403
     assert caller.get(f"{URL}/prompts").status_code == 403
 
 
-def test_an_unknown_server_has_none(api: APIClient) -> None:
+def test_the_capabilities_of_an_unknown_server_are_not_found(api: APIClient) -> None:
     assert api.get("/api/v1/mcp-tools/nothing/resources").status_code == 404

@@ -1,4 +1,4 @@
-"""What a server offers: enabled, renamed, described anew and approved, over real requests."""
+"""Tools of a server: enabled, renamed, described anew and approved, over real requests."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ def patch(api: APIClient, name: str = "now", **body: Any) -> dict[str, Any]:
     return response.json()
 
 
-def test_functions_have_the_described_shape(api: APIClient, server: MCPTool) -> None:
+def test_tools_have_the_documented_shape(api: APIClient, server: MCPTool) -> None:
     catalogue.record(server.pk, [NOW, {**NOW, "name": "convert"}])
     listed = api.get(URL)
     assert [row["name"] for row in listed.json()] == ["convert", "now"]
@@ -61,26 +61,26 @@ def test_functions_have_the_described_shape(api: APIClient, server: MCPTool) -> 
 
 
 @pytest.mark.parametrize("name", ["read/file.txt", "tool with spaces", "größe", "."])
-def test_a_function_of_any_name_is_found(api: APIClient, server: MCPTool, name: str) -> None:
+def test_a_tool_of_any_name_is_found(api: APIClient, server: MCPTool, name: str) -> None:
     catalogue.record(server.pk, [{**NOW, "name": name}])
     found = api.get(f"{URL}/{name.replace('/', '%2F')}")
     assert (found.status_code, found.json()["name"]) == (200, name)
 
 
-def test_an_unknown_function_is_not_found(api: APIClient, server: MCPTool) -> None:
+def test_an_unknown_tool_is_not_found(api: APIClient, server: MCPTool) -> None:
     assert api.get(f"{URL}/now").status_code == 404
     assert api.get("/api/v1/mcp-tools/other/functions").status_code == 404
     assert api.get("/api/v1/mcp-tools/%00/functions").status_code == 404
     assert api.post(URL, {}, format="json").status_code == 405
 
 
-def test_a_disabled_function_is_offered_to_no_model(api: APIClient, server: MCPTool) -> None:
+def test_a_disabled_tool_is_offered_to_no_model(api: APIClient, server: MCPTool) -> None:
     catalogue.record(server.pk, [NOW])
     assert patch(api, is_enabled=False)["is_enabled"] is False
     assert not ToolFunction.objects.offered().exists()
 
 
-def test_a_new_name_and_description_are_what_models_are_told(api: APIClient, server: MCPTool) -> None:
+def test_models_get_the_overridden_name_and_description(api: APIClient, server: MCPTool) -> None:
     catalogue.record(server.pk, [NOW])
     patch(api, overrides={"name": "clock"})
     changed = patch(api, overrides={"description": "What the clock says."})
@@ -91,7 +91,7 @@ def test_a_new_name_and_description_are_what_models_are_told(api: APIClient, ser
     assert patch(api, overrides={"name": None})["public_name"] == "time__now"
 
 
-def test_a_name_that_another_function_has_is_a_conflict(api: APIClient, server: MCPTool) -> None:
+def test_the_name_of_another_tool_is_a_conflict(api: APIClient, server: MCPTool) -> None:
     catalogue.record(server.pk, [NOW, {**NOW, "name": "convert"}])
     response = api.patch(f"{URL}/now", {"overrides": {"name": "CONVERT"}}, format="json")
     assert (response.status_code, response.json()["error"]["type"]) == (409, "already_taken")
@@ -129,7 +129,7 @@ def test_a_changed_definition_of_a_pinned_server_is_withheld_until_it_is_approve
     assert AuditEntry.objects.filter(action="approved", object_name="time__now").exists()
 
 
-def test_a_change_is_told_against_what_was_approved(api: APIClient, pinned: MCPTool) -> None:
+def test_a_change_is_shown_against_the_approved_definition(api: APIClient, pinned: MCPTool) -> None:
     catalogue.record(pinned.pk, [{**NOW, "description": "Harmless."}])
     catalogue.record(pinned.pk, [LIES])
     assert api.get(f"{URL}/now").json()["change"]["before"] == {"description": "The time."}
@@ -148,13 +148,13 @@ def test_only_the_definition_that_was_seen_is_approved(api: APIClient, pinned: M
     assert not ToolFunction.objects.offered().exists()
 
 
-def test_a_later_function_of_a_pinned_server_is_new(api: APIClient, pinned: MCPTool) -> None:
+def test_a_later_tool_of_a_pinned_server_is_new(api: APIClient, pinned: MCPTool) -> None:
     catalogue.record(pinned.pk, [NOW, {**NOW, "name": "convert"}])
     read = api.get(f"{URL}/convert").json()
     assert (read["approval"], read["change"]) == ("new", None)
 
 
-def test_a_change_of_an_unpinned_server_is_served_and_told(api: APIClient, server: MCPTool) -> None:
+def test_a_change_of_an_unpinned_server_is_served_and_shown(api: APIClient, server: MCPTool) -> None:
     catalogue.record(server.pk, [NOW])
     catalogue.record(server.pk, [{**NOW, "annotations": {"readOnlyHint": True}}])
     read = api.get(f"{URL}/now").json()

@@ -1,4 +1,4 @@
-"""`mcpServers` JSON as MCP clients write it, in and out."""
+"""Import and export of `mcpServers` JSON as MCP clients write it."""
 
 import json
 from typing import Any
@@ -68,7 +68,7 @@ def parts(row: dict[str, Any], which: str) -> set[tuple[str, str]]:
     return {(part["field"], part["name"]) for part in row[which]}
 
 
-def test_claude_desktops_servers_run_and_their_secrets_are_lifted(api: APIClient) -> None:
+def test_servers_of_claude_desktop_run_and_their_secrets_are_extracted(api: APIClient) -> None:
     rows = imported(api, CLAUDE_DESKTOP)
     assert parts(rows["github"], "secrets") == {("env", "GITHUB_PERSONAL_ACCESS_TOKEN")}
     assert parts(rows["linear"], "secrets") == {("args", "Authorization")}
@@ -81,28 +81,28 @@ def test_claude_desktops_servers_run_and_their_secrets_are_lifted(api: APIClient
     assert api.get(f"{URL}/linear").json()["args"][-1] == "Authorization: ********"
 
 
-def test_cursors_servers_are_reached_by_url(api: APIClient) -> None:
+def test_servers_of_cursor_are_reached_by_url(api: APIClient) -> None:
     rows = imported(api, CURSOR)
     assert parts(rows["search"], "secrets") == {("url", "exaApiKey"), ("headers", "Authorization")}
     kinds = dict(MCPTool.objects.values_list("slug", "connection_type"))
     assert kinds == {"search-2": "streamable_http", "older": "sse"}  # `mcp-tools/search` is taken
 
 
-def test_vs_codes_prompts_are_missing_and_the_servers_wait_for_them(api: APIClient) -> None:
+def test_prompts_of_vs_code_are_missing_and_the_servers_are_stopped(api: APIClient) -> None:
     rows = imported(api, VS_CODE)
     assert parts(rows["perplexity"], "missing") == {("env", "PERPLEXITY_API_KEY")}
     assert parts(rows["remote"], "missing") == {("headers", "X-Api-Key")}
     assert not any(row["is_enabled"] or row["secrets"] for row in rows.values())
 
 
-def test_no_secret_stands_in_the_database_the_answer_or_the_audit_trail(api: APIClient) -> None:
+def test_no_secret_is_in_the_database_the_answer_or_the_audit_trail(api: APIClient) -> None:
     answer = api.post(f"{URL}/import", CURSOR, format="json").content.decode()
     with_secrets = str(list(AuditEntry.objects.values())) + answer + api.get(URL).content.decode()
     assert "canary" not in with_secrets
     assert "canary" not in str(list(MCPTool.objects.extra(select={"raw": "url || headers"}).values("raw")))
 
 
-def test_credentials_in_an_address_become_a_header(api: APIClient) -> None:
+def test_credentials_in_a_url_become_a_header(api: APIClient) -> None:
     row = imported(api, {"mcpServers": {"a": {"url": "https://me:p%40ss@93.184.216.34/mcp"}}})["a"]
     server = MCPTool.objects.get()
     assert server.url == "https://93.184.216.34/mcp"
@@ -110,7 +110,7 @@ def test_credentials_in_an_address_become_a_header(api: APIClient) -> None:
     assert ("url", "credentials") in parts(row, "secrets")
 
 
-def test_what_is_unwise_or_ignored_is_told(api: APIClient) -> None:
+def test_unwise_and_ignored_settings_are_reported(api: APIClient) -> None:
     entry = {
         "command": "npx",
         "args": ["-y", "some-server", "--api-key", "abc"],
@@ -146,7 +146,7 @@ def test_one_bad_server_is_named_and_none_is_registered(api: APIClient, entry: A
     assert not MCPTool.objects.exists()
 
 
-def test_a_taken_name_is_a_conflict_that_says_whose(api: APIClient) -> None:
+def test_a_taken_name_is_a_conflict_that_names_the_server(api: APIClient) -> None:
     imported(api, CURSOR)
     response = api.post(f"{URL}/import", CURSOR, format="json")
     assert response.status_code == 409
@@ -156,7 +156,7 @@ def test_a_taken_name_is_a_conflict_that_says_whose(api: APIClient) -> None:
 @pytest.mark.parametrize(
     "body", [{}, {"mcpServers": {}}, {"mcpServers": []}, {"mcpServers": {str(n): {} for n in range(101)}}]
 )
-def test_nothing_to_import_is_told(api: APIClient, body: Any) -> None:
+def test_an_import_without_servers_is_refused(api: APIClient, body: Any) -> None:
     assert api.post(f"{URL}/import", body, format="json").status_code == 422
 
 

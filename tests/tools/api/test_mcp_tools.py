@@ -39,7 +39,7 @@ def assistant_of(server: dict[str, Any], slug: str = "helper") -> Assistant:
     return assistant_actions.create(by=BY, name=slug, slug=slug, tools=[MCPTool.objects.get(pk=server["id"])])
 
 
-def test_a_server_has_the_described_shape(api: APIClient) -> None:
+def test_a_server_has_the_documented_shape(api: APIClient) -> None:
     created = create(api, **STDIO, args=["--local-timezone=UTC"], timeouts={"call_s": 5})
     assert created.keys() == SHAPE
     assert (created["slug"], created["is_enabled"], created["status"]) == ("time", True, "stopped")
@@ -48,7 +48,7 @@ def test_a_server_has_the_described_shape(api: APIClient) -> None:
     assert api.get(f"{URL}/{created['id']}").json() == created
 
 
-def test_it_is_found_by_id_and_by_slug(api: APIClient) -> None:
+def test_a_server_is_found_by_id_and_by_slug(api: APIClient) -> None:
     created = create(api, **STDIO)
     assert api.get(f"{URL}/time").json()["id"] == created["id"]
     for unknown in ("my-server", "999999", "9" * 30, "%00", "~1", "..%2fx"):
@@ -131,14 +131,14 @@ def test_bad_input_names_the_field_and_changes_nothing(
         ({"headers": {"X A": "1"}}, "headers"),
     ],
 )
-def test_a_remote_server_is_outside_and_its_headers_are_headers(
+def test_the_url_and_headers_of_a_remote_server_are_checked(
     api: APIClient, changes: dict[str, Any], field: str
 ) -> None:
     assert list(fields_of(api.post(URL, {**REMOTE, **changes}, format="json"))) == [field]
     assert not MCPTool.objects.exists()
 
 
-def test_secrets_are_masked_and_a_mask_sent_back_keeps_them(api: APIClient) -> None:
+def test_secrets_are_masked_and_a_mask_sent_back_changes_nothing(api: APIClient) -> None:
     created = create(
         api, **STDIO, env={"TOKEN": CANARY, "LEVEL": "debug"}, args=["--api-key", CANARY, "--verbose"]
     )
@@ -156,7 +156,7 @@ def test_secrets_are_masked_and_a_mask_sent_back_keeps_them(api: APIClient) -> N
     assert CANARY not in changed.content.decode() + str(list(AuditEntry.objects.values()))
 
 
-def test_a_secret_in_an_address_is_masked_and_kept(api: APIClient) -> None:
+def test_a_secret_in_a_url_is_masked_and_stays_stored(api: APIClient) -> None:
     url = f"https://93.184.216.34/mcp?api_key={CANARY}&mode=fast"
     created = create(api, **{**REMOTE, "url": url}, headers={"X-Key": CANARY})
     assert created["url"] == "https://93.184.216.34/mcp?api_key=********&mode=fast"
@@ -166,7 +166,7 @@ def test_a_secret_in_an_address_is_masked_and_kept(api: APIClient) -> None:
     assert list(fields_of(moved)) == ["url"]
 
 
-def test_a_mask_for_what_is_not_stored_is_refused(api: APIClient) -> None:
+def test_a_mask_without_a_stored_value_is_refused(api: APIClient) -> None:
     assert list(fields_of(api.post(URL, {**STDIO, "env": {"A": "********"}}, format="json"))) == ["env"]
     response = api.post(URL, {**STDIO, "args": ["--token=********"]}, format="json")
     assert list(fields_of(response)) == ["args"]
@@ -180,7 +180,7 @@ def test_a_whole_answer_can_be_sent_back(api: APIClient) -> None:
     assert MCPTool.objects.get().env == {"TOKEN": CANARY}
 
 
-def test_the_slug_stays_and_names_differ(api: APIClient) -> None:
+def test_the_slug_never_changes_and_names_are_unique(api: APIClient) -> None:
     create(api, **STDIO)
     assert list(fields_of(api.patch(f"{URL}/time", {"slug": "clock"}, format="json"))) == ["slug"]
     response = api.post(URL, {**STDIO, "name": "TIME"}, format="json")
@@ -200,14 +200,14 @@ def test_a_lost_update_is_refused(api: APIClient) -> None:
 
 
 @pytest.mark.parametrize(("verb", "enabled"), [("start", True), ("stop", False), ("restart", True)])
-def test_intent_is_written(api: APIClient, verb: str, enabled: bool) -> None:
+def test_start_stop_and_restart_write_intent(api: APIClient, verb: str, enabled: bool) -> None:
     create(api, **STDIO, is_enabled=verb != "start")
     response = api.post(f"{URL}/time/{verb}")
     assert (response.status_code, response.json()["is_enabled"]) == (202, enabled)
     assert MCPTool.objects.get().generation == 2
 
 
-def test_only_what_changes_how_it_runs_starts_it_anew(api: APIClient) -> None:
+def test_only_changes_of_how_it_runs_start_a_server_anew(api: APIClient) -> None:
     create(api, **STDIO)
     api.patch(f"{URL}/time", {"description": "clocks", "replicas": 2}, format="json")
     assert MCPTool.objects.get().generation == 1
@@ -215,7 +215,7 @@ def test_only_what_changes_how_it_runs_starts_it_anew(api: APIClient) -> None:
     assert MCPTool.objects.get().generation == 2
 
 
-def test_a_server_that_may_not_run_any_more_can_still_be_stopped(api: APIClient, settings: Any) -> None:
+def test_a_server_that_the_policy_refuses_by_now_can_still_be_stopped(api: APIClient, settings: Any) -> None:
     create(api, **STDIO)
     settings.MCP_ALLOWED_COMMANDS = []
     assert api.post(f"{URL}/time/stop").status_code == 202
@@ -259,7 +259,7 @@ def test_a_deleted_server_frees_its_name_and_slug(api: APIClient) -> None:
         ("patch", "/time/functions/now"),
     ],
 )
-def test_a_key_that_may_not_manage_sees_and_changes_nothing(
+def test_a_key_without_the_permission_to_manage_sees_and_changes_nothing(
     caller: APIClient, method: str, path: str
 ) -> None:
     server = actions.register(by=BY, **STDIO)

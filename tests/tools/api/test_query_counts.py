@@ -23,7 +23,7 @@ def register(number: int) -> MCPTool:
 
 
 def offer(server: MCPTool, count: int) -> None:
-    """The server offers this many tools, resources and prompts."""
+    """Stores this number of tools, resources and prompts of the server."""
     names = [f"tool-{number}" for number in range(count)]
     catalogue.record(server.pk, [{"name": name, "description": "Does it."} for name in names])
     resources = [{"uri": f"memo://{name}", "name": name} for name in names]
@@ -33,7 +33,7 @@ def offer(server: MCPTool, count: int) -> None:
 
 @pytest.fixture
 def request_of(api: APIClient) -> Callable[[str], Callable[[], Any]]:
-    """A function that makes a GET request to a path below the servers'."""
+    """Returns a function that makes a GET request to a path below `/mcp-tools`."""
 
     def request_of(path: str) -> Callable[[], Any]:
         def request() -> Any:
@@ -65,7 +65,7 @@ def test_a_server_takes_as_many_queries_with_one_tool_as_with_five(request_of: A
 
 
 def test_reading_takes_no_more_queries_than_it_needs(request_of: Any) -> None:
-    """The key, the number of rows, the rows; for parts of a server the server as well."""
+    """The key, the number of rows, and the rows; for parts of a server also the server."""
     server = register(1)
     offer(server, 5)
     for path, expected in (("", 3), (f"/{server.slug}", 2), (f"/{server.slug}/functions", 4)):

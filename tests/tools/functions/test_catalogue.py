@@ -25,7 +25,7 @@ def offered() -> list[str]:
     return list(ToolFunction.objects.offered().values_list("public_name", flat=True))
 
 
-def test_it_keeps_what_a_server_offers(server: MCPTool) -> None:
+def test_the_tools_of_a_server_are_stored(server: MCPTool) -> None:
     catalogue.record(server.pk, [definition("now", title="Now", annotations={"readOnlyHint": True})])
     function = server.functions.get()
     assert (function.public_name, function.title) == ("time__now", "Now")
@@ -47,7 +47,7 @@ def test_many_tools_take_as_many_queries_as_one(server: MCPTool) -> None:
         catalogue.record(server.pk, [definition(f"tool-{number}") for number in range(100)])
 
 
-def test_a_function_that_goes_and_comes_back_keeps_its_name(server: MCPTool) -> None:
+def test_a_tool_that_is_removed_and_comes_back_has_the_same_name(server: MCPTool) -> None:
     catalogue.record(server.pk, [definition("a.b")])
     name = offered()
     catalogue.record(server.pk, [])
@@ -56,12 +56,12 @@ def test_a_function_that_goes_and_comes_back_keeps_its_name(server: MCPTool) -> 
     assert offered() == name
 
 
-def test_the_first_of_two_functions_of_one_name_is_kept(server: MCPTool) -> None:
+def test_the_first_of_two_tools_of_one_name_is_stored(server: MCPTool) -> None:
     catalogue.record(server.pk, [definition("now", "first"), definition("now", "second")])
     assert server.functions.get().description == "first"
 
 
-def test_names_that_models_confuse_are_told_apart(server: MCPTool) -> None:
+def test_names_that_models_confuse_get_different_public_names(server: MCPTool) -> None:
     catalogue.record(server.pk, [definition("a-b"), definition("a_b"), definition("A_B")])
     assert len({name.lower().replace("-", "_") for name in offered()}) == 3
 
@@ -81,6 +81,6 @@ def test_an_auto_server_serves_a_changed_definition(server: MCPTool) -> None:
     assert offered() == ["time__now"]
 
 
-def test_nul_characters_do_not_lose_the_catalogue(server: MCPTool) -> None:
+def test_nul_characters_are_replaced(server: MCPTool) -> None:
     catalogue.record(server.pk, [definition("now", "nul\0", inputSchema={"type": "object", "x": "\0"})])
     assert server.functions.get().description == "nul\ufffd"

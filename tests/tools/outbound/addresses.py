@@ -1,4 +1,4 @@
-"""Ways to spell an address: what leads inside, and what does not."""
+"""Spellings of addresses: those of the internal network, and public ones."""
 
 METADATA = [
     "169.254.169.254",

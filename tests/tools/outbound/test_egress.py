@@ -1,4 +1,4 @@
-"""The outbound guard: every way to spell an address that leads inside, at save and at connect."""
+"""The egress filter: every spelling of an address of the internal network, at save and at connect."""
 
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -16,7 +16,7 @@ from tools.outbound.http import filtered_connector
 
 
 class Inside:
-    """A server of the internal network, on loopback: who reached it."""
+    """A server of the internal network, on loopback. It stores who reached it."""
 
     def __init__(self) -> None:
         self.hits: list[str] = []
@@ -90,7 +90,7 @@ async def fetch(url: str, **options: Any) -> str:
 
 
 @pytest.mark.parametrize("host", METADATA + PRIVATE + DISGUISED)
-def test_it_refuses_to_save_what_leads_inside(host: str) -> None:
+def test_addresses_of_the_internal_network_are_refused_at_save(host: str) -> None:
     with pytest.raises(ValidationError) as refusal:
         require_allowed(f"http://{host}:8080/mcp?token=canary")
     assert refusal.value.code == "url_not_allowed"
@@ -117,7 +117,7 @@ def test_it_refuses_to_save_what_leads_inside(host: str) -> None:
         "http://.example/",
     ],
 )
-def test_it_refuses_what_is_no_address_of_a_server(url: str) -> None:
+def test_urls_without_an_unambiguous_host_are_refused_at_save(url: str) -> None:
     with pytest.raises(ValidationError):
         require_allowed(url)
 
@@ -127,7 +127,7 @@ def test_public_addresses_may_be_saved(host: str) -> None:
     require_allowed(f"https://{host}/mcp")
 
 
-def test_metadata_google_internal_is_refused_by_where_it_leads(dns: Resolver) -> None:
+def test_the_name_of_a_metadata_service_is_refused_by_its_address(dns: Resolver) -> None:
     dns.answers["metadata.google.internal"] = [["169.254.169.254"]]
     with pytest.raises(ValidationError):
         require_allowed("http://metadata.google.internal/")
@@ -140,7 +140,7 @@ def test_every_address_of_an_answer_is_checked(dns: Resolver, answer: list[str])
         require_allowed("https://mcp.example/")
 
 
-def test_a_name_that_is_not_there_now_may_be_saved(dns: Resolver) -> None:
+def test_a_name_that_cannot_be_resolved_now_may_be_saved(dns: Resolver) -> None:
     require_allowed("https://mcp.example/")
     assert dns.asked == ["mcp.example"]
 
@@ -157,7 +157,7 @@ def test_a_name_that_is_not_there_now_may_be_saved(dns: Resolver) -> None:
         ("10.0.0.5:443", "https://10.0.0.5/"),
     ],
 )
-def test_what_is_listed_by_host_and_port_may_be_private(settings: Any, listed: str, url: str) -> None:
+def test_a_listed_host_and_port_may_be_private(settings: Any, listed: str, url: str) -> None:
     settings.ALLOWED_PRIVATE_HOSTS = [listed]
     require_allowed(url)
 
@@ -165,7 +165,7 @@ def test_what_is_listed_by_host_and_port_may_be_private(settings: Any, listed: s
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:8081/", "http://127.0.0.2:8080/", "http://localhost:8080/"]
 )
-def test_only_exactly_what_is_listed_may_be_private(settings: Any, url: str) -> None:
+def test_only_the_listed_host_and_port_may_be_private(settings: Any, url: str) -> None:
     settings.ALLOWED_PRIVATE_HOSTS = ["127.0.0.1:8080"]
     with pytest.raises(ValidationError):
         require_allowed(url)
@@ -182,7 +182,7 @@ def test_no_setting_opens_a_metadata_service(settings: Any, host: str) -> None:
 @pytest.mark.parametrize(
     "entry", ["localhost", "http://localhost:80", "127.1:80", "localhost:x", "a:80/path"]
 )
-def test_a_malformed_entry_is_told_by_the_name_of_the_setting(
+def test_the_error_of_a_malformed_entry_names_the_setting(
     settings: Any, entry: str, setting: egress.PrivateHosts
 ) -> None:
     setattr(settings, setting, [entry])
@@ -194,14 +194,14 @@ def test_a_malformed_entry_is_told_by_the_name_of_the_setting(
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "[::ffff:127.0.0.1]", *DISGUISED])
-async def test_it_never_connects_inside(start: Start, host: str) -> None:
+async def test_no_connection_is_made_to_the_internal_network(start: Start, host: str) -> None:
     port, inside = await start()
     with pytest.raises((aiohttp.ClientError, ValueError)):
         await fetch(f"http://{host}:{port}/")
     assert inside.hits == []
 
 
-async def test_it_connects_to_what_is_listed(start: Start, settings: Any) -> None:
+async def test_a_connection_is_made_to_a_listed_host(start: Start, settings: Any) -> None:
     port, _ = await start()
     settings.ALLOWED_PRIVATE_HOSTS = [f"127.0.0.1:{port}"]
     assert await fetch(f"http://127.0.0.1:{port}/") == "inside"
@@ -226,10 +226,10 @@ async def test_a_name_that_turns_private_after_it_was_saved_is_refused(start: St
     assert inside.hits == []
 
 
-async def test_it_connects_to_the_address_that_was_checked(
+async def test_a_connection_is_made_to_the_address_that_was_checked(
     start: Start, dns: Resolver, settings: Any
 ) -> None:
-    """Of an answer that changes at each lookup only the first is used, and it is looked up once."""
+    """The name resolves differently each time: it is resolved once, and that address is used."""
     port, checked = await start("127.0.0.2")
     _, other = await start("127.0.0.1", port)
     settings.ALLOWED_PRIVATE_HOSTS = [f"rebinding.example:{port}"]
@@ -238,7 +238,7 @@ async def test_it_connects_to_the_address_that_was_checked(
     assert (len(checked.hits), other.hits, dns.asked) == (1, [], ["rebinding.example"])
 
 
-async def test_a_redirect_does_not_lead_inside(start: Start, settings: Any) -> None:
+async def test_a_redirect_to_the_internal_network_is_refused(start: Start, settings: Any) -> None:
     port, outside = await start()
     inner_port, inside = await start()
     settings.ALLOWED_PRIVATE_HOSTS = [f"127.0.0.1:{port}"]

@@ -1,4 +1,4 @@
-"""The search for tools in the admin, and the one on the command line."""
+"""The search for tools in the console and on the command line."""
 
 from io import StringIO
 from typing import Any
@@ -31,14 +31,14 @@ def listed(client: Client, **query: Any) -> str:
     return response.content.decode()
 
 
-def test_staff_see_all_tools_and_how_far_the_index_is(admin_client: Client) -> None:
+def test_staff_see_all_tools_and_the_progress_of_the_index(admin_client: Client) -> None:
     page = listed(admin_client)
     assert all(name in page for name in ("clouds__forecast", "clouds__wind", "post__send"))
     assert "Tools: 3, 3 of them indexed, 3 embedded by topical" in page
     assert "<b>Speed" not in page
 
 
-def test_what_is_found_comes_best_first_with_its_score(admin_client: Client) -> None:
+def test_hits_are_listed_with_their_score_the_best_first(admin_client: Client) -> None:
     page = listed(admin_client, q="Send mail, it will rain")
     assert page.index("post__send") < page.index("clouds__forecast")
     assert page.count("field-why") == 3
@@ -46,7 +46,7 @@ def test_what_is_found_comes_best_first_with_its_score(admin_client: Client) -> 
     assert "post__send" not in listed(admin_client, q="send mail")
 
 
-def test_it_says_when_words_alone_count(admin_client: Client, embedder: EmbeddingService) -> None:
+def test_a_degraded_search_is_reported(admin_client: Client, embedder: EmbeddingService) -> None:
     embedder.reply = lambda body: Reply(status=401)
     page = listed(admin_client, q="another mail")
     assert "Found by words alone" in page
@@ -58,7 +58,7 @@ def test_odd_queries_are_searched(admin_client: Client, query: str) -> None:
     listed(admin_client, q=query)
 
 
-def test_only_those_with_the_permission_see_it(client: Client) -> None:
+def test_the_page_needs_the_permission_to_view_tools(client: Client) -> None:
     staff = User.objects.create_user("clerk", password="x", is_staff=True)
     client.force_login(staff)
     assert client.get(PAGE).status_code == 403
@@ -69,7 +69,7 @@ def test_only_those_with_the_permission_see_it(client: Client) -> None:
     assert client.post(f"{PAGE}{function.pk}/delete/", {"post": "yes"}).status_code == 403
 
 
-def test_a_tool_is_shown_and_not_changed(admin_client: Client) -> None:
+def test_tools_are_read_only(admin_client: Client) -> None:
     function = ToolFunction.objects.get(name="wind")
     page = admin_client.get(f"{PAGE}{function.pk}/change/").content.decode()
     assert "clouds__wind" in page
@@ -82,14 +82,14 @@ def on_command_line(*arguments: str) -> tuple[list[str], str]:
     return out.getvalue().splitlines(), err.getvalue()
 
 
-def test_the_command_lists_the_best_first() -> None:
+def test_the_command_lists_the_best_hits_first() -> None:
     lines, told = on_command_line("Will it rain?", "--limit", "2")
     assert len(lines) == 2
     assert "clouds__forecast  Tells whether it will rain" in lines[0]
     assert told == "3 of 3 tools are indexed.\n"
 
 
-def test_the_command_looks_where_an_assistant_does() -> None:
+def test_the_command_searches_in_the_scope_of_an_assistant() -> None:
     actions.update(ToolFunction.objects.get(name="send"), by=BY, overrides={"description": "Posts\nmail"})
     server = ToolFunction.objects.get(name="send").server
     assistant_actions.create(by=BY, name="Clerk", slug="clerk", tools=[server])
@@ -99,7 +99,7 @@ def test_the_command_looks_where_an_assistant_does() -> None:
         on_command_line("rain", "--assistant", "nobody")
 
 
-def test_the_command_says_when_words_alone_count(embedder: EmbeddingService) -> None:
+def test_the_command_reports_a_degraded_search(embedder: EmbeddingService) -> None:
     embedder.reply = lambda body: Reply(status=401)
     lines, told = on_command_line("mail for somebody")
     assert len(lines) == 1

@@ -1,4 +1,4 @@
-"""Likeness by words."""
+"""Lexical similarity."""
 
 from collections import Counter
 from dataclasses import replace
@@ -28,7 +28,7 @@ def best(query: str, *documents: Document) -> int:
     return max(range(len(found)), key=found.__getitem__)
 
 
-def test_a_term_lies_at_the_same_place_in_every_process() -> None:
+def test_a_term_has_the_same_dimension_in_every_process() -> None:
     assert dimension("weather") == 54_126
     assert all(0 <= dimension(str(number)) < DIMENSIONS for number in range(1_000))
 
@@ -60,7 +60,7 @@ def test_every_field_is_read() -> None:
     assert set(found) == set(dimensions(words))
 
 
-def test_saying_a_word_again_counts_less_each_time() -> None:
+def test_repeating_a_word_counts_less_each_time() -> None:
     once, twice, often = (document_vector(each) for each in described("rain", "rain rain", "rain " * 30))
     place = dimension("rain")
     assert twice[place] - once[place] < once[place]
@@ -83,17 +83,17 @@ def test_a_huge_description_is_bounded() -> None:
 
 
 @pytest.mark.parametrize("query", ["", "🌂", "what is the of it"])
-def test_a_query_without_terms_asks_for_nothing(query: str) -> None:
+def test_a_query_without_terms_has_an_empty_vector(query: str) -> None:
     assert query_vector(query, frequencies={}, documents=10) == {}
     assert weight(query) > 0
 
 
-def test_a_word_that_all_have_still_counts() -> None:
+def test_a_word_of_all_documents_still_counts() -> None:
     assert all(score > 0 for score in scores("rain", *described("rain", "rain")))
 
 
-def test_stale_counts_break_nothing() -> None:
-    """More functions with a word than functions: the counts are read while they change."""
+def test_a_count_above_the_number_of_documents_breaks_nothing() -> None:
+    """The counts may be read while they change."""
     assert query_vector("rain", frequencies={dimension("rain"): 12}, documents=10)[dimension("rain")] > 0
 
 
@@ -111,6 +111,6 @@ def test_chinese_finds_chinese() -> None:
     assert best("查询天气预报", *described("发送电子邮件", "获取天气预报", "翻译文本")) == 1
 
 
-def test_the_length_of_the_hash_leaves_room() -> None:
+def test_the_hash_has_few_collisions() -> None:
     words = {f"term{number}" for number in range(20_000)}
     assert len({bm25.dimension(word) for word in words}) > 0.98 * len(words)

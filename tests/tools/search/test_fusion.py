@@ -1,4 +1,4 @@
-"""From measures to ranks."""
+"""Ranking of candidates."""
 
 import pytest
 
@@ -9,11 +9,11 @@ def order(*candidates: Candidate) -> list[int]:
     return [hit.function_id for hit in rank(candidates)]
 
 
-def test_nothing_ranks_nothing() -> None:
+def test_no_candidates_give_no_hits() -> None:
     assert rank([]) == []
 
 
-def test_meaning_and_words_add_up() -> None:
+def test_dense_and_lexical_similarity_add_up() -> None:
     by_meaning = Candidate(1, dense=[0.6], lexical=[0.0])
     by_words = Candidate(2, dense=[0.1], lexical=[0.4])
     by_both = Candidate(3, dense=[0.5], lexical=[0.3])
@@ -21,7 +21,7 @@ def test_meaning_and_words_add_up() -> None:
     assert rank([by_both])[0].score == pytest.approx(0.8)
 
 
-def test_a_score_is_the_sum_of_its_reasons() -> None:
+def test_a_score_is_the_sum_of_its_parts() -> None:
     (hit,) = rank([Candidate(1, dense=[0.4, 0.1, 0.6], lexical=[0.2, 0.9, 0.1], boost=0.03)])
     assert hit.score == pytest.approx(hit.why.dense + hit.why.lexical + hit.why.boost)
     assert hit.why.dense == pytest.approx((0.4 + PART_WEIGHT * 0.1) / (1 + PART_WEIGHT))
@@ -29,7 +29,7 @@ def test_a_score_is_the_sum_of_its_reasons() -> None:
     assert hit.why.boost == 0.03
 
 
-def test_the_best_answered_part_lifts_a_function() -> None:
+def test_the_best_fitting_part_lifts_a_tool() -> None:
     answers_one_part = Candidate(1, dense=[0.3, 0.1, 0.9], lexical=[0, 0, 0])
     answers_all_a_little = Candidate(2, dense=[0.4, 0.4, 0.4], lexical=[0, 0, 0])
     assert order(answers_all_a_little, answers_one_part) == [1, 2]
@@ -46,7 +46,7 @@ def test_a_boost_decides_between_near_equals_only() -> None:
     assert order(used, Candidate(2, dense=[0.56], lexical=[0])) == [2, 1]
 
 
-def test_a_function_without_a_vector_is_found_by_its_words() -> None:
+def test_a_tool_without_a_vector_is_found_by_its_words() -> None:
     embedded = [Candidate(number, dense=[0.3 + number / 100], lexical=[0.1]) for number in range(1, 6)]
     new = Candidate(9, dense=None, lexical=[0.4])
     silent = Candidate(8, dense=None, lexical=[0.0])
@@ -61,10 +61,10 @@ def test_without_vectors_words_decide() -> None:
     assert all(hit.why.dense == 0 for hit in hits)
 
 
-def test_what_nothing_speaks_for_is_left_out() -> None:
+def test_candidates_without_a_positive_score_are_left_out() -> None:
     assert order(Candidate(1, dense=[-0.2], lexical=[0.0]), Candidate(2, dense=None, lexical=[0.0])) == []
 
 
-def test_equals_stand_in_the_same_order_each_time() -> None:
+def test_equal_scores_have_the_same_order_each_time() -> None:
     equal = [Candidate(number, dense=[0.5], lexical=[0.1]) for number in (3, 1, 2)]
     assert order(*equal) == order(*reversed(equal)) == [1, 2, 3]

@@ -1,4 +1,4 @@
-"""What is indexed, when it is indexed anew, and what an embedder that fails leaves."""
+"""The index: what is indexed, when it is indexed anew, and what a failing embedder leaves."""
 
 import threading
 from collections.abc import Callable
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def elsewhere(work: Callable[[], Any]) -> None:
-    """On a connection of its own."""
+    """Runs `work` on a database connection of its own."""
 
     def run() -> None:
         try:
@@ -52,7 +52,7 @@ def forecast() -> MCPTool:
     return server
 
 
-def test_what_a_server_offers_is_indexed(embedder: EmbeddingService) -> None:
+def test_the_tools_of_a_server_are_indexed(embedder: EmbeddingService) -> None:
     forecast()
     assert (index.progress().indexed, index.progress().is_complete) == (0, False)
     index_all()
@@ -62,7 +62,7 @@ def test_what_a_server_offers_is_indexed(embedder: EmbeddingService) -> None:
     assert "Clouds: forecast. Will it rain? (Weather of the world)" in asked(embedder)
 
 
-def test_what_has_not_changed_is_not_embedded_again(embedder: EmbeddingService) -> None:
+def test_unchanged_tools_are_not_embedded_again(embedder: EmbeddingService) -> None:
     server = forecast()
     index_all()
     embedder.bodies.clear()
@@ -87,7 +87,7 @@ def test_what_has_not_changed_is_not_embedded_again(embedder: EmbeddingService) 
     ],
     ids=["server's name", "server's description", "override of the description", "override of the name"],
 )
-def test_what_staff_write_is_found(change: Callable[..., Any], embedder: EmbeddingService) -> None:
+def test_texts_by_staff_are_found(change: Callable[..., Any], embedder: EmbeddingService) -> None:
     server = forecast()
     index_all()
     assert not search("letter").hits[0].why.lexical
@@ -98,7 +98,7 @@ def test_what_staff_write_is_found(change: Callable[..., Any], embedder: Embeddi
     assert first.why.lexical > 0
 
 
-def test_a_function_that_is_gone_leaves_the_index(embedder: EmbeddingService) -> None:
+def test_a_removed_tool_leaves_the_index(embedder: EmbeddingService) -> None:
     server = forecast()
     index_all()
     offer(server, umbrella="Whether to take one")
@@ -112,7 +112,7 @@ def test_a_function_that_is_gone_leaves_the_index(embedder: EmbeddingService) ->
 
 
 def counted(server: MCPTool) -> Any:
-    """In how many of its functions a word stands."""
+    """Returns the number of its tools that contain a word."""
     rows = {row.word: row.functions for row in server.word_counts.all()}
 
     class Counted:
@@ -134,7 +134,7 @@ def test_words_are_counted_by_server(embedder: EmbeddingService) -> None:
     assert not WordCount.objects.filter(server=post).exists()
 
 
-def test_it_is_done_in_pieces_that_can_be_cut_off(
+def test_indexing_can_be_cut_off_between_batches(
     embedder: EmbeddingService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lexical, "BATCH", 10)
@@ -164,7 +164,7 @@ def test_a_text_that_changes_while_it_is_embedded_is_embedded_again(embedder: Em
     assert names(search("inbox"))[0] == "forecast"
 
 
-def test_one_process_works_at_a_time(embedder: EmbeddingService) -> None:
+def test_one_process_indexes_at_a_time(embedder: EmbeddingService) -> None:
     forecast()
     busy: list[bool] = []
 
@@ -199,7 +199,7 @@ def nonsense(body: dict[str, Any]) -> Reply:
     return vectors(*([float("nan")] * 4 for _ in body["input"]))
 
 
-def test_an_embedder_that_fails_leaves_the_words(embedder: EmbeddingService) -> None:
+def test_the_lexical_index_does_not_need_the_embedder(embedder: EmbeddingService) -> None:
     embedder.reply = nonsense
     forecast()
     index_all()
@@ -212,7 +212,7 @@ def test_an_embedder_that_fails_leaves_the_words(embedder: EmbeddingService) -> 
     assert "yet: 2 of" in found.degraded
 
 
-def test_it_goes_on_once_the_embedder_answers(embedder: EmbeddingService) -> None:
+def test_indexing_goes_on_once_the_embedder_answers(embedder: EmbeddingService) -> None:
     embedder.reply = nonsense
     forecast()
     index_all()
@@ -234,7 +234,7 @@ def test_a_description_of_a_megabyte_is_indexed(embedder: EmbeddingService) -> N
 
 
 def wider(body: dict[str, Any]) -> Reply:
-    """The same topics in vectors of another size."""
+    """Answers vectors of another size for the same topics."""
     each = [vector["embedding"] for vector in topical(body).body["data"]]
     return vectors(*([0.5, *vector] for vector in each)) if body["model"] == "wider" else topical(body)
 
@@ -268,7 +268,7 @@ def test_another_embedder_takes_over_without_a_gap(
     assert search("inbox").degraded == ""
 
 
-def test_vectors_of_another_size_never_meet(embedder: EmbeddingService) -> None:
+def test_vectors_of_two_sizes_are_never_compared(embedder: EmbeddingService) -> None:
     forecast()
     index_all()
     ToolFunction.objects.filter(name="forecast").update(embedding=[1.0, 0.0])
@@ -277,7 +277,7 @@ def test_vectors_of_another_size_never_meet(embedder: EmbeddingService) -> None:
     assert "yet: 1 of" in found.degraded
 
 
-def test_reembed_says_what_is_wrong(embedder: EmbeddingService) -> None:
+def test_reembed_reports_the_failure_of_the_embedder(embedder: EmbeddingService) -> None:
     embedder.reply = nonsense
     forecast()
     with pytest.raises(CommandError) as refusal:
@@ -285,7 +285,7 @@ def test_reembed_says_what_is_wrong(embedder: EmbeddingService) -> None:
     assert str(refusal.value) == index.failure()
 
 
-def test_reembed_makes_them_anew(embedder: EmbeddingService) -> None:
+def test_reembed_anew_replaces_existing_vectors(embedder: EmbeddingService) -> None:
     forecast()
     index_all()
     embedder.bodies.clear()

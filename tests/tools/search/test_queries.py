@@ -1,4 +1,4 @@
-"""What of a request is searched."""
+"""The texts by which a request is searched."""
 
 import time
 
@@ -12,7 +12,7 @@ def test_a_short_request_is_one_text() -> None:
 
 
 @pytest.mark.parametrize("query", ["", "  \n\t "])
-def test_a_blank_request_is_none(query: str) -> None:
+def test_a_blank_request_has_no_texts(query: str) -> None:
     assert texts(query) == []
 
 
@@ -41,11 +41,11 @@ def test_a_long_request_is_also_searched_by_its_clauses(query: str, parts: list[
         "U.S. dollars",
     ],
 )
-def test_what_is_one_request_is_not_split(query: str) -> None:
+def test_a_single_request_is_not_split(query: str) -> None:
     assert texts(query) == [query]
 
 
-def test_there_are_no_more_clauses_than_it_takes() -> None:
+def test_the_number_of_clauses_is_bounded() -> None:
     query = " ".join(f"Send letter number {number} to the office." for number in range(100))
     assert len(texts(query)) == 1 + MOST_CLAUSES
 
@@ -68,7 +68,7 @@ def test_a_request_that_names_a_file_implies_that_it_is_read_or_written() -> Non
     assert both[-2:] == ["read csv file", "write file"]
 
 
-def test_it_implies_little() -> None:
+def test_the_number_of_implied_texts_is_bounded() -> None:
     listed = " ".join(f"/data/file.a{number}" for number in range(50))
     assert len(texts(f"Read {listed}")) == 1 + MOST_IMPLIED
 
@@ -87,14 +87,14 @@ def test_an_address_is_one_word() -> None:
     assert texts("打开https://example.com/a然后截图")[0] == "打开URL然后截图"
 
 
-def test_encoded_data_is_left_out() -> None:
+def test_encoded_data_is_replaced() -> None:
     picture = "iVBORw0KGgo" * 500
     assert (
         texts(f"What is on data:image/png;base64,{picture}==?")[0] == "What is on data:image/png;base64,data?"
     )
 
 
-def test_the_embedder_is_asked_for_a_tool() -> None:
+def test_the_text_for_the_embedder_mentions_a_tool() -> None:
     assert as_embedded("resize an image") == "A tool to resize an image"
 
 

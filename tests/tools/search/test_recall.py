@@ -1,4 +1,4 @@
-"""How much of what requests need is found, by the whole product: its embedder, its index and its statement.
+"""Recall of the whole search: the embedder, the index and the statement.
 
 The bounds stand a request or two below what was measured (.70 at one, .95 at five). Each of these falls below
 one: requests searched by the whole text alone, or without the files that they imply; words not counted,
@@ -25,7 +25,7 @@ def install() -> None:
 
 
 def recall_at(k: int, ranks: dict[str, list[str]]) -> float:
-    """The mean share of a request's tools that are among the first `k`."""
+    """Returns the mean share of a request's tools that are among the first `k` hits."""
     shares = [
         sum(tool in ranks[query][:k] for tool in tools) / len(tools) for query, tools in QUERIES.items()
     ]

@@ -1,4 +1,4 @@
-"""What a search finds, where it looks, and that no query breaks it."""
+"""What a search finds, its scope, and queries that must not break it."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -51,7 +51,7 @@ def servers(embedder: EmbeddingService) -> dict[str, MCPTool]:
     return {"clouds": clouds, "post": post, "disk": disk}
 
 
-def test_it_finds_by_meaning_and_by_words(servers: dict[str, MCPTool]) -> None:
+def test_tools_are_found_by_meaning_and_by_words(servers: dict[str, MCPTool]) -> None:
     by_meaning = search("Do I need an umbrella?")
     assert names(by_meaning)[0] == "forecast"
     assert by_meaning.hits[0].why.lexical == 0 < by_meaning.hits[0].why.dense
@@ -67,18 +67,18 @@ def test_a_score_is_the_sum_of_its_parts(servers: dict[str, MCPTool]) -> None:
         assert hit.score == pytest.approx(hit.why.dense + hit.why.lexical + hit.why.boost)
 
 
-def test_a_hit_tells_what_models_are_told(servers: dict[str, MCPTool]) -> None:
+def test_a_hit_has_the_name_and_description_that_models_get(servers: dict[str, MCPTool]) -> None:
     function_actions.update(function("send"), by=BY, overrides={"name": "post", "description": "Posts mail"})
     hit = search("mail").hits[0]
     assert (hit.public_name, hit.function, hit.description) == ("post__post", "send", "Posts mail")
     assert (hit.server, hit.server_slug, hit.server_id) == ("Post", "post", servers["post"].pk)
 
 
-def test_there_are_no_more_hits_than_asked_for(servers: dict[str, MCPTool]) -> None:
+def test_the_number_of_hits_is_limited(servers: dict[str, MCPTool]) -> None:
     assert len(search("weather", limit=2).hits) == 2
 
 
-def test_the_texts_of_a_query_are_embedded_at_once(
+def test_the_texts_of_a_query_are_embedded_in_one_request(
     servers: dict[str, MCPTool], embedder: EmbeddingService
 ) -> None:
     search("Read the letter in my inbox, and then remove the file about the weather")
@@ -86,12 +86,12 @@ def test_the_texts_of_a_query_are_embedded_at_once(
     assert len(asked(embedder)) > 1
 
 
-def test_each_part_of_a_request_finds_its_function(servers: dict[str, MCPTool]) -> None:
+def test_each_part_of_a_request_finds_its_tool(servers: dict[str, MCPTool]) -> None:
     found = search("Read the letter in my inbox, and then remove the file from the folder")
     assert set(names(found)[:3]) == {"read", "remove", "list"}
 
 
-def test_of_several_queries_each_finds(servers: dict[str, MCPTool]) -> None:
+def test_each_of_several_queries_finds_its_tool(servers: dict[str, MCPTool]) -> None:
     assert {"forecast", "send"} <= set(names(search(["weather", "send mail"]))[:3])
 
 
@@ -117,7 +117,7 @@ def hide_deleted(server: MCPTool) -> None:
 
 @pytest.mark.parametrize("hide", [hide_disabled, hide_removed, hide_unapproved, hide_deleted])
 @pytest.mark.parametrize("is_indexed", [False, True])
-def test_what_no_model_may_be_given_is_not_found(
+def test_tools_that_no_model_may_be_given_are_not_found(
     servers: dict[str, MCPTool], hide: Callable[[MCPTool], None], is_indexed: bool
 ) -> None:
     assert "forecast" in names(search("weather rain"))
@@ -127,7 +127,7 @@ def test_what_no_model_may_be_given_is_not_found(
     assert "forecast" not in names(search("weather rain"))
 
 
-def test_it_looks_at_the_servers_in_scope(servers: dict[str, MCPTool]) -> None:
+def test_only_servers_in_scope_are_searched(servers: dict[str, MCPTool]) -> None:
     scope = Scope(frozenset([servers["post"].pk, servers["disk"].pk]))
     found = search("weather rain", scope)
     assert found.hits
@@ -135,14 +135,14 @@ def test_it_looks_at_the_servers_in_scope(servers: dict[str, MCPTool]) -> None:
     assert search("weather", Scope(frozenset())).hits == ()
 
 
-def test_a_server_may_be_narrowed_to_some_functions(servers: dict[str, MCPTool]) -> None:
+def test_a_scope_may_be_narrowed_to_some_tools_of_a_server(servers: dict[str, MCPTool]) -> None:
     post, disk = servers["post"].pk, servers["disk"].pk
     scope = Scope(frozenset([post, disk]), {post: frozenset(["send"])})
     assert set(names(search("letter mail file folder", scope))) == {"send", "remove", "list"}
 
 
-def test_how_rare_a_word_is_is_counted_in_scope(servers: dict[str, MCPTool]) -> None:
-    """And as the pure module has it."""
+def test_the_rarity_of_a_word_is_that_in_scope(servers: dict[str, MCPTool]) -> None:
+    """The statement computes the same as the module `bm25`."""
     scope = Scope(frozenset([servers["post"].pk, servers["disk"].pk]))
     text = "send the letter a letter"
     candidates, missing = sql.measure([text], [], "", scope, limit=10)
@@ -160,7 +160,7 @@ def test_how_rare_a_word_is_is_counted_in_scope(servers: dict[str, MCPTool]) -> 
     assert measured == pytest.approx({pk: score for pk, score in expected.items() if score > 0}, rel=1e-4)
 
 
-def test_uses_speak_for_a_function_at_similar_requests(servers: dict[str, MCPTool]) -> None:
+def test_relevance_feedback_lifts_a_tool_for_similar_requests(servers: dict[str, MCPTool]) -> None:
     plain = search("weather", Scope(None, used_by=7))
     assert plain.hits[0].function == "forecast"
     wind = function("wind")
@@ -179,7 +179,7 @@ def test_uses_speak_for_a_function_at_similar_requests(servers: dict[str, MCPToo
 
 
 @pytest.mark.parametrize("query", ODD_QUERIES.values(), ids=ODD_QUERIES)
-def test_no_query_breaks_it(servers: dict[str, MCPTool], query: str) -> None:
+def test_odd_queries_are_searched(servers: dict[str, MCPTool], query: str) -> None:
     found = search(query, limit=3)
     assert len(found.hits) <= 3
     assert found.degraded == ""
@@ -187,12 +187,14 @@ def test_no_query_breaks_it(servers: dict[str, MCPTool], query: str) -> None:
 
 
 @pytest.mark.parametrize("query", ["", "   ", "\n\t", "\0\0", []])
-def test_nothing_finds_nothing(servers: dict[str, MCPTool], embedder: EmbeddingService, query: str) -> None:
+def test_a_blank_query_finds_nothing(
+    servers: dict[str, MCPTool], embedder: EmbeddingService, query: str
+) -> None:
     assert search(query).hits == ()
     assert embedder.bodies == []
 
 
-def test_what_is_embedded_of_a_query_is_bounded(
+def test_the_embedded_text_of_a_query_is_bounded(
     servers: dict[str, MCPTool], embedder: EmbeddingService
 ) -> None:
     search("read the letter and then delete the file. " * 2_400)
@@ -200,7 +202,9 @@ def test_what_is_embedded_of_a_query_is_bounded(
     assert sum(map(len, asked(embedder))) < 20_000
 
 
-def test_without_an_embedder_words_count(servers: dict[str, MCPTool], embedder: EmbeddingService) -> None:
+def test_without_an_embedder_tools_are_found_by_words(
+    servers: dict[str, MCPTool], embedder: EmbeddingService
+) -> None:
     embedder.reply = lambda body: Reply(status=401)
     found = search("send mail")
     assert names(found) == ["send"]

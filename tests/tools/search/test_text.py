@@ -1,4 +1,4 @@
-"""What of a tool is read, and how words are."""
+"""The indexed text of a tool, and its terms."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -37,7 +37,7 @@ def test_forms_of_a_word_are_one_term() -> None:
     assert terms("createIssue") == terms("creates issues")
 
 
-def test_words_that_every_request_has_are_no_terms() -> None:
+def test_stop_words_are_no_terms() -> None:
     assert terms("Could you please do this for me?") == []
 
 
@@ -82,7 +82,7 @@ def test_no_embedder_is_given_an_empty_text() -> None:
     assert all(text.strip() for text, _ in embedded_texts(nameless))
 
 
-def test_a_title_is_read_where_it_says_more_than_the_name() -> None:
+def test_a_title_counts_if_it_differs_from_the_name() -> None:
     assert informative_title(replace(FORECAST, title="Get Forecast by City")) == ""
     telling = replace(FORECAST, title="Umbrella advice")
     assert "Umbrella advice." in embedded_texts(telling)[0][0]

@@ -115,7 +115,7 @@ def test_loading_a_dump_twice_encrypts_nothing_twice(tmp_path: Path) -> None:
 
 
 def test_a_token_that_somebody_enters_is_not_decrypted(db: None) -> None:
-    """Else whoever has seen a dump, or the database, could have a secret sent to an address of their own."""
+    """Else a person who has seen a dump could have the secret in it sent to an address of theirs."""
     token = encrypt(CANARY)
     provider = actions.add_provider(by=BY, name="LLM", api_key=token, default_model="m")
     provider.refresh_from_db()

@@ -70,7 +70,7 @@ def test_names_of_secrets(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["LOG_LEVEL", "--author", "TIMEZONE", "path", "monkey_count", "--max-tokens"]
 )
-def test_names_of_others(name: str) -> None:
+def test_names_of_settings_that_are_no_secrets(name: str) -> None:
     assert not is_secret_name(name)
 
 
@@ -90,7 +90,7 @@ def test_secrets_that_begin_like_placeholders_are_secrets(value: str) -> None:
 @pytest.mark.parametrize(
     "text", ["your" + "_a" * 20_000 + "!", "a" * 30_000, "-" * 30_000, "aA1" * 10_000 + "!", "?" * 30_000]
 )
-def test_no_text_takes_long_to_look_at(text: str) -> None:
+def test_detection_takes_linear_time(text: str) -> None:
     started = time.perf_counter()
     masked_args([text, f"--{text}={text}", f"https://{text}?{text}={text}"])
     assert time.perf_counter() - started < 0.2

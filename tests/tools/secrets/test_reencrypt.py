@@ -67,7 +67,7 @@ def test_every_secret_is_encrypted_with_the_first_key(stored: None, keys: Any) -
     assert (server.version, server.updated_at) == (before.version, before.updated_at)
 
 
-def test_without_the_old_key_nothing_changes_and_it_says_why(stored: None, keys: Any) -> None:
+def test_without_the_old_key_nothing_changes_and_the_reason_is_reported(stored: None, keys: Any) -> None:
     before = tokens()
     keys(OTHER)
     with pytest.raises(CommandError, match="SECRET_ENCRYPTION_KEYS"):

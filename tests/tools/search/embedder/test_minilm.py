@@ -51,14 +51,14 @@ async def test_texts_of_the_same_meaning_lie_close_together(embedding: Embedder)
     assert cosine(mail, weather) < 0.2
 
 
-async def test_a_text_has_one_vector_whatever_stands_beside_it(embedding: Embedder) -> None:
+async def test_the_vector_of_a_text_does_not_depend_on_the_texts_beside_it(embedding: Embedder) -> None:
     others = ["short", "a text that is a good deal longer than the other ones " * 9]
     [alone] = await embedding.embed_query(["create an invoice"])
     among = await asyncio.to_thread(embedding.embed_documents, [others[0], "create an invoice", others[1]])
     assert among[1] == alone
 
 
-def test_it_reads_256_tokens_of_a_text(embedding: Embedder) -> None:
+def test_256_tokens_of_a_text_count(embedding: Embedder) -> None:
     page, with_an_end, book, longer_book = embedding.embed_documents(
         ["word " * 200, "word " * 200 + "invoice", "word " * 300, "word " * 300 + "invoice"]
     )
@@ -92,7 +92,7 @@ async def test_queries_do_not_wait_for_documents(embedding: Embedder) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only there a thread has a niceness of its own")
-def test_documents_let_everything_else_go_first(embedding: Embedder) -> None:
+def test_documents_have_a_lower_priority(embedding: Embedder) -> None:
     embedding.embed_documents(["one"])
     asyncio.run(embedding.embed_query(["one"]))
     niceness = {
@@ -121,7 +121,7 @@ assert heavy - sys.modules.keys() == {"torch"}
 """
 
 
-def test_it_is_loaded_when_it_is_asked_and_needs_neither_network_nor_torch() -> None:
+def test_the_model_is_loaded_at_the_first_request_and_needs_neither_network_nor_torch() -> None:
     environment = {**os.environ, "EMBEDDING_BASE_URL": ""}
     command = [sys.executable, "-W", "error", "-c", OFFLINE]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)

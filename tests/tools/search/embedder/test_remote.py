@@ -1,4 +1,4 @@
-"""What a service is asked, and what is made of good answers."""
+"""Requests to an embeddings service, and its good answers."""
 
 import asyncio
 import math
@@ -29,7 +29,7 @@ async def test_without_a_key_none_is_sent(service: EmbeddingService) -> None:
     assert "authorization" not in service.headers[0]
 
 
-async def test_vectors_are_told_apart_by_their_index(service: EmbeddingService, embedding: Embedder) -> None:
+async def test_vectors_are_ordered_by_their_index(service: EmbeddingService, embedding: Embedder) -> None:
     data = [{"index": 1, "embedding": [0.0, 1.0]}, {"index": 0, "embedding": [1.0, 0.0]}]
     service.next = [Reply(body={"data": data})]
     assert await embedding.embed_query(["one", "two"]) == [[1.0, 0.0], [0.0, 1.0]]
@@ -71,7 +71,7 @@ def unit(*values: float) -> list[float]:
     return [value / math.hypot(*values) for value in values]
 
 
-async def test_nothing_is_asked_for_nothing(service: EmbeddingService, embedding: Embedder) -> None:
+async def test_no_request_is_sent_for_no_text(service: EmbeddingService, embedding: Embedder) -> None:
     assert await embedding.embed_query([]) == []
     assert await asyncio.to_thread(embedding.embed_documents, []) == []
     assert not service.bodies
@@ -86,7 +86,7 @@ async def test_a_text_is_sent_once(service: EmbeddingService, embedding: Embedde
     assert [body["input"] for body in service.bodies] == [["one", "three"], ["fifteen"]]
 
 
-async def test_no_more_is_remembered_than_the_last_texts(
+async def test_only_the_last_texts_are_cached(
     service: EmbeddingService, embedding: Embedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(caching, "MOST_CACHED", 2)
@@ -95,7 +95,7 @@ async def test_no_more_is_remembered_than_the_last_texts(
     assert [body["input"] for body in service.bodies] == [["one"], ["two"], ["three"], ["two"]]
 
 
-async def test_a_failure_is_not_remembered(service: EmbeddingService, embedding: Embedder) -> None:
+async def test_a_failure_is_not_cached(service: EmbeddingService, embedding: Embedder) -> None:
     service.next = [Reply(500)]
     await failure_of(embedding, "one")
     assert await embedding.embed_query(["one"])
@@ -135,7 +135,7 @@ def named(url: str, model: str) -> str:
     return Service(url, model).name
 
 
-def test_a_name_is_one_models_at_one_address() -> None:
+def test_a_name_belongs_to_one_model_at_one_address() -> None:
     names = {
         named(url, model)
         for url in (

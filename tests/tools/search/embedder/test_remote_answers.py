@@ -1,4 +1,4 @@
-"""Answers that are none."""
+"""Wrong answers of an embeddings service."""
 
 import asyncio
 
@@ -56,7 +56,7 @@ async def test_vectors_of_several_sizes_are_refused(service: EmbeddingService, e
     assert await failure_of(embedding, "one", "two") == "The embedder made vectors of several sizes."
 
 
-async def test_it_keeps_to_the_dimension_that_it_began_with(
+async def test_vectors_of_another_size_than_the_first_are_refused(
     service: EmbeddingService, embedding: Embedder
 ) -> None:
     service.next = [vectors([1.0, 0.0]), vectors([1.0, 0.0, 0.0]), vectors([0.0, 1.0])]

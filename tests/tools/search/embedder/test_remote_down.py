@@ -1,4 +1,4 @@
-"""A service that is down, slow or elsewhere: queries fail soon, documents have patience."""
+"""A service that is down or slow: queries fail soon, documents are retried."""
 
 import asyncio
 import logging
@@ -17,22 +17,22 @@ NOT_IN_TIME = "The embedder did not answer in time."
 
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Deadlines as in the product, only shorter."""
+    """Shortens the deadlines of the product."""
     monkeypatch.setattr(caching, "QUERY_DEADLINE_S", 0.6)
     monkeypatch.setattr(remote, "RETRY_FOR_S", 1.5)
     monkeypatch.setattr(remote, "_ATTEMPT_S", 0.3)
     monkeypatch.setattr(remote, "_FIRST_PAUSE_S", 0.05)
 
 
-async def test_one_that_is_not_there_cannot_be_reached() -> None:
+async def test_a_service_that_does_not_listen_cannot_be_reached() -> None:
     assert await failure_of(at(f"http://127.0.0.1:{free_port()}/v1")) == "The embedder cannot be reached."
 
 
-async def test_not_even_the_settings_lead_to_a_clouds_metadata() -> None:
+async def test_a_metadata_service_is_refused_even_if_the_settings_name_it() -> None:
     assert await failure_of(at("http://169.254.169.254/v1")) == "The embedder cannot be reached."
 
 
-async def test_a_key_that_no_header_can_hold_is_no_accident(service: EmbeddingService) -> None:
+async def test_a_key_that_no_header_can_carry_is_a_failure_with_a_reason(service: EmbeddingService) -> None:
     embedding = at(service.url, api_key=f"{CANARY}\nx: y")
     assert await failure_of(embedding) == "The connection to the embedder broke."
     assert not service.bodies
@@ -67,7 +67,9 @@ async def test_after_three_failures_queries_fail_at_once_for_a_while(
     assert await embedding.embed_query(["and again"])
 
 
-async def test_callers_who_give_up_are_failures_too(service: EmbeddingService, embedding: Embedder) -> None:
+async def test_callers_who_give_up_late_count_as_failures(
+    service: EmbeddingService, embedding: Embedder
+) -> None:
     service.reply = lambda _: HANGS
     for number in range(3):
         with pytest.raises(TimeoutError):
@@ -79,7 +81,9 @@ async def test_callers_who_give_up_are_failures_too(service: EmbeddingService, e
     assert len(service.bodies) == 3
 
 
-async def test_callers_who_leave_early_are_none(service: EmbeddingService, embedding: Embedder) -> None:
+async def test_callers_who_leave_early_do_not_count_as_failures(
+    service: EmbeddingService, embedding: Embedder
+) -> None:
     service.next = [HANGS] * 4
     for number in range(4):
         with pytest.raises(TimeoutError):
@@ -88,7 +92,7 @@ async def test_callers_who_leave_early_are_none(service: EmbeddingService, embed
     assert await embedding.embed_query(["patient"])
 
 
-async def test_what_it_refuses_does_not_count_against_it(
+async def test_refused_requests_do_not_count_as_failures(
     service: EmbeddingService, embedding: Embedder
 ) -> None:
     service.next = [Reply(400)] * 4
@@ -116,7 +120,7 @@ def test_documents_wait_as_long_as_the_service_asks(service: EmbeddingService, e
 
 
 @pytest.mark.parametrize("failure", [Reply(429), HANGS], ids=str)
-def test_the_patience_with_documents_ends(
+def test_documents_are_not_retried_for_ever(
     service: EmbeddingService, embedding: Embedder, hurried: None, failure: Reply
 ) -> None:
     service.reply = lambda _: failure
@@ -130,7 +134,7 @@ def test_the_patience_with_documents_ends(
 @pytest.mark.parametrize(
     "failure", [Reply(401), vectors(), Reply(429, headers={"retry-after": "3600"})], ids=str
 )
-def test_documents_are_not_sent_again_where_that_is_in_vain(
+def test_documents_are_not_retried_after_a_permanent_failure(
     service: EmbeddingService, embedding: Embedder, failure: Reply
 ) -> None:
     service.reply = lambda _: failure
@@ -139,7 +143,7 @@ def test_documents_are_not_sent_again_where_that_is_in_vain(
     assert len(service.bodies) == 1
 
 
-def test_a_new_attempt_is_told_without_what_the_service_said(
+def test_the_log_of_a_retry_does_not_quote_the_service(
     service: EmbeddingService, embedding: Embedder, hurried: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     service.next = [Reply(500, REFUSAL)]
