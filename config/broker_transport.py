@@ -13,24 +13,24 @@ from kombu.transport import TRANSPORT_ALIASES, redis
 log = logging.getLogger(__name__)
 
 
-class Channel(redis.Channel):  # type: ignore[misc]
+class Channel(redis.Channel):
     """Its reply to BRPOP is off the list already: not to deliver it is to drop it."""
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
-            return super()._brpop_read(**options)
+            return super()._brpop_read(**options)  # type: ignore[misc] # missing in the stubs
         # Bytes that are no text are a ValueError, too.
         except ValueError as error:
             log.error("A message in a queue was dropped: it is no JSON (%s).", type(error).__name__)
             raise Empty from error
 
 
-class Transport(redis.Transport):  # type: ignore[misc]
+class Transport(redis.Transport):
     """Delivers what has the form of a message. No content is logged: arguments of tasks may be secret."""
 
     Channel = Channel
 
-    def _deliver(self, message: Any, queue: str) -> None:
+    def _deliver(self, message: Any, queue: str | None) -> None:
         if _is_message(message):
             super()._deliver(message, queue)
         else:

@@ -9,7 +9,7 @@ from celery.worker.consumer import Consumer
 log = logging.getLogger(__name__)
 
 
-class QuietConsumer(Consumer):  # type: ignore[misc]
+class QuietConsumer(Consumer):
     """Celery's own logs the whole body: arguments of tasks may be secret."""
 
     def on_unknown_message(self, body: Any, message: Any) -> None:
@@ -40,5 +40,6 @@ class QuietConsumer(Consumer):  # type: ignore[misc]
 
     def _drop(self, message: Any, reason: str) -> None:
         log.error("A message in a queue was dropped: %s.", reason)
-        message.reject_log_error(log, self.connection_errors)
+        # The stubs miss an attribute of Consumer.
+        message.reject_log_error(log, self.connection_errors)  # type: ignore[attr-defined]
         signals.task_rejected.send(sender=self, message=message, exc=None)
