@@ -64,7 +64,7 @@ class ServerTask:
         self._logged: str = ""
         self._unanswered_since = self._began
         self._lost: SessionLost | None = None
-        self._refreshes = RefreshPace()
+        self._pace = RefreshPace()
         self._stopping = Event()
         self._killed = Event()
         self._check_now = Event()
@@ -226,8 +226,7 @@ class ServerTask:
             changes = session.tools_changed, session.capabilities_changed
             await first_of(session.ended, *changes, self._check_now, within=self._context.timings.health)
             if any(change.is_set() for change in changes):
-                wait_s = self._refreshes.wait_s()
-                await first_of(session.ended, self._stopping, self._check_now, within=wait_s)
+                await first_of(session.ended, self._stopping, self._check_now, within=self._pace.wait_s())
                 session.tools_changed.clear()
             self._check_now.clear()
             if session.ended.is_set():
