@@ -210,14 +210,14 @@ def test_a_secret_that_the_server_prints_is_masked(api: httpx.Client, stack: Sta
     assert tried.json()["stderr_tail"] == "no luck with ********\n"
     created = api.post(stack.url + PATH, json={**loud, "name": "Api loud"})
     assert created.status_code == 201, created.text
-    wait_for(lambda: api.get("/api-loud/instances").json()[0:1] and told(api), within_s=10)
-    assert "no luck with" in told(api)
+    wait_for(lambda: api.get("/api-loud/instances").json()[0:1] and stderr(api), within_s=10)
+    assert "no luck with" in stderr(api)
     assert CANARY not in tried.text + api.get("/api-loud").text + api.get("/api-loud/instances").text
     assert CANARY not in stack.log("mcp") + stack.log("web")
     api.delete("/api-loud")
 
 
-def told(api: httpx.Client) -> str:
+def stderr(api: httpx.Client) -> str:
     return str(api.get("/api-loud/instances").json()[0]["stderr_tail"])
 
 

@@ -63,13 +63,13 @@ def test_the_api_shows_uptime_outages_and_changes(api: APIClient) -> None:
         (timedelta(hours=12), Status.ERROR),
         (timedelta(hours=6), Status.RUNNING),
     )
-    told = api.get(f"/api/v1/mcp-tools/{server.slug}/uptime").json()
-    day, quarter = told["last_24_hours"], told["last_90_days"]
+    uptime = api.get(f"/api/v1/mcp-tools/{server.slug}/uptime").json()
+    day, quarter = uptime["last_24_hours"], uptime["last_90_days"]
     assert day["availability"] == pytest.approx(0.75, abs=0.001)
     assert (day["outages"], day["seconds"].keys()) == (1, set(Status.values))
     assert quarter["availability"] == pytest.approx(1 - 6 / (40 * 24), abs=0.001)
-    assert [change["status"] for change in told["changes"]] == ["running", "error", "running"]
-    assert told["changes"][0].keys() == {"at", "status", "error"}
+    assert [change["status"] for change in uptime["changes"]] == ["running", "error", "running"]
+    assert uptime["changes"][0].keys() == {"at", "status", "error"}
 
 
 def test_the_uptime_of_an_unknown_server_is_not_found(api: APIClient) -> None:

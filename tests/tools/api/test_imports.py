@@ -118,10 +118,10 @@ def test_unwise_and_ignored_settings_are_reported(api: APIClient) -> None:
         "disabled": True,
     }
     row = imported(api, {"mcpServers": {"a": entry}})["a"]
-    told = " ".join(row["warnings"])
-    assert "use variables" in told
-    assert "some-server@1.2.3" in told
-    assert "autoApprove" in told
+    warnings = " ".join(row["warnings"])
+    assert "use variables" in warnings
+    assert "some-server@1.2.3" in warnings
+    assert "autoApprove" in warnings
     assert row["is_enabled"] is False
 
 

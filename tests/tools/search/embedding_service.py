@@ -1,4 +1,4 @@
-"""A stand-in for an embeddings service, over real HTTP: it answers as told, and else with good vectors."""
+"""A stand-in for an embeddings service, over real HTTP: it sends scripted answers, or else good vectors."""
 
 import json
 import threading

@@ -53,7 +53,7 @@ def test_a_degraded_search_is_reported(admin_client: Client, embedder: Embedding
     assert "post__send" in page
 
 
-@pytest.mark.parametrize("query", [" ", "\0", "🌧️", "'; --", "w" * 10_000])
+@pytest.mark.parametrize("query", [" ", "🌧️", "'; --", "w" * 10_000])
 def test_odd_queries_are_searched(admin_client: Client, query: str) -> None:
     listed(admin_client, q=query)
 
@@ -83,10 +83,10 @@ def on_command_line(*arguments: str) -> tuple[list[str], str]:
 
 
 def test_the_command_lists_the_best_hits_first() -> None:
-    lines, told = on_command_line("Will it rain?", "--limit", "2")
+    lines, summary = on_command_line("Will it rain?", "--limit", "2")
     assert len(lines) == 2
     assert "clouds__forecast  Tells whether it will rain" in lines[0]
-    assert told == "3 of 3 tools are indexed.\n"
+    assert summary == "3 of 3 tools are indexed.\n"
 
 
 def test_the_command_searches_in_the_scope_of_an_assistant() -> None:
@@ -101,6 +101,6 @@ def test_the_command_searches_in_the_scope_of_an_assistant() -> None:
 
 def test_the_command_reports_a_degraded_search(embedder: EmbeddingService) -> None:
     embedder.reply = lambda body: Reply(status=401)
-    lines, told = on_command_line("mail for somebody")
+    lines, summary = on_command_line("mail for somebody")
     assert len(lines) == 1
-    assert "By words alone:" in told
+    assert "By words alone:" in summary

@@ -68,8 +68,8 @@ def test_unchanged_tools_are_not_embedded_again(embedder: EmbeddingService) -> N
     embedder.bodies.clear()
     offer(server, forecast="Will it rain?", umbrella="Whether to take one or two")
     index_all()
-    told = [text for text in asked(embedder) if text.startswith("Clouds: umbrella")]
-    assert told == ["Clouds: umbrella. Whether to take one or two (Weather of the world)"]
+    texts = [text for text in asked(embedder) if text.startswith("Clouds: umbrella")]
+    assert texts == ["Clouds: umbrella. Whether to take one or two (Weather of the world)"]
     assert not [text for text in asked(embedder) if text.startswith("Clouds: forecast.")]
     embedder.bodies.clear()
     offer(server, forecast="Will it rain?", umbrella="Whether to take one or two")
@@ -189,7 +189,9 @@ def test_indexing_empties_nobodys_cache(embedder: EmbeddingService) -> None:
         assert list(listener.notifies(timeout=0.2)) == []
         forecast_again = function("forecast")
         function_actions.update(forecast_again, by=BY, is_enabled=False)
-        assert "tools_toolfunction" in {told.payload for told in listener.notifies(timeout=0.5)}
+        assert "tools_toolfunction" in {
+            notification.payload for notification in listener.notifies(timeout=0.5)
+        }
 
 
 # --- embedders that fail ------------------------------------------------------------------------------------
