@@ -135,4 +135,5 @@ def errors(schema: Mapping[str, Any], value: Any, registry: Any) -> Iterator[Val
     The keywords `pattern` and `format` are not checked: a caller's regular expression can run for ever.
     """
     _steps.set([MOST_STEPS])
-    return _Validator(schema, registry=registry).iter_errors(value)
+    found: Iterator[ValidationError] = _Validator(schema, registry=registry).iter_errors(value)
+    return found
