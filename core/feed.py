@@ -1,4 +1,4 @@
-"""The change feed: what changed in the database, told to every process within milliseconds of the commit.
+"""The change feed: what changed in the database, reported to every process within milliseconds of the commit.
 
 Triggers (see `notify_on_change`) NOTIFY one channel with the table's name, so that no writer can forget it:
 the API, the admin, a shell and plain SQL alike. While the feed is live a cached row may be kept for ever;
