@@ -115,12 +115,12 @@ def test_a_second_one_in_the_same_folder_is_refused(installation: Installation, 
 
 
 def test_a_process_that_dies_is_started_again(installation: Installation):
-    killed = installation.child("config.asgi")
+    killed = installation.child("config.web")
     killed.kill()
     installation.line("web ended with status -9 and is started again", timeout_s=10)
     health = eventually(lambda: fetch(f"http://127.0.0.1:{installation.port}/health"), timeout_s=30)
     assert health["status"] == "healthy"
-    assert installation.child("config.asgi").pid != killed.pid
+    assert installation.child("config.web").pid != killed.pid
 
 
 def eventually(ask: Callable[[], dict[str, Any]], *, timeout_s: float) -> dict[str, Any]:
