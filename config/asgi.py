@@ -1,5 +1,6 @@
 """What uvicorn loads: `config.asgi:application`, and `config.asgi:Protocol` as its `--http`."""
 
+import gc
 import os
 import signal
 import threading
@@ -30,3 +31,10 @@ django.setup()
 # By name: these import models, which can be imported only once Django is set up.
 application = import_string("config.application.create_application")()
 Protocol = import_string("config.http_protocol.Protocol")
+
+# Now, or the first request would import all views.
+import_string("django.urls.get_resolver")().url_patterns  # noqa: B018
+# What is loaded stays. Else each full collection of garbage would look at all of it: 100 ms without an
+# answer.
+gc.collect()
+gc.freeze()

@@ -76,6 +76,7 @@ X_FRAME_OPTIONS = "DENY"
 RATE_LIMIT_FAILS_OPEN = env.bool("RATE_LIMIT_FAILS_OPEN", default=True)
 CHAT_BODY_LIMIT = env.int("CHAT_BODY_LIMIT", default=10 * 1024 * 1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("API_BODY_LIMIT", default=1024 * 1024)
+FILE_UPLOAD_MAX_MEMORY_SIZE = CHAT_BODY_LIMIT  # no body is written to a disk, in the event loop
 APPEND_SLASH = False
 WEB_DRAIN_S = env.float("WEB_DRAIN_S", default=10)
 

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -13,6 +13,7 @@ from core.errors import InvalidRequest
 _JSON_TYPE = re.compile(r"\s*application/json\s*(;\s*charset\s*=\s*\"?utf-?8\"?\s*)?;?\s*", re.IGNORECASE)
 _MOST_LEVELS = 64
 _MOST_MEMBERS = 150_000
+_MOST_CONTAINERS = 20_000
 
 
 def require_json_type(content_type: str, content_encoding: str) -> None:
@@ -43,17 +44,26 @@ def loads(data: bytes) -> dict[str, Any]:
     return value
 
 
+def are_large(texts: Iterable[str]) -> bool:
+    """Tells whether JSON texts within a body have, all together, more members than a body may have itself."""
+    encoded = [text.encode() for text in texts]
+    return _is_large(encoded) and _is_large(map(_without_texts, encoded))
+
+
 def _require_few_members(data: bytes) -> None:
-    """Parsing blocks the event loop: a body of nothing but brackets and commas would do so for seconds."""
-    # Texts hold commas and colons, too. Only a body that has many is read without its texts, which costs
-    # more.
-    if _members(data) > _MOST_MEMBERS and _members(_without_texts(data)) > _MOST_MEMBERS:
+    """A body of nothing but brackets and commas would take seconds to parse, and to work on."""
+    # Texts hold these characters, too. Only a body that has many is read without its texts, which costs more.
+    if _is_large([data]) and _is_large([_without_texts(data)]):
         raise _invalid("The JSON of the request body has too many members.")
 
 
-def _members(data: bytes) -> int:
-    """Returns a bound of the members, or of the arrays and objects: nested ones need no separators."""
-    return max(data.count(b",") + data.count(b":"), data.count(b"[") + data.count(b"{"))
+def _is_large(texts: Iterable[bytes]) -> bool:
+    members = containers = 0
+    for text in texts:
+        members += text.count(b",") + text.count(b":")
+        # Objects and lists cost most, and may be nested without a comma.
+        containers += text.count(b"{") + text.count(b"[")
+    return members > _MOST_MEMBERS or containers > _MOST_CONTAINERS
 
 
 def _without_texts(data: bytes) -> bytes:
@@ -74,7 +84,7 @@ def _require_shallow(value: dict[str, Any] | list[Any], levels: int) -> None:
 def _require_unique_keys(data: bytes) -> None:
     # orjson returns the last of two equal keys and reports nothing. The standard library's parser shows an
     # object's pairs to a hook before they become a dictionary.
-    json.loads(data, object_pairs_hook=_unique)
+    json.loads(data, object_pairs_hook=_unique, parse_int=str, parse_float=str)  # numbers count for nothing
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -53,6 +53,13 @@ def to_strands(messages: Sequence[Mapping[str, Any]]) -> Messages:
     return history
 
 
+def image_characters(messages: Sequence[Mapping[str, Any]]) -> int:
+    """Returns how much base64 `to_strands` decodes."""
+    contents = (message.get("content") for message in messages)
+    parts = (part for content in contents if isinstance(content, list) for part in content)
+    return sum(len(part["image_url"]["url"]) for part in parts if part["type"] == "image_url")
+
+
 def _is_system(message: Mapping[str, Any]) -> bool:
     return message["role"] in _SYSTEM_ROLES
 

@@ -44,6 +44,7 @@ from assistants.events import (
 from assistants.selection import query, used_tools
 from assistants.selection.context import SelectionContext
 from connector.client import routes
+from core import off_loop
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +133,10 @@ async def _run(request: RunRequest, emit: Emit) -> None:
     requested_format = response_formats.requested(request.parameters.get("response_format"))
     model = await _model(request, _listeners(emit, emits_text=requested_format is None))
     rules = TurnRules()
-    agent = _agent(request, model, unavailable, rules)
+    messages = await off_loop.run(
+        partial(history.to_strands, request.messages), size=history.image_characters(request.messages)
+    )
+    agent = _agent(request, messages, model, unavailable, rules)
     _equip(agent, model, request, unavailable, emit)
     before = len(agent.messages)
     run_rounds = partial(_run_rounds, agent, model, emit)
@@ -193,6 +197,7 @@ async def _model(request: RunRequest, listeners: Listeners) -> RunModel:
 
 def _agent(
     request: RunRequest,
+    messages: Messages,
     model: RunModel,
     unavailable: Mapping[int, UnavailableTool],
     rules: TurnRules,
@@ -200,7 +205,7 @@ def _agent(
     assistant = request.assistant
     return Agent(
         model=model,
-        messages=history.to_strands(request.messages),
+        messages=messages,
         system_prompt=history.system_prompt(
             assistant.system_prompt, _notice(unavailable), messages=request.messages
         ),

@@ -32,17 +32,15 @@ class EmbeddingRequest(Schema):
 class EmbeddingViewSet(OpenAIViewSet):
     @openapi.create_embedding
     async def create(self, request: HttpRequest) -> HttpResponse:
-        content = body.read(request)
-        try:
-            params = EmbeddingRequest.model_validate(content)
-        except ValidationError as error:
-            raise invalid(error.errors(include_url=False, include_input=False)[0], content) from None
+        _, params = await body.read(request, _validate)
         async with limits.current().permit(self.principal):
             answer = await embeddings.embed(params.model_dump(exclude_none=True))
-        await limits.current().charge(self.principal, _tokens(answer.get("usage")))
-        return json_response(answer)
+        await limits.current().charge(self.principal, answer.tokens)
+        return json_response(answer.json)
 
 
-def _tokens(usage: Any) -> int:
-    count = usage.get("total_tokens") if isinstance(usage, dict) else 0
-    return max(count, 0) if isinstance(count, int) else 0
+def _validate(content: dict[str, Any]) -> EmbeddingRequest:
+    try:
+        return EmbeddingRequest.model_validate(content)
+    except ValidationError as error:
+        raise invalid(error.errors(include_url=False, include_input=False)[0], content) from None

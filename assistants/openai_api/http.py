@@ -11,9 +11,11 @@ STARTED = b""
 
 
 def json_response(
-    body: Mapping[str, Any], *, status: int = 200, headers: Mapping[str, str] | None = None
+    body: Mapping[str, Any] | bytes, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> HttpResponse:
-    response = HttpResponse(orjson.dumps(body), content_type="application/json", status=status)
+    """Returns an answer of JSON, or of what is JSON already."""
+    content = body if isinstance(body, bytes) else orjson.dumps(body)
+    response = HttpResponse(content, content_type="application/json", status=status)
     response.headers["cache-control"] = "no-store"
     for name, value in (headers or {}).items():
         response.headers[name] = value

@@ -12,6 +12,7 @@ import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import orjson
@@ -30,6 +31,7 @@ from assistants.openai_api import detached, errors
 from assistants.openai_api.http import STARTED, EventStream, event_stream
 from assistants.openai_api.replay import REPLAYED, StreamCopy, replayed, stored
 from assistants.openai_api.sse import HEARTBEAT, error_event
+from core import off_loop
 from core.errors import InvalidRequest
 
 POLL_EVERY_S = 0.2
@@ -174,7 +176,7 @@ async def _exhausted(events: AsyncGenerator[bytes, None]) -> None:
             pass
 
 
-def idempotent_request(
+async def idempotent_request(
     request: HttpRequest, content: Mapping[str, Any], principal: Principal, assistant: AssistantEntry
 ) -> IdempotentRequest | None:
     """Returns None for a request that may simply run again if it is repeated.
@@ -190,8 +192,8 @@ def idempotent_request(
     if name is not None and not _NAME.fullmatch(name):
         message = "An Idempotency-Key has 1 to 255 printable ASCII characters without spaces."
         raise InvalidRequest(message, param="idempotency-key", code="invalid_value")
-    body = request.path.encode() + orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
-    body_hash = hashlib.sha256(body).hexdigest()
+    size = int(request.META.get("CONTENT_LENGTH") or off_loop.SMALL + 1)  # chunked bodies declare none
+    body_hash = await off_loop.run(partial(_hash, request.path, content), size=size)
     key = IdempotencyKey(
         principal.id,
         f"key {name}" if name is not None else f"body {body_hash}",
@@ -205,3 +207,8 @@ def idempotent_request(
         is_retry=retries not in (None, "0"),
         is_stream=bool(content.get("stream")),
     )
+
+
+def _hash(path: str, content: Mapping[str, Any]) -> str:
+    body = path.encode() + orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(body).hexdigest()

@@ -1,15 +1,17 @@
 """Checks of a request that both APIs make, and Pydantic's errors in the caller's terms."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import Field
 from pydantic_core import ErrorDetails
 
 from assistants import response_formats
+from core import strict_json
 from core.errors import InvalidRequest
 
 MOST_MESSAGES = 2_000
+MOST_ITEMS = 2 * MOST_MESSAGES
 MOST_TOOLS = 128
 _CODES = {
     "missing": "missing_required_parameter",
@@ -28,6 +30,13 @@ def check_schema(schema: Mapping[str, Any], param: str) -> None:
         raise InvalidRequest(f"Invalid '{param}': {problem}", param=param, code="invalid_value") from None
     if any(not reference.startswith("#") for reference in references(schema)):
         message = "A schema may refer only to its own parts, by '#/...': nothing else is fetched."
+        raise InvalidRequest(message, param=param, code="invalid_value")
+
+
+def check_arguments(arguments: Iterable[str], param: str) -> None:
+    """Raises InvalidRequest for calls whose arguments would take long to parse: they are JSON in texts."""
+    if strict_json.are_large(arguments):
+        message = f"Invalid '{param}': the arguments of its tool calls have too many members."
         raise InvalidRequest(message, param=param, code="invalid_value")
 
 

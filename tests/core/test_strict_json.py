@@ -108,3 +108,38 @@ def test_it_reads_an_image_of_megabytes_quickly() -> None:
     started = time.process_time()
     strict_json.loads(data)
     assert time.process_time() - started < 0.3
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"a": [' + b",".join([b"[" * 50 + b"]" * 50] * 1_000) + b"]}",
+        b'{"a": [' + b",".join([b"{}"] * 20_001) + b"]}",
+        b'{"a": [' + b"1," * 150_001 + b"1]}",
+        b"{" + b",".join(b'"%d": 1' % number for number in range(75_001)) + b"}",
+    ],
+)
+def test_a_body_of_more_members_than_can_be_worked_on_is_refused(data: bytes) -> None:
+    with pytest.raises(InvalidRequest, match="too many members"):
+        strict_json.loads(data)
+
+
+def test_brackets_and_commas_in_texts_are_no_members() -> None:
+    text = '[{"a": 1}, \\"b\\", ' * 100_000
+    data = orjson.dumps({"a": text})
+    assert strict_json.loads(data) == {"a": text}
+
+
+@pytest.mark.parametrize(
+    ("texts", "are_large"),
+    [
+        ([], False),
+        (['{"a": 1}'] * 1_000, False),
+        (['{"a": [1, 2]}'] * 11_000, True),
+        (["[" * 20_001], True),
+        ([orjson.dumps({"a": "[" * 30_000}).decode()], False),
+        (["1," * 150_001], True),
+    ],
+)
+def test_texts_of_json_are_counted_all_together(texts: list[str], are_large: bool) -> None:
+    assert strict_json.are_large(texts) == are_large

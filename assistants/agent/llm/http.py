@@ -5,6 +5,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from io import BytesIO
 
 import aiohttp
 from django.conf import settings
@@ -76,7 +77,7 @@ class ConnectionPool:
         try:
             response = await self._session.post(
                 f"{endpoint.base_url}/chat/completions",
-                data=body,
+                data=BytesIO(body),  # in pieces: as bytes it would go into the socket's buffer at once
                 headers=_headers(endpoint),
                 # A redirect would send the key to an address that nobody entered.
                 allow_redirects=False,

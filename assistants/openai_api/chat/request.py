@@ -1,15 +1,16 @@
 """A chat completion's request. Unknown fields are ignored; what OpenAI knows and we cannot do is refused."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, ValidationError
 
-from assistants.openai_api.messages import ByShape, Message, Schema, Text
+from assistants.openai_api.messages import AssistantMessage, ByShape, Message, Schema, Text
 from assistants.openai_api.validation import (
     MOST_TOOLS,
     FunctionName,
     Tokens,
+    check_arguments,
     check_schema,
     invalid,
     references,
@@ -148,9 +149,16 @@ def validate(body: Mapping[str, Any]) -> ChatCompletionRequest:
         raise invalid(error.errors(include_url=False, include_input=False)[0], body) from None
     for param, reason in _unsupported(request):
         raise InvalidRequest(reason, param=param, code="unsupported_parameter")
+    check_arguments(_arguments(request.messages), "messages")
     _check_tools(request.tools or [])
     _check_response_format(request.response_format)
     return request
+
+
+def _arguments(messages: Iterable[Message]) -> Iterator[str]:
+    for message in messages:
+        if isinstance(message, AssistantMessage):
+            yield from (call.function.arguments for call in message.tool_calls or ())
 
 
 def _unsupported(request: ChatCompletionRequest) -> Iterator[tuple[str, str]]:

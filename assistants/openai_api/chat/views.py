@@ -24,11 +24,10 @@ from assistants.recording import Origin
 class ChatCompletionViewSet(OpenAIViewSet):
     @openapi.create_completion
     async def create(self, request: HttpRequest) -> HttpResponseBase:
-        content = body.read(request)
-        params = validate(content)
+        content, params = await body.read(request, validate)
         origin = Origin(self.principal, request.headers.get("x-request-id", ""), session_id(request, params))
         chat = await prepare(content, params, origin)
-        idempotent = idempotent_request(request, content, self.principal, chat.run_request.assistant)
+        idempotent = await idempotent_request(request, content, self.principal, chat.run_request.assistant)
         if idempotent is None:
             return await _answer(chat)
         return await idempotent.answer_or_replay(lambda: _answer(chat, idempotent))

@@ -8,9 +8,11 @@ from pydantic import Discriminator, Field, Tag, ValidationError
 from assistants.openai_api.messages import ByShape, Schema, Text
 from assistants.openai_api.responses.input_items import Item
 from assistants.openai_api.validation import (
+    MOST_ITEMS,
     MOST_TOOLS,
     FunctionName,
     Tokens,
+    check_arguments,
     check_schema,
     invalid,
     references,
@@ -161,10 +163,15 @@ class ResponseRequest(Schema):
 
 def validate(body: Mapping[str, Any]) -> ResponseRequest:
     """Raises InvalidRequest, whose `param` names the field."""
+    if isinstance(items := body.get("input"), list) and len(items) > MOST_ITEMS:
+        message = f"At most {MOST_ITEMS:,} items are read."
+        raise InvalidRequest(message, param="input", code="too_many_messages")
     try:
         request = ResponseRequest.model_validate(body)
     except ValidationError as error:
         raise invalid(error.errors(include_url=False, include_input=False)[0], body) from None
+    if isinstance(request.input, list):
+        check_arguments((getattr(item, "arguments", "") for item in request.input), "input")
     for param, reason in _unsupported(request):
         raise InvalidRequest(reason, param=param, code="unsupported_parameter")
     for param, reason in _wrong(request):

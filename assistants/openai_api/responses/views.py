@@ -39,12 +39,13 @@ class ResponseNotFound(APIException):
 class ResponseViewSet(OpenAIViewSet):
     @openapi.create_response
     async def create(self, request: HttpRequest) -> HttpResponseBase:
-        content = body.read(request)
-        params = validate(content)
+        content, params = await body.read(request, validate)
         request_id, session = request.headers.get("x-request-id", ""), session_id(request, params)
         prepared = await prepare(params, self.principal, ids=Ids(), request_id=request_id, session_id=session)
         make = _enqueue if params.background else _answer
-        idempotent = idempotent_request(request, content, self.principal, prepared.run_request.assistant)
+        idempotent = await idempotent_request(
+            request, content, self.principal, prepared.run_request.assistant
+        )
         if idempotent is None:
             return await make(prepared, content)
         if params.background:

@@ -21,6 +21,7 @@ CANARY = "sk-embedder-4410"
 class Embedder(BaseHTTPRequestHandler):
     asked: list[tuple[str, dict[str, Any]]] = []
     status = 200
+    answer: bytes | None = None
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -35,6 +36,9 @@ class Embedder(BaseHTTPRequestHandler):
         refusal = {"error": {"message": f"wrong key {CANARY}"}}
         self.send_response(self.status)
         self.end_headers()
+        if self.answer is not None:
+            self.wfile.write(self.answer)
+            return
         self.wfile.write(json.dumps(answer if self.status == 200 else refusal).encode())
 
     def log_message(self, *_: Any) -> None:
@@ -110,3 +114,27 @@ def test_without_an_embedder_it_says_so(http: httpx.Client) -> None:
 def test_what_makes_no_sense_is_refused(http: httpx.Client, wrong: dict[str, Any]) -> None:
     response = http.post("/v1/embeddings", json={"model": "m", **wrong})
     assert (response.status_code, error_of(response)["type"]) == (400, "invalid_request_error")
+
+
+NUMBERS = b"0.123456789,"
+
+
+def test_a_large_answer_goes_back_as_it_came(stack: Stack, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    embeddings = b'{"data":[{"embedding":[' + NUMBERS * 100_000 + b'1]}],"usage":{"total_tokens": 7}}'
+    monkeypatch.setattr(Embedder, "answer", embeddings)
+    key = stack.key("embedding-large", tokens_per_month=7)
+    headers = {"authorization": f"Bearer {key.key}"}
+    request = {"model": "m", "input": "one"}
+    assert httpx.post(f"{url}/v1/embeddings", json=request, headers=headers).content == embeddings
+    response = httpx.post(f"{url}/v1/embeddings", json=request, headers=headers)
+    assert error_of(response)["code"] == "insufficient_quota"
+
+
+@pytest.mark.parametrize("answer", [b"[" + NUMBERS * 100_000 + b"1]", b'{"data":[' + NUMBERS * 100_000])
+def test_a_large_answer_that_is_none_is_refused(
+    url: str, key: IssuedKey, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    monkeypatch.setattr(Embedder, "answer", answer)
+    headers = {"authorization": f"Bearer {key.key}"}
+    response = httpx.post(f"{url}/v1/embeddings", json={"model": "m", "input": "one"}, headers=headers)
+    assert (response.status_code, error_of(response)["code"]) == (502, "upstream_invalid_response")
