@@ -115,7 +115,7 @@ def test_the_same_question_asked_anew_is_answered_anew(send: Send, llm: Scripted
 def test_what_failed_before_a_tool_ran_is_tried_again(
     send: Send, llm: ScriptedLLM, model: str, headers: dict[str, str] | None
 ) -> None:
-    refusal = {"status": 400, "body": "{}"}
+    refusal = {"status": 405, "body": "{}"}
     llm.script(model, refusal, {"text": "Now."})
     assert send(headers or FIRST).status_code == 502
     assert "Now." in send(headers or AGAIN).text
@@ -124,7 +124,7 @@ def test_what_failed_before_a_tool_ran_is_tried_again(
 def test_what_failed_after_a_tool_ran_fails_again(
     other_url: str, send: Send, llm: ScriptedLLM, model: str
 ) -> None:
-    llm.script(model, ECHO, {"status": 400, "body": "{}"}, {"text": "Never."})
+    llm.script(model, ECHO, {"status": 405, "body": "{}"}, {"text": "Never."})
     first = send(FIRST)
     time.sleep(0.375)
     again = send(AGAIN, url=other_url)
