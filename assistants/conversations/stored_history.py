@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from itertools import takewhile
 from typing import Any
 
 import orjson
@@ -17,6 +18,12 @@ _BYTES_A_TOKEN = 4
 _IMAGE = {"type": "text", "text": "[An image was here.]"}
 _SYSTEM = {"system", "developer"}
 Messages = Sequence[Mapping[str, Any]]
+
+
+def continued(stored: Messages, messages: Messages) -> list[Mapping[str, Any]]:
+    """Returns a request's messages behind the stored ones, but for system texts that it begins with."""
+    beginning = list(takewhile(lambda message: message["role"] in _SYSTEM, messages))
+    return [*beginning, *stored, *messages[len(beginning) :]]
 
 
 @in_thread

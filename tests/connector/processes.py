@@ -118,7 +118,7 @@ class Broker:
         self._running.popen.wait()
 
     def send(self, task: str, *arguments: Any) -> None:
-        with Celery(broker=self.environment["REDIS_URL"]) as sender:
+        with Celery(broker=self.environment["REDIS_URL"], set_as_current=False) as sender:
             sender.send_task(task, arguments, queue="mcp")
 
 

@@ -46,5 +46,5 @@ def test_tools_are_found_seconds_after_their_discovery(stack: Stack, session: re
 def test_a_query_is_as_long_as_a_request_line_may_be(stack: Stack, session: requests.Session) -> None:
     assert isinstance(read(stack, session, "search", q="w" * 60_000), list)
     too_long = session.get(f"{stack.url}/api/v1/mcp-tools/search", params={"q": "w" * 100_000}, timeout=20)
-    assert too_long.status_code == 400
+    assert too_long.status_code == 431
     assert isinstance(read(stack, session, "search", q="w"), list)

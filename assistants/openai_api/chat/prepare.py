@@ -43,7 +43,7 @@ async def prepare(content: Mapping[str, Any], params: ChatCompletionRequest, ori
     """
     messages: Messages = content["messages"]
     if params.is_history_stored:
-        messages = [*await _stored_messages(origin), *messages]
+        messages = stored_history.continued(await _stored_messages(origin), messages)
         message_order.check(validate({**content, "messages": messages}).messages)
     else:
         message_order.check(params.messages)
