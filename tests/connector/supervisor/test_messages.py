@@ -74,12 +74,12 @@ async def test_nonsense_in_a_queue_is_dropped(
     worker = celery_worker(**broker.environment)
     server = await servers.register()
     await servers.wait_until(server, Status.RUNNING, within_s=30)
-    client = redis.Redis.from_url(broker.environment["REDIS_URL"])
-    for nonsense in NONSENSE.values():
-        client.lpush(queue, nonsense)
-    if queue == "default":
-        worker = celery_worker(node="default@test", queues="default", **broker.environment)
-    await consumes(client, worker, queue)
+    with redis.Redis.from_url(broker.environment["REDIS_URL"]) as client:
+        for nonsense in NONSENSE.values():
+            client.lpush(queue, nonsense)
+        if queue == "default":
+            worker = celery_worker(node="default@test", queues="default", **broker.environment)
+        await consumes(client, worker, queue)
     await servers.act(actions.stop, server)
     await servers.wait_until(server, Status.STOPPED)
     broker.send("connector.tasks.start", server.pk)
