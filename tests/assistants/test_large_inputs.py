@@ -158,13 +158,14 @@ async def test_a_body_of_too_many_members_is_refused_quickly(name: str) -> None:
 
 
 TEXT = "Größe " * 1_500_000
+BODY_ITEM = b'{"a":1,"b":2,"c":3}'
 WORK: dict[str, Callable[[], Any]] = {
     "references of a large tool": lambda: list(validation.references(properties(40_000))),
     "tokens of a large definition": lambda: definitions.tokens({"description": TEXT}),
     "a long query": lambda: query.from_messages([{"role": "user", "content": TEXT}]),
     "a long history": lambda: stored_history._trimmed([{"role": "user", "content": TEXT}] * 3),
     "an image": lambda: images._data_url(b"GIF89a" + bytes(images.MOST_BYTES)),
-    "a body at the limit": lambda: strict_json.loads(b'{"a":[' + b",".join([b'{"a":1}'] * 70_000) + b"]}"),
+    "a body at the limit": lambda: strict_json.loads(b'{"a":[' + b",".join([BODY_ITEM] * 19_000) + b"]}"),
 }
 
 
