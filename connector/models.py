@@ -1,12 +1,23 @@
 """The tables of the connector: workers, leases on servers, the history of servers, OAuth grants."""
 
+from datetime import timedelta
+from typing import Self
+
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models.functions import Now
 
 from connector.states import Phase
 from core.validation import no_nul
 from tools.models import ConnectionType, MCPTool, Status
 from tools.secrets.encryption import EncryptedJSONField
+
+
+class WorkerQuerySet(models.QuerySet["Worker"]):
+    def alive(self) -> Self:
+        """Workers that sent a heartbeat within a lease and are not draining."""
+        return self.filter(seen_at__gt=Now() - timedelta(seconds=settings.SUPERVISOR_LEASE_S))
 
 
 class Worker(models.Model):
@@ -22,6 +33,8 @@ class Worker(models.Model):
     socket = models.CharField(max_length=108)
     address = models.CharField(max_length=255, blank=True)
     seen_at = models.DateTimeField(null=True)
+
+    objects = WorkerQuerySet.as_manager()
 
     class Meta:
         ordering = ["node"]

@@ -1,12 +1,9 @@
 """The worker client: asks one worker for what any of them can do, from any process."""
 
-from datetime import timedelta
 from typing import Any
 
 import aiohttp
 import orjson
-from django.conf import settings
-from django.db.models.functions import Now
 
 from connector.host import host_id
 from connector.models import Worker
@@ -20,8 +17,7 @@ CONNECT_TIMEOUT_S = 3
 @in_thread
 def alive() -> list[Worker]:
     """Returns the workers that can be reached: those of this host, or else those with an address."""
-    alive_since = Now() - timedelta(seconds=settings.SUPERVISOR_LEASE_S)
-    found = list(Worker.objects.filter(seen_at__gt=alive_since))
+    found = list(Worker.objects.alive())
     here = [worker for worker in found if worker.host_id == host_id()]
     return here or [worker for worker in found if worker.address]
 

@@ -1,18 +1,12 @@
 """The workers that can own MCP servers and are alive, by their heartbeats in the database."""
 
-from datetime import timedelta
-
-from django.conf import settings
-from django.db.models.functions import Now
-
 from connector.models import Worker
 from core.database import in_thread
 
 
 def nodes_alive() -> list[str]:
     """Returns the names of the nodes that sent a heartbeat within a lease and are not draining, sorted."""
-    seen = Worker.objects.filter(seen_at__gt=Now() - timedelta(seconds=settings.SUPERVISOR_LEASE_S))
-    return sorted(seen.values_list("node", flat=True))
+    return sorted(Worker.objects.alive().values_list("node", flat=True))
 
 
 workers_alive = in_thread(nodes_alive)
