@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.contrib.admin import apps as admin_apps
 from django.db.models.signals import post_migrate, pre_migrate
 
 from core import database
@@ -15,3 +16,10 @@ class ConfigConfig(AppConfig):
         # A migration may rewrite a table or build an index, however long that takes.
         pre_migrate.connect(database.lift_statement_limit)
         post_migrate.connect(database.restore_statement_limit)
+
+
+class ConsoleConfig(admin_apps.AdminConfig):
+    """Django's admin app, with the console's site as its default."""
+
+    default = False  # of this module: ConfigConfig is
+    default_site = "config.admin_site.ConsoleSite"

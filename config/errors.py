@@ -23,6 +23,8 @@ from config.request_ids import request_id
 from core.errors import MALFORMED, Conflict, DatabaseUnavailable, ServerStopping, malformed
 
 log = logging.getLogger(__name__)
+CONSOLE = "/admin/"
+"""Where people are the readers, of pages in HTML."""
 
 
 def envelope(
@@ -145,7 +147,9 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """Django's 404 handler, for paths that no URL pattern matches."""
+    """Django's 404 handler, for paths that no URL pattern matches. People who use the console get a page."""
+    if request.path.startswith(CONSOLE):
+        return defaults.page_not_found(request, exception or Http404())
     if addresses.is_openai(request.path):
         return openai_errors.response(openai_errors.UnknownURL(request.path))
     return response(request.path, exceptions.NotFound("There is nothing at this address."))
@@ -153,4 +157,6 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django's 500 handler. Django has logged the exception with its traceback already."""
+    if request.path.startswith(CONSOLE):
+        return defaults.server_error(request)
     return response(request.path, exceptions.APIException("Something went wrong on our side."))

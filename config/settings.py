@@ -7,8 +7,11 @@ import environ
 from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 
+from config.console import CONTENT_SECURITY_POLICY, UNFOLD
 from config.schedule import schedule
 from core.bounded_connection import BoundedConnection
+
+__all__ = ["CONTENT_SECURITY_POLICY", "UNFOLD"]
 
 django_stubs_ext.monkeypatch()
 
@@ -83,12 +86,16 @@ WEB_DRAIN_S = env.float("WEB_DRAIN_S", default=10)
 ROOT_URLCONF = "config.urls"
 ASGI_APPLICATION = "config.asgi.application"
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "config.apps.ConsoleConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "csp",
     "corsheaders",
     "django_filters",
     "drf_spectacular",
@@ -105,11 +112,13 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "config.cors.CorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.content_security.ContentSecurityPolicy",
 ]
 TEMPLATES = [
     {
@@ -125,6 +134,7 @@ TEMPLATES = [
         },
     }
 ]
+LOGIN_REDIRECT_URL = "/admin/"
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
 AUTH_PASSWORD_VALIDATORS = [
@@ -138,6 +148,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+LOCALE_PATHS = [BASE_DIR / "config" / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 

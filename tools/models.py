@@ -122,6 +122,7 @@ class MCPTool(Embedded):
     class Meta:
         verbose_name = "MCP server"
         ordering = ["-created_at", "-id"]
+        permissions = [("operate_mcptool", "Can start, stop, restart and refresh MCP servers")]
         constraints = [
             models.UniqueConstraint(
                 Lower("name"), condition=models.Q(deleted_at=None), name="mcptool_name_unique", **name_taken
@@ -221,6 +222,7 @@ class ToolFunction(Embedded):
     class Meta:
         verbose_name = "tool"
         ordering = ["server_id", "name"]
+        permissions = [("call_toolfunction", "Can call tools in the inspector")]
         constraints = [models.UniqueConstraint(fields=["server", "name"], name="toolfunction_server_name")]
 
     def __str__(self) -> str:

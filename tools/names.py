@@ -10,6 +10,8 @@ import re
 from collections.abc import Container
 from itertools import count
 
+from anyascii import anyascii
+
 MAX_LENGTH = 64
 _HASH_LENGTH = 8
 SLUG_LENGTH = MAX_LENGTH - _HASH_LENGTH - 1
@@ -41,6 +43,6 @@ def numbered(slug: str, *, taken: Container[str]) -> str:
 
 
 def slugify(name: str) -> str:
-    """Returns a slug for a name of any characters: `[a-z][a-z0-9-]{0,62}`."""
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63].rstrip("-")
+    """Returns a slug for a name of any script: `[a-z][a-z0-9-]{0,62}`. 天气 becomes `tianqi`."""
+    slug = re.sub(r"[^a-z0-9]+", "-", anyascii(name).lower()).strip("-")[:63].rstrip("-")
     return slug if slug[:1].isalpha() else f"s-{slug}"[:63].rstrip("-")

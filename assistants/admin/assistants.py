@@ -12,7 +12,9 @@ from assistants import actions
 from assistants.actions import ToolUse, ToolUseRefused
 from assistants.models import Assistant, AssistantTool, Provider
 from core.actor import Actor
-from core.admin import Fields, MaskedFormSet, MaskedInline, VerbAdmin, VerbForm, refused
+from core.admin.pages import MaskedFormSet, MaskedInline
+from core.admin.refusals import VerbForm, refused
+from core.admin.verbs import Fields, VerbAdmin
 
 
 class AssistantForm(VerbForm[Assistant]):

@@ -5,7 +5,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 
 from assistants.models import Run, ToolCall
-from core.admin import MaskedInline, ReadOnlyAdmin
+from core.admin.pages import MaskedInline, ReadOnlyAdmin
 
 
 class ToolCallInline(MaskedInline[ToolCall, Run]):

@@ -157,6 +157,7 @@ class Assistant(Embedded):
     class Meta:
         ordering = ["-created_at", "-id"]
         constraints = [models.UniqueConstraint(Lower("name"), name="assistant_name_unique", **name_taken)]
+        permissions = [("chat_assistant", "Can chat with assistants in the playground")]
 
     def __str__(self) -> str:
         return self.name

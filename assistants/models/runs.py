@@ -144,6 +144,7 @@ class Run(models.Model):
 
     class Meta:
         ordering = ["-started_at", "-id"]
+        permissions = [("view_run_bodies", "Can read the stored texts of runs and of their tool calls")]
         constraints = [models.UniqueConstraint(fields=["run_id"], name="run_run_id_unique")]
         indexes = [
             models.Index(fields=["started_at"], name="run_started_at"),

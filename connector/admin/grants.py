@@ -16,7 +16,8 @@ from connector.client import logins
 from connector.client.logins import LoginFailed
 from connector.models import OAuthGrant
 from core.actor import Actor
-from core.admin import Fields, VerbAdmin, VerbForm
+from core.admin.refusals import VerbForm
+from core.admin.verbs import Fields, VerbAdmin
 from tools import actions
 from tools.models import ConnectionType, MCPTool
 

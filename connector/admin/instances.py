@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from connector.models import Instance
-from core.admin import ReadOnlyAdmin
+from core.admin.pages import ReadOnlyAdmin
 
 
 @admin.register(Instance)

@@ -16,7 +16,7 @@ from assistants import actions
 from assistants.models import Conversation, HiddenRounds, Run, StoredResponse, ToolCall
 from connector import grants
 from connector.models import Instance, OAuthGrant
-from core.admin import ConsoleAdmin, MaskedInline, masked
+from core.admin.pages import ConsoleAdmin, MaskedInline, masked
 from tests.console.pages import BY, GRANTS, PROVIDERS, SERVERS, send
 from tools import actions as tool_actions
 from tools.models import MCPTool

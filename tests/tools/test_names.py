@@ -28,5 +28,7 @@ def test_a_taken_name_gets_a_hash() -> None:
 def test_slugs_start_with_a_letter_and_fit() -> None:
     assert slugify("My Files (prod)") == "my-files-prod"
     assert slugify("7 Zip") == "s-7-zip"
-    assert slugify("时间") == "s"
+    assert slugify("天气") == "tianqi"
+    assert slugify("Погода в Москве") == "pogoda-v-moskve"
+    assert slugify("!!") == "s"
     assert len(slugify("x" * 300)) == 63

@@ -1,22 +1,19 @@
 """The console's pages of MCP servers and their tools."""
 
-from collections.abc import Sequence
-from dataclasses import astuple
 from typing import Any
 
-from asgiref.sync import async_to_sync
 from django import forms
-from django.contrib import admin, messages
-from django.db.models import Case, CharField, FloatField, QuerySet, Value, When
-from django.http import HttpRequest, HttpResponse
-from django.utils.text import Truncator
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
 from core.actor import Actor
-from core.admin import Fields, MaskedInline, ReadOnlyAdmin, VerbAdmin, VerbForm
+from core.admin.pages import MaskedInline
+from core.admin.refusals import VerbForm
+from core.admin.verbs import Fields, VerbAdmin
 from core.forms import JSONField
 from tools import actions
 from tools.models import MCPTool, ToolFunction
-from tools.search import EVERYTHING, Hit, index, search
 
 MOST_HITS = 100
 
@@ -97,66 +94,3 @@ class MCPToolAdmin(VerbAdmin[MCPTool]):
     def restart(self, request: HttpRequest, queryset: QuerySet[MCPTool]) -> None:
         for server in queryset:
             actions.restart(server, by=Actor.of(request))
-
-
-@admin.register(ToolFunction)
-class ToolFunctionAdmin(ReadOnlyAdmin[ToolFunction]):
-    """Read only. It searches as selection does for models: the best hits come first."""
-
-    list_display = ["public_name", "server", "shown_description", "is_enabled", "score", "why"]
-    list_filter = ["is_enabled"]
-    list_select_related = ["server"]
-    search_fields = ["public_name"]
-    search_help_text = "What is a tool wanted for? Finds those that a model may be given."
-    sortable_by = ()  # the order is that of the search
-    show_full_result_count = False
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[ToolFunction]:
-        return ToolFunction.objects.present().filter(server__deleted_at=None).without_vectors()
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[ToolFunction], search_term: str
-    ) -> tuple[QuerySet[ToolFunction], bool]:
-        if not search_term.strip():
-            return queryset, False
-        found = async_to_sync(search)(search_term, EVERYTHING, limit=MOST_HITS)
-        if found.degraded:
-            self.message_user(request, f"Found by words alone: {found.degraded}", messages.WARNING)
-        return _ranked(queryset, found.hits), False
-
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        progress = index.progress()
-        title = f"Tools: {progress.functions}, {progress.indexed} of them indexed"
-        embedded = f", {progress.embedded} embedded by {progress.embedder}" if progress.embedder else ""
-        subtitle = {"title": f"{title}{embedded}. {progress.degraded}".strip()}
-        return super().changelist_view(request, {**subtitle, **(extra_context or {})})
-
-    @admin.display(description="Description")
-    def shown_description(self, function: ToolFunction) -> str:
-        return Truncator(function.overrides.get("description") or function.description).chars(120)
-
-    @admin.display
-    def score(self, function: ToolFunction) -> str:
-        return _shown(getattr(function, "hit_score", None))
-
-    @admin.display(description="Meaning, words, uses")
-    def why(self, function: ToolFunction) -> str:
-        return getattr(function, "hit_why", "")
-
-
-def _ranked(queryset: QuerySet[ToolFunction], hits: Sequence[Hit]) -> QuerySet[ToolFunction]:
-    """Returns the hits as a queryset, which the admin wants, with their scores as annotations."""
-    ids = [hit.function_id for hit in hits]
-    whys = [When(pk=hit.function_id, then=Value(" + ".join(map(_shown, astuple(hit.why))))) for hit in hits]
-    scores = [When(pk=hit.function_id, then=Value(hit.score)) for hit in hits]
-    found = queryset.filter(pk__in=ids).annotate(
-        hit_score=Case(*scores, output_field=FloatField()),
-        hit_why=Case(*whys, output_field=CharField()),
-    )
-    return found.order_by("-hit_score", "pk")
-
-
-def _shown(number: float | None) -> str:
-    return "" if number is None else f"{number:.3f}"

@@ -13,10 +13,11 @@ from django.urls import URLPattern, path
 
 from apikeys import actions
 from apikeys.actions import IssuedKey
-from apikeys.models import ApiKey, AuditEntry
+from apikeys.models import ApiKey
 from apikeys.principal import Limits
 from core.actor import Actor
-from core.admin import Fields, ReadOnlyAdmin, VerbAdmin, VerbForm, refusals_in
+from core.admin.refusals import VerbForm, refusals_in
+from core.admin.verbs import Fields, VerbAdmin
 
 
 class LinesField(forms.CharField):
@@ -129,13 +130,3 @@ class ApiKeyAdmin(VerbAdmin[ApiKey]):
         for api_key in queryset:
             actions.disable(api_key, by=Actor.of(request))
         messages.success(request, "The keys are disabled: callers that use them are refused from now on.")
-
-
-@admin.register(AuditEntry)
-class AuditEntryAdmin(ReadOnlyAdmin[AuditEntry]):
-    """The audit log is read-only, for superusers too."""
-
-    list_display = ["at", "actor_name", "action", "object_kind", "object_name", "address"]
-    list_filter = ["object_kind", "action", "actor_kind"]
-    search_fields = ["actor_name", "object_name", "request_id"]
-    date_hierarchy = "at"

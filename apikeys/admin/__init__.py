@@ -1,0 +1,5 @@
+"""Django imports this package to find the pages: one file a model."""
+
+from apikeys.admin import audit, keys, people
+
+__all__ = ["audit", "keys", "people"]

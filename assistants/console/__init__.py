@@ -1,0 +1,1 @@
+"""Pages of the console that show more than one app."""

@@ -1,0 +1,19 @@
+"""The console's site: unfold's admin site, with the pages that belong to no model."""
+
+from collections.abc import Sequence
+
+from django.urls import URLPattern, path
+from django.utils.translation import gettext_lazy as _
+from unfold.sites import UnfoldAdminSite
+
+
+class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]
+    index_title = _("Overview")
+    pages: Sequence[URLPattern] = ()
+    """Routes of the apps' own pages, below /admin/. config/urls.py sets them."""
+
+    def extra_urls(self) -> list[URLPattern]:
+        """Returns the routes of the apps' own pages, for who is logged in. unfold asks for them."""
+        return [
+            path(str(route.pattern), self.admin_view(route.callback), name=route.name) for route in self.pages
+        ]

@@ -1,0 +1,98 @@
+"""The base classes of the console's pages of models: they show secrets masked."""
+
+from typing import Any, TypeVar
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.db import models
+from django.forms.models import BaseInlineFormSet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin as UnfoldModelAdmin
+from unfold.admin import TabularInline as UnfoldTabularInline
+from unfold.forms import PaginationInlineFormSet
+from unfold.views import ChangeList
+
+from core.forms import JSONField
+
+Row = TypeVar("Row", bound=models.Model)
+Parent = TypeVar("Parent", bound=models.Model)
+JSON_FIELDS: Any = {models.JSONField: {"form_class": JSONField}}
+
+
+def masked(row: Row) -> Row:
+    """Masks the secrets of a row that was read. It must not be saved any more, which verbs see to.
+
+    A field with secrets has a method `masked` for its values.
+    """
+    for field in row._meta.concrete_fields:
+        if hasattr(field, "masked") and field.attname not in row.get_deferred_fields():
+            setattr(row, field.attname, field.masked(getattr(row, field.attname)))
+    return row
+
+
+class MaskedFormSet(PaginationInlineFormSet, BaseInlineFormSet[Row, Parent, forms.ModelForm[Row]]):  # type: ignore[misc]
+    """Rows of an inline, with their secrets masked."""
+
+    def get_queryset(self) -> models.QuerySet[Row]:
+        rows = super().get_queryset()
+        for row in rows:  # a formset evaluates its queryset once, and goes on with these rows
+            masked(row)
+        return rows
+
+
+class MaskedInline(UnfoldTabularInline, admin.TabularInline[Row, Parent]):  # type: ignore[misc]
+    """The base of every inline."""
+
+    formset: Any = MaskedFormSet
+    formfield_overrides = JSON_FIELDS
+
+
+class _MaskedChangeList(ChangeList):  # type: ignore[misc]
+    result_list: Any
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = [masked(row) for row in self.result_list]
+
+
+class ConsoleAdmin(UnfoldModelAdmin, admin.ModelAdmin[Row]):  # type: ignore[misc]
+    """The base of every admin: whatever it shows, and to whomever, secrets are masked.
+
+    They are masked in the rows and not by forms: for who may view and not change, Django renders the row
+    itself.
+    """
+
+    formfield_overrides = JSON_FIELDS
+    list_fullwidth = True
+    warn_unsaved_form = True
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Row | None:
+        row = super().get_object(request, object_id, from_field)
+        return None if row is None else masked(row)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return _MaskedChangeList
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        if any("\0" in value for values in request.GET.lists() for value in values[1]):
+            raise IncorrectLookupParameters  # PostgreSQL fails on NUL; Django lists everything instead
+        return super().get_changelist_instance(request)
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        """Allows to filter a list by what it shows alone: any other column could be guessed bit by bit."""
+        shown = {*self.list_display, *self.list_filter, self.opts.pk.name, self.date_hierarchy}
+        return lookup.partition("__")[0] in shown and super().lookup_allowed(lookup, value, request)
+
+
+class ReadOnlyAdmin(ConsoleAdmin[Row]):
+    """Rows that nobody changes in the admin, superusers neither."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
+        return False
