@@ -13,8 +13,8 @@ from jsonschema.exceptions import best_match
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from assistants import schema_checks
-from assistants.schema_checks import METASCHEMA, TooCostly, TooLarge
+from core import schema_checks
+from core.schema_checks import METASCHEMA, TooCostly, TooLarge
 
 _LONGEST_PROBLEM = 500
 _FENCED = re.compile(r"\s*```(?:json)?[ \t]*\n(.*?)\n?```\s*", re.DOTALL | re.IGNORECASE)

@@ -54,6 +54,7 @@ class ServerTool(SpecifiedTool):
 
     def __init__(self, function: FunctionEntry, definition: Mapping[str, Any] | None = None) -> None:
         super().__init__(definition or function.definition)
+        self._spec = Spec.of_server(self.definition)
         self.server_id = function.server_id
         self._function = function
 
@@ -65,6 +66,7 @@ class ServerTool(SpecifiedTool):
                 tool_results.error(call_id, "The arguments are not a JSON object. Call it again.")
             )
             return
+        given = function.offered.restored(given)
         yield ToolStarted(call_id, function.public_name, function.server_name, function.name, given)
         started = time.monotonic()
         result, error = await _call(function, call_id, given)

@@ -5,20 +5,22 @@ from typing import Any
 
 import orjson
 
+from assistants.catalogue.tool_schemas import Offered
+from core.cut_text import cut
+
 Definition = dict[str, Any]
 
 _ASCII = bytes(range(128))
 _ASCII_A_TOKEN, _OTHERS_A_TOKEN = 3, 2  # bytes
 _LEAN_DESCRIPTION = 200
-_REFUSED_AT_THE_TOP = {"anyOf", "oneOf", "allOf", "not", "enum"}
 _EXPLAINING = {"description", "title", "examples", "example", "default", "$comment", "$schema"}
 _OF_SCHEMAS = {"properties", "$defs", "definitions", "patternProperties"}
 """Their members are named by the server: a parameter called `title` must not be taken for a keyword."""
 
 
-def whole(name: str, description: str, schema: Mapping[str, Any]) -> Definition:
+def whole(name: str, description: str, offered: Offered) -> Definition:
     """Returns the definition with everything that the server says."""
-    described = {"name": name, "description": description, "parameters": _object_schema(schema)}
+    described = {"name": name, "description": description, "parameters": offered.schema}
     return {"type": "function", "function": described}
 
 
@@ -27,7 +29,7 @@ def lean(definition: Definition) -> Definition:
     function = definition["function"]
     described = {
         "name": function["name"],
-        "description": _cut(function["description"]),
+        "description": cut(function["description"], _LEAN_DESCRIPTION),
         "parameters": _unexplained(function["parameters"]),
     }
     return {"type": "function", "function": described}
@@ -42,17 +44,6 @@ def tokens(definition: Mapping[str, Any]) -> int:
     # Both parts are rounded up: -(-a // b) is the ceiling of a / b.
     others = len(raw.translate(None, _ASCII))
     return -(-(len(raw) - others) // _ASCII_A_TOKEN) - (-others // _OTHERS_A_TOKEN)
-
-
-def _object_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the schema in the form that LLM services insist on: an object with properties.
-
-    They refuse a whole request for one tool whose schema is different.
-    """
-    if schema.get("type", "object") != "object":
-        return {"type": "object", "properties": {}}
-    allowed = {name: value for name, value in schema.items() if name not in _REFUSED_AT_THE_TOP}
-    return {**allowed, "type": "object", "properties": schema.get("properties") or {}}
 
 
 def _unexplained(schema: Any) -> Any:
@@ -71,7 +62,3 @@ def _named(schemas: Any) -> Any:
     if not isinstance(schemas, dict):
         return schemas
     return {name: _unexplained(schema) for name, schema in schemas.items()}
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LEAN_DESCRIPTION else f"{text[:_LEAN_DESCRIPTION]}..."

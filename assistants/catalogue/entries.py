@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from assistants.catalogue import definitions
+from assistants.catalogue import definitions, tool_schemas
 from assistants.catalogue.endpoints import Endpoint
 
 SCHEMA_TOKEN_BUDGET = 4_000
@@ -40,14 +40,17 @@ class FunctionEntry:
     timeout_s: float
     is_pinned: bool = False
     """Whether it is in every selection."""
+    offered: tool_schemas.Offered = field(init=False, repr=False, compare=False)
+    """Its schema as models see it."""
     tokens: int = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "offered", tool_schemas.offered(self.input_schema))
         object.__setattr__(self, "tokens", definitions.tokens(self.definition))
 
     @property
     def definition(self) -> definitions.Definition:
-        return definitions.whole(self.public_name, self.description, self.input_schema)
+        return definitions.whole(self.public_name, self.description, self.offered)
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)

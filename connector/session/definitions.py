@@ -9,6 +9,8 @@ from typing import Any
 from mcp.types.methods import validate_server_result
 from pydantic import ValidationError
 
+from core.cut_text import cut
+
 NAME_LIMIT = 128
 DESCRIPTION_LIMIT = 4 * 1024
 URI_LIMIT = 2048  # bytes, because a B-tree index of PostgreSQL takes no longer key than about 2,700
@@ -67,18 +69,24 @@ def _repair(tool: dict[str, Any]) -> dict[str, Any] | None:
     # Servers without parameters send nothing or `true`, which is JSON Schema for "anything".
     if schema is None or schema is True:
         schema = {"type": "object"}
-    if not isinstance(schema, dict) or schema.get("type", "object") != "object":
+    if not isinstance(schema, dict) or not _is_of_objects(schema):
         return None
     repaired: dict[str, Any] = {"name": name, "inputSchema": {**schema, "type": "object"}}
     repaired |= {key: tool[key] for key in _TEXTS if isinstance(tool.get(key), str)}
     if "description" in repaired:
-        repaired["description"] = repaired["description"][:DESCRIPTION_LIMIT]
+        repaired["description"] = cut(repaired["description"], DESCRIPTION_LIMIT)
     output = tool.get("outputSchema")
     if isinstance(output, dict) and output.get("type") == "object":
         repaired["outputSchema"] = output
     if isinstance(tool.get("annotations"), dict):
         repaired["annotations"] = _annotations(tool["annotations"])
     return repaired
+
+
+def _is_of_objects(schema: Mapping[str, Any]) -> bool:
+    """Some servers write ["object", "null"], or nothing."""
+    kind = schema.get("type") or "object"
+    return kind == "object" or (isinstance(kind, list) and "object" in kind)
 
 
 def _annotations(given: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ daemon      starts a detached grandchild that ignores everything
 slow-start  does not answer for the first 2 s
 garbage     writes half a message, bytes that are no text and an answer to no request before each answer
 twice       gives each answer twice
+picky       offers a tool, too, whose schema LLM services refuse, and that wants what it says
 
 FAKE_STARTS and FAKE_CALLS name files: a line with the process id is added to the one by each start, a line of
 JSON with the arguments to the other by each call of a tool.
@@ -31,6 +32,27 @@ from typing import Any
 SWITCHES = set(sys.argv[1:])
 OBJECT = {"type": "object"}
 GARBAGE = b'{"jsonrpc": "2.0", "id":\n\xff\xfe\x00\n{"jsonrpc": "2.0", "id": 999999999, "result": {}}\n'
+SCHEMAS: dict[str, dict[str, Any]] = {
+    "find": {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "type": "object",
+        "properties": {
+            "$filter": {"type": "array", "items": {"$ref": "#/$defs/Condition"}},
+            "limit": {"type": "integer", "maximum": 100},
+            "order": {"type": ["string", "null"]},
+            "strict": {"type": "boolean"},
+            "options": {"type": "object"},
+        },
+        "anyOf": [{"required": ["$filter"]}, {"properties": {"all": {"const": True}}, "required": ["all"]}],
+        "$defs": {
+            "Condition": {
+                "type": "object",
+                "properties": {"field[name]": {"type": "string"}, "id": {"type": "integer"}},
+                "required": ["id"],
+            }
+        },
+    }
+}
 cancelled: list[Any] = []
 running: dict[Any, threading.Event] = {}
 grown: list[str] = []
@@ -53,9 +75,9 @@ def tools(params: dict[str, Any]) -> dict[str, Any]:
     global listings  # noqa: PLW0603 - a server's own memory
     listings += 1
     offered: list[Any] = [
-        {"name": name, "description": f"Does {name}.", "inputSchema": OBJECT}
+        {"name": name, "description": f"Does {name}.", "inputSchema": SCHEMAS.get(name, OBJECT)}
         for name in TOOLS
-        if name != "grown" or grown
+        if (name != "grown" or grown) and (name not in SCHEMAS or "picky" in SWITCHES)
     ]
     if "broken-tool" in SWITCHES:
         offered += [{"name": "broken", "inputSchema": "nonsense"}, 7, {"inputSchema": OBJECT}]
@@ -118,6 +140,7 @@ TOOLS: dict[str, Callable[[dict[str, Any], Any], dict[str, Any] | None]] = {
     "storm": storm,
     "listings": lambda *_: text(str(listings)),
     "grown": lambda *_: text("grown"),
+    "find": lambda arguments, _: text(json.dumps(arguments)),
     "stop_reading": stop_reading,
     "pour": pour,
     "fail": lambda *_: {**text("it failed"), "isError": True},

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
@@ -15,6 +16,8 @@ from assistants.catalogue.endpoints import Endpoint
 from assistants.errors import UpstreamFailed
 from core.bounded_read import read_at_most
 
+_GEMINI_HOSTS = {"generativelanguage.googleapis.com", "aiplatform.googleapis.com"}
+
 
 class OpenAICompatibleClient:
     def __init__(self, pool: ConnectionPool, endpoint: Endpoint, parameters: Mapping[str, Any]) -> None:
@@ -23,6 +26,7 @@ class OpenAICompatibleClient:
         self._pool = pool
         self._endpoint = endpoint
         self._parameters = parameters
+        self._is_gemini = urlsplit(endpoint.base_url).hostname in _GEMINI_HOSTS
 
     async def answer(self, asked: Round, completion: Completion) -> None:
         """See LLMClient."""
@@ -48,7 +52,7 @@ class OpenAICompatibleClient:
             "stream_options": {"include_usage": True},
         }
         if asked.specs:
-            body["tools"] = [spec.definition for spec in asked.specs]
+            body["tools"] = [(spec.plain if self._is_gemini else spec).definition for spec in asked.specs]
             if asked.tool_choice is not None:
                 body["tool_choice"] = asked.tool_choice
         else:  # OpenAI refuses an empty list, and this without tools

@@ -35,18 +35,22 @@ _FINISH = {
 
 
 class VendorSDKClient:
-    def __init__(self, model: Model, name: str, base_url: str = "") -> None:
+    """`is_plain`: the service knows one type a schema."""
+
+    def __init__(self, model: Model, name: str, base_url: str = "", *, is_plain: bool = False) -> None:
         self.model = name
         self.service = base_url or type(model).__name__
         self._strands_model = model
         self._base_url = base_url
+        self._is_plain = is_plain
 
     async def answer(self, asked: Round, completion: Completion) -> None:
         """See LLMClient."""
         await _require_allowed(self._base_url)
+        specs = [spec.plain if self._is_plain else spec for spec in asked.specs]
         stream = self._strands_model.stream(
             asked.messages,
-            cast(Any, list(asked.specs)) or None,
+            cast(Any, specs) or None,
             asked.system_prompt,
             tool_choice=_choice(asked.tool_choice),
         )
@@ -66,7 +70,8 @@ async def connect(endpoint: Endpoint, parameters: Mapping[str, Any]) -> VendorSD
     # In a thread: the first import of an SDK takes a second or more, and each client reads the CA bundle (30
     # ms). In the event loop all other runs would wait for that.
     model = await asyncio.to_thread(_model, endpoint, parameters)
-    return VendorSDKClient(model, endpoint.model, endpoint.base_url)
+    is_plain = endpoint.kind == "gemini"
+    return VendorSDKClient(model, endpoint.model, endpoint.base_url, is_plain=is_plain)
 
 
 def _model(endpoint: Endpoint, parameters: Mapping[str, Any]) -> Model:

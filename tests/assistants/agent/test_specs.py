@@ -43,7 +43,7 @@ def test_a_function_is_defined_as_openai_wants_it() -> None:
         ({"type": "object", "properties": None}, {"type": "object", "properties": {}}),
         (
             {"anyOf": [{"required": ["a"]}], "properties": {"a": {}}},
-            {"type": "object", "properties": {"a": {}}},
+            {"type": "object", "properties": {"a": {}}, "required": ["a"]},
         ),
     ],
 )

@@ -72,6 +72,26 @@ def call(name: str, **arguments: Any) -> dict[str, Any]:
     return {"name": f"fake__{name}", "arguments": arguments}
 
 
+async def test_a_tool_gets_its_own_names_of_properties_back(
+    helper: Helper, servers: Servers, supervise: Any
+) -> None:
+    supervise()
+    await helper.uses(await servers.running("picky"))
+    offered = {"filter": [{"id": 1, "field_name": "a"}], "order": "up"}
+    helper.llm.script({"tool_calls": [call("find", **offered)]}, {"text": "Found."})
+    events = await helper.events()
+    own = {"$filter": [{"id": 1, "field[name]": "a"}], "order": "up"}
+    [started] = [event for event in events if isinstance(event, ToolStarted)]
+    first, second = helper.llm.bodies()
+    assert started.arguments == own
+    assert [json.loads(each) for each in tool_messages(second)] == [own]
+    [schema] = [
+        tool["function"]["parameters"] for tool in first["tools"] if tool["function"]["name"] == "fake__find"
+    ]
+    assert schema["properties"].keys() == {"filter", "limit", "order", "strict", "options", "all"}
+    assert "$" not in json.dumps(schema)
+
+
 async def test_it_calls_tools_and_answers_from_their_results(
     helper: Helper, servers: Servers, supervise: Any
 ) -> None:
