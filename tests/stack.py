@@ -86,7 +86,7 @@ class Stack:
         return (self.folder / f"{name}.log").read_text()
 
     def wait_until_ready(self) -> None:
-        wait_for(lambda: readiness(self.url) == "ok", within_s=20)
+        wait_for(lambda: readiness(self.url) == "ok", within_s=90)
 
     @property
     def _commands(self) -> dict[str, list[str]]:
