@@ -195,6 +195,7 @@ OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", default="https://api.openai.com/v1"
 if not OPENAI_BASE_URL.startswith(("http://", "https://")):
     raise ImproperlyConfigured("OPENAI_BASE_URL must begin with http:// or https://.")
 OPENAI_MODEL = env.str("OPENAI_MODEL", default="gpt-4.1-mini")
+OPENAI_FETCH_IMAGES = env.bool("OPENAI_FETCH_IMAGES", default=False)
 STRANDS_API_KEY = env.str("STRANDS_API_KEY", default="")  # accepted for the order's sake: the SDK needs none
 EMBEDDING_BASE_URL = env.str("EMBEDDING_BASE_URL", default="").rstrip("/")
 if EMBEDDING_BASE_URL and not EMBEDDING_BASE_URL.startswith(("http://", "https://")):

@@ -114,7 +114,7 @@ class ProviderForm(VerbForm[Provider]):
 
     class Meta:
         model = Provider
-        fields = ["name", "kind", "base_url", "api_key", "default_model"]
+        fields = ["name", "kind", "base_url", "api_key", "default_model", "fetch_images"]
 
     def clean_api_key(self) -> str:
         """An empty field means what is stored: the instance has it, masked."""

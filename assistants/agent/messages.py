@@ -12,7 +12,7 @@ from strands.types.content import ContentBlock, Message, Messages, Role
 from strands.types.media import ImageFormat
 from strands.types.tools import ToolUse
 
-from assistants.agent.llm import attachments
+from assistants.agent.llm import attachments, image_blocks
 from assistants.agent.llm.chat_messages import reasoning_block
 from assistants.agent.llm.completion import REASONING_FIELDS, THINKING
 from assistants.errors import InvalidMessages
@@ -108,13 +108,18 @@ def _said(message: Mapping[str, Any]) -> Iterator[ContentBlock]:
 
 def _block(part: Mapping[str, Any]) -> ContentBlock:
     if part["type"] == "image_url":
-        return _image(part["image_url"]["url"])
+        block = _image(part["image_url"]["url"])
+        if detail := part["image_url"].get("detail"):
+            block["detail"] = detail  # type: ignore[typeddict-unknown-key] # Strands leaves contents as they are
+        return block
     if part["type"] in ("text", "refusal"):
         return {"text": part[part["type"]]}
     raise InvalidMessages(f"Content of type {part['type']!r} is not supported.")
 
 
 def _image(url: str) -> ContentBlock:
+    if url[:6].lower() == "https:":
+        return image_blocks.at(url)
     match = _DATA_URL.match(url)
     if match is None:
         raise InvalidMessages("Images must be data URLs of type png, jpeg, gif or webp, in base64.")

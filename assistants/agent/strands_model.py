@@ -11,13 +11,16 @@ from strands.types.content import Messages
 from strands.types.streaming import StreamEvent
 from strands.types.tools import ToolSpec
 
+from assistants.agent.llm import image_blocks
 from assistants.agent.llm.client import LLMClient, Round
 from assistants.agent.llm.completion import Completion, Listeners
 from assistants.agent.llm.spec import Spec
 from assistants.agent.llm.tool_calls import ToolCall
 from assistants.agent.model_turn import Turn, texts, written
+from assistants.conversations import images
 from assistants.errors import UpstreamFailed
 from assistants.events import FinishReason, Usage
+from core.errors import InvalidRequest
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +50,8 @@ class RunModel(Model):
         self.turn = Turn()
         self.reasoning_field = "reasoning_content"
         self._clients = clients
+        self._failure: UpstreamFailed | None = None
+        self._images: dict[str, tuple[str, bytes]] = {}
         self._service = clients[0].service
         self._tool_choice = tool_choice
         self._client_names = frozenset(client_names)
@@ -113,8 +118,10 @@ class RunModel(Model):
         while True:
             client = self._clients[0]
             completion = Completion(self._listeners)
+            messages = asked.messages if client.takes_image_addresses else await self._with_images(asked)
+            own = replace(asked, messages=messages, is_own=client.service == self._service)
             try:
-                await client.answer(replace(asked, is_own=client.service == self._service), completion)
+                await client.answer(own, completion)
             except UpstreamFailed as failure:
                 # The caller has seen a part of the answer already: another model's would not continue it.
                 if completion.has_begun:
@@ -124,13 +131,26 @@ class RunModel(Model):
                 completion.end()
                 return completion
 
+    async def _with_images(self, asked: Round) -> Messages:
+        """Returns the messages with all images as bytes, which are fetched once a run. Raises the failure
+        of the first service where one cannot be fetched: only a fallback comes to need them.
+        """
+        missing = {url for url in image_blocks.addresses(asked.messages) if url not in self._images}
+        if missing:
+            try:
+                self._images |= await images.fetched(missing)
+            except InvalidRequest as refusal:
+                log.warning("The fallback cannot be asked: an image cannot be fetched. %s", refusal.detail)
+                raise self._failure or refusal from None
+        return image_blocks.with_bytes(asked.messages, self._images) if self._images else asked.messages
+
     def _fail_over(self, failure: UpstreamFailed) -> None:
         """Go on to the next client. Raises the failure where there is none, or none may help."""
         if len(self._clients) == 1 or failure.code == "context_length_exceeded":
             raise failure
         failed, following = self._clients[0], self._clients[1:]
         log.warning("Model %s failed (%s): asking %s.", failed.model, failure.code, following[0].model)
-        self._clients = following
+        self._clients, self._failure = following, failure
 
     def _settle(self, completion: Completion, asked: Round) -> None:
         """Add up the round. Calls of an answer that was cut are not made, because so were their arguments."""

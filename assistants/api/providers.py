@@ -42,6 +42,10 @@ class ProviderSerializer(StrictSerializer):
     )
     api_key = SecretField(required=False, allow_blank=True, max_length=LONGEST_KEY)
     default_model = NullFreeCharField(max_length=255)
+    fetch_images = serializers.BooleanField(
+        required=False,
+        help_text="Images that callers name by address are fetched for a service that takes bytes alone.",
+    )
     created_at = serializers.DateTimeField(read_only=True, allow_null=True)
     updated_at = serializers.DateTimeField(read_only=True, allow_null=True)
 
@@ -124,4 +128,5 @@ def of_environment() -> Provider:
         base_url=settings.OPENAI_BASE_URL,
         api_key=settings.OPENAI_API_KEY,
         default_model=settings.OPENAI_MODEL,
+        fetch_images=settings.OPENAI_FETCH_IMAGES,
     )

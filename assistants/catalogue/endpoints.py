@@ -18,6 +18,12 @@ class Endpoint:
     model: str
     kind: str = "openai"
     """One of Provider.Kind. For others than "openai", an empty `base_url` means the vendor's own."""
+    fetch_images: bool = False
+    """Whether images are fetched for the service, also where its protocol allows addresses."""
+
+    @property
+    def takes_image_addresses(self) -> bool:
+        return self.kind == Provider.Kind.OPENAI and not self.fetch_images
 
 
 def endpoint(provider: Provider | None, model: str = "") -> Endpoint:
@@ -26,8 +32,14 @@ def endpoint(provider: Provider | None, model: str = "") -> Endpoint:
     Without a model, it is the provider's default model.
     """
     if provider is None:
-        return Endpoint(settings.OPENAI_BASE_URL, settings.OPENAI_API_KEY, model or settings.OPENAI_MODEL)
+        return Endpoint(
+            settings.OPENAI_BASE_URL,
+            settings.OPENAI_API_KEY,
+            model or settings.OPENAI_MODEL,
+            fetch_images=settings.OPENAI_FETCH_IMAGES,
+        )
     base_url = provider.base_url.rstrip("/")
     if provider.kind == Provider.Kind.OPENAI:
         base_url = base_url or OPENAI_BASE_URL
-    return Endpoint(base_url, provider.api_key, model or provider.default_model, provider.kind)
+    model = model or provider.default_model
+    return Endpoint(base_url, provider.api_key, model, provider.kind, provider.fetch_images)

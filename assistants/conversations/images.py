@@ -1,22 +1,32 @@
-"""Fetches the images that callers name by URL, through the egress filter, so that LLMs get them as bytes."""
+"""The images that callers name by address: a service that can gets the address, another one the bytes.
+
+An address that is passed on is checked as if we were to connect to it: the service may stand in our network.
+Whatever is fetched comes through the egress filter.
+"""
 
 import asyncio
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import aiohttp
 
 from core.bounded_read import BodyTooLarge, read_at_most
 from core.errors import InvalidRequest
-from tools.outbound.egress import CALLERS, AddressRefused
+from tools.outbound import egress
+from tools.outbound.egress import CALLERS, AddressRefused, Endpoint
 from tools.outbound.http import filtered_connector
 
 MOST_IMAGES = 16
+"""That are fetched for one request."""
+MOST_HOSTS = 16
+"""Of the addresses of one request that are passed on: each is resolved."""
 MOST_BYTES = 10 * 1024 * 1024
 MOST_TOTAL_BYTES = 20 * 1024 * 1024
 """Of all images of a request: encoding them, for the LLM service, blocks the event loop."""
 DEADLINE_S = 20.0
+RESOLVE_S = 2.0
+"""A host that is not resolved until then is passed on: it is the service that must find it."""
 _MOST_REDIRECTS = 3
 _KINDS = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg", b"GIF87a": "gif", b"GIF89a": "gif"}
 
@@ -27,23 +37,83 @@ class _UnusableImage(Exception):
     """The text is for people."""
 
 
-async def fetched(messages: Messages) -> Messages:
-    """Returns the messages with a data URL for each http(s) image.
+class InvalidImage(InvalidRequest):
+    """400. `url` is the image's address as the caller wrote it."""
 
-    Raises InvalidRequest, whose `param` names the image that cannot be fetched.
+    def __init__(self, message: str, url: str, param: str) -> None:
+        super().__init__(f"Invalid '{param}': {message}", param=param, code="invalid_image_url")
+        self.reason, self.url = message, url
+
+
+async def for_service(messages: Messages, *, takes_addresses: bool) -> Messages:
+    """Returns the messages with each image as the service takes it: a data URL, or its https address.
+
+    Plain http and hosts in IMAGE_PRIVATE_HOSTS are always fetched: no service can be expected to reach them.
+    Raises InvalidRequest, whose `param` names the image that cannot be used.
     """
     paths = {url: path for path, url in _addresses(messages)}
     if not paths:
         return messages
+    targets = {url: _target(url, path) for url, path in paths.items()}
+    passed = _passed_on(targets) if takes_addresses else {}
+    await _check_hosts(passed, paths)
+    images = await _images({url: path for url, path in paths.items() if url not in passed})
+    return _replaced(messages, {url: _data_url(image) for url, image in images.items()})
+
+
+async def fetched(urls: Iterable[str]) -> dict[str, tuple[str, bytes]]:
+    """Returns the kind (`png`, ...) and the bytes of each of these images. Raises InvalidRequest."""
+    images = await _images(dict.fromkeys(urls, "messages"))
+    return {url: (_kind(image), image) for url, image in images.items()}
+
+
+def _target(url: str, path: str) -> Endpoint:
+    try:
+        return egress.endpoint(url)
+    except AddressRefused as refusal:
+        raise InvalidImage(str(refusal), url, path) from None
+
+
+def _passed_on(targets: Mapping[str, Endpoint]) -> dict[str, Endpoint]:
+    private = egress.listed(CALLERS)
+    return {
+        url: target
+        for url, target in targets.items()
+        if url[:6].lower() == "https:" and target not in private
+    }
+
+
+async def _check_hosts(passed: Mapping[str, Endpoint], paths: Mapping[str, str]) -> None:
+    """Raises InvalidRequest for an address that the egress filter refuses."""
+    first = {target: url for url, target in reversed([*passed.items()])}
+    if len(first) > MOST_HOSTS:
+        raise _too_many(f"The images of a request may be at {MOST_HOSTS} hosts at most.")
+    await asyncio.gather(*(_check_host(target, url, paths[url]) for target, url in first.items()))
+
+
+async def _check_host(target: Endpoint, url: str, path: str) -> None:
+    try:
+        async with asyncio.timeout(RESOLVE_S):
+            await egress.addresses(target, private_hosts=CALLERS)
+    except AddressRefused as refusal:
+        raise InvalidImage(str(refusal), url, path) from None
+    except (OSError, TimeoutError):
+        return  # nobody resolves it here: offline, or behind a proxy
+
+
+async def _images(paths: Mapping[str, str]) -> dict[str, bytes]:
+    """Returns the bytes of the images, by their addresses. Raises InvalidRequest."""
+    if not paths:
+        return {}
     if len(paths) > MOST_IMAGES:
-        raise _invalid("messages", f"At most {MOST_IMAGES} images are fetched for a request.")
+        raise _too_many(f"At most {MOST_IMAGES} images are fetched for a request.")
     connector = filtered_connector(limit=MOST_IMAGES, private_hosts=CALLERS)
     jar = aiohttp.DummyCookieJar()
     async with aiohttp.ClientSession(connector=connector, cookie_jar=jar, trust_env=False) as session:
         images = await asyncio.gather(*(_image(session, url, path) for url, path in paths.items()))
     if sum(map(len, images)) > MOST_TOTAL_BYTES:
-        raise _invalid("messages", f"The images of a request are over {MOST_TOTAL_BYTES:,} bytes.")
-    return _replaced(messages, dict(zip(paths, map(_data_url, images), strict=True)))
+        raise _too_many(f"The images of a request are over {MOST_TOTAL_BYTES:,} bytes.")
+    return dict(zip(paths, images, strict=True))
 
 
 def _addresses(messages: Messages) -> Iterator[tuple[str, str]]:
@@ -59,7 +129,7 @@ def _parts(message: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 
 def _is_address(url: str) -> bool:
-    return url[:8].lower().startswith(("http://", "https://"))
+    return url[:5].lower() != "data:"
 
 
 def _replaced(messages: Messages, data_urls: Mapping[str, str]) -> Messages:
@@ -89,15 +159,15 @@ async def _image(session: aiohttp.ClientSession, url: str, path: str) -> bytes:
             _kind(image)
             return image
     except _UnusableImage as problem:
-        raise _invalid(path, str(problem)) from None
+        raise InvalidImage(str(problem), url, path) from None
     except aiohttp.ClientConnectorError as error:
         cause = error.os_error
         message = str(cause) if isinstance(cause, AddressRefused) else "The image's host does not answer."
-        raise _invalid(path, message) from error
+        raise InvalidImage(message, url, path) from error
     except TimeoutError as error:
-        raise _invalid(path, f"The image was not there within {DEADLINE_S:g} s.") from error
+        raise InvalidImage(f"The image was not there within {DEADLINE_S:g} s.", url, path) from error
     except (aiohttp.ClientError, ValueError) as error:
-        raise _invalid(path, "The image cannot be fetched.") from error
+        raise InvalidImage("The image cannot be fetched.", url, path) from error
 
 
 async def _fetch(session: aiohttp.ClientSession, url: str) -> bytes:
@@ -120,5 +190,5 @@ def _kind(data: bytes) -> str:
     raise _UnusableImage("There is no png, jpeg, gif or webp image at this address.")
 
 
-def _invalid(param: str, message: str) -> InvalidRequest:
-    return InvalidRequest(f"Invalid '{param}': {message}", param=param, code="invalid_image_url")
+def _too_many(message: str) -> InvalidRequest:
+    return InvalidRequest(f"Invalid 'messages': {message}", param="messages", code="invalid_image_url")

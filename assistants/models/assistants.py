@@ -30,6 +30,12 @@ class Provider(models.Model):
     base_url = models.CharField(max_length=2048, blank=True, validators=[no_nul])
     api_key = EncryptedJSONField(default=str, blank=True)
     default_model = models.CharField(max_length=255, validators=[no_nul])
+    fetch_images = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="For services that take images as bytes alone. Else an OpenAI-compatible one gets their "
+        "https addresses. For services of the other kinds they are always fetched.",
+    )
     version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

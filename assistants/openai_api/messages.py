@@ -23,6 +23,7 @@ class RefusalPart(Schema):
 
 class ImageURL(Schema):
     url: str
+    detail: str | None = None
 
 
 class ImagePart(Schema):

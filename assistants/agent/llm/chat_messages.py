@@ -8,7 +8,7 @@ import orjson
 from strands.types.content import ContentBlock, Message
 from strands.types.tools import ToolResult, ToolUse
 
-from assistants.agent.llm import attachments, call_ids
+from assistants.agent.llm import attachments, call_ids, image_blocks
 from assistants.agent.llm.attachments import attached_to
 from assistants.agent.llm.completion import ATTACHED_REASONING, THINKING
 
@@ -160,6 +160,13 @@ def _images(blocks: Iterable[Any]) -> list[dict[str, Any]]:
 def _part(block: Any) -> dict[str, Any]:
     if "text" in block:
         return {"type": "text", "text": block["text"]}
+    detail = {"detail": block["detail"]} if "detail" in block else {}
+    return {"type": "image_url", "image_url": {"url": _image_url(block), **detail}}
+
+
+def _image_url(block: Any) -> str:
+    if url := image_blocks.address(block):
+        return url
     image = block["image"]
     data = base64.b64encode(image["source"]["bytes"]).decode()
-    return {"type": "image_url", "image_url": {"url": f"data:image/{image['format']};base64,{data}"}}
+    return f"data:image/{image['format']};base64,{data}"

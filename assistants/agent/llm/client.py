@@ -33,6 +33,8 @@ class LLMClient(Protocol):
     model: str
     service: str
     """Its address: two models of one service understand each other's turns."""
+    takes_image_addresses: bool
+    """Whether it may be given an image's https address; else each is given as bytes."""
 
     async def answer(self, asked: Round, completion: Completion) -> None:
         """Fill `completion` as the answer comes, until it is whole. Raises UpstreamFailed."""

@@ -23,6 +23,7 @@ class OpenAICompatibleClient:
     def __init__(self, pool: ConnectionPool, endpoint: Endpoint, parameters: Mapping[str, Any]) -> None:
         self.model = endpoint.model
         self.service = endpoint.base_url
+        self.takes_image_addresses = endpoint.takes_image_addresses
         self._pool = pool
         self._endpoint = endpoint
         self._parameters = parameters

@@ -45,7 +45,7 @@ class Spec(dict[str, Any]):
         function = definition["function"]
         spec = cls(
             name=function["name"],
-            description=function.get("description") or "",
+            description=function.get("description") or function["name"],  # Bedrock refuses an empty one
             inputSchema={"json": function.get("parameters") or {}},
         )
         spec.definition = orjson.Fragment(orjson.dumps(definition))

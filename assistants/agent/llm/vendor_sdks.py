@@ -12,7 +12,7 @@ from django.conf import settings
 from strands.models.model import Model
 from strands.types.exceptions import ContextWindowOverflowException, ModelThrottledException
 
-from assistants.agent.llm import errors
+from assistants.agent.llm import errors, image_blocks
 from assistants.agent.llm.client import Round
 from assistants.agent.llm.completion import Completion
 from assistants.agent.llm.tool_calls import ToolCall
@@ -37,6 +37,8 @@ _FINISH = {
 class VendorSDKClient:
     """`is_plain`: the service knows one type a schema."""
 
+    takes_image_addresses = False
+
     def __init__(self, model: Model, name: str, base_url: str = "", *, is_plain: bool = False) -> None:
         self.model = name
         self.service = base_url or type(model).__name__
@@ -49,7 +51,7 @@ class VendorSDKClient:
         await _require_allowed(self._base_url)
         specs = [spec.plain if self._is_plain else spec for spec in asked.specs]
         stream = self._strands_model.stream(
-            asked.messages,
+            image_blocks.without_details(asked.messages),
             cast(Any, specs) or None,
             asked.system_prompt,
             tool_choice=_choice(asked.tool_choice),

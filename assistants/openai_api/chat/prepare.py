@@ -49,9 +49,9 @@ async def prepare(content: Mapping[str, Any], params: ChatCompletionRequest, ori
         message_order.check(params.messages)
     route = await routing.route(params.model, origin.principal, messages, origin.session_id)
     assistant = route.assistant
-    # After routing: no image is fetched for a model that does not exist, and hidden rounds belong to an
-    # assistant.
-    messages = await images.fetched(messages)
+    # After routing: the service decides what becomes of images, and hidden rounds belong to an assistant.
+    takes_addresses = assistant.endpoint.takes_image_addresses
+    messages = await images.for_service(messages, takes_addresses=takes_addresses)
     messages = await hidden_rounds.restored(messages, origin.principal, assistant)
     request = _run_request(params, messages, assistant)
     return PreparedChat(

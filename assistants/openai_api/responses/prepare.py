@@ -38,9 +38,9 @@ class PreparedResponse:
     origin: Origin
 
     async def start(self, *observers: Observer) -> AsyncGenerator[Event, None]:
-        """Returns the run, with the request's images fetched. Raises InvalidRequest if one cannot be."""
+        """Returns the run, its images as the service takes them. Raises InvalidRequest for a useless one."""
         request = self.run_request
-        messages = await _with_images(request.messages)
+        messages = await _with_images(request, self.params)
         messages = await hidden_rounds.restored(
             messages, self.principal, request.assistant, are_rounds_visible=True
         )
@@ -81,11 +81,15 @@ async def prepare(
     )
 
 
-async def _with_images(messages: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+async def _with_images(request: RunRequest, params: ResponseRequest) -> Sequence[Mapping[str, Any]]:
+    takes_addresses = request.assistant.endpoint.takes_image_addresses
     try:
-        return await images.fetched(messages)
+        return await images.for_service(request.messages, takes_addresses=takes_addresses)
+    except images.InvalidImage as error:
+        raise images.InvalidImage(error.reason, error.url, params.path_of_image(error.url)) from error
     except InvalidRequest as error:
-        raise InvalidRequest(str(error.detail), param="input", code="invalid_image_url") from error
+        message = str(error.detail).replace("'messages'", "'input'")
+        raise InvalidRequest(message, param="input", code="invalid_image_url") from error
 
 
 def _run_request(params: ResponseRequest, items: Items, assistant: AssistantEntry) -> RunRequest:

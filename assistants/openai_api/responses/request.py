@@ -144,6 +144,16 @@ class ResponseRequest(Schema):
             self.conversation.id if isinstance(self.conversation, ConversationConfig) else self.conversation
         )
 
+    def path_of_image(self, url: str) -> str:
+        """Returns where the request names this image; "input" where the conversation before it does."""
+        for number, item in enumerate(self.input if isinstance(self.input, list) else ()):
+            for name in ("content", "output"):
+                parts = getattr(item, name, None)
+                for index, part in enumerate(parts if isinstance(parts, list) else ()):
+                    if getattr(part, "image_url", None) == url:
+                        return f"input[{number}].{name}[{index}].image_url"
+        return "input"
+
     @property
     def sampling(self) -> dict[str, Any]:
         """The parameters for the model, by their names in Chat Completions."""

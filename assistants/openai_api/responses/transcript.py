@@ -180,7 +180,8 @@ def _server_result(item: Mapping[str, Any]) -> str:
 def _part(part: Mapping[str, Any]) -> dict[str, Any]:
     match part["type"]:
         case "input_image":
-            return {"type": "image_url", "image_url": {"url": part["image_url"]}}
+            detail = {"detail": part["detail"]} if part.get("detail") else {}
+            return {"type": "image_url", "image_url": {"url": part["image_url"], **detail}}
         case "refusal":
             return {"type": "refusal", "refusal": part["refusal"]}
         case _:

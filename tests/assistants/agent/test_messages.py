@@ -36,6 +36,9 @@ CONVERSATIONS = {
         result("y", "3"),
     ],
     "image": [user([{"type": "text", "text": "What?"}, {"type": "image_url", "image_url": {"url": PNG}}])],
+    "image by address": [
+        user([{"type": "image_url", "image_url": {"url": "https://example.com/a", "detail": "low"}}])
+    ],
     "an empty text": [user("")],
     "ends with the assistant": [user("Count"), assistant("1, 2,")],
 }
@@ -107,7 +110,7 @@ def test_an_image_in_a_tool_message_moves_into_a_user_message() -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "https://example.com/a.png",
+        "http://example.com/a.png",
         "file:///etc/passwd",
         "data:image/svg+xml;base64,AAAA",
         "data:image/png;base64,@",

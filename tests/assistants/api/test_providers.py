@@ -18,9 +18,10 @@ LLM = {"name": "LLM", "base_url": "https://llm.example/v1", "api_key": SECRET, "
 def test_a_key_goes_in_and_only_a_mask_comes_out(api: Client) -> None:
     created = api.create("providers", LLM)
     assert set(created) == {
-        "id", "version", "name", "kind", "base_url", "api_key", "default_model", "created_at", "updated_at",
+        "id", "version", "name", "kind", "base_url", "api_key", "default_model", "fetch_images",
+        "created_at", "updated_at",
     }  # fmt: skip
-    assert (created["api_key"], created["kind"]) == (MASK, "openai")
+    assert (created["api_key"], created["kind"], created["fetch_images"]) == (MASK, "openai", False)
     assert api.read("providers") == [created]
     assert Provider.objects.get().api_key == SECRET
     assert SECRET not in str(list(AuditEntry.objects.values()))
@@ -34,6 +35,14 @@ def test_the_mask_sent_back_leaves_the_key_unchanged(api: Client) -> None:
     assert Provider.objects.get().api_key == SECRET
     assert api.change(path, {"api_key": ""})["api_key"] == ""
     assert Provider.objects.get().api_key == ""
+
+
+def test_images_may_be_fetched_for_a_provider(api: Client) -> None:
+    path = f"providers/{api.create('providers', LLM)['id']}"
+    assert api.change(path, {"fetch_images": True})["fetch_images"]
+    assert Provider.objects.get().fetch_images
+    status, error = api.refused("patch", path, {"fetch_images": "perhaps"})
+    assert (status, list(error["details"]["fields"])) == (422, ["fetch_images"])
 
 
 def test_a_stored_key_is_not_sent_to_another_address(api: Client) -> None:

@@ -194,7 +194,7 @@ def test_a_cut_answer_is_incomplete(
          "text.format.schema", "invalid_value"),
         ({"input": [{"role": "user", "content": [
             {"type": "input_image", "image_url": "http://169.254.169.254/a.png"}]}]},
-         "input", "invalid_image_url"),
+         "input[0].content[0].image_url", "invalid_image_url"),
         ({"max_tool_calls": 3}, "max_tool_calls", "unsupported_parameter"),
         ({"temperature": "hot"}, "temperature", "invalid_type"),
         ({"stream": "true"}, "stream", "invalid_type"),
