@@ -8,6 +8,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F, QuerySet
+from django.dispatch import Signal
 from django.utils import timezone
 
 from apikeys import audit
@@ -20,6 +21,12 @@ from tools.functions.reindexing import outdate
 from tools.models import MCPTool
 from tools.names import RESERVED_SLUGS, numbered, slugify
 
+intent_changes = Signal()
+"""Sent with a `server` before a change of whether it should run is stored.
+
+Its receiver, in an app above, sets the `status` and the `error` that the server has until a worker reports
+on it.
+"""
 INTENT = {"is_enabled", "restart_requested_at"}
 RELAUNCHING = INTENT | {"connection_type", "command", "args", "env", "url", "headers", "start_timeout_s"}
 """Fields whose change means that the server has to be started anew."""
@@ -39,6 +46,7 @@ def register(
     server = MCPTool(name=name, slug=slug or _free_slug(name), connection_type=connection_type, **given)
     connection_settings.apply(server, fields)
     clean(server)
+    intent_changes.send(MCPTool, server=server)
     server.save(force_insert=True)
     audit.created(server, by=by)
     return server
@@ -58,6 +66,9 @@ def update(server: MCPTool, *, by: Actor, **changes: Any) -> MCPTool:
         clean(server)
     with audit.changing(server, by=by):
         server.save(update_fields=[*changes, "updated_at"])
+    if changes.keys() & INTENT:
+        intent_changes.send(MCPTool, server=server)
+        server.save(update_fields=["status", "error"])
     if server.url != url:
         _disconnect(server, by, is_same_host=connection_settings.is_same_host(url, server.url))
     if changes.keys() & _INDEXED_WITH_TOOLS:

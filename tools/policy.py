@@ -1,7 +1,11 @@
-"""Policy: which commands may be started as MCP servers, with which environment. Applied at save and start."""
+"""Policy: the commands that may be started as MCP servers, with their arguments and environment.
+
+Applied at save and at start.
+"""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
 
 from django.conf import settings
 
@@ -30,6 +34,27 @@ _PACKAGE_INDEXES = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 """Variables by which package runners fetch a server's code from elsewhere."""
+
+
+_RUNNERS_OF_NPM = {"npx", "npm", "pnpm", "pnpx", "yarn", "bun", "bunx"}
+_RUNNERS_OF_PYTHON = {"uvx", "uv", "pipx", "pip"}
+_INDEX_OPTION = re.compile(
+    r"""--(index|(default|extra)-index|(extra-)?index-url|pypi-url|find-links|trusted-host
+          |allow-insecure-host|config-file|pip-args|(python|pypy)-install-mirror)(=.*)?
+      | -[qvnUaxmghV]*[if].*
+    """,
+    re.IGNORECASE | re.VERBOSE | re.DOTALL,
+)
+_REGISTRY_OPTION = re.compile(
+    r"-+(reg[a-z]*|userc[a-z]*|globalc[a-z]*|@[^=]*:registry|npm-registry[a-z-]*)(=.*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+"""npm takes beginnings of names, and any number of hyphens."""
+_FLAG = re.compile(
+    r"--(yes|no|no-install|quiet|silent|verbose|offline|prefer-offline|prefer-online|isolated|refresh|no-cache"
+    r"|no-config|native-tls|managed-python|no-progress|system-certs|force|help|version)|-[ysqvnhVU]+"
+)
+"""Options of the runners that take no value: what follows them is the package."""
 
 
 class CommandRefused(Exception):
@@ -63,11 +88,65 @@ def environment_refusal(names: Iterable[str]) -> str | None:
     return None
 
 
+def arguments_refusal(command: str, args: Sequence[str]) -> str | None:
+    """Returns why a server may not be started with these arguments, or None if it may.
+
+    Refused is what has a package runner fetch code from elsewhere, unless MCP_ALLOW_PACKAGE_INDEXES is set.
+    The package's own arguments, behind its name or behind `--`, are its own business.
+    """
+    if settings.MCP_ALLOW_PACKAGE_INDEXES or not (option := _redirecting_option(command, args)):
+        return None
+    return (
+        f"Not allowed, because it changes where packages come from: {option}. "
+        "Use MCP_PASS_ENVIRONMENT for all servers, or set MCP_ALLOW_PACKAGE_INDEXES. "
+        "An option of the server itself goes behind `--`."
+    )
+
+
+def _redirecting_option(command: str, args: Sequence[str]) -> str:
+    runner, args = _runner(command, args)
+    pattern = _INDEX_OPTION if runner in _RUNNERS_OF_PYTHON else _REGISTRY_OPTION
+    if runner not in _RUNNERS_OF_PYTHON | _RUNNERS_OF_NPM:
+        return ""
+    takes_value = False
+    for arg in args:
+        if arg == "--":
+            return ""
+        if pattern.fullmatch(arg):
+            return arg.partition("=")[0][:40] if arg.startswith("--") else arg[:2]
+        if not arg.startswith("-"):
+            # Of an unknown option it may be the value: rather look at too many arguments than at too few.
+            if not takes_value and runner in {"npx", "uvx", "bunx", "pnpx"}:
+                return ""
+            takes_value = False
+        else:
+            takes_value = "=" not in arg and not _FLAG.fullmatch(arg)
+    return ""
+
+
+def _runner(command: str, args: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """Returns the name of the program and its arguments; of `python -m pipx ...` those of the module."""
+    name = PurePosixPath(command).name.lower()
+    name = name.removesuffix(".exe").removesuffix(".cmd")
+    if name.startswith("python"):
+        for number, arg in enumerate(args):
+            if arg.startswith("-m"):
+                module = arg[2:] or next(iter(args[number + 1 :]), "")
+                return module, args[number + (1 if arg[2:] else 2) :]
+            if not arg.startswith("-"):
+                break
+    return name, args
+
+
 def _redirecting(names: Iterable[str]) -> list[str]:
     return sorted(name for name in names if _PACKAGE_INDEXES.fullmatch(name))
 
 
-def require_startable(command: str, names: Iterable[str]) -> None:
-    """Raises CommandRefused. Checked at each start, because a row may not have passed the check at save."""
-    if refusal := command_refusal(command) or environment_refusal(list(names)):
+def require_startable(command: str, names: Iterable[str], args: Sequence[str] = ()) -> None:
+    """Raises CommandRefused. Checked at each start, because a row may not have passed the check at save.
+
+    `names`: of the environment's variables.
+    """
+    refusal = command_refusal(command) or environment_refusal(list(names)) or arguments_refusal(command, args)
+    if refusal:
         raise CommandRefused(refusal)

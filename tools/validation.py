@@ -35,7 +35,7 @@ def setting_errors(*, is_local: bool, command: Any, args: Any, env: Any, url: An
     """
     problems: dict[str, str | ValidationError | None] = {
         "command": _command_problem(command, is_needed=is_local),
-        "args": _args_problem(args),
+        "args": _args_problem(args) or policy.arguments_refusal(str(command), args),
         "env": _variables_problem(env),
         "url": _url_problem(url, is_needed=not is_local),
         "headers": _headers_problem(headers),

@@ -14,6 +14,8 @@ from core.database import DATABASE_ERRORS, in_thread
 from core.feed import FeedCache
 from tools.models import MCPTool, Status
 
+NO_WORKER = "no_worker"
+"""The class of the error of a server that starts once there is a worker: nobody should wait for that."""
 READ_TIMEOUT_S = 0.5
 """For the database, where there is a route to fall back on."""
 RECHECK_S = 0.5
@@ -114,7 +116,8 @@ def _load_unavailable(server_id: int) -> Unavailable:
     # The status of a server that nobody owns for a moment may still be that of its last owner.
     if server.status == Status.ERROR:
         return Unavailable(server.error_message or "The server failed.")
-    return Unavailable(server.error_message or "The server is starting.", is_starting=True)
+    has_worker = server.error is None or server.error["class"] != NO_WORKER
+    return Unavailable(server.error_message or "The server is starting.", is_starting=has_worker)
 
 
 def _wake_waiters() -> None:

@@ -133,7 +133,7 @@ class Connection:
     @asynccontextmanager
     async def _stdio(self, limit: int) -> AsyncIterator[Streams]:
         # The row may be older than the policy, or may have been written by SQL: no check at saving is enough.
-        require_startable(self._spec.command, self._spec.env)
+        require_startable(self._spec.command, self._spec.env, self._spec.args)
         account = run_as.account()
         # A predecessor whose shim was killed may still run, and would make two processes of one slot.
         await asyncio.to_thread(orphans.kill_marked, self._marker)

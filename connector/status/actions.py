@@ -1,12 +1,14 @@
 """What is stored about servers that no worker owns, and requests to the workers. An owner stores the rest."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 
+from connector.client import routes
 from connector.host import timestamp
 from connector.models import Instance
 from connector.notifications import CHECK
@@ -20,10 +22,24 @@ OVERDUE = 2.0
 """After this many periods of health checks without one, a supervisor is notified."""
 NO_WORKER = {
     "stage": "start",
-    "class": "no_worker",
-    "message": "No worker is running that could own this server.",
+    "class": routes.NO_WORKER,
+    "message": "No MCP worker is running: the server starts as soon as there is one.",
     "remedy": "Start a Celery worker on the queue `mcp`.",
 }
+WAITING = {
+    "stage": "start",
+    "class": "waiting",
+    "message": "The server waits for an MCP worker to take it.",
+    "remedy": "Nothing: it starts in a moment.",
+}
+WORKER_LOST = {
+    "stage": "start",
+    "class": "worker_lost",
+    "message": "The server's worker is gone: it waits for another MCP worker to take it.",
+    "remedy": "Nothing: it starts in a moment.",
+}
+UNCLAIMED = frozenset({WAITING["class"], NO_WORKER["class"]})
+"""Classes of the errors of a server that is to run and that nobody has claimed yet."""
 
 
 def ask_to_reconcile() -> None:
@@ -50,7 +66,7 @@ def ask_for_check(server_id: int) -> None:
 @transaction.atomic
 def correct_unowned() -> None:
     """Stores the status of servers without a live instance."""
-    live = Instance.objects.filter(server=OuterRef("pk"), expires_at__gt=Now())
+    live = _live(OuterRef("pk"))
     # Skipped where locked: somebody changes the server just now, and the next check comes soon.
     unowned = MCPTool.objects.filter(~Exists(live)).select_for_update(skip_locked=True)
     has_workers = bool(workers.nodes_alive())
@@ -58,21 +74,47 @@ def correct_unowned() -> None:
         _correct(server, has_workers=has_workers)
 
 
+def settle(server: MCPTool) -> None:
+    """Sets the status and the error of a server that nobody owns; nothing is stored."""
+    if server.pk is None or not _live(server.pk).exists():
+        server.status, server.error = _unowned(server, has_workers=bool(workers.nodes_alive()))
+
+
 def purge_deleted() -> None:
     """Deletes the rows of servers that are marked as deleted and that nobody runs any more."""
-    live = Instance.objects.filter(server=OuterRef("pk"), expires_at__gt=Now())
+    live = _live(OuterRef("pk"))
     actions.purge(MCPTool.objects.filter(~Exists(live), status=Status.STOPPED))
 
 
+def _live(server: Any) -> QuerySet[Instance]:
+    return Instance.objects.filter(server=server, expires_at__gt=Now())
+
+
 def _correct(server: MCPTool, *, has_workers: bool) -> None:
-    wanted = server.is_enabled and server.deleted_at is None
-    status, error = derive_status(wanted=wanted, replicas=server.replicas, phases=[]), None
-    if wanted and not has_workers:
-        status, error = Status.ERROR, {**NO_WORKER, "at": timestamp()}
-    if status != server.status:
+    status, error = _unowned(server, has_workers=has_workers)
+    if (status, _class(error)) != (server.status, _class(server.error)):
         MCPTool.objects.filter(pk=server.pk).update(status=status, error=error)
         # The trigger fires for columns of intent alone, and web processes cache why a server is unavailable.
         _notify(MCPTool._meta.db_table)
+
+
+def _unowned(server: MCPTool, *, has_workers: bool) -> tuple[Status, dict[str, Any] | None]:
+    """Returns the status and the error of a server that nobody owns, from those that it had until now."""
+    wanted = server.is_enabled and server.deleted_at is None
+    status = derive_status(wanted=wanted, replicas=server.replicas, phases=[])
+    if not wanted:
+        return status, None
+    # Nobody has claimed it since it was wanted. A server that a worker had, and that has none now, failed.
+    is_new = server.status == Status.STOPPED or (
+        server.status == Status.STARTING and _class(server.error) in UNCLAIMED
+    )
+    if has_workers:
+        return status, {**(WAITING if is_new else WORKER_LOST), "at": timestamp()}
+    return status if is_new else Status.ERROR, {**NO_WORKER, "at": timestamp()}
+
+
+def _class(error: Any) -> str:
+    return str(error["class"]) if error else ""
 
 
 def _notify(payload: str) -> None:

@@ -6,10 +6,12 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 
 from connector.models import StateChange
+from connector.status.actions import UNCLAIMED
 from connector.status.uptime import Uptime, uptime
 from tools.models import MCPTool, Status
 
 RETENTION = timedelta(days=90)
+_CHANGE = ("at", "status", "error__class")
 
 
 def changes_of(server: MCPTool) -> QuerySet[StateChange]:
@@ -21,10 +23,12 @@ def uptime_of(server: MCPTool, within: timedelta, *, now: datetime) -> Uptime:
     """Returns the uptime in the time `within` before `now`."""
     since = now - within
     # The last change before tells the status at the beginning.
-    before = changes_of(server).filter(at__lt=since).values_list("at", "status").first()
-    later = changes_of(server).filter(at__gte=since).reverse().values_list("at", "status").iterator()
+    before = changes_of(server).filter(at__lt=since).values_list(*_CHANGE).first()
+    later = changes_of(server).filter(at__gte=since).reverse().values_list(*_CHANGE).iterator()
     known = [*([before] if before else []), *later]
-    return uptime([(at, Status(status)) for at, status in known], since=since, until=now)
+    unclaimed = {at for at, status, reason in known if status == Status.STARTING and reason in UNCLAIMED}
+    changes = [(at, Status(status)) for at, status, _ in known]
+    return uptime(changes, since=since, until=now, unclaimed=unclaimed)
 
 
 def prune() -> None:

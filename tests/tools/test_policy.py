@@ -2,7 +2,13 @@ from typing import Any
 
 import pytest
 
-from tools.policy import CommandRefused, command_refusal, environment_refusal, require_startable
+from tools.policy import (
+    CommandRefused,
+    arguments_refusal,
+    command_refusal,
+    environment_refusal,
+    require_startable,
+)
 
 
 @pytest.mark.parametrize("command", ["uvx", "npx", "python", "python3", "node", "mcp-server-time"])
@@ -98,3 +104,71 @@ def test_a_server_may_redirect_package_runners_only_where_that_is_allowed(settin
     settings.MCP_ALLOW_PACKAGE_INDEXES = True
     assert environment_refusal([name]) is None
     require_startable("npx", [name])
+
+
+@pytest.mark.parametrize(
+    ("command", "args"),
+    [
+        ("uvx", ["--index-url", "https://a.example", "server"]),
+        ("uvx", ["--index-url=https://a.example", "server"]),
+        ("uvx", ["--extra-index-url", "https://a.example", "server"]),
+        ("uvx", ["--default-index=https://a.example", "server"]),
+        ("uvx", ["--index", "mine=https://a.example", "server"]),
+        ("uvx", ["-i", "https://a.example", "server"]),
+        ("uvx", ["-ihttps://a.example", "server"]),
+        ("uvx", ["-qi", "https://a.example", "server"]),
+        ("uvx", ["--find-links", "/tmp/wheels", "server"]),
+        ("uvx", ["-f", "/tmp/wheels", "server"]),
+        ("uvx", ["--config-file", "/tmp/uv.toml", "server"]),
+        ("uvx", ["--allow-insecure-host", "a.example", "server"]),
+        ("uvx", ["--python", "3.12", "--quiet", "--index-url", "https://a.example", "server"]),
+        ("uvx", ["--from", "server", "--with", "more", "--index-url", "https://a.example", "start"]),
+        ("/usr/bin/uvx", ["--index-url", "https://a.example", "server"]),
+        ("uv", ["tool", "run", "--index-url", "https://a.example", "server"]),
+        ("pipx", ["run", "--index-url", "https://a.example", "server"]),
+        ("pipx", ["run", "--pip-args=--index-url=https://a.example", "server"]),
+        ("python3", ["-m", "pipx", "run", "--index-url", "https://a.example", "server"]),
+        ("python", ["-I", "-muv", "tool", "run", "-i", "https://a.example", "server"]),
+        ("npx", ["--registry", "https://a.example", "server"]),
+        ("npx", ["-y", "--registry=https://a.example", "server"]),
+        ("npx", ["--REGISTRY=https://a.example", "server"]),
+        ("npx", ["--regis", "https://a.example", "server"]),
+        ("npx", ["-registry", "https://a.example", "server"]),
+        ("npx", ["--@scope:registry=https://a.example", "@scope/server"]),
+        ("npx", ["--userconfig=/tmp/npmrc", "server"]),
+        ("npx", ["-p", "server", "--registry", "https://a.example", "start"]),
+        ("npm", ["exec", "server", "--registry=https://a.example"]),
+        ("pnpm", ["dlx", "--registry=https://a.example", "server"]),
+        ("bunx", ["--registry", "https://a.example", "server"]),
+    ],
+)
+def test_arguments_may_not_redirect_a_package_runner(settings: Any, command: str, args: list[str]) -> None:
+    refusal = str(arguments_refusal(command, args))
+    assert "where packages come from" in refusal
+    assert "a.example" not in refusal
+    settings.MCP_ALLOWED_COMMANDS = [command]
+    with pytest.raises(CommandRefused, match="where packages come from"):
+        require_startable(command, [], args)
+    settings.MCP_ALLOW_PACKAGE_INDEXES = True
+    assert arguments_refusal(command, args) is None
+    require_startable(command, [], args)
+
+
+@pytest.mark.parametrize(
+    ("command", "args"),
+    [
+        ("uvx", ["server", "--index", "notes"]),
+        ("uvx", ["--from", "server", "start", "-i", "5"]),
+        ("uvx", ["--refresh", "server", "--registry", "x"]),
+        ("uvx", ["--with", "more", "--", "server", "--index-url", "x"]),
+        ("npx", ["-y", "server", "--registry", "https://a.example"]),
+        ("npx", ["-y", "@scope/server@1.2.3", "/tmp"]),
+        ("npx", ["--yes", "--quiet", "server", "--userconfig", "x"]),
+        ("python3", ["server.py", "--index-url", "x"]),
+        ("python3", ["-m", "server", "--index-url", "x"]),
+        ("python3", ["-i"]),
+        ("node", ["server.js", "--registry", "x"]),
+    ],
+)
+def test_the_servers_own_arguments_are_its_own_business(command: str, args: list[str]) -> None:
+    assert arguments_refusal(command, args) is None

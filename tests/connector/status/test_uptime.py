@@ -53,3 +53,10 @@ def test_outages_of_the_window_count() -> None:
 def test_nothing_after_the_window_counts() -> None:
     found = figures((0, Status.RUNNING), (30, Status.ERROR), until=24)
     assert (hours(found), found.outages) == ({Status.RUNNING: 24}, 0)
+
+
+def test_the_wait_for_a_first_worker_is_no_downtime() -> None:
+    changes = [(at(0), Status.STARTING), (at(6), Status.RUNNING), (at(12), Status.STARTING)]
+    found = uptime(changes, since=at(0), until=at(18), unclaimed={at(0)})
+    assert (found.availability, hours(found)[Status.STARTING]) == (0.5, 12)
+    assert uptime(changes[:1], since=at(0), until=at(18), unclaimed={at(0)}).availability is None

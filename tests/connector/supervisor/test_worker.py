@@ -40,7 +40,7 @@ async def test_a_worker_owns_servers_obeys_tasks_and_ends_in_time(
     servers: Any, worker: Any, caller: Any
 ) -> None:
     server = await servers.register()
-    await servers.wait_until(server, Status.RUNNING, within_s=20)
+    await servers.wait_until(server, Status.RUNNING, within_s=60)
     assert await workers.workers_alive() == ["mcp@celery"]
     assert (await caller(server, "echo")).content
     await orm(tasks.stop.delay)(server.pk)
@@ -66,7 +66,18 @@ async def test_the_task_check_reports_servers_without_a_worker(servers: Any) -> 
     server = await servers.register()
     await orm(tasks.check)()
     row = await servers.row(server)
+    assert (row.status, row.error["class"]) == (Status.STARTING, "no_worker")
+
+
+async def test_a_server_that_a_worker_had_is_failed_when_there_is_none(servers: Any, supervise: Any) -> None:
+    supervisor = supervise()
+    server = await servers.running()
+    await asyncio.to_thread(supervisor.stop)
+    await orm(MCPTool.objects.filter(pk=server.pk).update)(status=Status.RUNNING)
+    await orm(tasks.check)()
+    row = await servers.row(server)
     assert (row.status, row.error["class"]) == (Status.ERROR, "no_worker")
+    assert "No MCP worker is running" in row.error_message
 
 
 async def test_a_server_without_a_worker_runs_once_there_is_one(servers: Any, supervise: Any) -> None:
