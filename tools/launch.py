@@ -1,12 +1,16 @@
 """What a worker needs to run or reach a server, with its secrets decrypted."""
 
 from dataclasses import dataclass, field
+from pathlib import PurePath
 
-from tools.models import MCPTool
+from django.conf import settings
+
+from tools.models import ConnectionType, MCPTool
 from tools.secrets.masking import MASK, masked_args, masked_url
 
 SHORTEST_SECRET = 8
 """Shorter values (`debug`, `true`, a port) are words that a server may well print."""
+_RUNNERS = {"npx", "uvx", "bunx", "pipx", "uv", "npm", "pnpm", "yarn", "bun"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,12 @@ class LaunchSpec:
     url: str = field(repr=False)
     headers: dict[str, str] = field(repr=False)
     start_timeout_s: float
+
+    @property
+    def install_limit_s(self) -> float:
+        """Seconds that the command may take to install the server before it starts it: 0 for no runner."""
+        is_runner = self.connection_type == ConnectionType.STDIO and PurePath(self.command).name in _RUNNERS
+        return settings.MCP_INSTALL_TIMEOUT if is_runner else 0.0
 
     def redact(self, text: str) -> str:
         """Returns `text`, which the server may have written, without the secrets that it was given."""

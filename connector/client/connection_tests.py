@@ -22,7 +22,7 @@ async def run(spec: LaunchSpec) -> ConnectionTestResult:
         raise CallFailed("server_unavailable", "No worker is running that could try the server out.")
     worker = random.choice(alive)  # noqa: S311 - spreading load
     try:
-        async with asyncio.timeout(ATTEMPTS * (spec.start_timeout_s + TEARDOWN_S)):
+        async with asyncio.timeout(ATTEMPTS * (spec.start_timeout_s + TEARDOWN_S) + spec.install_limit_s):
             answer = await workers.ask(worker, "/connection-test", asdict(spec))
     except TimeoutError as error:
         raise CallFailed("server_unavailable", "The worker did not end the test in time.") from error

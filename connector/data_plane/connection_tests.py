@@ -12,6 +12,7 @@ from aiohttp import web
 from connector.errors import SessionLost, innermost
 from connector.host import clock, timestamp
 from connector.lifecycle.connection import Connection
+from connector.lifecycle.starting import Start, StartSlots
 from connector.lifecycle.unexpected import log_unexpected
 from connector.process.resource_monitor import ResourceMonitor
 from connector.session import Listing
@@ -32,6 +33,7 @@ class ConnectionTests:
         self._monitor = monitor
         self._numbers = count(1)
         self._permits = asyncio.Semaphore(AT_ONCE)
+        self._starts = StartSlots(AT_ONCE)  # no test waits for another, or for a start
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answers `POST /connection-test`, whose body is an encrypted LaunchSpec: it holds secrets."""
@@ -53,10 +55,11 @@ class ConnectionTests:
         began = clock()
         marker = f"{self._owner}/test.{next(self._numbers)}"
         # Nobody renews it: a server that is still there when the test must be over is killed by its shim.
-        lease_s = spec.start_timeout_s + TEARDOWN_S
+        lease_s = spec.start_timeout_s + spec.install_limit_s + TEARDOWN_S
         connection = Connection(spec, marker=marker, lease_s=lambda: lease_s, monitor=self._monitor)
         try:
-            version, listing = await _listed(connection, spec.start_timeout_s, probe=probe)
+            start = Start(spec, self._starts, lambda wait: None)
+            version, listing = await _listed(connection, start, probe=probe)
         # The boundary to a foreign server and its transport: whatever it raises is diagnosed.
         except Exception as raised:  # noqa: BLE001
             error = innermost(raised)
@@ -69,12 +72,12 @@ class ConnectionTests:
         return ConnectionTestResult(_ms_since(began), version, listing.tools, listing.warning), False
 
 
-async def _listed(connection: Connection, timeout_s: float, *, probe: bool) -> tuple[str, Listing]:
+async def _listed(connection: Connection, start: Start, *, probe: bool) -> tuple[str, Listing]:
     """Returns the protocol version and the tools. Raises what `Connection.diagnose` understands."""
     found: tuple[str, Listing] | None = None
     try:
         async with AsyncExitStack() as stack:
-            async with asyncio.timeout(timeout_s):
+            async with start.limited(connection):
                 session = await stack.enter_async_context(connection.open(probe=probe))
                 found = session.protocol_version, await session.list_tools()
             connection.stop(hard=False)

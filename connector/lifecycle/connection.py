@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import PurePath
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
 from connector.errors import LoginRequired, ProtocolMismatch, SessionExpired, SessionLost, Unresponsive
 from connector.lifecycle.diagnosis import Diagnosis, ExitInfo, ExitReason, diagnose, explain_start
-from connector.process import orphans, run_as
+from connector.lifecycle.startup_output import broken_npx_folder, last_line
+from connector.process import npx_cache, orphans, run_as
 from connector.process.confinement import Confinement
 from connector.process.environment import server_environment
 from connector.process.resource_monitor import ResourceLimits, ResourceMonitor
@@ -103,6 +105,20 @@ class Connection:
             return self._timed_out(stage)
         return self._lost(error, stage)
 
+    def remove_broken_cache(self) -> str:
+        """Removes the folder of npx's cache that the server's output calls broken. Returns it, or ""."""
+        if self.process is None or PurePath(self._spec.command).name != "npx":
+            return ""
+        # As it was written: what shows it masks the values of the server's variables, its cache among them.
+        folder = broken_npx_folder(self.process.stderr_tail) or broken_npx_folder(self._stray.tail)
+        if not folder or not npx_cache.remove(folder, self._environment()):
+            return ""
+        return self._spec.redact(folder)
+
+    def _environment(self) -> dict[str, str]:
+        account = run_as.account()
+        return server_environment(self._spec.env, home=account.pw_dir if account else None)
+
     def _lost(self, error: BaseException | None, stage: str) -> Diagnosis:
         origin = self._origin or "The server"
         if status := self._authorization.refused_with:
@@ -139,7 +155,7 @@ class Connection:
         await asyncio.to_thread(orphans.kill_marked, self._marker)
         self.process = process = await StdioProcess.start(
             [self._spec.command, *self._spec.args],
-            env=server_environment(self._spec.env, home=account.pw_dir if account else None),
+            env=self._environment(),
             marker=self._marker,
             confinement=Confinement(settings.MCP_OPEN_FILES_LIMIT, account.pw_name if account else ""),
             lease_s=self._lease_s(),
@@ -192,7 +208,8 @@ class Connection:
             return Diagnosis(stage, ExitReason.STRAY_STDOUT, message)
         if self.is_installing:
             limit_s = settings.MCP_INSTALL_TIMEOUT
-            message = f"{self._spec.command} did not install the server within {limit_s} s."
+            last = last_line(self.stderr_tail)
+            message = f"{self._spec.command} did not install the server within {limit_s} s. {last}".rstrip()
             return Diagnosis(stage, ExitReason.START_TIMEOUT, message)
         message = f"The server was not ready within {self._spec.start_timeout_s:g} s."
         return Diagnosis(stage, ExitReason.START_TIMEOUT, message)

@@ -26,6 +26,7 @@ class ExitReason(StrEnum):
     WAITING = "waiting"
     INSTALLING = "installing"
     BROKEN_CACHE = "broken_cache"
+    REPAIRED_CACHE = "repaired_cache"
     OUT_OF_MEMORY = "out_of_memory"
     TOO_MANY_PROCESSES = "too_many_processes"
     KILLED = "killed"
@@ -54,6 +55,7 @@ HINTS = {
     ExitReason.WAITING: "Nothing: it starts in a moment.",
     ExitReason.INSTALLING: "Nothing: the first start installs the package, which can take minutes.",
     ExitReason.BROKEN_CACHE: "Delete the folder that the message names: the next start installs it anew.",
+    ExitReason.REPAIRED_CACHE: "Nothing: the next start installs the package, which can take minutes.",
     ExitReason.OUT_OF_MEMORY: "Find out what it needs so much memory for, or give it or its host more.",
     ExitReason.TOO_MANY_PROCESSES: "Find out why it starts so many processes, or raise MCP_PROCESS_LIMIT.",
     ExitReason.KILLED: "Find out what killed it: often the operating system, for want of memory.",

@@ -14,6 +14,7 @@ from connector.errors import CallFailed, SessionExpired, SessionLost, Unresponsi
 from connector.events import Event, first_of
 from connector.host import clock, timestamp
 from connector.leases.observation import Observation, Slot
+from connector.lifecycle.cache_repair import CacheRepair
 from connector.lifecycle.call_limiter import CallLimiter
 from connector.lifecycle.connection import Connection
 from connector.lifecycle.context import TaskContext
@@ -60,14 +61,12 @@ class ServerTask:
         self._starting: Start | None = None
         self._began = clock()
         self._stage = "start"
-        self._misses = 0
-        self._logged: str = ""
+        self._misses, self._logged = 0, ""
         self._unanswered_since = self._began
         self._lost: SessionLost | None = None
         self._pace = RefreshPace()
-        self._stopping = Event()
-        self._killed = Event()
-        self._check_now = Event()
+        self._cache_repair = CacheRepair()
+        self._stopping, self._killed, self._check_now = Event(), Event(), Event()
         self._task = asyncio.create_task(self._run(), name=f"server-{slot}")
 
     @property
@@ -187,7 +186,8 @@ class ServerTask:
         if self._stage == "start" and type(error) is SessionLost and not connection.is_refused:
             self._probe = not self._probe
         self.observation = replace(self.observation, stderr_tail=connection.stderr_tail)
-        return connection.diagnose(error, stage=self._stage, lived_s=clock() - self._began)
+        diagnosis = connection.diagnose(error, stage=self._stage, lived_s=clock() - self._began)
+        return await self._cache_repair.after(connection, diagnosis)
 
     async def _serve(self, connection: Connection) -> None:
         async with AsyncExitStack() as stack:

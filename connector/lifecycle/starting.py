@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from pathlib import PurePath
 
-from django.conf import settings
-
 from connector.lifecycle.connection import Connection
 from connector.lifecycle.diagnosis import Diagnosis, ExitReason
 from connector.process.tree import below, scan
@@ -16,8 +14,6 @@ from tools.models import ConnectionType
 SLOTS = 8
 GIVE_WAY_S = 5.0
 INSTALL_POLL_S = 0.5
-_RUNNERS = {"npx", "uvx", "bunx", "pipx", "uv", "npm", "pnpm", "yarn", "bun"}
-"""Commands that install a package before they run it, or may do so."""
 Report = Callable[[Diagnosis | None], None]
 """Publishes what a start waits for; None when it waits no longer."""
 
@@ -105,10 +101,10 @@ class Start:
 
     async def _follow_installation(self, connection: Connection) -> None:
         """The start time-out begins when a package runner has installed the server and has started it."""
-        if PurePath(self._spec.command).name not in _RUNNERS:
+        if not self._spec.install_limit_s:
             return
         loop = asyncio.get_running_loop()
-        until = loop.time() + settings.MCP_INSTALL_TIMEOUT
+        until = loop.time() + self._spec.install_limit_s
         while loop.time() < until and not self._is_over:
             await asyncio.sleep(INSTALL_POLL_S)
             was_installing = connection.is_installing

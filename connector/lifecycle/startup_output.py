@@ -234,10 +234,15 @@ _UV_BROKEN = re.compile(
 )
 
 
+def broken_npx_folder(text: str) -> str:
+    """Returns the folder of npx's cache that an interrupted install has left; empty if none."""
+    return found[1] if _NPX_BROKEN.search(text) and (found := _NPX_FOLDER.search(text)) else ""
+
+
 def _broken_cache(text: str) -> str:
     """Returns the folder of a package runner's cache that an interrupted install has left; empty if none."""
-    if _NPX_BROKEN.search(text) and (found := _NPX_FOLDER.search(text)):
-        return found[1]
+    if folder := broken_npx_folder(text):
+        return folder
     if _UV_BROKEN.search(text) and (found := _UV_FOLDER.search(text)):
         return found[1]
     return ""

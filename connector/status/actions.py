@@ -26,9 +26,9 @@ NO_WORKER = {
     "message": "No MCP worker is running: the server starts as soon as there is one.",
     "remedy": "Start a Celery worker on the queue `mcp`.",
 }
-WAITING = {
+UNCLAIMED_YET = {
     "stage": "start",
-    "class": "waiting",
+    "class": "unclaimed",
     "message": "The server waits for an MCP worker to take it.",
     "remedy": "Nothing: it starts in a moment.",
 }
@@ -38,7 +38,7 @@ WORKER_LOST = {
     "message": "The server's worker is gone: it waits for another MCP worker to take it.",
     "remedy": "Nothing: it starts in a moment.",
 }
-UNCLAIMED = frozenset({WAITING["class"], NO_WORKER["class"]})
+UNCLAIMED = frozenset({UNCLAIMED_YET["class"], NO_WORKER["class"]})
 """Classes of the errors of a server that is to run and that nobody has claimed yet."""
 
 
@@ -109,7 +109,7 @@ def _unowned(server: MCPTool, *, has_workers: bool) -> tuple[Status, dict[str, A
         server.status == Status.STARTING and _class(server.error) in UNCLAIMED
     )
     if has_workers:
-        return status, {**(WAITING if is_new else WORKER_LOST), "at": timestamp()}
+        return status, {**(UNCLAIMED_YET if is_new else WORKER_LOST), "at": timestamp()}
     return status if is_new else Status.ERROR, {**NO_WORKER, "at": timestamp()}
 
 

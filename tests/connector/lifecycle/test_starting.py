@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from connector.client import connection_tests
 from connector.lifecycle import starting
 from tests.connector.conftest import SERVERS, wait_for
+from tools.launch import LaunchSpec, launch_spec
 from tools.models import MCPTool, Status
 
 
@@ -78,3 +80,74 @@ async def test_slow_starts_give_way_and_remote_servers_need_no_slot(
     await servers.wait_until(remote, Status.RUNNING, within_s=3)
     row = await servers.wait_until(quick, Status.RUNNING, within_s=15)
     assert row.error is None
+
+
+async def test_a_connection_test_waits_for_an_installation_as_a_start_does(
+    servers: Any, supervise: Any, npx: Path
+) -> None:
+    supervise()
+    await wait_for(connection_tests.workers.alive)
+    found = await connection_tests.run(unsaved(npx, "4", start_timeout_s=2))
+    assert found.error is None
+    assert found.tools
+
+
+async def test_a_connection_test_says_what_the_installation_said_last(
+    servers: Any, supervise: Any, npx: Path, settings: Any
+) -> None:
+    settings.MCP_INSTALL_TIMEOUT = 2
+    supervise()
+    await wait_for(connection_tests.workers.alive)
+    found = await connection_tests.run(unsaved(npx, "60", start_timeout_s=1))
+    assert found.error is not None
+    assert "did not install the server within 2 s. npm http fetch GET 200 chromadb" in found.error["message"]
+
+
+def unsaved(npx: Path, seconds: str, *, start_timeout_s: float) -> LaunchSpec:
+    given = {"connection_type": "stdio", "command": str(npx), "args": [seconds]}
+    return launch_spec(MCPTool(slug="unsaved", start_timeout_s=start_timeout_s, **given))
+
+
+@pytest.fixture
+def broken(tmp_path: Path, settings: Any) -> tuple[Path, Path]:
+    """A command called npx and the folder of its cache: while that exists, it cannot start the server."""
+    folder = tmp_path / "cache" / "_npx" / "6ddf87659f2ad8a4"
+    (folder / "node_modules").mkdir(parents=True)
+    path = tmp_path / "npx"
+    path.write_text(
+        "#!/usr/bin/env python3\n"
+        "import pathlib, subprocess, sys\n"
+        f"folder = {str(folder)!r}\n"
+        "if pathlib.Path(folder).exists():\n"
+        "    missing = repr(folder + '/node_modules/zod/a.js')\n"
+        "    print('Error [ERR_MODULE_NOT_FOUND]: Cannot find package ' + missing, file=sys.stderr)\n"
+        "    sys.exit(1)\n"
+        f"sys.exit(subprocess.call([sys.executable, {str(SERVERS / 'fake.py')!r}]))\n"
+    )
+    path.chmod(path.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+    settings.MCP_ALLOWED_COMMANDS = [*settings.MCP_ALLOWED_COMMANDS, str(path)]
+    return path, folder
+
+
+async def test_a_broken_folder_of_npx_is_removed_and_the_server_starts(
+    servers: Any, supervise: Any, broken: tuple[Path, Path], tmp_path: Path
+) -> None:
+    supervise()
+    npx, folder = broken
+    env = {"npm_config_cache": str(tmp_path / "cache")}
+    server = await servers.register(command=str(npx), args=[], env=env)
+    await servers.wait_until(server, Status.RUNNING, within_s=30)
+    assert not folder.exists()
+    last_exit = (await servers.instance(server)).last_exit
+    assert last_exit["class"] == "repaired_cache"
+
+
+async def test_a_folder_of_another_cache_is_left_alone(
+    servers: Any, supervise: Any, broken: tuple[Path, Path]
+) -> None:
+    supervise()
+    npx, folder = broken
+    server = await servers.register(command=str(npx), args=[])
+    error = await wait_for(errors(server, servers, "broken_cache"), within_s=30)
+    assert str(folder) in error["message"]
+    assert folder.exists()

@@ -34,7 +34,7 @@ def reason(server: MCPTool) -> tuple[str, str]:
 def test_it_is_starting_and_says_that_it_waits() -> None:
     worker_is_alive()
     server = register()
-    assert reason(server) == (Status.STARTING, "waiting")
+    assert reason(server) == (Status.STARTING, "unclaimed")
     assert "waits for an MCP worker" in str(server.error_message)
 
 
@@ -48,7 +48,7 @@ def test_what_it_waits_for_is_corrected() -> None:
     server = register()
     worker = worker_is_alive()
     tasks.check()
-    assert reason(server) == (Status.STARTING, "waiting")
+    assert reason(server) == (Status.STARTING, "unclaimed")
     worker.delete()
     tasks.check()
     assert reason(server) == (Status.STARTING, "no_worker")
