@@ -64,8 +64,9 @@ def update(grant: OAuthGrant, *, by: Actor, **changes: Any) -> OAuthGrant:
     for name, value in changes.items():
         setattr(grant, name, value)
     clean(grant)
-    # The tokens, and the registration of a client, belong to the settings before.
-    grant.kept, grant.connected_at = {}, None
+    # The tokens, and the registration of a client, belong to the settings before. The server's demands do not.
+    grant.kept = {name: value for name, value in grant.kept.items() if name in ("url", "demanded")}
+    grant.connected_at = None
     with audit.changing(grant, by=by):
         grant.save(update_fields=[*changes, "kept", "connected_at"])
     actions.restart(grant.server, by=by)
@@ -111,10 +112,15 @@ def store(grant: Grant, granted: Mapping[str, Any]) -> None:
 def demand(server_id: int, scope: str) -> None:
     """Stores scopes that the server has demanded: the next login asks for them, too."""
     with transaction.atomic():
-        row = OAuthGrant.objects.select_for_update().filter(server=server_id).first()
-        demanded = row.kept.get("demanded", "").split() if row is not None else []
-        if row is not None and not set(scope.split()) <= set(demanded):
-            row.kept = {**row.kept, "demanded": " ".join(dict.fromkeys([*demanded, *scope.split()]))}
+        rows = OAuthGrant.objects.select_for_update(of=["self"]).select_related("server")
+        row = rows.filter(server=server_id).first()
+        if row is None:
+            return
+        # What is kept for another URL is not for this one: see `find`.
+        kept = row.kept if row.kept.get("url") == row.server.url else {"url": row.server.url}
+        demanded = kept.get("demanded", "").split()
+        if not set(scope.split()) <= set(demanded):
+            row.kept = {**kept, "demanded": " ".join(dict.fromkeys([*demanded, *scope.split()]))}
             row.save(update_fields=["kept"])
 
 

@@ -21,7 +21,7 @@ from mcp.shared.auth import (
     OAuthToken,
     ProtectedResourceMetadata,
 )
-from pydantic import AnyUrl
+from pydantic import AnyUrl, Field
 
 from connector import grants
 from connector.errors import LoginRequired
@@ -81,6 +81,19 @@ async def log_in(
         raise LoginRequired(_redacted(error, grant)) from error
 
 
+class _Metadata(OAuthClientMetadata):
+    """The SDK's description of a client, whose `scope` always holds the `wanted` ones, too.
+
+    The SDK sets the scope to what the server's metadata, or its 401, names: the scopes that staff have set,
+    and those that a call was refused for, would never be asked for.
+    """
+
+    wanted: str = Field(default="", exclude=True)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, (_united(value or "", self.wanted) or None) if name == "scope" else value)
+
+
 class _Storage:
     """The SDK's TokenStorage, on a row of ours.
 
@@ -111,10 +124,15 @@ class _Storage:
         if self._grant.client_id:
             return _given_client(self._grant)
         client = self._stored.get("client")
-        # A client that was registered for another redirect URI would be refused: register a new one.
-        if not client or (self._redirect_uri and self._redirect_uri not in client.get("redirect_uris", [])):
+        # A client that was registered for another redirect URI, or for fewer scopes, would be refused:
+        # register a new one.
+        if not client or (self._redirect_uri and not self._fits(client)):
             return None
         return OAuthClientInformationFull.model_validate(client)
+
+    def _fits(self, client: Mapping[str, Any]) -> bool:
+        is_wide = "scope" not in client or set(_scope(self._grant).split()) <= set(client["scope"].split())
+        return self._redirect_uri in client.get("redirect_uris", []) and is_wide
 
     async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
         self._stored["client"] = _dump(client_info)
@@ -140,6 +158,8 @@ def _by_credentials(grant: Grant) -> OAuthClientProvider:
         scope=_scope(grant) or None,
         issuer=grant.issuer,
     )
+    given = provider.context.client_metadata.model_dump()
+    provider.context.client_metadata = _Metadata(**given, wanted=_scope(grant))
     storage.context = provider.context
     return provider
 
@@ -152,7 +172,8 @@ def _by_login(
 ) -> OAuthClientProvider:
     """Returns a provider for a login; without `redirect_uri`, one that refreshes the stored tokens."""
     storage = _Storage(grant, ignore_tokens=bool(redirect_uri), redirect_uri=redirect_uri)
-    metadata = OAuthClientMetadata(
+    metadata = _Metadata(
+        wanted=_scope(grant),
         redirect_uris=[AnyUrl(redirect_uri)] if redirect_uri else None,
         client_name="MCP Connector",
         scope=_scope(grant) or None,
@@ -169,8 +190,13 @@ def _by_login(
 
 
 def _scope(grant: Grant) -> str:
-    """Returns the scopes that staff have set, with those that the server has demanded since."""
-    return " ".join(dict.fromkeys([*grant.scope.split(), *grant.stored.get("demanded", "").split()]))
+    """Returns the scopes that staff have set, those that were granted, and those that the server demanded."""
+    granted = (grant.stored.get("tokens") or {}).get("scope") or ""
+    return _united(grant.scope, granted, grant.stored.get("demanded", ""))
+
+
+def _united(*scopes: str) -> str:
+    return " ".join(dict.fromkeys(" ".join(scopes).split()))
 
 
 async def _probe(grant: Grant, provider: OAuthClientProvider) -> None:

@@ -3,6 +3,7 @@
 expires=S         access tokens are good for so many seconds
 sse               over the older transport
 unregistered      offers no registration: its one client is CLIENT, with SECRET
+needs=SCOPES      calls need these scopes: without them they are answered by 403 insufficient_scope
 metadata          its metadata leads to a cloud's metadata service
 
 `GET /log` lists the requests, `POST /revoke` ends all access tokens, `POST /forget` refresh tokens, too.
@@ -33,6 +34,9 @@ clients: dict[str, dict[str, Any]] = {CLIENT: {"client_secret": SECRET}}
 codes: dict[str, dict[str, str]] = {}
 access: dict[str, float] = {}
 refresh: dict[str, str] = {}
+scopes: dict[str, set[str]] = {}
+"""By the client: what was asked for when somebody logged in last."""
+NEEDED = set(SWITCHES.get("needs", "").split("+")) - {""}
 
 server = MCPServer("oauth", version="1")
 
@@ -92,6 +96,10 @@ async def authorize(request: Request) -> Response:
         return error("invalid_request")
     if asked["code_challenge_method"] != "S256" or asked["resource"] != RESOURCE:
         return error("invalid_target")
+    # As strict services do: a client gets no scope that it was not registered for.
+    if client is not None and not set(asked.get("scope", "").split()) <= set(client.get("scope", "").split()):
+        return error("invalid_scope")
+    scopes[asked["client_id"]] = set(asked.get("scope", "").split())
     codes[code := secrets.token_hex(16)] = asked
     answer = {"code": code, "state": asked["state"], "iss": ISSUER}
     return RedirectResponse(f"{asked['redirect_uri']}?{urlencode(answer)}", 302)
@@ -142,6 +150,7 @@ def refresh_is_good(client: str, form: dict[str, str]) -> bool:
 def issue(client: str, *, refreshable: bool) -> Response:
     lifetime = int(SWITCHES.get("expires", 3600))
     access[given := secrets.token_hex(16)] = time.time() + lifetime
+    scopes[given] = scopes.get(client, set())
     answer: dict[str, Any] = {"access_token": given, "token_type": "Bearer", "expires_in": lifetime}
     if refreshable:
         refresh[another := secrets.token_hex(16)] = client
@@ -175,7 +184,28 @@ class BearerRequired:
                 challenge = {"www-authenticate": f'Bearer resource_metadata="{where}"'}
                 await Response(status_code=401, headers=challenge)(scope, receive, send)
                 return
+            if NEEDED - scopes[bearer] and scope["method"] == "POST":
+                receive, body = await read(receive)
+                if b"tools/call" in body:
+                    demand = f'Bearer error="insufficient_scope", scope="{" ".join(sorted(NEEDED))}"'
+                    await Response(status_code=403, headers={"www-authenticate": demand})(
+                        scope, receive, send
+                    )
+                    return
         await self._app(scope, receive, send)
+
+
+async def read(receive: Any) -> tuple[Any, bytes]:
+    """Returns what gives the body again, and the body."""
+    messages = [await receive()]
+    while messages[-1].get("more_body"):
+        messages.append(await receive())
+    body = b"".join(message.get("body", b"") for message in messages)
+
+    async def again() -> Any:
+        return messages.pop(0) if messages else await receive()
+
+    return again, body
 
 
 app = server.sse_app() if "sse" in SWITCHES else server.streamable_http_app()

@@ -10,6 +10,7 @@ from django.db import connection
 from connector import grants
 from connector.client import logins
 from connector.client.logins import LoginFailed
+from connector.errors import CallFailed
 from connector.models import OAuthGrant
 from tests.connector.conftest import BY, orm
 from tests.connector.oauth import (
@@ -220,3 +221,37 @@ async def test_a_cancelled_renewal_releases_its_claim(servers: Any) -> None:
         await asyncio.wait([renewal])
     async with asyncio.timeout(1), grants.renewing(server.pk):
         pass
+
+
+async def test_a_demanded_scope_reaches_the_next_login(
+    servers: Any, supervise: Any, caller: Any, remote: Any
+) -> None:
+    supervise()
+    there = remote("needs=mail.read+mail.send")
+    server = await register(servers, there)
+    await grant(server, scope="profile")
+    await log_in(server)
+    await running_anew(servers, server)
+    with pytest.raises(CallFailed, match=r"mail\.read mail\.send"):
+        await whoami(caller, server)
+    await log_in(server)
+    await running_anew(servers, server)
+    assert await whoami(caller, server) == "somebody"
+    first, second = await received(there, "authorize")
+    assert set(first["scope"].split()) == {"mcp", "profile"}
+    assert set(second["scope"].split()) == {"mcp", "profile", "mail.read", "mail.send"}
+
+
+async def test_what_was_demanded_outlives_a_change_of_the_grant(
+    servers: Any, supervise: Any, remote: Any
+) -> None:
+    supervise()
+    there = remote()
+    server = await register(servers, there)
+    await grant(server)
+    await grants.demand(server.pk, "mail.read")
+    row = await OAuthGrant.objects.aget(server=server)
+    await orm(lambda: grants.update(row, by=BY, scope="profile"))()
+    await log_in(server)
+    [asked] = await received(there, "authorize")
+    assert set(asked["scope"].split()) == {"mcp", "profile", "mail.read"}
