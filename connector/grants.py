@@ -64,7 +64,7 @@ def update(grant: OAuthGrant, *, by: Actor, **changes: Any) -> OAuthGrant:
     for name, value in changes.items():
         setattr(grant, name, value)
     clean(grant)
-    # The tokens, and the registration of a client, belong to the settings before. The server's demands do not.
+    # Tokens and the registration of a client belong to the settings before. The server's demands do not.
     grant.kept = {name: value for name, value in grant.kept.items() if name in ("url", "demanded")}
     grant.connected_at = None
     with audit.changing(grant, by=by):
