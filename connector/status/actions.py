@@ -76,7 +76,7 @@ def correct_unowned() -> None:
 
 def settle(server: MCPTool) -> None:
     """Sets the status and the error of a server that nobody owns; nothing is stored."""
-    if server._state.adding or not _live(server.pk).exists():
+    if not _live(server.pk).exists():
         server.status, server.error = _unowned(server, has_workers=bool(workers.nodes_alive()))
 
 
