@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.db import models
+from django.utils import translation
 
 from apikeys.models import AuditEntry
 from core.actor import Actor
@@ -22,8 +23,10 @@ EXCLUDED = {
     "next_embedder",
     "indexed_hash",
     "words",
+    "password",
+    "last_login",
 }
-"""Fields that are not recorded: derived ones, and hashes of keys."""
+"""Fields that are not recorded: derived ones, and hashes of keys and passwords."""
 
 
 def created(obj: models.Model, *, by: Actor, **related: Any) -> None:
@@ -34,6 +37,11 @@ def created(obj: models.Model, *, by: Actor, **related: Any) -> None:
 def deleted(obj: models.Model, *, by: Actor) -> None:
     """Records the row of `obj`. Call it before the row is deleted."""
     _record("deleted", obj, by, before=_snapshot(obj), after=None)
+
+
+def happened(action: str, *, by: Actor, kind: str, object_id: int, name: str) -> None:
+    """Records what changed no row, for instance a failed login. `object_id` is 0 if there is no such row."""
+    _write(action, by, kind=kind, object_id=object_id, name=name, before=None, after=None)
 
 
 @contextmanager
@@ -74,14 +82,20 @@ def _masked(obj: models.Model, values: dict[str, Any], names: Iterable[str]) -> 
 
 
 def _record(action: str, obj: models.Model, by: Actor, *, before: Any, after: Any) -> None:
+    with translation.override(None):  # an entry is in English, whatever its author reads
+        kind = str(obj._meta.verbose_name)
+    _write(action, by, kind=kind, object_id=obj.pk, name=str(obj), before=before, after=after)
+
+
+def _write(action: str, by: Actor, *, kind: str, object_id: int, name: str, before: Any, after: Any) -> None:
     AuditEntry.objects.create(
         actor_kind=by.kind,
         actor_id=by.id,
         actor_name=by.name,
         action=action,
-        object_kind=str(obj._meta.verbose_name),
-        object_id=obj.pk,
-        object_name=str(obj)[:255],
+        object_kind=kind,
+        object_id=object_id,
+        object_name=name[:255],
         before=before,
         after=after,
         request_id=by.request_id,

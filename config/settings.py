@@ -1,5 +1,6 @@
 """Every setting of MCP Connector, read from the environment. Each is described in docs/settings.md."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import django_stubs_ext
@@ -7,7 +8,9 @@ import environ
 from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 
+from config import logins
 from config.console import CONTENT_SECURITY_POLICY, UNFOLD
+from config.log_settings import logging_at
 from config.schedule import schedule
 from core.bounded_connection import BoundedConnection
 
@@ -106,6 +109,7 @@ INSTALLED_APPS = [
     "connector",
     "assistants",
     "config",
+    "axes",
 ]
 # For the console and the management API. Endpoints have CORS alone: config/asgi_handler.py.
 MIDDLEWARE = [
@@ -119,6 +123,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "config.content_security.ContentSecurityPolicy",
+    "axes.middleware.AxesMiddleware",
 ]
 TEMPLATES = [
     {
@@ -135,6 +140,11 @@ TEMPLATES = [
     }
 ]
 LOGIN_REDIRECT_URL = "/admin/"
+AXES_FAILURE_LIMIT = env.int("LOGIN_FAILURE_LIMIT", default=5)
+AXES_COOLOFF_TIME = timedelta(seconds=env.int("LOGIN_LOCK_S", default=900))
+if AXES_FAILURE_LIMIT < 1 or not timedelta() < AXES_COOLOFF_TIME <= timedelta(days=365):
+    raise ImproperlyConfigured("LOGIN_FAILURE_LIMIT must be at least 1, LOGIN_LOCK_S from 1 to 31536000.")
+globals().update(logins.THROTTLE)
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
 AUTH_PASSWORD_VALIDATORS = [
@@ -266,33 +276,4 @@ CELERY_BEAT_SCHEDULE = schedule(health_s=SUPERVISOR_HEALTH_S)
 
 # --- logs --------------------------------------------------------------------------------------------------
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {
-        "request_id": {"()": "config.request_ids.RequestIdFilter"},
-        "task_values": {"()": "config.task_logs.TaskValuesFilter"},
-    },
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"}},
-    "handlers": {
-        "stderr": {
-            "class": "logging.StreamHandler",
-            "formatter": "line",
-            "filters": ["request_id", "task_values"],
-        }
-    },
-    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {
-        "celery": {"level": "WARNING"},
-        "django.request": {"level": "ERROR"},
-        # Anybody can make these happen, and each would log a traceback.
-        "django.security.DisallowedHost": {"level": "CRITICAL"},
-        "django.security.TooManyFieldsSent": {"level": "CRITICAL"},
-        # These log whole URLs, which may contain secrets.
-        "httpx": {"level": "WARNING"},
-        "httpx2": {"level": "WARNING"},
-        "mcp": {"level": "CRITICAL"},
-        "psycopg": {"level": "ERROR"},  # a cancelled statement closes its connection, as it should
-        "psycopg.pool": {"level": "WARNING"},
-    },
-}
+LOGGING = logging_at(LOG_LEVEL)

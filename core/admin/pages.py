@@ -1,5 +1,6 @@
 """The base classes of the console's pages of models: they show secrets masked."""
 
+import re
 from typing import Any, TypeVar
 
 from django import forms
@@ -17,6 +18,8 @@ from core.forms import JSONField
 
 Row = TypeVar("Row", bound=models.Model)
 Parent = TypeVar("Parent", bound=models.Model)
+_RANGE = re.compile(r"_(from|to)(_[01])?$")
+"""How unfold's filters of ranges end the names of their parameters."""
 JSON_FIELDS: Any = {models.JSONField: {"form_class": JSONField}}
 
 
@@ -81,8 +84,15 @@ class ConsoleAdmin(UnfoldModelAdmin, admin.ModelAdmin[Row]):  # type: ignore[mis
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         """Allows to filter a list by what it shows alone: any other column could be guessed bit by bit."""
-        shown = {*self.list_display, *self.list_filter, self.opts.pk.name, self.date_hierarchy}
-        return lookup.partition("__")[0] in shown and super().lookup_allowed(lookup, value, request)
+        filters = map(_parameter, self.get_list_filter(request))
+        shown = {*self.list_display, *filters, self.opts.pk.name, self.date_hierarchy}
+        name = _RANGE.sub("", lookup.partition("__")[0])
+        return name in shown and super().lookup_allowed(lookup, value, request)
+
+
+def _parameter(entry: Any) -> Any:
+    """Returns the name by which an entry of `list_filter` is found in addresses."""
+    return entry[0] if isinstance(entry, tuple) else getattr(entry, "parameter_name", entry)
 
 
 class ReadOnlyAdmin(ConsoleAdmin[Row]):

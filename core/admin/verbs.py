@@ -90,7 +90,7 @@ class VerbAdmin(ConsoleAdmin[Row]):
     def get_form(
         self, request: HttpRequest, obj: Row | None = None, change: bool = False, **kwargs: Any
     ) -> Any:
-        return refused(super().get_form(request, obj, change, **kwargs), request)
+        return refused(super().get_form(request, obj, change=change, **kwargs), request)
 
     def save_model(self, request: HttpRequest, obj: Row, form: Any, change: bool) -> None:
         """Does nothing: verbs are given the rows of inlines too, and those are known in `save_related`."""

@@ -1,0 +1,41 @@
+"""The settings of logs: lines on standard error, each with the id of its request."""
+
+from typing import Any
+
+
+def logging_at(level: str) -> dict[str, Any]:
+    """Returns Django's LOGGING for a level of logging."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "filters": {
+            "request_id": {"()": "config.request_ids.RequestIdFilter"},
+            "task_values": {"()": "config.task_logs.TaskValuesFilter"},
+        },
+        "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "line",
+                "filters": ["request_id", "task_values"],
+            }
+        },
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": LOGGERS,
+    }
+
+
+LOGGERS = {
+    "axes": {"level": "WARNING"},
+    "celery": {"level": "WARNING"},
+    "django.request": {"level": "ERROR"},
+    # Anybody can make these happen, and each would log a traceback.
+    "django.security.DisallowedHost": {"level": "CRITICAL"},
+    "django.security.TooManyFieldsSent": {"level": "CRITICAL"},
+    # These log whole URLs, which may contain secrets.
+    "httpx": {"level": "WARNING"},
+    "httpx2": {"level": "WARNING"},
+    "mcp": {"level": "CRITICAL"},
+    "psycopg": {"level": "ERROR"},  # a cancelled statement closes its connection, as it should
+    "psycopg.pool": {"level": "WARNING"},
+}
