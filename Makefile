@@ -10,7 +10,7 @@ export UV_SYSTEM_CERTS ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help up clean test test-packages test-processes test-all test-slow chaos check lint architecture browser \
-	bench lock lock-clients
+	bench messages lock lock-clients
 
 ##@ Run
 
@@ -93,6 +93,9 @@ lint: $(DEVELOPS)  ## the part of it that takes a minute: no database, no proces
 
 bench: $(DEVELOPS)  ## measure, and print the figures beside their goals
 	@$(BIN)/python -m bench
+
+messages: $(DEVELOPS)  ## collect the strings that the console shows into config/locale, and compile it
+	@DJANGO_SETTINGS_MODULE=config.settings $(BIN)/python -m tests.console.translations
 
 # Pins stay as they are unless pyproject.toml rules them out: `--upgrade` in COMPILE would take the newest.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url

@@ -114,7 +114,7 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
         "frame-src": ["'self'"],
         "object-src": ["'none'"],
         "base-uri": ["'none'"],
-        "form-action": ["'self'"],
+        # No `form-action`: logging in to a server by OAuth posts a form whose answer redirects elsewhere.
         "frame-ancestors": ["'none'"],
     }
 }

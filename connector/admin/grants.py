@@ -9,7 +9,10 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
+from unfold.widgets import UnfoldAdminPasswordWidget
 
 from connector import grants
 from connector.client import logins
@@ -30,7 +33,10 @@ class OAuthGrantForm(VerbForm[OAuthGrant]):
     """Never shows the stored secret. A secret that is left empty stays as it is."""
 
     client_secret = forms.CharField(
-        required=False, strip=False, widget=forms.PasswordInput, help_text="Kept encrypted. Empty: as it is."
+        required=False,
+        strip=False,
+        widget=UnfoldAdminPasswordWidget,
+        help_text=gettext_lazy("Kept encrypted. Empty: as it is."),
     )
 
     class Meta:
@@ -47,6 +53,7 @@ class OAuthGrantAdmin(VerbAdmin[OAuthGrant]):
     """Deleting a grant disconnects the server."""
 
     form = OAuthGrantForm
+    change_form_outer_before_template = "admin/connector/oauthgrant/login.html"
     list_display = ["server", "flow", "connected", "connected_at"]
     list_filter = ["flow"]
     list_select_related = ["server"]
@@ -107,12 +114,15 @@ class OAuthGrantAdmin(VerbAdmin[OAuthGrant]):
         pk, worker = pending.pop(answer.get("state", ""), (None, ""))
         request.session[PENDING] = pending
         if pk is None:
-            messages.error(request, "This login was not begun in this session, or it is over.")
+            messages.error(request, _("This login was not begun in this session, or it is over."))
             return redirect("admin:connector_oauthgrant_changelist")
         grant = self._changeable(request, pk)
         try:
             if "code" not in answer:
-                raise LoginFailed(f"The authorization server refused: {request.GET.get('error', '')[:64]}")
+                raise LoginFailed(
+                    _("The authorization server refused: %(error)s")
+                    % {"error": request.GET.get("error", "")[:64]}
+                )
             async_to_sync(logins.finish)(worker, answer)
         except LoginFailed as failure:
             return self._back(request, grant, failure)
@@ -129,7 +139,7 @@ class OAuthGrantAdmin(VerbAdmin[OAuthGrant]):
         self, request: HttpRequest, grant: OAuthGrant, failure: LoginFailed | None = None
     ) -> HttpResponse:
         if failure is None:
-            messages.success(request, f"{grant.server} is connected.")
+            messages.success(request, _("%(server)s is connected.") % {"server": grant.server})
         else:
             messages.error(request, str(failure))
         return redirect("admin:connector_oauthgrant_change", grant.pk)
