@@ -191,6 +191,7 @@ SPECTACULAR_SETTINGS = {
         "ServerApproval": "tools.models.Approval",
         "RunStatus": "assistants.models.RunStatus",
         "CallStatus": "assistants.models.ToolCall.Status",
+        "ForcedMode": ["auto", "required"],
         "AnswerFormat": ["text", "json_object", "json_schema"],
     },
     "POSTPROCESSING_HOOKS": [

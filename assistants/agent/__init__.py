@@ -6,8 +6,9 @@ tools.
 """
 
 from assistants.agent import telemetry
-from assistants.agent.run import RunRequest, lifespan, run
+from assistants.agent.run import count_input, lifespan, run
+from assistants.agent.run_request import RunRequest
 
-__all__ = ["RunRequest", "lifespan", "run"]
+__all__ = ["RunRequest", "count_input", "lifespan", "run"]
 
 telemetry.silence_strands()

@@ -13,7 +13,7 @@ from strands.types.media import ImageFormat
 from strands.types.tools import ToolUse
 
 from assistants.agent.llm import attachments, image_blocks
-from assistants.agent.llm.chat_messages import reasoning_block
+from assistants.agent.llm.chat_messages import AUTHOR, reasoning_block
 from assistants.agent.llm.completion import REASONING_FIELDS, THINKING
 from assistants.errors import InvalidMessages
 
@@ -75,12 +75,19 @@ def _append(history: Messages, message: Mapping[str, Any]) -> None:
         # Strands knows the roles user and assistant alone. `chat_messages` gives the message its role back;
         # for the vendors' SDKs it is a user's.
         block = cast(ContentBlock, {"text": _plain_text(message), "role": role})
-        history.append(_message("user", [block]))
+        history.append(_message("user", _named([block], message)))
     elif role == "user":
-        history.append(_message("user", [*_blocks(message)] or [{"text": ""}]))
+        history.append(_message("user", _named([*_blocks(message)] or [{"text": ""}], message)))
     elif blocks := [*_reasoning(message), *_said(message), *_tool_uses(message)]:
         attachments.attach(blocks[-1], attachments.of_history(message))
-        history.append(_message("assistant", blocks))
+        history.append(_message("assistant", _named(blocks, message)))
+
+
+def _named(blocks: list[ContentBlock], message: Mapping[str, Any]) -> list[ContentBlock]:
+    """Puts the name of a message's author into its first block: Strands' messages have no place for it."""
+    if name := message.get("name"):
+        cast(Any, blocks[0])[AUTHOR] = name
+    return blocks
 
 
 def _message(role: Role, content: list[ContentBlock]) -> Message:

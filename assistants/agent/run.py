@@ -3,8 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
 from typing import Any, cast
 
@@ -18,11 +17,14 @@ from strands.types.tools import AgentTool
 from assistants import response_formats
 from assistants.agent import messages as history
 from assistants.agent.cancellation import CancelScope
+from assistants.agent.input_counter import Counted, InputCounter
 from assistants.agent.llm import failover
 from assistants.agent.llm.chat_messages import to_transcript
+from assistants.agent.llm.client import LLMClient
 from assistants.agent.llm.completion import Listeners, ignore_text
 from assistants.agent.llm.http import ConnectionPool, connection_pool
 from assistants.agent.model_turn import AttachToTurn
+from assistants.agent.run_request import RunRequest
 from assistants.agent.strands_model import RunModel
 from assistants.agent.structured_output import checked_answer
 from assistants.agent.tool_selection import equip
@@ -54,31 +56,6 @@ Emit = Callable[[RunEvent], None]
 _pool: ConnectionPool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RunRequest:
-    """`messages`: OpenAI chat messages, already validated. `parameters` override the assistant's.
-
-    `used`: public names of tools that the conversation has used, beside those that `messages` mention.
-    """
-
-    assistant: AssistantEntry
-    messages: Sequence[Mapping[str, Any]]
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    client_tools: Sequence[Mapping[str, Any]] = ()
-    tool_choice: str | Mapping[str, Any] | None = None
-    used: Sequence[str] = ()
-
-    @property
-    def forced(self) -> str:
-        """The tool that `tool_choice` names, or ""."""
-        choice = self.tool_choice
-        return str(choice["function"]["name"]) if isinstance(choice, Mapping) else ""
-
-    @property
-    def client_names(self) -> frozenset[str]:
-        return frozenset(str(definition["function"]["name"]) for definition in self.client_tools)
-
-
 @asynccontextmanager
 async def lifespan() -> AsyncIterator[None]:
     """Runs are possible, in this event loop, for as long as the context lasts."""
@@ -101,7 +78,7 @@ async def run(request: RunRequest, scope: CancelScope | None = None) -> AsyncGen
     # of Strands, which have nothing to yield to, emit events too. The queue has no bound, so that a
     # cancellation always meets the innermost wait; the limits on an answer's size bound what a run can emit.
     events: asyncio.Queue[RunEvent | BaseException | None] = asyncio.Queue()
-    task = asyncio.create_task(_with_deadline(request, events.put_nowait))
+    task = asyncio.create_task(_with_deadline(request.narrowed(), events.put_nowait))
     task.add_done_callback(lambda task: events.put_nowait(None if task.cancelled() else task.exception()))
     if scope is not None:
         scope.on_cancel(events.put_nowait)
@@ -115,11 +92,22 @@ async def run(request: RunRequest, scope: CancelScope | None = None) -> AsyncGen
         await asyncio.wait([task])
 
 
-async def _with_deadline(request: RunRequest, emit: Emit) -> None:
+async def count_input(request: RunRequest) -> int:
+    """Returns the tokens of what the model would be asked first, estimated as for a run's usage.
+
+    Raises UpstreamFailed where the request takes too long, and InvalidMessages.
+    """
+    counter = InputCounter()
+    with suppress(Counted):
+        await _with_deadline(request.narrowed(), lambda _: None, [counter])
+    return counter.tokens
+
+
+async def _with_deadline(request: RunRequest, emit: Emit, clients: Sequence[LLMClient] | None = None) -> None:
     deadline = asyncio.timeout(settings.RUN_DEADLINE_S)
     try:
         async with deadline:
-            await _run(request, emit)
+            await _run(request, emit, clients)
     except TimeoutError as error:
         if not deadline.expired():  # a time-out of something inside the run
             raise
@@ -128,11 +116,13 @@ async def _with_deadline(request: RunRequest, emit: Emit) -> None:
         raise error.original_exception from error
 
 
-async def _run(request: RunRequest, emit: Emit) -> None:
+async def _run(request: RunRequest, emit: Emit, clients: Sequence[LLMClient] | None) -> None:
+    """`clients`: of the services to ask; None: the assistant's."""
     unavailable = await _unavailable(request.assistant)
     requested_format = response_formats.requested(request.parameters.get("response_format"))
-    model = await _model(request, _listeners(emit, emits_text=requested_format is None))
-    rules = TurnRules()
+    listeners = _listeners(emit, emits_text=requested_format is None)
+    model = _model(request, clients or await _clients(request), listeners)
+    rules = TurnRules(request.max_server_calls)
     messages = await off_loop.run(
         partial(history.to_strands, request.messages), size=history.image_characters(request.messages)
     )
@@ -182,14 +172,17 @@ async def _unavailable(assistant: AssistantEntry) -> dict[int, UnavailableTool]:
     }
 
 
-async def _model(request: RunRequest, listeners: Listeners) -> RunModel:
+async def _clients(request: RunRequest) -> Sequence[LLMClient]:
     if _pool is None:
         raise RuntimeError("Runs need assistants.agent.lifespan().")
-    assistant = request.assistant
+    return await failover.clients(_pool, request.assistant, request.parameters)
+
+
+def _model(request: RunRequest, clients: Sequence[LLMClient], listeners: Listeners) -> RunModel:
     return RunModel(
-        await failover.clients(_pool, assistant, request.parameters),
+        clients,
         tool_choice=request.tool_choice,
-        max_rounds=assistant.max_rounds,
+        max_rounds=request.assistant.max_rounds,
         listeners=listeners,
         client_names=request.client_names,
     )

@@ -14,7 +14,8 @@ from strands.hooks import (
 from strands.types.content import Message
 from strands.types.tools import ToolUse
 
-from assistants.agent.tools import ClientTool
+from assistants.agent.tool_search import CallTool
+from assistants.agent.tools import ClientTool, ServerTool
 
 MAX_CALLS_PER_TURN = 16
 MAX_REPEATS = 5
@@ -22,12 +23,16 @@ MAX_REPEATS = 5
 
 
 class TurnRules(HookProvider):
-    """Interrupts a turn for the caller's tools, after our own have run, and refuses calls beyond limits."""
+    """Interrupts a turn for the caller's tools, after our own have run, and refuses calls beyond limits.
 
-    def __init__(self) -> None:
+    `max_calls`: how many calls of our tools the caller allows, in all turns together.
+    """
+
+    def __init__(self, max_calls: int | None = None) -> None:
         self.results: Message | None = None
         """The results of the last turn's calls of our own tools."""
         self._refused: set[str] = set()
+        self._calls_left = max_calls
         self._repeats: Counter[bytes] = Counter()
 
     def register_hooks(self, registry: HookRegistry, **_: Any) -> None:
@@ -49,6 +54,16 @@ class TurnRules(HookProvider):
             event.cancel_tool = f"Refused: at most {MAX_CALLS_PER_TURN} tools are called in one turn."
         elif self._repeats[_signature(event.tool_use)] > MAX_REPEATS:
             event.cancel_tool = "Refused: it was called like this before, again and again. Use what it said."
+        elif self._calls_left is not None and isinstance(event.selected_tool, ServerTool | CallTool):
+            self._count_call(event)
+
+    def _count_call(self, event: BeforeToolCallEvent) -> None:
+        if not self._calls_left:
+            event.cancel_tool = (
+                "Refused: no more calls are allowed for this request. Answer with what is there."
+            )
+        else:
+            self._calls_left -= 1
 
     def _after_turn(self, event: AfterToolsEvent) -> None:
         self.results = event.message

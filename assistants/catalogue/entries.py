@@ -1,8 +1,8 @@
 """The entries of the catalogue: an assistant, its servers and their functions. Runs share them."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from assistants.catalogue import definitions, tool_schemas
 from assistants.catalogue.endpoints import Endpoint
@@ -88,3 +88,11 @@ class AssistantEntry:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_name", {each.public_name: each for each in self.functions})
+
+    def narrowed_to(self, names: Collection[str]) -> Self:
+        """Returns the assistant with these of its functions, by public name, and their servers."""
+        functions = tuple(each for each in self.functions if each.public_name in names)
+        used = {each.server_id for each in functions}
+        return replace(
+            self, functions=functions, servers=tuple(each for each in self.servers if each.id in used)
+        )

@@ -51,7 +51,7 @@ class StoredResponse(Expiring):
     response_id = models.CharField(max_length=64, unique=True)
     api_key = outlived(ApiKey, models.CASCADE, related_name="+", db_index=False)
     previous_response_id = models.CharField(max_length=64, blank=True)
-    conversation = models.CharField(max_length=255, blank=True)
+    conversation = models.CharField(max_length=512, blank=True)
     is_background = models.BooleanField(default=False)
     status = models.CharField(max_length=16, choices=Status.choices)
     lease_until = models.DateTimeField(null=True)

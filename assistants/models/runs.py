@@ -32,7 +32,7 @@ class Conversation(models.Model):
 
     api_key = outlived(ApiKey, models.CASCADE, related_name="+", db_index=False)
     assistant = outlived(Assistant, models.SET_NULL, null=True, related_name="+")
-    external_id = models.CharField(max_length=255)
+    external_id = models.CharField(max_length=512)
     created_at = models.DateTimeField()
     last_run_at = models.DateTimeField(db_index=True)
     messages = EncryptedJSONField(null=True)

@@ -21,6 +21,9 @@ class RefusalPart(Schema):
     refusal: str
 
 
+Name = Annotated[str, Field(min_length=1, max_length=256)]
+
+
 class ImageURL(Schema):
     url: str
     detail: str | None = None
@@ -47,11 +50,13 @@ ResultParts = Annotated[list[Annotated[TextPart | ImagePart, ByType]], Tag("list
 
 class SystemMessage(Schema):
     role: Literal["system", "developer"]
+    name: Name | None = None
     content: Annotated[Text | TextParts, ByShape]
 
 
 class UserMessage(Schema):
     role: Literal["user"]
+    name: Name | None = None
     content: Annotated[Text | UserParts, ByShape]
 
 
@@ -68,6 +73,7 @@ class ToolCall(Schema):
 
 class AssistantMessage(Schema):
     role: Literal["assistant"]
+    name: Name | None = None
     content: Annotated[Text | AssistantParts, ByShape] | None = None
     refusal: str | None = None
     tool_calls: list[ToolCall] | None = None

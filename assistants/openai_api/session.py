@@ -1,44 +1,49 @@
 """The session of a request: the caller's own name for runs that belong together."""
 
-import re
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Protocol
 
 from django.http import HttpRequest
 
+from assistants.openai_api.shared_fields import LONGEST_SESSION_ID
 from core.errors import InvalidRequest
-
-_NAME = re.compile(r"[!-~]{1,255}")
 
 
 class SessionFields(Protocol):
     """The fields of a request's body that may name its session."""
 
-    session_id: str | None
-    metadata: dict[str, Any] | None
+    @property
+    def session_id(self) -> str | None: ...
+
+    @property
+    def metadata(self) -> Mapping[str, str] | None: ...
 
 
 def session_id(request: HttpRequest, params: SessionFields) -> str | None:
     """Returns the first name of: X-Session-Id, `session_id`, and the fields that other products send.
 
-    Raises InvalidRequest for an impossible name.
+    Raises InvalidRequest for one that is too long: only a header can be, a field was checked before.
     """
     metadata = params.metadata or {}
     candidates = {
-        "x-session-id": request.META.get("HTTP_X_SESSION_ID"),
+        "x-session-id": _header(request, "X_SESSION_ID"),
         "session_id": params.session_id,
         "metadata.session_id": metadata.get("session_id"),
-        "x-openwebui-chat-id": request.META.get("HTTP_X_OPENWEBUI_CHAT_ID"),
-        "x-litellm-session-id": request.META.get("HTTP_X_LITELLM_SESSION_ID"),
+        "x-openwebui-chat-id": _header(request, "X_OPENWEBUI_CHAT_ID"),
+        "x-litellm-session-id": _header(request, "X_LITELLM_SESSION_ID"),
         "metadata.conversation_id": metadata.get("conversation_id"),
     }
-    for param, name in candidates.items():
-        if name:
-            return _checked(param, name)
-    return None
-
-
-def _checked(param: str, name: object) -> str:
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        message = "A session's id is a text of 1 to 255 printable ASCII characters without spaces."
+    param, name = next(((param, name) for param, name in candidates.items() if name), ("", None))
+    if name and len(name) > LONGEST_SESSION_ID:
+        message = f"A session's id is a text of at most {LONGEST_SESSION_ID} characters."
         raise InvalidRequest(message, param=param, code="invalid_value")
     return name
+
+
+def _header(request: HttpRequest, name: str) -> str:
+    """Returns the header's text. Django reads it as Latin-1; one in UTF-8 is to equal the name in a body."""
+    text: str = request.META.get(f"HTTP_{name}", "")
+    try:
+        return text.encode("latin-1").decode()
+    except UnicodeError:
+        return text

@@ -12,6 +12,8 @@ from assistants.agent.llm import attachments, call_ids, image_blocks
 from assistants.agent.llm.attachments import attached_to
 from assistants.agent.llm.completion import ATTACHED_REASONING, THINKING
 
+AUTHOR = "author"
+"""The key of a message's `name` in its first block."""
 _IMAGE_FOLLOWS = "The tool returned an image: it follows in the next user message."
 
 
@@ -79,7 +81,7 @@ def _renamed(message: dict[str, Any], ids: Mapping[str, str]) -> dict[str, Any]:
 
 def _assistant(blocks: list[ContentBlock], reasoning_field: str, *, is_own: bool) -> dict[str, Any]:
     """Reasoning goes back in the field that it came in: some models refuse to go on without theirs."""
-    message: dict[str, Any] = {"role": "assistant", "content": _joined(blocks) or None}
+    message: dict[str, Any] = {"role": "assistant", **_name(blocks), "content": _joined(blocks) or None}
     if calls := [_tool_call(block["toolUse"], is_own=is_own) for block in blocks if "toolUse" in block]:
         message["tool_calls"] = calls
         for block in blocks:
@@ -130,7 +132,7 @@ def _user(blocks: list[ContentBlock]) -> Iterator[dict[str, Any]]:
     images: list[dict[str, Any]] = []
     if blocks and "role" in blocks[0]:  # a system or developer message amid the conversation
         system: Any = blocks[0]
-        yield {"role": system["role"], "content": system["text"]}
+        yield {"role": system["role"], **_name(blocks), "content": system["text"]}
         return
     for block in blocks:
         if "toolResult" in block:
@@ -139,7 +141,12 @@ def _user(blocks: list[ContentBlock]) -> Iterator[dict[str, Any]]:
     if parts := images + [_part(block) for block in blocks if "toolResult" not in block]:
         # Text alone goes as a string: many services accept no list of parts.
         is_text = len(parts) == 1 and parts[0]["type"] == "text"
-        yield {"role": "user", "content": parts[0]["text"] if is_text else parts}
+        yield {"role": "user", **_name(blocks), "content": parts[0]["text"] if is_text else parts}
+
+
+def _name(blocks: list[ContentBlock]) -> dict[str, str]:
+    author: Any = blocks[0].get(AUTHOR) if blocks else None
+    return {"name": author} if author else {}
 
 
 def _tool_message(result: ToolResult) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """From a chat completion's request to a run that can start."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,13 @@ from assistants.conversations import hidden_rounds, images, stored_history
 from assistants.conversations.hidden_rounds import HiddenRoundsSaver
 from assistants.conversations.stored_history import HistorySaver
 from assistants.openai_api.chat import message_order
-from assistants.openai_api.chat.request import ChatCompletionRequest, NamedChoice, validate
+from assistants.openai_api.chat.request import (
+    AllowedChoice,
+    ChatCompletionRequest,
+    NamedChoice,
+    ToolChoice,
+    validate,
+)
 from assistants.openai_api.chat.tool_call_rendering import Rendering, rendering
 from assistants.openai_api.pipeline import Observer
 from assistants.recording import Origin
@@ -76,13 +82,25 @@ def _run_request(params: ChatCompletionRequest, messages: Messages, assistant: A
     definitions = params.tool_definitions
     _check_names(params, definitions, assistant)
     choice = params.tool_choice
+    allowed = choice.allowed_tools if isinstance(choice, AllowedChoice) else None
     return RunRequest(
         assistant=assistant,
         messages=messages,
         parameters=params.sampling,
         client_tools=definitions,
-        tool_choice=choice.model_dump() if isinstance(choice, NamedChoice) else choice,
+        tool_choice=_tool_choice(choice),
+        allowed=frozenset(tool.function.name for tool in allowed.tools) if allowed else None,
     )
+
+
+def _tool_choice(choice: ToolChoice | None) -> str | dict[str, Any] | None:
+    match choice:
+        case NamedChoice():
+            return choice.model_dump()
+        case AllowedChoice():
+            return choice.allowed_tools.mode
+        case mode:
+            return mode
 
 
 def _observers(
@@ -109,8 +127,17 @@ def _check_names(
             param = f"tools[{index}].function.name"
             raise InvalidRequest(message, param=param, code="tool_name_conflict")
         theirs.add(name)
-    choice = params.tool_choice
-    if isinstance(choice, NamedChoice) and choice.function.name not in theirs | assistant.by_name.keys():
-        message = "The tool of 'tool_choice' is neither among 'tools' nor one of the assistant's."
-        param = "tool_choice.function.name"
-        raise InvalidRequest(message, param=param, code="invalid_value")
+    for param, chosen in _chosen(params.tool_choice):
+        if chosen.function.name not in theirs and chosen.function.name not in assistant.by_name:
+            message = "The tool of 'tool_choice' is neither among 'tools' nor one of the assistant's."
+            raise InvalidRequest(message, param=f"{param}.function.name", code="invalid_value")
+
+
+def _chosen(choice: ToolChoice | None) -> Iterator[tuple[str, NamedChoice]]:
+    """Yields the tools that are named, with their paths in the request."""
+    match choice:
+        case NamedChoice():
+            yield "tool_choice", choice
+        case AllowedChoice():
+            for index, tool in enumerate(choice.allowed_tools.tools):
+                yield f"tool_choice.allowed_tools.tools[{index}]", tool

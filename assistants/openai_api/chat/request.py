@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, ValidationError
 
 from assistants.openai_api.messages import AssistantMessage, ByShape, Message, Schema, Text
+from assistants.openai_api.shared_fields import SharedFields, Word
 from assistants.openai_api.validation import (
     MOST_TOOLS,
     FunctionName,
@@ -18,21 +19,16 @@ from assistants.openai_api.validation import (
 from core.errors import InvalidRequest
 
 _SAMPLING = {
-    "frequency_penalty",
+    "logit_bias",
     "max_completion_tokens",
     "max_tokens",
-    "parallel_tool_calls",
-    "presence_penalty",
+    "prediction",
     "reasoning_effort",
     "response_format",
     "seed",
     "stop",
-    "temperature",
-    "top_p",
-    "user",
+    "verbosity",
 }
-
-Penalty = Annotated[float, Field(ge=-2, le=2)]
 
 
 class StreamOptions(Schema):
@@ -78,38 +74,47 @@ class NamedChoice(Schema):
     function: NamedFunction
 
 
+class AllowedTools(Schema):
+    mode: Literal["auto", "required"]
+    tools: Annotated[list[NamedChoice], Field(min_length=1, max_length=MOST_TOOLS)]
+
+
+class AllowedChoice(Schema):
+    """A choice among some of the tools: the model is offered no others."""
+
+    type: Literal["allowed_tools"]
+    allowed_tools: AllowedTools
+
+
 def _choice_shape(value: Any) -> str:
-    return "named" if isinstance(value, dict) else "mode"
+    if not isinstance(value, dict):
+        return "mode"
+    return "allowed" if value.get("type") == "allowed_tools" else "named"
 
 
 ToolChoice = Annotated[
-    Annotated[Literal["none", "auto", "required"], Tag("mode")] | Annotated[NamedChoice, Tag("named")],
+    Annotated[Literal["none", "auto", "required"], Tag("mode")]
+    | Annotated[NamedChoice, Tag("named")]
+    | Annotated[AllowedChoice, Tag("allowed")],
     Discriminator(_choice_shape),
 ]
 Stop = Annotated[Text | Annotated[list[str], Field(max_length=4), Tag("list")], ByShape]
 
 
-class ChatCompletionRequest(Schema):
-    model: str
+class ChatCompletionRequest(SharedFields):
     messages: list[Message]
-    stream: bool | None = None
     stream_options: StreamOptions | None = None
     tools: list[Tool] | None = None
     tool_choice: ToolChoice | None = None
-    parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
     max_completion_tokens: Tokens | None = None
     max_tokens: Tokens | None = None
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
-    presence_penalty: Penalty | None = None
-    frequency_penalty: Penalty | None = None
     stop: Stop | None = None
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
-    reasoning_effort: Annotated[str, Field(pattern=r"^[a-z_-]{1,32}$")] | None = None
-    user: Annotated[str, Field(max_length=512)] | None = None
-    metadata: dict[str, Any] | None = None
-    session_id: str | None = None
+    reasoning_effort: Word | None = None
+    verbosity: Literal["low", "medium", "high"] | None = None
+    logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = None
+    prediction: dict[str, Any] | None = None
     mcp_connector: Extension | None = None
     # Known, and refused unless they ask for nothing:
     n: Annotated[int, Field(ge=1)] | None = None
@@ -117,7 +122,6 @@ class ChatCompletionRequest(Schema):
     audio: Any = None
     logprobs: bool | None = None
     top_logprobs: int | None = None
-    logit_bias: dict[str, Any] | None = None
     functions: Any = None
     function_call: Any = None
     web_search_options: Any = None
@@ -135,7 +139,8 @@ class ChatCompletionRequest(Schema):
     @property
     def sampling(self) -> dict[str, Any]:
         """The parameters for the model, with `max_tokens` under its present name."""
-        params = self.model_dump(include=_SAMPLING, exclude_none=True, by_alias=True)
+        own = self.model_dump(include=_SAMPLING, exclude_none=True, by_alias=True)
+        params = {**self.shared_sampling, **own}
         if (limit := params.pop("max_tokens", None)) is not None:
             params.setdefault("max_completion_tokens", limit)
         return params
@@ -171,7 +176,7 @@ def _unsupported(request: ChatCompletionRequest) -> Iterator[tuple[str, str]]:
         )
     if request.logprobs or request.top_logprobs:
         yield "logprobs", "Log probabilities are not supported."
-    for name in ("logit_bias", "web_search_options", "functions", "function_call"):
+    for name in ("web_search_options", "functions", "function_call"):
         if getattr(request, name):
             yield name, f"'{name}' is not supported."
 

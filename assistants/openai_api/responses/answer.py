@@ -24,6 +24,7 @@ from assistants.openai_api import errors
 from assistants.openai_api.responses import resource
 from assistants.openai_api.responses.ids import Ids
 from assistants.openai_api.responses.output import Output, ResponseEvent, Writer
+from assistants.openai_api.responses.tools import OfferedTool, custom_input, shell_action
 
 _CUT: dict[FinishReason, str] = {"length": "max_output_tokens", "content_filter": "content_filter"}
 _ERROR_CODES = {"rate_limit_error": "rate_limit_exceeded", "invalid_request_error": "invalid_prompt"}
@@ -33,7 +34,8 @@ _TIMED_OUT, _FAILED = -32001, -32000  # JSON-RPC leaves these numbers to impleme
 class Answer:
     """`body` is the response object so far; its events are numbered from `first_number` on.
 
-    `extension`: fields of `mcp_connector`, beside the run's own.
+    `client_tools`: the caller's tools by the names that the model knows. `shows_server_tools`: whether calls
+    of ours are items. `extension`: fields of `mcp_connector`, beside the run's own.
     """
 
     def __init__(
@@ -41,6 +43,8 @@ class Answer:
         body: dict[str, Any],
         *,
         server_labels: Mapping[str, str],
+        client_tools: Mapping[str, OfferedTool] | None = None,
+        shows_server_tools: bool = True,
         first_number: int = 0,
         extension: Mapping[str, Any] | None = None,
     ) -> None:
@@ -50,6 +54,8 @@ class Answer:
         self._output = Output(body["output"], self._ids, first_number)
         self._writer = Writer(self._output, shows_reasoning=bool(body["reasoning"]["summary"]))
         self._server_labels = server_labels
+        self._client_tools = client_tools or {}
+        self._shows_server_tools = shows_server_tools
         self._extension = extension or {}
         self._calls: dict[str, int] = {}  # the indexes in the output of the calls that run
         self._usage = Usage(0, 0)
@@ -68,7 +74,7 @@ class Answer:
         events = [] if self.body["status"] == "queued" else [self._lifecycle("created")]
         self.body["status"] = "in_progress"
         events.append(self._lifecycle("in_progress"))
-        for tool_list in tool_lists:
+        for tool_list in tool_lists if self._shows_server_tools else ():
             events += self._tool_list(tool_list)
         return events
 
@@ -118,8 +124,10 @@ class Answer:
     # --- items ---
 
     def _start_call(self, event: ToolStarted) -> Iterator[ResponseEvent]:
-        yield from self._writer.close()
         self.ran_tools = True
+        if not self._shows_server_tools:
+            return
+        yield from self._writer.close()
         arguments = orjson.dumps(event.arguments).decode()
         label = self._server_labels.get(event.public_name, event.server)
         call = {"status": "in_progress", "arguments": "", "server_label": label, "name": event.function}
@@ -132,6 +140,8 @@ class Answer:
         yield self._output.item_event("mcp_call_arguments.done", index, arguments=arguments)
 
     def _finish_call(self, event: ToolFinished) -> Iterator[ResponseEvent]:
+        if not self._shows_server_tools:
+            return
         index = self._calls.pop(event.call_id)
         text = "\n".join(str(block["text"]) for block in event.content if "text" in block)
         succeeded = event.status == "ok"
@@ -143,15 +153,38 @@ class Answer:
 
     def _client_call(self, call: ClientToolCall) -> Iterator[ResponseEvent]:
         yield from self._writer.close()
-        names = {"call_id": call.id, "name": call.name}
-        fields = {**call.attached, "status": "in_progress", "arguments": "", **names}
-        index, added = self._output.add("function_call", fields)
+        tool = self._client_tools.get(call.name)
+        names = {"call_id": call.id, "name": tool.name if tool else call.name}
+        if tool and tool.namespace is not None:
+            names["namespace"] = tool.namespace
+        match tool.kind if tool else "function":
+            case "function":
+                yield from self._written_call("function_call", "arguments", call.arguments, call, names)
+            case "custom":
+                text = custom_input(call.arguments)
+                yield from self._written_call("custom_tool_call", "input", text, call, names)
+            case "local_shell":
+                yield from self._shell_call(call)
+
+    def _written_call(
+        self, kind: str, field: str, text: str, call: ClientToolCall, names: Mapping[str, str]
+    ) -> Iterator[ResponseEvent]:
+        """A call with a text, in the field of this name: it comes empty, then as a delta, then whole."""
+        fields = {**call.attached, "status": "in_progress", field: "", **names}
+        index, added = self._output.add(kind, fields)
         yield added
-        yield self._output.item_event("function_call_arguments.delta", index, delta=call.arguments)
-        self._output.items[index] |= {"status": "completed", "arguments": call.arguments}
-        yield self._output.item_event(
-            "function_call_arguments.done", index, name=call.name, arguments=call.arguments
-        )
+        event = f"{kind}_{field}"
+        yield self._output.item_event(f"{event}.delta", index, delta=text)
+        self._output.items[index] |= {"status": "completed", field: text}
+        more = {"name": names["name"]} if kind == "function_call" else {}
+        yield self._output.item_event(f"{event}.done", index, **more, **{field: text})
+        yield self._output.item("done", index)
+
+    def _shell_call(self, call: ClientToolCall) -> Iterator[ResponseEvent]:
+        fields = {"status": "in_progress", "call_id": call.id, "action": shell_action(call.arguments)}
+        index, added = self._output.add("local_shell_call", {**call.attached, **fields})
+        yield added
+        self._output.items[index]["status"] = "completed"
         yield self._output.item("done", index)
 
     def _tool_list(self, tool_list: Mapping[str, Any]) -> Iterator[ResponseEvent]:

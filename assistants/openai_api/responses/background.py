@@ -12,6 +12,7 @@ from assistants.models import StoredResponse
 from assistants.openai_api import errors
 from assistants.openai_api.http import STARTED
 from assistants.openai_api.responses import background_store, store
+from assistants.openai_api.responses.background_store import LAST_EVENTS
 from assistants.openai_api.responses.prepare import PreparedResponse
 from assistants.openai_api.responses.stream import frames
 from assistants.openai_api.sse import HEARTBEAT
@@ -21,7 +22,6 @@ log = logging.getLogger(__name__)
 
 TASK = "assistants.tasks.respond"
 POLL_EVERY_S = 0.25
-_LAST_EVENTS = {"response.completed", "response.incomplete", "response.failed"}
 
 
 async def enqueue(prepared: PreparedResponse, content: Mapping[str, Any]) -> StoredResponse:
@@ -76,11 +76,11 @@ async def _events(
         if page.events:
             after, silent_s = page.events[-1]["sequence_number"], 0.0
             yield frames(page.events)
-            if page.events[-1]["type"] in _LAST_EVENTS:
+            if page.events[-1]["type"] in LAST_EVENTS:
                 return
         if page.is_last:
-            if page.ended_as:
-                yield frames([_last_event(page.ended_as, after + 1)])
+            if page.ended_as and page.next_number > after:
+                yield frames([_last_event(page.ended_as, page.next_number)])
             return
         await asyncio.sleep(POLL_EVERY_S)
         silent_s += POLL_EVERY_S

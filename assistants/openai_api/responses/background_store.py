@@ -13,6 +13,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 from assistants.models import ResponseEvents, StoredResponse
 from core.database import in_thread
 
+LAST_EVENTS = frozenset({"response.completed", "response.incomplete", "response.failed"})
 LEASE_S = 10.0
 _RETRY_S = 1.0
 _UNDER_WAY = {StoredResponse.Status.IN_PROGRESS, StoredResponse.Status.CANCELLED}
@@ -22,11 +23,16 @@ Events = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some events. `is_last`: no more will come. `ended_as` is the resource, or None if it was deleted."""
+    """Some events. `is_last`: no more will come.
+
+    `ended_as` is the resource of a response that ended without a last event, which no worker wrote, and
+    `next_number` the number that this event would have.
+    """
 
     events: Sequence[dict[str, Any]]
     is_last: bool
     ended_as: Mapping[str, Any] | None = None
+    next_number: int = 0
 
 
 @in_thread
@@ -45,13 +51,13 @@ def page(response_pk: int, *, after: int) -> Page:
         return Page([], is_last=True)
     batches = ResponseEvents.objects.filter(response=row)
     first = batches.filter(first_number__lte=after + 1).order_by("-first_number").values("first_number")[:1]
-    events = [
-        event
-        for batch in batches.filter(first_number__gte=first)
-        for event in batch.events
-        if event["sequence_number"] > after
-    ]
-    return Page(events, row.is_over, row.resource if row.is_over else None)
+    stored = [event for batch in batches.filter(first_number__gte=first) for event in batch.events]
+    events = [event for event in stored if event["sequence_number"] > after]
+    if not row.is_over:
+        return Page(events, is_last=False)
+    has_end = bool(stored) and stored[-1]["type"] in LAST_EVENTS
+    next_number = stored[-1]["sequence_number"] + 1 if stored else 0
+    return Page(events, is_last=True, ended_as=None if has_end else row.resource, next_number=next_number)
 
 
 @in_thread

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
 from assistants.openai_api.messages import ByShape, ByType, Schema, Text
+from assistants.openai_api.responses.tools import Tool
 
 ItemId = Annotated[str, Field(min_length=1, max_length=256)]
 
@@ -66,13 +67,45 @@ class FunctionCall(Schema):
     id: ItemId | None = None
     call_id: ItemId
     name: Annotated[str, Field(min_length=1, max_length=64)]
+    namespace: str | None = None
     arguments: str
 
 
-class FunctionCallOutput(Schema):
-    type: Literal["function_call_output"]
+class CustomToolCall(Schema):
+    """A call of a custom tool of the caller's."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    type: Literal["custom_tool_call"]
     id: ItemId | None = None
     call_id: ItemId
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    namespace: str | None = None
+    input: str
+
+
+class LocalShellCall(Schema):
+    """A call of the caller's shell. Its output names it by `call_id`, or by what OpenAI calls its `id`."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    type: Literal["local_shell_call"]
+    id: ItemId | None = None
+    call_id: ItemId
+    action: dict[str, Any]
+
+
+class FunctionCallOutput(Schema):
+    type: Literal["function_call_output", "custom_tool_call_output"]
+    id: ItemId | None = None
+    call_id: ItemId
+    output: Annotated[Text | ResultParts, ByShape]
+
+
+class LocalShellCallOutput(Schema):
+    type: Literal["local_shell_call_output"]
+    id: ItemId | None = None
+    call_id: ItemId | None = None
     output: Annotated[Text | ResultParts, ByShape]
 
 
@@ -104,6 +137,35 @@ class Reasoning(Schema):
     content: Any = None
 
 
+class AdditionalTools(Schema):
+    """Tools that the caller brings in the course of a conversation."""
+
+    type: Literal["additional_tools"]
+    id: ItemId | None = None
+    tools: list[Tool]
+
+
+class IgnoredItem(Schema):
+    """An item of another service's history, or of a client's own affairs. It says nothing to a model here."""
+
+    type: Literal[
+        "code_interpreter_call",
+        "compaction",
+        "compaction_summary",
+        "configuration_update",
+        "file_search_call",
+        "ghost_snapshot",
+        "image_generation_call",
+        "tool_search_call",
+        "tool_search_output",
+        "web_search_call",
+    ]
+    id: str | None = None
+
+
+IGNORED: tuple[str, ...] = IgnoredItem.model_fields["type"].annotation.__args__  # type: ignore[union-attr]
+
+
 class Reference(Schema):
     """An item that is stored."""
 
@@ -119,14 +181,16 @@ def _tag(item: Any) -> str:
     if not isinstance(item, dict):
         return "user"
     kind = item.get("type") or ("message" if "role" in item else "item_reference")
+    if kind in IGNORED:
+        return "ignored"
     return str(item.get("role")) if kind == "message" else str(kind)
 
 
 _DESCRIBED = {
     "type": "object",
     "description": (
-        "An item as OpenAI has them: message, function_call, function_call_output, mcp_call, mcp_list_tools,"
-        " reasoning or item_reference."
+        "An item as OpenAI has them: message, function_call, custom_tool_call, local_shell_call, outputs of"
+        " these, mcp_call, mcp_list_tools, reasoning, additional_tools or item_reference."
     ),
 }
 
@@ -137,6 +201,12 @@ Item = Annotated[
     | Annotated[AssistantMessage, Tag("assistant")]
     | Annotated[FunctionCall, Tag("function_call")]
     | Annotated[FunctionCallOutput, Tag("function_call_output")]
+    | Annotated[CustomToolCall, Tag("custom_tool_call")]
+    | Annotated[FunctionCallOutput, Tag("custom_tool_call_output")]
+    | Annotated[LocalShellCall, Tag("local_shell_call")]
+    | Annotated[LocalShellCallOutput, Tag("local_shell_call_output")]
+    | Annotated[AdditionalTools, Tag("additional_tools")]
+    | Annotated[IgnoredItem, Tag("ignored")]
     | Annotated[ServerCall, Tag("mcp_call")]
     | Annotated[ServerTools, Tag("mcp_list_tools")]
     | Annotated[Reasoning, Tag("reasoning")]

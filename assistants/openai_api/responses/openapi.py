@@ -22,6 +22,11 @@ class Response(BaseModel):
     usage: dict[str, Any] | None
 
 
+class InputTokens(BaseModel):
+    object: Literal["response.input_tokens"]
+    input_tokens: int
+
+
 class DeletedResponse(BaseModel):
     id: str
     object: Literal["response"]
@@ -54,6 +59,15 @@ create_response = extend_schema(
     request=ResponseRequest,
     responses=_ANSWERS,
 )
+count_input_tokens = extend_schema(
+    summary="Count the tokens of a request",
+    description=(
+        "An estimate of what the model would be asked first, with the assistant's prompt and tools: one token"
+        " for four characters. No model is asked."
+    ),
+    request=ResponseRequest,
+    responses=InputTokens,
+)
 retrieve_response = extend_schema(
     summary="Get a response",
     parameters=[
@@ -71,7 +85,7 @@ list_input_items = extend_schema(
     summary="List what a response answers",
     description="The items of its own request, the latest first.",
     parameters=[
-        _query("limit", OpenApiTypes.INT, "At most 100; 20 by default."),
+        _query("limit", OpenApiTypes.INT, "From 1 to 100; 20 by default."),
         OpenApiParameter("order", str, enum=["asc", "desc"]),
         _query("after", OpenApiTypes.STR, "The id of the item before the first one."),
     ],

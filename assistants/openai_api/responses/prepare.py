@@ -13,12 +13,13 @@ from assistants.conversations import hidden_rounds, images
 from assistants.conversations.hidden_rounds import HiddenRoundsSaver
 from assistants.events import Event
 from assistants.openai_api.pipeline import Observer, observed_run
-from assistants.openai_api.responses import context, transcript
+from assistants.openai_api.responses import context, left_out, tool_choices, tools, transcript
 from assistants.openai_api.responses.answer import Answer
 from assistants.openai_api.responses.ids import Ids
 from assistants.openai_api.responses.output import ResponseEvent
-from assistants.openai_api.responses.request import FunctionChoice, ResponseRequest, ServerToolChoice
+from assistants.openai_api.responses.request import ResponseRequest
 from assistants.openai_api.responses.resource import new_resource
+from assistants.openai_api.responses.tools import OfferedTools
 from assistants.openai_api.responses.transcript import Items
 from assistants.openai_api.validation import MOST_TOOLS
 from assistants.recording import Origin
@@ -38,15 +39,20 @@ class PreparedResponse:
     origin: Origin
 
     async def start(self, *observers: Observer) -> AsyncGenerator[Event, None]:
-        """Returns the run, its images as the service takes them. Raises InvalidRequest for a useless one."""
+        """Returns the run. Raises InvalidRequest if an image of the request cannot be fetched."""
+        request = await self.complete_request()
+        if request.client_tools:
+            observers = (HiddenRoundsSaver(self.principal, request.assistant), *observers)
+        return observed_run(request, self.origin, observers)
+
+    async def complete_request(self) -> RunRequest:
+        """Returns the request for the run, with images fetched and hidden rounds put back."""
         request = self.run_request
         messages = await _with_images(request, self.params)
         messages = await hidden_rounds.restored(
             messages, self.principal, request.assistant, are_rounds_visible=True
         )
-        if request.client_tools:
-            observers = (HiddenRoundsSaver(self.principal, request.assistant), *observers)
-        return observed_run(replace(request, messages=messages), self.origin, observers)
+        return replace(request, messages=messages)
 
     def begin(self) -> list[ResponseEvent]:
         return self.answer.begin(self.tool_lists)
@@ -67,16 +73,26 @@ async def prepare(
     session_id = params.conversation_id or session_id
     route = await routing.route(params.model, principal, [*before, *items], session_id)
     assistant = route.assistant
-    _check_names(params, assistant)
+    offered = _offered_tools(params, [*before, *items], assistant)
     body = new_resource(params, model=route.model, response_id=ids.response, created_at=int(time.time()))
+    run_request = _run_request(params, [*before, *items], assistant, offered)
     labels = {function.public_name: function.server_slug for function in assistant.functions}
     return PreparedResponse(
         params=params,
         principal=principal,
         input=items,
-        answer=Answer(body, server_labels=labels, first_number=first_number, extension=route.extension),
-        tool_lists=[] if params.tool_choice == "none" else _new_tool_lists([*before, *items], assistant),
-        run_request=_run_request(params, [*before, *items], assistant),
+        answer=Answer(
+            body,
+            server_labels=labels,
+            client_tools=offered.by_name,
+            shows_server_tools=params.shows_server_tools,
+            first_number=first_number,
+            extension={**route.extension, **left_out.extension(params)},
+        ),
+        tool_lists=[]
+        if params.tool_choice == "none"
+        else _new_tool_lists([*before, *items], run_request.narrowed_assistant),
+        run_request=run_request,
         origin=Origin(principal, request_id, session_id, ids.run),
     )
 
@@ -92,54 +108,37 @@ async def _with_images(request: RunRequest, params: ResponseRequest) -> Sequence
         raise InvalidRequest(message, param="input", code="invalid_image_url") from error
 
 
-def _run_request(params: ResponseRequest, items: Items, assistant: AssistantEntry) -> RunRequest:
-    names = _public_names(assistant)
+def _offered_tools(params: ResponseRequest, items: Items, assistant: AssistantEntry) -> OfferedTools:
+    """Returns the caller's tools: those of the request, and those that items of the conversation added."""
+    brought = [(f"tools[{index}]", tool) for index, tool in enumerate(params.tools or ())]
+    added = [
+        ("input", tool)
+        for item in items
+        if item["type"] == "additional_tools"
+        for tool in tools.from_stored(item["tools"])
+    ]
+    return tools.offered(brought, added, assistant.by_name.keys())
+
+
+def _run_request(
+    params: ResponseRequest, items: Items, assistant: AssistantEntry, offered: OfferedTools
+) -> RunRequest:
+    choice = tool_choices.resolved(params.tool_choice, assistant, offered)
+    names = tool_choices.public_names(assistant)
     return RunRequest(
         assistant=assistant,
         messages=transcript.messages(
             items,
             lambda server, name: names.get((server, name), f"{server}__{name}"),
+            lambda name, namespace: offered.names.get((name, namespace), name),
             instructions=params.instructions,
         ),
         parameters=params.sampling,
-        client_tools=[tool.definition for tool in params.tools or ()],
-        tool_choice=_tool_choice(params, assistant),
+        client_tools=offered.definitions,
+        tool_choice=choice.tool_choice,
+        allowed=choice.allowed,
+        max_server_calls=params.max_tool_calls,
     )
-
-
-def _public_names(assistant: AssistantEntry) -> dict[tuple[str, str], str]:
-    return {(function.server_slug, function.name): function.public_name for function in assistant.functions}
-
-
-def _tool_choice(params: ResponseRequest, assistant: AssistantEntry) -> str | dict[str, Any] | None:
-    match params.tool_choice:
-        case FunctionChoice(name=name):
-            return {"type": "function", "function": {"name": name}}
-        case ServerToolChoice() as choice:
-            name = _public_names(assistant)[choice.server_label, choice.name]
-            return {"type": "function", "function": {"name": name}}
-        case mode:
-            return mode
-
-
-def _check_names(params: ResponseRequest, assistant: AssistantEntry) -> None:
-    """The caller's tools share the model's namespace with the assistant's own."""
-    own_names: set[str] = set()
-    for index, tool in enumerate(params.tools or ()):
-        if tool.name in assistant.by_name or tool.name in own_names:
-            message = f"There is already a tool with the name '{tool.name}': choose another."
-            raise InvalidRequest(message, param=f"tools[{index}].name", code="tool_name_conflict")
-        own_names.add(str(tool.name))
-    match params.tool_choice:
-        case FunctionChoice(name=name):
-            is_known = name in own_names or name in assistant.by_name
-        case ServerToolChoice(server_label=label, name=name):
-            is_known = (label, name) in _public_names(assistant)
-        case _:
-            is_known = True
-    if not is_known:
-        message = "The tool of 'tool_choice' is neither among 'tools' nor one of the assistant's."
-        raise InvalidRequest(message, param="tool_choice.name", code="invalid_value")
 
 
 def _new_tool_lists(items: Items, assistant: AssistantEntry) -> list[dict[str, Any]]:

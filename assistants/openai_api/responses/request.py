@@ -6,7 +6,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, ValidationError
 
 from assistants.openai_api.messages import ByShape, Schema, Text
-from assistants.openai_api.responses.input_items import Item
+from assistants.openai_api.responses import tools
+from assistants.openai_api.responses.input_items import AdditionalTools, Item
+from assistants.openai_api.responses.tools import Tool
+from assistants.openai_api.shared_fields import LONGEST_SESSION_ID, SharedFields, Word
 from assistants.openai_api.validation import (
     MOST_ITEMS,
     MOST_TOOLS,
@@ -15,28 +18,19 @@ from assistants.openai_api.validation import (
     check_arguments,
     check_schema,
     invalid,
-    references,
 )
 from core.errors import InvalidRequest
 
-_UNSUPPORTED = ("prompt", "max_tool_calls", "top_logprobs", "moderation")
-
-
-class FunctionTool(Schema):
-    type: str
-    name: FunctionName | None = None
-    description: str | None = None
-    parameters: dict[str, Any] | None = None
-    strict: bool | None = None
-
-    @property
-    def definition(self) -> dict[str, Any]:
-        """The tool as Chat Completions define it."""
-        return {"type": "function", "function": self.model_dump(exclude={"type"}, exclude_none=True)}
+_UNSUPPORTED = ("prompt", "top_logprobs", "moderation")
 
 
 class FunctionChoice(Schema):
     type: Literal["function"]
+    name: str
+
+
+class CustomChoice(Schema):
+    type: Literal["custom"]
     name: str
 
 
@@ -48,6 +42,21 @@ class ServerToolChoice(Schema):
     name: str
 
 
+class AllowedTool(Schema):
+    """A tool or a namespace of the caller's by `name`; all tools of a server, or one, by `server_label`."""
+
+    type: str
+    name: str | None = None
+    namespace: str | None = None
+    server_label: str | None = None
+
+
+class AllowedToolsChoice(Schema):
+    type: Literal["allowed_tools"]
+    mode: Literal["auto", "required"]
+    tools: Annotated[list[AllowedTool], Field(min_length=1, max_length=MOST_TOOLS)]
+
+
 def _choice_tag(value: Any) -> str:
     return str(value.get("type")) if isinstance(value, dict) else "mode"
 
@@ -55,6 +64,8 @@ def _choice_tag(value: Any) -> str:
 ToolChoice = Annotated[
     Annotated[Literal["none", "auto", "required"], Tag("mode")]
     | Annotated[FunctionChoice, Tag("function")]
+    | Annotated[CustomChoice, Tag("custom")]
+    | Annotated[AllowedToolsChoice, Tag("allowed_tools")]
     | Annotated[ServerToolChoice, Tag("mcp")],
     Discriminator(_choice_tag),
 ]
@@ -82,13 +93,13 @@ class TextConfig(Schema):
 
 
 class ReasoningConfig(Schema):
-    effort: Annotated[str, Field(pattern=r"^[a-z_-]{1,32}$")] | None = None
+    effort: Word | None = None
     summary: Literal["auto", "concise", "detailed"] | None = None
     generate_summary: Literal["auto", "concise", "detailed"] | None = None
     """The former name of `summary`."""
 
 
-ConversationId = Annotated[str, Field(pattern=r"^[!-~]{1,255}$")]
+ConversationId = Annotated[str, Field(min_length=1, max_length=LONGEST_SESSION_ID)]
 
 
 class ConversationConfig(Schema):
@@ -105,32 +116,31 @@ Conversation = Annotated[
 ]
 
 
-class ResponseRequest(Schema):
-    model: str
+class ResponseExtension(Schema):
+    """`mcp_connector`: requests that OpenAI's API has no field for."""
+
+    render: Literal["items", "none"] | None = None
+    """How the tools of our servers are shown: as items of the types mcp_call and mcp_list_tools, or not."""
+
+
+class ResponseRequest(SharedFields):
     input: Annotated[Text | Annotated[list[Item], Tag("list")], ByShape] = []
     instructions: str | None = None
-    stream: bool | None = None
     background: bool | None = None
     store: bool | None = None
     previous_response_id: Annotated[str, Field(max_length=64)] | None = None
     conversation: Conversation | None = None
-    tools: list[FunctionTool] | None = None
+    tools: list[Tool] | None = None
     tool_choice: ToolChoice | None = None
-    parallel_tool_calls: bool | None = None
+    max_tool_calls: Annotated[int, Field(ge=1, lt=2**31)] | None = None
+    include: Annotated[list[str], Field(max_length=32)] | None = None
     text: TextConfig | None = None
     reasoning: ReasoningConfig | None = None
     max_output_tokens: Tokens | None = None
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     truncation: Literal["auto", "disabled"] | None = None
-    user: Annotated[str, Field(max_length=512)] | None = None
-    safety_identifier: Annotated[str, Field(max_length=512)] | None = None
-    prompt_cache_key: Annotated[str, Field(max_length=512)] | None = None
-    metadata: dict[str, Any] | None = None
-    session_id: str | None = None
+    mcp_connector: ResponseExtension | None = None
     # Known, and refused unless they ask for nothing:
     prompt: Any = None
-    max_tool_calls: int | None = None
     top_logprobs: int | None = None
     moderation: Any = None
 
@@ -155,20 +165,21 @@ class ResponseRequest(Schema):
         return "input"
 
     @property
+    def shows_server_tools(self) -> bool:
+        return self.mcp_connector is None or self.mcp_connector.render != "none"
+
+    @property
     def sampling(self) -> dict[str, Any]:
         """The parameters for the model, by their names in Chat Completions."""
         text = self.text or TextConfig()
         params = {
             "max_completion_tokens": self.max_output_tokens,
-            "temperature": self.temperature,
-            "top_p": self.top_p,
-            "parallel_tool_calls": self.parallel_tool_calls,
             "response_format": text.format.response_format if text.format else None,
             "verbosity": text.verbosity,
             "reasoning_effort": self.reasoning.effort if self.reasoning else None,
-            "user": self.user,
         }
-        return {name: value for name, value in params.items() if value is not None}
+        own = {name: value for name, value in params.items() if value is not None}
+        return {**self.shared_sampling, **own}
 
 
 def validate(body: Mapping[str, Any]) -> ResponseRequest:
@@ -182,8 +193,14 @@ def validate(body: Mapping[str, Any]) -> ResponseRequest:
         raise invalid(error.errors(include_url=False, include_input=False)[0], body) from None
     if isinstance(request.input, list):
         check_arguments((getattr(item, "arguments", "") for item in request.input), "input")
-    for param, reason in _unsupported(request):
-        raise InvalidRequest(reason, param=param, code="unsupported_parameter")
+    for name in _UNSUPPORTED:
+        if getattr(request, name):
+            message = f"'{name}' is not supported."
+            raise InvalidRequest(message, param=name, code="unsupported_parameter")
+    tools.check(request.tools or ())
+    for index, item in enumerate(request.input if isinstance(request.input, list) else ()):
+        if isinstance(item, AdditionalTools):
+            tools.check(item.tools, f"input[{index}].tools")
     for param, reason in _wrong(request):
         raise InvalidRequest(reason, param=param, code="invalid_value")
     if request.text and request.text.format and request.text.format.type == "json_schema":
@@ -191,26 +208,8 @@ def validate(body: Mapping[str, Any]) -> ResponseRequest:
     return request
 
 
-def _unsupported(request: ResponseRequest) -> Iterator[tuple[str, str]]:
-    for name in _UNSUPPORTED:
-        if getattr(request, name):
-            yield name, f"'{name}' is not supported."
-    for index, tool in enumerate(request.tools or ()):
-        if tool.type != "function":
-            reason = "Bring tools of type 'function'. The assistant's own are there without being named."
-            yield f"tools[{index}].type", reason
-
-
 def _wrong(request: ResponseRequest) -> Iterator[tuple[str, str]]:
     if request.previous_response_id and request.conversation_id:
         yield "conversation", "Go on from 'previous_response_id' or in a 'conversation', not both."
     if request.background and not request.is_stored:
         yield "store", "A response in the background has to be stored."
-    if len(request.tools or ()) > MOST_TOOLS:
-        yield "tools", f"At most {MOST_TOOLS} tools."
-    for index, tool in enumerate(request.tools or ()):
-        if tool.name is None:
-            yield f"tools[{index}].name", f"'tools[{index}].name' is required."
-        if any(not reference.startswith("#") for reference in references(tool.parameters)):
-            reason = "A schema may refer only to its own parts, by '#/...': nothing else is fetched."
-            yield f"tools[{index}].parameters", reason

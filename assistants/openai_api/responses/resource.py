@@ -3,7 +3,8 @@
 from typing import Any
 
 from assistants.events import Usage
-from assistants.openai_api.responses.request import FunctionTool, ReasoningConfig, ResponseRequest, TextConfig
+from assistants.openai_api.responses.request import ReasoningConfig, ResponseRequest, TextConfig
+from assistants.openai_api.responses.tools import FunctionTool, OtherTool, Tool
 
 
 def new_resource(params: ResponseRequest, *, model: str, response_id: str, created_at: int) -> dict[str, Any]:
@@ -18,26 +19,28 @@ def new_resource(params: ResponseRequest, *, model: str, response_id: str, creat
         "completed_at": None,
         "conversation": {"id": conversation_id} if conversation_id else None,
         "error": None,
+        "frequency_penalty": params.frequency_penalty or 0.0,
         "incomplete_details": None,
         "instructions": params.instructions,
         "max_output_tokens": params.max_output_tokens,
-        "max_tool_calls": None,
+        "max_tool_calls": params.max_tool_calls,
         "metadata": params.metadata or {},
         "model": model,
         "output": [],
         "parallel_tool_calls": params.parallel_tool_calls is not False,
+        "presence_penalty": params.presence_penalty or 0.0,
         "previous_response_id": params.previous_response_id,
         "prompt": None,
         "prompt_cache_key": params.prompt_cache_key,
-        "prompt_cache_retention": None,
+        "prompt_cache_retention": params.prompt_cache_retention,
         "reasoning": _reasoning(params.reasoning or ReasoningConfig()),
         "safety_identifier": params.safety_identifier,
-        "service_tier": "default",
+        "service_tier": params.service_tier if params.service_tier not in (None, "auto") else "default",
         "store": params.is_stored,
         "temperature": 1.0 if params.temperature is None else params.temperature,
         "text": _text(params.text or TextConfig()),
         "tool_choice": _tool_choice(params),
-        "tools": [_tool(tool) for tool in params.tools or ()],
+        "tools": [_tool(tool) for tool in params.tools or () if not isinstance(tool, OtherTool)],
         "top_logprobs": 0,
         "top_p": 1.0 if params.top_p is None else params.top_p,
         "truncation": params.truncation or "disabled",
@@ -69,10 +72,12 @@ def _text(params: TextConfig) -> dict[str, Any]:
 
 def _tool_choice(params: ResponseRequest) -> Any:
     choice = params.tool_choice or "auto"
-    return choice if isinstance(choice, str) else choice.model_dump()
+    return choice if isinstance(choice, str) else choice.model_dump(exclude_none=True)
 
 
-def _tool(tool: FunctionTool) -> dict[str, Any]:
+def _tool(tool: Tool) -> dict[str, Any]:
+    if not isinstance(tool, FunctionTool):
+        return tool.model_dump(exclude_none=True)
     return {
         "type": "function",
         "name": tool.name,

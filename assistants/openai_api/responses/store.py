@@ -126,9 +126,12 @@ def delete(api_key_id: int, response_id: str) -> bool:
 
 
 def page(items: Sequence[Mapping[str, Any]], *, after: str | None, limit: int) -> dict[str, Any]:
-    """Returns a list object of the items after the one with the id `after`; of none if that id is unknown."""
+    """Returns a list object of the items after the one with the id `after`. Raises InvalidRequest."""
     ids = [item["id"] for item in items]
-    start = (ids.index(after) + 1 if after in ids else len(ids)) if after else 0
+    if after and after not in ids:
+        message = f"No item of this list has the id '{after[:80]}'."
+        raise InvalidRequest(message, param="after", code="invalid_value")
+    start = ids.index(after) + 1 if after else 0
     shown = items[start : start + limit]
     return {
         "object": "list",

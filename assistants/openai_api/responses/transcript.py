@@ -5,9 +5,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import orjson
 from pydantic import BaseModel
 
 from assistants.openai_api.responses.ids import Ids
+from assistants.openai_api.responses.input_items import IgnoredItem
+from assistants.openai_api.responses.tools import LOCAL_SHELL
 from assistants.openai_api.validation import MOST_MESSAGES
 from core.errors import InvalidRequest
 
@@ -15,11 +18,16 @@ Items = Sequence[Mapping[str, Any]]
 PublicName = Callable[[str, str], str]
 """Of a server's slug and a function's name, the name that the model knows."""
 
+ClientName = Callable[[str, str | None], str]
+"""Of a tool of the caller's and its namespace, the name that the model knows."""
+
+_CALLS = ("function_call", "custom_tool_call", "local_shell_call")
+_OUTPUTS = tuple(f"{kind}_output" for kind in _CALLS)
 _TEXT_TYPES = {"assistant": "output_text"}
 _FIELDS_OF_CALL = frozenset(
     {
-        "agent", "arguments", "call_id", "caller", "created_by", "id", "name", "namespace",
-        "parsed_arguments", "status", "type",
+        "action", "agent", "arguments", "async", "call_id", "caller", "created_by", "id", "input", "name",
+        "namespace", "parsed_arguments", "status", "type",
     }
 )  # fmt: skip
 _NOT_IN_A_NAME = re.compile(r"[^a-zA-Z0-9_-]")
@@ -30,7 +38,8 @@ def stored_items(brought: str | Sequence[BaseModel], ids: Ids) -> list[dict[str,
     if isinstance(brought, str):
         items: list[dict[str, Any]] = [{"type": "message", "role": "user", "content": brought}]
     else:
-        items = [item.model_dump(exclude_none=True) for item in brought]
+        kept = (item for item in brought if not isinstance(item, IgnoredItem))
+        items = [item.model_dump(exclude_none=True) for item in kept]
     return [_stored(item, ids.of_input(item["type"], index)) for index, item in enumerate(items)]
 
 
@@ -44,12 +53,14 @@ def _stored(item: dict[str, Any], new_id: str) -> dict[str, Any]:
     return stored
 
 
-def messages(items: Items, public_name: PublicName, *, instructions: str | None) -> list[dict[str, Any]]:
+def messages(
+    items: Items, public_name: PublicName, client_name: ClientName, *, instructions: str | None
+) -> list[dict[str, Any]]:
     """Returns chat messages, in which a result follows each call.
 
     Raises InvalidRequest for a call without a result: the agent would make it without asking a model.
     """
-    transcript = _Transcript(_results(items), public_name)
+    transcript = _Transcript(_results(items), public_name, client_name)
     if instructions:
         transcript.messages.append({"role": "developer", "content": instructions})
     for item in items:
@@ -66,25 +77,28 @@ def _results(items: Items) -> dict[str, Any]:
     """Returns the results of the caller's own tools, by call id."""
     results: dict[str, Any] = {}
     for item in items:
-        if item["type"] == "function_call_output":
-            if item["call_id"] in results:
-                raise _invalid(f"There are two outputs of the function call {item['call_id']}.")
-            results[item["call_id"]] = item["output"]
+        if item["type"] in _OUTPUTS:
+            if (call_id := _call_id(item)) in results:
+                raise _invalid(f"There are two outputs of the function call {call_id}.")
+            results[call_id] = item["output"]
     return results
 
 
 class _Transcript:
-    def __init__(self, results: dict[str, Any], public_name: PublicName) -> None:
+    def __init__(self, results: dict[str, Any], public_name: PublicName, client_name: ClientName) -> None:
         self.messages: list[dict[str, Any]] = []
         self._results = results
         self._public_name = public_name
+        self._client_name = client_name
         self._calls: list[Mapping[str, Any]] = []  # the calls of the turn that is being read
         self._answered: set[str] = set()
         self._reasoning = ""
 
     def add(self, item: Mapping[str, Any]) -> None:
-        if item["type"] == "function_call":
+        if item["type"] in _CALLS:
             self._calls.append(item)
+            return
+        if item["type"] == "additional_tools":
             return
         self._end_turn()
         if item["type"] == "message":
@@ -111,7 +125,7 @@ class _Transcript:
                 raise _invalid(f"There are two function calls with the call_id {call['call_id']}.")
             self._answered.add(call["call_id"])
         self._add_calls(
-            [_client_call(call) for call in calls],
+            [self._client_call(call) for call in calls],
             [self._results[call["call_id"]] for call in calls],
         )
 
@@ -135,16 +149,33 @@ class _Transcript:
 
     def _server_call(self, item: Mapping[str, Any]) -> dict[str, Any]:
         name = self._public_name(item["server_label"], item["name"])
-        return _tool_call(_call_id(item["id"]), _NOT_IN_A_NAME.sub("_", name)[:64] or "_", item["arguments"])
+        return _tool_call(_short_id(item["id"]), _NOT_IN_A_NAME.sub("_", name)[:64] or "_", item["arguments"])
+
+    def _client_call(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the call with what the LLM service attached to it: the item's fields beside its own."""
+        attached = {name: value for name, value in item.items() if name not in _FIELDS_OF_CALL}
+        name = self._client_name(item.get("name", LOCAL_SHELL), item.get("namespace"))
+        call = _tool_call(item["call_id"], name, _arguments(item))
+        if isinstance(inner := attached.get("function"), Mapping):
+            call["function"] = {**inner, **call["function"]}
+        return {**attached, **call}
 
 
-def _client_call(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the call with what the LLM service attached to it: the item's fields beside its own."""
-    attached = {name: value for name, value in item.items() if name not in _FIELDS_OF_CALL}
-    call = _tool_call(item["call_id"], item["name"], item["arguments"])
-    if isinstance(inner := attached.get("function"), Mapping):
-        call["function"] = {**inner, **call["function"]}
-    return {**attached, **call}
+def _call_id(item: Mapping[str, Any]) -> str:
+    """Returns the id of the call that an output is of."""
+    return str(item.get("call_id") or item["id"])
+
+
+def _arguments(item: Mapping[str, Any]) -> str:
+    """Returns a call's arguments as those of the function that the model is offered for its tool."""
+    match item["type"]:
+        case "custom_tool_call":
+            return orjson.dumps({"input": item["input"]}).decode()
+        case "local_shell_call":
+            given = item["action"].items()
+            return orjson.dumps({name: value for name, value in given if name != "type"}).decode()
+        case _:
+            return str(item["arguments"])
 
 
 def _reasoning_text(item: Mapping[str, Any]) -> str:
@@ -164,7 +195,7 @@ def _tool_call(call_id: str, name: str, arguments: str) -> dict[str, Any]:
     return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
-def _call_id(item_id: str) -> str:
+def _short_id(item_id: str) -> str:
     """Returns nine letters and digits, which every LLM service accepts.
 
     It is the same each time, so that the service's prompt cache recognises the conversation.

@@ -8,8 +8,9 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from rest_framework.exceptions import APIException
 
+from assistants.agent import count_input
 from assistants.models import StoredResponse
-from assistants.openai_api import body, errors
+from assistants.openai_api import body, errors, query
 from assistants.openai_api.http import EventStream, event_stream, json_response
 from assistants.openai_api.idempotency import idempotent_request
 from assistants.openai_api.pipeline import Observer
@@ -55,18 +56,29 @@ class ResponseViewSet(OpenAIViewSet):
         return await idempotent.answer_or_replay(lambda: make(prepared, content, idempotent))
 
 
+class InputTokensViewSet(OpenAIViewSet):
+    @openapi.count_input_tokens
+    async def create(self, request: HttpRequest) -> HttpResponse:
+        _, params = await body.read(request, validate)
+        prepared = await prepare(
+            params, self.principal, ids=Ids(), request_id="", session_id=session_id(request, params)
+        )
+        tokens = await count_input(await prepared.complete_request())
+        return json_response({"object": "response.input_tokens", "input_tokens": tokens})
+
+
 class StoredResponseViewSet(OpenAIViewSet):
     is_counted = False
 
     @openapi.retrieve_response
     async def retrieve(self, request: HttpRequest, response_id: str) -> HttpResponseBase:
         row = await self._row(response_id)
-        if request.GET.get("stream") != "true":
+        if query.choice(request, "stream", ("false", "true")) == "false":
             return json_response(row.resource)
         if not row.is_background:
             message = "Only the stream of a response in the background can be resumed."
             raise InvalidRequest(message, param="stream", code="invalid_value")
-        after = _number(request, "starting_after", default=-1)
+        after = query.number(request, "starting_after", default=-1)
         events = background.events(row, self.principal, after=after, heartbeat_s=settings.STREAM_HEARTBEAT_S)
         return await event_stream(events)
 
@@ -79,8 +91,9 @@ class StoredResponseViewSet(OpenAIViewSet):
     @openapi.list_input_items
     async def input_items(self, request: HttpRequest, response_id: str) -> HttpResponse:
         row = await self._row(response_id)
-        items = row.input if request.GET.get("order") == "asc" else row.input[::-1]
-        limit = max(1, min(_number(request, "limit", default=_PAGE), _LONGEST_PAGE))
+        is_ascending = query.choice(request, "order", ("desc", "asc")) == "asc"
+        limit = query.number(request, "limit", default=_PAGE, least=1, most=_LONGEST_PAGE)
+        items = row.input if is_ascending else row.input[::-1]
         return json_response(store.page(items, after=request.GET.get("after"), limit=limit))
 
     @openapi.cancel_response
@@ -130,12 +143,3 @@ async def _answer(
 async def _save(prepared: PreparedResponse) -> None:
     if prepared.params.is_stored:
         await store.save(store.new_row(prepared.principal.id, prepared.answer.body, prepared.input))
-
-
-def _number(request: HttpRequest, name: str, *, default: int) -> int:
-    text = request.GET.get(name, "")
-    if not text:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise InvalidRequest(f"'{name}' must be a number.", param=name, code="invalid_value")
-    return int(text)

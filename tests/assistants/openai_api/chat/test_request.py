@@ -65,8 +65,22 @@ def tool(**fields: Any) -> dict[str, Any]:
         ("parallel_tool_calls", "no", "parallel_tool_calls"),
         ("user", 1, "user"),
         ("reasoning_effort", 3, "reasoning_effort"),
+        ("verbosity", "endless", "verbosity"),
+        ("logit_bias", {"50256": -101}, "logit_bias.50256"),
+        ("service_tier", "two words", "service_tier"),
+        ("metadata", {"a": 1}, "metadata.a"),
+        ("metadata", {"a": "x" * 513}, "metadata.a"),
+        ("metadata", {"x" * 65: "a"}, "metadata." + "x" * 65),
+        ("metadata", {str(number): "a" for number in range(17)}, "metadata"),
+        ("session_id", "x" * 513, "session_id"),
+        ("messages", [HELLO | {"name": 1}], "messages[0].name"),
+        ("tool_choice", {"type": "allowed_tools"}, "tool_choice.allowed_tools"),
+        ("tool_choice", {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": []}},
+         "tool_choice.allowed_tools.tools"),
+        ("tool_choice", {"type": "allowed_tools", "allowed_tools": {"mode": "none", "tools": [tool()]}},
+         "tool_choice.allowed_tools.mode"),
     ],
-)
+)  # fmt: skip
 def test_it_refuses_a_wrong_type_and_names_the_field(field: str, value: Any, param: str) -> None:
     assert refused(**{field: value})[0] == param
 
@@ -95,7 +109,6 @@ def test_it_refuses_an_unknown_role_in_few_words() -> None:
         ({"audio": {"voice": "alloy"}}, "audio"),
         ({"modalities": ["text", "audio"]}, "modalities"),
         ({"logprobs": True}, "logprobs"),
-        ({"logit_bias": {"50256": -100}}, "logit_bias"),
         ({"functions": [{"name": "f"}]}, "functions"),
         ({"web_search_options": {"a": 1}}, "web_search_options"),
         ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools[0].type"),
@@ -117,6 +130,7 @@ def test_it_refuses_what_it_cannot_do(fields: dict[str, Any], param: str) -> Non
         {"metadata": {"a": "b"}, "store": False, "anything": {"else": 1}},
         {"temperature": 1, "top_p": 0},
         {"stop": "END"},
+        {"metadata": {"ключ\n" * 10: "wert\u0001 💥" * 30}, "session_id": "Ärger mit\nZeilen"},
     ],
 )
 def test_it_accepts_fields_that_ask_for_nothing_special(fields: dict[str, Any]) -> None:
