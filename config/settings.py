@@ -196,6 +196,8 @@ SPECTACULAR_SETTINGS = {
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.schema.describe_requests",
+        "config.schema.link_items",
         "config.schema.describe_errors",
     ],
 }

@@ -3,13 +3,14 @@ from typing import cast
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from assistants.console.urls import urlpatterns as pages_of_assistants
 from assistants.openai_api.errors import unknown_url
 from assistants.openai_api.urls import endpoint_urlpatterns, unknown_urlpattern
 from config import health
 from config.admin_site import ConsoleSite
+from config.schema_view import SchemaView
 from connector.admin.urls import urlpatterns as pages_of_connector
 
 cast(ConsoleSite, admin.site).pages = [*pages_of_assistants, *pages_of_connector]
@@ -25,7 +26,7 @@ urlpatterns = [
     path("api/v1/", include("assistants.api.urls")),
     path("api/v1/", include("connector.api.urls")),
     path("api/v1/", include("tools.api.urls")),
-    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema", SchemaView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),

@@ -39,7 +39,7 @@ create_embedding = extend_schema(
     summary="Embed texts",
     description="Passed on to the configured embedder; 404 `no_embedder` without one.",
     request=EmbeddingRequest,
-    responses=Embeddings,
+    responses={200: Embeddings},
 )
 list_models = extend_schema(
     summary="List models",

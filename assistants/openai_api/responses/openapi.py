@@ -66,26 +66,30 @@ count_input_tokens = extend_schema(
         " for four characters. No model is asked."
     ),
     request=ResponseRequest,
-    responses=InputTokens,
+    responses={200: InputTokens},
 )
 retrieve_response = extend_schema(
     summary="Get a response",
     parameters=[
         _query("stream", OpenApiTypes.BOOL, "Its events instead. Of responses in the background."),
-        _query("starting_after", OpenApiTypes.INT, "Only events whose sequence_number is greater."),
+        OpenApiParameter(
+            "starting_after",
+            {"type": "integer", "minimum": 0},
+            description="Only events whose sequence_number is greater.",
+        ),
     ],
     responses=_ANSWERS,
 )
 delete_response = extend_schema(
     summary="Delete a response",
     description="One that a worker is at ends.",
-    responses=DeletedResponse,
+    responses={200: DeletedResponse},
 )
 list_input_items = extend_schema(
     summary="List what a response answers",
     description="The items of its own request, the latest first.",
     parameters=[
-        _query("limit", OpenApiTypes.INT, "From 1 to 100; 20 by default."),
+        OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}),
         OpenApiParameter("order", str, enum=["asc", "desc"]),
         _query("after", OpenApiTypes.STR, "The id of the item before the first one."),
     ],
