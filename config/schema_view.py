@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.cache import get_conditional_response
 from django.utils.http import quote_etag
 from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.renderers import BaseRenderer
@@ -23,7 +24,7 @@ class SchemaView(SpectacularAPIView):
     def get(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         renderer: BaseRenderer = request.accepted_renderer
         with _lock:  # the first requests wait for one that makes it
-            content, tag = _rendered(type(renderer))
+            content, tag = _rendered(str(renderer.format))
         charset = f"; charset={renderer.charset}" if renderer.charset else ""
         headers = {
             "ETag": tag,
@@ -31,13 +32,14 @@ class SchemaView(SpectacularAPIView):
         }
         response = HttpResponse(content, content_type=f"{renderer.media_type}{charset}", headers=headers)
         django_request: HttpRequest = request._request  # noqa: SLF001 - Django's function takes no request of DRF
-        conditional: HttpResponse = get_conditional_response(django_request, tag, None, response)
-        return conditional
+        return get_conditional_response(django_request, tag, None, response) or response
 
 
 @cache
-def _rendered(renderer: type[BaseRenderer]) -> tuple[bytes, str]:
-    """Returns the description and its entity tag."""
+def _rendered(kind: str) -> tuple[bytes, str]:
+    """Returns the description, as "json" or "yaml", and its entity tag."""
     schema = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
-    content: bytes = renderer().render(schema, renderer_context={})
+    renderer = OpenApiJsonRenderer() if kind == "json" else OpenApiYamlRenderer()
+    rendered = renderer.render(schema, renderer_context={})
+    content = rendered.encode() if isinstance(rendered, str) else rendered
     return content, quote_etag(sha256(content).hexdigest()[:32])

@@ -13,6 +13,7 @@ class Counted(Exception):
 class InputCounter:
     model = ""
     service = ""
+    takes_image_addresses = True
 
     def __init__(self) -> None:
         self.tokens = 0
