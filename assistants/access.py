@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from django.db.models import Prefetch, Q, QuerySet
 from django.utils import timezone
 
 from apikeys.models import ApiKey
@@ -31,6 +32,34 @@ class AssistantAccess:
     assistant: Assistant
     reasons: tuple[str, ...]
     servers: tuple[ServerAccess, ...]
+
+
+def assistants(search: str = "") -> QuerySet[Assistant]:
+    """Returns assistants by slug, with just the columns that are read here, and the functions searched for.
+
+    `search`: a part of the name of a function or of its server; "" finds all. A page shows every function of
+    every server: whole rows would be megabytes of schemas and vectors.
+    """
+    named = Q(public_name__icontains=search) | Q(server__name__icontains=search) if search else Q()
+    functions = (
+        ToolFunction.objects.filter(named)
+        .order_by("public_name")
+        .only(
+            "server_id", "name", "public_name", "is_enabled", "removed_at", "approved_hash", "definition_hash"
+        )
+    )
+    servers = MCPTool.objects.only("slug", "name", "is_enabled", "status", "approval", "deleted_at")
+    links = AssistantTool.objects.only("assistant_id", "mcp_tool_id", "functions")
+    return (
+        Assistant.objects.only("slug", "name", "is_enabled")
+        .order_by("slug")
+        .prefetch_related(
+            Prefetch("api_keys", ApiKey.objects.only("pk")),
+            Prefetch("assistant_tools", links),
+            Prefetch("assistant_tools__mcp_tool", servers),
+            Prefetch("assistant_tools__mcp_tool__functions", functions),
+        )
+    )
 
 
 def to_assistant(api_key: ApiKey, assistant: Assistant) -> AssistantAccess:

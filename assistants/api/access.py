@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics, serializers
 from rest_framework.permissions import IsAuthenticated
@@ -13,10 +13,9 @@ from rest_framework.views import APIView
 from apikeys.api.api_keys import LimitsSerializer, PermissionsSerializer
 from apikeys.models import ApiKey
 from assistants import access
-from assistants.models import Assistant, AssistantTool
+from assistants.models import Assistant
 from core.actor import Actor
 from core.api.pagination import HeaderPagination
-from tools.models import MCPTool, ToolFunction
 
 
 class NamedSerializer(serializers.Serializer[Any]):
@@ -50,30 +49,8 @@ class AssistantAccessSerializer(ReachSerializer):
     tools = ServerAccessSerializer(source="servers", many=True)
 
 
-def _assistants() -> QuerySet[Assistant]:
-    """Returns assistants with just the columns that `assistants.access` reads.
-
-    A page shows every function of every server: whole rows would be megabytes of schemas and vectors.
-    """
-    functions = ToolFunction.objects.only(
-        "server_id", "name", "public_name", "is_enabled", "removed_at", "approved_hash", "definition_hash"
-    )
-    servers = MCPTool.objects.only("slug", "name", "is_enabled", "status", "approval", "deleted_at")
-    links = AssistantTool.objects.only("assistant_id", "mcp_tool_id", "functions")
-    return (
-        Assistant.objects.only("slug", "name", "is_enabled")
-        .order_by("slug")
-        .prefetch_related(
-            Prefetch("api_keys", ApiKey.objects.only("pk")),
-            Prefetch("assistant_tools", links),
-            Prefetch("assistant_tools__mcp_tool", servers),
-            Prefetch("assistant_tools__mcp_tool__functions", functions),
-        )
-    )
-
-
 class AccessView(generics.ListAPIView[Assistant]):
-    queryset = _assistants()
+    queryset = access.assistants()
     serializer_class = AssistantAccessSerializer
     pagination_class = HeaderPagination
     filter_backends = []
