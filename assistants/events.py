@@ -43,7 +43,8 @@ class ToolStarted:
 class ToolFinished:
     """A tool of an MCP server has answered, or its call failed.
 
-    `error` is a code of `connector.errors`, or `tool_error` where the tool itself reports a failure.
+    `error` is a code of `connector.errors`, `invalid_arguments` where they do not fit the tool's schema, or
+    `tool_error` where the tool itself reports a failure.
     `content` is the result as the model gets it: blocks with a `text`, or with something else.
     """
 

@@ -33,7 +33,7 @@ class TooLarge(ValueError):
 
 
 class TooCostly(Exception):
-    """A value that cannot be checked within MOST_STEPS."""
+    """A value that cannot be checked within as many steps as are allowed."""
 
 
 def require_bounded(schema: Mapping[str, Any]) -> None:
@@ -129,11 +129,13 @@ _Validator = extend(
 )
 
 
-def errors(schema: Mapping[str, Any], value: Any, registry: Any) -> Iterator[ValidationError]:
+def errors(
+    schema: Mapping[str, Any], value: Any, registry: Any, *, most_steps: int = MOST_STEPS
+) -> Iterator[ValidationError]:
     """Yields what does not fit the schema. Raises TooCostly, RecursionError and Unresolvable.
 
     The keywords `pattern` and `format` are not checked: a caller's regular expression can run for ever.
     """
-    _steps.set([MOST_STEPS])
+    _steps.set([most_steps])
     found: Iterator[ValidationError] = _Validator(schema, registry=registry).iter_errors(value)
     return found

@@ -16,8 +16,12 @@ from assistants.catalogue.entries import AssistantEntry, FunctionEntry
 from assistants.events import ToolFinished, ToolStarted
 from connector.client import calls
 from connector.errors import CallFailed
+from tools.arguments import InvalidArguments, checked
 
 log = logging.getLogger(__name__)
+
+INVALID_ARGUMENTS = "invalid_arguments"
+"""The code of a call whose arguments do not fit the tool's schema: its server was not asked."""
 
 
 class SpecifiedTool(AgentTool):
@@ -66,10 +70,10 @@ class ServerTool(SpecifiedTool):
                 tool_results.error(call_id, "The arguments are not a JSON object. Call it again.")
             )
             return
-        given = function.offered.restored(given)
-        yield ToolStarted(call_id, function.public_name, function.server_name, function.name, given)
+        arguments, problem = await _arguments(function, given)
+        yield ToolStarted(call_id, function.public_name, function.server_name, function.name, arguments)
         started = time.monotonic()
-        result, error = await _call(function, call_id, given)
+        result, error = await _call(function, call_id, arguments, problem)
         duration_ms = round((time.monotonic() - started) * 1000)
         status: Any = "error" if error else "ok"
         yield ToolFinished(
@@ -78,10 +82,28 @@ class ServerTool(SpecifiedTool):
         yield ToolResultEvent(result)
 
 
+async def _arguments(function: FunctionEntry, given: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """Returns the arguments for the server, and what is wrong with them by the names that the model knows."""
+    restore = function.offered.restored
+    arguments = restore(given)
+    try:
+        return await checked(function.input_schema, arguments, restore), ""
+    except InvalidArguments as invalid:
+        names = function.offered.accepted
+        problems = "\n".join(f"- {each.where(names)}: {each.message}" for each in invalid.problems)
+        text = f"Not called, because its arguments are wrong:\n{problems}\nCorrect them, and call it again."
+        return arguments, text
+
+
 async def _call(
-    function: FunctionEntry, call_id: str, arguments: dict[str, Any]
+    function: FunctionEntry, call_id: str, arguments: dict[str, Any], problem: str
 ) -> tuple[ToolResult, str | None]:
-    """Returns the result for the model, and the code of the failure, if it failed."""
+    """Returns the result for the model, and the code of the failure, if it failed.
+
+    With a `problem` of the arguments it is a failure, and the server is not asked.
+    """
+    if problem:
+        return tool_results.error(call_id, problem), INVALID_ARGUMENTS
     try:
         result = await calls.call(function.server_id, function.name, arguments, timeout_s=function.timeout_s)
         return tool_results.of_call(call_id, result), "tool_error" if result.is_error else None

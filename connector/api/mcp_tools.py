@@ -10,6 +10,7 @@ from django.db import connection
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import viewsets
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -28,6 +29,7 @@ from connector.status import actions
 from core.api.viewsets import found
 from tools import connection_settings
 from tools.api.serializers import MCPToolSerializer
+from tools.arguments import InvalidArguments, checked
 from tools.launch import launch_spec
 from tools.models import MCPTool, ToolFunction
 
@@ -82,7 +84,7 @@ class RuntimeViewSet(viewsets.GenericViewSet[MCPTool]):
         sent = CallSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         timeout_s = sent.validated_data.get("timeout_s", server.call_timeout_s)
-        arguments = sent.validated_data["arguments"]
+        arguments = _awaited(_checked(function, sent.validated_data["arguments"]))
         began = time.monotonic()
         result = _awaited(calls.call(server.pk, function.name, arguments, timeout_s=timeout_s))
         duration_ms = round((time.monotonic() - began) * 1000)
@@ -94,6 +96,14 @@ class RuntimeViewSet(viewsets.GenericViewSet[MCPTool]):
         # The candidate was never saved, so no verb of `tools.actions` has checked it.
         server.clean()
         return Response(ConnectionTestSerializer(_awaited(connection_tests.run(launch_spec(server)))).data)
+
+
+async def _checked(function: ToolFunction, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Raises ValidationError, by the paths of what is wrong."""
+    try:
+        return await checked(function.input_schema, arguments)
+    except InvalidArguments as invalid:
+        raise ValidationError({each.where(): [each.message] for each in invalid.problems}) from invalid
 
 
 def _awaited(work: Coroutine[Any, Any, T]) -> T:

@@ -21,9 +21,17 @@ class Offered:
 
     schema: Schema
     names: Mapping[str, str] = field(default_factory=dict)
+    accepted: Mapping[str, str] = field(init=False)
+    """The other way round."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "accepted", {own: accepted for accepted, own in self.names.items()})
 
     def restored(self, arguments: Any) -> Any:
-        """Returns a model's arguments under the tool's own names of properties, also within them."""
+        """Returns a model's arguments under the tool's own names of properties, also within them.
+
+        Where these are already, they stay.
+        """
         return self._restored(arguments, [self.schema]) if self.names else arguments
 
     def _restored(self, value: Any, schemas: Sequence[Any]) -> Any:
@@ -36,7 +44,8 @@ class Offered:
         return dict(self._member(name, inner, schemas) for name, inner in value.items())
 
     def _member(self, name: str, value: Any, schemas: Sequence[Schema]) -> tuple[str, Any]:
-        declared = [each["properties"][name] for each in schemas if name in each.get("properties", ())]
+        offered = self.accepted.get(name, name)
+        declared = [each["properties"][offered] for each in schemas if offered in each.get("properties", ())]
         if not declared:
             return name, self._restored(value, [each.get("additionalProperties") for each in schemas])
         return self.names.get(name, name), self._restored(value, declared)

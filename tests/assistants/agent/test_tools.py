@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,6 +91,47 @@ async def test_a_tool_gets_its_own_names_of_properties_back(
     ]
     assert schema["properties"].keys() == {"filter", "limit", "order", "strict", "options", "all"}
     assert "$" not in json.dumps(schema)
+
+
+async def test_wrong_arguments_go_back_to_the_model_and_not_to_the_server(
+    helper: Helper, servers: Servers, supervise: Any, tmp_path: Path
+) -> None:
+    supervise()
+    log = tmp_path / "calls"
+    await helper.uses(await servers.running("picky", env={"FAKE_CALLS": str(log)}))
+    bad = {"filter": [{"id": "x"}, {"field_name": 1}], "limit": 500}
+    helper.llm.script({"tool_calls": [call("find", **bad)]}, {"text": "I give up."})
+    events = await helper.events()
+    [message] = tool_messages(helper.llm.bodies()[1])
+    assert 'arguments.filter[0].id: expected integer, got string "x".' in message
+    assert "arguments.filter[1].id: is required" in message
+    assert "arguments.filter[1].field_name: expected string" in message
+    assert "arguments.limit: expected maximum 100" in message
+    [finished] = [event for event in events if isinstance(event, ToolFinished)]
+    assert (finished.status, finished.error) == ("error", "invalid_arguments")
+    assert not log.exists()
+
+
+async def test_harmless_mistakes_in_arguments_are_mended(
+    helper: Helper, servers: Servers, supervise: Any
+) -> None:
+    supervise()
+    await helper.uses(await servers.running("picky"))
+    sloppy = {
+        "filter": '[{"id": "7", "field_name": "a"}]',
+        "limit": "20",
+        "strict": "true",
+        "options": "{}",
+    }
+    helper.llm.script({"tool_calls": [call("find", **sloppy)]}, {"text": "Found."})
+    await helper.events()
+    [message] = tool_messages(helper.llm.bodies()[1])
+    assert json.loads(message) == {
+        "$filter": [{"id": 7, "field[name]": "a"}],
+        "limit": 20,
+        "strict": True,
+        "options": {},
+    }
 
 
 async def test_it_calls_tools_and_answers_from_their_results(

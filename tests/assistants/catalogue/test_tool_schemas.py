@@ -231,6 +231,7 @@ def test_names_that_services_refuse_are_renamed_and_mapped_back() -> None:
         "map": {"key": {"a/b": "c"}},
     }
     assert tool.restored({"$filter": "f"}) == {"$filter": "f"}
+    assert tool.restored(tool.restored(arguments)) == tool.restored(arguments)
     assert tool.restored({"with space": "no list"}) == {"with space": "no list"}
 
 

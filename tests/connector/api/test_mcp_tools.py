@@ -52,6 +52,18 @@ def test_a_tool_is_called(api: httpx.Client, fake: MCPTool) -> None:
     }
 
 
+def test_wrong_arguments_are_refused_at_their_path(api: httpx.Client, stack: Stack) -> None:
+    stack.server("Api picky", "picky")
+    wrong = {"$filter": [{"id": 1}, {"id": "x"}], "limit": 500}
+    response = api.post("/api-picky/functions/find/call", json={"arguments": wrong})
+    assert response.status_code == 422, response.text
+    fields = response.json()["error"]["details"]["fields"]
+    assert fields.keys() == {"arguments.$filter[1].id", "arguments.limit"}
+    assert fields["arguments.$filter[1].id"] == ['expected integer, got string "x".']
+    mended = api.post("/api-picky/functions/find/call", json={"arguments": {"$filter": '[{"id": "1"}]'}})
+    assert '{"$filter": [{"id": 1}]}' in mended.json()["content"][0]["text"]
+
+
 def test_a_tool_that_fails_answers_is_error(api: httpx.Client, fake: MCPTool) -> None:
     assert api.post("/api-fake/functions/fail/call", json={}).json()["is_error"] is True
 
