@@ -22,7 +22,6 @@ _PARAMS = {
     "model_not_found": "model",
     "no_assistant_fits": "model",
     "invalid_messages": "messages",
-    "context_length_exceeded": "messages",
 }
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import logging
+import traceback
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, cast
@@ -27,6 +28,7 @@ _HTTP: dict[str, Any] = {"follow_redirects": False, "headers": {"Connection": "c
 """No redirects, which would bypass the egress filter. No reuse of connections: each client serves one run,
 and nobody would close a connection that outlives it.
 """
+_MOST_CAUSES = 5
 _FINISH = {
     "max_tokens": "length",
     "content_filtered": "content_filter",
@@ -61,7 +63,8 @@ class VendorSDKClient:
                 async for event in events:
                     _feed(completion, event)
         except Exception as error:  # noqa: BLE001 - each SDK fails in its own way, and its words may hold our key
-            log.warning("The service of model %s failed: %s", self.model, type(error).__name__)
+            trace = "" if _status(error) else f"\n{_trace(error)}"
+            log.warning("The service of model %s failed: %s%s", self.model, type(error).__name__, trace)
             raise _failure(error) from None
         if completion.is_empty or not completion.is_complete:
             raise UpstreamFailed("upstream_error", "The language model's answer broke off.")
@@ -207,6 +210,21 @@ def _failure(error: Exception) -> UpstreamFailed:
     if status := _status(error):
         return errors.status_failure(status, {}, orjson.dumps({"message": str(error)}))
     return UpstreamFailed("upstream_error", "The connection to the language model's service broke.")
+
+
+def _trace(error: BaseException) -> str:
+    """Returns where an exception comes from, and what led to it. Their words are left out."""
+    lines: list[str] = []
+    seen: BaseException | None = error
+    for _ in range(_MOST_CAUSES):
+        if seen is None:
+            break
+        lines += [
+            f"{type(seen).__module__}.{type(seen).__qualname__}\n",
+            *traceback.format_tb(seen.__traceback__),
+        ]
+        seen = seen.__cause__ or seen.__context__
+    return "".join(lines)
 
 
 def _status(error: Any) -> int | None:

@@ -151,3 +151,21 @@ async def test_where_both_fail_the_last_failure_is_reported(
     fallback.script({"status": 400, "body": "{}"})
     with pytest.raises(UpstreamFailed, match="400"):
         await assistant.events(fallback=fallback.endpoint)
+
+
+class _Broken(OpenAIModel):
+    async def stream(self, *_: Any, **__: Any) -> Any:
+        raise ValueError(f"no header may be {CANARY}")
+        yield
+
+
+async def test_an_unexpected_failure_is_logged_with_its_traceback_and_without_its_words(
+    assistant: Assistant, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="assistants")
+    broken = VendorSDKClient(_Broken(client_args={"api_key": CANARY}, model_id="m"), "vendor")
+    with pytest.raises(UpstreamFailed):
+        await answer(broken, asked())
+    assert "ValueError" in caplog.text
+    assert "test_vendor_sdks.py" in caplog.text
+    assert CANARY not in caplog.text
