@@ -31,10 +31,22 @@ class UpstreamFailed(APIException):
 
 
 class UpstreamRefused(UpstreamFailed):
-    """The LLM service refused the request itself: its 4xx is the caller's. Another try cannot help."""
+    """The LLM service refused the request itself: its 4xx is the caller's. Another try cannot help.
 
-    def __init__(self, message: str, *, code: str, status_code: int = 400, param: str | None = None) -> None:
+    `upstream_text`: what the service wrote, to be searched and never shown.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        status_code: int = 400,
+        param: str | None = None,
+        upstream_text: str = "",
+    ) -> None:
         super().__init__(code, message, may_retry=False)
+        self.upstream_text = upstream_text
         self.status_code = status_code
         self.param = param
 

@@ -2,17 +2,19 @@
 
 from typing import Any, Self
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.fields.json import KT
-from django.db.models.functions import Coalesce, Lower
+from django.db.models.functions import Coalesce, JSONObject, Lower
 from pgvector.django import SparseVectorField
 
 from core.validation import name_taken, no_nul
 from tools.choices import Approval, ConnectionType, Status
 from tools.indexed import Embedded, EmbedderFailure, FunctionUse, WordCount
 from tools.names import RESERVED_SLUGS
+from tools.offers import Offer
 from tools.secrets.encryption import EncryptedArgumentsField, EncryptedJSONField, EncryptedURLField
 from tools.validation import LONGEST_DESCRIPTION, setting_errors
 
@@ -35,6 +37,7 @@ validate_slug = RegexValidator(
     r"\A[a-z][a-z0-9-]{0,62}\Z", "Use lower-case letters, digits and hyphens, starting with a letter."
 )
 WORD_DIMENSIONS = 2**20
+_MOST_WARNINGS = 20
 
 
 class MCPToolQuerySet(models.QuerySet["MCPTool"]):
@@ -47,11 +50,21 @@ class MCPToolQuerySet(models.QuerySet["MCPTool"]):
         return self.defer(*Embedded.VECTORS)
 
     def with_function_count(self) -> Self:
-        """Annotates `function_count`, the number of tools that each server offers now."""
+        """Annotates `function_count`, the number of tools that each server offers now, and `refused_tools`.
+
+        These are `{name, model}` of those that LLM services refuse.
+        """
         # A subquery and not a join: a join would group by every column of the server, secrets included.
         functions = ToolFunction.objects.present().filter(server=models.OuterRef("pk")).order_by()
         count = functions.values("server").annotate(count=models.Count("pk")).values("count")
-        return self.annotate(function_count=Coalesce(models.Subquery(count), 0))
+        refused = functions.annotate(of=KT("refusal__definition_hash")).filter(of=models.F("definition_hash"))
+        told = JSONObject(name="name", model=KT("refusal__model"))
+        return self.annotate(
+            function_count=Coalesce(models.Subquery(count), 0),
+            refused_tools=ArraySubquery(
+                refused.annotate(told=told).order_by("name").values("told")[:_MOST_WARNINGS]
+            ),
+        )
 
     def wanted(self) -> Self:
         """Servers that should be running."""
@@ -148,6 +161,14 @@ class MCPTool(Embedded):
         return {field.name: field for field in cls._meta.fields if isinstance(field, EncryptedJSONField)}
 
     @property
+    def warnings(self) -> list[str]:
+        """What is wrong although it runs. Rows of `with_function_count` have them."""
+        return [
+            f"The model {each['model']} refuses the definition of the tool {each['name']}: it is left out."
+            for each in getattr(self, "refused_tools", ())
+        ]
+
+    @property
     def error_message(self) -> str | None:
         return self.error["message"] if self.error else None
 
@@ -183,6 +204,8 @@ class ToolFunction(Embedded):
     `replaced_at`; for a pinned server the definition that was approved last.
     `examples`: `{requests: [..], model, definition_hash}`, written by a model for the definition with this
     hash, or None.
+    `refusal`: `{model, definition_hash, at}`, where the LLM service of a model refused the definition with
+    this hash, or None.
     `words`: BM25 weights by hashed word, from `tools.search.bm25`.
     """
 
@@ -205,6 +228,7 @@ class ToolFunction(Embedded):
     annotations = models.JSONField(default=dict)
     overrides = models.JSONField(default=dict, blank=True)
     examples = models.JSONField(null=True, editable=False)
+    refusal = models.JSONField(null=True, editable=False)
     definition_hash = models.CharField(max_length=64)
     approved_hash = models.CharField(max_length=64, blank=True)
     replaced = models.JSONField(null=True, editable=False)
@@ -251,6 +275,13 @@ class ToolFunction(Embedded):
         return {"requests": self.examples["requests"], "model": self.examples["model"], "generated": True}
 
     @property
+    def present_refusal(self) -> dict[str, Any] | None:
+        """`{model, at}` where an LLM service refuses the present definition; else None."""
+        if not self.refusal or self.refusal["definition_hash"] != self.definition_hash:
+            return None
+        return {"model": self.refusal["model"], "at": self.refusal["at"]}
+
+    @property
     def change(self) -> dict[str, Any] | None:
         """`{before, after, at}`: the differing parts of the definition and of the one that it replaced."""
         if self.replaced is None:
@@ -262,30 +293,3 @@ class ToolFunction(Embedded):
             "after": {name: after[name] for name in differing},
             "at": self.replaced_at,
         }
-
-
-class Offer(models.Model):
-    """A capability of a server besides its tools, as last observed: a resource, a template or a prompt.
-
-    `definition`: its wire JSON. `identity`: the URI of a resource, the URI template of a template, the name
-    of a prompt.
-    """
-
-    class Kind(models.TextChoices):
-        RESOURCE = "resource", "Resource"
-        TEMPLATE = "template", "Resource template"
-        PROMPT = "prompt", "Prompt"
-
-    server = models.ForeignKey(MCPTool, on_delete=models.CASCADE, related_name="offers")
-    kind = models.CharField(max_length=8, choices=Kind.choices)
-    identity = models.TextField()
-    definition = models.JSONField(default=dict)
-
-    class Meta:
-        ordering = ["server_id", "kind", "identity"]
-        constraints = [
-            models.UniqueConstraint(fields=["server", "kind", "identity"], name="offer_server_kind_identity")
-        ]
-
-    def __str__(self) -> str:
-        return self.identity

@@ -16,6 +16,7 @@ from strands.types.tools import AgentTool
 
 from assistants import response_formats
 from assistants.agent import messages as history
+from assistants.agent import refusals
 from assistants.agent.cancellation import CancelScope
 from assistants.agent.input_counter import Counted, InputCounter
 from assistants.agent.llm import failover
@@ -138,7 +139,8 @@ async def _run(request: RunRequest, emit: Emit, clients: Sequence[LLMClient] | N
         emit(ClientToolCalls(calls, _hidden(agent.messages[before:], rules, model)))
     emit(model.usage)
     reason = "tool_calls" if calls else model.finish_reason
-    emit(Finished(reason, model.rounds, tuple(unavailable.values()), model.turn.completion.attached))
+    missing = (*unavailable.values(), *refusals.unavailable(request.assistant, model.refused))
+    emit(Finished(reason, model.rounds, missing, model.turn.completion.attached))
 
 
 def _listeners(emit: Emit, *, emits_text: bool) -> Listeners:
@@ -185,6 +187,8 @@ def _model(request: RunRequest, clients: Sequence[LLMClient], listeners: Listene
         max_rounds=request.assistant.max_rounds,
         listeners=listeners,
         client_names=request.client_names,
+        server_names=assistant.by_name.keys(),
+        on_refused=partial(refusals.note, assistant),
     )
 
 

@@ -11,7 +11,7 @@ from strands.types.content import Messages
 from strands.types.streaming import StreamEvent
 from strands.types.tools import ToolSpec
 
-from assistants.agent.llm import image_blocks
+from assistants.agent.llm import image_blocks, refused_tools
 from assistants.agent.llm.client import LLMClient, Round
 from assistants.agent.llm.completion import Completion, Listeners
 from assistants.agent.llm.spec import Spec
@@ -25,6 +25,10 @@ from core.errors import InvalidRequest
 log = logging.getLogger(__name__)
 
 
+def ignore_refused(name: str, model: str) -> None:
+    """A listener for runs that report no refused tools."""
+
+
 _FINISH_REASONS: dict[str, FinishReason] = {"length": "length", "content_filter": "content_filter"}
 
 
@@ -33,6 +37,8 @@ class RunModel(Model):
 
     Where a client fails before the model has said anything, the next one is asked, from then on alone.
     `listeners` get the texts of all rounds as they come. `client_names`: the tools that the caller brought.
+    A service may refuse one of `server_names`: the run goes on without it, and `on_refused` gets its name and
+    the model's.
     """
 
     def __init__(
@@ -43,19 +49,26 @@ class RunModel(Model):
         max_rounds: int,
         listeners: Listeners,
         client_names: Collection[str] = (),
+        server_names: Collection[str] = (),
+        on_refused: Callable[[str, str], None] = ignore_refused,
     ) -> None:
         self.rounds = 0
         self.usage = Usage(0, 0)
         self.finish_reason: FinishReason = "stop"
         self.turn = Turn()
         self.reasoning_field = "reasoning_content"
+        self.refused: dict[str, str] = {}
+        """Tools that a service refused, and that are left out of the run: the model's name, by theirs."""
         self._clients = clients
         self._failure: UpstreamFailed | None = None
         self._images: dict[str, tuple[str, bytes]] = {}
         self._service = clients[0].service
         self._tool_choice = tool_choice
         self._client_names = frozenset(client_names)
+        self._server_names = server_names
+        self._on_refused = on_refused
         self._max_rounds = max_rounds
+        self._refusals = 0
         self._listeners = Listeners(
             _SeparatedRounds(self, listeners.on_text).add,
             _SeparatedRounds(self, listeners.on_reasoning).add,
@@ -117,16 +130,18 @@ class RunModel(Model):
     async def _answer(self, asked: Round) -> Completion:
         while True:
             client = self._clients[0]
+            acceptable = self._acceptable(asked, client)
             completion = Completion(self._listeners)
             messages = asked.messages if client.takes_image_addresses else await self._with_images(asked)
-            own = replace(asked, messages=messages, is_own=client.service == self._service)
+            own = replace(acceptable, messages=messages)
             try:
                 await client.answer(own, completion)
             except UpstreamFailed as failure:
                 # The caller has seen a part of the answer already: another model's would not continue it.
                 if completion.has_begun:
                     raise
-                self._fail_over(failure)
+                if not self._leave_out(failure, acceptable.specs):
+                    self._fail_over(failure)
             else:
                 completion.end()
                 return completion
@@ -143,6 +158,37 @@ class RunModel(Model):
                 log.warning("The fallback cannot be asked: an image cannot be fetched. %s", refusal.detail)
                 raise self._failure or refusal from None
         return image_blocks.with_bytes(asked.messages, self._images) if self._images else asked.messages
+
+    def _acceptable(self, asked: Round, client: LLMClient) -> Round:
+        """Returns what is asked, without the tools that the service is known to refuse."""
+        specs = []
+        for spec in asked.specs:
+            name = spec["name"]
+            if name in self._server_names and refused_tools.known.has(client, spec):
+                self.refused[name] = client.model
+            else:
+                specs.append(spec)
+        choice = asked.tool_choice if specs and _is_possible(asked.tool_choice, specs) else None
+        return replace(asked, specs=specs, tool_choice=choice, is_own=client.service == self._service)
+
+    def _leave_out(self, failure: UpstreamFailed, specs: Sequence[Spec]) -> bool:
+        """Returns whether the request can be sent once more, without a tool for which it was refused.
+
+        Raises the caller's error where the tool is the caller's.
+        """
+        spec, client = refused_tools.refused(failure, specs), self._clients[0]
+        if spec is None:
+            return False
+        name = spec["name"]
+        if name in self._client_names:
+            raise refused_tools.of_caller(name, failure)
+        if name not in self._server_names or self._refusals >= refused_tools.MOST_A_RUN:
+            return False
+        self._refusals += 1
+        log.warning("Model %s refuses the definition of the tool %s: it is left out.", client.model, name)
+        refused_tools.known.add(client, spec)
+        self._on_refused(name, client.model)
+        return True
 
     def _fail_over(self, failure: UpstreamFailed) -> None:
         """Go on to the next client. Raises the failure where there is none, or none may help."""
@@ -203,7 +249,7 @@ class _SeparatedRounds:
         self._on_text(text)
 
 
-def _is_possible(tool_choice: str | Mapping[str, Any] | None, specs: list[Spec]) -> bool:
+def _is_possible(tool_choice: str | Mapping[str, Any] | None, specs: Sequence[Spec]) -> bool:
     """Whether the choice can be made from `specs`: services refuse the name of a tool that is not offered."""
     if isinstance(tool_choice, Mapping):
         name = tool_choice.get("function", {}).get("name")

@@ -80,6 +80,9 @@ class MCPToolSerializer(ConnectionSerializer):
     error_message = serializers.CharField(read_only=True, allow_null=True)
     error = ServerErrorSerializer(read_only=True, allow_null=True)
     function_count = serializers.IntegerField(read_only=True)
+    warnings = serializers.ListField(
+        child=serializers.CharField(), read_only=True, help_text="What is wrong although it runs."
+    )
     last_healthy_at = serializers.DateTimeField(read_only=True, allow_null=True)
     created_at = serializers.DateTimeField(read_only=True)
     updated_at = serializers.DateTimeField(read_only=True)
@@ -112,6 +115,13 @@ class ExamplesSerializer(serializers.Serializer[Any]):
     generated = serializers.BooleanField()
 
 
+class RefusalSerializer(serializers.Serializer[Any]):
+    """An LLM service refuses the definition, so its models are not offered the function."""
+
+    model = serializers.CharField()
+    at = serializers.DateTimeField()
+
+
 class FunctionSerializer(StrictSerializer):
     """A tool of a server. `overrides` are merged with the stored ones, not replaced."""
 
@@ -131,6 +141,7 @@ class FunctionSerializer(StrictSerializer):
     )
     overrides = OverridesSerializer(required=False)
     change = ChangeSerializer(read_only=True, allow_null=True)
+    refusal = RefusalSerializer(source="present_refusal", read_only=True, allow_null=True)
     examples = ExamplesSerializer(
         source="generated_examples", read_only=True, allow_null=True, help_text="What it is found by, too."
     )

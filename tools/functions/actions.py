@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils import timezone
 
 from apikeys import audit
 from core.actor import Actor
@@ -69,6 +70,14 @@ def note_examples(function: ToolFunction, *, requests: Sequence[str], model: str
     if is_stored:
         outdate(function.server)
     return is_stored
+
+
+def note_refusal(server_id: int, name: str, *, model: str) -> None:
+    """Notes that the LLM service of `model` refuses the tool's present definition, for staff to see."""
+    rows = ToolFunction.objects.present().filter(server_id=server_id, name=name)
+    for digest in rows.values_list("definition_hash", flat=True):
+        refusal = {"model": model, "definition_hash": digest, "at": timezone.now().isoformat()}
+        rows.filter(definition_hash=digest).update(refusal=refusal)
 
 
 @transaction.atomic

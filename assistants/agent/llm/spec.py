@@ -18,6 +18,8 @@ class Spec(dict[str, Any]):
     definition: orjson.Fragment
     plain: "Spec"
     """The same for services that know one type a schema; itself where the caller brought the tool."""
+    digest: int
+    """The same, within this process, for equal definitions."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
@@ -48,5 +50,6 @@ class Spec(dict[str, Any]):
             description=function.get("description") or function["name"],  # Bedrock refuses an empty one
             inputSchema={"json": function.get("parameters") or {}},
         )
-        spec.definition = orjson.Fragment(orjson.dumps(definition))
+        text = orjson.dumps(definition)
+        spec.definition, spec.digest = orjson.Fragment(text), hash(text)
         return spec

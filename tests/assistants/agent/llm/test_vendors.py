@@ -10,15 +10,17 @@ import pytest
 
 from assistants.agent import run
 from assistants.catalogue.endpoints import Endpoint
+from assistants.catalogue.entries import ServerEntry
 from assistants.errors import UpstreamFailed
 from assistants.events import Event, Finished, TextDelta, ToolFinished, Usage
-from tests.assistants.agent.conftest import CANARY, Assistant, client_tool, text
+from tests.assistants.agent.conftest import CANARY, Assistant, client_tool, function, text
 from tests.assistants.agent.test_tools import Helper, helper, servers, supervise
 from tests.connector.conftest import Servers
 from tests.servers.vendors import COMPLETION_TOKENS, PROMPT_TOKENS, PROTOCOLS, Refusal, Turn, Vendor, vendor
 
 __all__ = ["helper", "servers", "supervise"]
 
+SERVER = ServerEntry(1, "Calculator", "calc")
 KEY_HEADERS = {
     "anthropic": ("x-api-key", CANARY),
     "bedrock": ("authorization", f"Bearer {CANARY}"),
@@ -151,6 +153,19 @@ async def test_it_follows_no_redirect(asked: Assistant, service: Vendor) -> None
     with pytest.raises(UpstreamFailed):
         await asked.events()
     assert len(service.paths) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_tool_that_the_service_refuses_is_left_out(
+    asked: Assistant, service: Vendor, kind: str
+) -> None:
+    message = "Invalid schema for function 'calc__odd'."
+    error = {"type": "invalid_request_error", "status": "INVALID_ARGUMENT", "code": 400, "message": message}
+    service.answers = [Refusal(400, {"type": "error", "error": error, "message": message}), Turn(["Hello."])]
+    functions = (function("add", server=SERVER), function("odd", server=SERVER))
+    assert text(await asked.events(functions=functions)) == "Hello."
+    first, second = map(str, service.bodies)
+    assert ("calc__odd" in first, "calc__odd" in second, "calc__add" in second) == (True, False, True)
 
 
 async def _events(helper: Helper, endpoint: Endpoint) -> list[Event]:
