@@ -36,17 +36,10 @@ class UpstreamRefused(UpstreamFailed):
     `upstream_text`: what the service wrote, to be searched and never shown.
     """
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        code: str,
-        status_code: int = 400,
-        param: str | None = None,
-        upstream_text: str = "",
-    ) -> None:
+    upstream_text = ""
+
+    def __init__(self, message: str, *, code: str, status_code: int = 400, param: str | None = None) -> None:
         super().__init__(code, message, may_retry=False)
-        self.upstream_text = upstream_text
         self.status_code = status_code
         self.param = param
 

@@ -48,6 +48,7 @@ ANSWERS: dict[str, tuple[int, dict[str, str], bytes]] = {
     "/moved": (302, {"location": "/png"}, b""),
     "/metadata": (302, {"location": "http://169.254.169.254/latest"}, b""),
     "/round": (302, {"location": "/round"}, b""),
+    "/half": (200, {}, PNG + b"\0" * (MOST_BYTES - 1_000)),
     "/large": (200, {}, PNG + b"\0" * MOST_BYTES),
 }
 

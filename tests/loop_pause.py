@@ -41,6 +41,20 @@ def _tools(number: int, properties: int) -> str:
     return ",".join((tool % index).replace("PARAMETERS", parameters) for index in range(number))
 
 
+def _object(properties: int) -> str:
+    named = ",".join(f'"p{index}": {{"type": "string"}}' for index in range(properties))
+    return f'{{"type": "object", "properties": {{{named}}}}}'
+
+
+def _schema(schema: str) -> str:
+    named = f'{{"name": "a", "schema": {schema}}}'
+    return f', "response_format": {{"type": "json_schema", "json_schema": {named}}}'
+
+
+def _format(properties: int) -> str:
+    return _schema(_object(properties))
+
+
 def _responses(items: str, more: str = "") -> str:
     return f'{{"model": "MODEL", "input": {items}{more}}}'
 
@@ -85,6 +99,24 @@ BODIES: dict[str, tuple[str, Callable[[], str]]] = {
     ),
     "many tools": (CHAT, lambda: _chat(_user(HI), f', "tools": [{_tools(128, 140)}]')),
     "a tool of many fields": (CHAT, lambda: _chat(_user(HI), f', "tools": [{_tools(1, 19_000)}]')),
+    "a tool of a large schema": (CHAT, lambda: _chat(_user(HI), f', "tools": [{_tools(1, 4_900)}]')),
+    "tools of large schemas": (CHAT, lambda: _chat(_user(HI), f', "tools": [{_tools(3, 4_900)}]')),
+    "a schema that is just read in the loop": (CHAT, lambda: _chat(_user(HI), _format(60))),
+    "a schema of an answer": (CHAT, lambda: _chat(_user(HI), _format(1_500))),
+    "a large schema of an answer": (CHAT, lambda: _chat(_user(HI), _format(4_900))),
+    "a schema of alternatives": (
+        CHAT,
+        lambda: _chat(
+            _user(HI), _schema(f'{{"$defs": {{"a": {{"anyOf": [{_many(ALTERNATIVE, 8_000)}]}}}}}}')
+        ),
+    ),
+    "a schema of an answer to a response": (
+        RESPONSES,
+        lambda: _responses(
+            HI,
+            f', "text": {{"format": {{"type": "json_schema", "name": "a", "schema": {_object(4_900)}}}}}',
+        ),
+    ),
     "arguments of lists": (CHAT, lambda: _chat(_calls(f"[{_filled('[1],')}1]"))),
     "arguments of objects": (CHAT, lambda: _chat(_calls(_filled("{},")))),
     "arguments of text": (
@@ -107,6 +139,7 @@ BODIES: dict[str, tuple[str, Callable[[], str]]] = {
         lambda: f'{{"mcpServers": [{_many("[" * 60 + "]" * 60, 8_000)}]}}',
     ),
 }
+ALTERNATIVE = '{"type": "string"}'
 TEXT_PART = '"type": "text", "text": "hi"'
 SERVER = '"a": {"command": "python", "args": ["x"]},'
 

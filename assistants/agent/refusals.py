@@ -27,6 +27,7 @@ def unavailable(assistant: AssistantEntry, refused: Mapping[str, str]) -> Iterat
 
 def note(assistant: AssistantEntry, name: str, model: str) -> None:
     """Notes a refusal at the tool. The run does not wait for the database, and goes on without it."""
+    log.warning("The model %s refuses the definition of the tool %s: it is left out.", model, name)
     function = assistant.by_name[name]
     task = asyncio.create_task(_note(function.server_id, function.name, model))
     _notes.add(task)

@@ -185,7 +185,6 @@ class RunModel(Model):
         if name not in self._server_names or self._refusals >= refused_tools.MOST_A_RUN:
             return False
         self._refusals += 1
-        log.warning("Model %s refuses the definition of the tool %s: it is left out.", client.model, name)
         refused_tools.known.add(client, spec)
         self._on_refused(name, client.model)
         return True

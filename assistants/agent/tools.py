@@ -73,7 +73,7 @@ class ServerTool(SpecifiedTool):
         arguments, problem = await _arguments(function, given)
         yield ToolStarted(call_id, function.public_name, function.server_name, function.name, arguments)
         started = time.monotonic()
-        result, error = await _call(function, call_id, arguments, problem)
+        result, error = _refusal(call_id, problem) if problem else await _call(function, call_id, arguments)
         duration_ms = round((time.monotonic() - started) * 1000)
         status: Any = "error" if error else "ok"
         yield ToolFinished(
@@ -95,15 +95,14 @@ async def _arguments(function: FunctionEntry, given: dict[str, Any]) -> tuple[di
         return arguments, text
 
 
-async def _call(
-    function: FunctionEntry, call_id: str, arguments: dict[str, Any], problem: str
-) -> tuple[ToolResult, str | None]:
-    """Returns the result for the model, and the code of the failure, if it failed.
+def _refusal(call_id: str, problem: str) -> tuple[ToolResult, str | None]:
+    return tool_results.error(call_id, problem), INVALID_ARGUMENTS
 
-    With a `problem` of the arguments it is a failure, and the server is not asked.
-    """
-    if problem:
-        return tool_results.error(call_id, problem), INVALID_ARGUMENTS
+
+async def _call(
+    function: FunctionEntry, call_id: str, arguments: dict[str, Any]
+) -> tuple[ToolResult, str | None]:
+    """Returns the result for the model, and the code of the failure, if it failed."""
     try:
         result = await calls.call(function.server_id, function.name, arguments, timeout_s=function.timeout_s)
         return tool_results.of_call(call_id, result), "tool_error" if result.is_error else None

@@ -9,10 +9,12 @@ conversation.
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
+from itertools import accumulate
 from typing import Any
 
 import django.db
 import orjson
+from django.db.models.functions import Length
 from django.utils import timezone
 
 from apikeys.principal import Principal
@@ -25,6 +27,8 @@ log = logging.getLogger(__name__)
 
 TTL = timedelta(days=1)
 MOST_BYTES = 8 * 1024 * 1024
+MOST_RESTORED_BYTES = 16 * 1024 * 1024
+"""Of all rounds that one request has restored, encrypted: a request may name the calls of 2,000 turns."""
 Messages = Sequence[Mapping[str, Any]]
 
 
@@ -140,4 +144,9 @@ def _insert(call_id: str, messages: Messages, api_key_id: int, assistant_id: int
 @in_thread
 def _find(call_ids: Collection[str], api_key_id: int, assistant_id: int) -> dict[str, Messages]:
     rows = HiddenRounds.objects.filter(api_key_id=api_key_id, assistant_id=assistant_id, call_id__in=call_ids)
-    return {row.call_id: row.messages for row in alive(rows)}
+    latest = list(alive(rows).order_by("-pk").values_list("pk", Length("messages")))
+    sizes = accumulate(size for _, size in latest)
+    kept = [pk for (pk, _), size in zip(latest, sizes, strict=True) if size <= MOST_RESTORED_BYTES]
+    if len(kept) < len(latest):
+        log.warning("Of %d hidden rounds of a request, the latest %d are restored.", len(latest), len(kept))
+    return {row.call_id: row.messages for row in rows.filter(pk__in=kept)}

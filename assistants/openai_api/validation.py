@@ -7,7 +7,7 @@ from pydantic import Field
 from pydantic_core import ErrorDetails
 
 from assistants import response_formats
-from core import strict_json
+from core import schema_checks, strict_json
 from core.errors import InvalidRequest
 
 MOST_MESSAGES = 2_000
@@ -31,6 +31,17 @@ def check_schema(schema: Mapping[str, Any], param: str) -> None:
     if any(not reference.startswith("#") for reference in references(schema)):
         message = "A schema may refer only to its own parts, by '#/...': nothing else is fetched."
         raise InvalidRequest(message, param=param, code="invalid_value")
+
+
+def tool_schema_problem(schema: Mapping[str, Any] | None) -> str | None:
+    """Returns what is wrong with the schema of a caller's tool: it is too large, or refers elsewhere."""
+    try:
+        schema_checks.require_bounded(schema or {})
+    except schema_checks.TooLarge as problem:
+        return f"The schema of a tool is too large. {problem}"
+    if any(not reference.startswith("#") for reference in references(schema)):
+        return "A schema may refer only to its own parts, by '#/...': nothing else is fetched."
+    return None
 
 
 def check_arguments(arguments: Iterable[str], param: str) -> None:

@@ -60,12 +60,15 @@ def _read(text: str, kind: str) -> Iterator[Any]:
         case "boolean" if text.strip().lower() in _BOOLEANS:
             yield _BOOLEANS[text.strip().lower()]
         case "object" | "array" if len(text) <= _LONGEST_JSON:
-            try:
-                value = orjson.loads(text)
-            except orjson.JSONDecodeError:
-                return
-            if isinstance(value, dict if kind == "object" else list):
+            if isinstance(value := _loaded(text), dict if kind == "object" else list):
                 yield value
+
+
+def _loaded(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _is_written(text: str, value: Any) -> bool:

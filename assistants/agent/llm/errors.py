@@ -88,9 +88,9 @@ def stream_failure(error: Any) -> UpstreamFailed:
         return _rate_limited(None, transient=False)
     if code in ("401", "403", "invalid_api_key"):
         return _unauthorised(code)
-    if code in ("400", "422"):  # of a gateway that begins its answer before it asks
-        return _request_at_fault(refusal, int(code)) or _misconfigured(int(code))
-    if (failure := _recognised(refusal)) is not None:
+    # A gateway may begin its answer before it asks, and report the status here.
+    status = int(code) if code in ("400", "422") else 0
+    if (failure := _request_at_fault(refusal, status)) is not None:
         return failure
     return UpstreamFailed("upstream_error", "The language model's service reported an error in its answer.")
 
@@ -127,9 +127,9 @@ def _request_at_fault(refusal: _Refusal, status: int) -> UpstreamFailed | None:
         about = f" It names the parameter '{refusal.param}'." if refusal.param else ""
         message = f"The language model's service refused the request as invalid ({status}).{about}"
         code = refusal.code if refusal.code in _KNOWN_CODES else "invalid_request"
-        return UpstreamRefused(
-            message, code=code, status_code=status, param=refusal.param, upstream_text=refusal.text
-        )
+        failure = UpstreamRefused(message, code=code, status_code=status, param=refusal.param)
+        failure.upstream_text = refusal.text
+        return failure
     return None
 
 

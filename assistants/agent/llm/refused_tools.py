@@ -39,13 +39,15 @@ def refused(failure: UpstreamFailed, specs: Sequence[Spec]) -> Spec | None:
     is_about_others = _ABOUT_OTHERS.search(text) is not None
     if not is_about_others and (name := _search(_BEHIND_A_WORD, by_name, text)):
         return by_name[name]
-    for pattern, first in _PLACES:
-        if place := pattern.search(text):
-            index = int(place[1]) - first
-            return specs[index] if 0 <= index < len(specs) else None
-    if is_about_others or not _ABOUT_TOOLS.search(text):
-        return None
-    return by_name.get(_search(_QUOTED, by_name, text))
+    if (index := _place(text)) is not None:
+        return specs[index] if 0 <= index < len(specs) else None
+    is_named = _ABOUT_TOOLS.search(text) and not is_about_others
+    return by_name.get(_search(_QUOTED, by_name, text)) if is_named else None
+
+
+def _place(text: str) -> int | None:
+    found = ((pattern.search(text), first) for pattern, first in _PLACES)
+    return next((int(place[1]) - first for place, first in found if place), None)
 
 
 def _search(pattern: str, names: Iterable[str], text: str) -> str:

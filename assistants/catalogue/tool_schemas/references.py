@@ -33,11 +33,10 @@ class References:
             self._left -= len(schema)
         while (reference := _reference(schema)) is not None:
             rest = {name: value for name, value in schema.items() if name not in _KEYWORDS}
-            schema = {**self._target(reference), **rest}
+            target = self._target(reference)
             if path.count(reference) >= self._repeats or self._left < 0:
-                schema = {name: value for name, value in schema.items() if name not in _KEYWORDS}
-                return schema, None
-            path = (*path, reference)
+                return {**target, **rest}, None
+            schema, path = {**target, **rest}, (*path, reference)
         return schema, path
 
     def _target(self, reference: str) -> Mapping[str, Any]:
@@ -49,17 +48,19 @@ class References:
             return self._by_anchor(fragment)
         found: Any = self._root if fragment is not None else None
         for escaped in (fragment or "").split("/")[1:]:
-            step = escaped.replace("~1", "/").replace("~0", "~")
-            if isinstance(found, list) and step.isdecimal() and int(step) < len(found):
-                found = found[int(step)]
-            else:
-                found = found.get(step) if isinstance(found, Mapping) else None
+            found = _member(found, escaped.replace("~1", "/").replace("~0", "~"))
         return found if isinstance(found, Mapping) else {}
 
     def _by_anchor(self, name: str) -> Mapping[str, Any]:
         if self._anchors is None:
             self._anchors = dict(_anchors(self._root))
         return self._anchors.get(name, {})
+
+
+def _member(found: Any, step: str) -> Any:
+    if isinstance(found, list):
+        return found[int(step)] if step.isdecimal() and int(step) < len(found) else None
+    return found.get(step) if isinstance(found, Mapping) else None
 
 
 def _reference(schema: Mapping[str, Any]) -> str | None:

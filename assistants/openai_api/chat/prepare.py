@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from assistants import routing
@@ -21,6 +22,7 @@ from assistants.openai_api.chat.request import (
 from assistants.openai_api.chat.tool_call_rendering import Rendering, rendering
 from assistants.openai_api.pipeline import Observer
 from assistants.recording import Origin
+from core import off_loop
 from core.errors import InvalidRequest
 
 Messages = Sequence[Mapping[str, Any]]
@@ -50,7 +52,8 @@ async def prepare(content: Mapping[str, Any], params: ChatCompletionRequest, ori
     messages: Messages = content["messages"]
     if params.is_history_stored:
         messages = stored_history.continued(await _stored_messages(origin), messages)
-        message_order.check(validate({**content, "messages": messages}).messages)
+        whole = partial(validate, {**content, "messages": messages})
+        message_order.check((await off_loop.run(whole, size=off_loop.SMALL + 1)).messages)
     else:
         message_order.check(params.messages)
     route = await routing.route(params.model, origin.principal, messages, origin.session_id)

@@ -14,7 +14,7 @@ from assistants.openai_api.validation import (
     check_arguments,
     check_schema,
     invalid,
-    references,
+    tool_schema_problem,
 )
 from core.errors import InvalidRequest
 
@@ -204,7 +204,5 @@ def _check_tool(tool: Tool, path: str) -> None:
     if tool.function is None:
         message = f"'{path}.function' is required."
         raise InvalidRequest(message, param=f"{path}.function", code="missing_required_parameter")
-    for reference in references(tool.function.parameters):
-        if not reference.startswith("#"):
-            message = "A schema may refer only to its own parts, by '#/...': nothing else is fetched."
-            raise InvalidRequest(message, param=f"{path}.function.parameters", code="invalid_tool_schema")
+    if problem := tool_schema_problem(tool.function.parameters):
+        raise InvalidRequest(problem, param=f"{path}.function.parameters", code="invalid_tool_schema")

@@ -10,7 +10,7 @@ import orjson
 from pydantic import Discriminator, Field, Tag, TypeAdapter
 
 from assistants.openai_api.messages import ByType, Schema
-from assistants.openai_api.validation import MOST_TOOLS, FunctionName, references
+from assistants.openai_api.validation import MOST_TOOLS, FunctionName, tool_schema_problem
 from core.errors import InvalidRequest
 
 Kind = Literal["function", "custom", "local_shell"]
@@ -138,9 +138,8 @@ def check(tools: Sequence[Tool], path: str = "tools") -> None:
             raise InvalidRequest(message, param=f"{place}.type", code="unsupported_parameter")
         for where, each, _ in _singles([(place, tool)]):
             parameters = each.parameters if isinstance(each, FunctionTool) else None
-            if any(not reference.startswith("#") for reference in references(parameters)):
-                message = "A schema may refer only to its own parts, by '#/...': nothing else is fetched."
-                raise InvalidRequest(message, param=f"{where}.parameters", code="invalid_value")
+            if problem := tool_schema_problem(parameters):
+                raise InvalidRequest(problem, param=f"{where}.parameters", code="invalid_value")
 
 
 def offered(

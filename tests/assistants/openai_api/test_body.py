@@ -63,6 +63,13 @@ async def test_a_large_body_is_read_outside_of_the_event_loop(size: int, is_in_l
     assert (thread is threading.current_thread()) == is_in_loop
 
 
+async def test_a_body_with_a_schema_is_read_outside_of_the_event_loop_sooner() -> None:
+    data = b'{"type": "json_schema", "a": "' + b"x" * 10_000 + b'"}'
+    request = AsyncRequestFactory().post("/", data, content_type="application/json")
+    _, thread = await body.read(request, lambda _: threading.current_thread())
+    assert thread is not threading.current_thread()
+
+
 async def test_it_raises_what_the_validation_of_a_large_body_raises() -> None:
     def refuse(_: object) -> None:
         raise InvalidRequest("No.", code="no")

@@ -138,6 +138,13 @@ def test_hosts_that_staff_may_use_are_not_for_callers(stack: Stack, look: Look, 
         running.stop(timeout_s=10)
 
 
+def test_images_that_are_too_large_together_are_refused(look: Look, host: str) -> None:
+    response = look(*(f"{host}/half?{number}" for number in range(3)))
+    error = error_of(response)
+    assert (response.status_code, error["code"], error["param"]) == (400, "invalid_image_url", "messages")
+    assert "20,971,520 bytes" in error["message"]
+
+
 def test_too_many_images_are_refused(look: Look, host: str) -> None:
     addresses = [f"{host}/png?{number}" for number in range(MOST_IMAGES + 1)]
     assert error_of(look(*addresses))["code"] == "invalid_image_url"

@@ -188,5 +188,10 @@ def test_it_refuses_a_schema_that_refers_elsewhere(reference: str) -> None:
     assert refused(tools=[tool(parameters=schema)]) == ("tools[0].function.parameters", "invalid_tool_schema")
 
 
+def test_it_refuses_a_tool_with_a_schema_that_is_too_large() -> None:
+    schema = {"type": "object", "properties": {f"p{number}": {"type": "string"} for number in range(6_000)}}
+    assert refused(tools=[tool(parameters=schema)]) == ("tools[0].function.parameters", "invalid_tool_schema")
+
+
 def test_a_schema_may_refer_to_itself() -> None:
     assert validated(tools=[tool(parameters={"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}})])
