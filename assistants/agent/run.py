@@ -187,8 +187,8 @@ def _model(request: RunRequest, clients: Sequence[LLMClient], listeners: Listene
         max_rounds=request.assistant.max_rounds,
         listeners=listeners,
         client_names=request.client_names,
-        server_names=assistant.by_name.keys(),
-        on_refused=partial(refusals.note, assistant),
+        server_names=request.assistant.by_name.keys(),
+        on_refused=partial(refusals.note, request.assistant),
     )
 
 
