@@ -1,4 +1,4 @@
-"""What a remote server's messages are spared before the SDK reads them: their size, and broken characters.
+"""What a remote server's messages are spared before the SDK reads them: size, broken characters, floods.
 
 One that is too large becomes an error for its own call: the SDK limits an event by ending the whole stream,
 and does not limit a JSON body at all. Broken characters are repaired: of what it cannot parse, the SDK knows
@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 import httpx2
 import orjson
 
+from connector.session.notification_limit import NotificationLimit
 from connector.session.unreadable import BY_TRANSPORT
 from connector.wire.lines import LineSplitter, Oversized
 from core.repaired_json import loads, repaired
@@ -25,6 +26,8 @@ class CappedTransport(httpx2.AsyncBaseTransport):
     def __init__(self, inner: httpx2.AsyncBaseTransport, limit: int) -> None:
         self._inner = inner
         self._limit = limit
+        # One for all streams of the session: a server may spread its notifications over them.
+        self._notifications = NotificationLimit()
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         request.headers["accept-encoding"] = "identity"
@@ -34,8 +37,10 @@ class CappedTransport(httpx2.AsyncBaseTransport):
             await response.aclose()
             raise httpx2.RemoteProtocolError("The answer is compressed.", request=request)
         is_events = response.headers.get("content-type", "").startswith("text/event-stream")
-        capped = _CappedEvents if is_events else _CappedBody
-        response.stream = capped(response.stream, self._limit)
+        if is_events:
+            response.stream = _CappedEvents(response.stream, self._limit, self._notifications)
+        else:
+            response.stream = _CappedBody(response.stream, self._limit)
         return response
 
     async def aclose(self) -> None:
@@ -66,15 +71,24 @@ class _CappedBody(_Capped):
 
 
 class _CappedEvents(_Capped):
+    def __init__(self, inner: object, limit: int, notifications: NotificationLimit) -> None:
+        super().__init__(inner, limit)
+        self._notifications = notifications
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
         splitter = LineSplitter(self._limit)
         async for chunk in self._inner:
             fed = splitter.feed(chunk)
-            lines = [
-                too_large(each) if isinstance(each, Oversized) else _repaired_event(each) for each in fed
-            ]
+            lines = [await self._line(each) for each in fed]
             if lines:
                 yield b"\n".join(lines) + b"\n"
+
+    async def _line(self, line: bytes | Oversized) -> bytes:
+        if isinstance(line, Oversized):
+            return too_large(line)
+        if line.startswith(b"data:") and await self._notifications.drops(line[5:]):
+            return b"data:"  # clients pass over events without data
+        return _repaired_event(line)
 
 
 def _repaired_event(line: bytes) -> bytes:
