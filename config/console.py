@@ -94,6 +94,7 @@ UNFOLD: dict[str, Any] = {
     "STYLES": [lambda request: static("console/console.css")],
     "SCRIPTS": [lambda request: static("console/console.js")],
     "COMMAND": {"search_models": True, "show_history": False},
+    "DASHBOARD_CALLBACK": "assistants.console.overview.dashboard",
     "SIDEBAR": {
         "show_search": False,
         "command_search": True,

@@ -114,10 +114,10 @@ class Run(models.Model):
 
     run_id = models.CharField(max_length=64)
     request_id = models.CharField(max_length=128)
-    api_key = outlived(ApiKey, models.SET_NULL, null=True, related_name="+")
+    api_key = outlived(ApiKey, models.SET_NULL, null=True, related_name="+", db_index=False)
     api_key_name = models.CharField(max_length=255)
     key_prefix = models.CharField(max_length=32)
-    assistant = outlived(Assistant, models.SET_NULL, null=True, related_name="+")
+    assistant = outlived(Assistant, models.SET_NULL, null=True, related_name="+", db_index=False)
     assistant_slug = models.CharField(max_length=63)
     conversation = models.ForeignKey(Conversation, on_delete=models.SET_NULL, null=True, related_name="runs")
     model = models.CharField(max_length=255)
@@ -139,6 +139,10 @@ class Run(models.Model):
     """The answer as far as it came. NULL unless the assistant stores bodies."""
     selection = models.JSONField(null=True)
     """Which tools the model was given, and from which. See `assistants.recording.selections`."""
+    model_rounds = models.JSONField(null=True)
+    """What the model did when: see `assistants.recording.rounds`. NULL while it runs, and in older rows."""
+    unavailable = models.JSONField(null=True)
+    """The servers whose tools the model was not offered: `[{"server", "reason"}]`."""
 
     objects = RunQuerySet.as_manager()
 
@@ -147,8 +151,20 @@ class Run(models.Model):
         permissions = [("view_run_bodies", "Can read the stored texts of runs and of their tool calls")]
         constraints = [models.UniqueConstraint(fields=["run_id"], name="run_run_id_unique")]
         indexes = [
-            models.Index(fields=["started_at"], name="run_started_at"),
             models.Index(fields=["request_id"], name="run_request_id"),
+            # The filters of the console's list, which shows the latest first.
+            models.Index(fields=["api_key", "-started_at", "-id"], name="run_key_latest"),
+            models.Index(fields=["assistant", "-started_at", "-id"], name="run_assistant_latest"),
+            models.Index(fields=["status", "-started_at", "-id"], name="run_status_latest"),
+            models.Index(
+                fields=["-started_at", "-id"], condition=~models.Q(error=""), name="run_errors_latest"
+            ),
+            # Sums over a period, for charts: of this index alone, whatever else a row holds.
+            models.Index(
+                fields=["started_at"],
+                include=["status", "prompt_tokens", "completion_tokens", "first_token_ms"],
+                name="run_sums",
+            ),
             models.Index(
                 fields=["started_at"], condition=models.Q(status=RunStatus.RUNNING), name="run_running"
             ),
@@ -176,6 +192,7 @@ class ToolCall(models.Model):
     server = models.CharField(max_length=255)
     function = models.CharField(max_length=255)
     status = models.CharField(max_length=16, choices=Status.choices)
+    started_at = models.DateTimeField(default=timezone.now)
     duration_ms = models.PositiveIntegerField(null=True)
     error = models.CharField(max_length=64, blank=True)
     result_size = models.PositiveIntegerField(default=0)
@@ -186,6 +203,14 @@ class ToolCall(models.Model):
     class Meta:
         ordering = ["run_id", "position"]
         constraints = [models.UniqueConstraint(fields=["run", "position"], name="toolcall_run_position")]
+        indexes = [
+            models.Index(fields=["function", "server", "run"], name="toolcall_function_run"),
+            models.Index(
+                fields=["started_at"],
+                include=["status", "server", "function", "duration_ms"],
+                name="toolcall_sums",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.server} {self.function}"

@@ -1,6 +1,7 @@
 """Runs and their tool calls on the way to the database."""
 
 import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -37,6 +38,8 @@ class CallRecord:
     server: str
     function: str
     status: ToolCall.Status = ToolCall.Status.CANCELLED
+    started_ms: int = 0
+    """Milliseconds after the start of the run."""
     duration_ms: int | None = None
     error: str = ""
     result_size: int = 0
@@ -66,3 +69,7 @@ class RunRecord:
     calls: tuple[CallRecord, ...] = ()
     selection: dict[str, Any] | None = None
     """See `recording.selections`; None where the model was given all tools, or none."""
+    model_rounds: Sequence[Mapping[str, int]] | None = None
+    """See `recording.rounds`; None until the run has ended."""
+    unavailable: Sequence[Mapping[str, str]] | None = None
+    """See `Run.unavailable`; None where the run did not come to its end."""

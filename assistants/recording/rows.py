@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Collection, Iterable
+from datetime import timedelta
 
 from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
@@ -13,7 +14,7 @@ log = logging.getLogger(__name__)
 
 _CHANGING = [
     "status", "rounds", "prompt_tokens", "completion_tokens", "usage_estimated", "server_tool_calls",
-    "first_token_ms", "duration_ms", "error", "answer", "selection",
+    "first_token_ms", "duration_ms", "error", "answer", "selection", "model_rounds", "unavailable",
 ]  # fmt: skip
 _Session = tuple[int, str]
 """The id of the key, and the caller's name for the session."""
@@ -110,6 +111,8 @@ def _run(record: RunRecord, conversation_id: int | None) -> Run:
         request=record.request,
         answer=record.answer,
         selection=record.selection,
+        model_rounds=record.model_rounds,
+        unavailable=record.unavailable,
     )
 
 
@@ -121,6 +124,7 @@ def _call(run: Run, position: int, call: CallRecord) -> ToolCall:
         server=call.server,
         function=call.function,
         status=call.status,
+        started_at=run.started_at + timedelta(milliseconds=call.started_ms),
         duration_ms=call.duration_ms,
         error=call.error,
         result_size=call.result_size,

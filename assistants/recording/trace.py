@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import orjson
@@ -23,6 +23,7 @@ from assistants.events import (
 from assistants.models import RunStatus, ToolCall
 from assistants.recording import selections
 from assistants.recording.records import CallRecord, Origin, RunRecord
+from assistants.recording.rounds import Rounds
 from assistants.selection import feedback, query
 
 LONGEST_BODY = 64 * 1024
@@ -49,6 +50,7 @@ class Trace:
         self._started = time.monotonic()
         self._first_token_ms: int | None = None
         self._usage = Usage(0, 0)
+        self._rounds = Rounds()
         self._uncounted = 0  # characters that the model wrote since its last Usage
         self._text: list[str] = []
         self._calls: dict[str, CallRecord] = {}
@@ -67,6 +69,7 @@ class Trace:
                 self._finish_call(event)
             case Usage():
                 self._usage, self._uncounted = event, 0
+                self._rounds.answered(event, self._elapsed_ms())
             case ToolsSelected():
                 self._selection = selections.merged(self._selection, event)
             case Finished():
@@ -80,6 +83,8 @@ class Trace:
         """
         usage = self._usage if self._finished else self._estimated_usage()
         calls = tuple(self._calls.values())
+        if not self._finished and all(call.duration_ms is not None for call in calls):
+            self._rounds.cut_off(usage, self._elapsed_ms())
         return replace(
             self.record,
             status=RunStatus.COMPLETED if self._finished else status,
@@ -93,6 +98,8 @@ class Trace:
             answer=_storable("".join(self._text)) if self._stores_bodies else None,
             calls=calls,
             selection=selections.as_json(self._selection) if self._selection else None,
+            model_rounds=self._rounds.as_json,
+            unavailable=[asdict(each) for each in self._finished.unavailable] if self._finished else None,
         )
 
     @property
@@ -117,10 +124,12 @@ class Trace:
             server_id=function.server_id if function else None,
             server=event.server,
             function=event.function,
+            started_ms=self._elapsed_ms(),
             arguments=_arguments(event.arguments) if self._stores_bodies else None,
         )
 
     def _finish_call(self, event: ToolFinished) -> None:
+        self._rounds.tools_ended(self._elapsed_ms())
         text = "\n".join(str(block["text"]) for block in event.content if "text" in block)
         self._calls[event.call_id] = replace(
             self._calls[event.call_id],

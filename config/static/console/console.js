@@ -1,0 +1,59 @@
+"use strict";
+
+// What every page of the console shares.
+const consolePage = {
+  csrfToken() {
+    const field = document.querySelector("input[name=csrfmiddlewaretoken]");
+    return field ? field.value : "";
+  },
+
+  /** Sends a POST as a form would: the browser follows the redirect. */
+  post(address) {
+    const form = document.createElement("form");
+    form.method = "post";
+    form.action = address;
+    form.hidden = true;
+    const token = document.createElement("input");
+    token.name = "csrfmiddlewaretoken";
+    token.value = consolePage.csrfToken();
+    form.append(token);
+    document.body.append(form);
+    form.submit();
+  },
+
+  /** Calls `work` every `seconds` while the page is visible; one call at a time. */
+  every(seconds, work) {
+    let busy = false;
+    const tick = async () => {
+      if (busy || document.visibilityState !== "visible") return;
+      busy = true;
+      try {
+        await work();
+      } catch (error) {
+        if (!(error instanceof TypeError)) throw error; // the network is away: the next time
+      } finally {
+        busy = false;
+      }
+    };
+    setInterval(tick, seconds * 1000);
+    document.addEventListener("visibilitychange", tick);
+    return tick;
+  },
+
+  /** Changes a pill in place: see core/admin/pills.py. */
+  setPill(pill, { word, icon, tone, title }) {
+    pill.className = `pill pill-${tone}`;
+    pill.title = title;
+    pill.querySelector(".material-symbols-outlined").textContent = icon;
+    pill.querySelector(".pill-word").textContent = word;
+  },
+};
+window.consolePage = consolePage;
+
+// Links of unfold's actions that change something: see core/admin/buttons.py.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-post]");
+  if (!link) return;
+  event.preventDefault();
+  consolePage.post(link.href);
+});

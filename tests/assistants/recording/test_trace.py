@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from apikeys.principal import Principal
 from assistants.agent import RunRequest
 from assistants.catalogue.endpoints import Endpoint
 from assistants.catalogue.entries import ServerEntry
-from assistants.events import Event, Finished, TextDelta, ToolFinished, ToolStarted, Usage
+from assistants.events import Event, Finished, TextDelta, ToolFinished, ToolStarted, UnavailableTool, Usage
 from assistants.models import RunStatus, ToolCall
+from assistants.recording import trace as trace_module
 from assistants.recording.records import Origin, RunRecord
 from assistants.recording.trace import LONGEST_BODY, Trace
 from tests.assistants.agent.conftest import entry, function
@@ -108,3 +111,31 @@ def test_a_cut_round_is_estimated_from_its_characters() -> None:
 def test_a_run_that_never_got_a_word_costs_nothing() -> None:
     record = traced(status=RunStatus.FAILED, error="upstream_error")
     assert (record.prompt_tokens, record.completion_tokens, record.first_token_ms) == (0, 0, None)
+
+
+def test_the_times_of_rounds_and_calls_are_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(number / 1_000 for number in range(0, 10_000, 100))
+    monkeypatch.setattr(trace_module.time, "monotonic", lambda: next(clock))
+    record = traced(Usage(10, 1), STARTED, ENDED, TextDelta("noon"), Usage(30, 9), Finished("stop", 2))
+    first, second = record.model_rounds or ()
+    assert (first["started_ms"], first["prompt_tokens"], first["completion_tokens"]) == (0, 10, 1)
+    assert (second["prompt_tokens"], second["completion_tokens"]) == (20, 8)
+    [call] = record.calls
+    assert 0 < first["duration_ms"] <= call.started_ms <= second["started_ms"]
+    assert second["started_ms"] + second["duration_ms"] <= (record.duration_ms or 0)
+
+
+def test_a_round_that_was_cut_off_is_recorded() -> None:
+    assert len(traced(Usage(10, 1), STARTED, ENDED).model_rounds or ()) == 2
+    assert len(traced(Usage(10, 1), STARTED).model_rounds or ()) == 1
+    assert len(traced(status=RunStatus.FAILED, error="upstream_timeout").model_rounds or ()) == 1
+
+
+def test_usage_that_is_reported_twice_is_one_round() -> None:
+    assert len(traced(Usage(30, 9), *whole()).model_rounds or ()) == 1
+
+
+def test_servers_that_were_unavailable_are_recorded() -> None:
+    finished = Finished("stop", 1, (UnavailableTool("Time", "starting"),))
+    assert traced(Usage(1, 1), finished).unavailable == [{"server": "Time", "reason": "starting"}]
+    assert traced().unavailable is None

@@ -1,0 +1,28 @@
+"""Tags and filters of the console's templates: `{% load console %}`."""
+
+from datetime import datetime
+from typing import Any
+
+from django import template
+
+from core.admin import pills, text, times
+
+register = template.Library()
+register.simple_tag(pills.pill, name="pill")
+
+
+@register.filter
+def shown(value: Any, most: int = 4_000) -> str:
+    """A text of a server or a caller: see `core.admin.text`."""
+    return text.shown(value, most=most)
+
+
+@register.filter
+def tail(value: Any) -> str:
+    """The last lines of an output."""
+    return text.tail(str(value or ""))
+
+
+@register.simple_tag
+def time_ago(when: datetime | None) -> str:
+    return times.time_tag(when)
