@@ -21,9 +21,9 @@ def turn(call_id: str) -> dict[str, Any]:
 
 async def test_of_too_much_the_latest_is_restored(monkeypatch: pytest.MonkeyPatch) -> None:
     issued = await orm(key_actions.issue)(by=BY, name="caller")
-    await orm(actions.create)(by=BY, name="helper", slug="helper", api_keys=[issued.api_key])
+    await orm(actions.create)(by=BY, name="hidden", slug="of-hidden-rounds", api_keys=[issued.api_key])
     principal = await authenticate(f"Bearer {issued.key}")
-    assistant = await find("helper", principal)
+    assistant = await find("of-hidden-rounds", principal)
     ids = ["call-a", "call-b", "call-c"]
     for call_id in ids:
         hidden = ({"role": "assistant", "content": "hidden " * 1_000}, turn(call_id))
