@@ -69,12 +69,13 @@ def to_assistant(api_key: ApiKey, assistant: Assistant) -> AssistantAccess:
     """
     return AssistantAccess(
         assistant,
-        (*_key_reasons(api_key), *_assistant_reasons(api_key, assistant)),
+        (*key_reasons(api_key), *_assistant_reasons(api_key, assistant)),
         tuple(_server(link) for link in assistant.uses),
     )
 
 
-def _key_reasons(api_key: ApiKey) -> Iterator[str]:
+def key_reasons(api_key: ApiKey) -> Iterator[str]:
+    """Yields codes of why the key may call no assistant at all."""
     if api_key.is_disabled:
         yield "key_disabled"
     if api_key.expires_at is not None and api_key.expires_at <= timezone.now():
@@ -93,10 +94,11 @@ def _assistant_reasons(api_key: ApiKey, assistant: Assistant) -> Iterator[str]:
 def _server(link: AssistantTool) -> ServerAccess:
     server = link.mcp_tool
     functions = tuple(_function(link, function) for function in server.functions.all())
-    return ServerAccess(server, tuple(_server_reasons(server)), functions)
+    return ServerAccess(server, tuple(server_reasons(server)), functions)
 
 
-def _server_reasons(server: MCPTool) -> Iterator[str]:
+def server_reasons(server: MCPTool) -> Iterator[str]:
+    """Yields codes of why no tool of the server can be called now."""
     if not server.is_enabled:
         yield "server_stopped"
     elif server.status not in {Status.RUNNING, Status.DEGRADED}:
@@ -110,9 +112,14 @@ def _function(link: AssistantTool, function: ToolFunction) -> FunctionAccess:
 def _function_reasons(link: AssistantTool, function: ToolFunction) -> Iterator[str]:
     if link.functions and function.name not in link.functions:
         yield "not_chosen"
+    yield from function_reasons(link.mcp_tool, function)
+
+
+def function_reasons(server: MCPTool, function: ToolFunction) -> Iterator[str]:
+    """Yields codes of why no model is given the tool, whichever assistant uses it."""
     if function.removed_at is not None:
         yield "function_removed"
     if not function.is_enabled:
         yield "function_disabled"
-    if link.mcp_tool.approval == Approval.PINNED and function.approved_hash != function.definition_hash:
+    if server.approval == Approval.PINNED and function.approved_hash != function.definition_hash:
         yield "not_approved"

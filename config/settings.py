@@ -55,6 +55,7 @@ REDIS_URL = env.str("REDIS_URL")
 # --- web ---------------------------------------------------------------------------------------------------
 DEBUG = False
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")  # "": the address of each request
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 CORS_ALLOWED_ORIGINS = env.list("CORS_ORIGINS", default=["http://localhost:3000"])
 CORS_ALLOW_CREDENTIALS = True
@@ -95,6 +96,7 @@ INSTALLED_APPS = [
     "config.apps.ConsoleConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.humanize",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
@@ -243,9 +245,7 @@ CONNECTOR_HOST_BIND = env.str("CONNECTOR_HOST_BIND", default="")  # host:port fo
 MCP_ALLOWED_COMMANDS = env.list(
     "MCP_ALLOWED_COMMANDS", default=["uvx", "npx", "python", "python3", "node", "mcp-server-time"]
 )
-MCP_PASS_ENVIRONMENT = env.list(
-    "MCP_PASS_ENVIRONMENT", default=[]
-)  # names of variables for all local servers
+MCP_PASS_ENVIRONMENT = env.list("MCP_PASS_ENVIRONMENT", default=[])  # for all local servers
 MCP_ALLOW_PACKAGE_INDEXES = env.bool("MCP_ALLOW_PACKAGE_INDEXES", default=False)
 ALLOWED_PRIVATE_HOSTS = env.list("ALLOWED_PRIVATE_HOSTS", default=[])  # host:port
 IMAGE_PRIVATE_HOSTS = env.list("IMAGE_PRIVATE_HOSTS", default=[])  # host:port

@@ -1,85 +1,127 @@
-"""Assistants and LLM providers in the admin."""
+"""Assistants in the console: their list, and the tab General of their pages."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
-from django import forms
 from django.contrib import admin
-from django.core.exceptions import ValidationError
-from django.http import HttpRequest
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from assistants import actions
-from assistants.actions import ToolUse, ToolUseRefused
-from assistants.models import Assistant, AssistantTool, Provider
+from assistants.admin.tabs import tabs_of
+from assistants.catalogue.endpoints import endpoint
+from assistants.models import Assistant
 from core.actor import Actor
-from core.admin.pages import MaskedFormSet, MaskedInline
-from core.admin.refusals import VerbForm, refused
+from core.admin.pills import pill
+from core.admin.refusals import VerbForm
 from core.admin.verbs import Fields, VerbAdmin
+
+_PARAMETERS = _(
+    "How the model answers, as a JSON object; {} leaves all of it to the model. temperature: 0 is sober, 2 is"
+    " wild. top_p: 0 to 1, another way to say the same. max_tokens: the longest answer. reasoning_effort: how"
+    " long it thinks, for example low. extra: an object that is sent as it is to your LLM service."
+    ' Example: {"temperature": 0.2, "max_tokens": 2000}'
+)
 
 
 class AssistantForm(VerbForm[Assistant]):
-    of_inlines = frozenset({"tools"})
-
     class Meta:
         model = Assistant
         fields = [
             "name", "slug", "description", "system_prompt", "provider", "model", "fallback_provider",
             "fallback_model", "parameters", "max_rounds", "selection", "top_k", "schema_token_budget",
-            "learns", "store_bodies", "rendering", "is_enabled", "api_keys",
+            "learns", "store_bodies", "rendering", "is_enabled",
         ]  # fmt: skip
-
-
-class AssistantToolForm(forms.ModelForm[AssistantTool]):
-    class Meta:
-        model = AssistantTool
-        fields = ["mcp_tool", "functions", "pinned"]
-
-    @property
-    def use(self) -> ToolUse:
-        """The valid row, as the verbs take it."""
-        # By the instance: of a row that somebody may not change, `cleaned_data` has ids instead of rows.
-        row = self.instance
-        return ToolUse(row.mcp_tool, row.functions, [] if row.pinned is None else row.pinned)
-
-
-class AssistantToolFormSet(MaskedFormSet[AssistantTool, Assistant]):
-    refusal: ClassVar[Mapping[str, Sequence[ValidationError]]] = {}
-
-    def full_clean(self) -> None:
-        super().full_clean()
-        for error in self.refusal.get("tools", ()):
-            rows = [form for form in self.forms if _is_at_fault(form, error)]
-            for form in rows:
-                form.add_error(getattr(error, "field", None), error)
-            if not rows:
-                self.non_form_errors().extend(error.messages)
-
-
-def _is_at_fault(form: Any, error: ValidationError) -> bool:
-    server = form.cleaned_data.get("mcp_tool") if form.is_valid() else None
-    return isinstance(error, ToolUseRefused) and server is not None and server.pk == error.server_id
-
-
-class AssistantToolInline(MaskedInline[AssistantTool, Assistant]):
-    model = AssistantTool
-    form = AssistantToolForm
-    formset = AssistantToolFormSet
-    autocomplete_fields = ["mcp_tool"]
-    extra = 1
-
-    def get_formset(self, request: HttpRequest, obj: Assistant | None = None, **kwargs: Any) -> Any:
-        return refused(super().get_formset(request, obj, **kwargs), request)
+        labels = {
+            "slug": _("Model name"),
+            "system_prompt": _("Instructions"),
+            "provider": _("LLM provider"),
+            "fallback_provider": _("Second provider"),
+            "fallback_model": _("Second model"),
+            "max_rounds": _("Most rounds"),
+            "selection": _("Tools that the model is shown"),
+            "top_k": _("How many of them"),
+            "schema_token_budget": _("Most tokens for their definitions"),
+            "learns": _("Learn from use"),
+            "store_bodies": _("Keep texts"),
+            "rendering": _("Show tool calls to callers"),
+            "is_enabled": _("On"),
+        }
+        help_texts = {
+            "slug": _("Callers name the assistant by it, as their `model`. It cannot be changed later."),
+            "description": _("What it is good for. The model “auto” chooses among assistants by this text."),
+            "system_prompt": _("What the model is told before each conversation: its task, tone and limits."),
+            "provider": _("Empty: the service that the installation is set up with."),
+            "parameters": _PARAMETERS,
+            "max_rounds": _("How often the model may call tools before it has to answer."),
+            "selection": _(
+                "With some dozens of tools show all of them. With hundreds, those that fit the request: it"
+                " costs less, and the model chooses better."
+            ),
+            "is_enabled": _("Off: callers are told that there is no such model."),
+        }
+        widgets = {
+            "description": UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+            "system_prompt": UnfoldAdminTextareaWidget(attrs={"rows": 8}),
+            "parameters": UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        }
 
 
 @admin.register(Assistant)
 class AssistantAdmin(VerbAdmin[Assistant]):
     form = AssistantForm
-    inlines = [AssistantToolInline]
-    list_display = ["name", "slug", "provider", "model", "is_enabled"]
+    list_display = ["name", "called_as", "shown_model", "tool_count", "key_count", "state"]
     list_filter = ["is_enabled", "provider"]
+    list_select_related = ["provider"]
     search_fields = ["name", "slug", "description"]
-    autocomplete_fields = ["api_keys"]
-    prepopulated_fields = {"slug": ["name"]}
+
+    class Media:
+        css = {"all": ["console/assistant.css"]}
+
+    conditional_fields = {
+        "top_k": "selection != 'all'",
+        "schema_token_budget": "selection != 'all'",
+        "learns": "selection == 'retrieved'",
+    }
+    fieldsets = [
+        (None, {"fields": ["name", "slug", "description", "system_prompt", "is_enabled"]}),
+        (
+            _("Model"),
+            {
+                "fields": [("provider", "model")],
+                "description": _("The language model that answers."),
+            },
+        ),
+        (
+            _("Which tools the model is shown"),
+            {
+                "fields": ["selection", "top_k", "schema_token_budget", "learns"],
+                "description": _("The tools themselves are chosen in the tab Tools."),
+            },
+        ),
+        (
+            _("Privacy"),
+            {
+                "fields": ["store_bodies"],
+                "description": _("Without it only names, times and sizes are kept of a run, and no texts."),
+            },
+        ),
+        (
+            _("Advanced"),
+            {
+                "classes": ["collapse"],
+                "fields": [
+                    ("fallback_provider", "fallback_model"), "max_rounds", "rendering", "parameters",
+                ],
+            },
+        ),
+    ]  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Assistant]:
+        return Assistant.objects.without_vectors().with_counts()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Assistant | None = None) -> list[str]:
         return ["slug"] if obj else []
@@ -87,11 +129,43 @@ class AssistantAdmin(VerbAdmin[Assistant]):
     def get_prepopulated_fields(self, request: HttpRequest, obj: Assistant | None = None) -> dict[str, Any]:
         return {} if obj else {"slug": ["name"]}
 
-    def fields_of_inlines(self, formsets: Sequence[Any]) -> Fields:
-        changed = [formset for formset in formsets if formset.has_changed()]
-        rows = [form for formset in changed for form in formset.forms if form not in formset.deleted_forms]
-        tools = [form.use for form in rows if form.cleaned_data.get("mcp_tool")]
-        return {"tools": tools} if changed else {}
+    @admin.display(description=_("Model"))
+    def shown_model(self, assistant: Assistant) -> str:
+        return endpoint(assistant.provider, assistant.model).model
+
+    @admin.display(description=_("Called as"), ordering="slug")
+    def called_as(self, assistant: Assistant) -> str:
+        return assistant.slug
+
+    @admin.display(description=_("Tools"), ordering="tool_count")
+    def tool_count(self, assistant: Any) -> int:
+        return int(assistant.tool_count)
+
+    @admin.display(description=_("Keys"), ordering="key_count")
+    def key_count(self, assistant: Any) -> int:
+        return int(assistant.key_count)
+
+    @admin.display(description=_("State"), ordering="is_enabled")
+    def state(self, assistant: Any) -> SafeString:
+        if not assistant.is_enabled:
+            return pill(_("Off"), "block", "neutral")
+        if not assistant.key_count:
+            return pill(_("No key"), "key_off", "warning", title=_("No API key may call it: see its Access."))
+        return pill(_("On"), "check_circle", "success")
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        if (assistant := context.get("original")) is not None:
+            context["tabs"] = tabs_of(assistant, request.user, "general")
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def response_add(
+        self, request: HttpRequest, obj: Assistant, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        response = super().response_add(request, obj, post_url_continue)
+        is_plain = "_save" in request.POST and "_popup" not in request.POST
+        return redirect("admin:assistant_tools", obj.pk) if is_plain else response
 
     def perform_create(self, request: HttpRequest, fields: Fields) -> Assistant:
         return actions.create(by=Actor.of(request), **fields)
@@ -101,37 +175,3 @@ class AssistantAdmin(VerbAdmin[Assistant]):
 
     def perform_destroy(self, request: HttpRequest, row: Assistant) -> object:
         return actions.delete(row, by=Actor.of(request))
-
-
-class ProviderForm(VerbForm[Provider]):
-    """The stored key is never sent to a browser: the field is empty, and left empty it keeps the key."""
-
-    api_key = forms.CharField(
-        required=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text="Kept encrypted and never shown. Leave it empty to keep the stored one.",
-    )
-
-    class Meta:
-        model = Provider
-        fields = ["name", "kind", "base_url", "api_key", "default_model", "fetch_images"]
-
-    def clean_api_key(self) -> str:
-        """An empty field means what is stored: the instance has it, masked."""
-        return str(self.cleaned_data["api_key"] or self.instance.api_key)
-
-
-@admin.register(Provider)
-class ProviderAdmin(VerbAdmin[Provider]):
-    form = ProviderForm
-    list_display = ["name", "kind", "base_url", "default_model"]
-    search_fields = ["name"]
-
-    def perform_create(self, request: HttpRequest, fields: Fields) -> Provider:
-        return actions.add_provider(by=Actor.of(request), **fields)
-
-    def perform_update(self, request: HttpRequest, row: Provider, changes: Fields) -> object:
-        return actions.update_provider(row, by=Actor.of(request), **changes)
-
-    def perform_destroy(self, request: HttpRequest, row: Provider) -> object:
-        return actions.delete_provider(row, by=Actor.of(request))

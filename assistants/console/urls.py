@@ -2,8 +2,20 @@
 
 from django.urls import URLPattern, path
 
+from assistants.console.access_page import AccessPage
+from assistants.console.connect import ConnectPage
+from assistants.console.context_cost import ContextCostPage
 from assistants.console.key_access import KeyAccess
+from assistants.console.tool_search import ToolSearchPage
+from assistants.console.tools_page import ToolsPage
+
+_ASSISTANT = "assistants/assistant/<int:pk>"
 
 urlpatterns: list[URLPattern] = [
+    path(f"{_ASSISTANT}/tools/", ToolsPage.as_view(), name="assistant_tools"),
+    path(f"{_ASSISTANT}/tools/search/", ToolSearchPage.as_view(), name="assistant_tool_search"),
+    path(f"{_ASSISTANT}/access/", AccessPage.as_view(), name="assistant_access"),
+    path(f"{_ASSISTANT}/cost/", ContextCostPage.as_view(), name="assistant_cost"),
+    path(f"{_ASSISTANT}/connect/", ConnectPage.as_view(), name="assistant_connect"),
     path("keys/<int:pk>/access/", KeyAccess.as_view(), name="key_access"),
 ]

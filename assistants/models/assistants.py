@@ -1,16 +1,16 @@
 """Assistants, their providers, aliases and servers."""
 
-from typing import Self
+from typing import Any, Self
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models.functions import Lower
+from django.db.models.functions import Coalesce, Lower
 
 from apikeys.models import ApiKey
 from assistants.validation import assistant_errors, budget_problem, provider_errors, validate_alias
 from core.validation import name_taken, no_nul
-from tools.models import Embedded, MCPTool, validate_slug
+from tools.models import Embedded, MCPTool, ToolFunction, validate_slug
 from tools.outbound.egress import require_allowed
 from tools.secrets.encryption import EncryptedJSONField
 
@@ -58,6 +58,12 @@ class Provider(models.Model):
             raise ValidationError(errors)
 
 
+def _counted(rows: models.QuerySet[Any], group: str, count: models.Aggregate) -> Coalesce:
+    """Returns a column that counts `rows`, which all belong to one `group`, without a join."""
+    counted = rows.values(group).annotate(counted=count).values("counted")
+    return Coalesce(models.Subquery(counted, output_field=models.IntegerField()), 0)
+
+
 class AssistantQuerySet(models.QuerySet["Assistant"]):
     def callable_by(self, key_id: int) -> Self:
         """Returns enabled assistants that are granted to the key."""
@@ -67,6 +73,18 @@ class AssistantQuerySet(models.QuerySet["Assistant"]):
         """Returns assistants with `text` in their name, slug or description, whatever its case."""
         names = models.Q(name__icontains=text) | models.Q(slug__icontains=text)
         return self.filter(names | models.Q(description__icontains=text))
+
+    def without_vectors(self) -> Self:
+        """Defers the columns that only routing reads."""
+        return self.defer(*Embedded.VECTORS)
+
+    def with_counts(self) -> Self:
+        """Annotates `tool_count`, the tools that its model may be given, and `key_count`."""
+        keys = Assistant.api_keys.through.objects.filter(assistant=models.OuterRef("pk")).order_by()
+        return self.annotate(
+            tool_count=_counted(AssistantTool.objects.counted(), "assistant", models.Sum("offered")),
+            key_count=_counted(keys, "assistant", models.Count("pk")),
+        )
 
     def named(self, name: str) -> Self:
         """Returns the assistant whose slug or alias is `name`."""
@@ -208,6 +226,18 @@ class Alias(models.Model):
         return self.name
 
 
+class AssistantToolQuerySet(models.QuerySet["AssistantTool"]):
+    def counted(self) -> Self:
+        """Returns the links of the assistant of an outer query, with `offered`: how many tools each gives."""
+        functions = ToolFunction.objects.offered().filter(server=models.OuterRef("mcp_tool")).order_by()
+        narrowed = models.Func("functions", function="jsonb_array_length", output_field=models.IntegerField())
+        links = self.filter(assistant=models.OuterRef("pk"), mcp_tool__deleted_at=None).order_by()
+        whole = _counted(functions, "server", models.Count("pk"))
+        return links.annotate(
+            offered=models.Case(models.When(functions__isnull=True, then=whole), default=narrowed)
+        )
+
+
 class AssistantTool(models.Model):
     """The link between an assistant and a server that it uses, whole or narrowed to some functions."""
 
@@ -220,6 +250,8 @@ class AssistantTool(models.Model):
     pinned = models.JSONField(
         default=list, blank=True, help_text="Names of the functions that every selection keeps."
     )
+
+    objects = AssistantToolQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["assistant", "mcp_tool"], name="assistanttool_unique")]

@@ -31,6 +31,17 @@ class ChangedMeanwhile(APIException):
     )
 
 
+def refuse_if_changed_meanwhile(request: HttpRequest, row: models.Model) -> None:
+    """Locks the row until its verb has changed it. Without a version nothing is checked, as in REST.
+
+    Raises ChangedMeanwhile. Call it in the transaction of the change.
+    """
+    seen = request.POST.get(VERSION)
+    rows = type(row)._default_manager.select_for_update()
+    if seen and str(rows.values_list("version", flat=True).get(pk=row.pk)) != seen:
+        raise ChangedMeanwhile
+
+
 class VerbAdmin(ConsoleAdmin[Row]):
     """Rows that are changed by verbs: subclasses call theirs in the three methods named `perform_...`.
 
@@ -70,13 +81,6 @@ class VerbAdmin(ConsoleAdmin[Row]):
             again.refusal, again.refused_by = errors_by_field(error), error
             return super().changeform_view(request, object_id, form_url, extra_context)
 
-    def _refuse_if_changed_meanwhile(self, request: HttpRequest, row: Row) -> None:
-        """Locks the row until its verb has changed it. Without a version nothing is checked, as in REST."""
-        seen = request.POST.get(VERSION)
-        rows = self.model._default_manager.select_for_update()
-        if seen and str(rows.values_list("version", flat=True).get(pk=row.pk)) != seen:
-            raise ChangedMeanwhile
-
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
@@ -100,7 +104,7 @@ class VerbAdmin(ConsoleAdmin[Row]):
         if change:
             changes = {**{name: form.cleaned_data[name] for name in form.changed_data}, **related}
             if changes:
-                self._refuse_if_changed_meanwhile(request, form.instance)
+                refuse_if_changed_meanwhile(request, form.instance)
                 self.perform_update(request, form.instance, changes)
             return
         row = self.perform_create(request, {**form.cleaned_data, **related})

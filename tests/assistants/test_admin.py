@@ -5,15 +5,12 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from apikeys import actions as key_actions
 from assistants import actions
-from assistants.models import Assistant, AssistantTool, Provider, Run
+from assistants.models import Assistant, Provider, Run
 from core.actor import Actor
-from tools import actions as tool_actions
 
 pytestmark = pytest.mark.django_db
 BY = Actor.system("tests")
-INLINE = "assistant_tools"
 FORM: dict[str, Any] = {
     "name": "Helper",
     "slug": "helper",
@@ -24,41 +21,14 @@ FORM: dict[str, Any] = {
     "top_k": 10,
     "rendering": "none",
     "is_enabled": "on",
-    f"{INLINE}-TOTAL_FORMS": 0,
-    f"{INLINE}-INITIAL_FORMS": 0,
 }
 PROVIDER = {"name": "LLM", "kind": "openai", "base_url": "", "api_key": "sk-canary-3", "default_model": "m"}
 
 
-def test_staff_create_an_assistant_with_tools_and_keys(admin_client: Client) -> None:
-    server = tool_actions.register(by=BY, name="Time", connection_type="stdio", command="uvx")
-    key = key_actions.issue(by=BY, name="alice").api_key
-    tools = {
-        f"{INLINE}-TOTAL_FORMS": 1,
-        f"{INLINE}-0-mcp_tool": server.pk,
-        f"{INLINE}-0-functions": '["now"]',
-        f"{INLINE}-0-pinned": '["now"]',
-    }
-    response = admin_client.post("/admin/assistants/assistant/add/", {**FORM, **tools, "api_keys": [key.pk]})
-    assert response.status_code == 302
+def test_staff_create_an_assistant_and_go_on_to_its_tools(admin_client: Client) -> None:
+    response = admin_client.post("/admin/assistants/assistant/add/", FORM | {"_save": "Save"})
     assistant = Assistant.objects.get()
-    assert list(assistant.api_keys.all()) == [key]
-    link = assistant.assistant_tools.get()
-    assert (link.mcp_tool, link.functions, link.pinned) == (server, ["now"], ["now"])
-
-
-@pytest.mark.parametrize(("typed", "pinned"), [("", []), ("7", None), ('{"now": 1}', None), ("[1]", None)])
-def test_pinned_functions_are_a_list_of_names(
-    admin_client: Client, typed: str, pinned: list[str] | None
-) -> None:
-    server = tool_actions.register(by=BY, name="Time", connection_type="stdio", command="uvx")
-    tools = {
-        f"{INLINE}-TOTAL_FORMS": 1,
-        f"{INLINE}-0-mcp_tool": server.pk,
-        f"{INLINE}-0-pinned": typed,
-    }
-    admin_client.post("/admin/assistants/assistant/add/", {**FORM, **tools})
-    assert [link.pinned for link in AssistantTool.objects.all()] == ([] if pinned is None else [pinned])
+    assert response.headers["Location"] == f"/admin/assistants/assistant/{assistant.pk}/tools/"
 
 
 def test_staff_choose_how_tools_are_selected(admin_client: Client) -> None:

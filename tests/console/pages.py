@@ -41,8 +41,6 @@ EMPTY: dict[str, dict[str, Any]] = {
         "top_k": 10,
         "rendering": "none",
         "is_enabled": "on",
-        "assistant_tools-TOTAL_FORMS": 0,
-        "assistant_tools-INITIAL_FORMS": 0,
     },
     PROVIDERS: {"name": "LLM", "kind": "openai", "base_url": "", "api_key": "", "default_model": "m"},
     KEYS: {"name": "alice", "can_call_assistant": "on", "expires_at_0": "", "expires_at_1": ""},
@@ -69,15 +67,10 @@ def errors_of(response: Any) -> dict[str, list[str]]:
     return {name: list(messages) for name, messages in errors.items()}
 
 
-def inline(*rows: dict[str, Any], existing: int = 0) -> dict[str, Any]:
-    """The fields of the inline for the servers of an assistant."""
-    fields: dict[str, Any] = {
-        "assistant_tools-TOTAL_FORMS": len(rows),
-        "assistant_tools-INITIAL_FORMS": existing,
-    }
-    for number, row in enumerate(rows):
-        fields |= {f"assistant_tools-{number}-{name}": value for name, value in row.items()}
-    return fields
+def choose_tools(client: Client, assistant: Any, *uses: dict[str, Any], **fields: Any) -> HttpResponse:
+    """Saves the tab Tools. Each use: {server, functions, pinned}."""
+    form = {"uses": json.dumps(uses), **fields}
+    return client.post(f"{ASSISTANTS}{assistant.pk}/tools/", form)
 
 
 def messages_of(response: Any) -> str:

@@ -3,7 +3,6 @@
 What REST refuses the admin refuses too, beside the field at fault, and neither changes a row.
 """
 
-import json
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from apikeys.models import AuditEntry
 from assistants import actions
 from assistants.models import Assistant, AssistantTool, Provider
 from tests.console.conftest import fields_of
-from tests.console.pages import ASSISTANTS, BY, PROVIDERS, errors_of, inline, send
+from tests.console.pages import ASSISTANTS, BY, PROVIDERS, choose_tools, errors_of, send
 from tools import actions as tool_actions
 from tools.models import MCPTool
 
@@ -50,38 +49,36 @@ def test_functions_that_are_not_there_are_refused(
 ) -> None:
     body = {"name": "Helper", "tools": [{"mcp_tool_id": clock.pk, **wrong}]}
     assert list(fields_of(api.post("/api/v1/assistants", body, format="json"))) == ["tools"]
-    row = {"mcp_tool": clock.pk, field: json.dumps(wrong[field])}
-    assert list(errors_of(send(admin_client, ASSISTANTS, **inline(row)))) == [field]
-    assert not Assistant.objects.exists()
     helper = actions.create(by=BY, name="Helper", slug="helper", tools=[clock])
+    use = {"server": clock.pk, "functions": None, "pinned": [], **wrong}
+    refused: Any = choose_tools(admin_client, helper, use)
+    assert refused.status_code == 422
+    assert refused.context["errors"]
     link = AssistantTool.objects.get()
-    assert list(
-        errors_of(send(admin_client, ASSISTANTS, helper, **inline({**row, "id": link.pk}, existing=1)))
-    ) == [field]
-    link.refresh_from_db()
     assert (link.functions, link.pinned) == (None, [])
 
 
 def test_a_deleted_server_is_used_by_nobody(api: APIClient, admin_client: Client, clock: MCPTool) -> None:
+    helper = actions.create(by=BY, name="Helper")
     tool_actions.delete(clock, by=BY)
     for body in ({"mcp_tool_ids": [clock.pk]}, {"tools": [{"mcp_tool_id": clock.pk}]}):
-        assert fields_of(api.post("/api/v1/assistants", {"name": "Helper", **body}, format="json"))
-    assert list(errors_of(send(admin_client, ASSISTANTS, **inline({"mcp_tool": clock.pk})))) == ["mcp_tool"]
-    assert not Assistant.objects.exists()
+        assert fields_of(api.post("/api/v1/assistants", {"name": "Other", **body}, format="json"))
+    use = {"server": clock.pk, "functions": None, "pinned": []}
+    assert choose_tools(admin_client, helper, use).status_code == 422
+    assert not AssistantTool.objects.exists()
 
 
 def test_tools_of_an_assistant_are_changed_by_the_verb(admin_client: Client, clock: MCPTool) -> None:
     helper = actions.create(by=BY, name="Helper", slug="helper")
-    row = {"mcp_tool": clock.pk, "functions": '["now"]', "pinned": '["now"]'}
-    assert send(admin_client, ASSISTANTS, helper, learns="on", **inline(row)).status_code == 302
+    use = {"server": clock.pk, "functions": ["now"], "pinned": ["now"]}
+    assert choose_tools(admin_client, helper, use).status_code == 302
     link = AssistantTool.objects.get()
     assert (link.functions, link.pinned) == (["now"], ["now"])
     helper.refresh_from_db()
     assert helper.version == 2
     entry = AuditEntry.objects.get(action="updated")
     assert entry.after == {"tools": [{"mcp_tool_id": clock.pk, "functions": ["now"], "pinned": ["now"]}]}
-    gone = inline({**row, "id": link.pk, "DELETE": "on"}, existing=1)
-    assert send(admin_client, ASSISTANTS, helper, **gone).status_code == 302
+    assert choose_tools(admin_client, helper).status_code == 302
     assert not AssistantTool.objects.exists()
 
 

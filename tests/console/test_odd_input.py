@@ -6,8 +6,19 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from assistants import actions
 from assistants.models import Assistant
-from tests.console.pages import ASSISTANTS, GRANTS, KEYS, PROVIDERS, SERVERS, errors_of, inline, send
+from tests.console.pages import (
+    ASSISTANTS,
+    BY,
+    GRANTS,
+    KEYS,
+    PROVIDERS,
+    SERVERS,
+    choose_tools,
+    errors_of,
+    send,
+)
 from tools.models import MCPTool
 
 pytestmark = pytest.mark.django_db
@@ -94,13 +105,20 @@ def test_broken_json_of_a_server_is_told_beside_it(admin_client: Client, field: 
     assert not MCPTool.objects.exists()
 
 
-def test_broken_json_of_an_assistant_is_told_beside_it(admin_client: Client, clock: MCPTool) -> None:
+def test_broken_json_of_an_assistant_is_told_beside_it(admin_client: Client) -> None:
     for text in BROKEN:
         assert list(errors_of(send(admin_client, ASSISTANTS, parameters=text))) == ["parameters"], text[:50]
-        for field in ("functions", "pinned"):
-            row = inline({"mcp_tool": clock.pk, field: text})
-            assert list(errors_of(send(admin_client, ASSISTANTS, **row))) == [field], text[:50]
     assert not Assistant.objects.exists()
+
+
+def test_broken_choices_of_tools_change_nothing(admin_client: Client, clock: MCPTool) -> None:
+    helper = actions.create(by=BY, name="Helper", tools=[clock])
+    server = f'[{{"server": {clock.pk}, "functions": null, "pinned": ["\\ud800"]}}]'
+    for text in (*BROKEN, "[" * 900_000, "{}", "[{}]", '[{"server": "1"}]', server):
+        refused = choose_tools(admin_client, helper, uses=text)
+        assert refused.status_code == 422, text[:50]
+    helper.refresh_from_db()
+    assert helper.version == 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,104 @@
+"""LLM providers in the console."""
+
+import time
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
+from unfold.widgets import UnfoldAdminPasswordWidget
+
+from assistants import actions
+from assistants.agent.ask import probe
+from assistants.catalogue.endpoints import endpoint
+from assistants.errors import UpstreamFailed
+from assistants.models import Provider
+from core.actor import Actor
+from core.admin.refusals import VerbForm
+from core.admin.verbs import Fields, VerbAdmin
+
+_LONGEST_ANSWER = 200
+
+
+class ProviderForm(VerbForm[Provider]):
+    """The stored key is never sent to a browser: the field is empty, and left empty it keeps the key."""
+
+    api_key = forms.CharField(
+        required=False,
+        label=_("API key"),
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+        help_text=_("Kept encrypted and never shown. Leave it empty to keep the stored one."),
+    )
+
+    class Meta:
+        model = Provider
+        fields = ["name", "kind", "base_url", "api_key", "default_model", "fetch_images"]
+        labels = {"base_url": _("Address"), "kind": _("Kind"), "default_model": _("Default model")}
+        help_texts = {
+            "kind": _("What the service speaks. Most services are OpenAI-compatible, LiteLLM and vLLM too."),
+            "base_url": _("Empty: the vendor's own address. Else, for example, https://llm.example.org/v1"),
+            "default_model": _("The model that assistants use unless they name another."),
+        }
+
+    def clean_api_key(self) -> str:
+        """An empty field means what is stored: the instance has it, masked."""
+        return str(self.cleaned_data["api_key"] or self.instance.api_key)
+
+
+@admin.register(Provider)
+class ProviderAdmin(VerbAdmin[Provider]):
+    form = ProviderForm
+    list_display = ["name", "kind", "shown_address", "default_model", "has_key"]
+    search_fields = ["name"]
+
+    @admin.display(description=_("Address"))
+    def shown_address(self, provider: Provider) -> str:
+        return provider.base_url or gettext("The vendor's own")
+
+    @admin.display(description=_("Key stored"), boolean=True)
+    def has_key(self, provider: Provider) -> bool:
+        return bool(provider.api_key)
+
+    def perform_create(self, request: HttpRequest, fields: Fields) -> Provider:
+        return actions.add_provider(by=Actor.of(request), **fields)
+
+    def perform_update(self, request: HttpRequest, row: Provider, changes: Fields) -> object:
+        return actions.update_provider(row, by=Actor.of(request), **changes)
+
+    def perform_destroy(self, request: HttpRequest, row: Provider) -> object:
+        return actions.delete_provider(row, by=Actor.of(request))
+
+    def get_urls(self) -> list[URLPattern]:
+        test = self.admin_site.admin_view(self.test)
+        return [path("<int:pk>/test/", test, name="assistants_provider_test"), *super().get_urls()]
+
+    @method_decorator(require_POST)
+    def test(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Asks the service a small question with the stored key, and tells how it answered."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        provider = Provider.objects.filter(pk=pk).first()  # unmasked: the service is sent the key
+        if provider is None:
+            raise Http404
+        self.message_user(request, *_outcome(provider))
+        return redirect("admin:assistants_provider_change", pk)
+
+
+def _outcome(provider: Provider) -> tuple[str, int]:
+    started = time.monotonic()
+    target = endpoint(provider)
+    try:
+        answer = async_to_sync(probe)(target)[:_LONGEST_ANSWER]
+    except UpstreamFailed as failure:
+        told: dict[str, Any] = {"model": target.model, "why": failure.detail}
+        return gettext("%(model)s did not answer: %(why)s") % told, messages.ERROR
+    told = {"model": target.model, "seconds": f"{time.monotonic() - started:.1f}", "answer": answer}
+    return gettext("%(model)s answered in %(seconds)s s: %(answer)s") % told, messages.SUCCESS
