@@ -91,7 +91,10 @@ UNFOLD: dict[str, Any] = {
             "950": "oklch(28.2% .091 267.9)",
         },
     },
-    "STYLES": [lambda request: static("console/console.css")],
+    "STYLES": [
+        lambda request: static("console/console.css"),
+        lambda request: static("console/servers.css"),
+    ],
     "SCRIPTS": [lambda request: static("console/console.js")],
     "COMMAND": {"search_models": True, "show_history": False},
     "DASHBOARD_CALLBACK": "assistants.console.overview.dashboard",

@@ -8,11 +8,10 @@ import psycopg
 
 from core.database import connect, notifications
 from core.feed import CHANNEL
+from tools.actions import CHECK
 
 log = logging.getLogger(__name__)
 
-CHECK = "check"
-"""Notified to have servers checked whose last check is old; with `:<id>`, to have that one checked now."""
 _TABLES = frozenset({"tools_mcptool", "connector_instance"})
 _RETRY_S = 1.0
 _ALIVE_S = 5.0

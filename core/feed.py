@@ -18,6 +18,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Generic, TypeVar
 
 import psycopg
+from django import db
 
 from core.background import supervised
 from core.database import connect, notifications
@@ -65,6 +66,13 @@ def subscribe(tables: Iterable[str], callback: Callable[[], None]) -> None:
     The latter is after each (re)connection. A callback must be quick and must not raise.
     """
     _subscribers.append((frozenset(tables), callback))
+
+
+def notify(payload: str) -> None:
+    """Notifies everybody who listens, when the transaction commits. Tables are notified by their triggers."""
+    # A function call, because the statement NOTIFY takes no parameters.
+    with db.connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, payload])
 
 
 def max_age() -> float:

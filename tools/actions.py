@@ -3,6 +3,8 @@
 Each writes intent, what should be true; on commit a trigger notifies the supervisors, which make it true.
 """
 
+import itertools
+import re
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -12,6 +14,7 @@ from django.dispatch import Signal
 from django.utils import timezone
 
 from apikeys import audit
+from core import feed
 from core.actor import Actor
 from core.errors import Conflict
 from core.validation import clean
@@ -27,9 +30,15 @@ intent_changes = Signal()
 Its receiver, in an app above, sets the `status` and the `error` that the server has until a worker reports
 on it.
 """
+CHECK = "check"
+"""Notified to have servers checked whose last check is old; with `:<id>`, to have that one checked now."""
 INTENT = {"is_enabled", "restart_requested_at"}
 RELAUNCHING = INTENT | {"connection_type", "command", "args", "env", "url", "headers", "start_timeout_s"}
 """Fields whose change means that the server has to be started anew."""
+_COPIED = (
+    "description", "connection_type", "command", "args", "env", "url", "headers",
+    "start_timeout_s", "call_timeout_s", "approval", "is_enriched", "replicas",
+)  # fmt: skip
 _INDEXED_WITH_TOOLS = {"name", "description"}
 """Fields whose text is part of the indexed text of each tool."""
 
@@ -93,6 +102,19 @@ def restart(server: MCPTool, *, by: Actor) -> MCPTool:
     return update(server, by=by, restart_requested_at=timezone.now())
 
 
+def refresh(server: MCPTool) -> None:
+    """Has the owner of a running server check it and list its tools again, now. It changes no intent."""
+    feed.notify(f"{CHECK}:{server.pk}")
+
+
+@transaction.atomic
+def duplicate(server: MCPTool, *, by: Actor) -> MCPTool:
+    """Registers a copy of a server, with its secrets, under a free name. It does not run yet."""
+    server.refresh_from_db(from_queryset=MCPTool.objects.select_for_update())
+    settings = {name: getattr(server, name) for name in _COPIED}
+    return register(by=by, name=_free_name(server.name), is_enabled=False, takes_masks=True, **settings)
+
+
 @transaction.atomic
 def delete(server: MCPTool, *, by: Actor, force: bool = False) -> None:
     """Marks a server as deleted; its owner stops it. Its slug and name are free at once.
@@ -147,6 +169,14 @@ def _free_slug(name: str) -> str:
     slug = slugify(name)
     taken = MCPTool.objects.filter(slug__startswith=slug[:1]).values_list("slug", flat=True)
     return numbered(slug, taken=RESERVED_SLUGS.union(taken))
+
+
+def _free_name(name: str) -> str:
+    """Returns `Name (copy)`, or `Name (copy 2)` and so on, of at most 255 characters."""
+    base = re.sub(r" \(copy(?: \d+)?\)$", "", name)[:230]
+    taken = {each.lower() for each in MCPTool.objects.present().values_list("name", flat=True)}
+    names = (f"{base} (copy{f' {number}' if number > 1 else ''})" for number in itertools.count(1))
+    return next(each for each in names if each.lower() not in taken)
 
 
 def _bump(server: MCPTool, *, relaunch: bool) -> MCPTool:

@@ -25,9 +25,8 @@ from connector.api.serializers import (
 from connector.client import calls, connection_tests
 from connector.errors import CallFailed
 from connector.models import Instance
-from connector.status import actions
 from core.api.viewsets import found
-from tools import connection_settings
+from tools import actions, connection_settings
 from tools.api.serializers import MCPToolSerializer
 from tools.arguments import InvalidArguments, checked
 from tools.launch import launch_spec
@@ -52,7 +51,7 @@ class RuntimeViewSet(viewsets.GenericViewSet[MCPTool]):
     def refresh(self, request: Request, pk: str) -> Response:
         """List the functions of a running server again, and check its health."""
         server = self.get_object()
-        actions.ask_for_check(server.pk)
+        actions.refresh(server)
         return Response(MCPToolSerializer(server).data, status=202)
 
     @extend_schema(responses=InstanceSerializer(many=True))

@@ -4,17 +4,16 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 
 from connector.client import routes
 from connector.host import timestamp
 from connector.models import Instance
-from connector.notifications import CHECK
 from connector.states import SERVING, derive_status
 from connector.status import workers
-from core.feed import CHANNEL
+from core import feed
 from tools import actions
 from tools.models import MCPTool, Status
 
@@ -44,7 +43,7 @@ UNCLAIMED = frozenset({UNCLAIMED_YET["class"], NO_WORKER["class"]})
 
 def ask_to_reconcile() -> None:
     """Makes every supervisor compare what runs with what should, as a changed server would."""
-    _notify(MCPTool._meta.db_table)
+    feed.notify(MCPTool._meta.db_table)
 
 
 def ask_for_checks() -> None:
@@ -55,12 +54,7 @@ def ask_for_checks() -> None:
     overdue = timedelta(seconds=OVERDUE * settings.SUPERVISOR_HEALTH_S)
     live = Instance.objects.filter(expires_at__gt=Now(), phase__in=SERVING)
     if live.filter(checked_at__lt=Now() - overdue).exists():
-        _notify(CHECK)
-
-
-def ask_for_check(server_id: int) -> None:
-    """Makes the owner of this server check it, and list its tools again, now."""
-    _notify(f"{CHECK}:{server_id}")
+        feed.notify(actions.CHECK)
 
 
 @transaction.atomic
@@ -95,7 +89,7 @@ def _correct(server: MCPTool, *, has_workers: bool) -> None:
     if (status, _class(error)) != (server.status, _class(server.error)):
         MCPTool.objects.filter(pk=server.pk).update(status=status, error=error)
         # The trigger fires for columns of intent alone, and web processes cache why a server is unavailable.
-        _notify(MCPTool._meta.db_table)
+        feed.notify(MCPTool._meta.db_table)
 
 
 def _unowned(server: MCPTool, *, has_workers: bool) -> tuple[Status, dict[str, Any] | None]:
@@ -115,9 +109,3 @@ def _unowned(server: MCPTool, *, has_workers: bool) -> tuple[Status, dict[str, A
 
 def _class(error: Any) -> str:
     return str(error["class"]) if error else ""
-
-
-def _notify(payload: str) -> None:
-    # A function call, because the statement NOTIFY takes no parameters.
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, payload])

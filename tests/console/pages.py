@@ -20,16 +20,14 @@ EMPTY: dict[str, dict[str, Any]] = {
         "name": "Time",
         "connection_type": "stdio",
         "command": "python",
-        "args": "[]",
-        "env": "{}",
-        "headers": "{}",
+        "args": [],
+        "env": {},
+        "headers": {},
         "start_timeout_s": 30,
         "call_timeout_s": 60,
         "approval": "auto",
         "replicas": 1,
         "is_enabled": "on",
-        "functions-TOTAL_FORMS": 0,
-        "functions-INITIAL_FORMS": 0,
     },
     ASSISTANTS: {
         "name": "Helper",
@@ -49,10 +47,22 @@ EMPTY: dict[str, dict[str, Any]] = {
 
 
 def send(client: Client, page: str, row: Any = None, **fields: Any) -> HttpResponse:
-    """Adds a row, or changes `row`. Lists and objects are sent as JSON."""
+    """Adds a row, or changes `row`. Objects are sent as JSON, those of a server as rows of name and value."""
     form = {**EMPTY[page], **fields}
-    sent = {name: json.dumps(value) if isinstance(value, dict) else value for name, value in form.items()}
+    if page == SERVERS:
+        sent = {key: each for name, value in form.items() for key, each in _typed(name, value).items()}
+    else:
+        sent = {name: json.dumps(value) if isinstance(value, dict) else value for name, value in form.items()}
     return client.post(f"{page}add/" if row is None else f"{page}{row.pk}/change/", sent)
+
+
+def _typed(name: str, value: Any) -> dict[str, Any]:
+    """One field of a server, as its form sends it."""
+    if name == "args" and isinstance(value, list):
+        return {name: "\n".join(map(json.dumps, value))}
+    if isinstance(value, dict):
+        return {f"{name}-name": list(value), f"{name}-value": list(value.values())}
+    return {name: value}
 
 
 def errors_of(response: Any) -> dict[str, list[str]]:

@@ -173,7 +173,7 @@ def test_a_page_saved_as_it_is_shown_keeps_every_secret(admin_client: Client) ->
         form = admin_client.get(f"{page}{row.pk}/change/").context["adminform"].form
         values = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
         shown = {
-            name: json.dumps(value) if isinstance(value, list | dict) else value
+            name: json.dumps(value) if page != SERVERS and isinstance(value, list | dict) else value
             for name, value in values.items()
             if value is not None and name not in {"api_key", "client_secret"}  # shown empty
         }

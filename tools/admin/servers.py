@@ -1,74 +1,79 @@
-"""The console's pages of MCP servers and their tools."""
+"""The console's pages of MCP servers: their list, which is live, and their settings."""
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import URLPattern, path
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from unfold.sections import TemplateSection
 
 from core.actor import Actor
-from core.admin.pages import MaskedInline
-from core.admin.refusals import VerbForm
-from core.admin.verbs import Fields, VerbAdmin
-from core.forms import JSONField
+from core.admin.times import time_tag
+from core.admin.verbs import Fields
 from tools import actions
-from tools.models import MCPTool, ToolFunction
+from tools.admin import server_states
+from tools.admin.server_form import FIELDSETS, SHOWN_FOR, MCPToolForm
+from tools.admin.server_operations import ServerOperations
+from tools.admin.server_tools import ServerTools
+from tools.models import MCPTool
 
-MOST_HITS = 100
-
-
-class MCPToolForm(VerbForm[MCPTool]):
-    """Shows secrets masked. A mask that is sent back leaves the stored secret as it is."""
-
-    args = JSONField(required=False, help_text="A JSON list of strings. Kept encrypted.")
-    env = JSONField(required=False, help_text="Variables, as a JSON object. Kept encrypted.")
-    url = forms.CharField(required=False, label="URL", help_text="Kept encrypted.")
-    headers = JSONField(required=False, help_text="HTTP headers, as a JSON object. Kept encrypted.")
-
-    class Meta:
-        model = MCPTool
-        fields = [
-            "name", "slug", "description", "connection_type", "command", "args", "env", "url", "headers",
-            "start_timeout_s", "call_timeout_s", "approval", "is_enriched", "replicas", "is_enabled",
-        ]  # fmt: skip
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
-        for name, field in MCPTool.secret_fields().items():
-            if name in cleaned and cleaned[name] in forms.Field.empty_values:
-                cleaned[name] = field.get_default()
-        return cleaned
+MOST_LIVE = 200
 
 
-class ToolFunctionInline(MaskedInline[ToolFunction, MCPTool]):
-    model = ToolFunction
-    fields = ["public_name", "title", "description", "is_enabled", "removed_at"]
-    readonly_fields = ["public_name", "title", "description", "is_enabled", "removed_at"]
-    extra = 0
-    can_delete = False
+class ServerSection(TemplateSection):  # type: ignore[misc]
+    """What a row of the list unfolds to: why the server broke and what to do, and its copies."""
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[ToolFunction]:
-        return ToolFunction.objects.without_vectors()
+    template_name = "admin/tools/mcptool/section.html"
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    def get_context_data(self, request: HttpRequest, instance: MCPTool) -> dict[str, Any]:
+        return {"server": instance, "instances": server_states.instances_of(instance)}
 
 
 @admin.register(MCPTool)
-class MCPToolAdmin(VerbAdmin[MCPTool]):
+class MCPToolAdmin(ServerOperations):
     form = MCPToolForm
-    inlines = [ToolFunctionInline]
-    list_display = ["name", "connection_type", "status", "error_message", "is_enabled", "last_healthy_at"]
+    fieldsets = FIELDSETS
+    conditional_fields = SHOWN_FOR
+    list_display = ["shown_name", "transport", "state", "tools", "copies", "checked"]
     list_filter = ["status", "connection_type", "is_enabled"]
+    list_sections = [ServerSection]
+    list_per_page = 50
+    list_before_template = "admin/tools/mcptool/list_before.html"
+    show_full_result_count = False
     search_fields = ["name", "slug", "description"]
-    actions = ["start", "stop", "restart"]
+    search_help_text = _("Search in name, slug and description")
+    change_form_outer_before_template = "admin/tools/mcptool/settings_before.html"
+
+    class Media:
+        js = ["console/servers.js"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: MCPTool | None = None) -> list[str]:
         return ["slug"] if obj else []
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[MCPTool]:
-        return MCPTool.objects.present().without_vectors()
+        present = MCPTool.objects.present().without_vectors().with_function_count()
+        return server_states.with_instances(present)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        of_tools = view(ServerTools.as_view())
+        return [
+            path("live/", view(self.live), name="tools_mcptool_live"),
+            path("<int:pk>/tools/", of_tools, name="tools_mcptool_functions"),
+            *super().get_urls(),
+        ]
+
+    def live(self, request: HttpRequest) -> HttpResponse:
+        """Answers with what moves of the servers `?ids=1,2`: see `server_states.live`."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        ids = [each for each in request.GET.get("ids", "").split(",") if each.isascii() and each.isdigit()]
+        chosen = [int(each) for each in ids[:MOST_LIVE] if len(each) < 19]
+        return JsonResponse({"servers": server_states.live(self.get_queryset(request).filter(pk__in=chosen))})
 
     def perform_create(self, request: HttpRequest, fields: Fields) -> MCPTool:
         return actions.register(by=Actor.of(request), **fields)
@@ -80,17 +85,30 @@ class MCPToolAdmin(VerbAdmin[MCPTool]):
         # Forced, as by `?force=true` in REST: the page of confirmation has listed the assistants that use it.
         return actions.delete(row, by=Actor.of(request), force=True)
 
-    @admin.action(description="Start", permissions=["change"])
-    def start(self, request: HttpRequest, queryset: QuerySet[MCPTool]) -> None:
-        for server in queryset:
-            actions.start(server, by=Actor.of(request))
+    @admin.display(description=_("Server"), ordering="name")
+    def shown_name(self, server: MCPTool) -> str:
+        return format_html("<span>{}</span><br><small>{}</small>", server.name, server.slug)
 
-    @admin.action(description="Stop", permissions=["change"])
-    def stop(self, request: HttpRequest, queryset: QuerySet[MCPTool]) -> None:
-        for server in queryset:
-            actions.stop(server, by=Actor.of(request))
+    @admin.display(description=_("Transport"), ordering="connection_type")
+    def transport(self, server: MCPTool) -> str:
+        return str(server.get_connection_type_display())
 
-    @admin.action(description="Restart", permissions=["change"])
-    def restart(self, request: HttpRequest, queryset: QuerySet[MCPTool]) -> None:
-        for server in queryset:
-            actions.restart(server, by=Actor.of(request))
+    @admin.display(description=_("State"), ordering="status")
+    def state(self, server: MCPTool) -> str:
+        return _live_cell(server, "state", server_states.state_of(server).as_pill())
+
+    @admin.display(description=_("Tools"), ordering="function_count")
+    def tools(self, server: Any) -> str:
+        return _live_cell(server, "tools", server.function_count)
+
+    @admin.display(description=_("Instances"))
+    def copies(self, server: MCPTool) -> str:
+        return _live_cell(server, "instances", server_states.serving(server))
+
+    @admin.display(description=_("Last check"))
+    def checked(self, server: MCPTool) -> str:
+        return _live_cell(server, "checked", time_tag(server_states.last_check(server)))
+
+
+def _live_cell(server: MCPTool, name: str, value: Any) -> str:
+    return format_html('<span data-server="{}" data-live="{}">{}</span>', server.pk, name, value)

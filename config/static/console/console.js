@@ -57,3 +57,26 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
   consolePage.post(link.href);
 });
+
+// Parts of a page that move: fetched again every few seconds, and replaced where they have changed.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const part of document.querySelectorAll("[data-live-fragment]")) {
+    let known = "";
+    consolePage.every(3, async () => {
+      const response = await fetch(part.dataset.liveFragment, { headers: known ? { "If-None-Match": known } : {}, cache: "no-store" });
+      if (response.status !== 200) return;
+      known = response.headers.get("ETag") || "";
+      const scrolled = new Map();
+      for (const box of part.querySelectorAll("[data-keep-scroll]")) {
+        const atEnd = box.scrollTop + box.clientHeight >= box.scrollHeight - 4;
+        scrolled.set(box.dataset.keepScroll, atEnd ? Infinity : box.scrollTop);
+      }
+      part.innerHTML = await response.text(); // our own template, which has escaped what servers wrote
+      for (const box of part.querySelectorAll("[data-keep-scroll]")) {
+        const top = scrolled.get(box.dataset.keepScroll);
+        box.scrollTop = top === undefined ? box.scrollHeight : Math.min(top, box.scrollHeight);
+      }
+    });
+    for (const box of part.querySelectorAll("[data-keep-scroll]")) box.scrollTop = box.scrollHeight;
+  }
+});

@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from connector.session.egress_transport import EgressFilteredTransport
-from connector.status import actions as status
 from tests.connector.conftest import BY, FAST, SERVERS, orm, wait_for
 from tests.tools.outbound.test_egress import DISGUISED, Inside, Resolver
 from tools import actions
@@ -169,7 +168,7 @@ async def test_a_refresh_finds_new_tools_at_once(servers: Any, supervise: Any, t
     offer.write_text('["one", "two"]')
     await asyncio.sleep(0.3)
     assert await orm(server.functions.count)() == 1
-    await orm(status.ask_for_check)(server.pk)
+    await orm(actions.refresh)(server)
     await wait_for(orm(lambda: server.functions.count() == 2), within_s=2)
     assert (await servers.instance(bystander)).checked_at == checked
 
