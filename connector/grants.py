@@ -88,7 +88,7 @@ def find(server_id: int) -> Grant | None:
     row = OAuthGrant.objects.select_related("server").filter(server=server_id).first()
     if row is None:
         return None
-    url = row.server.url
+    url = row.server.address
     # Tokens for another URL must not be sent to this one: it may belong to somebody else.
     stored = row.kept if row.kept.get("url") == url else {}
     settings = row.client_id, row.client_secret, row.scope, row.issuer
@@ -101,7 +101,7 @@ def store(grant: Grant, granted: Mapping[str, Any]) -> None:
     with transaction.atomic():
         # Locked: a change of the URL forgets what is stored, and must not come between these two statements.
         server = MCPTool.objects.select_for_update().filter(pk=grant.server_id).first()
-        if server is None or server.url != grant.url:
+        if server is None or server.address != grant.url:
             return
         connected = {"connected_at": Now()} if "tokens" in granted else {}
         rows = OAuthGrant.objects.filter(server=server)

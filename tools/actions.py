@@ -68,7 +68,7 @@ def update(server: MCPTool, *, by: Actor, **changes: Any) -> MCPTool:
     server.refresh_from_db(from_queryset=MCPTool.objects.select_for_update())
     if changes.get("slug", server.slug) != server.slug:
         raise ValidationError({"slug": "A slug cannot be changed: models and callers know the tools by it."})
-    url = server.url
+    address = server.address
     connection_settings.apply(server, changes)
     # Not for intent alone: a server that a stricter policy refuses by now must still be stoppable.
     if changes.keys() - INTENT:
@@ -78,8 +78,9 @@ def update(server: MCPTool, *, by: Actor, **changes: Any) -> MCPTool:
     if changes.keys() & INTENT:
         intent_changes.send(MCPTool, server=server)
         server.save(update_fields=["status", "error"])
-    if server.url != url:
-        _disconnect(server, by, is_same_host=connection_settings.is_same_host(url, server.url))
+    if server.address != address:
+        is_same_host = connection_settings.is_same_host(address, server.address)
+        _disconnect(server, by, is_same_host=is_same_host)
     if changes.keys() & _INDEXED_WITH_TOOLS:
         outdate(server, with_functions=True)
     if changes.get("is_enriched") is False:

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 
+from tools import references
 from tools.models import MCPTool
 from tools.secrets.masking import MASK
 
@@ -27,8 +28,11 @@ def apply(server: MCPTool, changes: Mapping[str, Any]) -> None:
                 values[name] = field.unmasked(changes[name], getattr(server, name))
             except ValidationError as error:
                 errors[name] = error
-    if "url" not in errors and _moves(server, values) and server.headers and _keeps_headers(changes):
-        errors["headers"] = GIVE_AGAIN
+    if "url" not in errors and _moves(server, values):
+        if server.headers and _keeps(changes, "headers"):
+            errors["headers"] = GIVE_AGAIN
+        if server.env and _sends_variables(server, values) and _keeps(changes, "env"):
+            errors["env"] = GIVE_AGAIN
     if errors:
         raise ValidationError(errors)
     for name, value in values.items():
@@ -41,13 +45,23 @@ def is_same_host(one: str, other: str) -> bool:
 
 
 def _moves(server: MCPTool, values: Mapping[str, Any]) -> bool:
-    url = values.get("url", server.url)
-    return bool(url) and not is_same_host(server.url, url)
+    url, env = values.get("url", server.url), values.get("env", server.env)
+    if not isinstance(url, str) or not isinstance(env, Mapping):  # which is refused elsewhere
+        return False
+    return bool(url) and not is_same_host(server.address, references.fill(url, env)[0])
 
 
-def _keeps_headers(changes: Mapping[str, Any]) -> bool:
-    headers = changes.get("headers", {"": MASK})
-    return isinstance(headers, Mapping) and MASK in headers.values()
+def _keeps(changes: Mapping[str, Any], name: str) -> bool:
+    """Whether values that are stored under this field stay, since they come masked or not at all."""
+    values = changes.get(name, {"": MASK})
+    return isinstance(values, Mapping) and MASK in values.values()
+
+
+def _sends_variables(server: MCPTool, values: Mapping[str, Any]) -> bool:
+    """Whether the server's host is sent variables: its address or headers refer to them."""
+    url, headers = values.get("url", server.url), values.get("headers", server.headers)
+    texts = [url, *(headers.values() if isinstance(headers, Mapping) else [])]
+    return any(references.names(text) for text in texts if isinstance(text, str))
 
 
 def _origin(url: Any) -> tuple[str, str, int | None] | None:

@@ -5,6 +5,7 @@ from pathlib import PurePath
 
 from django.conf import settings
 
+from tools import references
 from tools.models import ConnectionType, MCPTool
 from tools.secrets.masking import MASK, masked_args, masked_url
 
@@ -15,7 +16,10 @@ _RUNNERS = {"npx", "uvx", "bunx", "pipx", "uv", "npm", "pnpm", "yarn", "bun"}
 
 @dataclass(frozen=True, slots=True)
 class LaunchSpec:
-    """The fields are those of MCPTool. `server_id` is 0 for a server that is not registered."""
+    """The fields are those of MCPTool, whose references to variables are filled from its `env`.
+
+    `server_id` is 0 for a server that is not registered. `unfilled`: references that have no value.
+    """
 
     server_id: int
     slug: str
@@ -27,6 +31,7 @@ class LaunchSpec:
     url: str = field(repr=False)
     headers: dict[str, str] = field(repr=False)
     start_timeout_s: float
+    unfilled: list[str] = field(default_factory=list)
 
     @property
     def install_limit_s(self) -> float:
@@ -59,15 +64,25 @@ def read_launch_spec(server_id: int) -> LaunchSpec | None:
 
 def launch_spec(row: MCPTool) -> LaunchSpec:
     """Returns the spec of a row, which need not be saved."""
+    unfilled: dict[str, None] = {}
+
+    def filled(text: str) -> str:
+        text, without_value = references.fill(text, row.env)
+        unfilled.update(dict.fromkeys(without_value))
+        return text
+
+    args, url = [filled(arg) for arg in row.args], filled(row.url)
+    headers = {name: filled(value) for name, value in row.headers.items()}
     return LaunchSpec(
         server_id=row.pk or 0,
         slug=row.slug,
         generation=row.generation,
         connection_type=row.connection_type,
         command=row.command,
-        args=row.args,
+        args=args,
         env=row.env,
-        url=row.url,
-        headers=row.headers,
+        url=url,
+        headers=headers,
         start_timeout_s=row.start_timeout_s,
+        unfilled=list(unfilled),
     )

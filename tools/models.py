@@ -11,6 +11,7 @@ from django.db.models.functions import Coalesce, JSONObject, Lower
 from pgvector.django import SparseVectorField
 
 from core.validation import name_taken, no_nul
+from tools import references
 from tools.choices import Approval, ConnectionType, Status
 from tools.indexed import Embedded, EmbedderFailure, FunctionUse, WordCount
 from tools.names import RESERVED_SLUGS
@@ -167,6 +168,11 @@ class MCPTool(Embedded):
             f"The model {each['model']} refuses the definition of the tool {each['name']}: it is left out."
             for each in getattr(self, "refused_tools", ())
         ]
+
+    @property
+    def address(self) -> str:
+        """The URL with its references to variables filled, as far as these have values."""
+        return references.fill(self.url, self.env)[0]
 
     @property
     def error_message(self) -> str | None:

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 
-from tools import policy
+from tools import policy, references
 from tools.outbound.egress import require_allowed
 
 Errors = dict[str, str | ValidationError]
@@ -33,12 +34,13 @@ def setting_errors(*, is_local: bool, command: Any, args: Any, env: Any, url: An
     All that is given is checked, also what this kind of connection does not use: the kind can be changed, and
     what is stored must be fit to be shown masked.
     """
+    variables = env if _is_mapping(env) else {}
     problems: dict[str, str | ValidationError | None] = {
         "command": _command_problem(command, is_needed=is_local),
         "args": _args_problem(args) or policy.arguments_refusal(str(command), args),
         "env": _variables_problem(env),
-        "url": _url_problem(url, is_needed=not is_local),
-        "headers": _headers_problem(headers),
+        "url": _url_problem(url, variables, is_needed=not is_local),
+        "headers": _headers_problem(headers, variables),
     }
     return {name: problem for name, problem in problems.items() if problem}
 
@@ -66,15 +68,23 @@ def _args_problem(args: Any) -> str | None:
     return f"Give the arguments as a list of up to {MOST_ARGS} strings without NUL characters."
 
 
-def _url_problem(url: Any, *, is_needed: bool) -> str | ValidationError | None:
+def _url_problem(url: Any, variables: Mapping[str, str], *, is_needed: bool) -> str | ValidationError | None:
     if url == "" and not is_needed:
         return None
-    if not _is_text(url) or len(url) > LONGEST_URL:
+    if not _is_text(url) or not url or len(url) > LONGEST_URL:
         return f"Give the server's address, of up to {LONGEST_URL} characters."
+    address, unfilled = references.fill(url, variables)
+    # What has no value yet stops the server's start; the address is checked again for each connection.
+    return None if unfilled else _address_problem(address)
+
+
+def _address_problem(address: str) -> str | ValidationError | None:
     try:
-        require_allowed(url)
+        require_allowed(address)
     except ValidationError as refusal:
         return refusal
+    if "@" in urlsplit(address).netloc:
+        return "Give user name and password as a header (Authorization: Basic ...), not in the address."
     return None
 
 
@@ -84,13 +94,14 @@ def _variables_problem(env: Any) -> str | None:
     return policy.environment_refusal(env)
 
 
-def _headers_problem(headers: Any) -> str | None:
+def _headers_problem(headers: Any, variables: Mapping[str, str]) -> str | None:
     if not _is_mapping(headers):
         return f"Give the headers as an object of up to {MOST_VARIABLES} strings without NUL characters."
     for name, value in headers.items():
         if not _HEADER.fullmatch(name) or name.lower() in _TRANSPORT_HEADERS:
             return f"Not a header that can be set: {name[:64]!r}."
-        if not (value.isascii() and value.isprintable()):
+        sent, _ = references.fill(value, variables)
+        if not (sent.isascii() and sent.isprintable()):
             return f"The value of {name} holds characters that a header cannot carry."
     return None
 

@@ -19,6 +19,7 @@ from connector.process.run_as import RunAsRefused
 from connector.process.stdio import StdioProcess
 from connector.process.stray_output import STRAY_LINE_LIMIT, StrayOutput
 from connector.session import Authorization, Session, Streams, http_streams, sse_streams, stdio_streams
+from tools import references
 from tools.launch import LaunchSpec
 from tools.models import ConnectionType
 from tools.outbound import egress
@@ -26,6 +27,16 @@ from tools.outbound.egress import AddressRefused
 from tools.policy import CommandRefused, require_startable
 
 EXIT_WAIT_S = 0.5
+
+
+class VariableMissing(Exception):
+    """The settings refer to variables that the server's environment does not hold. Its text is for people."""
+
+
+class NotForClients(Exception):
+    """The settings refer to what only an MCP client knows. Its text is for people."""
+
+
 _REASONS = {
     Unresponsive: ExitReason.UNRESPONSIVE,
     CommandRefused: ExitReason.COMMAND_NOT_ALLOWED,
@@ -34,6 +45,8 @@ _REASONS = {
     LoginRequired: ExitReason.LOGIN_REQUIRED,
     ProtocolMismatch: ExitReason.PROTOCOL_MISMATCH,
     SessionExpired: ExitReason.SESSION_EXPIRED,
+    VariableMissing: ExitReason.MISSING_VARIABLE,
+    NotForClients: ExitReason.MISCONFIGURED,
 }
 """Errors whose own text explains to people what is wrong."""
 
@@ -130,6 +143,7 @@ class Connection:
         return Diagnosis(stage, ExitReason.UNREACHABLE, message)
 
     def _streams(self) -> AbstractAsyncContextManager[Streams]:
+        _require_filled(self._spec.unfilled)
         limit = settings.MCP_RESULT_LIMIT
         if self._spec.connection_type == ConnectionType.STDIO:
             return self._stdio(limit)
@@ -221,6 +235,19 @@ class Connection:
             return ""
         parts = urlsplit(self._spec.url)
         return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
+
+
+def _require_filled(unfilled: list[str]) -> None:
+    """Raises NotForClients or VariableMissing, which name what has no value."""
+    written = ", ".join(f"${{{each}}}" for each in unfilled)
+    if any(map(references.is_clients, unfilled)):
+        raise NotForClients(
+            f"Only an MCP client knows what stands for {written}: write a value in its place."
+        )
+    if unfilled:
+        raise VariableMissing(
+            f"The server's settings name {written}, and its environment has no such variable."
+        )
 
 
 def _name_of(error: BaseException | None) -> str:

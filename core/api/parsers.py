@@ -27,8 +27,12 @@ class StrictJSONParser(BaseParser):
         meta = parser_context["request"].META if parser_context else {}
         strict_json.require_json_type(media_type or "", meta.get("HTTP_CONTENT_ENCODING", ""))
         try:
-            return strict_json.loads(stream.read())
+            return self.loads(stream)
         except InvalidRequest as error:
             if error.param is None:
                 raise
             raise ValidationError({error.param: [error.detail]}) from error
+
+    def loads(self, stream: IO[bytes]) -> dict[str, Any]:
+        """Returns the object that a body holds. Raises InvalidRequest."""
+        return strict_json.loads(stream.read())

@@ -28,7 +28,7 @@ APPS = {"apikeys", "tools", "connector", "assistants"}
 SECRETS: dict[str, Any] = {
     "args": ["--api-key", CANARY, f"--url=https://user:{CANARY}@example.org"],
     "env": {"TOKEN": CANARY},
-    "url": f"https://user:{CANARY}@mcp.example.org/mcp?token={CANARY}",
+    "url": f"https://mcp.example.org/mcp?token={CANARY}",
     "headers": {"X-Token": CANARY},
 }
 

@@ -1,112 +1,69 @@
-"""Serializers of the `mcpServers` JSON of Claude Desktop, Cursor and VS Code."""
+"""Serializers of an import: the files of MCP clients, and what becomes of each server in one."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import IO, Any
 
+from django.core.exceptions import ValidationError
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
+from rest_framework.exceptions import APIException
 
-from core.api.serializers import NullFreeCharField, StrictSerializer
-from tools.importing import Entry
-from tools.validation import LONGEST_TEXT
+from core import jsonc, strict_json
+from core.api.parsers import StrictJSONParser
+from core.api.serializers import NullFreeCharField
+from core.errors import InvalidRequest
+from tools import importing
+from tools.importing import Document, Imported, Outcome
+from tools.models import ConnectionType, MCPTool
 
-MOST_SERVERS = 100
-_ADDRESSES = ("url", "serverUrl", "httpUrl")
-_SYNONYMS = {*_ADDRESSES, "transport", "enabled"}
-
-
-def _text(value: Any) -> str:
-    """Returns a string, number or boolean as the text that MCP clients make of it."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if not isinstance(value, str | int | float):
-        raise serializers.ValidationError("Give the values as texts.")
-    return str(value)
+SECRETS = MCPTool.secret_fields()
 
 
-class TextField(NullFreeCharField):
-    """A string, number or boolean, which becomes a string."""
+class FileParser(StrictJSONParser):
+    """Parses JSON as people edit it, with comments and commas before a closing bracket."""
 
-    def to_internal_value(self, data: Any) -> str:
-        return super().to_internal_value(_text(data))
-
-
-class VariablesField(serializers.DictField):
-    """An object of strings, numbers and booleans, which becomes one of strings, as in MCP clients."""
-
-    child = serializers.JSONField()
-
-    def to_internal_value(self, data: Any) -> dict[str, str]:
-        if isinstance(data, Mapping):
-            data = {name: value for name, value in data.items() if value is not None}
-        values = super().to_internal_value(data)
-        return {name: _text(value) for name, value in values.items()}
+    def loads(self, stream: IO[bytes]) -> dict[str, Any]:
+        try:
+            text = stream.read().decode()
+        except UnicodeDecodeError as error:
+            raise InvalidRequest("The request body is not valid UTF-8.", code="invalid_json") from error
+        return strict_json.loads(jsonc.as_json(text).encode())
 
 
-class EntrySerializer(serializers.Serializer[Any]):
-    """One server. Settings that only a client knows are ignored, and reported."""
+class ImportSerializer(serializers.Serializer[Any]):
+    """The file of an MCP client, with its other settings; or its text, as `text` and alone."""
 
-    type = NullFreeCharField(required=False, max_length=32)
-    command = NullFreeCharField(required=False, max_length=1024)
-    args = serializers.ListField(
-        child=TextField(allow_blank=True, trim_whitespace=False, max_length=LONGEST_TEXT), required=False
+    text = NullFreeCharField(
+        required=False, help_text="A whole file, or a part of one, as text: JSON with comments, or YAML."
     )
-    env = VariablesField(required=False)
-    url = NullFreeCharField(required=False, max_length=2048)
-    headers = VariablesField(required=False)
-    disabled = serializers.BooleanField(required=False)
+    mcpServers = serializers.JSONField(  # noqa: N815
+        required=False, help_text="By name, as most clients write them; Continue has a list."
+    )
+    servers = serializers.JSONField(required=False, help_text="As VS Code writes them.")
+    context_servers = serializers.JSONField(required=False, help_text="As Zed writes them.")
+    inputs = serializers.JSONField(required=False, help_text="VS Code's prompts for secrets.")
 
-    def to_internal_value(self, data: Any) -> Entry:
+    def to_internal_value(self, data: Any) -> Document:
+        """Returns the servers of a file, whose other settings are not looked at."""
         if not isinstance(data, Mapping):
-            raise serializers.ValidationError("Give the server as an object.")
-        given = {name: value for name, value in data.items() if value is not None}
-        known = super().to_internal_value(_in_our_words(given))
-        ignored = sorted(map(str, given.keys() - self.fields.keys() - _SYNONYMS))
-        return Entry(**known, ignored=tuple(ignored))
+            raise serializers.ValidationError({"mcpServers": ["Give the file as an object."]})
+        text = data.get("text")
+        return importing.find_servers(data if text is None else _read(text))
 
 
-def _in_our_words(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns an entry with the names of Claude Desktop in place of those of other clients."""
-    renamed = dict(entry)
-    if address := next((entry[name] for name in _ADDRESSES if entry.get(name)), None):
-        renamed["url"] = address
-    # Gemini CLI: `url` is SSE, `httpUrl` is streamable HTTP, whatever its path ends in.
-    if "transport" in entry or (entry.get("httpUrl") and not entry.get("url")):
-        renamed.setdefault("type", entry.get("transport", "http"))
-    if entry.get("enabled") is False:
-        renamed["disabled"] = True
-    return renamed
+def _read(text: Any) -> dict[str, Any]:
+    if not isinstance(text, str):
+        raise serializers.ValidationError({"text": ["Give the file as a text."]})
+    try:
+        return importing.read(text)
+    except ValidationError as error:
+        raise serializers.ValidationError({"text": error.messages}) from error
 
 
-class ServersField(serializers.DictField):
-    child = EntrySerializer()
-
-    def to_internal_value(self, data: Any) -> dict[str, Any]:
-        if isinstance(data, Mapping) and len(data) > MOST_SERVERS:
-            raise serializers.ValidationError(f"Give up to {MOST_SERVERS} servers at once.")
-        return super().to_internal_value(data)
-
-
-class ImportSerializer(StrictSerializer):
-    mcpServers = ServersField(required=False, help_text="As Claude Desktop and Cursor write it.")  # noqa: N815
-    servers = ServersField(required=False, help_text="As VS Code writes it.")
-    inputs = serializers.ListField(
-        child=serializers.JSONField(), required=False, help_text="VS Code's prompts for secrets."
+class ImportOptionsSerializer(serializers.Serializer[Any]):
+    update = serializers.BooleanField(  # type: ignore[assignment]  # a field
+        default=False, help_text="Change servers whose name is registered, where they differ."
     )
-
-    def to_internal_value(self, data: Any) -> Any:
-        """Reads a client's file, without its other settings; VS Code nests servers under `mcp`."""
-        if isinstance(data, Mapping):
-            nested = data.get("mcp")
-            merged = {**(nested if isinstance(nested, Mapping) else {}), **data}
-            data = {name: merged[name] for name in self.fields if merged.get(name) is not None}
-        return super().to_internal_value(data)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        servers = attrs.get("mcpServers", {}) | attrs.get("servers", {})
-        if not servers:
-            raise serializers.ValidationError({"mcpServers": ["Give at least one server."]})
-        return {"servers": servers}
 
 
 @extend_schema_serializer(component_name="Part")  # generated clients know it by this name
@@ -116,13 +73,73 @@ class SecretLocationSerializer(serializers.Serializer[Any]):
 
 
 class ImportedSerializer(serializers.Serializer[Any]):
-    id = serializers.IntegerField(source="mcp_tool.id")
-    name = serializers.CharField(source="mcp_tool.name")
-    slug = serializers.CharField(source="mcp_tool.slug")
-    is_enabled = serializers.BooleanField(source="mcp_tool.is_enabled")
+    """What became of one server; in a preview, what would. Without a row there are `errors` alone."""
+
+    id = serializers.IntegerField(allow_null=True)
+    name = serializers.CharField()
+    slug = serializers.CharField(allow_null=True)
+    status = serializers.ChoiceField([str(each) for each in Outcome])
+    is_enabled = serializers.BooleanField(allow_null=True)
+    connection_type = serializers.ChoiceField(ConnectionType.choices, allow_null=True)
+    command = serializers.CharField(allow_blank=True)
+    args = serializers.ListField(child=serializers.CharField(), help_text="What looks secret is masked.")
+    env = serializers.DictField(child=serializers.CharField(), help_text="Values are masked.")
+    url = serializers.CharField(allow_blank=True, help_text="What looks secret is masked.")
+    headers = serializers.DictField(child=serializers.CharField(), help_text="Values are masked.")
     secrets = SecretLocationSerializer(many=True, help_text="Found, and kept encrypted.")
     missing = SecretLocationSerializer(many=True, help_text="To be given before the server can run.")
     warnings = serializers.ListField(child=serializers.CharField())
+    errors = serializers.DictField(  # type: ignore[assignment]  # a field
+        child=serializers.ListField(child=serializers.CharField()), help_text="Why it was refused, by field."
+    )
+
+    def to_representation(self, instance: Imported) -> dict[str, Any]:
+        row = instance.mcp_tool
+        blank = MCPTool(connection_type="")
+        shown = {name: field.masked(getattr(row or blank, name)) for name, field in SECRETS.items()}
+        parts = {
+            name: SecretLocationSerializer(getattr(instance, name), many=True).data
+            for name in ("secrets", "missing")
+        }
+        return {
+            "id": row and row.pk,
+            "name": instance.name,
+            "slug": row and row.slug,
+            "status": str(instance.status),
+            "is_enabled": row and row.is_enabled,
+            "connection_type": row and row.connection_type,
+            "command": row.command if row else "",
+            **shown,
+            **parts,
+            "warnings": instance.warnings,
+            "errors": instance.errors,
+        }
+
+
+class NothingImported(APIException):
+    """422: every server of a file was refused; 409 where the names of all are taken."""
+
+    def __init__(self, imported: Sequence[Imported]) -> None:
+        fields = {
+            f"{each.name}.{name}": messages for each in imported for name, messages in each.errors.items()
+        }
+        is_conflict = all(each.status == Outcome.CONFLICT for each in imported)
+        message = "; ".join(f"{name}: {' '.join(messages)}" for name, messages in fields.items())
+        super().__init__(message, "already_taken" if is_conflict else "validation_error")
+        self.status_code = 409 if is_conflict else 422
+        self.details = {"fields": fields}
+
+
+def status_of(imported: Sequence[Imported]) -> int:
+    """Returns the HTTP status of an import. Raises NothingImported if every server was refused.
+
+    207: some were refused (RFC 4918, section 11.1); 201: at least one was created.
+    """
+    if all(each.is_refused for each in imported):
+        raise NothingImported(imported)
+    if any(each.is_refused for each in imported):
+        return 207
+    return 201 if any(each.status == Outcome.CREATED for each in imported) else 200
 
 
 class ExportedEntrySerializer(serializers.Serializer[Any]):

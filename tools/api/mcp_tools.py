@@ -13,11 +13,31 @@ from rest_framework.response import Response
 
 from core.api.viewsets import ManagementViewSet
 from tools import actions, importing
-from tools.api.imports import ExportSerializer, ImportedSerializer, ImportSerializer
+from tools.api.imports import (
+    ExportSerializer,
+    FileParser,
+    ImportedSerializer,
+    ImportOptionsSerializer,
+    ImportSerializer,
+    status_of,
+)
 from tools.api.serializers import MCPToolSerializer
+from tools.importing import Document
 from tools.models import ConnectionType, MCPTool, Status
 
 _RUN_COMMAND = extend_schema(request=None, responses={202: MCPToolSerializer})
+_RESULTS = ImportedSerializer(many=True)
+_UPDATE = OpenApiParameter("update", bool, description="Change servers that are registered and differ.")
+_IMPORT = extend_schema(
+    request=ImportSerializer,
+    parameters=[_UPDATE],
+    responses={200: _RESULTS, 201: _RESULTS, 207: _RESULTS},
+    filters=False,
+)
+_PREVIEW = extend_schema(
+    request=ImportSerializer, parameters=[_UPDATE], responses={200: _RESULTS}, filters=False
+)
+_OF_FILES: dict[str, Any] = {"pagination_class": None, "parser_classes": [FileParser]}
 
 
 class MCPToolFilter(django_filters.FilterSet):
@@ -76,18 +96,36 @@ class MCPToolViewSet(ManagementViewSet):
         """Start it anew, if it should run at all."""
         return self._command(actions.restart)
 
-    @extend_schema(request=ImportSerializer, responses={201: ImportedSerializer(many=True)}, filters=False)
-    @action(detail=False, methods=["post"], url_path="import", url_name="import", pagination_class=None)
+    @_IMPORT
+    @action(detail=False, methods=["post"], url_path="import", url_name="import", **_OF_FILES)
     def import_(self, request: Request) -> Response:
-        """Register servers from the JSON of Claude Desktop, Cursor or VS Code: all of them or none.
+        """Register the servers in the file of an MCP client, each by itself.
 
         Values that look secret are stored encrypted, and reported. A server with a placeholder for a secret
-        (`${input:token}`, `<your key>`) is registered as stopped, and what is missing is reported.
+        (`${input:token}`, `<your key>`) is registered as stopped, and what is missing is reported. 207: some
+        were refused, and their `errors` say why; 422: all were. A server that is registered already is left
+        alone where nothing differs; else it is a conflict, or changed with `update`.
         """
+        imported = importing.apply(self._file(request), by=self.actor, **self._import_options(request))
+        return Response(ImportedSerializer(imported, many=True).data, status=status_of(imported))
+
+    @_PREVIEW
+    @action(detail=False, methods=["post"], url_path="import/preview", url_name="import-preview", **_OF_FILES)
+    def preview(self, request: Request) -> Response:
+        """Tell what an import of the file would do now, server by server. Nothing is written."""
+        imported = importing.preview(self._file(request), by=self.actor, **self._import_options(request))
+        return Response(ImportedSerializer(imported, many=True).data)
+
+    def _file(self, request: Request) -> Document:
         sent = ImportSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
-        imported = importing.register_all(sent.validated_data["servers"], by=self.actor)
-        return Response(ImportedSerializer(imported, many=True).data, status=201)
+        file: Document = sent.validated_data
+        return file
+
+    def _import_options(self, request: Request) -> dict[str, bool]:
+        asked = ImportOptionsSerializer(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        return dict(asked.validated_data)
 
     @extend_schema(responses=ExportSerializer, filters=False)
     @action(detail=False, methods=["get"], pagination_class=None)

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from tools import references
 from tools.secrets.detection import is_placeholder, is_secret_name, looks_secret
 from tools.secrets.masking import MASK, masked_args, masked_url
 
-_REFERENCE = re.compile(r"\$\{([^}]*)\}")
 _PARAMETER = re.compile(r"[?&#]([^=&#]*)=")
 _PACKAGE_RUNNERS = {"npx", "uvx"}
 
@@ -44,20 +44,26 @@ def find_secrets(settings: Settings) -> list[SecretLocation]:
 
 def find_missing(settings: Settings) -> list[SecretLocation]:
     """Returns the locations of placeholders: secrets that a person has yet to give."""
-    found, known = SecretLocation, settings.env
+    found = SecretLocation
+    # A launch fills `${NAME}` from the variables everywhere else: it is missing only if the variable is.
+    known = {name: value for name, value in settings.env.items() if value}
     return [
         *(found("env", name) for name, value in settings.env.items() if _is_missing(name, value, {})),
-        # Clients replace `${NAME}` in arguments by the variable: it is missing only if the variable is.
         *(found("args", arg) for arg in settings.args if _is_missing("", arg, known)),
-        *([found("url", "url")] if _is_missing("", settings.url, {}) or MASK in settings.url else []),
-        *(found("headers", name) for name, value in settings.headers.items() if _is_missing(name, value, {})),
+        *([found("url", "url")] if _is_missing("", settings.url, known) or MASK in settings.url else []),
+        *(
+            found("headers", name)
+            for name, value in settings.headers.items()
+            if _is_missing(name, value, known)
+        ),
     ]
 
 
 def find_warnings(settings: Settings) -> list[str]:
     """Returns what is unwise in the settings, for people."""
     found = []
-    if masked_args(settings.args) != list(settings.args):
+    args = [references.fill(arg, settings.env)[0] for arg in settings.args]
+    if masked_args(args) != args:
         found.append("Whoever can list the processes of the workers' host sees arguments: use variables.")
     if (package := _package(settings)) and "@" not in package[1:] and "==" not in package:
         found.append(f"The newest version of {package} is run at each start: name one ({package}@1.2.3).")
@@ -65,7 +71,7 @@ def find_warnings(settings: Settings) -> list[str]:
 
 
 def _is_secret(name: str, value: str) -> bool:
-    if not value or is_placeholder(value) or _REFERENCE.search(value):
+    if not value or is_placeholder(value) or references.are_in(value):
         return False
     return is_secret_name(name) or looks_secret(value) or masked_url(value) != value
 
@@ -97,10 +103,11 @@ def _secret_parts(url: str) -> Iterator[str]:
 def _is_missing(name: str, value: str, known: Mapping[str, str]) -> bool:
     if not value:
         return is_secret_name(name)
-    references = _REFERENCE.findall(value)
-    if references:
-        return not all(known.get(reference) for reference in references)
-    return is_placeholder(value) or MASK in value
+    filled, unfilled = references.fill(value, known)
+    if unfilled:
+        return True
+    # A reference that was filled looks as a placeholder does.
+    return filled == value and (is_placeholder(value) or MASK in value)
 
 
 def _package(settings: Settings) -> str:

@@ -13,6 +13,7 @@ _URL = re.compile(
 )
 _PARAMETER = re.compile(r"(?<=[?&#])([^=&#]*)=([^&#]*)")
 _SEGMENT = re.compile(r"[^/?&#=]+")
+_DEFAULT = re.compile(r"(\$\{(?:env:)?(\w+):-)([^{}]+)\}", re.ASCII)
 _OPTION = re.compile(r"(?P<name>-{0,2}[A-Za-z][\w.-]*)(?P<sign>=|:\s*)(?P<value>.+)", re.DOTALL)
 
 
@@ -69,7 +70,7 @@ def unmasked_url(sent: str, stored: str) -> str:
 
 def _masked_arg(arg: str, before: str) -> str:
     if is_placeholder(arg):
-        return arg
+        return _masked_default(arg)
     if _URL.fullmatch(arg):
         return masked_url(arg)
     if looks_secret(arg) or (before.startswith("-") and "=" not in before and _is_value_of(before, arg)):
@@ -85,7 +86,7 @@ def _is_value_of(option: str, arg: str) -> bool:
 
 def _masked_value(name: str, value: str) -> str:
     if is_placeholder(value):
-        return value
+        return _masked_default(value)
     return MASK if is_secret_name(name) or looks_secret(value) else masked_url(value)
 
 
@@ -99,4 +100,14 @@ def _masked_parameter(found: re.Match[str]) -> str:
 
 
 def _masked_segment(found: re.Match[str]) -> str:
-    return MASK if looks_secret(found[0]) else found[0]
+    return MASK if looks_secret(found[0]) else _masked_default(found[0])
+
+
+def _masked_default(text: str) -> str:
+    """Masks the secret defaults of a text's references: `${TOKEN:-ghp_...}`."""
+    return _DEFAULT.sub(
+        lambda found: (
+            f"{found[1]}{MASK}}}" if is_secret_name(found[2]) or looks_secret(found[3]) else found[0]
+        ),
+        text,
+    )

@@ -128,29 +128,188 @@ def test_unwise_and_ignored_settings_are_reported(api: APIClient) -> None:
 @pytest.mark.parametrize(
     ("entry", "field"),
     [
-        ({"command": "bash", "args": ["-c", "id"]}, "a.command"),
-        ({"command": "npx", "env": {"NODE_OPTIONS": "--require /tmp/x.js"}}, "a.env"),
-        ({"url": "http://169.254.169.254/"}, "a.url"),
-        ({"type": "carrier-pigeon", "url": "https://93.184.216.34/"}, "a.type"),
-        ({}, "a.command"),
-        ("npx", "mcpServers"),
-        ({"command": ["npx"]}, "mcpServers"),
-        ({"command": "npx", "env": {"A": {"b": 1}}}, "mcpServers"),
-        ({"command": "npx", "args": "x"}, "mcpServers"),
+        ({"command": "bash", "args": ["-c", "id"]}, "command"),
+        ({"command": "npx", "env": {"NODE_OPTIONS": "--require /tmp/x.js"}}, "env"),
+        ({"url": "http://169.254.169.254/"}, "url"),
+        ({"type": "carrier-pigeon", "url": "https://93.184.216.34/"}, "type"),
+        ({}, "command"),
+        ("npx", "server"),
+        (["npx"], "server"),
+        ({"command": ["npx"]}, "command"),
+        ({"command": {"args": []}}, "command"),
+        ({"command": "npx", "env": {"A": {"b": 1}}}, "env"),
+        ({"command": "npx", "env": ["A=b"]}, "env"),
+        ({"command": "npx", "args": "x"}, "args"),
+        ({"command": "npx", "args": [["x"]]}, "args"),
+        ({"command": "npx", "disabled": "perhaps"}, "disabled"),
+        ({"command": "npx", "enabled": 3}, "enabled"),
+        ({"url": "https://93.184.216.34/", "headers": {"Host": "x"}}, "headers"),
+        ({"transport": {"type": ["sse"]}}, "type"),
     ],
 )
-def test_one_bad_server_is_named_and_none_is_registered(api: APIClient, entry: Any, field: str) -> None:
+def test_a_bad_server_is_refused_at_its_field_and_keeps_no_other_out(
+    api: APIClient, entry: Any, field: str
+) -> None:
     good = {"command": "uvx", "args": ["mcp-server-time==2026.1.1"]}
-    response = api.post(f"{URL}/import", {"mcpServers": {"good": good, "a": entry}}, format="json")
-    assert list(fields_of(response)) == [field]
+    response = api.post(f"{URL}/import", {"mcpServers": {"a": entry, "good": good}}, format="json")
+    assert response.status_code == 207
+    refused, created = response.json()
+    assert (refused["name"], refused["status"], refused["id"]) == ("a", "refused", None)
+    assert list(refused["errors"]) == [field]
+    assert (created["name"], created["status"], created["errors"]) == ("good", "created", {})
+    assert [server.name for server in MCPTool.objects.all()] == ["good"]
+
+
+def test_a_file_of_bad_servers_alone_is_refused(api: APIClient) -> None:
+    body = {"mcpServers": {"a": {"command": "bash"}, "b": "npx"}}
+    assert list(fields_of(api.post(f"{URL}/import", body, format="json"))) == ["a.command", "b.server"]
     assert not MCPTool.objects.exists()
 
 
-def test_a_taken_name_is_a_conflict_that_names_the_server(api: APIClient) -> None:
+def test_a_second_import_of_the_same_file_changes_nothing(api: APIClient) -> None:
     imported(api, CURSOR)
+    before = list(MCPTool.objects.values("slug", "version", "updated_at"))
     response = api.post(f"{URL}/import", CURSOR, format="json")
+    assert response.status_code == 200
+    assert {row["status"] for row in response.json()} == {"unchanged"}
+    assert list(MCPTool.objects.values("slug", "version", "updated_at")) == before
+
+
+def test_a_taken_name_is_a_conflict_that_names_the_server_and_what_differs(api: APIClient) -> None:
+    imported(api, CURSOR)
+    body = {"mcpServers": {"OLDER": {"url": "https://93.184.216.34/other/sse"}}}
+    response = api.post(f"{URL}/import", body, format="json")
     assert response.status_code == 409
-    assert response.json()["error"]["message"].startswith("search: ")
+    message = response.json()["error"]["message"]
+    assert message.startswith("OLDER.name: ")
+    assert "url" in message
+    body["mcpServers"]["new"] = {"url": "https://93.184.216.34/"}
+    response = api.post(f"{URL}/import", body, format="json")
+    assert response.status_code == 207
+    assert [row["status"] for row in response.json()] == ["conflict", "created"]
+    assert MCPTool.objects.get(slug="older").url == "https://93.184.216.34/sse"
+
+
+def test_an_import_may_update_what_differs_and_placeholders_keep_what_is_stored(api: APIClient) -> None:
+    imported(api, CLAUDE_DESKTOP)
+    entry = {
+        "command": "npx",
+        "args": ["-y", "@modelcontextprotocol/server-github@2026.2.2"],
+        "env": {"GITHUB_PERSONAL_ACCESS_TOKEN": "<your token>", "LOG_LEVEL": "info"},
+    }
+    response = api.post(f"{URL}/import?update=true", {"mcpServers": {"github": entry}}, format="json")
+    assert response.status_code == 200
+    [row] = response.json()
+    assert (row["status"], row["slug"], row["missing"], row["is_enabled"]) == ("updated", "github", [], True)
+    server = MCPTool.objects.get(slug="github")
+    assert server.args[-1].endswith("@2026.2.2")
+    assert server.env == {"GITHUB_PERSONAL_ACCESS_TOKEN": TOKEN, "LOG_LEVEL": "info"}
+
+
+def test_an_update_sends_no_stored_header_to_another_host(api: APIClient) -> None:
+    imported(api, CURSOR)
+    entry = {"url": "https://93.184.216.35/mcp", "headers": {"Authorization": "${TOKEN}", "X-Mode": "fast"}}
+    response = api.post(f"{URL}/import?update=true", {"mcpServers": {"search": entry}}, format="json")
+    assert list(fields_of(response)) == ["search.headers"]
+
+
+def test_a_preview_tells_what_an_import_would_do_and_writes_nothing(api: APIClient) -> None:
+    imported(api, {"mcpServers": {"older": CURSOR["mcpServers"]["older"]}})
+    body = {"mcpServers": {**CLAUDE_DESKTOP["mcpServers"], **CURSOR["mcpServers"], "bad": {"command": "sh"}}}
+    before = list(MCPTool.objects.values()), AuditEntry.objects.count()
+    response = api.post(f"{URL}/import/preview", body, format="json")
+    assert response.status_code == 200
+    assert "canary" not in response.content.decode()
+    assert TOKEN not in response.content.decode()
+    rows = {row["name"]: row for row in response.json()}
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "github": "created",
+        "linear": "created",
+        "search": "created",
+        "older": "unchanged",
+        "bad": "refused",
+    }
+    github = rows["github"]
+    assert (github["id"], github["slug"], github["command"]) == (None, "github", "npx")
+    assert github["env"] == {"GITHUB_PERSONAL_ACCESS_TOKEN": "********", "LOG_LEVEL": "********"}
+    assert (rows["search"]["slug"], rows["search"]["connection_type"]) == ("search-2", "streamable_http")
+    assert parts(rows["search"], "secrets") == {("url", "exaApiKey"), ("headers", "Authorization")}
+    assert (list(MCPTool.objects.values()), AuditEntry.objects.count()) == before
+    imported_rows = {row["name"]: row for row in api.post(f"{URL}/import", body, format="json").json()}
+    assert {name: row["slug"] for name, row in imported_rows.items()} == {
+        name: row["slug"] for name, row in rows.items()
+    }
+
+
+COMMENTED = b"""\xef\xbb\xbf// what I use
+{
+  "mcpServers": { /* the clock */
+    "time": {"command": "uvx", "args": ["mcp-server-time==2026.1.1", "// no comment",],},
+  },
+}
+"""
+
+
+def test_a_body_may_have_comments_trailing_commas_and_a_byte_order_mark(api: APIClient) -> None:
+    response = api.generic("POST", f"{URL}/import", COMMENTED, content_type="application/json")
+    assert response.status_code == 201, response.content
+    assert MCPTool.objects.get().args == ["mcp-server-time==2026.1.1", "// no comment"]
+
+
+def test_a_file_may_come_as_a_text(api: APIClient) -> None:
+    assert imported(api, {"text": COMMENTED.decode()}).keys() == {"time"}
+
+
+@pytest.mark.parametrize("path", ["import", "import/preview"])
+def test_an_error_of_syntax_names_line_and_column(api: APIClient, path: str) -> None:
+    broken = '{\n  // names\n  "mcpServers": {\n    "a": {"command": npx}\n  }\n}'
+    [message] = fields_of(api.post(f"{URL}/{path}", {"text": broken}, format="json"))["text"]
+    assert "line 4, column 22" in message
+    response = api.generic("POST", f"{URL}/{path}", broken, content_type="application/json")
+    assert response.status_code == 400
+    assert "line 4 column 22" in response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "text", [7, None, [], {}, "", "  ", "[]", "null", "{}", "hello", "[1]", '{"a": "\\ud800"}']
+)
+def test_a_text_without_servers_is_refused(api: APIClient, text: Any) -> None:
+    assert api.post(f"{URL}/import", {"text": text}, format="json").status_code == 422
+
+
+def test_what_only_the_client_knows_is_told(api: APIClient) -> None:
+    rows = imported(api, VS_CODE)
+    assert any("${input:key}, Key" in text and "X-Api-Key" in text for text in rows["remote"]["warnings"])
+    entry = {"command": "npx", "args": ["x@1", "${workspaceFolder}/a"], "env": {"A": "${input:key}"}}
+    row = imported(api, {"servers": {"a": entry}})["a"]
+    assert parts(row, "missing") == {("args", "${workspaceFolder}/a"), ("env", "A")}
+    assert not row["is_enabled"]
+    assert "${workspaceFolder}" in " ".join(row["warnings"])
+
+
+def test_references_are_kept_as_written_and_missing_only_without_a_value(api: APIClient) -> None:
+    stdio = {
+        "command": "npx",
+        "args": ["x@1", "${env:A}", "${B:-b}", "--key=${TOKEN}"],
+        "env": {"A": "a", "TOKEN": TOKEN, "LEVEL": "${LEVEL:-debug}"},
+    }
+    remote = {
+        "url": "https://${HOST:-93.184.216.34}/mcp",
+        "headers": {"Authorization": "Bearer ${TOKEN}"},
+        "env": {"TOKEN": TOKEN},
+    }
+    unfilled = {"url": "${ADDRESS}"}
+    rows = imported(api, {"mcpServers": {"stdio": stdio, "remote": remote, "unfilled": unfilled}})
+    assert {name: row["is_enabled"] for name, row in rows.items()} == {
+        "stdio": True,
+        "remote": True,
+        "unfilled": False,
+    }
+    assert parts(rows["unfilled"], "missing") == {("url", "url")}
+    server = MCPTool.objects.get(slug="stdio")
+    assert server.args == stdio["args"]
+    assert server.env["LEVEL"] == "debug"
+    assert MCPTool.objects.get(slug="remote").url == remote["url"]
 
 
 @pytest.mark.parametrize(
@@ -228,11 +387,54 @@ def test_a_server_that_is_not_enabled_is_registered_as_stopped(
     assert row["is_enabled"] is is_enabled
 
 
-@pytest.mark.parametrize("url", ["http://[::1", "http://a:b:c/", "https://u:p@[::1/mcp?key=x", "http://[x]/"])
+MALFORMED = [
+    "http://[::1",
+    "http://a:b:c/",
+    "http://[x]/",
+    "http://exa mple/",
+    "https://",
+    "https://:443/",
+    "https:///mcp",
+    "https://a.example:99999/",
+    "https://a.example:-1/",
+    "https://a.example:/x y",
+    "ftp://a.example/",
+    "a.example/mcp",
+    "http://a\\@b/",
+    "https://a..example/",
+    "https://\u2488.example/",
+    "https://" + "a" * 64 + ".example/",
+    "https://a.example/" + "x" * 2048,
+]
+
+
+@pytest.mark.parametrize("url", [*MALFORMED, "https://u:p@[::1/mcp?key=x"])
 def test_a_malformed_address_is_refused_at_its_field(api: APIClient, url: str) -> None:
-    response = api.post(f"{URL}/import", {"mcpServers": {"a": {"url": url}}}, format="json")
+    entry = {"type": "sse", "url": url}
+    response = api.post(f"{URL}/import", {"mcpServers": {"a": entry}}, format="json")
     assert list(fields_of(response)) == ["a.url"]
     body = {"name": "b", "connection_type": "sse", "url": url}
     assert list(fields_of(api.post(URL, body, format="json"))) == ["url"]
+    del body["name"]
+    assert list(fields_of(api.post(f"{URL}/test", body, format="json"))) == ["url"]
     imported(api, {"mcpServers": {"c": {"url": "https://93.184.216.34/mcp"}}})
     assert list(fields_of(api.patch(f"{URL}/c", {"url": url}, format="json"))) == ["url"]
+    assert list(fields_of(api.post(f"{URL}/c/test", {"url": url}, format="json"))) == ["url"]
+
+
+@pytest.mark.parametrize("url", ["https://me:secret@93.184.216.34/", "https://token@93.184.216.34/"])
+def test_credentials_in_an_address_belong_in_a_header(api: APIClient, url: str) -> None:
+    body = {"name": "b", "connection_type": "sse", "url": url}
+    [message] = fields_of(api.post(URL, body, format="json"))["url"]
+    assert "Authorization" in message
+    assert "secret" not in message
+
+
+@pytest.mark.parametrize("port", ["99999", "x", "1/../:2"])
+def test_an_address_is_checked_with_its_references_filled(api: APIClient, port: str) -> None:
+    url = "https://${HOST}:${PORT:-" + port + "}/"
+    body = {"name": "b", "connection_type": "sse", "url": url, "env": {"HOST": "169.254.169.254"}}
+    assert list(fields_of(api.post(URL, body, format="json"))) == ["url"]
+    body["url"] = "https://${HOST}/"
+    [message] = fields_of(api.post(URL, body, format="json"))["url"]
+    assert "metadata" in message

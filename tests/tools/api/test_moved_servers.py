@@ -118,3 +118,50 @@ def test_a_test_of_another_address_is_let_in_by_no_token(server: MCPTool) -> Non
 
     assert async_to_sync(token)(URL) == "canary-3"
     assert [async_to_sync(token)(url) for url in (*ELSEWHERE, f"{URL}/v2")] == [""] * 6
+
+
+REFERRING = [
+    {"url": "https://mcp.example.org/mcp?key=${KEY}"},
+    {"url": URL, "headers": {"Authorization": "Bearer ${KEY}"}},
+    {"url": "https://${HOST}/mcp", "headers": {"Authorization": "Bearer ${KEY}"}},
+]
+
+
+@pytest.mark.parametrize("settings", REFERRING)
+@pytest.mark.parametrize("env", [{}, {"env": {"KEY": MASK, "HOST": MASK}}, {"env": {"KEY": MASK}}])
+def test_stored_variables_that_the_address_or_headers_refer_to_do_not_follow(
+    api: APIClient, settings: dict[str, Any], env: dict[str, Any]
+) -> None:
+    stored = {"KEY": "canary-4", "HOST": "mcp.example.org"}
+    server = actions.register(by=BY, name="Far", connection_type="sse", env=stored, **settings)
+    change = {**settings, "url": settings["url"].replace("${HOST}", "mcp.example.org")}
+    change["url"] = change["url"].replace("mcp.example.org", "evil.example.org")
+    assert list(fields_of(patch(api, server, **change, **env))) == ["env"]
+    assert MCPTool.objects.get().url == settings["url"]
+
+
+def test_a_host_that_is_a_variable_takes_no_header_along(api: APIClient) -> None:
+    server = actions.register(
+        by=BY,
+        name="Far",
+        connection_type="sse",
+        env={"HOST": "mcp.example.org"},
+        url="https://${HOST}/mcp",
+        headers={"X-Token": "canary-5"},
+    )
+    refused = patch(api, server, env={"HOST": "evil.example.org"})
+    assert list(fields_of(refused)) == ["headers"]
+    moved = patch(api, server, env={"HOST": "evil.example.org"}, headers={"X-Token": "new"})
+    assert moved.status_code == 200
+
+
+def test_tokens_of_a_grant_are_forgotten_when_a_variable_moves_the_server(api: APIClient) -> None:
+    server = actions.register(
+        by=BY, name="Far", connection_type="sse", env={"HOST": "mcp.example.org"}, url="https://${HOST}/mcp"
+    )
+    grants.connect(server=server, by=BY, flow="login", client_id="us", client_secret="canary-2")
+    OAuthGrant.objects.update(kept={"url": URL, "tokens": {"access_token": "canary-3"}})
+    assert async_to_sync(grants.find)(server.pk).url == URL
+    assert patch(api, server, env={"HOST": "evil.example.org"}).status_code == 200
+    row = OAuthGrant.objects.get()
+    assert (row.kept, row.client_secret) == ({}, "")

@@ -34,7 +34,7 @@ def scene(transactional_db: None) -> None:
     secrets = {
         "args": ["--token", CANARY],
         "env": {"TOKEN": CANARY, "EMPTY": "", "ODD": '\u00fc\u2028\\ \n<&"'},
-        "url": f"https://u:{CANARY}@mcp.example.org/mcp",
+        "url": f"https://mcp.example.org/mcp?token={CANARY}",
         "headers": {"X-Token": CANARY},
     }
     server = tool_actions.register(by=BY, name="Far", connection_type="sse", **secrets)

@@ -1,0 +1,122 @@
+"""One server in a client's file, in the words of all clients."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+_ADDRESSES = ("url", "serverUrl", "httpUrl")
+_KNOWN = {
+    *_ADDRESSES, "name", "type", "transport", "command", "args", "env", "headers", "requestOptions",
+    "enabled", "disabled",
+}  # fmt: skip
+_SWITCHES = {"true": True, "false": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`disabled`: None where the client does not say. `ignored`: settings that have no meaning here."""
+
+    type: str = ""
+    command: str = ""
+    args: list[str] = field(default_factory=list)
+    env: dict[str, str] = field(default_factory=dict)
+    url: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    disabled: bool | None = None
+    ignored: tuple[str, ...] = ()
+
+
+def read_entry(written: Any) -> Entry:
+    """Returns what a client wrote of one server. Raises ValidationError, with one entry a field."""
+    if not isinstance(written, Mapping):
+        raise ValidationError({"server": "Give the server as an object."})
+    given = {str(name): value for name, value in written.items() if value is not None}
+    ignored = tuple(sorted(given.keys() - _KNOWN))
+    known = _in_our_words(given)
+    readers: dict[str, Callable[[Any], Any]] = {
+        "type": _text, "command": _text, "url": _text,
+        "args": _texts, "env": _texts_by_name, "headers": _texts_by_name, "disabled": _switch,
+    }  # fmt: skip
+    values: dict[str, Any] = {}
+    errors: dict[str, ValidationError] = {}
+    for name, read in readers.items():
+        if name in known:
+            try:
+                values[name] = read(known[name])
+            except ValidationError as error:
+                errors[name] = error
+    if errors:
+        raise ValidationError(errors)
+    return Entry(**values, ignored=ignored)
+
+
+def _in_our_words(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns an entry with the names of Claude Desktop in place of those of other clients."""
+    entry = dict(given)
+    # Continue once kept all of it in `transport`; Zed once had an object as `command`.
+    for holder, own in (("transport", None), ("command", "path")):
+        if isinstance(inner := entry.get(holder), Mapping):
+            del entry[holder]
+            moved = {(holder if name == own else str(name)): value for name, value in inner.items()}
+            entry = {name: value for name, value in moved.items() if value is not None} | entry
+    if address := next((entry[name] for name in _ADDRESSES if entry.get(name)), None):
+        entry["url"] = address
+    # Gemini CLI: `url` is SSE, `httpUrl` is streamable HTTP, whatever its path ends in.
+    if "transport" in entry or (entry.get("httpUrl") and not given.get("url")):
+        entry.setdefault("type", entry.get("transport", "http"))
+    if isinstance(options := entry.get("requestOptions"), Mapping):  # Continue
+        entry.setdefault("headers", options.get("headers") or {})
+    if "enabled" in entry:
+        try:
+            entry.setdefault("disabled", not _switch(entry["enabled"]))
+        except ValidationError as error:
+            raise ValidationError({"enabled": error}) from error
+    return _without_shell(entry)
+
+
+def _without_shell(entry: dict[str, Any]) -> dict[str, Any]:
+    """Returns an entry that starts its command by itself, and not by `cmd /c` of Windows."""
+    match entry:
+        case {"command": "cmd" | "cmd.exe", "args": ["/c" | "/C", command, *args]}:
+            return entry | {"command": command, "args": args}
+    return entry
+
+
+def _text(value: Any) -> str:
+    """Returns a string, number or boolean as the text that MCP clients make of it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, str | int | float):
+        raise ValidationError("Give a text.")
+    try:
+        return str(value)
+    except ValueError:  # more digits than Python prints
+        raise ValidationError("Give a shorter number.") from None
+
+
+def _texts(value: Any) -> list[str]:
+    if not isinstance(value, list):
+        raise ValidationError("Give a list of texts.")
+    return [_item(f"number {number}", each) for number, each in enumerate(value, 1)]
+
+
+def _texts_by_name(value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise ValidationError("Give an object of texts.")
+    return {str(name): _item(str(name), each) for name, each in value.items() if each is not None}
+
+
+def _item(name: str, value: Any) -> str:
+    try:
+        return _text(value)
+    except ValidationError:
+        raise ValidationError(f"Give a text for {name[:64]}.") from None
+
+
+def _switch(value: Any) -> bool:
+    value = _SWITCHES.get(value.lower(), value) if isinstance(value, str) else value
+    if not isinstance(value, bool):
+        raise ValidationError("Give true or false.")
+    return value

@@ -1,0 +1,21 @@
+"""Export of servers as the `mcpServers` JSON of MCP clients."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tools.models import ConnectionType, MCPTool
+
+_TYPES = {ConnectionType.SSE: "sse", ConnectionType.STREAMABLE_HTTP: "http"}
+
+
+def exported(server: MCPTool) -> dict[str, Any]:
+    """Returns a server as `mcpServers` JSON, with `${NAME}` for each variable and header."""
+    shown = {name: each.masked(getattr(server, name)) for name, each in MCPTool.secret_fields().items()}
+    if server.connection_type == ConnectionType.STDIO:
+        return {"command": server.command, "args": shown["args"], "env": _placeholders(server.env)}
+    kind = _TYPES[ConnectionType(server.connection_type)]
+    return {"type": kind, "url": shown["url"], "headers": _placeholders(server.headers)}
+
+
+def _placeholders(secrets: Mapping[str, str]) -> dict[str, str]:
+    return {name: f"${{{name.upper().replace('-', '_')}}}" for name in secrets}

@@ -1,0 +1,85 @@
+"""The text of a client's file: JSON, JSON with comments, or YAML, as Continue and LibreChat write it."""
+
+import re
+from typing import Any
+
+import orjson
+import yaml
+from django.core.exceptions import ValidationError
+
+from core import jsonc, strict_json
+from core.errors import InvalidRequest
+
+LONGEST_YAML = 256 * 1024
+"""Characters. Reading YAML takes far longer than reading JSON."""
+_MOST_LEVELS = 32
+_PASTED = re.compile(r'\s*"')
+_JSON = re.compile(r'\s*[{\["]|\s*\Z')
+
+
+def read(text: str) -> dict[str, Any]:
+    """Returns the object that a text holds. Raises ValidationError, which names line and column.
+
+    A part of a file is taken, too: `"github": {...}` without the braces around it.
+    """
+    plain = jsonc.as_json(text)
+    value = _from_json(plain) if _JSON.match(plain) else _from_yaml(text.removeprefix("\ufeff"))
+    if not isinstance(value, dict):
+        raise ValidationError("Give the whole file of an MCP client: an object with the servers by name.")
+    return value
+
+
+def _from_json(plain: str) -> Any:
+    is_part = bool(_PASTED.match(plain))
+    # A comma after the last entry of a part is one before a bracket now.
+    data = jsonc.as_json(f"{{{plain}}}") if is_part else plain
+    try:
+        return strict_json.loads(data.encode())
+    except InvalidRequest as error:
+        raise ValidationError(_syntax_error(data, is_part=is_part) or str(error.detail)) from error
+    except UnicodeEncodeError as error:
+        raise ValidationError("The text holds half of a character (a lone surrogate).") from error
+
+
+def _syntax_error(data: str, *, is_part: bool) -> str:
+    try:
+        orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        column = error.colno - 1 if is_part and error.lineno == 1 else error.colno
+        return f"Not valid JSON at line {error.lineno}, column {max(column, 1)}: {error.msg}."
+    return ""
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Of plain values alone; the fast one where libyaml was there when PyYAML was built."""
+
+
+def _from_yaml(text: str) -> Any:
+    if len(text) > LONGEST_YAML:
+        raise ValidationError(f"Give up to {LONGEST_YAML:,} characters of YAML.")
+    try:
+        _require_plain(text)
+        return yaml.load(text, _Loader)  # noqa: S506 - it derives from SafeLoader
+    except yaml.MarkedYAMLError as error:
+        raise ValidationError(_yaml_error(error)) from error
+    # Numbers and dates that do not exist; characters that YAML does not allow.
+    except (yaml.YAMLError, ValueError) as error:
+        raise ValidationError("Neither valid JSON nor valid YAML.") from error
+
+
+def _yaml_error(error: yaml.MarkedYAMLError) -> str:
+    problem = error.problem or "it is malformed"
+    if (mark := error.problem_mark) is None:
+        return f"Neither valid JSON nor valid YAML: {problem}."
+    return f"Neither valid JSON nor valid YAML at line {mark.line + 1}, column {mark.column + 1}: {problem}."
+
+
+def _require_plain(text: str) -> None:
+    """Raises ValidationError for aliases, by which a short text means a huge one, and for deep nesting."""
+    level = 0
+    for event in yaml.parse(text, _Loader):
+        if isinstance(event, yaml.AliasEvent):
+            raise ValidationError("YAML with aliases (*name) is not read: write the values out.")
+        level += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if level > _MOST_LEVELS:
+            raise ValidationError(f"The YAML is nested deeper than {_MOST_LEVELS} levels.")
