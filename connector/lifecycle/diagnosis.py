@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from connector.lifecycle.startup_output import Cause, find_cause, last_line
+from connector.lifecycle.known_failures import find_failure
+from connector.lifecycle.startup_output import Cause, error_lines, find_cause, last_line
 from connector.states import RestartPolicy
 
 
@@ -17,6 +18,15 @@ class ExitReason(StrEnum):
     MISSING_BINARY = "missing_binary"
     PACKAGE_NOT_FOUND = "package_not_found"
     MISSING_VARIABLE = "missing_variable"
+    MISSING_ARGUMENT = "missing_argument"
+    MISSING_FILE = "missing_file"
+    CREDENTIALS_REFUSED = "credentials_refused"
+    UNSUPPORTED_RUNTIME = "unsupported_runtime"
+    WRONG_PLATFORM = "wrong_platform"
+    PERMISSION_DENIED = "permission_denied"
+    DISK_FULL = "disk_full"
+    PORT_TAKEN = "port_taken"
+    UNTRUSTED_CERTIFICATE = "untrusted_certificate"
     STRAY_STDOUT = "noise_on_stdout"
     PROTOCOL_MISMATCH = "protocol_mismatch"
     SESSION_EXPIRED = "session_expired"
@@ -46,6 +56,15 @@ HINTS = {
     ExitReason.MISSING_BINARY: "Install the command where the workers run, or correct it.",
     ExitReason.PACKAGE_NOT_FOUND: "Check the package's name and version, and that its registry is reachable.",
     ExitReason.MISSING_VARIABLE: "Add the missing variable to the server's environment.",
+    ExitReason.MISSING_ARGUMENT: "Correct the server's arguments: its documentation says which it needs.",
+    ExitReason.MISSING_FILE: "Create it where the workers run, or correct its path in the server's settings.",
+    ExitReason.CREDENTIALS_REFUSED: "Correct the token or password in the server's environment or arguments.",
+    ExitReason.UNSUPPORTED_RUNTIME: "Install the version that it needs where the workers run.",
+    ExitReason.WRONG_PLATFORM: "Install a build for the workers' system, with the libraries it needs.",
+    ExitReason.PERMISSION_DENIED: "Allow it to the user that servers run as, or use another path.",
+    ExitReason.DISK_FULL: "Free some space where the workers run.",
+    ExitReason.PORT_TAKEN: "Stop what uses the port or give the server another; over stdio it needs none.",
+    ExitReason.UNTRUSTED_CERTIFICATE: "Have the workers' host trust your certificate authority.",
     ExitReason.STRAY_STDOUT: "Make the server log to standard error: standard output is for the protocol.",
     ExitReason.SESSION_EXPIRED: "Nothing: a new session is opened.",
     ExitReason.LOGIN_REQUIRED: "Log in to the server, in the console or with client credentials.",
@@ -188,6 +207,8 @@ def _explain_output(info: ExitInfo) -> tuple[ExitReason, str] | None:
         return found
     if _PACKAGE.search(info.stderr):
         return ExitReason.PACKAGE_NOT_FOUND, f"A package that {info.command!r} needs was not found."
+    if found := _known_failure(info.stderr, info.stdout, surest=False):
+        return found
     if info.stray_stdout:
         return ExitReason.STRAY_STDOUT, f"The server wrote {info.stray_stdout!r} where the protocol belongs."
     return None
@@ -195,8 +216,17 @@ def _explain_output(info: ExitInfo) -> tuple[ExitReason, str] | None:
 
 def explain_start(stderr: str, stdout: str) -> tuple[ExitReason, str] | None:
     """Returns the cause that a server wrote before it was ready, on standard error or else on the other."""
+    if found := _known_failure(stderr, stdout, surest=True):
+        return found
     sign = None if _PACKAGE.search(stderr) else find_cause(stderr) or find_cause(stdout)
     return (_REASONS_OF_CAUSES[sign.cause], sign.message) if sign else None
+
+
+def _known_failure(stderr: str, stdout: str, *, surest: bool) -> tuple[ExitReason, str] | None:
+    for text in (stderr, stdout):
+        if found := find_failure(error_lines(text), surest=surest):
+            return ExitReason(found[0].value), found[1]
+    return None
 
 
 def _exceeded(resource: str, used: int) -> tuple[ExitReason, str]:

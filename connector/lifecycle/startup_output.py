@@ -11,6 +11,8 @@ from enum import StrEnum
 
 MOST_NAMES = 5
 _LONGEST_QUOTE = 200
+_LONGEST_LINE = 1000
+"""A longer line is data and no message; patterns would take long to read it."""
 _NAME = r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+"
 _QUOTE = r"[\"'`]?"
 
@@ -43,6 +45,11 @@ def find_cause(text: str) -> Sign | None:
         return Sign(Cause.CACHE, f"The cache folder {folder} is broken.", 0)
     signs = [*_modules(lines), *_dependencies(lines), *_variables(lines), *_structured_variables(text)]
     return max(signs, key=lambda sign: sign.position, default=None)
+
+
+def error_lines(text: str) -> list[str]:
+    """Returns the lines that may say what went wrong: no calm ones of a log, no stacks and no source code."""
+    return [line for _, line in _error_lines(text)]
 
 
 def last_line(text: str) -> str:
@@ -78,7 +85,7 @@ def _error_lines(text: str) -> list[Line]:
     lines: list[Line] = []
     position = 0
     for raw in text.splitlines(keepends=True):
-        line = _COLOR.sub("", raw.rstrip())
+        line = _COLOR.sub("", raw.rstrip())[:_LONGEST_LINE]
         if not (_CALM.search(line) or _STACK.search(line)):
             lines.append((position, line))
         position += len(raw)
@@ -261,6 +268,7 @@ _REFUSED = re.compile(
     r"|getaddrinfo (?:ENOTFOUND|EAI_AGAIN) ([^\s,'\"]+)"
     r"|could not translate host name \"([^\"]+)\""
     r"|dial tcp: lookup ([^\s:]+)"
+    r"|sending request for url \(\w+://([^/)\s]+)"
     r"|Cannot connect to host (\S+:\d{1,5})"
     r"|([\w.\-]+:\d{1,5}): \[Errno 11[013]\]"
 )
@@ -271,13 +279,14 @@ _ADDRESS_FIELDS = re.compile(r"address: '([^']+)',\s*port: (\d+)")
 
 
 def _dependencies(lines: list[Line]) -> Iterator[Sign]:
+    host = ""
     for position, line in lines:
         if found := _REFUSED.search(line):
             host = ":".join(group for group in found.groups() if group).rstrip(".,;")
             yield _unreachable(host, position)
         elif _NAMELESS.search(line):
             fields = _ADDRESS_FIELDS.search(" ".join(rest for at, rest in lines if at >= position))
-            yield _unreachable(":".join(fields.groups()) if fields else "", position)
+            yield _unreachable(":".join(fields.groups()) if fields else host, position)
 
 
 def _unreachable(host: str, position: int) -> Sign:

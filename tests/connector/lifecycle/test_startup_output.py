@@ -202,10 +202,9 @@ def test_a_broken_cache_folder_is_named(text: str, folder: str) -> None:
 
 
 def test_a_crash_quotes_the_last_line_of_standard_error() -> None:
-    found = diagnosis_of("usage: server [-h]\nserver: error: unrecognized arguments: --port\n\n", code=2)
+    found = diagnosis_of("server starts\nserver: error: nothing to do for --port\n\n", code=2)
     assert (
-        found.message
-        == "The server ended with code 2 after 1.0 s: server: error: unrecognized arguments: --port"
+        found.message == "The server ended with code 2 after 1.0 s: server: error: nothing to do for --port"
     )
 
 
