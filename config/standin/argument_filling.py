@@ -147,7 +147,9 @@ class _Filler:
         if _is_clock(name, schema):
             return _maybe(self.stated.clock())
         shape = schema.get("format") or name.lower()
-        stated = self.stated.shaped(shape) or self.stated.labelled(name) or self.stated.quoted()
+        labelled = self.stated.labelled(name) if f"{name}=" in self.stated.text else None
+        stated = labelled or self.stated.shaped(shape) or self.stated.quoted() or self.stated.of_kind(name)
+        stated = stated or self.stated.labelled(name)
         if stated is None and name.lower() in _FREE_TEXT:
             return Value(self.stated.text, sure=False)
         if stated is None and (subject := self.stated.subject()) is not None:

@@ -19,6 +19,34 @@ _SHAPES = {
     "path": re.compile(r"(?<!\S)(?:~|\.{0,2})/[^\s\"']+"),
 }
 _SHAPES["url"] = _SHAPES["uri"]
+FILE = re.compile(r"(?<!\S)(?:~|\.{0,2})/[^\s\"'?,;]+|(?<![\w@/.])[\w-]+\.[a-z][a-z0-9]{0,4}\b(?![./@])")
+EXPRESSION = re.compile(r"(?!\d{4}-\d\d)\(?-?\d[\d\s.()]*(?:[-+*/^][\d\s.()]*\d\)?)+")
+SQL = re.compile(r"\b(?:SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH)\b.+\b(?:FROM|VALUES|SET)\b.*", re.DOTALL)
+_CURRENCIES = {
+    "dollar": "USD",
+    "euro": "EUR",
+    "pound": "GBP",
+    "yen": "JPY",
+    "franc": "CHF",
+    "yuan": "CNY",
+    "rupee": "INR",
+}
+CURRENCY = re.compile(
+    r"\b(?:USD|EUR|GBP|JPY|CHF|CNY|INR|CAD|AUD|SEK|NOK|DKK|PLN|(?:dollar|euro|pound|yen|franc|yuan|rupee)s?)\b",
+    re.IGNORECASE,
+)
+LANGUAGE = re.compile(
+    r"\b(?:into|in|to) (?:English|German|French|Spanish|Italian|Portuguese|Dutch|Polish|Russian|Chinese"
+    r"|Japanese|Korean|Arabic|Turkish|Hindi|Greek|Swedish|Latin)\b"
+)
+_TASK = re.compile(
+    r"\b(?:add|put|remind me to|remember to|note down) (?!up\b)(.+?)(?: (?:to|on|in) (?:my|the)\b.*)?[.!?]*$",
+    re.IGNORECASE,
+)
+_FOREIGN = re.compile(
+    r"\b(?:translate|say) (.+?) (?:in|into|to) [A-Z]\w+|\bwhat is (.+?) in [A-Z]\w+",
+    re.IGNORECASE | re.DOTALL,
+)
 _SHAPES["location"] = _SHAPES["city"] = re.compile(r"(?<=\b[Ii]n )[A-Z]\w+(?:,? [A-Z]\w+)*")
 
 _NAME = re.compile(r"(?<=[\w,;:'\"] )[A-Z][\w'-]*(?: [A-Z][\w'-]*)*")  # not at the start of a sentence
@@ -85,6 +113,35 @@ class StatedValues:
         match = _SHAPES[shape].search(self.text) if shape in _SHAPES else None
         return match[0] if match else None
 
+    def of_kind(self, name: str) -> str | None:
+        """Returns the value that an argument of this name usually takes: a file, a sum, a currency."""
+        name = name.lower()
+        words = name.split("_")
+        found = None
+        if "currency" in words:
+            found = self._currency(last=any(word in ("to", "target", "destination") for word in words))
+        elif "path" in words or "file" in words or name in ("filename", "filepath"):
+            found = _first(FILE, self.text)
+        elif name in ("expression", "formula", "calculation"):
+            found = _first(EXPRESSION, self.text)
+        elif name in ("sql", "query", "statement"):
+            found = _first(SQL, self.text)
+        elif "language" in words and "source" not in words:
+            found = (_first(LANGUAGE, self.text) or " ").split(" ")[-1] or None
+        elif name in ("title", "task", "todo", "item", "note"):
+            found = _first(_TASK, self.text)
+        elif name == "text" and LANGUAGE.search(self.text):
+            found = _first(_FOREIGN, self.text)
+        return found
+
+    def _currency(self, *, last: bool) -> str | None:
+        codes: list[str] = [
+            _CURRENCIES.get(each.lower().rstrip("s"), each.upper()) for each in CURRENCY.findall(self.text)
+        ]
+        if not codes or (last and len(codes) < 2):
+            return None
+        return codes[-1] if last else codes[0]
+
     def labelled(self, name: str) -> str | None:
         """Returns the value after the argument's name: `city Paris`, `city: Paris`, `city=Paris`."""
         label = re.escape(name).replace("_", "[ _]")
@@ -104,3 +161,11 @@ class StatedValues:
     def has_word(self, word: str) -> bool:
         spoken = re.escape(word.replace("_", " "))
         return bool(word) and re.search(rf"(?<!\w){spoken}(?!\w)", self.text, re.IGNORECASE) is not None
+
+
+def _first(pattern: re.Pattern[str], text: str) -> str | None:
+    """Returns what the pattern's first group finds, or else the whole of it."""
+    if (found := pattern.search(text)) is None:
+        return None
+    texts: list[str] = [each for each in (*found.groups(), found[0]) if each]
+    return texts[0].strip()

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from config.standin import argument_filling
 from config.standin.argument_filling import Filled
+from config.standin.implied_words import implied
 from config.standin.serialization import Call
 
 Function = dict[str, Any]
@@ -63,7 +64,7 @@ def _candidate(message: str, tool: Function, must: bool) -> Candidate | None:
     filled = argument_filling.fill(schema, message, invent=must)
     if filled is None:
         return None
-    score = _score(words(message), tool) - filled.guessed
+    score = _score(words(message) | implied(message), tool) - filled.guessed
     named = _named_at(message, tool["name"])
     if named < 0 and score < _ENOUGH and not must:
         return None

@@ -222,3 +222,70 @@ def test_it_follows_local_references_and_survives_endless_ones() -> None:
     }
     tool = {"type": "function", "function": {"name": "grow_tree", "parameters": schema}}
     assert asked("grow tree by 3", tools=[tool]) == [("grow_tree", {"node": {}, "count": 3})]
+
+
+TEXT, WHOLE = {"type": "string"}, {"type": "integer"}
+SHAPES = {
+    "weather__get_forecast": ("Get the weather forecast for a location", {"location": TEXT}),
+    "currency__convert": (
+        "Convert an amount from one currency to another",
+        {"amount": {"type": "number"}, "from_currency": TEXT, "to_currency": TEXT},
+    ),
+    "todo__add_task": ("Add a task to the todo list", {"title": TEXT}),
+    "todo__list_tasks": ("List all tasks", {}),
+    "web__search": ("Search the web for pages", {"query": TEXT}),
+    "translate__translate_text": (
+        "Translate text into another language",
+        {"text": TEXT, "target_language": TEXT},
+    ),
+    "fs__read_file": ("Read the contents of a file", {"path": TEXT}),
+    "calc__calculate": ("Evaluate a mathematical expression", {"expression": TEXT}),
+    "db__execute_query": ("Run an SQL query against the database", {"sql": TEXT}),
+}
+
+
+@pytest.mark.parametrize(
+    ("question", "name", "arguments"),
+    [
+        ("Will it rain in Berlin tomorrow?", "weather__get_forecast", {"location": "Berlin"}),
+        ("How warm is it in Rome?", "weather__get_forecast", {"location": "Rome"}),
+        (
+            "How much is 50 dollars in euros?",
+            "currency__convert",
+            {"amount": 50, "from_currency": "USD", "to_currency": "EUR"},
+        ),
+        (
+            "Convert 100 USD to EUR",
+            "currency__convert",
+            {"amount": 100, "from_currency": "USD", "to_currency": "EUR"},
+        ),
+        ("Add buy milk to my todo list", "todo__add_task", {"title": "buy milk"}),
+        ("Remind me to call Anna", "todo__add_task", {"title": "call Anna"}),
+        ("What do I have to do?", "todo__list_tasks", {}),
+        ("Look up llamas", "web__search", {"query": "Look up llamas"}),
+        (
+            "How do you say thank you in Spanish?",
+            "translate__translate_text",
+            {"text": "thank you", "target_language": "Spanish"},
+        ),
+        ("What's in README.md?", "fs__read_file", {"path": "README.md"}),
+        ("What is 2 + 2?", "calc__calculate", {"expression": "2 + 2"}),
+        ("Run SELECT * FROM users", "db__execute_query", {"sql": "SELECT * FROM users"}),
+    ],
+)
+def test_a_newcomers_question_finds_the_obvious_tool(
+    question: str, name: str, arguments: dict[str, Any]
+) -> None:
+    tools = [
+        {
+            "type": "function",
+            "function": {
+                "name": each,
+                "description": description,
+                "parameters": {"type": "object", "properties": properties, "required": list(properties)},
+            },
+        }
+        for each, (description, properties) in SHAPES.items()
+    ]
+    [call] = answers.answer({"messages": [{"role": "user", "content": question}], "tools": tools}).calls
+    assert (call.name, json.loads(call.arguments)) == (name, arguments)
