@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 APPS = ("config", "assistants", "connector", "tools", "apikeys", "core")
 LONGEST_FILE = 300
-LONG_FUNCTION = 12  # lines with the signature, without the docstring: nine of ten functions have no more
+LONG_FUNCTION = 13  # lines with the signature, without the docstring: nine of ten functions have no more
 OFTEN = 5
 EXPECTED_IN_EVERY_APP = {
     "__init__",
