@@ -96,8 +96,8 @@ UNFOLD: dict[str, Any] = {
         lambda request: static("console/servers.css"),
     ],
     "SCRIPTS": [lambda request: static("console/console.js")],
-    "COMMAND": {"search_models": True, "show_history": False},
     "DASHBOARD_CALLBACK": "assistants.console.overview.dashboard",
+    "COMMAND": {"search_callback": "assistants.console.commands.find", "show_history": False},
     "SIDEBAR": {
         "show_search": False,
         "command_search": True,

@@ -3,6 +3,7 @@
 from django.urls import URLPattern, path
 
 from assistants.console.access_page import AccessPage
+from assistants.console.command_page import CommandPage
 from assistants.console.connect import ConnectPage
 from assistants.console.context_cost import ContextCostPage
 from assistants.console.key_access import KeyAccess
@@ -17,5 +18,6 @@ urlpatterns: list[URLPattern] = [
     path(f"{_ASSISTANT}/access/", AccessPage.as_view(), name="assistant_access"),
     path(f"{_ASSISTANT}/cost/", ContextCostPage.as_view(), name="assistant_cost"),
     path(f"{_ASSISTANT}/connect/", ConnectPage.as_view(), name="assistant_connect"),
+    path("commands/<slug:command>/<int:pk>/", CommandPage.as_view(), name="command"),
     path("keys/<int:pk>/access/", KeyAccess.as_view(), name="key_access"),
 ]
