@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
+from django.contrib.auth.models import User
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -113,15 +114,26 @@ def principal_of(api_key_id: int) -> Principal:
 @in_thread
 def still_calling(principals: Collection[Principal]) -> dict[Principal, datetime | None]:
     """Returns those of these principals that may still call assistants, and when they end; None for never."""
-    rows = ApiKey.objects.only(*_COLUMNS).in_bulk({principal.id for principal in principals})
-    found: dict[Principal, datetime | None] = {}
-    for principal in principals:
+    found: dict[Principal, datetime | None] = dict.fromkeys(_still_staff(principals))
+    keys = [principal for principal in principals if principal.user_id is None]
+    rows = ApiKey.objects.only(*_COLUMNS).in_bulk({principal.id for principal in keys})
+    for principal in keys:
         row = rows.get(principal.id)
         if row and principal.key_hash in {"", row.key_hash, row.previous_key_hash}:
             now = _principal(row, principal.key_hash or row.key_hash)
             if now.can_call_assistant and _is_usable(now):
                 found[principal] = now.expires_at
     return found
+
+
+def _still_staff(principals: Collection[Principal]) -> list[Principal]:
+    """Returns the members of staff among them who may still enter the console."""
+    users = {principal.user_id for principal in principals if principal.user_id is not None}
+    if not users:
+        return []
+    active = User.objects.filter(pk__in=list(users), is_active=True, is_staff=True)
+    still = set(active.values_list("pk", flat=True))
+    return [principal for principal in principals if principal.user_id in still]
 
 
 def _is_usable(principal: Principal) -> bool:

@@ -1,8 +1,9 @@
-"""The principal: the caller behind an authenticated API key, and its permissions and limits."""
+"""The principal: the caller behind an authenticated API key, or a member of staff, with its limits."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from typing import Self
 
 from apikeys.networks import Network
 
@@ -23,7 +24,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An authenticated API key. In the management API it is `request.user`."""
+    """An authenticated API key. In the management API it is `request.user`.
+
+    Of a member of staff who chats in the console, `user_id` and `name` are those of the user; there is no
+    key then, and `id` is 0.
+    """
 
     id: int
     name: str
@@ -39,4 +44,15 @@ class Principal:
     key_hash: str = field(default="", repr=False)
     """The hash of the secret that was presented; "" where none was, as for a response in the background."""
 
+    user_id: int | None = None
+
     is_authenticated = True
+
+    @classmethod
+    def of_user(cls, user_id: int, username: str, limits: Limits) -> Self:
+        return cls(0, username, "", False, True, False, None, limits, user_id=user_id)
+
+    @property
+    def limited_as(self) -> str:
+        """The name under which its requests are counted."""
+        return str(self.id) if self.user_id is None else f"user-{self.user_id}"

@@ -40,6 +40,7 @@ NAVIGATION: list[dict[str, Any]] = [
             _page(
                 _("Assistants"), "smart_toy", "assistants_assistant_changelist", "assistants.view_assistant"
             ),
+            _page(_("Playground"), "forum", "playground", "assistants.chat_assistant"),
             _page(
                 _("LLM providers"), "neurology", "assistants_provider_changelist", "assistants.view_provider"
             ),

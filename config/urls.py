@@ -5,6 +5,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
+from assistants.console.urls import async_urlpatterns as streams_of_assistants
 from assistants.console.urls import urlpatterns as pages_of_assistants
 from assistants.openai_api.errors import unknown_url
 from assistants.openai_api.urls import endpoint_urlpatterns, unknown_urlpattern
@@ -29,6 +30,7 @@ urlpatterns = [
     path("api/schema", SchemaView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema")),
     path("i18n/", include("django.conf.urls.i18n")),
+    path("admin/", include(streams_of_assistants)),
     path("admin/", admin.site.urls),
 ]
 

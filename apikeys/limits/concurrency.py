@@ -39,14 +39,14 @@ redis.call('PEXPIRE', KEYS[1], math.ceil(ARGV[1] * 1000))
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right of one running request of an API key."""
+    """The right of one running request. `caller`: see `Principal.limited_as`."""
 
-    api_key_id: int
+    caller: str
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property
     def key(self) -> str:
-        return f"{PREFIX}:running:{self.api_key_id}"
+        return f"{PREFIX}:running:{self.caller}"
 
 
 class Leases:
@@ -59,9 +59,9 @@ class Leases:
         self._acquire_script = store.redis.register_script(_ACQUIRE)
         self._renew_script = store.redis.register_script(_RENEW)
 
-    async def acquire(self, api_key_id: int, limit: int) -> Lease | None:
+    async def acquire(self, caller: str, limit: int) -> Lease | None:
         """Returns a lease to be released, or None if `limit` requests run already. Raises StoreDown."""
-        lease = Lease(api_key_id)
+        lease = Lease(caller)
         async with self._store.within_deadline():
             is_acquired = await self._acquire_script(keys=[lease.key], args=[limit, self._lease_s, lease.id])
         if not is_acquired:
@@ -80,12 +80,12 @@ class Leases:
         """Renews the leases three times in their lifetime, so that two failures in a row cost none."""
         while True:
             await asyncio.sleep(self._lease_s / _RENEWALS_A_LEASE)
-            for api_key_id in {lease.api_key_id for lease in self._held}:
+            for caller in {lease.caller for lease in self._held}:
                 with suppress(StoreDown):
-                    await self._renew_of(api_key_id)
+                    await self._renew_of(caller)
 
-    async def _renew_of(self, api_key_id: int) -> None:
-        leases = [lease for lease in self._held if lease.api_key_id == api_key_id]
+    async def _renew_of(self, caller: str) -> None:
+        leases = [lease for lease in self._held if lease.caller == caller]
         if not leases:
             return
         async with self._store.within_deadline() as redis:

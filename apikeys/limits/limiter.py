@@ -54,9 +54,9 @@ class Limiter:
         try:
             async with self._store.within_deadline():
                 if limits.requests_per_minute is not None:
-                    rates.append(await self._rates.request(principal.id, limits.requests_per_minute))
+                    rates.append(await self._rates.request(principal.limited_as, limits.requests_per_minute))
                 if limits.tokens_per_minute is not None:
-                    rates.append(await self._rates.tokens(principal.id, limits.tokens_per_minute))
+                    rates.append(await self._rates.tokens(principal.limited_as, limits.tokens_per_minute))
         except StoreDown:
             _require_open()
         return rates
@@ -76,7 +76,7 @@ class Limiter:
         if limit is None:
             return None
         try:
-            lease = await self._leases.acquire(principal.id, limit)
+            lease = await self._leases.acquire(principal.limited_as, limit)
         except StoreDown:
             _require_open()
             return None
@@ -89,11 +89,12 @@ class Limiter:
         tokens = min(tokens, _MOST_TOKENS)
         if tokens <= 0:
             return
-        budget.spend(principal.id, tokens)
+        if principal.user_id is None:
+            budget.spend(principal.id, tokens)
         if (limit := principal.limits.tokens_per_minute) is not None:
             with suppress(StoreDown):  # the month above is in PostgreSQL and loses nothing
                 async with self._store.within_deadline():
-                    await self._rates.spend(principal.id, limit, tokens)
+                    await self._rates.spend(principal.limited_as, limit, tokens)
 
 
 async def _require_budget(principal: Principal) -> None:

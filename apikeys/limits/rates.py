@@ -57,21 +57,21 @@ class Rates:
         self._requests = SlidingWindowCounterRateLimiter(storage)
         self._tokens = FixedWindowRateLimiter(storage)
 
-    async def request(self, api_key_id: int, limit: int) -> Rate:
-        """Counts a request, unless it is one too many."""
-        item, key = RateLimitItemPerMinute(limit, namespace="requests"), str(api_key_id)
+    async def request(self, caller: str, limit: int) -> Rate:
+        """Counts a request, unless it is one too many. `caller`: see `Principal.limited_as`."""
+        item, key = RateLimitItemPerMinute(limit, namespace="requests"), caller
         is_counted = await self._requests.hit(item, key)
         stats = await self._requests.get_window_stats(item, key)
         return _rate("requests", limit, stats, is_exceeded=not is_counted)
 
-    async def tokens(self, api_key_id: int, limit: int) -> Rate:
+    async def tokens(self, caller: str, limit: int) -> Rate:
         """Returns the state of the token limit, and counts nothing."""
-        stats = await self._tokens.get_window_stats(_tokens(limit), str(api_key_id))
+        stats = await self._tokens.get_window_stats(_tokens(limit), caller)
         return _rate("tokens", limit, stats, is_exceeded=stats.remaining <= 0)
 
-    async def spend(self, api_key_id: int, limit: int, tokens: int) -> None:
+    async def spend(self, caller: str, limit: int, tokens: int) -> None:
         """Counts tokens, beyond the limit too."""
-        await self._tokens.hit(_tokens(limit), str(api_key_id), cost=tokens)
+        await self._tokens.hit(_tokens(limit), caller, cost=tokens)
 
 
 def _tokens(limit: int) -> RateLimitItemPerMinute:

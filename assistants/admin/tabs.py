@@ -13,6 +13,7 @@ _TABS = (
     ("tools", _("Tools"), "assistant_tools", ""),
     ("access", _("Access"), "assistant_access", ""),
     ("cost", _("Context cost"), "assistant_cost", ""),
+    ("playground", _("Playground"), "assistant_playground", "assistants.chat_assistant"),
     ("connect", _("Connect"), "assistant_connect", ""),
 )
 """Name, title, route, and the permission without which it is not there."""

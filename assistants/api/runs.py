@@ -53,6 +53,9 @@ class RunSerializer(serializers.Serializer[Any]):
     run_id = serializers.CharField(help_text="The `run_id` in the answer's `mcp_connector`.")
     request_id = serializers.CharField(help_text="The answer's header x-request-id.")
     api_key = RunKeySerializer(source="*")
+    username = serializers.CharField(
+        help_text="The member of staff who chatted in the console's playground; empty for a run of a key."
+    )
     assistant = RunAssistantSerializer(source="*")
     conversation_id = serializers.IntegerField(allow_null=True, help_text="Of its session.")
     model = serializers.CharField()

@@ -43,11 +43,19 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
 
 
 async def find(name: str, principal: Principal) -> AssistantEntry:
-    """Returns the assistant whose slug or alias is `name`. Raises ModelNotFound."""
+    """Returns the assistant whose slug or alias is `name`, if the key may call it. Raises ModelNotFound."""
+    entry = await enabled(name)
+    if principal.id not in entry.api_key_ids:
+        raise ModelNotFound
+    return entry
+
+
+async def enabled(name: str) -> AssistantEntry:
+    """Returns the enabled assistant whose slug or alias is `name`, for staff. Raises ModelNotFound."""
     # Only well-formed names are looked up: a caller who tries others must not fill the cache or ask the
     # database.
     entry = await _by_name.get(name) if _NAME.fullmatch(name) else None
-    if entry is None or principal.id not in entry.api_key_ids:
+    if entry is None:
         raise ModelNotFound
     return entry
 

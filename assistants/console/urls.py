@@ -7,6 +7,8 @@ from assistants.console.command_page import CommandPage
 from assistants.console.connect import ConnectPage
 from assistants.console.context_cost import ContextCostPage
 from assistants.console.key_access import KeyAccess
+from assistants.console.playground import PlaygroundPage
+from assistants.console.playground_chat import chat
 from assistants.console.tool_search import ToolSearchPage
 from assistants.console.tools_page import ToolsPage
 
@@ -17,7 +19,12 @@ urlpatterns: list[URLPattern] = [
     path(f"{_ASSISTANT}/tools/search/", ToolSearchPage.as_view(), name="assistant_tool_search"),
     path(f"{_ASSISTANT}/access/", AccessPage.as_view(), name="assistant_access"),
     path(f"{_ASSISTANT}/cost/", ContextCostPage.as_view(), name="assistant_cost"),
+    path("playground/", PlaygroundPage.as_view(), name="playground"),
+    path(f"{_ASSISTANT}/playground/", PlaygroundPage.as_view(), name="assistant_playground"),
     path(f"{_ASSISTANT}/connect/", ConnectPage.as_view(), name="assistant_connect"),
     path("commands/<slug:command>/<int:pk>/", CommandPage.as_view(), name="command"),
     path("keys/<int:pk>/access/", KeyAccess.as_view(), name="key_access"),
 ]
+
+async_urlpatterns: list[URLPattern] = [path("playground/chat", chat, name="playground_chat")]
+"""Async views, in no namespace: they check the login themselves, since the admin's check is not async."""

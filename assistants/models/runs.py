@@ -118,6 +118,8 @@ class Run(models.Model):
     api_key_name = models.CharField(max_length=255)
     key_prefix = models.CharField(max_length=32)
     assistant = outlived(Assistant, models.SET_NULL, null=True, related_name="+", db_index=False)
+    username = models.CharField(max_length=150, blank=True, default="", db_default="")
+    """The member of staff who chatted in the playground; then there is no key. "" for requests with a key."""
     assistant_slug = models.CharField(max_length=63)
     conversation = models.ForeignKey(Conversation, on_delete=models.SET_NULL, null=True, related_name="runs")
     model = models.CharField(max_length=255)

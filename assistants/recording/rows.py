@@ -88,11 +88,13 @@ def _conversation(session: _Session, record: RunRecord) -> Conversation:
 
 def _run(record: RunRecord, conversation_id: int | None) -> Run:
     principal = record.origin.principal
+    is_key = principal.user_id is None
     return Run(
         run_id=record.origin.run_id,
         request_id=record.origin.request_id,
-        api_key_id=principal.id,
-        api_key_name=principal.name,
+        api_key_id=principal.id if is_key else None,
+        api_key_name=principal.name if is_key else "",
+        username="" if is_key else principal.name,
         key_prefix=principal.key_prefix,
         assistant_id=record.assistant_id,
         assistant_slug=record.assistant_slug,

@@ -10,7 +10,7 @@ from apikeys.principal import Principal
 from assistants.models import RunStatus, ToolCall
 from assistants.recording.records import CallRecord, Origin, RunRecord
 
-_PRINCIPAL = ("id", "name", "key_prefix", "can_manage", "can_call_assistant", "is_disabled")
+_PRINCIPAL = ("id", "name", "key_prefix", "can_manage", "can_call_assistant", "is_disabled", "user_id")
 
 
 def dump(record: RunRecord) -> dict[str, Any]:
