@@ -83,7 +83,7 @@ def _masked(obj: models.Model, values: dict[str, Any], names: Iterable[str]) -> 
 
 def _record(action: str, obj: models.Model, by: Actor, *, before: Any, after: Any) -> None:
     with translation.override(None):  # an entry is in English, whatever its author reads
-        kind = str(obj._meta.verbose_name)
+        kind = str(obj._meta.verbose_name_raw)  # in English, whoever did it
     _write(action, by, kind=kind, object_id=obj.pk, name=str(obj), before=before, after=after)
 
 

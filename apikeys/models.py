@@ -8,6 +8,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from apikeys import networks
 from core.validation import name_taken, no_nul
@@ -64,36 +65,54 @@ class ApiKey(models.Model):
     Others are written all the time (`last_used_at`), or only along with these (`key_prefix`).
     """
 
-    name = models.CharField(max_length=255, validators=[no_nul])
-    key_hash = models.CharField(max_length=64, unique=True, editable=False)
-    key_prefix = models.CharField("key", max_length=32, editable=False)
-    can_manage = models.BooleanField(default=False, help_text="May use the management API.")
-    can_call_assistant = models.BooleanField(default=True, help_text="May call the assistants granted to it.")
-    is_disabled = models.BooleanField(default=False)
-    expires_at = models.DateTimeField(null=True, blank=True)
-    previous_key_hash = models.CharField(  # noqa: DJ001 - unique, so none must be NULL
-        max_length=64, unique=True, null=True, editable=False
+    name = models.CharField(_("name"), max_length=255, validators=[no_nul])
+    key_hash = models.CharField(_("key hash"), max_length=64, unique=True, editable=False)
+    key_prefix = models.CharField(_("key"), max_length=32, editable=False)
+    can_manage = models.BooleanField(
+        _("may manage"), default=False, help_text=_("May use the management API.")
     )
-    previous_key_until = models.DateTimeField(null=True, editable=False)
-    requests_per_minute = models.PositiveIntegerField(null=True, blank=True, validators=[at_least_one])
-    tokens_per_minute = models.PositiveIntegerField(null=True, blank=True, validators=[at_least_one])
-    concurrent_requests = models.PositiveIntegerField(null=True, blank=True, validators=[at_least_one])
-    tokens_per_month = models.PositiveBigIntegerField(null=True, blank=True, validators=[at_least_one])
+    can_call_assistant = models.BooleanField(
+        _("may call assistants"), default=True, help_text=_("May call the assistants granted to it.")
+    )
+    is_disabled = models.BooleanField(_("disabled"), default=False)
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    previous_key_hash = models.CharField(  # noqa: DJ001 - unique, so none must be NULL
+        _("previous key hash"),
+        max_length=64,
+        unique=True,
+        null=True,
+        editable=False,
+    )
+    previous_key_until = models.DateTimeField(_("previous key until"), null=True, editable=False)
+    requests_per_minute = models.PositiveIntegerField(
+        _("requests per minute"), null=True, blank=True, validators=[at_least_one]
+    )
+    tokens_per_minute = models.PositiveIntegerField(
+        _("tokens per minute"), null=True, blank=True, validators=[at_least_one]
+    )
+    concurrent_requests = models.PositiveIntegerField(
+        _("concurrent requests"), null=True, blank=True, validators=[at_least_one]
+    )
+    tokens_per_month = models.PositiveBigIntegerField(
+        _("tokens per month"), null=True, blank=True, validators=[at_least_one]
+    )
     allowed_networks = models.JSONField(
+        _("allowed networks"),
         default=list,
         blank=True,
         validators=[validate_networks],
-        help_text='Where the key may be used from, for example ["10.0.0.0/8"]. Empty: from anywhere.',
+        help_text=_('Where the key may be used from, for example ["10.0.0.0/8"]. Empty: from anywhere.'),
     )
-    last_used_at = models.DateTimeField(null=True, editable=False)
-    version = models.PositiveIntegerField(default=1, editable=False)
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
+    last_used_at = models.DateTimeField(_("last used"), null=True, editable=False)
+    version = models.PositiveIntegerField(_("version"), default=1, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("changed"), auto_now=True)
 
     objects = ApiKeyQuerySet.as_manager()
 
     class Meta:
-        verbose_name = "API key"
+        verbose_name_plural = _("API keys")
+        verbose_name = _("API key")
         ordering = ["-created_at", "-id"]
         constraints = [models.UniqueConstraint(Lower("name"), name="apikey_name_unique", **name_taken)]
 
@@ -115,12 +134,18 @@ class TokenUsage(models.Model):
 
     # Without a constraint: a run that ends while its key is deleted must not fail the batch of all runs.
     api_key = models.ForeignKey(
-        ApiKey, on_delete=models.CASCADE, related_name="token_usage", db_constraint=False
+        ApiKey,
+        verbose_name=_("API key"),
+        on_delete=models.CASCADE,
+        related_name="token_usage",
+        db_constraint=False,
     )
-    month = models.DateField()
-    tokens = models.BigIntegerField()
+    month = models.DateField(_("month"))
+    tokens = models.BigIntegerField(_("tokens"))
 
     class Meta:
+        verbose_name = _("token usage")
+        verbose_name_plural = _("token usages")
         constraints = [
             models.UniqueConstraint(fields=["api_key", "month"], name="tokenusage_key_month_unique")
         ]
@@ -132,21 +157,22 @@ class TokenUsage(models.Model):
 class AuditEntry(models.Model):
     """A change by somebody. `before` and `after` hold the fields that differ, secrets masked."""
 
-    at = models.DateTimeField(auto_now_add=True, db_index=True)
-    actor_kind = models.CharField(max_length=8)
-    actor_id = models.BigIntegerField(null=True)
-    actor_name = models.CharField(max_length=255)
-    action = models.CharField(max_length=16)
-    object_kind = models.CharField(max_length=32)
-    object_id = models.BigIntegerField()
-    object_name = models.CharField(max_length=255)
-    before = models.JSONField(null=True, encoder=DjangoJSONEncoder)
-    after = models.JSONField(null=True, encoder=DjangoJSONEncoder)
-    request_id = models.CharField(max_length=128, blank=True)
-    address = models.CharField(max_length=64, blank=True)
+    at = models.DateTimeField(_("time"), auto_now_add=True, db_index=True)
+    actor_kind = models.CharField(_("kind of actor"), max_length=8)
+    actor_id = models.BigIntegerField(_("actor"), null=True)
+    actor_name = models.CharField(_("who"), max_length=255)
+    action = models.CharField(_("action"), max_length=16)
+    object_kind = models.CharField(_("kind of object"), max_length=32)
+    object_id = models.BigIntegerField(_("object"))
+    object_name = models.CharField(_("object name"), max_length=255)
+    before = models.JSONField(_("before"), null=True, encoder=DjangoJSONEncoder)
+    after = models.JSONField(_("after"), null=True, encoder=DjangoJSONEncoder)
+    request_id = models.CharField(_("request"), max_length=128, blank=True)
+    address = models.CharField(_("address"), max_length=64, blank=True)
 
     class Meta:
-        verbose_name_plural = "audit entries"
+        verbose_name = _("audit entry")
+        verbose_name_plural = _("audit entries")
         ordering = ["-at", "-id"]
         indexes = [models.Index(fields=["object_kind", "object_id"])]
 

@@ -1,11 +1,12 @@
 from typing import Any
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class ConnectorConfig(AppConfig):
     name = "connector"
-    verbose_name = "Connector"
+    verbose_name = _("Connector")
 
     def ready(self) -> None:
         from connector.status.actions import settle

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from connector.states import Phase
 from core.validation import no_nul
@@ -27,16 +28,18 @@ class Worker(models.Model):
     drains.
     """
 
-    name = models.CharField(max_length=64, primary_key=True)
-    node = models.CharField(max_length=255)
-    host_id = models.CharField(max_length=128)
-    socket = models.CharField(max_length=108)
-    address = models.CharField(max_length=255, blank=True)
-    seen_at = models.DateTimeField(null=True)
+    name = models.CharField(_("name"), max_length=64, primary_key=True)
+    node = models.CharField(_("node"), max_length=255)
+    host_id = models.CharField(_("host"), max_length=128)
+    socket = models.CharField(_("socket"), max_length=108)
+    address = models.CharField(_("address"), max_length=255, blank=True)
+    seen_at = models.DateTimeField(_("seen at"), null=True)
 
     objects = WorkerQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("worker")
+        verbose_name_plural = _("workers")
         ordering = ["node"]
 
     def __str__(self) -> str:
@@ -53,25 +56,31 @@ class Instance(models.Model):
     FEED_COLUMNS = ("worker_id", "fence", "phase")
     """The columns by which routes to a server change: see `core.feed`. Leases are renewed all the time."""
 
-    server = models.ForeignKey(MCPTool, on_delete=models.CASCADE, related_name="instances")
-    slot = models.PositiveSmallIntegerField(default=0)
-    worker = models.ForeignKey(Worker, null=True, on_delete=models.SET_NULL, related_name="instances")
-    fence = models.PositiveBigIntegerField(default=0)
-    expires_at = models.DateTimeField(null=True)
+    server = models.ForeignKey(
+        MCPTool, verbose_name=_("server"), on_delete=models.CASCADE, related_name="instances"
+    )
+    slot = models.PositiveSmallIntegerField(_("slot"), default=0)
+    worker = models.ForeignKey(
+        Worker, verbose_name=_("worker"), null=True, on_delete=models.SET_NULL, related_name="instances"
+    )
+    fence = models.PositiveBigIntegerField(_("fence"), default=0)
+    expires_at = models.DateTimeField(_("expires"), null=True)
 
-    phase = models.CharField(max_length=16, choices=Phase.choices, default=Phase.RELEASED)
-    observed_generation = models.PositiveBigIntegerField(default=0)
-    protocol_version = models.CharField(max_length=32, blank=True)
-    pid = models.PositiveIntegerField(null=True)
-    restarts = models.PositiveIntegerField(default=0)
-    started_at = models.DateTimeField(null=True)
-    checked_at = models.DateTimeField(null=True)
-    last_healthy_at = models.DateTimeField(null=True)
-    last_exit = models.JSONField(null=True)
-    error = models.JSONField(null=True)
-    stderr_tail = models.TextField(blank=True)
+    phase = models.CharField(_("phase"), max_length=16, choices=Phase.choices, default=Phase.RELEASED)
+    observed_generation = models.PositiveBigIntegerField(_("observed generation"), default=0)
+    protocol_version = models.CharField(_("protocol version"), max_length=32, blank=True)
+    pid = models.PositiveIntegerField(_("PID"), null=True)
+    restarts = models.PositiveIntegerField(_("restarts"), default=0)
+    started_at = models.DateTimeField(_("started"), null=True)
+    checked_at = models.DateTimeField(_("last check"), null=True)
+    last_healthy_at = models.DateTimeField(_("last healthy"), null=True)
+    last_exit = models.JSONField(_("last exit"), null=True)
+    error = models.JSONField(_("error"), null=True)
+    stderr_tail = models.TextField(_("standard error"), blank=True)
 
     class Meta:
+        verbose_name = _("instance")
+        verbose_name_plural = _("instances")
         ordering = ["server_id", "slot"]
         constraints = [models.UniqueConstraint(fields=["server", "slot"], name="instance_server_slot")]
 
@@ -85,12 +94,16 @@ class StateChange(models.Model):
     Rows are deleted after 90 days.
     """
 
-    server = models.ForeignKey(MCPTool, on_delete=models.CASCADE, related_name="state_changes")
-    status = models.CharField(max_length=16, choices=Status.choices)
-    error = models.JSONField(null=True)
-    at = models.DateTimeField()
+    server = models.ForeignKey(
+        MCPTool, verbose_name=_("server"), on_delete=models.CASCADE, related_name="state_changes"
+    )
+    status = models.CharField(_("status"), max_length=16, choices=Status.choices)
+    error = models.JSONField(_("error"), null=True)
+    at = models.DateTimeField(_("time"))
 
     class Meta:
+        verbose_name = _("state change")
+        verbose_name_plural = _("state changes")
         ordering = ["-at", "-id"]
         indexes = [models.Index(fields=["server", "at"], name="statechange_server_at")]
 
@@ -107,33 +120,38 @@ class OAuthGrant(models.Model):
     """
 
     class Flow(models.TextChoices):
-        LOGIN = "login", "Login of a person"
-        CLIENT_CREDENTIALS = "client_credentials", "Client credentials"
+        LOGIN = "login", _("Login of a person")
+        CLIENT_CREDENTIALS = "client_credentials", _("Client credentials")
 
-    server = models.OneToOneField(MCPTool, on_delete=models.CASCADE, related_name="oauth_grant")
-    flow = models.CharField(max_length=24, choices=Flow.choices, default=Flow.LOGIN)
+    server = models.OneToOneField(
+        MCPTool, verbose_name=_("server"), on_delete=models.CASCADE, related_name="oauth_grant"
+    )
+    flow = models.CharField(_("flow"), max_length=24, choices=Flow.choices, default=Flow.LOGIN)
     client_id = models.CharField(
+        _("client"),
         max_length=2048,
         blank=True,
         validators=[no_nul],
-        help_text="Empty for a login: registered where the authorization server offers that.",
+        help_text=_("Empty for a login: registered where the authorization server offers that."),
     )
-    client_secret = EncryptedJSONField(default=str, blank=True)
+    client_secret = EncryptedJSONField(_("client secret"), default=str, blank=True)
     scope = models.CharField(
-        max_length=1024, blank=True, validators=[no_nul], help_text="Empty: as asked for."
+        _("scope"), max_length=1024, blank=True, validators=[no_nul], help_text=_("Empty: as asked for.")
     )
     issuer = models.CharField(
+        _("issuer"),
         max_length=2048,
         blank=True,
         validators=[no_nul],
-        help_text="The authorization server that the client belongs to: nobody else is shown the secret.",
+        help_text=_("The authorization server that the client belongs to: nobody else is shown the secret."),
     )
-    kept = EncryptedJSONField(default=dict, blank=True, editable=False)
-    connected_at = models.DateTimeField(null=True, editable=False)
-    renewing_until = models.DateTimeField(null=True, editable=False)
+    kept = EncryptedJSONField(_("kept"), default=dict, blank=True, editable=False)
+    connected_at = models.DateTimeField(_("connected since"), null=True, editable=False)
+    renewing_until = models.DateTimeField(_("renewing until"), null=True, editable=False)
 
     class Meta:
-        verbose_name = "OAuth grant"
+        verbose_name_plural = _("OAuth grants")
+        verbose_name = _("OAuth grant")
         ordering = ["server_id"]
 
     def __str__(self) -> str:

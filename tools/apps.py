@@ -1,9 +1,10 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class ToolsConfig(AppConfig):
     name = "tools"
-    verbose_name = "MCP servers"
+    verbose_name = _("MCP servers")
 
     def ready(self) -> None:
         from tools.outbound import egress

@@ -1,22 +1,23 @@
 """The choices of a server: how it is reached, its derived status, and what happens to changed definitions."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class ConnectionType(models.TextChoices):
-    STDIO = "stdio", "stdio"
-    SSE = "sse", "SSE"
-    STREAMABLE_HTTP = "streamable_http", "Streamable HTTP"
+    STDIO = "stdio", _("stdio")
+    SSE = "sse", _("SSE")
+    STREAMABLE_HTTP = "streamable_http", _("Streamable HTTP")
 
 
 class Status(models.TextChoices):
-    STOPPED = "stopped", "Stopped"
-    STARTING = "starting", "Starting"
-    RUNNING = "running", "Running"
-    DEGRADED = "degraded", "Degraded"
-    ERROR = "error", "Error"
+    STOPPED = "stopped", _("Stopped")
+    STARTING = "starting", _("Starting")
+    RUNNING = "running", _("Running")
+    DEGRADED = "degraded", _("Degraded")
+    ERROR = "error", _("Error")
 
 
 class Approval(models.TextChoices):
-    AUTO = "auto", "Serve changed definitions"
-    PINNED = "pinned", "Withhold changed definitions until approved"
+    AUTO = "auto", _("Serve changed definitions")
+    PINNED = "pinned", _("Withhold changed definitions until approved")

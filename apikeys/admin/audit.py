@@ -162,4 +162,4 @@ def link_to(entry: AuditEntry) -> str:
 def _kinds() -> dict[str, Any]:
     """Returns the models with a page, by the name that entries have for their kind."""
     with override(None):
-        return {str(model._meta.verbose_name): model._meta for model in admin.site._registry}  # noqa: SLF001
+        return {str(model._meta.verbose_name_raw): model._meta for model in admin.site._registry}  # noqa: SLF001

@@ -1,5 +1,6 @@
-from assistants.models.assistants import Alias, Assistant, AssistantQuerySet, AssistantTool, Provider
+from assistants.models.assistants import Alias, Assistant, AssistantQuerySet, AssistantTool
 from assistants.models.expiring import Attempt, Expiring, HiddenRounds, RunCancellation, alive
+from assistants.models.providers import Provider
 from assistants.models.responses import ResponseEvents, StoredResponse
 from assistants.models.runs import Conversation, Run, RunQuerySet, RunStatus, ToolCall
 

@@ -1,4 +1,4 @@
-"""Assistants, their providers, aliases and servers."""
+"""Assistants, their aliases and servers."""
 
 from typing import Any, Self
 
@@ -6,56 +6,13 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Coalesce, Lower
+from django.utils.translation import gettext_lazy as _
 
 from apikeys.models import ApiKey
-from assistants.validation import assistant_errors, budget_problem, provider_errors, validate_alias
+from assistants.models.providers import Provider
+from assistants.validation import assistant_errors, budget_problem, validate_alias
 from core.validation import name_taken, no_nul
 from tools.models import Embedded, MCPTool, ToolFunction, validate_slug
-from tools.outbound.egress import require_allowed
-from tools.secrets.encryption import EncryptedJSONField
-
-
-class Provider(models.Model):
-    """An LLM service. The one of the settings has no row: an assistant without a provider uses it."""
-
-    class Kind(models.TextChoices):
-        OPENAI = "openai", "OpenAI-compatible"
-        ANTHROPIC = "anthropic", "Anthropic"
-        BEDROCK = "bedrock", "Amazon Bedrock"
-        GEMINI = "gemini", "Google Gemini"
-        OLLAMA = "ollama", "Ollama"
-
-    name = models.CharField(max_length=255, validators=[no_nul])
-    kind = models.CharField(max_length=16, choices=Kind.choices, default=Kind.OPENAI)
-    base_url = models.CharField(max_length=2048, blank=True, validators=[no_nul])
-    api_key = EncryptedJSONField(default=str, blank=True)
-    default_model = models.CharField(max_length=255, validators=[no_nul])
-    fetch_images = models.BooleanField(
-        default=False,
-        db_default=False,
-        help_text="For services that take images as bytes alone. Else an OpenAI-compatible one gets their "
-        "https addresses. For services of the other kinds they are always fetched.",
-    )
-    version = models.PositiveIntegerField(default=1, editable=False)
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
-
-    class Meta:
-        ordering = ["-created_at", "-id"]
-        constraints = [models.UniqueConstraint(Lower("name"), name="provider_name_unique", **name_taken)]
-
-    def __str__(self) -> str:
-        return self.name
-
-    def clean(self) -> None:
-        errors = provider_errors(base_url=self.base_url, api_key=self.api_key)
-        if self.base_url and "base_url" not in errors:
-            try:
-                require_allowed(self.base_url)
-            except ValidationError as refusal:
-                errors["base_url"] = " ".join(refusal.messages)
-        if errors:
-            raise ValidationError(errors)
 
 
 def _counted(rows: models.QuerySet[Any], group: str, count: models.Aggregate) -> Coalesce:
@@ -96,89 +53,116 @@ class Assistant(Embedded):
     """A prompt, an LLM and the tools that it may use. Callers name it as `model`."""
 
     class Rendering(models.TextChoices):
-        NONE = "none", "In the extension alone"
-        REASONING = "reasoning", "In reasoning_content too"
-        DETAILS = "details", "In the answer too, folded"
+        NONE = "none", _("In the extension alone")
+        REASONING = "reasoning", _("In reasoning_content too")
+        DETAILS = "details", _("In the answer too, folded")
 
     class Selection(models.TextChoices):
-        ALL = "all", "All of its tools"
-        RETRIEVED = "retrieved", "Those that fit the request"
-        SEARCH = "search", "A search over them, and a way to call what it finds"
+        ALL = "all", _("All of its tools")
+        RETRIEVED = "retrieved", _("Those that fit the request")
+        SEARCH = "search", _("A search over them, and a way to call what it finds")
 
-    name = models.CharField(max_length=255, validators=[no_nul])
+    name = models.CharField(_("name"), max_length=255, validators=[no_nul])
     slug = models.CharField(
-        max_length=63, unique=True, validators=[validate_slug], help_text="The model that callers name."
+        _("slug"),
+        max_length=63,
+        unique=True,
+        validators=[validate_slug],
+        help_text=_("The model that callers name."),
     )
-    description = models.TextField(blank=True, validators=[no_nul])
-    system_prompt = models.TextField(blank=True, validators=[no_nul])
+    description = models.TextField(_("description"), blank=True, validators=[no_nul])
+    system_prompt = models.TextField(_("system prompt"), blank=True, validators=[no_nul])
     provider = models.ForeignKey(
         Provider,
+        verbose_name=_("provider"),
         null=True,
         blank=True,
         on_delete=models.PROTECT,
         related_name="assistants",
-        help_text="Empty: the one that OPENAI_API_KEY and OPENAI_BASE_URL name.",
+        help_text=_("Empty: the one that OPENAI_API_KEY and OPENAI_BASE_URL name."),
     )
     model = models.CharField(
-        max_length=255, blank=True, validators=[no_nul], help_text="Empty: the provider's default model."
+        _("model"),
+        max_length=255,
+        blank=True,
+        validators=[no_nul],
+        help_text=_("Empty: the provider's default model."),
     )
     fallback_provider = models.ForeignKey(
         Provider,
+        verbose_name=_("fallback provider"),
         null=True,
         blank=True,
         on_delete=models.PROTECT,
         related_name="fallback_of",
-        help_text="Asked where the provider fails before it answers.",
+        help_text=_("Asked where the provider fails before it answers."),
     )
     fallback_model = models.CharField(
-        max_length=255, blank=True, validators=[no_nul], help_text="Empty: its provider's default model."
+        _("fallback model"),
+        max_length=255,
+        blank=True,
+        validators=[no_nul],
+        help_text=_("Empty: its provider's default model."),
     )
-    parameters = models.JSONField(default=dict, blank=True)
+    parameters = models.JSONField(_("parameters"), default=dict, blank=True)
     max_rounds = models.PositiveSmallIntegerField(
-        default=10, validators=[MinValueValidator(1), MaxValueValidator(50)]
+        _("rounds at most"), default=10, validators=[MinValueValidator(1), MaxValueValidator(50)]
     )
     selection = models.CharField(
+        _("selection"),
         max_length=16,
         choices=Selection.choices,
         default=Selection.ALL,
-        help_text="What the model is given of its tools.",
+        help_text=_("What the model is given of its tools."),
     )
     top_k = models.PositiveSmallIntegerField(
+        _("tools selected at most"),
         default=10,
         validators=[MinValueValidator(1), MaxValueValidator(128)],
-        help_text="How many tools a selection gives the model, beside the pinned ones.",
+        help_text=_("How many tools a selection gives the model, beside the pinned ones."),
     )
     schema_token_budget = models.PositiveIntegerField(
+        _("tokens for definitions"),
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text="How many tokens the definitions of selected tools take at most. Empty: 4,000.",
+        help_text=_("How many tokens the definitions of selected tools take at most. Empty: 4,000."),
     )
     learns = models.BooleanField(
+        _("learns from use"),
         default=True,
-        help_text=(
+        help_text=_(
             "A selection prefers tools that served similar requests to this assistant. Off: it forgets them."
         ),
     )
     store_bodies = models.BooleanField(
-        default=False, help_text="Keep what is said: answers, and the arguments and results of tool calls."
+        _("store texts"),
+        default=False,
+        help_text=_("Keep what is said: answers, and the arguments and results of tool calls."),
     )
     rendering = models.CharField(
+        _("rendering"),
         max_length=16,
         choices=Rendering.choices,
         default=Rendering.NONE,
-        help_text="Where callers are shown the calls of its tools, unless a request says otherwise.",
+        help_text=_("Where callers are shown the calls of its tools, unless a request says otherwise."),
     )
-    is_enabled = models.BooleanField("enabled", default=True)
-    tools = models.ManyToManyField(MCPTool, through="AssistantTool", related_name="assistants", blank=True)
-    api_keys = models.ManyToManyField(ApiKey, related_name="assistants", blank=True, verbose_name="API keys")
-    version = models.PositiveIntegerField(default=1, editable=False)
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
+    is_enabled = models.BooleanField(_("enabled"), default=True)
+    tools = models.ManyToManyField(
+        MCPTool, verbose_name=_("tools"), through="AssistantTool", related_name="assistants", blank=True
+    )
+    api_keys = models.ManyToManyField(
+        ApiKey, related_name="assistants", blank=True, verbose_name=_("API keys")
+    )
+    version = models.PositiveIntegerField(_("version"), default=1, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("changed"), auto_now=True)
 
     objects = AssistantQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("assistant")
+        verbose_name_plural = _("assistants")
         ordering = ["-created_at", "-id"]
         constraints = [models.UniqueConstraint(Lower("name"), name="assistant_name_unique", **name_taken)]
         permissions = [("chat_assistant", "Can chat with assistants in the playground")]
@@ -216,11 +200,14 @@ class Assistant(Embedded):
 class Alias(models.Model):
     """Another name of an assistant. `assistants.names` ensures that it is nobody's slug."""
 
-    assistant = models.ForeignKey(Assistant, on_delete=models.CASCADE, related_name="alias_rows")
-    name = models.CharField(max_length=128, unique=True, validators=[validate_alias])
+    assistant = models.ForeignKey(
+        Assistant, verbose_name=_("assistant"), on_delete=models.CASCADE, related_name="alias_rows"
+    )
+    name = models.CharField(_("name"), max_length=128, unique=True, validators=[validate_alias])
 
     class Meta:
-        verbose_name_plural = "aliases"
+        verbose_name = _("alias")
+        verbose_name_plural = _("aliases")
 
     def __str__(self) -> str:
         return self.name
@@ -241,19 +228,29 @@ class AssistantToolQuerySet(models.QuerySet["AssistantTool"]):
 class AssistantTool(models.Model):
     """The link between an assistant and a server that it uses, whole or narrowed to some functions."""
 
-    assistant = models.ForeignKey(Assistant, on_delete=models.CASCADE, related_name="assistant_tools")
-    mcp_tool = models.ForeignKey(MCPTool, on_delete=models.CASCADE, verbose_name="MCP server")
+    assistant = models.ForeignKey(
+        Assistant, verbose_name=_("assistant"), on_delete=models.CASCADE, related_name="assistant_tools"
+    )
+    mcp_tool = models.ForeignKey(MCPTool, on_delete=models.CASCADE, verbose_name=_("MCP server"))
     functions = models.JSONField(
-        null=True, blank=True, help_text="Names of the functions to offer. Empty: all of them."
+        _("functions"),
+        null=True,
+        blank=True,
+        help_text=_("Names of the functions to offer. Empty: all of them."),
     )
 
     pinned = models.JSONField(
-        default=list, blank=True, help_text="Names of the functions that every selection keeps."
+        _("pinned"),
+        default=list,
+        blank=True,
+        help_text=_("Names of the functions that every selection keeps."),
     )
 
     objects = AssistantToolQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("assistant tool")
+        verbose_name_plural = _("assistant tools")
         constraints = [models.UniqueConstraint(fields=["assistant", "mcp_tool"], name="assistanttool_unique")]
 
     def __str__(self) -> str:

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import Coalesce, TruncDate
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from apikeys.models import ApiKey
 from assistants.models.assistants import Assistant
@@ -32,15 +33,16 @@ class Conversation(models.Model):
 
     api_key = outlived(ApiKey, models.CASCADE, related_name="+", db_index=False)
     assistant = outlived(Assistant, models.SET_NULL, null=True, related_name="+")
-    external_id = models.CharField(max_length=512)
-    created_at = models.DateTimeField()
-    last_run_at = models.DateTimeField(db_index=True)
-    messages = EncryptedJSONField(null=True)
+    external_id = models.CharField(_("external"), max_length=512)
+    created_at = models.DateTimeField(_("created"))
+    last_run_at = models.DateTimeField(_("last run"), db_index=True)
+    messages = EncryptedJSONField(_("messages"), null=True)
     """OpenAI chat messages, if the caller asked for a stored history."""
-    messages_expire_at = models.DateTimeField(null=True)
+    messages_expire_at = models.DateTimeField(_("messages expire at"), null=True)
 
     class Meta:
-        verbose_name = "session"
+        verbose_name_plural = _("sessions")
+        verbose_name = _("session")
         ordering = ["-last_run_at", "-id"]
         constraints = [
             models.UniqueConstraint(fields=["api_key", "external_id"], name="conversation_key_external_id")
@@ -112,43 +114,51 @@ class RunQuerySet(models.QuerySet["Run"]):
 class Run(models.Model):
     """One request to an assistant. The names of key and assistant remain when those are deleted."""
 
-    run_id = models.CharField(max_length=64)
-    request_id = models.CharField(max_length=128)
+    run_id = models.CharField(_("run"), max_length=64)
+    request_id = models.CharField(_("request"), max_length=128)
     api_key = outlived(ApiKey, models.SET_NULL, null=True, related_name="+", db_index=False)
-    api_key_name = models.CharField(max_length=255)
-    key_prefix = models.CharField(max_length=32)
+    api_key_name = models.CharField(_("API key"), max_length=255)
+    key_prefix = models.CharField(_("key"), max_length=32)
     assistant = outlived(Assistant, models.SET_NULL, null=True, related_name="+", db_index=False)
-    username = models.CharField(max_length=150, blank=True, default="", db_default="")
+    username = models.CharField(_("member of staff"), max_length=150, blank=True, default="", db_default="")
     """The member of staff who chatted in the playground; then there is no key. "" for requests with a key."""
-    assistant_slug = models.CharField(max_length=63)
-    conversation = models.ForeignKey(Conversation, on_delete=models.SET_NULL, null=True, related_name="runs")
-    model = models.CharField(max_length=255)
-    status = models.CharField(max_length=16, choices=RunStatus.choices)
-    rounds = models.PositiveIntegerField(default=0)
-    prompt_tokens = models.PositiveBigIntegerField(default=0)
-    completion_tokens = models.PositiveBigIntegerField(default=0)
-    usage_estimated = models.BooleanField(default=False, db_default=False)
+    assistant_slug = models.CharField(_("assistant"), max_length=63)
+    conversation = models.ForeignKey(
+        Conversation,
+        verbose_name=_("conversation"),
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="runs",
+    )
+    model = models.CharField(_("model"), max_length=255)
+    status = models.CharField(_("status"), max_length=16, choices=RunStatus.choices)
+    rounds = models.PositiveIntegerField(_("rounds"), default=0)
+    prompt_tokens = models.PositiveBigIntegerField(_("prompt tokens"), default=0)
+    completion_tokens = models.PositiveBigIntegerField(_("completion tokens"), default=0)
+    usage_estimated = models.BooleanField(_("usage is estimated"), default=False, db_default=False)
     """Whether the LLM service reported no tokens, or not all, so that they are estimated from the texts."""
-    server_tool_calls = models.PositiveIntegerField(default=0)
-    started_at = models.DateTimeField()
-    first_token_ms = models.PositiveIntegerField(null=True)
-    duration_ms = models.PositiveIntegerField(null=True)
-    error = models.CharField(max_length=64, blank=True)
+    server_tool_calls = models.PositiveIntegerField(_("server tool calls"), default=0)
+    started_at = models.DateTimeField(_("started"))
+    first_token_ms = models.PositiveIntegerField(_("first token (ms)"), null=True)
+    duration_ms = models.PositiveIntegerField(_("duration (ms)"), null=True)
+    error = models.CharField(_("error"), max_length=64, blank=True)
     """The code of the error, or ""."""
-    request = models.TextField(null=True)  # noqa: DJ001 - NULL: not stored
+    request = models.TextField(_("request"), null=True)  # noqa: DJ001 - NULL: not stored
     """The query of its selection, see `assistants.selection.query`. NULL unless bodies are stored."""
-    answer = models.TextField(null=True)  # noqa: DJ001 - NULL: not stored
+    answer = models.TextField(_("answer"), null=True)  # noqa: DJ001 - NULL: not stored
     """The answer as far as it came. NULL unless the assistant stores bodies."""
-    selection = models.JSONField(null=True)
+    selection = models.JSONField(_("selection"), null=True)
     """Which tools the model was given, and from which. See `assistants.recording.selections`."""
-    model_rounds = models.JSONField(null=True)
+    model_rounds = models.JSONField(_("model rounds"), null=True)
     """What the model did when: see `assistants.recording.rounds`. NULL while it runs, and in older rows."""
-    unavailable = models.JSONField(null=True)
+    unavailable = models.JSONField(_("unavailable"), null=True)
     """The servers whose tools the model was not offered: `[{"server", "reason"}]`."""
 
     objects = RunQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("run")
+        verbose_name_plural = _("runs")
         ordering = ["-started_at", "-id"]
         permissions = [("view_run_bodies", "Can read the stored texts of runs and of their tool calls")]
         constraints = [models.UniqueConstraint(fields=["run_id"], name="run_run_id_unique")]
@@ -188,21 +198,23 @@ class ToolCall(models.Model):
         ERROR = "error"
         CANCELLED = "cancelled"
 
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="tool_calls")
-    position = models.PositiveSmallIntegerField()
+    run = models.ForeignKey(Run, verbose_name=_("run"), on_delete=models.CASCADE, related_name="tool_calls")
+    position = models.PositiveSmallIntegerField(_("position"))
     mcp_tool = outlived(MCPTool, models.SET_NULL, null=True, related_name="+")
-    server = models.CharField(max_length=255)
-    function = models.CharField(max_length=255)
-    status = models.CharField(max_length=16, choices=Status.choices)
-    started_at = models.DateTimeField(default=timezone.now)
-    duration_ms = models.PositiveIntegerField(null=True)
-    error = models.CharField(max_length=64, blank=True)
-    result_size = models.PositiveIntegerField(default=0)
+    server = models.CharField(_("server"), max_length=255)
+    function = models.CharField(_("function"), max_length=255)
+    status = models.CharField(_("status"), max_length=16, choices=Status.choices)
+    started_at = models.DateTimeField(_("started"), default=timezone.now)
+    duration_ms = models.PositiveIntegerField(_("duration (ms)"), null=True)
+    error = models.CharField(_("error"), max_length=64, blank=True)
+    result_size = models.PositiveIntegerField(_("result size"), default=0)
     """Characters of the result that the model was given."""
-    arguments = models.JSONField(null=True)
-    result = models.TextField(null=True)  # noqa: DJ001 - NULL: not stored
+    arguments = models.JSONField(_("arguments"), null=True)
+    result = models.TextField(_("result"), null=True)  # noqa: DJ001 - NULL: not stored
 
     class Meta:
+        verbose_name = _("tool call")
+        verbose_name_plural = _("tool calls")
         ordering = ["run_id", "position"]
         constraints = [models.UniqueConstraint(fields=["run", "position"], name="toolcall_run_position")]
         indexes = [

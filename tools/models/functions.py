@@ -5,6 +5,7 @@ from typing import Any, Self
 from django.db import models
 from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy as _
 from pgvector.django import SparseVectorField
 
 from tools.choices import Approval
@@ -59,33 +60,36 @@ class ToolFunction(Embedded):
     Indexing writes the others.
     """
 
-    server = models.ForeignKey(MCPTool, on_delete=models.CASCADE, related_name="functions")
-    name = models.CharField(max_length=255)
-    public_name = models.CharField(max_length=64, unique=True, editable=False)
-    title = models.CharField(max_length=255, blank=True)
-    description = models.TextField(blank=True)
-    input_schema = models.JSONField(default=dict)
-    output_schema = models.JSONField(null=True)
-    annotations = models.JSONField(default=dict)
-    overrides = models.JSONField(default=dict, blank=True)
-    examples = models.JSONField(null=True, editable=False)
-    refusal = models.JSONField(null=True, editable=False)
-    definition_hash = models.CharField(max_length=64)
-    approved_hash = models.CharField(max_length=64, blank=True)
-    replaced = models.JSONField(null=True, editable=False)
-    replaced_at = models.DateTimeField(null=True, editable=False)
-    is_enabled = models.BooleanField("enabled", default=True)
-    removed_at = models.DateTimeField(null=True, editable=False)
+    server = models.ForeignKey(
+        MCPTool, verbose_name=_("server"), on_delete=models.CASCADE, related_name="functions"
+    )
+    name = models.CharField(_("name"), max_length=255)
+    public_name = models.CharField(_("public name"), max_length=64, unique=True, editable=False)
+    title = models.CharField(_("title"), max_length=255, blank=True)
+    description = models.TextField(_("description"), blank=True)
+    input_schema = models.JSONField(_("input schema"), default=dict)
+    output_schema = models.JSONField(_("output schema"), null=True)
+    annotations = models.JSONField(_("annotations"), default=dict)
+    overrides = models.JSONField(_("overrides"), default=dict, blank=True)
+    examples = models.JSONField(_("examples"), null=True, editable=False)
+    refusal = models.JSONField(_("refusal"), null=True, editable=False)
+    definition_hash = models.CharField(_("definition hash"), max_length=64)
+    approved_hash = models.CharField(_("approved hash"), max_length=64, blank=True)
+    replaced = models.JSONField(_("replaced"), null=True, editable=False)
+    replaced_at = models.DateTimeField(_("replaced at"), null=True, editable=False)
+    is_enabled = models.BooleanField(_("enabled"), default=True)
+    removed_at = models.DateTimeField(_("removed at"), null=True, editable=False)
 
-    words = SparseVectorField(dimensions=WORD_DIMENSIONS, null=True, editable=False)
-    version = models.PositiveIntegerField(default=1, editable=False)
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
+    words = SparseVectorField(_("words"), dimensions=WORD_DIMENSIONS, null=True, editable=False)
+    version = models.PositiveIntegerField(_("version"), default=1, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("changed"), auto_now=True)
 
     objects = ToolFunctionQuerySet.as_manager()
 
     class Meta:
-        verbose_name = "tool"
+        verbose_name_plural = _("tools")
+        verbose_name = _("tool")
         ordering = ["server_id", "name"]
         permissions = [("call_toolfunction", "Can call tools in the inspector")]
         constraints = [models.UniqueConstraint(fields=["server", "name"], name="toolfunction_server_name")]

@@ -8,6 +8,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce, JSONObject, Lower
+from django.utils.translation import gettext_lazy as _
 
 from core.validation import name_taken, no_nul
 from tools import references
@@ -69,56 +70,69 @@ class MCPTool(Embedded):
     )  # fmt: skip
     """What supervisors act on and caches read: see `core.feed`. A status changes along with an Instance."""
 
-    name = models.CharField(max_length=255, validators=[no_nul])
+    name = models.CharField(_("name"), max_length=255, validators=[no_nul])
     slug = models.CharField(
+        _("slug"),
         max_length=63,
         unique=True,
         blank=True,
         validators=[validate_slug],
-        help_text="Empty: made of the name.",
+        help_text=_("Empty: made of the name."),
     )
-    description = models.TextField(blank=True, validators=[no_nul])
-    connection_type = models.CharField(max_length=16, choices=ConnectionType.choices)
-    command = models.CharField(max_length=1024, blank=True, validators=[no_nul])
-    args = EncryptedArgumentsField(default=list, blank=True)
-    env = EncryptedJSONField(default=dict, blank=True)
-    url = EncryptedURLField(default=str, blank=True)
-    headers = EncryptedJSONField(default=dict, blank=True)
+    description = models.TextField(_("description"), blank=True, validators=[no_nul])
+    connection_type = models.CharField(_("connection type"), max_length=16, choices=ConnectionType.choices)
+    command = models.CharField(_("command"), max_length=1024, blank=True, validators=[no_nul])
+    args = EncryptedArgumentsField(_("arguments"), default=list, blank=True)
+    env = EncryptedJSONField(_("variables"), default=dict, blank=True)
+    url = EncryptedURLField(_("URL"), default=str, blank=True)
+    headers = EncryptedJSONField(_("headers"), default=dict, blank=True)
     start_timeout_s = models.FloatField(
-        default=30, validators=[MinValueValidator(1), MaxValueValidator(300)], help_text="Seconds."
+        _("time-out of a start (seconds)"),
+        default=30,
+        validators=[MinValueValidator(1), MaxValueValidator(300)],
+        help_text=_("Seconds."),
     )
     call_timeout_s = models.FloatField(
-        default=60, validators=[MinValueValidator(1), MaxValueValidator(600)], help_text="Seconds."
+        _("time-out of a call (seconds)"),
+        default=60,
+        validators=[MinValueValidator(1), MaxValueValidator(600)],
+        help_text=_("Seconds."),
     )
-    approval = models.CharField(max_length=8, choices=Approval.choices, default=Approval.AUTO)
+    approval = models.CharField(_("approval"), max_length=8, choices=Approval.choices, default=Approval.AUTO)
 
     is_enriched = models.BooleanField(
-        "enriched",
+        _("write example requests"),
         default=False,
-        help_text="Let the provider's model write example requests for its tools, to find them by.",
+        help_text=_("Let the provider's model write example requests for its tools, to find them by."),
     )
-    is_enabled = models.BooleanField("enabled", default=True)
+    is_enabled = models.BooleanField(_("enabled"), default=True)
     replicas = models.PositiveSmallIntegerField(
-        default=1, validators=[MinValueValidator(1), MaxValueValidator(16)]
+        _("replicas"), default=1, validators=[MinValueValidator(1), MaxValueValidator(16)]
     )
-    generation = models.PositiveBigIntegerField(default=1, editable=False)
-    restart_requested_at = models.DateTimeField(null=True, editable=False)
-    deleted_at = models.DateTimeField(null=True, editable=False)
+    generation = models.PositiveBigIntegerField(_("generation"), default=1, editable=False)
+    restart_requested_at = models.DateTimeField(_("restart requested at"), null=True, editable=False)
+    deleted_at = models.DateTimeField(_("deleted at"), null=True, editable=False)
 
     status = models.CharField(
-        max_length=16, choices=Status.choices, default=Status.STOPPED, editable=False, db_index=True
+        _("status"),
+        max_length=16,
+        choices=Status.choices,
+        default=Status.STOPPED,
+        editable=False,
+        db_index=True,
     )
-    error = models.JSONField(null=True, editable=False)
-    last_healthy_at = models.DateTimeField(null=True, editable=False)
+    error = models.JSONField(_("error"), null=True, editable=False)
+    last_healthy_at = models.DateTimeField(_("last healthy"), null=True, editable=False)
 
-    version = models.PositiveIntegerField(default=1, editable=False)
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
+    version = models.PositiveIntegerField(_("version"), default=1, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("changed"), auto_now=True)
 
     objects = MCPToolQuerySet.as_manager()
 
     class Meta:
-        verbose_name = "MCP server"
+        verbose_name_plural = _("MCP servers")
+        verbose_name = _("MCP server")
         ordering = ["-created_at", "-id"]
         permissions = [("operate_mcptool", "Can start, stop, restart and refresh MCP servers")]
         constraints = [
