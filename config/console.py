@@ -30,6 +30,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "title": None,
         "items": [
             _page(_("Overview"), "monitoring", "index"),
+            _page(_("Needs you"), "inbox", "needs_you", badge="assistants.console.inbox.badge"),
         ],
     },
     {
@@ -59,6 +60,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "title": _("Observe"),
         "items": [
             _page(_("Runs"), "timeline", "assistants_run_changelist", "assistants.view_run"),
+            _page(_("Usage"), "bar_chart", "usage", "assistants.view_run"),
             _page(_("Instances"), "memory", "connector_instance_changelist", "connector.view_instance"),
             _page(_("Audit log"), "history", "apikeys_auditentry_changelist", "apikeys.view_auditentry"),
         ],

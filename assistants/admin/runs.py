@@ -1,49 +1,143 @@
-"""Runs in the admin."""
+"""The console's list of runs, and the page of each. See `assistants.admin.waterfall` for what it draws."""
+
+from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
-from django.utils.html import format_html, format_html_join
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import (
+    AutocompleteSelectFilter,
+    ChoicesDropdownFilter,
+    TextFilter,
+)
+from unfold.paginator import InfinitePaginator
 
+from apikeys.models import ApiKey
+from assistants.admin.run_page import page_of
+from assistants.admin.run_states import look_of
 from assistants.models import Run, ToolCall
-from core.admin.pages import MaskedInline, ReadOnlyAdmin
+from core.admin.filters import PeriodFilter
+from core.admin.numbers import duration, short, whole
+from core.admin.pages import ReadOnlyAdmin
+from core.admin.pills import pill
+from core.admin.text import shown
+from core.admin.times import time_tag
+from tools.models import MCPTool
+
+BODIES = "assistants.view_run_bodies"
 
 
-class ToolCallInline(MaskedInline[ToolCall, Run]):
-    model = ToolCall
-    fields = ["server", "function", "status", "duration_ms", "error"]
-    can_delete = False
+class ToolFilter(TextFilter):  # type: ignore[misc]
+    """Runs that called a tool: the name of a tool, of a server, or of both."""
 
-    def has_add_permission(self, request: HttpRequest, obj: Run | None = None) -> bool:
-        return False
+    title = _("tool or server")
+    parameter_name = "tool"
 
-    def has_change_permission(self, request: HttpRequest, obj: Run | None = None) -> bool:
-        return False
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Run]) -> QuerySet[Run]:
+        text = (self.value() or "").strip()
+        if not text:
+            return queryset
+        server, _space, function = text.rpartition(" ")
+        of_server = MCPTool.objects.filter(name=text).values("pk")
+        named = Q(function=text) | Q(function=function, server=server) | Q(mcp_tool__in=of_server)
+        return queryset.filter(pk__in=ToolCall.objects.filter(named).order_by().values("run"))
+
+
+class ErrorFilter(TextFilter):  # type: ignore[misc]
+    """Runs that failed so, or one of whose tool calls did."""
+
+    title = _("error")
+    parameter_name = "error"
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Run]) -> QuerySet[Run]:
+        text = (self.value() or "").strip()
+        if not text:
+            return queryset
+        calls = ToolCall.objects.filter(run=OuterRef("pk"), error__icontains=text)
+        return queryset.filter(Q(error__icontains=text) | Exists(calls))
 
 
 @admin.register(Run)
 class RunAdmin(ReadOnlyAdmin[Run]):
-    """Runs are read-only, and shown without the texts of requests, answers and tool calls."""
+    """Runs are read-only. Texts of requests, answers and calls need the permission to read them."""
 
-    inlines = [ToolCallInline]
-    list_display = ["run_id", "assistant_slug", "api_key_name", "status", "rounds", "started_at"]
-    list_filter = ["status", "assistant_slug"]
-    search_fields = ["run_id", "request_id", "api_key_name"]
-    fields = [
-        "run_id", "request_id", "api_key_name", "assistant_slug", "model", "status", "error", "rounds",
-        "prompt_tokens", "completion_tokens", "usage_estimated", "started_at", "first_token_ms",
-        "duration_ms", "chosen_tools",
-    ]  # fmt: skip
-    readonly_fields = ["chosen_tools"]
+    list_display = ["started", "assistant_name", "key", "state", "calls", "tokens", "first_token", "took"]
+    list_display_links = ["started"]
+    list_filter = [
+        ("status", ChoicesDropdownFilter),
+        ("assistant", AutocompleteSelectFilter),
+        ("api_key", AutocompleteSelectFilter),
+        ToolFilter,
+        ErrorFilter,
+        ("started_at", PeriodFilter),
+    ]
+    list_filter_submit = True
+    list_per_page = 50
+    # Neither is counted: there may be hundreds of thousands. The sort is that of an index.
+    paginator = InfinitePaginator
+    show_full_result_count = False
+    sortable_by = ()
+    search_fields = ["run_id"]
+    search_help_text = _("The id of a run or of a request, or the name of an API key.")
 
-    @admin.display(description="Tools chosen")
-    def chosen_tools(self, run: Run) -> str:
-        if run.selection is None:
-            return "All of them were given."
-        shown = ("mode", "k", "cutoff", "tokens", "budget", "tokens_all", "embedder", "degraded")
-        summary = ", ".join(f"{name} {run.selection[name]}" for name in shown if run.selection[name])
-        rows = (
-            (each["public_name"], each["reason"], each["score"] or "", "given" if each["chosen"] else "")
-            for each in run.selection["candidates"]
-        )
-        cells = "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>"
-        return format_html("<p>{}</p><table>{}</table>", summary, format_html_join("", cells, rows))
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
+        return Run.objects.defer("request", "answer", "selection", "model_rounds", "unavailable")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Run], search_term: str
+    ) -> tuple[QuerySet[Run], bool]:
+        text = search_term.strip()
+        if not text:
+            return queryset, False
+        keys = ApiKey.objects.filter(name__iexact=text).values("pk")
+        return queryset.filter(Q(run_id=text) | Q(request_id=text) | Q(api_key__in=keys)), False
+
+    @admin.display(description=_("Started"))
+    def started(self, run: Run) -> str:
+        return time_tag(run.started_at)
+
+    @admin.display(description=_("Assistant"))
+    def assistant_name(self, run: Run) -> str:
+        return run.assistant_slug
+
+    @admin.display(description=_("Key"))
+    def key(self, run: Run) -> str:
+        return shown(run.api_key_name, most=80)
+
+    @admin.display(description=_("State"))
+    def state(self, run: Run) -> str:
+        icon, tone = look_of(run.status)
+        return pill(run.get_status_display(), icon, tone, title=run.error)
+
+    @admin.display(description=_("Tool calls"))
+    def calls(self, run: Run) -> str:
+        return whole(run.server_tool_calls)
+
+    @admin.display(description=_("Tokens"))
+    def tokens(self, run: Run) -> str:
+        return short(run.total_tokens)
+
+    @admin.display(description=_("First token"))
+    def first_token(self, run: Run) -> str:
+        return duration(run.first_token_ms)
+
+    @admin.display(description=_("Took"))
+    def took(self, run: Run) -> str:
+        return duration(run.duration_ms)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """The page of a run: reading it needs no form."""
+        run = self.get_object(request, object_id)
+        if run is None or not self.has_view_permission(request, run):
+            return super().change_view(request, object_id, form_url, extra_context)
+        context = {
+            **self.admin_site.each_context(request),
+            **page_of(run, request, with_bodies=request.user.has_perm(BODIES)),
+            "opts": self.opts,
+            "title": _("Run"),
+        }
+        return TemplateResponse(request, "admin/assistants/run/page.html", context)

@@ -12,10 +12,9 @@ from rest_framework.response import Response
 
 from assistants.api.runs import RunFilter
 from assistants.models import Run
-from assistants.models.runs import USAGE_GROUPS, RunQuerySet
+from assistants.models.runs import USAGE_DAYS, USAGE_GROUPS, RunQuerySet, usage_groups
 from core.api.pagination import HeaderPagination
 
-DAYS = 30
 GROUP_BY = OpenApiParameter(
     "group_by",
     str,
@@ -73,14 +72,14 @@ class UsageView(generics.ListAPIView[Run]):
     def filter_queryset(self, queryset: Any) -> Any:
         rows = cast(RunQuerySet, super().filter_queryset(queryset))
         if "since" not in self.request.query_params:
-            rows = rows.since(timezone.now() - timedelta(days=DAYS))
+            rows = rows.since(timezone.now() - timedelta(days=USAGE_DAYS))
         return rows.usage(self._groups())
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "groups": self._groups()}
 
     def _groups(self) -> list[str]:
-        asked = self.request.query_params.get("group_by", "day").split(",")
-        if unknown := sorted(set(asked) - USAGE_GROUPS.keys()):
-            raise ValidationError({"group_by": [f"Not known: {', '.join(unknown)}."]})
-        return [name for name in USAGE_GROUPS if name in asked]
+        try:
+            return usage_groups(self.request.query_params.get("group_by", "day"))
+        except ValueError as unknown:
+            raise ValidationError({"group_by": [str(unknown)]}) from None

@@ -6,11 +6,13 @@ from assistants.console.access_page import AccessPage
 from assistants.console.command_page import CommandPage
 from assistants.console.connect import ConnectPage
 from assistants.console.context_cost import ContextCostPage
+from assistants.console.inbox_page import NeedsYouPage, RemedyView
 from assistants.console.key_access import KeyAccess
 from assistants.console.playground import PlaygroundPage
 from assistants.console.playground_chat import chat
 from assistants.console.tool_search import ToolSearchPage
 from assistants.console.tools_page import ToolsPage
+from assistants.console.usage_page import UsageCsv, UsagePage
 
 _ASSISTANT = "assistants/assistant/<int:pk>"
 
@@ -24,6 +26,10 @@ urlpatterns: list[URLPattern] = [
     path(f"{_ASSISTANT}/connect/", ConnectPage.as_view(), name="assistant_connect"),
     path("commands/<slug:command>/<int:pk>/", CommandPage.as_view(), name="command"),
     path("keys/<int:pk>/access/", KeyAccess.as_view(), name="key_access"),
+    path("needs-you/", NeedsYouPage.as_view(), name="needs_you"),
+    path("needs-you/<slug:name>/<int:pk>/", RemedyView.as_view(), name="needs_you_remedy"),
+    path("usage/", UsagePage.as_view(), name="usage"),
+    path("usage/csv/", UsageCsv.as_view(), name="usage_csv"),
 ]
 
 async_urlpatterns: list[URLPattern] = [path("playground/chat", chat, name="playground_chat")]

@@ -82,6 +82,18 @@ USAGE_GROUPS: dict[str, dict[str, Any]] = {
 """The columns of each group; None means a field of Run. Keys and assistants have their present names."""
 
 
+USAGE_DAYS = 30
+"""How many days usage is summed over, unless one asks for others."""
+
+
+def usage_groups(names: str) -> list[str]:
+    """Returns the groups in a text, where commas separate them. Raises ValueError for unknown ones."""
+    asked = names.split(",")
+    if unknown := sorted(set(asked) - USAGE_GROUPS.keys()):
+        raise ValueError(f"Not known: {', '.join(unknown)}.")
+    return [name for name in USAGE_GROUPS if name in asked]
+
+
 class RunQuerySet(models.QuerySet["Run"]):
     def since(self, moment: datetime) -> Self:
         """Returns runs that were started then or later."""

@@ -38,13 +38,13 @@ class CallRecord:
     server: str
     function: str
     status: ToolCall.Status = ToolCall.Status.CANCELLED
-    started_ms: int = 0
-    """Milliseconds after the start of the run."""
     duration_ms: int | None = None
     error: str = ""
     result_size: int = 0
     arguments: dict[str, Any] | None = field(default=None, repr=False)
     result: str | None = field(default=None, repr=False)
+    started_ms: int = 0
+    """Milliseconds after the start of the run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ from tools.secrets.encryption import EncryptedJSONField
 
 pytestmark = pytest.mark.django_db
 CANARY = "canary-7Qx2"
+BODY = "what was said"
+"""Texts of runs are no secret to those who may read bodies: see test_runs."""
 APPS = {"apikeys", "tools", "connector", "assistants"}
 SECRETS: dict[str, Any] = {
     "args": ["--api-key", CANARY, f"--url=https://user:{CANARY}@example.org"],
@@ -59,9 +61,9 @@ def rows() -> None:
         api_key=api_key, external_id="s", created_at=now, last_run_at=now, messages=[CANARY]
     )
     run = Run.objects.create(
-        run_id="run_1", conversation=conversation, started_at=now, request=CANARY, answer=CANARY
+        run_id="run_1", conversation=conversation, started_at=now, request=BODY, answer=BODY
     )
-    ToolCall.objects.create(run=run, position=0, arguments={"a": CANARY}, result=CANARY, server="Far")
+    ToolCall.objects.create(run=run, position=0, arguments={"a": BODY}, result=BODY, server="Far")
     StoredResponse.objects.create(
         response_id="resp_1", api_key=api_key, status="completed", expires_at=now, input=[CANARY], body={}
     )
