@@ -39,9 +39,9 @@ def deleted(obj: models.Model, *, by: Actor) -> None:
     _record("deleted", obj, by, before=_snapshot(obj), after=None)
 
 
-def happened(action: str, *, by: Actor, kind: str, object_id: int, name: str) -> None:
+def happened(action: str, *, by: Actor, kind: str, object_id: int, name: str, **details: Any) -> None:
     """Records what changed no row, for instance a failed login. `object_id` is 0 if there is no such row."""
-    _write(action, by, kind=kind, object_id=object_id, name=name, before=None, after=None)
+    _write(action, by, kind=kind, object_id=object_id, name=name, before=None, after=details or None)
 
 
 @contextmanager

@@ -5,8 +5,6 @@ from collections.abc import Coroutine
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from asgiref.sync import async_to_sync
-from django.db import connection
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import viewsets
@@ -23,6 +21,7 @@ from connector.api.serializers import (
     InstanceSerializer,
 )
 from connector.client import calls, connection_tests
+from connector.client.waiting import awaited
 from connector.errors import CallFailed
 from connector.models import Instance
 from core.api.viewsets import found
@@ -106,17 +105,8 @@ async def _checked(function: ToolFunction, arguments: dict[str, Any]) -> dict[st
 
 
 def _awaited(work: Coroutine[Any, Any, T]) -> T:
-    """Returns the result of `work`, which runs on the web process's event loop.
-
-    Raises Failed for a CallFailed.
-    """
-    # A call may take minutes: its thread must not hold one of the pool's connections meanwhile.
-    connection.close()
-
-    async def wait() -> T:  # async_to_sync takes a function, not a coroutine
-        return await work
-
+    """Returns the result of `work`. Raises Failed for a CallFailed."""
     try:
-        return async_to_sync(wait)()
+        return awaited(work)
     except CallFailed as failure:
         raise Failed(failure) from failure

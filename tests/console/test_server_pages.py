@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from assistants.models import Run, ToolCall
 from connector.models import Instance, StateChange, Worker
 from tests.console.pages import BY, messages_of
 from tests.console.test_servers import member
@@ -151,7 +152,36 @@ def test_uptime_tells_each_segment_and_the_outages(admin_client: Client, clock: 
     assert "<script>alert" not in page.content.decode()
 
 
-@pytest.mark.parametrize("page", ["servers/{}/instances/", "servers/{}/uptime/", "tools/mcptool/{}/tools/"])
+def test_calls_are_listed_with_their_outcome_and_without_their_texts(client: Client, clock: MCPTool) -> None:
+    run = Run.objects.create(run_id="run_1", started_at=timezone.now(), assistant_slug="helper")
+    for position in range(60):
+        ToolCall.objects.create(
+            run=run, position=position, mcp_tool=clock, server="Clock", function=f"now{position}<b>",
+            status="error", error="tool_timeout", duration_ms=7, arguments={"a": "canary"}, result="canary",
+        )  # fmt: skip
+    member("viewer", client)
+    address = f"/admin/servers/{clock.pk}/calls/"
+    page = client.get(address)
+    text = page.content.decode()
+    for expected in ("now59&lt;b&gt;", "now10", "tool_timeout", "helper"):
+        assert expected in text
+    assert "now9&lt;" not in text
+    assert "canary" not in text
+    older = client.get(f"{address}?before={page.context['next_before']}").content.decode()
+    assert "now9&lt;" in older
+    assert client.get(f"{address}?before=x").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "servers/{}/instances/",
+        "servers/{}/uptime/",
+        "servers/{}/calls/",
+        "servers/{}/inspector/",
+        "tools/mcptool/{}/tools/",
+    ],
+)
 @pytest.mark.parametrize("pk", [0, 10**30])
 def test_pages_of_no_server_are_not_found(admin_client: Client, page: str, pk: int) -> None:
     assert admin_client.get(f"/admin/{page.format(pk)}").status_code == 404

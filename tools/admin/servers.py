@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth.context_processors import PermWrapper
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -30,7 +31,8 @@ class ServerSection(TemplateSection):  # type: ignore[misc]
     template_name = "admin/tools/mcptool/section.html"
 
     def get_context_data(self, request: HttpRequest, instance: MCPTool) -> dict[str, Any]:
-        return {"server": instance, "instances": server_states.instances_of(instance)}
+        shown = {"server": instance, "instances": server_states.instances_of(instance)}
+        return {**shown, "perms": PermWrapper(request.user)}  # sections are rendered without processors
 
 
 @admin.register(MCPTool)
@@ -47,6 +49,7 @@ class MCPToolAdmin(ServerOperations):
     search_fields = ["name", "slug", "description"]
     search_help_text = _("Search in name, slug and description")
     change_form_outer_before_template = "admin/tools/mcptool/settings_before.html"
+    change_form_outer_after_template = "admin/tools/mcptool/test_panel.html"
 
     class Media:
         js = ["console/servers.js"]

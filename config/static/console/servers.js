@@ -71,3 +71,63 @@ function removeRow(row) {
     row.querySelector("input").focus();
   }
 }
+
+// The connection test of the form: see connector/admin/server_test.py. What the server says is put in by textContent.
+document.addEventListener("DOMContentLoaded", () => {
+  const panel = document.getElementById("server-test");
+  if (!panel) return;
+  const part = (name) => panel.querySelector(`[data-${name}]`);
+  const texts = panel.dataset;
+  const element = (tag, className, text) => Object.assign(document.createElement(tag), { className, textContent: text });
+
+  function notice(kind, ...pairs) {
+    const list = document.createElement("dl");
+    for (const [term, text] of pairs) list.append(element("dt", "", term), element("dd", "", text));
+    const box = element("div", `notice notice-${kind}`, "");
+    box.append(list);
+    return box;
+  }
+
+  function show(answer) {
+    const place = part("result");
+    place.replaceChildren();
+    if (answer.errors) {
+      place.append(notice("danger", [texts.settings, ""], ...answer.errors.map((each) => [each.field, each.messages.join(" ")])));
+      return;
+    }
+    if (answer.ok) {
+      place.append(notice("success", [`${texts.works} ${answer.count}`, `${answer.seconds} s`]));
+    } else {
+      place.append(notice("danger", [texts.cause, answer.message], [texts.remedy, answer.remedy]));
+    }
+    if (answer.warning) place.append(notice("warning", ["", answer.warning]));
+    const list = element("ul", "plain-list", "");
+    for (const tool of answer.tools || []) {
+      const item = element("li", "", "");
+      item.append(element("strong", "", tool.name), element("span", "", tool.description ? `: ${tool.description}` : ""));
+      list.append(item);
+    }
+    if ((answer.tools || []).length < answer.count) list.append(element("li", "", texts.more));
+    if (list.children.length) place.append(list);
+    if (answer.output && !answer.ok) place.append(element("h3", "section-title", texts.output), element("div", "output", answer.output));
+  }
+
+  part("test").addEventListener("click", async () => {
+    const abort = new AbortController();
+    part("cancel").onclick = () => abort.abort();
+    part("test").disabled = true;
+    part("busy").hidden = false;
+    part("result").replaceChildren();
+    try {
+      const form = document.getElementById("mcptool_form");
+      const response = await fetch(texts.url, { method: "POST", body: new FormData(form), signal: abort.signal });
+      if (!(response.headers.get("Content-Type") || "").startsWith("application/json")) throw new Error(String(response.status));
+      show(await response.json());
+    } catch (error) {
+      part("result").replaceChildren(notice("danger", ["", abort.signal.aborted ? texts.cancelled : texts.lost]));
+    } finally {
+      part("test").disabled = false;
+      part("busy").hidden = true;
+    }
+  });
+});

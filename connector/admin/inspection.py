@@ -1,0 +1,150 @@
+"""What the inspector does: calls a tool, gets a prompt, reads a resource, as a chat would.
+
+It obeys what a chat's call obeys: the server is enabled, the tool is enabled and approved, its arguments fit
+its schema. What is not declared read-only is called only if it was confirmed. Each call is audited first.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+from jsonschema.exceptions import best_match
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
+from apikeys import audit
+from connector.admin.inspected import Part, parts_of_call, parts_of_messages, parts_of_resource
+from connector.client import calls
+from connector.client.waiting import awaited
+from connector.errors import CallFailed
+from core import schema_checks
+from core.actor import Actor
+from core.admin.text import shown
+from tools.models import MCPTool, Offer, ToolFunction
+
+MOST_NAMES = 50
+
+
+class Refused(Exception):
+    """The call was not made. `code` is for the script: `confirm` asks the person, `refused` tells why."""
+
+    def __init__(self, message: str, code: str = "refused") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """A result. `failure`: why there is none. `is_error`: the tool ran, and reports that it failed."""
+
+    parts: list[Part]
+    duration_ms: int
+    is_error: bool = False
+    failure: str = ""
+
+
+def call_tool(
+    server: MCPTool, function_id: int, arguments: dict[str, Any], *, by: Actor, confirmed: bool
+) -> Inspected:
+    """Calls a tool. Raises Refused."""
+    function = _offered(server, function_id)
+    _require_fitting(function, arguments)
+    if function.annotations.get("readOnlyHint") is not True and not confirmed:
+        raise Refused(_("This tool may change something."), "confirm")
+    _audit(server, function.public_name, "called", arguments, by)
+
+    def call() -> tuple[list[Part], bool]:
+        timeout_s = server.call_timeout_s
+        result = awaited(calls.call(server.pk, function.name, arguments, timeout_s=timeout_s))
+        return parts_of_call(result), result.is_error
+
+    return _timed(call)
+
+
+def get_prompt(server: MCPTool, name: str, arguments: dict[str, Any], *, by: Actor) -> Inspected:
+    """Gets a prompt that the server offers. Raises Refused."""
+    _require_enabled(server)
+    _require_offer(server, [Offer.Kind.PROMPT], name)
+    texts = {key: value for key, value in arguments.items() if isinstance(value, str)}
+    _audit(server, name, "got prompt", texts, by)
+
+    def get() -> tuple[list[Part], bool]:
+        result = awaited(calls.get_prompt(server.pk, name, texts, timeout_s=server.call_timeout_s))
+        return parts_of_messages(result), False
+
+    return _timed(get)
+
+
+def read_resource(server: MCPTool, uri: str, *, by: Actor) -> Inspected:
+    """Reads a resource by its URI, which may be one of a template. Raises Refused."""
+    _require_enabled(server)
+    if not uri or "\0" in uri or len(uri) > 2048:
+        raise Refused(_("Give the address (URI) of a resource, of up to 2048 characters."))
+    _audit(server, uri, "read resource", {}, by)
+
+    def read() -> tuple[list[Part], bool]:
+        contents = awaited(calls.read_resource(server.pk, uri, timeout_s=server.call_timeout_s))
+        return [part for each in contents for part in parts_of_resource(each)], False
+
+    return _timed(read)
+
+
+def _timed(work: Callable[[], tuple[list[Part], bool]]) -> Inspected:
+    began = time.monotonic()
+    try:
+        parts, is_error = work()
+    except CallFailed as failure:
+        return Inspected([], _ms_since(began), failure=shown(failure.message))
+    return Inspected(parts, _ms_since(began), is_error)
+
+
+def _ms_since(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)
+
+
+def _offered(server: MCPTool, function_id: int) -> ToolFunction:
+    _require_enabled(server)
+    present = ToolFunction.objects.present().filter(server=server).without_vectors()
+    function = present.filter(pk=function_id).first()
+    if function is None:
+        raise Refused(_("The server does not offer this tool any more."))
+    if not function.is_enabled:
+        raise Refused(_("This tool is disabled. Enable it under Tools to call it."))
+    if not present.offered().filter(pk=function_id).exists():
+        raise Refused(_("The definition of this tool awaits approval. Approve it under Tools to call it."))
+    return function
+
+
+def _require_enabled(server: MCPTool) -> None:
+    if not server.is_enabled:
+        raise Refused(_("The server is stopped. Start it to call its tools."))
+
+
+def _require_offer(server: MCPTool, kinds: list[Offer.Kind], identity: str) -> None:
+    if not Offer.objects.filter(server=server, kind__in=kinds, identity=identity).exists():
+        raise Refused(_("The server does not offer this any more."))
+
+
+def _require_fitting(function: ToolFunction, arguments: dict[str, Any]) -> None:
+    """Raises Refused, with where and what, for arguments that do not fit the tool's schema.
+
+    A schema that cannot be checked within bounds is left to the server.
+    """
+    try:
+        error = best_match(schema_checks.errors(function.input_schema, arguments, Registry()))
+    except (schema_checks.TooCostly, RecursionError, Unresolvable, TypeError, ValueError):
+        return
+    if error is not None:
+        where = "".join(f"[{each!r}]" for each in error.absolute_path) or _("the arguments")
+        told = {"where": shown(where, most=200), "what": shown(error.message, most=500)}
+        raise Refused(_("The arguments do not fit: %(where)s: %(what)s") % told)
+
+
+def _audit(server: MCPTool, name: str, action: str, arguments: dict[str, Any], by: Actor) -> None:
+    """Records who calls what, with the names of the arguments: their values may be anything."""
+    names = sorted(map(str, arguments))[:MOST_NAMES]
+    audit.happened(
+        action, by=by, kind="tool", object_id=server.pk, name=f"{server.name}: {name}", arguments=names
+    )
