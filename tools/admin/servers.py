@@ -17,6 +17,7 @@ from core.admin.times import time_tag
 from core.admin.verbs import Fields
 from tools import actions
 from tools.admin import server_states
+from tools.admin.paste import PasteServers
 from tools.admin.server_form import FIELDSETS, SHOWN_FOR, MCPToolForm
 from tools.admin.server_operations import ServerOperations
 from tools.admin.server_tools import ServerTools
@@ -63,8 +64,9 @@ class MCPToolAdmin(ServerOperations):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
-        of_tools = view(ServerTools.as_view())
+        of_tools, paste = view(ServerTools.as_view()), view(PasteServers.as_view())
         return [
+            path("paste/", paste, name="servers_paste"),
             path("live/", view(self.live), name="tools_mcptool_live"),
             path("<int:pk>/tools/", of_tools, name="tools_mcptool_functions"),
             *super().get_urls(),
