@@ -128,10 +128,19 @@ class Run(models.Model):
 
     run_id = models.CharField(_("run"), max_length=64)
     request_id = models.CharField(_("request"), max_length=128)
-    api_key = outlived(ApiKey, models.SET_NULL, null=True, related_name="+", db_index=False)
+    api_key = outlived(
+        ApiKey, models.SET_NULL, null=True, related_name="+", db_index=False, verbose_name=_("API key")
+    )
     api_key_name = models.CharField(_("API key"), max_length=255)
     key_prefix = models.CharField(_("key"), max_length=32)
-    assistant = outlived(Assistant, models.SET_NULL, null=True, related_name="+", db_index=False)
+    assistant = outlived(
+        Assistant,
+        models.SET_NULL,
+        null=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("assistant"),
+    )
     username = models.CharField(_("member of staff"), max_length=150, blank=True, default="", db_default="")
     """The member of staff who chatted in the playground; then there is no key. "" for requests with a key."""
     assistant_slug = models.CharField(_("assistant"), max_length=63)

@@ -23,6 +23,7 @@ LOCALE = "zh_Hans"
 PO = ROOT / "config/locale" / LOCALE / "LC_MESSAGES/django.po"
 MO = PO.with_suffix(".mo")
 UNFOLD = Path(unfold.__file__).parent
+HEADER = "# The console in Simplified Chinese. Its terms: docs/console.md, Languages."
 NOT_USED = tuple(f"contrib/{name}" for name in ("constance", "guardian", "import_export", "simple_history"))
 """Parts of unfold that this product does not have."""
 MARKS = {
@@ -52,7 +53,7 @@ def unfolds() -> Iterator[Path]:
 
 def catalogue(paths: Iterable[Path], base: Path) -> Catalog:
     """The strings in the files, without translations. Those that Django translates are left to Django."""
-    found = Catalog(locale=LOCALE, project="MCP Connector", fuzzy=False)
+    found = Catalog(locale=LOCALE, project="MCP Connector", fuzzy=False, header_comment=HEADER)
     for path in paths:
         text = path.read_text()
         code = _calls(text, path) if path.suffix == ".html" else text
@@ -107,7 +108,7 @@ def main() -> None:
             found.add(message.id, locations=message.locations, context=message.context)
     if PO.exists():
         present = stored()
-        present.update(found, no_fuzzy_matching=True)
+        present.update(found, no_fuzzy_matching=True, update_creation_date=False)
         found = present
     PO.parent.mkdir(parents=True, exist_ok=True)
     with PO.open("wb") as file:
