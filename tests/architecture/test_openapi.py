@@ -50,7 +50,7 @@ def test_it_is_true_of_deletions_streams_and_unknown_fields() -> None:
         assert [*paths[path]["post"]["responses"]] == ["200", "default"]
     for name in ("ApiKeyRequest", "PatchedApiKeyRequest", "LimitsRequest"):
         assert schemas[name]["additionalProperties"] is False
-    for name in ("ChatCompletionRequestRequest", "ResponseRequestRequest", "EntryRequest"):
+    for name in ("ChatCompletionRequestRequest", "ResponseRequestRequest", "ImportRequest"):
         assert schemas[name]["additionalProperties"] is True
     assert "additionalProperties" not in schemas["ApiKey"]
 
