@@ -78,9 +78,6 @@ class AssistantAdmin(VerbAdmin[Assistant]):
     list_select_related = ["provider"]
     search_fields = ["name", "slug", "description"]
 
-    class Media:
-        css = {"all": ["console/assistant.css"]}
-
     conditional_fields = {
         "top_k": "selection != 'all'",
         "schema_token_budget": "selection != 'all'",

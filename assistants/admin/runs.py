@@ -104,7 +104,7 @@ class RunAdmin(ReadOnlyAdmin[Run]):
 
     @admin.display(description=_("Key"))
     def key(self, run: Run) -> str:
-        return shown(run.api_key_name, most=80)
+        return shown(run.api_key_name or run.username, most=80)
 
     @admin.display(description=_("State"))
     def state(self, run: Run) -> str:

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apikeys import actions as key_actions
@@ -271,11 +273,30 @@ def test_calls_of_other_assistants_do_not_count(
 
 
 def test_queries_of_the_cost_do_not_grow(admin_client: Client, helper: Assistant, clock: MCPTool) -> None:
+    def more() -> None:
+        offer(clock, *(f"tool_{n}" for n in range(30)))
+        with CaptureQueriesContext(connection) as counting:
+            admin_client.get(address(helper, "cost"))
+        assert sum("input_schema" in query["sql"] for query in counting) == 1
+
     run_with_calls(helper, clock, "now")
-    assert_same_queries(
-        lambda: admin_client.get(address(helper, "cost")),
-        after=lambda: offer(clock, *(f"tool_{n}" for n in range(30))),
-    )
+    assert_same_queries(lambda: admin_client.get(address(helper, "cost")), after=more)
+
+
+def test_a_changed_definition_is_counted_anew(
+    admin_client: Client, helper: Assistant, clock: MCPTool
+) -> None:
+    def total() -> int:
+        page: Any = admin_client.get(address(helper, "cost"))
+        return int(page.context["total"])
+
+    before = total()
+    schema = {"type": "object", "properties": {"zone": {"type": "string", "description": "A zone. " * 20}}}
+    catalogue.record(clock.pk, [{"name": "now", "inputSchema": schema}])
+    changed = total()
+    assert changed > before
+    ToolFunction.objects.update(overrides={"description": "words " * 100})
+    assert total() > changed
 
 
 def test_sizes_of_contexts() -> None:

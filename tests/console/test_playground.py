@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from assistants import actions
+from assistants.models import Run
 from tests.console.pages import BY
 from tests.console.test_assistant_pages import member_of
 
@@ -41,3 +43,9 @@ def test_the_chat_needs_a_csrf_token(admin_user: Any) -> None:
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(admin_user)
     assert browser.post(CHAT, {}, content_type="application/json").status_code == 403
+
+
+def test_a_run_shows_who_chatted(admin_client: Client) -> None:
+    run = Run.objects.create(run_id="run_1", status="completed", started_at=timezone.now(), username="anna")
+    assert "anna" in admin_client.get("/admin/assistants/run/").content.decode()
+    assert "anna" in admin_client.get(f"/admin/assistants/run/{run.pk}/change/").content.decode()

@@ -17,7 +17,7 @@ from tests.assistants.api.conftest import BY, Client, key
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now().replace(microsecond=0)
-CALL = CallRecord(3, "Time", "now", ToolCall.Status.OK, 12, "", 4, {"zone": "UTC"}, "noon")
+CALL = CallRecord(3, "Time", "now", ToolCall.Status.OK, 5, 12, "", 4, {"zone": "UTC"}, "noon")
 
 
 def principal(api_key: ApiKey) -> Principal:
@@ -67,6 +67,7 @@ def test_one_run_is_shown_with_its_trace(api: Client, helper: Assistant, alice: 
         "run_id": run_id,
         "request_id": "req_1",
         "api_key": {"id": alice.pk, "name": "alice", "key_prefix": alice.key_prefix},
+        "username": "",
         "assistant": {"id": helper.pk, "slug": "helper"},
         "conversation_id": session["id"],
         "model": "tiny",
