@@ -1,26 +1,35 @@
-"""What the tab Connect offers to copy runs as it stands there, with a key in the environment."""
+"""What the console's tab Connect offers to copy runs as it stands there, with a key in the environment."""
 
-import os
-import shutil
-import subprocess
-import sys
+import json
 
 import pytest
 
-from assistants.console.connect import snippets
+from assistants.console.connect import CLIENTS, Client, snippets
+from tests.clients.worlds import World
 from tests.stack import Stack
 
+WORLDS = {
+    "sh": ("shell", "API_KEY={}\n"),
+    "py": ("python", "import os; os.environ['API_KEY'] = {}\n"),
+    "mjs": ("node", "process.env.API_KEY = {};\n"),
+}
+PROGRAMS = [client for client in CLIENTS if client.file.removesuffix(".txt").rpartition(".")[2] in WORLDS]
 
-@pytest.mark.parametrize("name", ["curl", "Python"])
-def test_copied_settings_reach_the_assistant(stack: Stack, name: str) -> None:
-    key = stack.key(f"connect-{name}")
-    slug = f"connect-{name.lower()}"
+pytestmark = pytest.mark.timeout(300)  # the first run installs
+
+
+def test_five_clients_are_programs() -> None:
+    assert [client.name for client in PROGRAMS] == ["curl", "Python", "Node", "LangChain", "AI SDK"]
+
+
+@pytest.mark.parametrize("client", PROGRAMS, ids=lambda client: client.id)
+def test_copied_settings_reach_the_assistant(
+    request: pytest.FixtureRequest, stack: Stack, client: Client
+) -> None:
+    fixture, with_key = WORLDS[client.file.removesuffix(".txt").rpartition(".")[2]]
+    world: World = request.getfixturevalue(fixture)
+    key, slug = stack.key(client.id), f"connect-{client.id}"
     stack.assistant(slug, keys=(key,))
     stack.llm.script(slug, {"text": "It works."})
-    (code,) = [each.code for each in snippets(stack.url, slug, with_mcp=False) if each.client.name == name]
-    program = [shutil.which("sh") or "sh", "-c"] if name == "curl" else [sys.executable, "-c"]
-    environment = {**os.environ, "API_KEY": key.key}
-    ran = subprocess.run(
-        [*program, code], check=False, env=environment, capture_output=True, text=True, timeout=60
-    )
-    assert "It works." in ran.stdout, ran.stderr
+    (code,) = [each.code for each in snippets(stack.url, slug, with_mcp=False) if each.client == client]
+    assert "It works." in world.evaluate(with_key.format(json.dumps(key.key)) + code)
