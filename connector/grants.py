@@ -18,7 +18,8 @@ from core.database import in_thread
 from core.validation import clean
 from tools import actions
 from tools.models import MCPTool
-from tools.secrets.masking import MASK
+from tools.secrets.encryption import UndecryptableSecret, Unreadable
+from tools.warnings import require_readable
 
 RENEWAL_S = 20.0
 """For how long one process may renew tokens while the others wait; longer than a renewal may take."""
@@ -59,13 +60,15 @@ def update(grant: OAuthGrant, *, by: Actor, **changes: Any) -> OAuthGrant:
     """
     # Read anew: a form of the admin has already changed its own row, whose secret is masked.
     grant.refresh_from_db(from_queryset=OAuthGrant.objects.select_for_update())
-    if changes.get("client_secret") == MASK:
-        del changes["client_secret"]
+    if "client_secret" in changes:
+        field = OAuthGrant._meta.get_field("client_secret")
+        changes["client_secret"] = field.unmasked(changes["client_secret"], grant.client_secret)
     for name, value in changes.items():
         setattr(grant, name, value)
     clean(grant)
     # Tokens and the registration of a client belong to the settings before. The server's demands do not.
-    grant.kept = {name: value for name, value in grant.kept.items() if name in ("url", "demanded")}
+    kept = {} if isinstance(grant.kept, Unreadable) else grant.kept
+    grant.kept = {name: value for name, value in kept.items() if name in ("url", "demanded")}
     grant.connected_at = None
     with audit.changing(grant, by=by):
         grant.save(update_fields=[*changes, "kept", "connected_at"])
@@ -84,13 +87,19 @@ def delete(grant: OAuthGrant, *, by: Actor) -> None:
 
 @in_thread
 def find(server_id: int) -> Grant | None:
-    """Returns the grant of a server, for its present URL; None if it has no grant."""
+    """Returns the grant of a server, for its present URL; None if it has no grant.
+
+    Tokens that no key decrypts are none: new ones take their place. Raises UndecryptableSecret for the rest.
+    """
     row = OAuthGrant.objects.select_related("server").filter(server=server_id).first()
     if row is None:
         return None
+    if isinstance(row.client_secret, Unreadable):
+        raise UndecryptableSecret("The client secret of its OAuth grant")
+    require_readable(row.server)
     url = row.server.address
     # Tokens for another URL must not be sent to this one: it may belong to somebody else.
-    stored = row.kept if row.kept.get("url") == url else {}
+    stored = row.kept if not isinstance(row.kept, Unreadable) and row.kept.get("url") == url else {}
     settings = row.client_id, row.client_secret, row.scope, row.issuer
     return Grant(server_id, url, row.flow, *settings, stored)
 
@@ -114,7 +123,8 @@ def demand(server_id: int, scope: str) -> None:
     with transaction.atomic():
         rows = OAuthGrant.objects.select_for_update(of=["self"]).select_related("server")
         row = rows.filter(server=server_id).first()
-        if row is None:
+        # Tokens that no key decrypts are left alone: the key may come back.
+        if row is None or isinstance(row.kept, Unreadable):
             return
         # What is kept for another URL is not for this one: see `find`.
         kept = row.kept if row.kept.get("url") == row.server.url else {"url": row.server.url}

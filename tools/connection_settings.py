@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ValidationError
 
 from tools import references
-from tools.models import MCPTool
+from tools.models import ConnectionType, MCPTool
+from tools.secrets.encryption import Unreadable
 from tools.secrets.masking import MASK
 
 _PORTS = {"http": 80, "https": 443}
@@ -45,7 +46,10 @@ def is_same_host(one: str, other: str) -> bool:
 
 
 def _moves(server: MCPTool, values: Mapping[str, Any]) -> bool:
-    url, env = values.get("url", server.url), values.get("env", server.env)
+    url, env = values.get("url", server.url), values.get("env", server.variables)
+    if isinstance(url, Unreadable):  # new variables may be a part of its host
+        return server.connection_type != ConnectionType.STDIO and isinstance(values.get("env"), Mapping)
+    env = {} if isinstance(env, Unreadable) else env
     if not isinstance(url, str) or not isinstance(env, Mapping):  # which is refused elsewhere
         return False
     return bool(url) and not is_same_host(server.address, references.fill(url, env)[0])
@@ -60,11 +64,15 @@ def _keeps(changes: Mapping[str, Any], name: str) -> bool:
 def _sends_variables(server: MCPTool, values: Mapping[str, Any]) -> bool:
     """Whether the server's host is sent variables: its address or headers refer to them."""
     url, headers = values.get("url", server.url), values.get("headers", server.headers)
+    if isinstance(headers, Unreadable):
+        return True
     texts = [url, *(headers.values() if isinstance(headers, Mapping) else [])]
     return any(references.names(text) for text in texts if isinstance(text, str))
 
 
 def _origin(url: Any) -> tuple[str, str, int | None] | None:
+    if isinstance(url, Unreadable):  # another than any that can be read
+        return None
     try:
         parts = urlsplit(url)
         port = parts.port or _PORTS.get(parts.scheme)

@@ -7,7 +7,9 @@ from django.conf import settings
 
 from tools import references
 from tools.models import ConnectionType, MCPTool
+from tools.secrets.encryption import Unreadable
 from tools.secrets.masking import MASK, masked_args, masked_url
+from tools.warnings import require_readable
 
 SHORTEST_SECRET = 8
 """Shorter values (`debug`, `true`, a port) are words that a server may well print."""
@@ -63,16 +65,20 @@ def read_launch_spec(server_id: int) -> LaunchSpec | None:
 
 
 def launch_spec(row: MCPTool) -> LaunchSpec:
-    """Returns the spec of a row, which need not be saved."""
+    """Returns the spec of a row, which need not be saved. Raises UndecryptableSecret."""
+    require_readable(row)
     unfilled: dict[str, None] = {}
 
     def filled(text: str) -> str:
-        text, without_value = references.fill(text, row.env)
+        text, without_value = references.fill(text, row.variables)
         unfilled.update(dict.fromkeys(without_value))
         return text
 
-    args, url = [filled(arg) for arg in row.args], filled(row.url)
-    headers = {name: filled(value) for name, value in row.headers.items()}
+    # What its kind of connection does not use is left out where no key decrypts it.
+    args = [] if isinstance(row.args, Unreadable) else [filled(arg) for arg in row.args]
+    url = "" if isinstance(row.url, Unreadable) else filled(row.url)
+    given = {} if isinstance(row.headers, Unreadable) else row.headers
+    headers = {name: filled(value) for name, value in given.items()}
     return LaunchSpec(
         server_id=row.pk or 0,
         slug=row.slug,
@@ -80,7 +86,7 @@ def launch_spec(row: MCPTool) -> LaunchSpec:
         connection_type=row.connection_type,
         command=row.command,
         args=args,
-        env=row.env,
+        env=dict(row.variables),
         url=url,
         headers=headers,
         start_timeout_s=row.start_timeout_s,

@@ -9,6 +9,8 @@ from django.core.exceptions import ValidationError
 
 from tools import policy, references
 from tools.outbound.egress import require_allowed
+from tools.secrets.encryption import Unreadable
+from tools.secrets.masking import UNREADABLE
 
 Errors = dict[str, str | ValidationError]
 MOST_ARGS, MOST_VARIABLES, LONGEST_TEXT, LONGEST_URL = 256, 256, 32 * 1024, 2048
@@ -42,7 +44,11 @@ def setting_errors(*, is_local: bool, command: Any, args: Any, env: Any, url: An
         "url": _url_problem(url, variables, is_needed=not is_local),
         "headers": _headers_problem(headers, variables),
     }
-    return {name: problem for name, problem in problems.items() if problem}
+    # What cannot be read is checked when the server is launched, should its key come back. A form of the
+    # console holds what is shown for it; verbs store that for an import alone, as a placeholder.
+    secrets = {"args": args, "env": env, "url": url, "headers": headers}
+    unreadable = {name for name, it in secrets.items() if isinstance(it, Unreadable) or it == UNREADABLE}
+    return {name: problem for name, problem in problems.items() if problem and name not in unreadable}
 
 
 def overrides_problem(overrides: Mapping[str, Any]) -> str | None:

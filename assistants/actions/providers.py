@@ -13,15 +13,18 @@ from assistants.models import Assistant, Provider
 from core.actor import Actor
 from core.errors import Conflict
 from core.validation import clean
-from tools.secrets.masking import MASK
+from tools.secrets.masking import MASK, UNREADABLE
+
+KEPT = (MASK, UNREADABLE)
+"""What is shown for a stored key. Sent back it means: unchanged."""
 
 
 @transaction.atomic
 def add_provider(*, name: str, default_model: str, by: Actor, **fields: Any) -> Provider:
     """Adds a provider. Raises ValidationError and Conflict."""
     provider = Provider(name=name, default_model=default_model, **fields)
-    if provider.api_key == MASK:
-        provider.api_key = ""  # nothing is stored that the mask could stand for
+    if provider.api_key in KEPT:
+        provider.api_key = ""  # nothing is stored that they could stand for
     clean(provider)
     provider.save(force_insert=True)
     audit.created(provider, by=by)
@@ -33,7 +36,7 @@ def update_provider(provider: Provider, *, by: Actor, **changes: Any) -> Provide
     """Changes a provider; a masked key stays as it is stored. Raises Conflict and ValidationError."""
     # Read anew: a form of the admin has already changed its own row, whose key is masked.
     provider.refresh_from_db(from_queryset=Provider.objects.select_for_update())
-    if changes.get("api_key") == MASK:
+    if changes.get("api_key") in KEPT:
         del changes["api_key"]
     _require_key_again(provider, changes)
     with audit.changing(provider, by=by):

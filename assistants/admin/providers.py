@@ -24,6 +24,7 @@ from assistants.models import Provider
 from core.actor import Actor
 from core.admin.refusals import VerbForm
 from core.admin.verbs import Fields, VerbAdmin
+from tools.secrets.masking import MASK
 
 _LONGEST_ANSWER = 200
 
@@ -50,7 +51,7 @@ class ProviderForm(VerbForm[Provider]):
 
     def clean_api_key(self) -> str:
         """An empty field means what is stored: the instance has it, masked."""
-        return str(self.cleaned_data["api_key"] or self.instance.api_key)
+        return str(self.cleaned_data["api_key"] or (self.instance.api_key and MASK))
 
 
 @admin.register(Provider)

@@ -8,7 +8,8 @@ from rest_framework import serializers
 
 from assistants.validation import LONGEST_FUNCTION, MOST_FUNCTIONS
 from core.api.serializers import NullFreeCharField
-from tools.secrets.masking import MASK
+from tools.secrets.encryption import Unreadable
+from tools.secrets.masking import MASK, UNREADABLE
 
 _ALL = "all"
 
@@ -62,7 +63,9 @@ class FunctionsField(serializers.Field[Any, Any, Any, Any]):
 
 
 class SecretField(NullFreeCharField):
-    """A secret, shown as MASK. A caller that sends MASK back leaves the secret unchanged."""
+    """A secret, shown as MASK, or as UNREADABLE. A caller that sends that back leaves it unchanged."""
 
     def to_representation(self, value: Any) -> str:
+        if isinstance(value, Unreadable):
+            return UNREADABLE
         return MASK if value else ""

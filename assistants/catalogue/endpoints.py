@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from django.conf import settings
 
 from assistants.models import Provider
+from tools.secrets.encryption import Unreadable
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 
@@ -14,7 +15,7 @@ class Endpoint:
     """An LLM service. `base_url` has no slash at its end; if `api_key` is empty, none is sent."""
 
     base_url: str
-    api_key: str = field(repr=False)
+    api_key: str | Unreadable = field(repr=False)
     model: str
     kind: str = "openai"
     """One of Provider.Kind. For others than "openai", an empty `base_url` means the vendor's own."""

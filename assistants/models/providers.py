@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from assistants.validation import provider_errors
 from core.validation import name_taken, no_nul
 from tools.outbound.egress import require_allowed
-from tools.secrets.encryption import EncryptedJSONField
+from tools.secrets.encryption import EncryptedJSONField, Unreadable
 
 
 class Provider(models.Model):
@@ -49,7 +49,9 @@ class Provider(models.Model):
         return self.name
 
     def clean(self) -> None:
-        errors = provider_errors(base_url=self.base_url, api_key=self.api_key)
+        # A key that cannot be read was checked when it was entered.
+        api_key = "" if isinstance(self.api_key, Unreadable) else self.api_key
+        errors = provider_errors(base_url=self.base_url, api_key=api_key)
         if self.base_url and "base_url" not in errors:
             try:
                 require_allowed(self.base_url)

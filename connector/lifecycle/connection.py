@@ -25,6 +25,7 @@ from tools.models import ConnectionType
 from tools.outbound import egress
 from tools.outbound.egress import AddressRefused
 from tools.policy import CommandRefused, require_startable
+from tools.secrets.encryption import UndecryptableSecret
 
 EXIT_WAIT_S = 0.5
 
@@ -47,6 +48,7 @@ _REASONS = {
     SessionExpired: ExitReason.SESSION_EXPIRED,
     VariableMissing: ExitReason.MISSING_VARIABLE,
     NotForClients: ExitReason.MISCONFIGURED,
+    UndecryptableSecret: ExitReason.UNREADABLE_SECRET,
 }
 """Errors whose own text explains to people what is wrong."""
 

@@ -45,6 +45,7 @@ class ExitReason(StrEnum):
     UNREACHABLE_DEPENDENCY = "unreachable_dependency"
     UNRESPONSIVE = "unresponsive"
     MISCONFIGURED = "misconfigured"
+    UNREADABLE_SECRET = "unreadable_secret"  # noqa: S105 - the name of a reason
     COMMAND_NOT_ALLOWED = "command_not_allowed"
     RUN_AS_REFUSED = "run_as_refused"
     URL_NOT_ALLOWED = "url_not_allowed"
@@ -85,6 +86,7 @@ HINTS = {
     ExitReason.INVALID_TOOLS: "Correct the definitions in the server.",
     ExitReason.NOT_LISTED: "Nothing, if you need its tools alone: they work. Else correct the server.",
     ExitReason.MISCONFIGURED: "Correct the server's settings.",
+    ExitReason.UNREADABLE_SECRET: "Restore the key in SECRET_ENCRYPTION_KEYS and restart, or enter it anew.",
     ExitReason.COMMAND_NOT_ALLOWED: "Use an allowed command, or have it allowed where the workers run.",
     ExitReason.RUN_AS_REFUSED: "Let the workers switch users (as root), or leave MCP_RUN_AS empty.",
     ExitReason.URL_NOT_ALLOWED: "Use a public address, or have this one allowed where the workers run.",
@@ -95,6 +97,7 @@ _RESTART_POLICIES = {
     ExitReason.SESSION_EXPIRED: RestartPolicy.NEW_SESSION,
     ExitReason.PROTOCOL_MISMATCH: RestartPolicy.NEEDS_CHANGE,
     ExitReason.LOGIN_REQUIRED: RestartPolicy.NEEDS_CHANGE,
+    ExitReason.UNREADABLE_SECRET: RestartPolicy.NEEDS_CHANGE,
 }
 
 _OUT_OF_MEMORY = re.compile(

@@ -24,6 +24,7 @@ from connector.supervisor.rebalancer import Rebalancer
 from connector.timings import Timings
 from core.database import DATABASE_ERRORS
 from tools.launch import LaunchSpec
+from tools.secrets.encryption import UndecryptableSecret
 
 log = logging.getLogger(__name__)
 
@@ -189,12 +190,15 @@ class Reconciler:
             return await orm.read_spec(row.slot.server_id)
         except DATABASE_ERRORS:
             raise
-        # The boundary between one server's row and all others: a secret that no key decrypts, for example.
+        except UndecryptableSecret as error:
+            log.error("MCP server %s cannot be launched: %s", row.slot, error)
+            diagnosis = Diagnosis("start", ExitReason.UNREADABLE_SECRET, str(error))
+        # The boundary between one server's row and all others.
         except Exception as error:
             log.exception("MCP server %s cannot be launched as it is stored.", row.slot)
-            self._unlaunchable[row.slot] = row.generation
             message = f"The settings cannot be read: {type(error).__name__}."
             diagnosis = Diagnosis("start", ExitReason.MISCONFIGURED, message)
-            failed = Observation(Phase.BACKOFF, row.generation, error=diagnosis.as_error(timestamp()))
-            await leases.publish(self._database, self._owner, row.slot, row.fence, failed)
-            return None
+        self._unlaunchable[row.slot] = row.generation
+        failed = Observation(Phase.BACKOFF, row.generation, error=diagnosis.as_error(timestamp()))
+        await leases.publish(self._database, self._owner, row.slot, row.fence, failed)
+        return None

@@ -1,14 +1,16 @@
 """The base classes of the console's pages of models: they show secrets masked."""
 
 import re
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.db import models
 from django.forms.models import BaseInlineFormSet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin as UnfoldModelAdmin
 from unfold.admin import TabularInline as UnfoldTabularInline
 from unfold.forms import PaginationInlineFormSet
@@ -26,12 +28,29 @@ JSON_FIELDS: Any = {models.JSONField: {"form_class": JSONField}}
 def masked(row: Row) -> Row:
     """Masks the secrets of a row that was read. It must not be saved any more, which verbs see to.
 
-    A field with secrets has a method `masked` for its values.
+    A field with secrets has methods for its values: `masked`, and `is_unreadable` for those no key decrypts.
     """
-    for field in row._meta.concrete_fields:
+    shown: Any = row
+    shown.unreadable_fields = []
+    fields: Sequence[Any] = row._meta.concrete_fields
+    for field in fields:
         if hasattr(field, "masked") and field.attname not in row.get_deferred_fields():
-            setattr(row, field.attname, field.masked(getattr(row, field.attname)))
+            value = getattr(row, field.attname)
+            if field.is_unreadable(value):
+                shown.unreadable_fields.append(str(field.verbose_name))
+            setattr(row, field.attname, field.masked(value))
     return row
+
+
+def warn_of_unreadable(request: HttpRequest, rows: Iterable[Any]) -> None:
+    """Tells the person which of these masked rows hold secrets that no key decrypts, and what to do."""
+    found = [f"{row} ({', '.join(row.unreadable_fields)})" for row in rows if row.unreadable_fields]
+    if found:
+        message = _(
+            "No key of SECRET_ENCRYPTION_KEYS decrypts what is stored here: %(rows)s. Restore the key that"
+            " encrypted it and restart, or enter it anew."
+        )
+        messages.warning(request, message % {"rows": "; ".join(found)})
 
 
 class MaskedFormSet(PaginationInlineFormSet, BaseInlineFormSet[Row, Parent, forms.ModelForm[Row]]):  # type: ignore[misc]
@@ -57,6 +76,8 @@ class _MaskedChangeList(ChangeList):  # type: ignore[misc]
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         self.result_list = [masked(row) for row in self.result_list]
+        if request.method == "GET":
+            warn_of_unreadable(request, self.result_list)
 
 
 class ConsoleAdmin(UnfoldModelAdmin, admin.ModelAdmin[Row]):  # type: ignore[misc]
@@ -73,6 +94,14 @@ class ConsoleAdmin(UnfoldModelAdmin, admin.ModelAdmin[Row]):  # type: ignore[mis
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Row | None:
         row = super().get_object(request, object_id, from_field)
         return None if row is None else masked(row)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        row = context.get("original")
+        if row is not None and request.method == "GET":
+            warn_of_unreadable(request, [row])
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return _MaskedChangeList

@@ -11,7 +11,6 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.text import Truncator
 
 from core.admin.pages import ReadOnlyAdmin
-from core.admin.text import shown
 from tools.models import ToolFunction
 from tools.search import EVERYTHING, Hit, index, search
 
@@ -54,8 +53,7 @@ class ToolFunctionAdmin(ReadOnlyAdmin[ToolFunction]):
 
     @admin.display(description="Description")
     def shown_description(self, function: ToolFunction) -> str:
-        text = function.overrides.get("description") or function.description
-        return Truncator(shown(text)).chars(120)
+        return Truncator(function.overrides.get("description") or function.description).chars(120)
 
     @admin.display
     def score(self, function: ToolFunction) -> str:

@@ -28,7 +28,24 @@ class ServerErrorSerializer(serializers.Serializer[Any]):
         return {**super().get_fields(), "class": serializers.CharField()}
 
 
-class TextsField(serializers.DictField):
+class _MaskedField:
+    """A setting with secrets, shown masked, or as unreadable where no key decrypts it."""
+
+    field_name: Any
+
+    def to_representation(self, value: Any) -> Any:
+        return SECRETS[self.field_name].masked(value)
+
+
+class ArgumentsField(_MaskedField, serializers.ListField):
+    pass
+
+
+class AddressField(_MaskedField, NullFreeCharField):
+    pass
+
+
+class TextsField(_MaskedField, serializers.DictField):
     """An object of strings. Its values are masked in answers."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -41,13 +58,13 @@ class ConnectionSerializer(StrictSerializer):
 
     connection_type = serializers.ChoiceField(ConnectionType.choices)
     command = NullFreeCharField(max_length=1024, required=False, allow_blank=True)
-    args = serializers.ListField(
+    args = ArgumentsField(
         child=NullFreeCharField(allow_blank=True, max_length=LONGEST_TEXT),
         required=False,
         help_text="What looks secret is masked in answers.",
     )
     env = TextsField()
-    url = NullFreeCharField(
+    url = AddressField(
         max_length=LONGEST_URL,
         required=False,
         allow_blank=True,
@@ -55,10 +72,6 @@ class ConnectionSerializer(StrictSerializer):
     )
     headers = TextsField()
     timeouts = TimeoutsSerializer(source="*", required=False)
-
-    def to_representation(self, instance: MCPTool) -> dict[str, Any]:
-        shown = super().to_representation(instance)
-        return shown | {name: field.masked(getattr(instance, name)) for name, field in SECRETS.items()}
 
 
 class MCPToolSerializer(ConnectionSerializer):

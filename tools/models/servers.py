@@ -1,5 +1,6 @@
 """The model of an MCP server."""
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -15,8 +16,14 @@ from tools import references
 from tools.choices import Approval, ConnectionType, Status
 from tools.indexed import Embedded
 from tools.names import RESERVED_SLUGS
-from tools.secrets.encryption import EncryptedArgumentsField, EncryptedJSONField, EncryptedURLField
+from tools.secrets.encryption import (
+    EncryptedArgumentsField,
+    EncryptedJSONField,
+    EncryptedURLField,
+    Unreadable,
+)
 from tools.validation import LONGEST_DESCRIPTION, setting_errors
+from tools.warnings import warnings_of
 
 validate_slug = RegexValidator(
     r"\A[a-z][a-z0-9-]{0,62}\Z", "Use lower-case letters, digits and hyphens, starting with a letter."
@@ -161,16 +168,17 @@ class MCPTool(Embedded):
 
     @property
     def warnings(self) -> list[str]:
-        """What is wrong although it runs. Rows of `with_function_count` have them."""
-        return [
-            f"The model {each['model']} refuses the definition of the tool {each['name']}: it is left out."
-            for each in getattr(self, "refused_tools", ())
-        ]
+        return warnings_of(self)
 
     @property
-    def address(self) -> str:
-        """The URL with its references to variables filled, as far as these have values."""
-        return references.fill(self.url, self.env)[0]
+    def variables(self) -> Mapping[str, str]:
+        """What references are filled from: nothing where no key decrypts the variables."""
+        return {} if isinstance(self.env, Unreadable) else self.env
+
+    @property
+    def address(self) -> Any:
+        """The URL with its references to variables filled, as far as these have values; or Unreadable."""
+        return self.url if isinstance(self.url, Unreadable) else references.fill(self.url, self.variables)[0]
 
     @property
     def error_message(self) -> str | None:

@@ -8,6 +8,8 @@ from django.core.exceptions import ValidationError
 from tools.secrets.detection import is_placeholder, is_secret_name, looks_secret
 
 MASK = "********"
+UNREADABLE = "<unreadable: restore its key in SECRET_ENCRYPTION_KEYS, or enter it anew>"
+"""Shown for a secret that no key decrypts. Sent back it means, as a mask does: unchanged."""
 _URL = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*://)((?P<user>[^/?#@]*)@)?(?P<rest>.*)", re.IGNORECASE | re.DOTALL
 )

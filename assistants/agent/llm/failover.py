@@ -4,12 +4,32 @@ from collections.abc import Mapping
 from typing import Any
 
 from assistants.agent.llm import vendor_sdks
-from assistants.agent.llm.client import LLMClient
+from assistants.agent.llm.client import LLMClient, Round
+from assistants.agent.llm.completion import Completion
 from assistants.agent.llm.http import ConnectionPool
 from assistants.agent.llm.openai_compatible import OpenAICompatibleClient
 from assistants.agent.llm.sampling import sampling
 from assistants.catalogue.endpoints import Endpoint
 from assistants.catalogue.entries import AssistantEntry
+from assistants.errors import UpstreamFailed
+from tools.secrets.encryption import Unreadable
+
+
+class KeylessClient:
+    """Stands for a service whose key cannot be decrypted: it fails when it is asked, as the service would."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.model = endpoint.model
+        self.service = endpoint.base_url
+        self.takes_image_addresses = endpoint.takes_image_addresses
+
+    async def answer(self, asked: Round, completion: Completion) -> None:
+        """Raises UpstreamFailed."""
+        message = (
+            "The provider's API key cannot be decrypted: whoever runs this server has to restore its key in"
+            " SECRET_ENCRYPTION_KEYS, or to enter the API key anew."
+        )
+        raise UpstreamFailed("upstream_auth_error", message, may_retry=False)
 
 
 async def clients(
@@ -25,6 +45,8 @@ async def clients(
 
 async def client(pool: ConnectionPool, endpoint: Endpoint, parameters: Mapping[str, Any]) -> LLMClient:
     """Raises UpstreamFailed where the package for this kind of service is not installed."""
+    if isinstance(endpoint.api_key, Unreadable):
+        return KeylessClient(endpoint)
     if endpoint.kind == "openai":
         return OpenAICompatibleClient(pool, endpoint, parameters)
     return await vendor_sdks.connect(endpoint, parameters)

@@ -53,6 +53,7 @@ def test_tools_have_the_documented_shape(api: APIClient, server: MCPTool) -> Non
         "approval": "approved",
         "overrides": {"name": None, "description": None},
         "change": None,
+        "refusal": None,
         "examples": None,
     }
     assert api.get("/api/v1/mcp-tools/time").json()["function_count"] == 2

@@ -25,7 +25,7 @@ CANARY = "canary-5f1c"
 SHAPE = {
     "id", "version", "name", "slug", "description", "connection_type", "command", "args", "env", "url",
     "headers", "is_enabled", "is_enriched", "replicas", "approval", "timeouts", "status", "error_message",
-    "error", "function_count", "last_healthy_at", "created_at", "updated_at",
+    "error", "function_count", "warnings", "last_healthy_at", "created_at", "updated_at",
 }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError
 from django.db import models, transaction
 
-from tools.secrets.encryption import EncryptedJSONField, UndecryptableSecret
+from tools.secrets.encryption import EncryptedJSONField, UndecryptableSecret, Unreadable
 
 
 class Command(BaseCommand):
@@ -35,5 +35,8 @@ def _reencrypt(model: type[models.Model]) -> int:
         # Read under a lock: a change made meanwhile must not be overwritten with the older secret.
         for row in one.select_for_update().only("pk", *names):
             # Not `save`: nothing has changed as far as versions, times and the audit trail go.
-            one.update(**{name: getattr(row, name) for name in names})
+            values = {name: getattr(row, name) for name in names}
+            if any(isinstance(value, Unreadable) for value in values.values()):
+                raise UndecryptableSecret(f"A secret of {model._meta.verbose_name} {pk}")
+            one.update(**values)
     return len(pks)
