@@ -34,6 +34,11 @@ class Size:
     runs: int = 100_000
     calls_a_run: int = 3
     days: int = 90
+    first: int = 0
+    """The number of the first server, key and assistant: names are unique."""
+
+    def numbers(self, count: int) -> range:
+        return range(self.first, self.first + count)
 
 
 def fill(size: Size | None = None) -> None:
@@ -43,7 +48,8 @@ def fill(size: Size | None = None) -> None:
     filling.add_keys()
     filling.add_assistants()
     filling.add_runs()
-    _analyze()
+    if not connection.in_atomic_block:  # a test's: PostgreSQL vacuums in no transaction
+        _analyze()
 
 
 class _Filling:
@@ -56,7 +62,7 @@ class _Filling:
 
     def add_servers(self) -> None:
         self.servers = MCPTool.objects.bulk_create(
-            self._server(number) for number in range(self.size.servers)
+            self._server(number) for number in self.size.numbers(self.size.servers)
         )
         functions = [function for server in self.servers for function in self._functions(server)]
         ToolFunction.objects.bulk_create(functions, batch_size=BATCH)
@@ -130,7 +136,7 @@ class _Filling:
                 expires_at=self.now + timedelta(days=3 + number % 9) if number % 100 == 0 else None,
                 tokens_per_month=1_000_000 if number % 10 == 0 else None,
             )
-            for number in range(self.size.keys)
+            for number in self.size.numbers(self.size.keys)
         )
         month = self.now.date().replace(day=1)
         TokenUsage.objects.bulk_create(
@@ -148,7 +154,7 @@ class _Filling:
     def add_assistants(self) -> None:
         self.assistants = Assistant.objects.bulk_create(
             Assistant(name=f"Assistant {number}", slug=f"assistant-{number}", model=MODELS[number % 3])
-            for number in range(self.size.assistants)
+            for number in self.size.numbers(self.size.assistants)
         )
         AssistantTool.objects.bulk_create(
             AssistantTool(assistant=assistant, mcp_tool=server)

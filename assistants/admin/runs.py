@@ -74,7 +74,6 @@ class RunAdmin(ReadOnlyAdmin[Run]):
         ("started_at", PeriodFilter),
     ]
     list_filter_submit = True
-    list_per_page = 50
     # Neither is counted: there may be hundreds of thousands. The sort is that of an index.
     paginator = InfinitePaginator
     show_full_result_count = False

@@ -23,7 +23,7 @@ from tools.models import Approval, MCPTool, Status, ToolFunction
 EXPIRES_WITHIN = timedelta(days=14)
 NEARLY_SPENT = 80
 """Percent of the tokens that a key may use in a month."""
-MOST = 50
+MOST = 20
 """Items of one source that the page lists; of more it tells the number."""
 
 

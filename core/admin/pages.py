@@ -89,6 +89,7 @@ class ConsoleAdmin(UnfoldModelAdmin, admin.ModelAdmin[Row]):  # type: ignore[mis
 
     formfield_overrides = JSON_FIELDS
     list_fullwidth = True
+    list_per_page = 30
     warn_unsaved_form = True
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Row | None:

@@ -44,7 +44,7 @@ class MCPToolAdmin(ServerOperations):
     list_display = ["shown_name", "transport", "state", "tools", "copies", "checked"]
     list_filter = ["status", "connection_type", "is_enabled"]
     list_sections = [ServerSection]
-    list_per_page = 50
+    list_per_page = 20
     list_before_template = "admin/tools/mcptool/list_before.html"
     show_full_result_count = False
     search_fields = ["name", "slug", "description"]
