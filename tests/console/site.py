@@ -24,6 +24,7 @@ ROWS_OF_PAGES: dict[str, type[models.Model]] = {
     "tools/": ToolFunction,
     "runs/": Run,
     "calls/": ToolCall,
+    "needs-you/": MCPTool,
 }
 """By the beginning of an address below /admin/: which row a number in it means, on pages of no model."""
 OTHER_ARGUMENTS: dict[str, Any] = {
@@ -31,6 +32,7 @@ OTHER_ARGUMENTS: dict[str, Any] = {
     "app_label": "tools",
     "url": "nothing/",
     "kind": "usage",
+    "name": "restart",
 }
 NO_PAGES = ("r/", "(?P<url>", "<path:object_id>/$", "jsi18n/", "autocomplete/")
 """Redirects and data that Django's admin has besides its pages."""

@@ -49,6 +49,15 @@ def test_translations_have_the_placeholders_of_their_strings() -> None:
     assert [each.id for each in translated if placeholders(each.id) != placeholders(each.string)] == []
 
 
+def test_translations_can_be_formatted() -> None:
+    """A sign % of their own, as in 95%, is doubled where Python formats the text."""
+    for each in translations.stored():
+        if each.id and re.search(r"%\(\w+\)", str(each.id)):
+            texts = each.string if isinstance(each.string, tuple) else (each.string,)
+            for text in texts:
+                assert text % dict.fromkeys(re.findall(r"%\((\w+)\)", str(each.id)), 1), text
+
+
 def test_the_compiled_catalogue_is_that_of_the_readable_one() -> None:
     assert translations.MO.read_bytes() == translations.compiled(translations.stored())
 
