@@ -4,6 +4,8 @@ import pytest
 from rest_framework.test import APIClient
 
 from apikeys import actions as key_actions
+from assistants import actions
+from assistants.models import Assistant
 from tests.console.pages import BY
 from tools import actions as tool_actions
 from tools.functions import catalogue
@@ -29,3 +31,8 @@ def fields_of(response: Any) -> dict[str, list[str]]:
     """The messages by field of a refusal by the management API."""
     assert response.status_code == 422, response.content
     return dict(response.json()["error"]["details"]["fields"])
+
+
+@pytest.fixture
+def helper(clock: MCPTool) -> Assistant:
+    return actions.create(by=BY, name="Helper", slug="helper", tools=[clock])

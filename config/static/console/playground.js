@@ -11,23 +11,6 @@ function setUpPlayground(texts) {
   let messages = [];
   let running = null;
 
-  function element(tag, className, text) {
-    const made = document.createElement(tag);
-    if (className) made.className = className;
-    if (text !== undefined) made.textContent = text;
-    return made;
-  }
-
-  function icon(name) {
-    const made = element("span", "material-symbols-outlined", name);
-    made.setAttribute("aria-hidden", "true");
-    return made;
-  }
-
-  function fill(template, values) {
-    return template.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
-  }
-
   function seconds(ms) {
     return (ms / 1000).toFixed(1);
   }
@@ -118,8 +101,7 @@ function setUpPlayground(texts) {
       this.reasoning = null;
       const details = element("details", "c-call");
       const summary = element("summary");
-      const state = element("span", "pill pill-info");
-      state.append(icon("progress_activity"), element("span", "pill-word", texts.calling));
+      const state = pill(texts.calling, "progress_activity", "info");
       summary.append(icon("build"), element("code", "c-grow", `${event.server} · ${event.function}`), state);
       details.append(summary, element("h4", "", texts.arguments), element("pre", "", event.arguments));
       this.node.append(details);
@@ -137,9 +119,9 @@ function setUpPlayground(texts) {
       call.isOver = true;
     }
 
-    showState(pill, word, isOk) {
-      pill.className = `pill ${isOk ? "pill-success" : "pill-danger"}`;
-      pill.replaceChildren(icon(isOk ? "check_circle" : "error"), element("span", "pill-word", word));
+    showState(state, word, isOk) {
+      state.className = `pill ${isOk ? "pill-success" : "pill-danger"}`;
+      state.replaceChildren(icon(isOk ? "check_circle" : "error"), element("span", "pill-word", word));
     }
 
     on_usage(event) {

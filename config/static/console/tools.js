@@ -11,25 +11,6 @@ const stored = serialized();
 let shownServers = [];
 let isSaving = false;
 
-function element(tag, className, text) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
-
-function fill(template, values) {
-  return template.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
-}
-
-function pill(word, icon, tone) {
-  const made = element("span", `pill pill-${tone}`);
-  const symbol = element("span", "material-symbols-outlined", icon);
-  symbol.setAttribute("aria-hidden", "true");
-  made.append(symbol, element("span", "pill-word", word));
-  return made;
-}
-
 function state(problem) {
   return problem ? pill(problem, "warning", "warning") : pill(texts.ready, "check_circle", "success");
 }
