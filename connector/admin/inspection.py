@@ -25,6 +25,7 @@ from core.admin.text import shown
 from tools.models import MCPTool, Offer, ToolFunction
 
 MOST_NAMES = 50
+LONGEST_URI = 2048
 
 
 class Refused(Exception):
@@ -80,8 +81,8 @@ def get_prompt(server: MCPTool, name: str, arguments: dict[str, Any], *, by: Act
 def read_resource(server: MCPTool, uri: str, *, by: Actor) -> Inspected:
     """Reads a resource by its URI, which may be one of a template. Raises Refused."""
     _require_enabled(server)
-    if not uri or "\0" in uri or len(uri) > 2048:
-        raise Refused(_("Give the address (URI) of a resource, of up to 2048 characters."))
+    if not uri or "\0" in uri or len(uri) > LONGEST_URI:
+        raise Refused(_("Give the address (URI) of a resource, of up to %d characters.") % LONGEST_URI)
     _audit(server, uri, "read resource", {}, by)
 
     def read() -> tuple[list[Part], bool]:

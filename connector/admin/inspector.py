@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 from django.contrib.auth.mixins import PermissionRequiredMixin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -12,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.generic import View
 
 from connector.admin import inspection
-from connector.admin.inspection import Inspected, Refused
+from connector.admin.inspection import LONGEST_URI, Inspected, Refused
 from connector.admin.server_page import ServerPage
 from core import strict_json
 from core.actor import Actor
@@ -42,8 +43,8 @@ class Inspector(ServerPage):
         return super().get_context_data(
             query=query,
             tools=found.only("public_name", "is_enabled", "server_id")[:MOST_LISTED],
-            prompts=offers.filter(kind=Offer.Kind.PROMPT)[:MOST_LISTED],
-            resources=offers.exclude(kind=Offer.Kind.PROMPT)[:MOST_LISTED],
+            prompts=_listed(offers.filter(kind=Offer.Kind.PROMPT)),
+            resources=_listed(offers.exclude(kind=Offer.Kind.PROMPT)),
             chosen=chosen,
             script=_script(chosen, self.server) if chosen else None,
             **kwargs,
@@ -95,6 +96,11 @@ def _inspected(server: MCPTool, sent: dict[str, Any], by: Actor) -> Inspected:
     raise Refused(_("Choose a tool, a prompt or a resource."))
 
 
+def _listed(offers: QuerySet[Offer]) -> list[Offer]:
+    """Returns those that a link can lead to, without their definitions."""
+    return [each for each in offers.defer("definition")[:MOST_LISTED] if len(each.identity) <= LONGEST_URI]
+
+
 def _as_tool(function: ToolFunction | None) -> dict[str, Any] | None:
     if function is None:
         return None
@@ -118,7 +124,7 @@ def _as_offer(kind: str, offer: Offer | None) -> dict[str, Any] | None:
         "id": offer.identity,
         "title": shown(offer.definition.get("title") or offer.identity, most=200),
         "description": shown(offer.definition.get("description") or ""),
-        "schema": schema,
+        "schema": schema if len(orjson.dumps(schema)) <= LARGEST_SCHEMA else None,
         "is_read_only": True,
     }
 

@@ -161,3 +161,13 @@ def test_the_fields_follow_the_transport(admin_client: Client) -> None:
     page = admin_client.get(f"{SERVERS}add/").content.decode()
     assert page.count("connection_type == &#x27;stdio&#x27;") == 3
     assert page.count("connection_type != &#x27;stdio&#x27;") == 2
+
+
+@pytest.mark.parametrize(("group", "status"), [("viewer", 403), ("operator", 403), ("manager", 302)])
+def test_a_server_that_has_run_is_deleted_by_managers_alone(client: Client, group: str, status: int) -> None:
+    server = broken()
+    address = f"{SERVERS}{server.pk}/delete/"
+    member(group, client)
+    assert client.get(address).status_code == (200 if status == 302 else 403)
+    assert client.post(address, {"post": "yes"}).status_code == status
+    assert MCPTool.objects.present().exists() is (status == 403)

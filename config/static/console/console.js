@@ -80,3 +80,9 @@ document.addEventListener("DOMContentLoaded", () => {
     for (const box of part.querySelectorAll("[data-keep-scroll]")) box.scrollTop = box.scrollHeight;
   }
 });
+
+// Tabs scroll in their own box on a narrow screen: the present one is in sight.
+document.addEventListener("DOMContentLoaded", () => {
+  const present = document.querySelector(".tabs [aria-current]");
+  if (present) present.scrollIntoView({ block: "nearest", inline: "center" });
+});
