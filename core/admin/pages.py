@@ -115,6 +115,8 @@ class ConsoleAdmin(UnfoldModelAdmin, admin.ModelAdmin[Row]):  # type: ignore[mis
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         """Allows to filter a list by what it shows alone: any other column could be guessed bit by bit."""
         filters = map(_parameter, self.get_list_filter(request))
+        if {"year", "iso_year"} & set(lookup.split("__")):  # Django fails on years that no date has
+            return False
         shown = {*self.list_display, *filters, self.opts.pk.name, self.date_hierarchy}
         name = _RANGE.sub("", lookup.partition("__")[0])
         return name in shown and super().lookup_allowed(lookup, value, request)
