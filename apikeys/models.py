@@ -8,6 +8,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apikeys import networks
@@ -177,4 +178,5 @@ class AuditEntry(models.Model):
         indexes = [models.Index(fields=["object_kind", "object_id"])]
 
     def __str__(self) -> str:
-        return f"{self.actor_name} {self.action} {self.object_kind} {self.object_name}"
+        action, kind = (gettext(word) for word in (self.action, self.object_kind))
+        return f"{self.actor_name} {action} {kind} {self.object_name}"

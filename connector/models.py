@@ -108,7 +108,7 @@ class StateChange(models.Model):
         indexes = [models.Index(fields=["server", "at"], name="statechange_server_at")]
 
     def __str__(self) -> str:
-        return f"{self.server_id}: {self.status}"
+        return f"{self.server_id}: {self.get_status_display()}"
 
 
 class OAuthGrant(models.Model):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from tools.models import Status
 
@@ -21,14 +22,14 @@ CRASH_LOOP_RETRY_S = (240.0, 300.0)
 class Phase(models.TextChoices):
     """The phase of one instance. `ready` and `degraded` serve calls; the others do not."""
 
-    CLAIMED = "claimed", "Claimed"
-    STARTING = "starting", "Starting"
-    READY = "ready", "Ready"
-    DEGRADED = "degraded", "Degraded"
-    BACKOFF = "backoff", "Waiting to restart"
-    CRASH_LOOP = "crash_loop", "Crashing again and again"
-    STOPPING = "stopping", "Stopping"
-    RELEASED = "released", "Released"
+    CLAIMED = "claimed", _("Claimed")
+    STARTING = "starting", _("Starting")
+    READY = "ready", _("Ready")
+    DEGRADED = "degraded", _("Degraded")
+    BACKOFF = "backoff", _("Waiting to restart")
+    CRASH_LOOP = "crash_loop", _("Crashing again and again")
+    STOPPING = "stopping", _("Stopping")
+    RELEASED = "released", _("Released")
 
 
 SERVING = frozenset({Phase.READY, Phase.DEGRADED})

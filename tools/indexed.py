@@ -1,6 +1,7 @@
 """Models that `tools.search` and `tools.feedback` store their vectors, word counts and failures in."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 from pgvector.django import VectorField
 
 
@@ -38,6 +39,8 @@ class WordCount(models.Model):
     functions = models.PositiveIntegerField()
 
     class Meta:
+        verbose_name = _("word count")
+        verbose_name_plural = _("word counts")
         constraints = [
             # A search reads nothing but this index.
             models.UniqueConstraint(
@@ -63,6 +66,8 @@ class FunctionUse(models.Model):
     embedder = models.CharField(max_length=128, blank=True)
 
     class Meta:
+        verbose_name = _("function use")
+        verbose_name_plural = _("function uses")
         constraints = [
             models.UniqueConstraint(fields=["used_by", "function", "embedder"], name="functionuse_unique")
         ]
@@ -77,6 +82,10 @@ class EmbedderFailure(models.Model):
     embedder = models.CharField(max_length=128, unique=True)
     reason = models.TextField()
     at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name = _("embedder failure")
+        verbose_name_plural = _("embedder failures")
 
     def __str__(self) -> str:
         return f"{self.embedder}: {self.reason}"

@@ -1,6 +1,7 @@
 """The model of what a server offers besides its tools."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class Offer(models.Model):
@@ -21,6 +22,8 @@ class Offer(models.Model):
     definition = models.JSONField(default=dict)
 
     class Meta:
+        verbose_name = _("offer")
+        verbose_name_plural = _("offers")
         ordering = ["server_id", "kind", "identity"]
         constraints = [
             models.UniqueConstraint(fields=["server", "kind", "identity"], name="offer_server_kind_identity")

@@ -10,8 +10,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext, gettext_noop, override
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import override
 from unfold.contrib.filters.admin import DropdownFilter, FieldTextFilter
 
 from apikeys.models import AuditEntry
@@ -25,14 +25,18 @@ SHOWN = 4_000
 """Characters of one value. A page with a whole system prompt of megabytes would be no page."""
 MOST_LINES = 200
 PILLS: dict[str, tuple[str, Tone]] = {
-    "created": ("add", "success"),
-    "approved": ("check", "success"),
-    "deleted": ("delete", "danger"),
-    "login failed": ("lock_open", "warning"),
-    "login locked": ("lock", "danger"),
-    "password changed": ("password", "info"),
-    "rotated": ("autorenew", "info"),
+    gettext_noop("created"): ("add", "success"),
+    gettext_noop("approved"): ("check", "success"),
+    gettext_noop("deleted"): ("delete", "danger"),
+    gettext_noop("login failed"): ("lock_open", "warning"),
+    gettext_noop("login locked"): ("lock", "danger"),
+    gettext_noop("password changed"): ("password", "info"),
+    gettext_noop("rotated"): ("autorenew", "info"),
 }
+
+
+OTHERS = (gettext_noop("updated"), gettext_noop("key"), gettext_noop("staff"), gettext_noop("system"))
+"""Words of entries that are shown besides: the other action, and the kinds of actor."""
 
 
 class DistinctFilter(DropdownFilter):  # type: ignore[misc]
@@ -41,7 +45,7 @@ class DistinctFilter(DropdownFilter):  # type: ignore[misc]
     column = ""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(value, value) for value in _values_of(self.column)]
+        return [(value, word(value)) for value in _values_of(self.column)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
         return queryset.filter(**{self.column: self.value()}) if self.value() else queryset
@@ -116,7 +120,7 @@ class AuditEntryAdmin(ReadOnlyAdmin[AuditEntry]):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         entry = self.get_object(request, object_id)
-        shown = {"changes": changes_of(entry), "link": link_to(entry)} if entry else {}
+        shown = {"changes": changes_of(entry), "link": link_to(entry), **_words_of(entry)} if entry else {}
         return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
 
     @admin.display(description=_("Time"), ordering="at")
@@ -125,27 +129,32 @@ class AuditEntryAdmin(ReadOnlyAdmin[AuditEntry]):
 
     @admin.display(description=_("Who"), ordering="actor_name")
     def who(self, entry: AuditEntry) -> str:
-        title = f"{entry.actor_kind} {entry.address}".strip()
+        title = f"{word(entry.actor_kind)} {entry.address}".strip()
         return format_html('<span title="{}">{}</span>', title, shown(entry.actor_name, most=100))
 
     @admin.display(description=_("Action"), ordering="action")
     def shown_action(self, entry: AuditEntry) -> str:
         icon, tone = PILLS.get(entry.action, ("edit", "neutral"))
-        return pill(entry.action, icon, tone)
+        return pill(word(entry.action), icon, tone)
 
     @admin.display(description=_("On what"))
     def on_what(self, entry: AuditEntry) -> str:
         address = link_to(entry)
         if not address:
-            return f"{entry.object_kind} {shown(entry.object_name, most=100)}"
+            return f"{word(entry.object_kind)} {shown(entry.object_name, most=100)}"
         link = '{} <a class="text-link" href="{}">{}</a>'
-        return format_html(link, entry.object_kind, address, shown(entry.object_name, most=100))
+        return format_html(link, word(entry.object_kind), address, shown(entry.object_name, most=100))
 
     @admin.display(description=_("Changed"))
     def fields_changed(self, entry: AuditEntry) -> str:
         if entry.before is None or entry.after is None:
             return ""
         return ", ".join(sorted(entry.after))[:120]
+
+
+def word(stored: str) -> str:
+    """Returns an action, or a kind of object or of actor, in the reader's language: English is stored."""
+    return gettext(stored) if stored else ""
 
 
 def link_to(entry: AuditEntry) -> str:
@@ -157,6 +166,10 @@ def link_to(entry: AuditEntry) -> str:
         return reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[entry.object_id])
     except NoReverseMatch:
         return ""
+
+
+def _words_of(entry: AuditEntry) -> dict[str, str]:
+    return {name: word(getattr(entry, name)) for name in ("action", "actor_kind", "object_kind")}
 
 
 def _kinds() -> dict[str, Any]:

@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
@@ -26,11 +27,17 @@ WHAT_GROUPS_MAY = {
 """What the groups that come with the product may do, as long as nobody edits them."""
 
 
+VERBS = {"add": _("add"), "change": _("change"), "delete": _("delete"), "view": _("view")}
+"""What Django's own permissions are for. Names of permissions are stored in English."""
+
+
 class PermissionsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
     widget = UnfoldAdminCheckboxSelectMultipleWidget
 
     def label_from_instance(self, permission: Any) -> str:
-        return f"{permission.content_type.name}: {permission.name}"
+        verb, _of, model = permission.codename.partition("_")
+        own = verb not in VERBS or model != permission.content_type.model
+        return f"{permission.content_type.name}: {gettext(permission.name) if own else VERBS[verb]}"
 
 
 def _ours() -> QuerySet[Permission]:

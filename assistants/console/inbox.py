@@ -111,7 +111,7 @@ class BrokenServers(Source):
 
     def item(self, row: Any, user: Any) -> Item:
         error = row.error or {}
-        parts = [str(error.get(name) or "") for name in ("message", "remedy")]
+        parts = [_(str(error.get(name) or "")) for name in ("message", "remedy")]
         url = reverse("admin:tools_mcptool_change", args=[row.pk])
         since = parse_datetime(str(error.get("at") or ""))
         return Item(row.name, url, " ".join(filter(None, parts)), since, self._remedies(row, error, user))

@@ -7,6 +7,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Coalesce, Lower
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 
 from apikeys.models import ApiKey
 from assistants.models.providers import Provider
@@ -165,7 +166,7 @@ class Assistant(Embedded):
         verbose_name_plural = _("assistants")
         ordering = ["-created_at", "-id"]
         constraints = [models.UniqueConstraint(Lower("name"), name="assistant_name_unique", **name_taken)]
-        permissions = [("chat_assistant", "Can chat with assistants in the playground")]
+        permissions = [("chat_assistant", gettext_noop("Can chat with assistants in the playground"))]
 
     def __str__(self) -> str:
         return self.name
@@ -254,4 +255,4 @@ class AssistantTool(models.Model):
         constraints = [models.UniqueConstraint(fields=["assistant", "mcp_tool"], name="assistanttool_unique")]
 
     def __str__(self) -> str:
-        return f"{self.assistant_id} uses {self.mcp_tool_id}"
+        return f"{self.assistant_id} → {self.mcp_tool_id}"

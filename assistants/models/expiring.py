@@ -4,6 +4,7 @@ from typing import TypeVar
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from apikeys.models import ApiKey
 from assistants.models.assistants import Assistant
@@ -41,6 +42,8 @@ class HiddenRounds(Expiring):
     messages = EncryptedJSONField()
 
     class Meta:
+        verbose_name = _("hidden rounds")
+        verbose_name_plural = _("hidden rounds")
         constraints = [
             models.UniqueConstraint(
                 fields=["api_key", "assistant", "call_id"], name="hiddenrounds_key_assistant_call"
@@ -71,6 +74,8 @@ class Attempt(Expiring):
     answer = EncryptedJSONField(null=True)
 
     class Meta:
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
         constraints = [models.UniqueConstraint(fields=["api_key", "name"], name="attempt_key_name")]
         # Every process reports its owners as alive every few seconds.
         indexes = [models.Index(fields=["owner"], name="attempt_owner")]
@@ -83,6 +88,10 @@ class RunCancellation(Expiring):
     """A request to end a run. The change feed wakes all processes; the one that executes the run ends it."""
 
     run_id = models.CharField(max_length=64, unique=True)
+
+    class Meta:
+        verbose_name = _("run cancellation")
+        verbose_name_plural = _("run cancellations")
 
     def __str__(self) -> str:
         return self.run_id

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q, Value
 from django.db.models.functions import Now, Replace
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from apikeys.models import ApiKey
 from assistants.models.expiring import Expiring
@@ -66,6 +67,8 @@ class StoredResponse(Expiring):
     objects = StoredResponseQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("stored response")
+        verbose_name_plural = _("stored responses")
         indexes = [
             models.Index(fields=["api_key", "conversation", "id"], name="response_key_conversation"),
             models.Index(
@@ -99,6 +102,8 @@ class ResponseEvents(models.Model):
     events = EncryptedJSONField()
 
     class Meta:
+        verbose_name = _("response events")
+        verbose_name_plural = _("response events")
         ordering = ["response_id", "first_number"]
         constraints = [
             models.UniqueConstraint(fields=["response", "first_number"], name="responseevents_first_number")

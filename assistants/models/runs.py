@@ -10,6 +10,7 @@ from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import Coalesce, TruncDate
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 
 from apikeys.models import ApiKey
 from assistants.models.assistants import Assistant
@@ -60,10 +61,10 @@ class Conversation(models.Model):
 
 
 class RunStatus(models.TextChoices):
-    RUNNING = "running"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
+    RUNNING = "running", _("Running")
+    COMPLETED = "completed", _("Completed")
+    FAILED = "failed", _("Failed")
+    CANCELLED = "cancelled", _("Cancelled")
 
 
 USAGE_GROUPS: dict[str, dict[str, Any]] = {
@@ -181,7 +182,9 @@ class Run(models.Model):
         verbose_name = _("run")
         verbose_name_plural = _("runs")
         ordering = ["-started_at", "-id"]
-        permissions = [("view_run_bodies", "Can read the stored texts of runs and of their tool calls")]
+        permissions = [
+            ("view_run_bodies", gettext_noop("Can read the stored texts of runs and of their tool calls"))
+        ]
         constraints = [models.UniqueConstraint(fields=["run_id"], name="run_run_id_unique")]
         indexes = [
             models.Index(fields=["request_id"], name="run_request_id"),
@@ -215,9 +218,9 @@ class ToolCall(models.Model):
     """A call of a server's function in a run. The server's name remains when it is deleted."""
 
     class Status(models.TextChoices):
-        OK = "ok"
-        ERROR = "error"
-        CANCELLED = "cancelled"
+        OK = "ok", _("Ok")
+        ERROR = "error", _("Error")
+        CANCELLED = "cancelled", _("Cancelled")
 
     run = models.ForeignKey(Run, verbose_name=_("run"), on_delete=models.CASCADE, related_name="tool_calls")
     position = models.PositiveSmallIntegerField(_("position"))

@@ -33,6 +33,7 @@ class OAuthGrantForm(VerbForm[OAuthGrant]):
     """Never shows the stored secret. A secret that is left empty stays as it is."""
 
     client_secret = forms.CharField(
+        label=gettext_lazy("Client secret"),
         required=False,
         strip=False,
         widget=UnfoldAdminPasswordWidget,

@@ -81,7 +81,7 @@ def _answer(result: ConnectionTestResult) -> dict[str, Any]:
         "output": tail(result.stderr_tail, lines=30),
     }
     if result.error is not None:
-        found |= {"message": shown(result.error["message"]), "remedy": shown(result.error["remedy"])}
+        found |= {"message": shown(result.error["message"]), "remedy": shown(_(result.error["remedy"]))}
     return found
 
 

@@ -46,7 +46,8 @@ def _item(segment: Segment) -> dict[str, str]:
     else:
         share = _("served calls %(percent)s of the time") % {"percent": _percent(segment.up / wanted)}
         color, word = ("track-part", share) if segment.up else ("track-down", _("was down"))
-    return {"color": color, "tooltip": f"{exact(segment.since)} to {exact(segment.until)}: {word}"}
+    within = {"since": exact(segment.since), "until": exact(segment.until), "word": word}
+    return {"color": color, "tooltip": _("%(since)s to %(until)s: %(word)s") % within}
 
 
 def _summary(figures: Uptime) -> dict[str, Any]:

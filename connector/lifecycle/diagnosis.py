@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from django.utils.translation import gettext_noop as _
+
 from connector.lifecycle.known_failures import find_failure
 from connector.lifecycle.startup_output import Cause, error_lines, find_cause, last_line
 from connector.states import RestartPolicy
@@ -54,41 +56,49 @@ class ExitReason(StrEnum):
 
 
 HINTS = {
-    ExitReason.MISSING_BINARY: "Install the command where the workers run, or correct it.",
-    ExitReason.PACKAGE_NOT_FOUND: "Check the package's name and version, and that its registry is reachable.",
-    ExitReason.MISSING_VARIABLE: "Add the missing variable to the server's environment.",
-    ExitReason.MISSING_ARGUMENT: "Correct the server's arguments: its documentation says which it needs.",
-    ExitReason.MISSING_FILE: "Create it where the workers run, or correct its path in the server's settings.",
-    ExitReason.CREDENTIALS_REFUSED: "Correct the token or password in the server's environment or arguments.",
-    ExitReason.UNSUPPORTED_RUNTIME: "Install the version that it needs where the workers run.",
-    ExitReason.WRONG_PLATFORM: "Install a build for the workers' system, with the libraries it needs.",
-    ExitReason.PERMISSION_DENIED: "Allow it to the user that servers run as, or use another path.",
-    ExitReason.DISK_FULL: "Free some space where the workers run.",
-    ExitReason.PORT_TAKEN: "Stop what uses the port or give the server another; over stdio it needs none.",
-    ExitReason.UNTRUSTED_CERTIFICATE: "Have the workers' host trust your certificate authority.",
-    ExitReason.STRAY_STDOUT: "Make the server log to standard error: standard output is for the protocol.",
-    ExitReason.SESSION_EXPIRED: "Nothing: a new session is opened.",
-    ExitReason.LOGIN_REQUIRED: "Log in to the server, in the console or with client credentials.",
-    ExitReason.PROTOCOL_MISMATCH: "Use a version of the server that speaks a supported MCP version.",
-    ExitReason.PROTOCOL_ERROR: "Make the server log to standard error, and write one JSON message a line.",
-    ExitReason.START_TIMEOUT: "See why the server is slow to start, or raise its start time-out.",
-    ExitReason.WAITING: "Nothing: it starts in a moment.",
-    ExitReason.INSTALLING: "Nothing: the first start installs the package, which can take minutes.",
-    ExitReason.BROKEN_CACHE: "Delete the folder that the message names: the next start installs it anew.",
-    ExitReason.REPAIRED_CACHE: "Nothing: the next start installs the package, which can take minutes.",
-    ExitReason.OUT_OF_MEMORY: "Find out what it needs so much memory for, or give it or its host more.",
-    ExitReason.TOO_MANY_PROCESSES: "Find out why it starts so many processes, or raise MCP_PROCESS_LIMIT.",
-    ExitReason.KILLED: "Find out what killed it: often the operating system, for want of memory.",
-    ExitReason.CRASHED: "Read the last lines of its standard error.",
-    ExitReason.UNREACHABLE: "Check the server's address and headers, and that the workers can reach it.",
-    ExitReason.UNREACHABLE_DEPENDENCY: "Start the service that the message names, or correct its address.",
-    ExitReason.UNRESPONSIVE: "See why the server stopped answering; it is restarted.",
-    ExitReason.INVALID_TOOLS: "Correct the definitions in the server.",
-    ExitReason.NOT_LISTED: "Nothing, if you need its tools alone: they work. Else correct the server.",
-    ExitReason.MISCONFIGURED: "Correct the server's settings.",
-    ExitReason.UNREADABLE_SECRET: "Restore the key in SECRET_ENCRYPTION_KEYS and restart, or enter it anew.",
-    ExitReason.COMMAND_NOT_ALLOWED: "Use an allowed command, or have it allowed where the workers run.",
-    ExitReason.RUN_AS_REFUSED: "Let the workers switch users (as root), or leave MCP_RUN_AS empty.",
+    ExitReason.MISSING_BINARY: _("Install the command where the workers run, or correct it."),
+    ExitReason.PACKAGE_NOT_FOUND: _(
+        "Check the package's name and version, and that its registry is reachable."
+    ),
+    ExitReason.MISSING_VARIABLE: _("Add the missing variable to the server's environment."),
+    ExitReason.MISSING_ARGUMENT: _("Correct the server's arguments: its documentation says which it needs."),
+    ExitReason.MISSING_FILE: _(
+        "Create it where the workers run, or correct its path in the server's settings."
+    ),
+    ExitReason.CREDENTIALS_REFUSED: _(
+        "Correct the token or password in the server's environment or arguments."
+    ),
+    ExitReason.UNSUPPORTED_RUNTIME: _("Install the version that it needs where the workers run."),
+    ExitReason.WRONG_PLATFORM: _("Install a build for the workers' system, with the libraries it needs."),
+    ExitReason.PERMISSION_DENIED: _("Allow it to the user that servers run as, or use another path."),
+    ExitReason.DISK_FULL: _("Free some space where the workers run."),
+    ExitReason.PORT_TAKEN: _("Stop what uses the port or give the server another; over stdio it needs none."),
+    ExitReason.UNTRUSTED_CERTIFICATE: _("Have the workers' host trust your certificate authority."),
+    ExitReason.STRAY_STDOUT: _("Make the server log to standard error: standard output is for the protocol."),
+    ExitReason.SESSION_EXPIRED: _("Nothing: a new session is opened."),
+    ExitReason.LOGIN_REQUIRED: _("Log in to the server, in the console or with client credentials."),
+    ExitReason.PROTOCOL_MISMATCH: _("Use a version of the server that speaks a supported MCP version."),
+    ExitReason.PROTOCOL_ERROR: _("Make the server log to standard error, and write one JSON message a line."),
+    ExitReason.START_TIMEOUT: _("See why the server is slow to start, or raise its start time-out."),
+    ExitReason.WAITING: _("Nothing: it starts in a moment."),
+    ExitReason.INSTALLING: _("Nothing: the first start installs the package, which can take minutes."),
+    ExitReason.BROKEN_CACHE: _("Delete the folder that the message names: the next start installs it anew."),
+    ExitReason.REPAIRED_CACHE: _("Nothing: the next start installs the package, which can take minutes."),
+    ExitReason.OUT_OF_MEMORY: _("Find out what it needs so much memory for, or give it or its host more."),
+    ExitReason.TOO_MANY_PROCESSES: _("Find out why it starts so many processes, or raise MCP_PROCESS_LIMIT."),
+    ExitReason.KILLED: _("Find out what killed it: often the operating system, for want of memory."),
+    ExitReason.CRASHED: _("Read the last lines of its standard error."),
+    ExitReason.UNREACHABLE: _("Check the server's address and headers, and that the workers can reach it."),
+    ExitReason.UNREACHABLE_DEPENDENCY: _("Start the service that the message names, or correct its address."),
+    ExitReason.UNRESPONSIVE: _("See why the server stopped answering; it is restarted."),
+    ExitReason.INVALID_TOOLS: _("Correct the definitions in the server."),
+    ExitReason.NOT_LISTED: _("Nothing, if you need its tools alone: they work. Else correct the server."),
+    ExitReason.MISCONFIGURED: _("Correct the server's settings."),
+    ExitReason.UNREADABLE_SECRET: _(
+        "Restore the key in SECRET_ENCRYPTION_KEYS and restart, or enter it anew."
+    ),
+    ExitReason.COMMAND_NOT_ALLOWED: _("Use an allowed command, or have it allowed where the workers run."),
+    ExitReason.RUN_AS_REFUSED: _("Let the workers switch users (as root), or leave MCP_RUN_AS empty."),
     ExitReason.URL_NOT_ALLOWED: "Use a public address, or have this one allowed where the workers run.",
 }
 

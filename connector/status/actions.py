@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
+from django.utils.translation import gettext_noop
 
 from connector.client import routes
 from connector.host import timestamp
@@ -22,20 +23,20 @@ OVERDUE = 2.0
 NO_WORKER = {
     "stage": "start",
     "class": routes.NO_WORKER,
-    "message": "No MCP worker is running: the server starts as soon as there is one.",
-    "remedy": "Start a Celery worker on the queue `mcp`.",
+    "message": gettext_noop("No MCP worker is running: the server starts as soon as there is one."),
+    "remedy": gettext_noop("Start a Celery worker on the queue `mcp`."),
 }
 UNCLAIMED_YET = {
     "stage": "start",
     "class": "unclaimed",
-    "message": "The server waits for an MCP worker to take it.",
-    "remedy": "Nothing: it starts in a moment.",
+    "message": gettext_noop("The server waits for an MCP worker to take it."),
+    "remedy": gettext_noop("Nothing: it starts in a moment."),
 }
 WORKER_LOST = {
     "stage": "start",
     "class": "worker_lost",
-    "message": "The server's worker is gone: it waits for another MCP worker to take it.",
-    "remedy": "Nothing: it starts in a moment.",
+    "message": gettext_noop("The server's worker is gone: it waits for another MCP worker to take it."),
+    "remedy": gettext_noop("Nothing: it starts in a moment."),
 }
 UNCLAIMED = frozenset({UNCLAIMED_YET["class"], NO_WORKER["class"]})
 """Classes of the errors of a server that is to run and that nobody has claimed yet."""

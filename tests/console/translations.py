@@ -15,6 +15,7 @@ from babel.messages.extract import extract
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 from django import conf, contrib
+from django.conf import settings
 from django.utils.translation.template import templatize
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,6 +27,7 @@ UNFOLD = Path(unfold.__file__).parent
 HEADER = "# The console in Simplified Chinese. Its terms: docs/console.md, Languages."
 NOT_USED = tuple(f"contrib/{name}" for name in ("constance", "guardian", "import_export", "simple_history"))
 """Parts of unfold that this product does not have."""
+INSTALLED = [name for name in settings.INSTALLED_APPS if name.startswith("django.contrib.")]
 MARKS = {
     **dict.fromkeys(("_", "gettext", "gettext_lazy", "gettext_noop"), None),
     **dict.fromkeys(("ngettext", "ngettext_lazy"), (1, 2)),
@@ -56,7 +58,7 @@ def catalogue(paths: Iterable[Path], base: Path) -> Catalog:
     found = Catalog(locale=LOCALE, project="MCP Connector", fuzzy=False, header_comment=HEADER)
     for path in paths:
         text = path.read_text()
-        code = _calls(text, path) if path.suffix == ".html" else text
+        code = _calls(text, path) if path.suffix == ".html" else _with_calls_in_f_strings(text)
         for _, message, _, context in extract("python", io.BytesIO(code.encode()), keywords=MARKS):
             if _first(message) not in DJANGOS:
                 found.add(message, locations=[(path.relative_to(base).as_posix(), None)], context=context)
@@ -70,14 +72,20 @@ def _calls(template: str, path: Path) -> str:
     return "\n".join(re.sub(r"(?<![\w'\"])[XBSP]+(?![\w'\"])", "", line).strip() for line in lines)
 
 
+def _with_calls_in_f_strings(code: str) -> str:
+    """Before Python 3.12 the tokenizer, which Babel uses, does not look into f-strings."""
+    return "\n".join((code, *re.findall(r"{(_\('[^']*'\))", code), ""))
+
+
 def _first(message: str | tuple[str, ...]) -> str:
     """The message itself, or its singular."""
     return message if isinstance(message, str) else message[0]
 
 
 def _djangos() -> set[str]:
-    """The strings that Django and its contributed apps translate."""
-    packages = [Path(conf.__file__).parent, *Path(contrib.__path__[0]).iterdir()]
+    """The strings that Django and those of its apps that the product has translate."""
+    installed = [name.removeprefix("django.contrib.") for name in (*INSTALLED, "django.contrib.admin")]
+    packages = [Path(conf.__file__).parent, *(Path(contrib.__path__[0]) / name for name in installed)]
     found: set[str] = set()
     for path in (package / "locale" / LOCALE / "LC_MESSAGES/django.po" for package in packages):
         if path.exists():

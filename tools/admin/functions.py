@@ -9,6 +9,8 @@ from django.contrib import admin, messages
 from django.db.models import Case, CharField, FloatField, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import Truncator
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from core.admin.pages import ReadOnlyAdmin
 from tools.models import ToolFunction
@@ -25,7 +27,7 @@ class ToolFunctionAdmin(ReadOnlyAdmin[ToolFunction]):
     list_filter = ["is_enabled"]
     list_select_related = ["server"]
     search_fields = ["public_name"]
-    search_help_text = "What is a tool wanted for? Finds those that a model may be given."
+    search_help_text = _("What is a tool wanted for? Finds those that a model may be given.")
     sortable_by = ()  # the order is that of the search
     show_full_result_count = False
 
@@ -39,29 +41,40 @@ class ToolFunctionAdmin(ReadOnlyAdmin[ToolFunction]):
             return queryset, False
         found = async_to_sync(search)(search_term, EVERYTHING, limit=MOST_HITS)
         if found.degraded:
-            self.message_user(request, f"Found by words alone: {found.degraded}", messages.WARNING)
+            self.message_user(
+                request, gettext("Found by words alone: %(why)s") % {"why": found.degraded}, messages.WARNING
+            )
         return _ranked(queryset, found.hits), False
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        progress = index.progress()
-        title = f"Tools: {progress.functions}, {progress.indexed} of them indexed"
-        embedded = f", {progress.embedded} embedded by {progress.embedder}" if progress.embedder else ""
-        subtitle = {"title": f"{title}{embedded}. {progress.degraded}".strip()}
-        return super().changelist_view(request, {**subtitle, **(extra_context or {})})
+        return super().changelist_view(request, {"title": _title(), **(extra_context or {})})
 
-    @admin.display(description="Description")
+    @admin.display(description=_("Description"))
     def shown_description(self, function: ToolFunction) -> str:
         return Truncator(function.overrides.get("description") or function.description).chars(120)
 
-    @admin.display
+    @admin.display(description=_("Score"))
     def score(self, function: ToolFunction) -> str:
         return _shown(getattr(function, "hit_score", None))
 
-    @admin.display(description="Meaning, words, uses")
+    @admin.display(description=_("Meaning, words, uses"))
     def why(self, function: ToolFunction) -> str:
         return getattr(function, "hit_why", "")
+
+
+def _title() -> str:
+    """Returns how far the index is: without it the search finds less."""
+    progress = index.progress()
+    title = gettext("Tools: %(functions)s, indexed: %(indexed)s") % {
+        "functions": progress.functions,
+        "indexed": progress.indexed,
+    }
+    embedded = {"embedded": progress.embedded, "embedder": progress.embedder}
+    if progress.embedder:
+        title += gettext(", embedded by %(embedder)s: %(embedded)s") % embedded
+    return f"{title}. {gettext(progress.degraded)}".strip()
 
 
 def _ranked(queryset: QuerySet[ToolFunction], hits: Sequence[Hit]) -> QuerySet[ToolFunction]:

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 from pgvector.django import SparseVectorField
 
 from tools.choices import Approval
@@ -91,7 +92,7 @@ class ToolFunction(Embedded):
         verbose_name_plural = _("tools")
         verbose_name = _("tool")
         ordering = ["server_id", "name"]
-        permissions = [("call_toolfunction", "Can call tools in the inspector")]
+        permissions = [("call_toolfunction", gettext_noop("Can call tools in the inspector"))]
         constraints = [models.UniqueConstraint(fields=["server", "name"], name="toolfunction_server_name")]
 
     def __str__(self) -> str:

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce, JSONObject, Lower
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 
 from core.validation import name_taken, no_nul
 from tools import references
@@ -141,7 +142,7 @@ class MCPTool(Embedded):
         verbose_name_plural = _("MCP servers")
         verbose_name = _("MCP server")
         ordering = ["-created_at", "-id"]
-        permissions = [("operate_mcptool", "Can start, stop, restart and refresh MCP servers")]
+        permissions = [("operate_mcptool", gettext_noop("Can start, stop, restart and refresh MCP servers"))]
         constraints = [
             models.UniqueConstraint(
                 Lower("name"), condition=models.Q(deleted_at=None), name="mcptool_name_unique", **name_taken

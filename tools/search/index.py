@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext_noop
 
 from core.database import advisory_lock
 from tools.models import EmbedderFailure, MCPTool, ToolFunction
@@ -160,7 +161,7 @@ def _embedded(present: QuerySet[ToolFunction], active: Embedder | None) -> int:
 def _reason_for_missing(active: Embedder | None) -> str:
     if active is None:
         return NO_EMBEDDER
-    return failure() or "Not all tools are embedded yet."
+    return failure() or gettext_noop("Not all tools are embedded yet.")
 
 
 def _clearing_failure(active: Embedder, embedded: int) -> int:

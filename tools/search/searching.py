@@ -5,6 +5,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.utils.translation import gettext_noop
+
 from core.database import in_thread
 from tools.models import ToolFunction
 from tools.search import embedder, fusion, queries, sql
@@ -14,7 +16,9 @@ from tools.search.scope import Scope
 
 MOST_CHARACTERS = 8_000
 MOST_TEXTS = 12
-NO_EMBEDDER = "There is no embedder: EMBEDDING_BASE_URL names none, and the extra minilm is not installed."
+NO_EMBEDDER = gettext_noop(
+    "There is no embedder: EMBEDDING_BASE_URL names none, and the extra minilm is not installed."
+)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 

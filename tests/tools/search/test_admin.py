@@ -34,7 +34,7 @@ def listed(client: Client, **query: Any) -> str:
 def test_staff_see_all_tools_and_the_progress_of_the_index(admin_client: Client) -> None:
     page = listed(admin_client)
     assert all(name in page for name in ("clouds__forecast", "clouds__wind", "post__send"))
-    assert "Tools: 3, 3 of them indexed, 3 embedded by topical" in page
+    assert "Tools: 3, indexed: 3, embedded by topical: 3" in page
     assert "<b>Speed" not in page
 
 
