@@ -99,7 +99,7 @@ HINTS = {
     ),
     ExitReason.COMMAND_NOT_ALLOWED: _("Use an allowed command, or have it allowed where the workers run."),
     ExitReason.RUN_AS_REFUSED: _("Let the workers switch users (as root), or leave MCP_RUN_AS empty."),
-    ExitReason.URL_NOT_ALLOWED: "Use a public address, or have this one allowed where the workers run.",
+    ExitReason.URL_NOT_ALLOWED: _("Use a public address, or have this one allowed where the workers run."),
 }
 
 _RESTART_POLICIES = {
