@@ -1,5 +1,6 @@
 """Validation that the models and verbs of every app share."""
 
+import re
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -17,9 +18,15 @@ name_taken: dict[str, Any] = {
 }
 
 
+_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters, ANSI escapes (ECMA-48) among them, and those that reorder text (Unicode TR 36)."""
+
+
 def clean(row: models.Model) -> None:
     """Validates a row. Raises ValidationError, or Conflict if nothing is wrong but that a name is taken."""
     try:
+        if _INVISIBLE.search(getattr(row, "name", "")):
+            raise ValidationError({"name": "A name has no control characters, and none that reorder text."})
         row.full_clean()
     except ValidationError as error:
         errors = at_their_fields(error)

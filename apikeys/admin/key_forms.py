@@ -91,6 +91,7 @@ class ApiKeyForm(VerbForm[ApiKey]):
             "expires_at": _("Time of expiry"),
         }
         help_texts = {
+            "expires_at": _("Used if you chose “at the time below”."),
             "name": _("Who or what uses it, for instance the name of a program."),
             "can_call_assistant": _("Those that are granted to it below."),
             "can_manage": _(

@@ -24,7 +24,7 @@ from core.actor import Actor
 from core.admin.pills import pill
 from core.admin.refusals import refusals_in
 from core.admin.times import exact, time_tag
-from core.admin.verbs import VERSION, Fields, VerbAdmin
+from core.admin.verbs import VERSION, Fields, VerbAdmin, refuse_if_changed_meanwhile
 
 SOON = timedelta(days=7)
 """A key that expires within this time is marked."""
@@ -59,7 +59,6 @@ class ApiKeyAdmin(VerbAdmin[ApiKey]):
     list_filter = [StateFilter, "can_manage", "can_call_assistant"]
     search_fields = ["name", "key_prefix"]
     search_help_text = _("Finds names, and the beginnings of keys.")
-    conditional_fields = {"expires_at": "expiry == 'date'"}
     fieldsets = [
         (None, {"fields": ["name", "can_call_assistant", "assistants", "can_manage"]}),
         (_("How long"), {"fields": ["expiry", "expires_at", "is_disabled"]}),
@@ -112,7 +111,7 @@ class ApiKeyAdmin(VerbAdmin[ApiKey]):
         if form.is_valid():
             grace = timedelta(seconds=form.cleaned_data["grace_seconds"])
             with refusals_in(form):
-                self._refuse_if_changed_meanwhile(request, api_key)
+                refuse_if_changed_meanwhile(request, api_key)
                 issued = actions.rotate(api_key, by=Actor.of(request), grace=grace)
                 self.log_change(request, api_key, "Rotated.")
                 return self._reveal(request, issued)

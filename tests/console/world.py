@@ -1,6 +1,7 @@
 """One row of all that the console has pages for, made of what somebody else wrote if a test says so."""
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -58,7 +59,7 @@ def fill(text: str = "plain text", long: str = "") -> dict[type[models.Model], m
         run_id="run_of_the_world",
         request_id=_clean(text)[:64],
         api_key=key,
-        api_key_name=_clean(text)[:255],
+        api_key_name=_name(text, "Key"),
         assistant=assistant,
         assistant_slug="helper",
         model=_clean(text)[:255],
@@ -81,7 +82,7 @@ def fill(text: str = "plain text", long: str = "") -> dict[type[models.Model], m
         result=_clean(long),
         duration_ms=300,
     )
-    worker = Worker.objects.create(name="w1", node=_clean(text)[:255], host_id="h", socket="s", seen_at=now)
+    worker = Worker.objects.create(name="w1", node="machine", host_id="h", socket="s", seen_at=now)
     instance = Instance.objects.create(
         server=server, worker=worker, phase="backoff", stderr_tail=_clean(long), error=_json(error), pid=7
     )
@@ -99,6 +100,8 @@ def _json(value: Any) -> Any:
 
 
 def _name(text: str, name: str) -> str:
+    """A name of ours holds what its rule allows."""
+    text = re.sub("[\x00-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069]", "", text)
     return _clean(f"{name} {text}"[:200])
 
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from core.admin.pages import ReadOnlyAdmin
+from core.admin.text import shown
 from tools.models import ToolFunction
 from tools.search import EVERYTHING, Hit, index, search
 
@@ -53,7 +54,8 @@ class ToolFunctionAdmin(ReadOnlyAdmin[ToolFunction]):
 
     @admin.display(description=_("Description"))
     def shown_description(self, function: ToolFunction) -> str:
-        return Truncator(function.overrides.get("description") or function.description).chars(120)
+        text = function.overrides.get("description") or function.description
+        return Truncator(shown(text)).chars(120)
 
     @admin.display(description=_("Score"))
     def score(self, function: ToolFunction) -> str:

@@ -86,3 +86,17 @@ document.addEventListener("DOMContentLoaded", () => {
   const present = document.querySelector(".tabs [aria-current]");
   if (present) present.scrollIntoView({ block: "nearest", inline: "center" });
 });
+
+// Select2 makes fields of its own, and names none of them for screen readers.
+window.addEventListener("load", () => {
+  for (const select of document.querySelectorAll("select.select2-hidden-accessible")) {
+    const label = document.querySelector(`label[for="${CSS.escape(select.id)}"]`);
+    const name = (label ? label.textContent.trim() : "") || select.getAttribute("aria-label") || select.name;
+    const container = select.nextElementSibling;
+    if (!container || !container.classList.contains("select2")) continue;
+    for (const field of container.querySelectorAll("[role=combobox], [role=searchbox], [role=textbox]")) {
+      field.removeAttribute("aria-labelledby");
+      field.setAttribute("aria-label", name);
+    }
+  }
+});
