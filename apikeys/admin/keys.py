@@ -147,7 +147,7 @@ class ApiKeyAdmin(VerbAdmin[ApiKey]):
 
     @admin.display(description=_("Key"), ordering="key_prefix")
     def prefix(self, api_key: ApiKey) -> str:
-        return f"{api_key.key_prefix}…"
+        return api_key.key_prefix
 
     @admin.display(description=_("May"))
     def scopes(self, api_key: ApiKey) -> str:

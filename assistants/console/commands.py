@@ -50,11 +50,11 @@ def _tools(request: HttpRequest, term: str) -> Iterator[SearchResult]:
     if not request.user.has_perm("tools.view_toolfunction"):
         return
     found = ToolFunction.objects.present().filter(server__deleted_at=None, public_name__icontains=term)
-    for tool in found.only("pk", "public_name").order_by("public_name")[:MOST_OF_A_KIND]:
+    for tool in found.only("pk", "public_name", "server_id").order_by("public_name")[:MOST_OF_A_KIND]:
         yield from _result(tool.public_name, _("Tool"), "construction", "tools_toolfunction_change", tool.pk)
         if request.user.has_perm("tools.call_toolfunction"):
             title = _("Inspect %(name)s") % {"name": tool.public_name}
-            yield from _result(title, _("Inspector"), "labs", "tool_inspector", tool.pk)
+            yield from _result(title, _("Inspector"), "labs", "server_inspector", tool.server_id)
 
 
 def _assistants(request: HttpRequest, term: str) -> Iterator[SearchResult]:

@@ -87,16 +87,22 @@ document.addEventListener("DOMContentLoaded", () => {
   if (present) present.scrollIntoView({ block: "nearest", inline: "center" });
 });
 
-// Select2 makes fields of its own, and names none of them for screen readers.
-window.addEventListener("load", () => {
-  for (const select of document.querySelectorAll("select.select2-hidden-accessible")) {
-    const label = document.querySelector(`label[for="${CSS.escape(select.id)}"]`);
-    const name = (label ? label.textContent.trim() : "") || select.getAttribute("aria-label") || select.name;
-    const container = select.nextElementSibling;
-    if (!container || !container.classList.contains("select2")) continue;
-    for (const field of container.querySelectorAll("[role=combobox], [role=searchbox], [role=textbox]")) {
-      field.removeAttribute("aria-labelledby");
-      field.setAttribute("aria-label", name);
+// Select2 makes fields of its own, whenever it likes, and names none of them for screen readers.
+document.addEventListener("DOMContentLoaded", () => {
+  const nameFields = () => {
+    for (const container of document.querySelectorAll("select + .select2")) {
+      const select = container.previousElementSibling;
+      const label = document.querySelector(`label[for="${CSS.escape(select.id)}"]`);
+      const name = (label ? label.textContent.trim() : "") || select.getAttribute("aria-label") || select.name;
+      const fields = container.querySelectorAll("[role=combobox], [role=searchbox], [role=textbox]");
+      for (const field of fields) {
+        if (field.getAttribute("aria-label") === name) continue;
+        field.removeAttribute("aria-labelledby");
+        field.setAttribute("aria-label", name);
+      }
     }
-  }
+  };
+  if (!document.querySelector("select.admin-autocomplete")) return;
+  nameFields();
+  new MutationObserver(nameFields).observe(document.body, { childList: true, subtree: true });
 });
