@@ -8,6 +8,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import connection, models, transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from apikeys import audit, keys
 from apikeys.models import ApiKey
@@ -71,7 +72,7 @@ def rotate(api_key: ApiKey, *, by: Actor, grace: timedelta) -> IssuedKey:
     """
     if not timedelta() <= grace <= LONGEST_GRACE:
         longest = int(LONGEST_GRACE.total_seconds())
-        raise ValidationError({"grace_seconds": f"Give a whole number from 0 to {longest}."})
+        raise ValidationError({"grace_seconds": gettext("Give a whole number from 0 to %d.") % longest})
     key = keys.generate()
     _lock(api_key)
     with audit.changing(api_key, by=by, action="rotated"):
@@ -110,7 +111,7 @@ def _save(api_key: ApiKey, fields: Iterable[str]) -> None:
 
 def _require_future_expiry(api_key: ApiKey) -> None:
     if api_key.expires_at is not None and api_key.expires_at <= timezone.now():
-        raise ValidationError({"expires_at": "Give a time in the future."})
+        raise ValidationError({"expires_at": gettext("Give a time in the future.")})
 
 
 def _lock_managing() -> set[int]:
@@ -139,9 +140,13 @@ def _require_managers(changed: ApiKey, by: Actor, *, before: set[int]) -> None:
     if changed.pk not in before - managing:
         return
     if not managing:
-        raise Conflict("This is the last key that may manage: issue another one first.", "last_managing_key")
+        raise Conflict(
+            gettext("This is the last key that may manage: issue another one first."), "last_managing_key"
+        )
     if (by.kind, by.id) == ("key", changed.pk):
-        raise Conflict("A key cannot take management away from itself: use another one.", "own_management")
+        raise Conflict(
+            gettext("A key cannot take management away from itself: use another one."), "own_management"
+        )
 
 
 def _granted(api_key: ApiKey) -> list[int]:

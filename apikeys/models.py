@@ -23,15 +23,15 @@ MOST_TOKENS = 2**53
 def validate_networks(value: Any) -> None:
     """Raises ValidationError unless `value` is a list of IPv4 or IPv6 networks in CIDR notation."""
     if not (isinstance(value, list) and all(isinstance(network, str) for network in value)):
-        raise ValidationError("Give a list of networks, for example 10.0.0.0/8.")
+        raise ValidationError(gettext("Give a list of networks, for example 10.0.0.0/8."))
     if any(len(network) > LONGEST_NETWORK for network in value):
-        raise ValidationError(f"A network has at most {LONGEST_NETWORK} characters.")
+        raise ValidationError(gettext("A network has at most %d characters.") % LONGEST_NETWORK)
     if len(value) > MOST_NETWORKS:
-        raise ValidationError(f"At most {MOST_NETWORKS} networks.")
+        raise ValidationError(gettext("At most %d networks.") % MOST_NETWORKS)
     try:
         networks.parse(value)
     except ValueError:
-        raise ValidationError("Give networks in CIDR notation, for example 10.0.0.0/8.") from None
+        raise ValidationError(gettext("Give networks in CIDR notation, for example 10.0.0.0/8.")) from None
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
@@ -122,7 +122,7 @@ class ApiKey(models.Model):
 
     def clean(self) -> None:
         if self.tokens_per_month is not None and self.tokens_per_month > MOST_TOKENS:
-            raise ValidationError({"tokens_per_month": f"At most {MOST_TOKENS:,}."})
+            raise ValidationError({"tokens_per_month": gettext("At most %s.") % f"{MOST_TOKENS:,}"})
 
     @property
     def assistant_ids(self) -> list[int]:

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import ProhibitNullCharactersValidator
 from django.db import models
+from django.utils.translation import gettext
 
 from core.errors import Conflict
 
@@ -26,7 +27,9 @@ def clean(row: models.Model) -> None:
     """Validates a row. Raises ValidationError, or Conflict if nothing is wrong but that a name is taken."""
     try:
         if _INVISIBLE.search(getattr(row, "name", "")):
-            raise ValidationError({"name": "A name has no control characters, and none that reorder text."})
+            raise ValidationError(
+                {"name": gettext("A name has no control characters, and none that reorder text.")}
+            )
         row.full_clean()
     except ValidationError as error:
         errors = at_their_fields(error)

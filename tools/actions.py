@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.dispatch import Signal
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from apikeys import audit
 from core import feed
@@ -67,7 +68,9 @@ def update(server: MCPTool, *, by: Actor, **changes: Any) -> MCPTool:
     # Read anew: a form of the admin has already changed its own row, whose secrets are masked.
     server.refresh_from_db(from_queryset=MCPTool.objects.select_for_update())
     if changes.get("slug", server.slug) != server.slug:
-        raise ValidationError({"slug": "A slug cannot be changed: models and callers know the tools by it."})
+        raise ValidationError(
+            {"slug": gettext("A slug cannot be changed: models and callers know the tools by it.")}
+        )
     address = server.address
     connection_settings.apply(server, changes)
     # Not for intent alone: a server that a stricter policy refuses by now must still be stoppable.

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 from django.conf import settings
+from django.utils.translation import gettext
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LOADERS = re.compile(
@@ -77,9 +78,11 @@ def environment_refusal(names: Iterable[str]) -> str | None:
     """
     names = list(names)
     if foreign := [name for name in names if not _VARIABLE.fullmatch(name)]:
-        return f"Not the name of a variable: {foreign[0][:64]!r}. Use letters, digits and underscores."
+        return (
+            gettext("Not the name of a variable: %r. Use letters, digits and underscores.") % foreign[0][:64]
+        )
     if refused := sorted(name for name in names if _LOADERS.fullmatch(name)):
-        return f"Not allowed, because it changes what is run: {', '.join(refused)[:200]}."
+        return gettext("Not allowed, because it changes what is run: %s.") % ", ".join(refused)[:200]
     if not settings.MCP_ALLOW_PACKAGE_INDEXES and (redirecting := _redirecting(names)):
         return (
             f"Not allowed, because it changes where packages come from: {', '.join(redirecting)[:200]}. "

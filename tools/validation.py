@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from tools import policy, references
 from tools.outbound.egress import require_allowed
@@ -63,7 +64,7 @@ def overrides_problem(overrides: Mapping[str, Any]) -> str | None:
 
 def _command_problem(command: Any, *, is_needed: bool) -> str | ValidationError | None:
     if not command:
-        return "Give the command that starts the server." if is_needed else None
+        return gettext("Give the command that starts the server.") if is_needed else None
     refusal = policy.command_refusal(command)
     return ValidationError(refusal, code="command_not_allowed") if refusal else None
 
@@ -71,14 +72,14 @@ def _command_problem(command: Any, *, is_needed: bool) -> str | ValidationError 
 def _args_problem(args: Any) -> str | None:
     if isinstance(args, list) and len(args) <= MOST_ARGS and all(map(_is_text, args)):
         return None
-    return f"Give the arguments as a list of up to {MOST_ARGS} strings without NUL characters."
+    return gettext("Give the arguments as a list of up to %d strings without NUL characters.") % MOST_ARGS
 
 
 def _url_problem(url: Any, variables: Mapping[str, str], *, is_needed: bool) -> str | ValidationError | None:
     if url == "" and not is_needed:
         return None
     if not _is_text(url) or not url or len(url) > LONGEST_URL:
-        return f"Give the server's address, of up to {LONGEST_URL} characters."
+        return gettext("Give the server's address, of up to %d characters.") % LONGEST_URL
     address, unfilled = references.fill(url, variables)
     # What has no value yet stops the server's start; the address is checked again for each connection.
     return None if unfilled else _address_problem(address)
@@ -90,25 +91,33 @@ def _address_problem(address: str) -> str | ValidationError | None:
     except ValidationError as refusal:
         return refusal
     if "@" in urlsplit(address).netloc:
-        return "Give user name and password as a header (Authorization: Basic ...), not in the address."
+        return gettext(
+            "Give user name and password as a header (Authorization: Basic ...), not in the address."
+        )
     return None
 
 
 def _variables_problem(env: Any) -> str | None:
     if not _is_mapping(env):
-        return f"Give the variables as an object of up to {MOST_VARIABLES} strings without NUL characters."
+        return (
+            gettext("Give the variables as an object of up to %d strings without NUL characters.")
+            % MOST_VARIABLES
+        )
     return policy.environment_refusal(env)
 
 
 def _headers_problem(headers: Any, variables: Mapping[str, str]) -> str | None:
     if not _is_mapping(headers):
-        return f"Give the headers as an object of up to {MOST_VARIABLES} strings without NUL characters."
+        return (
+            gettext("Give the headers as an object of up to %d strings without NUL characters.")
+            % MOST_VARIABLES
+        )
     for name, value in headers.items():
         if not _HEADER.fullmatch(name) or name.lower() in _TRANSPORT_HEADERS:
-            return f"Not a header that can be set: {name[:64]!r}."
+            return gettext("Not a header that can be set: %r.") % str(name)[:64]
         sent, _ = references.fill(value, variables)
         if not (sent.isascii() and sent.isprintable()):
-            return f"The value of {name} holds characters that a header cannot carry."
+            return gettext("The value of %s holds characters that a header cannot carry.") % str(name)
     return None
 
 

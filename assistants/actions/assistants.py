@@ -6,6 +6,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext
 
 from apikeys import audit
 from apikeys.models import ApiKey
@@ -70,7 +71,9 @@ def update(
     # Read anew: a form of the admin has already changed its own row.
     assistant.refresh_from_db(from_queryset=Assistant.objects.select_for_update())
     if changes.get("slug", assistant.slug) != assistant.slug:
-        raise ValidationError({"slug": "A slug cannot be changed: callers name the assistant by it."})
+        raise ValidationError(
+            {"slug": gettext("A slug cannot be changed: callers name the assistant by it.")}
+        )
     with audit.changing(
         assistant,
         by=by,

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F, Q
+from django.utils.translation import gettext
 
 from apikeys import audit
 from assistants.actions.assistants import update
@@ -75,4 +76,4 @@ def _require_key_again(provider: Provider, changes: Mapping[str, Any]) -> None:
     # Without an address it is the vendor's own, which the kind decides.
     moves = (base_url or kind) != (provider.base_url or provider.kind)
     if moves and provider.api_key and "api_key" not in changes:
-        raise ValidationError({"api_key": "Give the key again: the address is another one."})
+        raise ValidationError({"api_key": gettext("Give the key again: the address is another one.")})

@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from apikeys import audit
 from assistants.models import (
@@ -24,7 +25,7 @@ from core.errors import Conflict
 def cancel_run(run: Run, *, by: Actor) -> None:
     """Cancels a run, in whatever process it is, within two seconds. Raises Conflict if it has ended."""
     if run.status != RunStatus.RUNNING:
-        raise Conflict("The run has ended already.", "not_running")
+        raise Conflict(gettext("The run has ended already."), "not_running")
     expires_at = timezone.now() + timedelta(seconds=2 * settings.RUN_DEADLINE_S)
     cancellation, is_new = RunCancellation.objects.get_or_create(
         run_id=run.run_id, defaults={"expires_at": expires_at}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from assistants.models import Assistant
 from assistants.validation import MOST_PINNED, MOST_SERVERS, names_problem
@@ -50,14 +51,14 @@ def _server(tool: MCPTool | ToolUse) -> MCPTool:
 def _require_fit(tools: Sequence[MCPTool | ToolUse]) -> None:
     errors: list[ValidationError] = []
     if len(tools) > MOST_SERVERS:
-        errors.append(ValidationError(f"At most {MOST_SERVERS:,} servers."))
+        errors.append(ValidationError(gettext("At most %d servers.") % MOST_SERVERS))
     seen: set[int] = set()
     for tool in tools:
         server = _server(tool)
         if server.deleted_at is not None:
-            errors.append(ToolUseRefused(f"There is no {server.pk}.", server, "mcp_tool"))
+            errors.append(ToolUseRefused(gettext("There is no %s.") % server.pk, server, "mcp_tool"))
         if server.pk in seen:
-            errors.append(ToolUseRefused("Name each server once.", server, "mcp_tool"))
+            errors.append(ToolUseRefused(gettext("Name each server once."), server, "mcp_tool"))
         seen.add(server.pk)
         if isinstance(tool, ToolUse):
             errors += _problems(tool)

@@ -9,8 +9,12 @@ from django.contrib import admin
 from django.test import Client
 from django.utils.functional import Promise
 from django.utils.translation import override
+from rest_framework.test import APIClient
 
 from tests.console import translations
+from tests.console.conftest import fields_of
+from tests.console.pages import KEYS, errors_of, send
+from tests.console.people import member
 
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]|\{\w*\}")
 NAMES = {
@@ -109,3 +113,13 @@ def test_the_language_is_the_browsers_and_can_be_chosen(client: Client) -> None:
         client.post("/i18n/setlang/", {"language": "en"})
         chosen = client.get("/admin/login/", headers={"Accept-Language": "zh-CN,zh;q=0.9"})
         assert 'lang="en"' in chosen.content.decode()
+
+
+def test_a_rule_refuses_in_the_language_of_the_console_and_in_english_in_the_api(api: APIClient) -> None:
+    staff = Client(headers={"Accept-Language": "zh-CN"})
+    staff.force_login(member("manager"))
+    with override(None):
+        assert "CIDR 表示法" in str(errors_of(send(staff, KEYS, allowed_networks="here")))
+        body = {"name": "bob", "allowed_networks": ["here"]}
+        refused = api.post("/api/v1/api-keys", body, format="json", headers={"Accept-Language": "zh-CN"})
+        assert "Give networks in CIDR notation" in str(fields_of(refused))

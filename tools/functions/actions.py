@@ -6,6 +6,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from apikeys import audit
 from core.actor import Actor
@@ -110,7 +111,7 @@ def _override(function: ToolFunction, overrides: dict[str, str | None]) -> None:
     # A name that staff chose is not changed behind their back: a taken one is refused.
     function.public_name = public_name(function.server.slug, name)
     if folded(function.public_name) in taken:
-        raise Conflict(f"Another tool is known as {function.public_name}.", "already_taken")
+        raise Conflict(gettext("Another tool is known as %s.") % function.public_name, "already_taken")
 
 
 def _approve(function: ToolFunction) -> None:

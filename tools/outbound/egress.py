@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.utils.translation import gettext
 
 from tools.outbound.addresses import Address, is_metadata, is_public, literal
 
@@ -59,14 +60,14 @@ def endpoint(url: str) -> Endpoint:
     """Returns the target of a URL. Raises AddressRefused if libraries could disagree about it."""
     # Parsers differ on these: one takes `http://a\\@b` for the host a, another for b.
     if _AMBIGUOUS.search(url):
-        raise AddressRefused("An address holds neither spaces nor backslashes.")
+        raise AddressRefused(gettext("An address holds neither spaces nor backslashes."))
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:  # its text may hold credentials
-        raise AddressRefused("The host or the port of the address is malformed.") from None
+        raise AddressRefused(gettext("The host or the port of the address is malformed.")) from None
     if parts.scheme not in _PORTS or not host:
-        raise AddressRefused("Give an address that starts with http:// or https://.")
+        raise AddressRefused(gettext("Give an address that starts with http:// or https://."))
     return Endpoint(_host(host), _PORTS[parts.scheme] if port is None else port)
 
 
@@ -134,12 +135,14 @@ def _host(host: str) -> str:
     try:
         address = literal(host)
     except ValueError:
-        message = "Write an IP address as four decimal numbers, or as IPv6 in brackets."
+        message = gettext("Write an IP address as four decimal numbers, or as IPv6 in brackets.")
         raise AddressRefused(message) from None
     if address is not None:
         return str(address)
     if not _NAME.fullmatch(host):
-        raise AddressRefused("Write the host's name in ASCII: an international one in its xn-- form.")
+        raise AddressRefused(
+            gettext("Write the host's name in ASCII: an international one in its xn-- form.")
+        )
     return host.removesuffix(".")
 
 

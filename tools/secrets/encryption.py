@@ -13,6 +13,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import models
+from django.utils.translation import gettext
 
 from core.errors import Conflict
 from tools.secrets import masking
@@ -113,7 +114,7 @@ class EncryptedJSONField(models.TextField[Any, Any]):
         if sent in (MASK, self._mark()) and (isinstance(stored, Unreadable) or sent == stored):
             return stored
         if UNREADABLE in _parts(sent):
-            raise ValidationError(f"Give all values anew, none of them as {UNREADABLE}.")
+            raise ValidationError(gettext("Give all values anew, none of them as %s.") % UNREADABLE)
         return self._unmasked(sent, None if isinstance(stored, Unreadable) else stored)
 
     def is_unreadable(self, value: Any) -> bool:

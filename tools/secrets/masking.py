@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from tools.secrets.detection import is_placeholder, is_secret_name, looks_secret
 
@@ -27,7 +28,7 @@ def masked(secrets: Mapping[str, str]) -> dict[str, str]:
 def unmasked(sent: Mapping[str, str], stored: Mapping[str, str]) -> dict[str, str]:
     """Returns `sent` with the stored value for each mask. Raises ValidationError if none is stored."""
     if new := [name for name, value in sent.items() if value == MASK and name not in stored]:
-        raise ValidationError(f"No value is stored for {', '.join(new)}: give one.")
+        raise ValidationError(gettext("No value is stored for %s: give one.") % ", ".join(new))
     return {name: stored[name] if value == MASK else value for name, value in sent.items()}
 
 
@@ -45,7 +46,9 @@ def unmasked_args(sent: Sequence[str], stored: Sequence[str]) -> list[str]:
     restored = []
     for before, arg in zip(["", *sent], sent, strict=False):
         if MASK in arg and (before, arg) not in known:
-            raise ValidationError(f"No value is stored for the argument {arg[:64]}: give it whole.")
+            raise ValidationError(
+                gettext("No value is stored for the argument %s: give it whole.") % arg[:64]
+            )
         restored.append(known[before, arg] if MASK in arg else arg)
     return restored
 
@@ -66,7 +69,7 @@ def unmasked_url(sent: str, stored: str) -> str:
         return sent
     # Only the whole URL is restored: else a stored secret could be sent to another host.
     if sent != masked_url(stored):
-        raise ValidationError("The address differs from the stored one: give its secret parts too.")
+        raise ValidationError(gettext("The address differs from the stored one: give its secret parts too."))
     return stored
 
 
