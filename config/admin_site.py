@@ -64,3 +64,11 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]
         if request.method == "POST" and response.status_code == 302:
             people.password_changed(person, by=Actor.of(request))
         return response
+
+    def get_sidebar_list(self, request: HttpRequest) -> list[dict[str, Any]]:
+        """Returns the groups of the sidebar, without badges that have nothing to say."""
+        groups: list[dict[str, Any]] = super().get_sidebar_list(request)
+        for item in (item for group in groups for item in group["items"]):
+            if "badge_callback" in item and not str(item["badge_callback"]):
+                item["badge"] = ""
+        return groups

@@ -102,7 +102,7 @@ UNFOLD: dict[str, Any] = {
     "DASHBOARD_CALLBACK": "assistants.console.overview.dashboard",
     "COMMAND": {"search_callback": "assistants.console.commands.find", "show_history": False},
     "SIDEBAR": {
-        "show_search": False,
+        "show_search": True,
         "command_search": True,
         "show_all_applications": False,
         "navigation": NAVIGATION,

@@ -38,7 +38,8 @@ class Chart:
         axes = {"displayYAxis": True, "maxTicksXLimit": 8}
         common = {"label": series.name, "data": list(series.values), **axes}
         if self.is_line:
-            line = {"borderColor": colour, "backgroundColor": colour, "spanGaps": True}
+            # With points, because a single value makes no line.
+            line = {"borderColor": colour, "backgroundColor": colour, "spanGaps": True, "pointRadius": 3}
             return common | line | {"borderDash": [6, 4] if number else []}
         bar = {"backgroundColor": colour, "stack": "all", "maxBarThickness": 20, "categoryPercentage": 0.8}
         return common | bar | {"borderRadius": 2}
