@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext_lazy as _
 
 from assistants.admin.tabs import tabs_of
 from assistants.console.advice import LOGGED_OUT, LOST
@@ -16,6 +17,7 @@ _MOST_LISTED = 500
 class PlaygroundPage(ConsolePage):
     """A page of its own, or with the route's `pk` a tab of that assistant's page."""
 
+    title = _("Playground")
     permission_required: Any = ("assistants.chat_assistant", "assistants.view_assistant")
     template_name = "console/playground.html"
 
