@@ -10,7 +10,7 @@ export UV_SYSTEM_CERTS ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help up clean test test-packages test-processes test-all test-slow chaos check lint architecture browser \
-	bench messages lock lock-clients
+	bench screenshots messages lock lock-clients
 
 ##@ Run
 
@@ -93,6 +93,9 @@ lint: $(DEVELOPS)  ## the part of it that takes a minute: no database, no proces
 
 bench: $(DEVELOPS)  ## measure, and print the figures beside their goals
 	@$(BIN)/python -m bench
+
+screenshots: $(DEVELOPS)  ## take the pictures of docs/images anew, from what `make up` runs
+	@$(BIN)/python -m tests.console.screenshots
 
 messages: $(DEVELOPS)  ## collect the strings that the console shows into config/locale, and compile it
 	@DJANGO_SETTINGS_MODULE=config.settings $(BIN)/python -m tests.console.translations
