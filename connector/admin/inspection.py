@@ -10,18 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
-from jsonschema.exceptions import best_match
-from referencing import Registry
-from referencing.exceptions import Unresolvable
 
 from apikeys import audit
 from connector.admin.inspected import Part, parts_of_call, parts_of_messages, parts_of_resource
 from connector.client import calls
 from connector.client.waiting import awaited
 from connector.errors import CallFailed
-from core import schema_checks
 from core.actor import Actor
 from core.admin.text import shown
+from tools.arguments import InvalidArguments, checked
 from tools.models import MCPTool, Offer, ToolFunction
 
 MOST_NAMES = 50
@@ -51,7 +48,7 @@ def call_tool(
 ) -> Inspected:
     """Calls a tool. Raises Refused."""
     function = _offered(server, function_id)
-    _require_fitting(function, arguments)
+    arguments = _fitting(function, arguments)
     if function.annotations.get("readOnlyHint") is not True and not confirmed:
         raise Refused(_("This tool may change something."), "confirm")
     _audit(server, function.public_name, "called", arguments, by)
@@ -128,19 +125,13 @@ def _require_offer(server: MCPTool, kinds: list[Offer.Kind], identity: str) -> N
         raise Refused(_("The server does not offer this any more."))
 
 
-def _require_fitting(function: ToolFunction, arguments: dict[str, Any]) -> None:
-    """Raises Refused, with where and what, for arguments that do not fit the tool's schema.
-
-    A schema that cannot be checked within bounds is left to the server.
-    """
+def _fitting(function: ToolFunction, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Returns the arguments as a chat's call would send them. Raises Refused, with where and what."""
     try:
-        error = best_match(schema_checks.errors(function.input_schema, arguments, Registry()))
-    except (schema_checks.TooCostly, RecursionError, Unresolvable, TypeError, ValueError):
-        return
-    if error is not None:
-        where = "".join(f"[{each!r}]" for each in error.absolute_path) or _("the arguments")
-        told = {"where": shown(where, most=200), "what": shown(error.message, most=500)}
-        raise Refused(_("The arguments do not fit: %(where)s: %(what)s") % told)
+        return awaited(checked(function.input_schema, arguments))
+    except InvalidArguments as invalid:
+        told = "; ".join(f"{each.where()}: {each.message}" for each in invalid.problems)
+        raise Refused(_("The arguments do not fit: %s") % shown(told, most=2_000)) from invalid
 
 
 def _audit(server: MCPTool, name: str, action: str, arguments: dict[str, Any], by: Actor) -> None:
