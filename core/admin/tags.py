@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django import template
+from django.utils.translation import gettext
 
 from core.admin import pills, text, times
 
@@ -15,6 +16,15 @@ register.simple_tag(pills.pill, name="pill")
 def shown(value: Any, most: int = 4_000) -> str:
     """A text of a server or a caller: see `core.admin.text`."""
     return text.shown(value, most=most)
+
+
+@register.filter
+def translated(value: Any) -> str:
+    """A text of ours that is stored in English, in the reader's language. Any other stays as it is.
+
+    `{% translate text as name %}` escapes a variable, so that `{{ name|shown }}` would escape it twice.
+    """
+    return gettext(str(value)) if value else ""
 
 
 @register.filter

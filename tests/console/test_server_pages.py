@@ -143,6 +143,7 @@ def test_uptime_tells_each_segment_and_the_outages(admin_client: Client, clock: 
     ):
         StateChange.objects.create(server=clock, status=status, at=now - ago, error={"message": HOSTILE})
     page = admin_client.get(f"/admin/servers/{clock.pk}/uptime/")
+    assert "&amp;lt;" not in page.content.decode()
     day, quarter = page.context["periods"]
     colors = [item["color"] for item in day["data"]]
     assert (colors[0], colors[-1], len(colors), len(quarter["data"])) == ("track-up", "track-up", 48, 90)

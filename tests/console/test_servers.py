@@ -42,6 +42,13 @@ def test_the_list_says_how_each_server_does_and_why_it_broke(admin_client: Clien
     assert "It ended &lt;b&gt;early&lt;/b&gt;&lt;U+202E&gt;." in page
 
 
+def test_why_a_server_broke_is_escaped_once(admin_client: Client) -> None:
+    server = broken()
+    page = admin_client.get(f"{SERVERS}{server.pk}/change/").content.decode()
+    assert "It ended &lt;b&gt;early&lt;/b&gt;" in page
+    assert "&amp;lt;" not in page
+
+
 def test_queries_of_the_list_and_of_its_live_cells_do_not_grow_with_servers(admin_client: Client) -> None:
     broken()
     ids = ",".join(map(str, range(10_000)))
