@@ -15,7 +15,8 @@ twice       gives each answer twice
 picky       offers a tool, too, whose schema LLM services refuse, and that wants what it says
 
 FAKE_STARTS and FAKE_CALLS name files: a line with the process id is added to the one by each start, a line of
-JSON with the arguments to the other by each call of a tool.
+JSON with the arguments to the other by each call of a tool. FAKE_DESCRIPTION names a file whose text is read
+at the start: the description of `echo`.
 """
 
 import json
@@ -30,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 SWITCHES = set(sys.argv[1:])
+DESCRIPTION = Path(os.environ["FAKE_DESCRIPTION"]).read_text() if "FAKE_DESCRIPTION" in os.environ else ""
 OBJECT = {"type": "object"}
 GARBAGE = b'{"jsonrpc": "2.0", "id":\n\xff\xfe\x00\n{"jsonrpc": "2.0", "id": 999999999, "result": {}}\n'
 SCHEMAS: dict[str, dict[str, Any]] = {
@@ -75,7 +77,7 @@ def tools(params: dict[str, Any]) -> dict[str, Any]:
     global listings  # noqa: PLW0603 - a server's own memory
     listings += 1
     offered: list[Any] = [
-        {"name": name, "description": f"Does {name}.", "inputSchema": SCHEMAS.get(name, OBJECT)}
+        {"name": name, "description": description(name), "inputSchema": SCHEMAS.get(name, OBJECT)}
         for name in TOOLS
         if (name != "grown" or grown) and (name not in SCHEMAS or "picky" in SWITCHES)
     ]
@@ -85,6 +87,10 @@ def tools(params: dict[str, Any]) -> dict[str, Any]:
         number = int(params.get("cursor") or 0) + 1
         return {"tools": [{"name": f"tool{number}", "inputSchema": OBJECT}], "nextCursor": str(number)}
     return {"tools": offered}
+
+
+def description(name: str) -> str:
+    return DESCRIPTION if name == "echo" and DESCRIPTION else f"Does {name}."
 
 
 def text(value: str) -> dict[str, Any]:
