@@ -6,6 +6,8 @@ SessionLost           a session that could not be opened or cannot be used any m
   LoginRequired       the server accepts no credentials that are stored
   ProtocolMismatch    there is no protocol version that both sides speak
 Unresponsive          a server that missed its health checks
+VariableMissing       settings refer to variables that the server's environment does not hold
+NotForClients         settings refer to what only an MCP client knows
 """
 
 from typing import Literal
@@ -63,3 +65,11 @@ def innermost(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
+
+
+class VariableMissing(Exception):
+    """Its text is for people."""
+
+
+class NotForClients(Exception):
+    """Its text is for people."""

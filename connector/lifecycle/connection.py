@@ -8,7 +8,15 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from connector.errors import LoginRequired, ProtocolMismatch, SessionExpired, SessionLost, Unresponsive
+from connector.errors import (
+    LoginRequired,
+    NotForClients,
+    ProtocolMismatch,
+    SessionExpired,
+    SessionLost,
+    Unresponsive,
+    VariableMissing,
+)
 from connector.lifecycle.diagnosis import Diagnosis, ExitInfo, ExitReason, diagnose, explain_start
 from connector.lifecycle.startup_output import broken_npx_folder, last_line
 from connector.process import npx_cache, orphans, run_as
@@ -28,14 +36,6 @@ from tools.policy import CommandRefused, require_startable
 from tools.secrets.encryption import UndecryptableSecret
 
 EXIT_WAIT_S = 0.5
-
-
-class VariableMissing(Exception):
-    """The settings refer to variables that the server's environment does not hold. Its text is for people."""
-
-
-class NotForClients(Exception):
-    """The settings refer to what only an MCP client knows. Its text is for people."""
 
 
 _REASONS = {

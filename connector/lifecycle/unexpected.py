@@ -6,16 +6,20 @@ import traceback
 import anyio
 import httpx2
 
-from connector.errors import SessionLost, Unresponsive
+from connector.errors import NotForClients, SessionLost, Unresponsive, VariableMissing
 from connector.process.run_as import RunAsRefused
 from tools.outbound.egress import AddressRefused
 from tools.policy import CommandRefused
+from tools.secrets.encryption import UndecryptableSecret
 
 log = logging.getLogger(__name__)
 
 EXPECTED: tuple[type[BaseException], ...] = (
     SessionLost,
     Unresponsive,
+    VariableMissing,
+    NotForClients,
+    UndecryptableSecret,
     CommandRefused,
     RunAsRefused,
     AddressRefused,

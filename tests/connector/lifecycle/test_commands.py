@@ -11,7 +11,7 @@ import pytest
 from tests.connector.conftest import SERVERS, server_processes, wait_for, wait_for_workers
 from tools.models import Status
 
-HOSTILE = ["; id", "$(id)", "`id`", "*", "~", "-c", "--", "a\nb", "\\", "'\"", "${PATH}", "| tee /tmp/x"]
+HOSTILE = ["; id", "$(id)", "`id`", "*", "~", "-c", "--", "a\nb", "\\", "'\"", "$PATH", "| tee /tmp/x"]
 FOREIGN_ELF = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HHI", 2, 0xF7, 1) + bytes(100)
 
 

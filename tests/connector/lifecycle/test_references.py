@@ -44,6 +44,13 @@ async def test_what_has_no_value_is_named_and_nothing_is_started(
     assert not starts.exists()
 
 
+async def test_what_has_no_value_is_no_unexpected_error(servers: Any, supervise: Any, caplog: Any) -> None:
+    supervise()
+    server = await servers.register(args=[FAKE, "${MISSING_KEY}"])
+    await servers.wait_until(server, Status.ERROR)
+    assert "unexpected" not in caplog.text
+
+
 @pytest.mark.parametrize("field", ["url", "headers"])
 async def test_a_remote_server_without_a_value_is_not_reached(
     servers: Any, supervise: Any, field: str
