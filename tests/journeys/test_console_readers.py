@@ -12,8 +12,20 @@ from tools.models import MCPTool
 
 pytestmark = in_a_browser
 CHINESE = re.compile("[\u4e00-\u9fff]")
-CHANGES = "[name=_save]:visible, [data-post]:visible, [data-test]:visible, form[method=post] button:visible"
-"""Whatever a person can change something with."""
+CHANGES = "[name=_save], [data-post], [data-test], form[method=post] button:visible"
+"""Whatever a person can change something with. Visible, because each page has a form to log out with."""
+UNFOLD = "() => { for (const each of document.querySelectorAll('details')) each.open = true; }"
+
+
+def test_a_manager_sees_the_buttons_that_a_viewer_misses(walked: MCPTool, log_in: LogIn) -> None:
+    page = log_in("manager")
+    for address in (SERVERS_PAGE, f"{SERVERS_PAGE}{walked.pk}/change/", f"{SERVERS_PAGE}{walked.pk}/tools/"):
+        page.goto(address)
+        page.evaluate(UNFOLD)
+        assert page.locator(CHANGES).count(), address
+    assert page.get_by_role("link", name="Inspector").count()
+    page.goto(SERVERS_PAGE)
+    assert page.get_by_role("link", name="Paste mcpServers JSON").count()
 
 
 def test_a_viewer_sees_pages_without_buttons_and_forges_nothing(walked: MCPTool, log_in: LogIn) -> None:
@@ -26,6 +38,7 @@ def test_a_viewer_sees_pages_without_buttons_and_forges_nothing(walked: MCPTool,
         answer = page.goto(address)
         assert answer is not None
         assert answer.status == 200, address
+        page.evaluate(UNFOLD)
         assert page.locator(CHANGES).all_text_contents() == [], address
         assert not page.get_by_role("link", name="Inspector").count()
         assert not page.get_by_role("link", name="Paste mcpServers JSON").count()
