@@ -27,6 +27,7 @@ PRODUCTS = {
     "Bedrock",
     "Claude",
     "Code",
+    "Ctrl",
     "Cursor",
     "Desktop",
     "Gemini",

@@ -103,7 +103,7 @@ def test_servers_are_counted_by_state(admin_client: Client, clock: MCPTool) -> N
     other = actions.register(by=BY, name="Other", connection_type="stdio", command="python")
     MCPTool.objects.filter(pk=other.pk).update(status="running")
     states = admin_client.get("/admin/").context["servers"]["states"]
-    assert [(state["word"], state["count"]) for state in states] == [("Running", "1"), ("Stopped", "1")]
+    assert [(state["word"], state["count"]) for state in states] == [("Running", "1"), ("Starting", "1")]
 
 
 def test_uptime_is_the_share_of_the_time_that_servers_should_have_run(clock: MCPTool) -> None:

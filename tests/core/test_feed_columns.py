@@ -126,6 +126,6 @@ def test_a_principal_reads_no_column_beyond_those_that_were_loaded() -> None:
 def test_what_a_worker_launched_a_server_with_is_followed_by_its_generation() -> None:
     """A worker holds a LaunchSpec for as long as a server runs: a new generation has it read anew."""
     launched_with = set(LaunchSpec.__dataclass_fields__) - {"server_id", "generation"}
-    unchanging = {"slug"}
-    assert launched_with - unchanging <= tool_actions.RELAUNCHING
+    unchanging, derived = {"slug"}, {"unfilled"}
+    assert launched_with - unchanging - derived <= tool_actions.RELAUNCHING
     assert "generation" in MCPTool.FEED_COLUMNS

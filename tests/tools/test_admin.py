@@ -1,4 +1,3 @@
-import json
 from typing import Any
 
 import pytest
@@ -15,9 +14,9 @@ FORM: dict[str, Any] = {
     "name": "Time",
     "connection_type": "stdio",
     "command": "mcp-server-time",
-    "args": "[]",
-    "env": json.dumps({"TOKEN": "canary-5f1c"}),
-    "headers": "{}",
+    "args": "",
+    "env-name": ["TOKEN"],
+    "env-value": ["canary-5f1c"],
     "start_timeout_s": 30,
     "call_timeout_s": 60,
     "approval": "auto",
@@ -45,7 +44,7 @@ def test_secrets_are_masked_and_a_mask_sent_back_changes_nothing(admin_client: C
     admin_client.post("/admin/tools/mcptool/add/", FORM)
     page = f"/admin/tools/mcptool/{MCPTool.objects.get().pk}/change/"
     assert "canary" not in admin_client.get(page).content.decode()
-    admin_client.post(page, {**FORM, "env": json.dumps({"TOKEN": "********", "NEW": "1"})})
+    admin_client.post(page, {**FORM, "env-name": ["TOKEN", "NEW"], "env-value": ["********", "1"]})
     server = MCPTool.objects.get()
     assert (server.env, server.generation) == ({"TOKEN": "canary-5f1c", "NEW": "1"}, 2)
 

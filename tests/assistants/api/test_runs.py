@@ -17,7 +17,7 @@ from tests.assistants.api.conftest import BY, Client, key
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now().replace(microsecond=0)
-CALL = CallRecord(3, "Time", "now", ToolCall.Status.OK, 5, 12, "", 4, {"zone": "UTC"}, "noon")
+CALL = CallRecord(3, "Time", "now", ToolCall.Status.OK, 12, "", 4, {"zone": "UTC"}, "noon", started_ms=5)
 
 
 def principal(api_key: ApiKey) -> Principal:
