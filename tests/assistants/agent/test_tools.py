@@ -205,13 +205,13 @@ async def test_an_unavailable_server_is_not_offered_but_named(
     helper: Helper, servers: Servers, supervise: Any
 ) -> None:
     supervise()
-    missing = await servers.register(name="Weather\nstation", command="no-such-command-here", args=[])
+    missing = await servers.register(name="Weather station", command="no-such-command-here", args=[])
     await servers.wait_until(missing, Status.ERROR)
     await helper.uses(await servers.running(), missing, system_prompt="You help.")
     helper.llm.script({"text": "I cannot see the weather."})
     events = await helper.events()
     [unavailable] = events[-1].unavailable  # type: ignore[union-attr]
-    assert unavailable == UnavailableTool("Weather\nstation", unavailable.reason)
+    assert unavailable == UnavailableTool("Weather station", unavailable.reason)
     assert "no-such-command-here" in unavailable.reason
     [body] = helper.llm.bodies()
     prompt, notice = body["messages"][0]["content"].split("\n\n")
