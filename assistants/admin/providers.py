@@ -1,32 +1,18 @@
 """LLM providers in the console."""
 
-import time
-from typing import Any
-
-from asgiref.sync import async_to_sync
 from django import forms
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.urls import URLPattern, path
-from django.utils.decorators import method_decorator
+from django.contrib import admin
+from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_POST
 from unfold.widgets import UnfoldAdminPasswordWidget
 
 from assistants import actions
-from assistants.agent.ask import probe
-from assistants.catalogue.endpoints import endpoint
-from assistants.errors import UpstreamFailed
 from assistants.models import Provider
 from core.actor import Actor
 from core.admin.refusals import VerbForm
 from core.admin.verbs import Fields, VerbAdmin
 from tools.secrets.masking import MASK
-
-_LONGEST_ANSWER = 200
 
 
 class ProviderForm(VerbForm[Provider]):
@@ -76,30 +62,3 @@ class ProviderAdmin(VerbAdmin[Provider]):
 
     def perform_destroy(self, request: HttpRequest, row: Provider) -> object:
         return actions.delete_provider(row, by=Actor.of(request))
-
-    def get_urls(self) -> list[URLPattern]:
-        test = self.admin_site.admin_view(self.test)
-        return [path("<int:pk>/test/", test, name="assistants_provider_test"), *super().get_urls()]
-
-    @method_decorator(require_POST)
-    def test(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Asks the service a small question with the stored key, and tells how it answered."""
-        if not self.has_change_permission(request):
-            raise PermissionDenied
-        provider = Provider.objects.filter(pk=pk).first()  # unmasked: the service is sent the key
-        if provider is None:
-            raise Http404
-        self.message_user(request, *_outcome(provider))
-        return redirect("admin:assistants_provider_change", pk)
-
-
-def _outcome(provider: Provider) -> tuple[str, int]:
-    started = time.monotonic()
-    target = endpoint(provider)
-    try:
-        answer = async_to_sync(probe)(target)[:_LONGEST_ANSWER]
-    except UpstreamFailed as failure:
-        told: dict[str, Any] = {"model": target.model, "why": failure.detail}
-        return gettext("%(model)s did not answer: %(why)s") % told, messages.ERROR
-    told = {"model": target.model, "seconds": f"{time.monotonic() - started:.1f}", "answer": answer}
-    return gettext("%(model)s answered in %(seconds)s s: %(answer)s") % told, messages.SUCCESS

@@ -10,6 +10,7 @@ from assistants.console.inbox_page import NeedsYouPage, RemedyView
 from assistants.console.key_access import KeyAccess
 from assistants.console.playground import PlaygroundPage
 from assistants.console.playground_chat import chat
+from assistants.console.provider_test import ProviderTest
 from assistants.console.server_calls import ServerCalls
 from assistants.console.tool_search import ToolSearchPage
 from assistants.console.tools_page import ToolsPage
@@ -25,6 +26,7 @@ urlpatterns: list[URLPattern] = [
     path("playground/", PlaygroundPage.as_view(), name="playground"),
     path(f"{_ASSISTANT}/playground/", PlaygroundPage.as_view(), name="assistant_playground"),
     path(f"{_ASSISTANT}/connect/", ConnectPage.as_view(), name="assistant_connect"),
+    path("assistants/provider/<int:pk>/test/", ProviderTest.as_view(), name="assistants_provider_test"),
     path("commands/<slug:command>/<int:pk>/", CommandPage.as_view(), name="command"),
     path("servers/<int:pk>/calls/", ServerCalls.as_view(), name="server_calls"),
     path("keys/<int:pk>/access/", KeyAccess.as_view(), name="key_access"),
