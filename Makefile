@@ -23,13 +23,13 @@ help:  ## list these commands
 	@echo; echo "Commands of an installation: $(BIN)/python manage.py help"
 
 clean:  ## delete what was installed and cached, never the data (.data)
-	rm -rf .venv .venv-clients tests/clients/node/node_modules .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-clients tests/*/node/node_modules .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './.data*' -prune -exec rm -rf {} +
 
 ##@ Test
 
 # Most of it is waiting: two runs beside each other, each with a PostgreSQL and a Redis of its own.
-PROCESSES := tests/chaos tests/clients tests/connector tests/journeys
+PROCESSES := tests/chaos tests/clients tests/connector tests/journeys tests/mcp_endpoint
 
 test: $(DEVELOPS)  ## run the tests, about 11 minutes on two cores; two halves, each prints when it ends
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync test-packages test-processes
@@ -107,10 +107,11 @@ lock: $(DEVELOPS)  ## resolve pyproject.toml anew: requirements.lock runs, requi
 	@$(COMPILE) --all-extras pyproject.toml -o requirements.lock
 	@$(COMPILE) --group dev --constraints requirements.lock -o requirements-dev.lock
 
-lock-clients: $(DEVELOPS)  ## resolve anew what tests/clients installs
+lock-clients: $(DEVELOPS)  ## resolve anew what tests/clients and tests/mcp_endpoint install
 	@cd tests/clients/python && ../../../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url requirements.in -o requirements.lock
-	@cd tests/clients/node && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
+	@for world in tests/clients/node tests/mcp_endpoint/node; do (cd $$world && npm install --package-lock-only \
+		--omit-lockfile-registry-resolved --no-audit --no-fund) || exit 1; done
 
 # The lock holds uv itself: its hash is checked like every other.
 # Once tests were installed they stay, so that `make up` and `make test` take turns without a reinstallation.

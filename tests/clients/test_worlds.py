@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients.worlds import Node, Python
+from tests.mcp_endpoint.conformance import Packages
 
 
 def test_packages_for_python_come_by_hash_from_anywhere() -> None:
@@ -17,10 +18,13 @@ def test_packages_for_python_come_by_hash_from_anywhere() -> None:
     assert {*re.findall(r"^[\w-]+", asked, re.MULTILINE)} <= {*re.findall(r"^([\w-]+)==", lock, re.MULTILINE)}
 
 
-def test_packages_for_node_come_by_hash_from_anywhere() -> None:
-    packages = json.loads(Node.lock.read_text())["packages"]
+@pytest.mark.parametrize("world", [Node, Packages])
+def test_packages_for_node_come_by_hash_from_anywhere(world: type[Node]) -> None:
+    packages = json.loads(world.lock.read_text())["packages"]
     root, installed = packages.pop(""), packages.values()
-    assert root["dependencies"] == json.loads((Node.folder / "package.json").read_text())["dependencies"]
+    asked = json.loads((world.folder / "package.json").read_text())
+    for kind in ("dependencies", "optionalDependencies"):
+        assert root.get(kind) == asked.get(kind)
     assert not any("resolved" in package for package in installed)
     assert all(package["integrity"].startswith("sha512-") for package in installed)
 
