@@ -84,6 +84,22 @@ def registered(principal: Principal, run_id: str = "") -> Iterator[CancelScope]:
         del _registry[scope]
 
 
+@asynccontextmanager
+async def cancellable(principal: Principal, run_id: str = "") -> AsyncIterator[None]:
+    """Ends the block, wherever it waits, when it is cancelled from outside. Raises the reason then."""
+    # A time-out without a time: to reschedule it is the way to end the block from another task.
+    timeout, loop = asyncio.timeout(None), asyncio.get_running_loop()
+    with registered(principal, run_id) as scope:
+        try:
+            async with timeout:
+                scope.on_cancel(lambda _: timeout.reschedule(loop.time()))
+                yield
+        except TimeoutError as error:
+            if not timeout.expired() or scope.reason is None:  # somebody else's, raised inside the block
+                raise
+            raise scope.reason from error
+
+
 def cancel_all(reason: Exception) -> None:
     """Ends every run and stream of this process, and those that begin later, because the process ends."""
     global _stopping  # noqa: PLW0603 - one for each process

@@ -4,7 +4,8 @@ import re
 from array import array
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, TextField
+from django.db.models.functions import Cast, JSONObject
 
 from apikeys.authentication import Principal
 from apikeys.models import ApiKey
@@ -39,6 +40,8 @@ _SERVER = [
         "name", "slug", "call_timeout_s", "embedding", "embedder", "next_embedding", "next_embedder",
     )
 ]  # fmt: skip
+# As text: parsing the details of all tools would cost chats, which read none of them.
+_DETAILS = Cast(JSONObject(**{name: name for name in ("title", "annotations", "output_schema")}), TextField())
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
 
 
@@ -95,7 +98,8 @@ def _entries(assistants: AssistantQuerySet) -> Iterator[AssistantEntry]:
 
 
 def _by_server(server_ids: Collection[int]) -> Mapping[int, Sequence[ToolFunction]]:
-    rows = ToolFunction.objects.offered().filter(server__in=server_ids).only(*_FUNCTION)
+    offered = ToolFunction.objects.offered().filter(server__in=server_ids)
+    rows = offered.only(*_FUNCTION).annotate(details=_DETAILS)
     functions: dict[int, list[ToolFunction]] = {}
     for row in rows:
         functions.setdefault(row.server_id, []).append(row)
@@ -137,7 +141,8 @@ def _vectors(row: Embedded) -> Vectors:
 def _server(link: AssistantTool) -> ServerEntry:
     server = link.mcp_tool
     narrowed_to = frozenset(link.functions) if link.functions else None
-    return ServerEntry(server.pk, server.name, server.slug, narrowed_to, _vectors(server))
+    vectors, timeout_s = _vectors(server), server.call_timeout_s
+    return ServerEntry(server.pk, server.name, server.slug, narrowed_to, vectors, timeout_s)
 
 
 def _functions(
@@ -165,4 +170,5 @@ def _function(link: AssistantTool, row: ToolFunction) -> FunctionEntry:
         input_schema=row.input_schema,
         timeout_s=server.call_timeout_s,
         is_pinned=row.name in link.pinned,
+        details=row.details,  # type: ignore[attr-defined]
     )

@@ -2,7 +2,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, Self, cast
+
+import orjson
 
 from assistants.catalogue import definitions, tool_schemas
 from assistants.catalogue.endpoints import Endpoint
@@ -24,11 +26,15 @@ class ServerEntry:
     narrowed_to: frozenset[str] | None = None
     """Names of the functions that the assistant uses; None: all of them."""
     vectors: Vectors = field(default_factory=dict, repr=False)
+    timeout_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionEntry:
-    """A function that the model may be given. `tokens`: an upper bound for its whole definition."""
+    """A function that the model may be given. `tokens`: an upper bound for its whole definition.
+
+    `title`, `annotations` and `output_schema` are what the server says: MCP clients see them, models do not.
+    """
 
     server_id: int
     server_name: str
@@ -40,6 +46,8 @@ class FunctionEntry:
     timeout_s: float
     is_pinned: bool = False
     """Whether it is in every selection."""
+    details: str = field(default="{}", repr=False)
+    """JSON of what only MCP clients see. It is read when one of them lists tools, and by no chat."""
     offered: tool_schemas.Offered = field(init=False, repr=False, compare=False)
     """Its schema as models see it."""
     tokens: int = field(init=False)
@@ -51,6 +59,23 @@ class FunctionEntry:
     @property
     def definition(self) -> definitions.Definition:
         return definitions.whole(self.public_name, self.description, self.offered)
+
+    @property
+    def title(self) -> str:
+        return cast(str, self._details.get("title") or "")
+
+    @property
+    def annotations(self) -> dict[str, Any]:
+        return cast(dict[str, Any], self._details.get("annotations") or {})
+
+    @property
+    def output_schema(self) -> dict[str, Any] | None:
+        """The schema of `structuredContent`; None where the server declares none."""
+        return cast("dict[str, Any] | None", self._details.get("output_schema"))
+
+    @property
+    def _details(self) -> dict[str, Any]:
+        return cast(dict[str, Any], orjson.loads(self.details))
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)

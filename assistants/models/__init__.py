@@ -2,7 +2,7 @@ from assistants.models.assistants import Alias, Assistant, AssistantQuerySet, As
 from assistants.models.expiring import Attempt, Expiring, HiddenRounds, RunCancellation, alive
 from assistants.models.providers import Provider
 from assistants.models.responses import ResponseEvents, StoredResponse
-from assistants.models.runs import Conversation, Run, RunQuerySet, RunStatus, ToolCall
+from assistants.models.runs import Conversation, Run, RunKind, RunQuerySet, RunStatus, ToolCall
 
 __all__ = [
     "Alias",
@@ -17,6 +17,7 @@ __all__ = [
     "ResponseEvents",
     "Run",
     "RunCancellation",
+    "RunKind",
     "RunQuerySet",
     "RunStatus",
     "StoredResponse",

@@ -67,6 +67,14 @@ class RunStatus(models.TextChoices):
     CANCELLED = "cancelled", _("Cancelled")
 
 
+class RunKind(models.TextChoices):
+    """What asked: a chat is answered by a model, the others are one call of a tool each, without a model."""
+
+    CHAT = "chat", _("Chat")
+    MCP = "mcp", "MCP"
+    REST = "rest", "REST"
+
+
 USAGE_GROUPS: dict[str, dict[str, Any]] = {
     "api_key": {
         "api_key_id": None,
@@ -125,8 +133,14 @@ class RunQuerySet(models.QuerySet["Run"]):
 
 
 class Run(models.Model):
-    """One request to an assistant. The names of key and assistant remain when those are deleted."""
+    """One request to an assistant, or one call of a tool. Names of deleted keys and assistants remain.
 
+    A call of a tool that no assistant was asked for has none: `assistant_slug` is "".
+    """
+
+    kind = models.CharField(
+        _("kind"), max_length=8, choices=RunKind.choices, default=RunKind.CHAT, db_default=RunKind.CHAT
+    )
     run_id = models.CharField(_("run"), max_length=64)
     request_id = models.CharField(_("request"), max_length=128)
     api_key = outlived(
@@ -144,7 +158,7 @@ class Run(models.Model):
     )
     username = models.CharField(_("member of staff"), max_length=150, blank=True, default="", db_default="")
     """The member of staff who chatted in the playground; then there is no key. "" for requests with a key."""
-    assistant_slug = models.CharField(_("assistant"), max_length=63)
+    assistant_slug = models.CharField(_("assistant"), max_length=63, blank=True)
     conversation = models.ForeignKey(
         Conversation,
         verbose_name=_("conversation"),
@@ -152,7 +166,7 @@ class Run(models.Model):
         null=True,
         related_name="runs",
     )
-    model = models.CharField(_("model"), max_length=255)
+    model = models.CharField(_("model"), max_length=255, blank=True)
     status = models.CharField(_("status"), max_length=16, choices=RunStatus.choices)
     rounds = models.PositiveIntegerField(_("rounds"), default=0)
     prompt_tokens = models.PositiveBigIntegerField(_("prompt tokens"), default=0)
@@ -192,6 +206,7 @@ class Run(models.Model):
             models.Index(fields=["api_key", "-started_at", "-id"], name="run_key_latest"),
             models.Index(fields=["assistant", "-started_at", "-id"], name="run_assistant_latest"),
             models.Index(fields=["status", "-started_at", "-id"], name="run_status_latest"),
+            models.Index(fields=["kind", "-started_at", "-id"], name="run_kind_latest"),
             models.Index(
                 fields=["-started_at", "-id"], condition=~models.Q(error=""), name="run_errors_latest"
             ),

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from apikeys.authentication import Principal
-from assistants.models import RunStatus, ToolCall
+from assistants.models import RunKind, RunStatus, ToolCall
 
 
 def new_run_id() -> str:
@@ -49,10 +49,13 @@ class CallRecord:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A run that is running or has ended. `calls` is empty until it has."""
+    """A run that is running or has ended. `calls` is empty until it has.
+
+    Of a tool that was called without an assistant, `assistant_id` is None and `assistant_slug` is "".
+    """
 
     origin: Origin
-    assistant_id: int
+    assistant_id: int | None
     assistant_slug: str
     model: str
     started_at: datetime
@@ -73,3 +76,4 @@ class RunRecord:
     """See `recording.rounds`; None until the run has ended."""
     unavailable: Sequence[Mapping[str, str]] | None = None
     """See `Run.unavailable`; None where the run did not come to its end."""
+    kind: RunKind = RunKind.CHAT

@@ -90,6 +90,7 @@ def _run(record: RunRecord, conversation_id: int | None) -> Run:
     principal = record.origin.principal
     is_key = principal.user_id is None
     return Run(
+        kind=record.kind,
         run_id=record.origin.run_id,
         request_id=record.origin.request_id,
         api_key_id=principal.id if is_key else None,

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from apikeys.principal import Principal
-from assistants.models import RunStatus, ToolCall
+from assistants.models import RunKind, RunStatus, ToolCall
 from assistants.recording.records import CallRecord, Origin, RunRecord
 
 _PRINCIPAL = ("id", "name", "key_prefix", "can_manage", "can_call_assistant", "is_disabled", "user_id")
@@ -29,6 +29,8 @@ def load(dumped: Mapping[str, Any]) -> RunRecord:
         "origin": Origin(**{**origin, "principal": Principal(**origin["principal"], expires_at=None)}),
         "started_at": datetime.fromisoformat(dumped["started_at"]),
         "status": RunStatus(dumped["status"]),
+        # A record that an older release left has no kind.
+        "kind": RunKind(dumped.get("kind", RunKind.CHAT)),
         "calls": tuple(calls),
     }
     return RunRecord(**fields)

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-import orjson
 from django.utils import timezone
 
 from assistants.agent import RunRequest
@@ -21,13 +20,11 @@ from assistants.events import (
     Usage,
 )
 from assistants.models import RunStatus, ToolCall
-from assistants.recording import selections
+from assistants.recording import selections, storable
 from assistants.recording.records import CallRecord, Origin, RunRecord
 from assistants.recording.rounds import Rounds
 from assistants.selection import feedback, query
 
-LONGEST_BODY = 64 * 1024
-"""Characters: the rest of a request, an answer or a result is cut off; longer arguments are not stored."""
 _CHARACTERS_A_TOKEN = 4
 
 
@@ -42,7 +39,7 @@ class Trace:
             assistant_slug=assistant.slug,
             model=assistant.endpoint.model,
             started_at=timezone.now(),
-            request=_storable(query.from_messages(request.messages)) if assistant.store_bodies else None,
+            request=storable.text(query.from_messages(request.messages)) if assistant.store_bodies else None,
         )
         self._messages = request.messages
         self._stores_bodies = assistant.store_bodies
@@ -95,7 +92,7 @@ class Trace:
             usage_estimated=usage.is_estimated,
             first_token_ms=self._first_token_ms,
             duration_ms=self._elapsed_ms(),
-            answer=_storable("".join(self._text)) if self._stores_bodies else None,
+            answer=storable.text("".join(self._text)) if self._stores_bodies else None,
             calls=calls,
             selection=selections.as_json(self._selection) if self._selection else None,
             model_rounds=self._rounds.as_json,
@@ -125,7 +122,7 @@ class Trace:
             server=event.server,
             function=event.function,
             started_ms=self._elapsed_ms(),
-            arguments=_arguments(event.arguments) if self._stores_bodies else None,
+            arguments=storable.arguments(event.arguments) if self._stores_bodies else None,
         )
 
     def _finish_call(self, event: ToolFinished) -> None:
@@ -137,7 +134,7 @@ class Trace:
             duration_ms=event.duration_ms,
             error=event.error or "",
             result_size=len(text),
-            result=_storable(text) if self._stores_bodies else None,
+            result=storable.text(text) if self._stores_bodies else None,
         )
 
     def _estimated_usage(self) -> Usage:
@@ -167,17 +164,3 @@ def _texts(content: Any) -> list[str]:
 
 def _tokens(characters: int) -> int:
     return -(-characters // _CHARACTERS_A_TOKEN)
-
-
-def _storable(text: str) -> str:
-    # PostgreSQL stores no NUL in a text.
-    return text[:LONGEST_BODY].replace("\0", "\ufffd")
-
-
-def _arguments(arguments: dict[str, Any]) -> dict[str, Any] | None:
-    """Returns None for arguments that are too long to be stored."""
-    json = orjson.dumps(arguments)
-    if len(json) > LONGEST_BODY:
-        return None
-    stored: dict[str, Any] = orjson.loads(json.replace(rb"\u0000", rb"\ufffd"))
-    return stored

@@ -13,6 +13,7 @@ slow-start  does not answer for the first 2 s
 garbage     writes half a message, bytes that are no text and an answer to no request before each answer
 twice       gives each answer twice
 picky       offers a tool, too, whose schema LLM services refuse, and that wants what it says
+structured  offers a tool, too, that declares what it returns, with a title, annotations and fields of its own
 
 FAKE_STARTS and FAKE_CALLS name files: a line with the process id is added to the one by each start, a line of
 JSON with the arguments to the other by each call of a tool. FAKE_DESCRIPTION names a file whose text is read
@@ -55,6 +56,20 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         },
     }
 }
+WEIGH = {
+    "name": "weigh",
+    "title": "Scales",
+    "description": "Weighs a thing.",
+    "inputSchema": {
+        "type": "object",
+        "properties": {"thing": {"type": "string"}, "times": {"type": "integer", "minimum": 1}},
+        "required": ["thing"],
+    },
+    "outputSchema": {"type": "object", "properties": {"grams": {"type": "number"}}, "required": ["grams"]},
+    "annotations": {"readOnlyHint": True, "idempotentHint": True},
+    "icons": [{"src": "https://example.com/scales.png"}],
+    "_meta": {"example.com/shelf": 3},
+}
 cancelled: list[Any] = []
 running: dict[Any, threading.Event] = {}
 grown: list[str] = []
@@ -79,10 +94,12 @@ def tools(params: dict[str, Any]) -> dict[str, Any]:
     offered: list[Any] = [
         {"name": name, "description": description(name), "inputSchema": SCHEMAS.get(name, OBJECT)}
         for name in TOOLS
-        if (name != "grown" or grown) and (name not in SCHEMAS or "picky" in SWITCHES)
+        if name != "weigh" and (name != "grown" or grown) and (name not in SCHEMAS or "picky" in SWITCHES)
     ]
     if "broken-tool" in SWITCHES:
         offered += [{"name": "broken", "inputSchema": "nonsense"}, 7, {"inputSchema": OBJECT}]
+    if "structured" in SWITCHES:
+        offered.append(WEIGH)
     if "endless" in SWITCHES:
         number = int(params.get("cursor") or 0) + 1
         return {"tools": [{"name": f"tool{number}", "inputSchema": OBJECT}], "nextCursor": str(number)}
@@ -149,6 +166,10 @@ TOOLS: dict[str, Callable[[dict[str, Any], Any], dict[str, Any] | None]] = {
     "find": lambda arguments, _: text(json.dumps(arguments)),
     "stop_reading": stop_reading,
     "pour": pour,
+    "weigh": lambda arguments, _: {
+        **text("2 g"),
+        "structuredContent": {"grams": 2 * arguments.get("times", 1)},
+    },
     "fail": lambda *_: {**text("it failed"), "isError": True},
 }
 

@@ -84,6 +84,23 @@ async def test_an_entry_holds_all_that_a_run_needs(settings: LazySettings) -> No
     assert CANARY not in repr(entry)
 
 
+async def test_a_function_has_what_mcp_clients_see() -> None:
+    schema: dict[str, Any] = {"type": "object", "properties": {}}
+    told = {"title": "Scales", "annotations": {"readOnlyHint": True}, "outputSchema": schema}
+    server = await register("Shop", "plain")
+    offered = [{"name": "plain", "inputSchema": schema}, {"name": "told", "inputSchema": schema, **told}]
+    await sync_to_async(tool_catalogue.record)(server.pk, offered)
+    entry = await catalogue.find("helper", await principal(await create(tools=[server])))
+    plain, other = entry.functions
+    assert (plain.title, plain.annotations, plain.output_schema) == ("", {}, None)
+    assert (other.title, other.annotations, other.output_schema) == (
+        "Scales",
+        {"readOnlyHint": True},
+        schema,
+    )
+    assert entry.servers[0].timeout_s == 60
+
+
 async def test_a_provider_of_its_own_comes_before_the_environments() -> None:
     provider = await sync_to_async(actions.add_provider)(
         by=BY, name="Local", base_url="http://llm/v1/", api_key=CANARY, default_model="big"
