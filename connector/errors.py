@@ -1,6 +1,7 @@
 """The errors of the connector.
 
 CallFailed            a tool call that did not come to a result; `code` is for programs, `message` for people
+ServerError           a server's own JSON-RPC error in answer to a request
 SessionLost           a session that could not be opened or cannot be used any more
   SessionExpired      the server does not know it any more: a new one can be opened at once
   LoginRequired       the server accepts no credentials that are stored
@@ -10,7 +11,7 @@ VariableMissing       settings refer to variables that the server's environment 
 NotForClients         settings refer to what only an MCP client knows
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 FailureCode = Literal[
     "tool_timeout",
@@ -38,6 +39,16 @@ class CallFailed(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+class ServerError(Exception):
+    """The JSON-RPC error that a server answered with: `code`, `message` and `data` are its own."""
+
+    def __init__(self, code: int, message: str, data: Any = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.data = data
 
 
 class SessionLost(Exception):

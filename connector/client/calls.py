@@ -1,19 +1,17 @@
-"""Calls a tool, reads a resource or gets a prompt of a server, from any process."""
+"""Calls a tool, reads a resource or gets a prompt of a server, for those who have nobody to ask back."""
 
-from collections.abc import Callable
 from typing import Any
 
-import django.db
-
-from connector.client import retry
-from connector.client.transport import Request, lifespan
-from connector.wire.results import CallResult, Progress, PromptResult
-from core.database import in_thread
-from tools.models import ToolFunction
+from connector.client.requests import Exchange, InputRequired, round_trip
+from connector.client.transport import OnProgress, lifespan
+from connector.errors import CallFailed, FailureCode, ServerError
+from connector.wire.results import CallResult, PromptResult
 
 __all__ = ["OnProgress", "call", "get_prompt", "lifespan", "read_resource"]
 
-OnProgress = Callable[[Progress], None]
+NOT_FOUND = {-32002, -32602, -32601}
+"""Servers disagree about the code for what does not exist: resource not found, invalid params, no method."""
+EXCERPT = 200
 
 
 async def call(
@@ -24,14 +22,21 @@ async def call(
     timeout_s: float,
     on_progress: OnProgress | None = None,
 ) -> CallResult:
-    """Calls a tool. Cancelling this cancels the MCP request. Raises CallFailed, at the latest 2 s too late.
+    """Calls a tool, as `requests.send` does. Raises CallFailed.
 
-    A call whose session is lost on the way is repeated once, if the tool declares that it is read-only or
-    idempotent.
+    An error that the server gives for the call is a result: the model is to read it. So is its question for a
+    person's input.
     """
-    body = {"function": function, "arguments": arguments, "progress": on_progress is not None}
-    request = Request(server_id, "/call", body, function, timeout_s, on_progress)
-    return CallResult(**await retry.send(request, lambda: _is_repeatable(server_id, function)))
+    params = {"name": function, "arguments": arguments}
+    exchange = Exchange(on_progress=on_progress)
+    try:
+        result = await round_trip(server_id, "tools/call", params, timeout_s, exchange)
+    except ServerError as error:
+        return _failed(error.message)
+    if isinstance(result, InputRequired):
+        return _failed("The tool asks for input from a person, which cannot be given here.")
+    is_error = bool(result.get("isError"))
+    return CallResult(result.get("content", []), result.get("structuredContent"), is_error=is_error)
 
 
 async def read_resource(server_id: int, uri: str, *, timeout_s: float) -> list[dict[str, Any]]:
@@ -39,8 +44,8 @@ async def read_resource(server_id: int, uri: str, *, timeout_s: float) -> list[d
 
     Raises CallFailed; `not_found` when the server has no such resource.
     """
-    request = Request(server_id, "/resource", {"uri": uri}, uri, timeout_s)
-    contents: list[dict[str, Any]] = (await retry.send(request, _reading_is_repeatable))["contents"]
+    result = await _read(server_id, "resources/read", {"uri": uri}, timeout_s)
+    contents: list[dict[str, Any]] = result["contents"]
     return contents
 
 
@@ -48,26 +53,20 @@ async def get_prompt(
     server_id: int, name: str, arguments: dict[str, str], *, timeout_s: float
 ) -> PromptResult:
     """Returns a prompt's messages. Raises CallFailed; `not_found` for an unknown name or bad arguments."""
-    request = Request(server_id, "/prompt", {"name": name, "arguments": arguments}, name, timeout_s)
-    return PromptResult(**await retry.send(request, _reading_is_repeatable))
+    result = await _read(server_id, "prompts/get", {"name": name, "arguments": arguments}, timeout_s)
+    return PromptResult(result.get("description") or "", result["messages"])
 
 
-async def _is_repeatable(server_id: int, function: str) -> bool:
-    """Returns whether the tool's annotations say that calling it twice does what calling it once does."""
+def _failed(text: str) -> CallResult:
+    return CallResult([{"type": "text", "text": text}], None, is_error=True)
+
+
+async def _read(server_id: int, method: str, params: dict[str, Any], timeout_s: float) -> dict[str, Any]:
     try:
-        annotations = await _annotations(server_id, function)
-    except django.db.Error:
-        # Not known is not safe: a payment must not be made twice because the database is away.
-        return False
-    return any(annotations.get(hint) is True for hint in ("readOnlyHint", "idempotentHint"))
-
-
-@in_thread
-def _annotations(server_id: int, function: str) -> dict[str, Any]:
-    rows = ToolFunction.objects.present().filter(server=server_id, name=function)
-    return rows.values_list("annotations", flat=True).first() or {}
-
-
-async def _reading_is_repeatable() -> bool:
-    """MCP knows no resource or prompt that changes anything by being read."""
-    return True
+        result = await round_trip(server_id, method, params, timeout_s, Exchange())
+    except ServerError as error:
+        code: FailureCode = "not_found" if error.code in NOT_FOUND else "refused"
+        raise CallFailed(code, f"The server said: {error.message[:EXCERPT]}") from error
+    if isinstance(result, InputRequired):
+        raise CallFailed("refused", "The server asks for input from a person, which cannot be given here.")
+    return result

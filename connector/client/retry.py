@@ -18,6 +18,7 @@ from connector.client import routes, transport
 from connector.client.routes import Route, Unavailable
 from connector.client.transport import Request
 from connector.errors import CallFailed
+from connector.wire.deadline import Deadline
 
 GRACE_S = 2.0
 """For a worker that does not enforce the deadline itself, because it hangs."""
@@ -30,36 +31,36 @@ _NOTHING_RAN = frozenset({"server_restarting", "server_unavailable"})
 
 
 async def send(request: Request, is_repeatable: Callable[[], Awaitable[bool]]) -> dict[str, Any]:
-    """Returns the worker's `result`. Raises CallFailed, at most GRACE_S after the request's time-out."""
-    deadline = _now() + request.timeout_s
+    """Returns the worker's `result`. Raises ServerError, and CallFailed at most GRACE_S too late."""
+    deadline = Deadline(request.timeout_s, grace_s=GRACE_S)
     try:
-        async with asyncio.timeout(request.timeout_s + GRACE_S):
+        async with deadline:
             return await _send_or_repeat(request, deadline, is_repeatable)
     except TimeoutError as error:
-        raise _timed_out(request) from error
+        raise CallFailed("tool_timeout", deadline.missed_by(request.name)) from error
     except CallFailed as failure:
         if failure.code == "tool_timeout":
             # The worker's message names the time that was left for this attempt, not the caller's time-out.
-            raise _timed_out(request) from failure
+            raise CallFailed("tool_timeout", deadline.missed_by(request.name)) from failure
         if failure.code == "session_lost":
             raise CallFailed("server_restarting", failure.message) from failure
         raise
 
 
 async def _send_or_repeat(
-    request: Request, deadline: float, is_repeatable: Callable[[], Awaitable[bool]]
+    request: Request, deadline: Deadline, is_repeatable: Callable[[], Awaitable[bool]]
 ) -> dict[str, Any]:
     try:
-        return await _send_to_owner(request, deadline, give_up_at=min(_now() + OWNER_WITHIN_S, deadline))
+        return await _send_to_owner(request, deadline, give_up_at=min(_now() + OWNER_WITHIN_S, deadline.at))
     except CallFailed as failure:
         if failure.code != "session_lost" or not await is_repeatable():
             raise
     return await _repeat(request, deadline)
 
 
-async def _repeat(request: Request, deadline: float) -> dict[str, Any]:
+async def _repeat(request: Request, deadline: Deadline) -> dict[str, Any]:
     """Sends the request again as soon as the server serves calls, within BACK_WITHIN_S and the deadline."""
-    give_up_at = min(_now() + BACK_WITHIN_S, deadline)
+    give_up_at = min(_now() + BACK_WITHIN_S, deadline.at)
     while True:
         await asyncio.sleep(RETRY_EVERY_S)
         try:
@@ -70,7 +71,7 @@ async def _repeat(request: Request, deadline: float) -> dict[str, Any]:
                 raise
 
 
-async def _send_to_owner(request: Request, deadline: float, *, give_up_at: float) -> dict[str, Any]:
+async def _send_to_owner(request: Request, deadline: Deadline, *, give_up_at: float) -> dict[str, Any]:
     """Sends the request to the server's owner; while it has none, or one that drains, to the next one.
 
     Raises `server_restarting` or `server_unavailable` when there is none until `give_up_at`.
@@ -114,10 +115,6 @@ def _refused(failure: CallFailed) -> CallFailed:
         case "server_restarting":
             return failure
     raise failure
-
-
-def _timed_out(request: Request) -> CallFailed:
-    return CallFailed("tool_timeout", f"{request.name} did not answer within {request.timeout_s:g} s.")
 
 
 def _now() -> float:

@@ -18,13 +18,16 @@ import orjson
 
 from connector.client import in_flight
 from connector.client.routes import Route
-from connector.errors import CallFailed
+from connector.errors import CallFailed, ServerError
 from connector.host import host_id
+from connector.wire.deadline import Deadline
 from connector.wire.lines import LineSplitter
 from connector.wire.results import Progress
 from connector.wire.token import TOKEN_HEADER, data_plane_token
 
 CONNECT_TIMEOUT_S = 3.0
+
+OnProgress = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +39,14 @@ class Request:
     body: dict[str, Any]
     name: str
     timeout_s: float
-    on_progress: Callable[[Progress], None] | None = None
+    on_progress: OnProgress | None = None
 
 
-async def send(request: Request, route: Route, deadline: float) -> dict[str, Any]:
-    """Returns the answer's `result`. `deadline` is by the event loop's clock; the worker enforces it.
+async def send(request: Request, route: Route, deadline: Deadline) -> dict[str, Any]:
+    """Returns the answer's `result`. The worker enforces the deadline; progress puts it off here as well.
 
-    Raises CallFailed: `stale_fence` when nothing ran, `session_lost` when the server may have begun.
+    Raises CallFailed: `stale_fence` when nothing ran, `session_lost` when the server may have begun. Raises
+    ServerError.
     """
     session, base = await _session_for(route)
     try:
@@ -51,7 +55,7 @@ async def send(request: Request, route: Route, deadline: float) -> dict[str, Any
             session.post(f"{base}{request.path}", data=_body(request, route, deadline)) as response,
         ):
             response.raise_for_status()
-            return await _read(response, request)
+            return await _read(response, request, deadline)
     except aiohttp.ClientConnectorError as error:  # nothing was sent
         raise CallFailed("stale_fence", "The worker cannot be reached.") from error
     except aiohttp.ClientError as error:
@@ -68,30 +72,33 @@ async def lifespan() -> AsyncIterator[None]:
             await session.close()
 
 
-def _body(request: Request, route: Route, deadline: float) -> bytes:
-    # The time left, not a point in time: clocks of two hosts differ.
-    left_s = max(deadline - asyncio.get_running_loop().time(), 0.0)
+def _body(request: Request, route: Route, deadline: Deadline) -> bytes:
     target = {"server_id": request.server_id, "slot": route.slot, "fence": route.fence}
-    return orjson.dumps({**request.body, **target, "timeout_s": left_s})
+    # The time left, not a point in time: clocks of two hosts differ.
+    times = {"timeout_s": request.timeout_s, "left_s": deadline.left_s}
+    return orjson.dumps({**request.body, **target, **times})
 
 
-async def _read(response: aiohttp.ClientResponse, request: Request) -> dict[str, Any]:
+async def _read(response: aiohttp.ClientResponse, request: Request, deadline: Deadline) -> dict[str, Any]:
     # No limit: the worker has limited the result already, and belongs to us.
     splitter = LineSplitter(sys.maxsize)
     async for chunk in response.content.iter_any():
         for line in splitter.feed(chunk):
-            result = _interpret(orjson.loads(cast(bytes, line)), request)
+            result = _interpret(orjson.loads(cast(bytes, line)), request, deadline)
             if result is not None:
                 return result
     raise CallFailed("session_lost", "The worker ended during the call.")
 
 
-def _interpret(message: dict[str, Any], request: Request) -> dict[str, Any] | None:
-    """Returns the result, or None for a line of progress. Raises the CallFailed that the worker reports."""
-    if "error" in message:
-        raise CallFailed(message["error"]["code"], message["error"]["message"])
+def _interpret(message: dict[str, Any], request: Request, deadline: Deadline) -> dict[str, Any] | None:
+    """Returns the result, or None for a line of progress. Raises the error that the worker reports."""
     if "result" in message:
         return cast(dict[str, Any], message["result"])
+    if "error" in message:
+        raise CallFailed(**message["error"])
+    if "server_error" in message:
+        raise ServerError(**message["server_error"])
+    deadline.put_off()
     if request.on_progress is not None:
         request.on_progress(Progress(**message["progress"]))
     return None

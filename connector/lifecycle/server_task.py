@@ -5,10 +5,10 @@ In one task, because the SDK's sessions must be entered and left by the same one
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from connector.errors import CallFailed, SessionExpired, SessionLost, Unresponsive, innermost
 from connector.events import Event, first_of
@@ -24,12 +24,12 @@ from connector.lifecycle.starting import Start
 from connector.lifecycle.unexpected import log_unexpected
 from connector.session import Capabilities, Listing, Session
 from connector.states import SERVING, Phase, RestartSchedule
-from connector.wire.results import CallResult, Progress, PromptResult
+from connector.wire.deadline import Deadline
+from connector.wire.results import Progress, name_of
 from tools.launch import LaunchSpec
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
 MISSES_ALLOWED = 1
 
 
@@ -104,47 +104,38 @@ class ServerTask:
         """Checks the server's health now."""
         self._check_now.set()
 
-    async def call(
-        self,
-        function: str,
-        arguments: dict[str, Any],
-        *,
-        timeout_s: float,
-        on_progress: Callable[[Progress], None] | None = None,
-    ) -> CallResult:
-        """Calls a tool. Raises CallFailed, at the latest after `timeout_s`."""
+    async def request(
+        self, method: str, params: dict[str, Any], deadline: Deadline, on_progress: Callable[[Progress], None]
+    ) -> dict[str, Any]:
+        """Sends a request to the server; returns its result as it is. Raises CallFailed and ServerError.
 
-        async def call_tool(session: Session) -> CallResult:
-            if function not in self._functions:
-                raise CallFailed("unknown_tool", f"{self.spec.slug} offers no tool {function}.")
-            return await session.call(function, arguments, on_progress)
+        The wait for a permit counts: the caller's deadline does not care where the time goes. Progress puts
+        it off.
+        """
 
-        return await self._with_session(call_tool, function, timeout_s)
+        def report(progress: Progress) -> None:
+            deadline.put_off()
+            on_progress(progress)
 
-    async def read_resource(self, uri: str, *, timeout_s: float) -> list[dict[str, Any]]:
-        """Reads a resource. Raises CallFailed, at the latest after `timeout_s`."""
-        return await self._with_session(lambda session: session.read_resource(uri), uri, timeout_s)
-
-    async def get_prompt(self, name: str, arguments: dict[str, str], *, timeout_s: float) -> PromptResult:
-        """Gets a prompt. Raises CallFailed, at the latest after `timeout_s`."""
-        return await self._with_session(lambda session: session.get_prompt(name, arguments), name, timeout_s)
-
-    async def _with_session(self, work: Callable[[Session], Awaitable[T]], name: str, timeout_s: float) -> T:
         try:
-            # The wait for a permit counts: the caller's deadline does not care where the time goes.
-            async with asyncio.timeout(timeout_s), self._limiter:
-                if self._session is None or self._session.ended.is_set():
-                    raise CallFailed("server_restarting", f"{self.spec.slug} is not ready.")
-                answer = await work(self._session)
+            async with deadline, self._limiter:
+                answer = await self._ready_session(method, params).request(method, params, report)
                 self._misses = 0  # it answers, whatever its last health check found
                 return answer
         except TimeoutError as error:
-            raise CallFailed("tool_timeout", f"{name} did not answer within {timeout_s:g} s.") from error
+            raise CallFailed("tool_timeout", deadline.missed_by(name_of(method, params))) from error
         except SessionLost as error:
             # Now, and not at the next health check: callers wait for the restart.
             self._lost = error
             self._check_now.set()
             raise CallFailed("session_lost", f"{self.spec.slug} ended during the call.") from error
+
+    def _ready_session(self, method: str, params: dict[str, Any]) -> Session:
+        if self._session is None or self._session.ended.is_set():
+            raise CallFailed("server_restarting", f"{self.spec.slug} is not ready.")
+        if method == "tools/call" and params["name"] not in self._functions:
+            raise CallFailed("unknown_tool", f"{self.spec.slug} offers no tool {params['name']}.")
+        return self._session
 
     async def _run(self) -> None:
         while diagnosis := await self._run_once():

@@ -9,40 +9,34 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
-from mcp import ClientSession, MCPError
+from mcp import MCPError
 from mcp.client.subscriptions import SubscriptionLost, listen
 from mcp.types import (
     CONNECTION_CLOSED,
     METHOD_NOT_FOUND,
     UNSUPPORTED_PROTOCOL_VERSION,
-    CallToolRequest,
-    CallToolRequestParams,
-    GetPromptRequest,
-    GetPromptRequestParams,
     Implementation,
     PromptListChangedNotification,
-    ReadResourceRequest,
-    ReadResourceRequestParams,
     ResourceListChangedNotification,
     ToolListChangedNotification,
 )
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from connector.errors import CallFailed, ProtocolMismatch
+from connector.errors import CallFailed, ProtocolMismatch, ServerError
 from connector.events import Event
 from connector.session import listing, outcomes
 from connector.session.dispatcher import TolerantDispatcher
 from connector.session.listing import PAGE_LIMIT, TOOL_LIMIT, Capabilities, Listing
 from connector.session.transports import Streams
-from connector.wire.results import CallResult, Progress, PromptResult
+from connector.session.wire_session import WireSession
+from connector.wire.results import Progress
 
 CLIENT = Implementation(name="mcp-connector", version="1")
 RESUBSCRIBE_S = 2.0
 PROBE_PATIENCE_S = 10.0
 """How long an unanswered `server/discover` is waited for before `initialize` is tried as well."""
 NO_COMMON_VERSION = "The server speaks no MCP version that is supported."
-_RAW: TypeAdapter[Any] = TypeAdapter(dict[str, Any])
 _CAPABILITIES_CHANGED = (ResourceListChangedNotification, PromptListChangedNotification)
 
 
@@ -55,7 +49,7 @@ class Session:
 
     def __init__(self, streams: Streams) -> None:
         self._dispatcher = TolerantDispatcher(*streams)
-        self._mcp = ClientSession(
+        self._mcp = WireSession(
             dispatcher=self._dispatcher, message_handler=self._on_message, client_info=CLIENT
         )
         self._refused_discovery = False
@@ -106,50 +100,24 @@ class Session:
         """Raises SessionLost."""
         return await listing.list_capabilities(self._mcp)
 
-    async def call(
-        self, function: str, arguments: dict[str, Any], on_progress: Callable[[Progress], None] | None
-    ) -> CallResult:
-        """Calls a tool; cancelling this cancels the request at the server. Raises CallFailed, SessionLost."""
+    async def request(
+        self, method: str, params: dict[str, Any], on_progress: Callable[[Progress], None]
+    ) -> dict[str, Any]:
+        """Returns a server's result as wire JSON; cancelling this cancels the request at the server.
+
+        Raises ServerError, CallFailed, SessionLost.
+        """
 
         async def report(progress: float, total: float | None, message: str | None) -> None:
-            if on_progress is not None:
-                on_progress(Progress(progress, total, message))
+            on_progress(Progress(progress, total, message))
 
-        request = CallToolRequest(params=CallToolRequestParams(name=function, arguments=arguments))
-        # Without a callback the request carries no progress token, and the server need not report anything.
-        callback = report if on_progress is not None else None
         try:
-            result = await self._request(request, progress_callback=callback)
+            return await self._mcp.send_wire(method, params, report)
         except MCPError as error:
-            return outcomes.failed_call(error)
-        return outcomes.call_result(result)
-
-    async def read_resource(self, uri: str) -> list[dict[str, Any]]:
-        """Returns a resource's contents as JSON. Raises CallFailed, or SessionLost."""
-        request = ReadResourceRequest(params=ReadResourceRequestParams(uri=uri))
-        try:
-            result = outcomes.require_complete(await self._request(request))
-        except MCPError as error:
-            raise outcomes.failed_read(error) from error
-        contents: list[dict[str, Any]] = result["contents"]
-        return contents
-
-    async def get_prompt(self, name: str, arguments: dict[str, str]) -> PromptResult:
-        """Raises CallFailed, or SessionLost."""
-        request = GetPromptRequest(params=GetPromptRequestParams(name=name, arguments=arguments))
-        try:
-            return outcomes.prompt_result(await self._request(request))
-        except MCPError as error:
-            raise outcomes.failed_read(error) from error
-
-    async def _request(self, request: Any, **options: Any) -> dict[str, Any]:
-        """Returns the result as JSON. Raises MCPError or CallFailed."""
-        try:
-            # As a dict: the SDK's models would drop fields that a caller may know and we don't.
-            result: dict[str, Any] = await self._mcp.send_request(request, _RAW, **options)
+            outcomes.require_session(error)
+            raise ServerError(error.code, error.message, error.data) from error
         except ValidationError as error:
             raise CallFailed("invalid_result", "The server's answer is no valid MCP result.") from error
-        return result
 
     async def _handshake(self, *, probe: bool) -> None:
         """Raises ProtocolMismatch, or SessionLost."""

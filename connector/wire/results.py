@@ -1,5 +1,6 @@
 """Results on their way from the worker's session to the caller: the worker writes them, the client reads."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,3 +48,9 @@ class ConnectionTestResult:
     warning: str = ""
     error: dict[str, Any] | None = None
     stderr_tail: str = ""
+
+
+def name_of(method: str, params: Mapping[str, Any]) -> str:
+    """Returns the tool, resource or prompt that a request is about, for messages."""
+    about = params["ref"] if method == "completion/complete" else params
+    return str(about.get("name") or about.get("uri") or method)

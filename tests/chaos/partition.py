@@ -12,6 +12,7 @@ from connector.client.routes import Route
 from connector.client.transport import Request
 from connector.errors import CallFailed
 from connector.models import Instance, Worker
+from connector.wire.deadline import Deadline
 from tests.chaos.network import Forwarder, Host, address_of, hosts
 from tests.chaos.prober import Prober
 from tests.chaos.sampler import Sampler
@@ -113,9 +114,10 @@ def _answer_of(route: Route) -> str:
     """Returns the error of a call under the fence that the worker had; empty if it accepts the call."""
 
     async def ask() -> str:
-        body = {"function": "pid", "arguments": {}, "progress": False}
-        request = Request(route.server_id, "/call", body, "pid", timeout_s=3)
-        deadline = asyncio.get_running_loop().time() + 3
+        params = {"name": "pid", "arguments": {}}
+        body = {"method": "tools/call", "params": params, "progress": False}
+        request = Request(route.server_id, "/request", body, "pid", timeout_s=3)
+        deadline = Deadline(3)
         async with transport.lifespan():
             try:
                 await transport.send(request, route, deadline)

@@ -13,14 +13,18 @@ from connector.client import routes, transport
 from connector.errors import CallFailed
 from connector.wire.token import TOKEN_HEADER, data_plane_token
 
-CALL = {"slot": 0, "fence": 1, "function": "echo", "arguments": {}, "timeout_s": 1, "progress": False}
+PARAMS = {"name": "echo", "arguments": {}}
+CALL = {
+    "slot": 0, "fence": 1, "method": "tools/call", "params": PARAMS,
+    "timeout_s": 1, "left_s": 1, "progress": False,
+}  # fmt: skip
 
 
 async def post(socket: str, body: dict[str, Any], token: str) -> tuple[int, str]:
     connector = aiohttp.UnixConnector(socket)
     async with (
         aiohttp.ClientSession(connector=connector, headers={TOKEN_HEADER: token}) as session,
-        session.post("http://worker/call", json=body) as response,
+        session.post("http://worker/request", json=body) as response,
     ):
         return response.status, await response.text()
 

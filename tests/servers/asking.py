@@ -1,0 +1,154 @@
+"""A hand-rolled stdio MCP server whose tools report, log and ask back: `asking.py [modern]`.
+
+modern  knows the stateless era only, and asks by `input_required` results instead of requests of its own
+"""
+
+import itertools
+import json
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+IS_MODERN = "modern" in sys.argv
+INFO = {"name": "asking", "version": "7", "websiteUrl": "https://asking.example"}
+OBJECT = {"type": "object"}
+lock = threading.Lock()
+numbers = itertools.count(1)
+answers: dict[Any, dict[str, Any]] = {}
+arrived: dict[Any, threading.Event] = {}
+cancelled: dict[Any, threading.Event] = {}
+declared: dict[str, Any] = {}
+told: list[Any] = []
+
+
+def send(message: dict[str, Any]) -> None:
+    with lock:
+        print(json.dumps({"jsonrpc": "2.0", **message}), flush=True)
+
+
+def notify(method: str, **params: Any) -> None:
+    send({"method": f"notifications/{method}", "params": params})
+
+
+def text(value: Any) -> dict[str, Any]:
+    said = value if isinstance(value, str) else json.dumps(value)
+    return {"content": [{"type": "text", "text": said}], **({"resultType": "complete"} if IS_MODERN else {})}
+
+
+class Call:
+    def __init__(self, message: dict[str, Any]) -> None:
+        self.id = message["id"]
+        self.params = message["params"]
+        self.arguments = self.params.get("arguments") or {}
+        self.meta = self.params.get("_meta") or {}
+        self.cancelled = cancelled.setdefault(self.id, threading.Event())
+
+    def ask(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Sends a request of the session era; returns the whole answer, `result` or `error`."""
+        name = f"ask-{next(numbers)}"
+        arrived[name] = threading.Event()
+        send({"id": name, "method": method, **({} if params is None else {"params": params})})
+        while not arrived[name].wait(0.02):
+            if self.cancelled.is_set():
+                return {"cancelled": True}
+        return answers.pop(name)
+
+
+def report(call: Call) -> dict[str, Any]:
+    """Reports progress each `every` seconds, `times` times."""
+    for number in range(call.arguments["times"]):
+        if call.cancelled.wait(call.arguments["every"]):
+            break
+        notify("progress", progressToken=call.meta["progressToken"], progress=number + 1)
+    return text("reported")
+
+
+def wait(call: Call) -> dict[str, Any]:
+    call.cancelled.wait(30)
+    return text("waited")
+
+
+FULL = {"content": [], "structuredContent": {"a": [1]}, "_meta": {"example/x": 1}, "unheard": {"of": None}}
+
+TOOLS: dict[str, Callable[[Call], dict[str, Any]]] = {
+    "report": report,
+    "wait": wait,
+    "full": lambda _: {**text(""), **FULL},
+    "params": lambda call: text(call.params),
+    "declared": lambda _: text(declared),
+    "cancelled": lambda _: text(sum(each.is_set() for each in cancelled.values())),
+}
+
+
+class Refused(Exception):
+    """An error of JSON-RPC: code, message, data."""
+
+
+def refuse(_: Call) -> dict[str, Any]:
+    raise Refused(-32042, "Not today", {"why": "rain"})
+
+
+TOOLS["refuse"] = refuse
+
+
+def greeting(params: dict[str, Any]) -> dict[str, Any]:
+    declared.update(params["capabilities"])
+    capabilities = {"tools": {}, "completions": {}, "logging": {}}
+    version = {"protocolVersion": "2025-11-25", "capabilities": capabilities, "serverInfo": INFO}
+    return {**version, "instructions": "Ask before you act."}
+
+
+def discovery(_: dict[str, Any]) -> dict[str, Any]:
+    offered = {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}, "completions": {}}}
+    meta = {"_meta": {"io.modelcontextprotocol/serverInfo": INFO}}
+    return {**offered, **complete(), **meta, "instructions": "Ask before you act."}
+
+
+def complete() -> dict[str, Any]:
+    return {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"} if IS_MODERN else {}
+
+
+def listing(_: dict[str, Any]) -> dict[str, Any]:
+    return {"tools": [{"name": name, "inputSchema": OBJECT} for name in TOOLS], **complete()}
+
+
+def completion(params: dict[str, Any]) -> dict[str, Any]:
+    found = [f"{params['argument']['value']}{each}" for each in "ab"]
+    return {"completion": {"values": found}, **complete()}
+
+
+METHODS = {"tools/list": listing, "completion/complete": completion}
+METHODS |= {"server/discover": discovery} if IS_MODERN else {"initialize": greeting}
+
+
+def answer(message: dict[str, Any]) -> None:
+    method, params = message["method"], message.get("params") or {}
+    try:
+        if method == "tools/call":
+            outcome = {"result": TOOLS[params["name"]](Call(message))}
+        elif method in METHODS:
+            outcome = {"result": METHODS[method](params)}
+        else:
+            raise Refused(-32601, "Method not found", None)
+    except Refused as refused:
+        outcome = {"error": dict(zip(("code", "message", "data"), refused.args, strict=True))}
+    if not cancelled.get(message["id"], threading.Event()).is_set():
+        send({"id": message["id"], **outcome})
+
+
+def receive(message: dict[str, Any]) -> None:
+    if message.get("method") == "notifications/cancelled":
+        cancelled.setdefault(message["params"]["requestId"], threading.Event()).set()
+    elif "method" in message and "id" in message:
+        threading.Thread(target=answer, args=[message], daemon=True).start()
+    elif "method" in message:
+        told.append(message["method"])
+    else:
+        answers[message["id"]] = message
+        arrived[message["id"]].set()
+
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        receive(json.loads(line))
