@@ -78,6 +78,12 @@ async def check_server(suite: Suite, url: str, folder: Path) -> list[Check]:
     return await _run(suite, "server", ["--url", url], folder)
 
 
+async def check_client(suite: Suite, command: str, folder: Path) -> list[Check]:
+    """Checks the client that `command` starts, with a server's URL behind it."""
+    options = ["--command", command, "--timeout", str(DEADLINE_S * 1000)]
+    return await _run(suite, "client", options, folder)
+
+
 async def _run(suite: Suite, side: str, options: Sequence[str], folder: Path) -> list[Check]:
     node = Packages.program()
     assert node is not None
