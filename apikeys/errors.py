@@ -9,6 +9,8 @@ class InvalidApiKey(AuthenticationFailed):
     """401: the key is missing, malformed, unknown, disabled or expired. The sent text is never repeated."""
 
     default_code = "invalid_api_key"
+    auth_header = "Bearer"
+    """The challenge of the answer, as DRF names it."""
 
 
 class ManagementRequired(PermissionDenied):

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from apikeys.models import ApiKey
 from assistants.models import Assistant, AssistantTool
-from tools.models import Approval, MCPTool, Status, ToolFunction
+from tools.models import MCPTool, Status, ToolFunction
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +112,4 @@ def _function(link: AssistantTool, function: ToolFunction) -> FunctionAccess:
 def _function_reasons(link: AssistantTool, function: ToolFunction) -> Iterator[str]:
     if link.functions and function.name not in link.functions:
         yield "not_chosen"
-    yield from function_reasons(link.mcp_tool, function)
-
-
-def function_reasons(server: MCPTool, function: ToolFunction) -> Iterator[str]:
-    """Yields codes of why no model is given the tool, whichever assistant uses it."""
-    if function.removed_at is not None:
-        yield "function_removed"
-    if not function.is_enabled:
-        yield "function_disabled"
-    if server.approval == Approval.PINNED and function.approved_hash != function.definition_hash:
-        yield "not_approved"
+    yield from function.withheld(link.mcp_tool)

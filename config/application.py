@@ -1,7 +1,7 @@
 """The ASGI application: which handler answers a path, and what lives as long as a web process.
 
-Endpoints (the OpenAI API, the probes) pass no middleware but CORS and hold no database connection; everything
-else is Django as usual; static files are served as they are.
+Endpoints (the OpenAI API, the tools of assistants, the probes) pass no middleware but CORS and hold no
+database connection; everything else is Django as usual; static files are served as they are.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ from config.body_limit import BodyLimit
 from config.request_ids import RequestIds
 
 PROBES = ("/health", "/ready")
+TOOLS = tuple(f"/api/v1/assistants/{{slug}}/{path}" for path in ("openapi.json", "tools/{name}"))
 OPENAI_API = ("/v1", *(f"/api/v1/{name}" for name in ("chat", "models", "embeddings", "responses")))
 
 
@@ -33,7 +34,7 @@ def create_application() -> ASGIApp:
     """Starlette's Router, not its application class: that would answer unknown paths before Django does."""
     endpoints = _limited(AsyncASGIHandler(), settings.CHAT_BODY_LIMIT)
     console = _limited(ASGIHandler(), settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
-    paths = (*PROBES, *OPENAI_API, *(f"{path}/{{rest:path}}" for path in OPENAI_API))
+    paths = (*PROBES, *TOOLS, *OPENAI_API, *(f"{path}/{{rest:path}}" for path in OPENAI_API))
     return Router(
         [*(Route(path, endpoints) for path in paths), _static_files()],
         default=_by_kind(endpoints, _abandonable(console)),

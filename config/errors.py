@@ -17,6 +17,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from apikeys.errors import LimitReached
 from assistants.openai_api import addresses
 from assistants.openai_api import errors as openai_errors
 from config.request_ids import request_id
@@ -96,7 +97,9 @@ def _kind(error: exceptions.APIException) -> str:
 
 
 def _headers(error: exceptions.APIException) -> dict[str, str]:
-    headers = {}
+    headers = dict(error.headers) if isinstance(error, LimitReached) else {}
+    if isinstance(error, openai_errors.MethodNotAllowed):
+        headers["Allow"] = error.allowed
     if challenge := getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
     if isinstance(error, ServerStopping):  # what it changed may have been saved

@@ -24,6 +24,7 @@ urlpatterns = [
     path("v1/", include([*endpoint_urlpatterns, unknown_urlpattern])),
     path("api/v1/", include(endpoint_urlpatterns)),
     path("api/v1/", include("apikeys.api.urls")),
+    path("api/v1/", include("assistants.tool_api.urls")),
     path("api/v1/", include("assistants.api.urls")),
     path("api/v1/", include("connector.api.urls")),
     path("api/v1/", include("tools.api.urls")),

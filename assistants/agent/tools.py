@@ -14,14 +14,11 @@ from assistants.agent import tool_results
 from assistants.agent.llm.spec import Spec
 from assistants.catalogue.entries import AssistantEntry, FunctionEntry
 from assistants.events import ToolFinished, ToolStarted
-from connector.client import calls
+from connector.client import calls, outcomes
 from connector.errors import CallFailed
 from tools.arguments import InvalidArguments, checked
 
 log = logging.getLogger(__name__)
-
-INVALID_ARGUMENTS = "invalid_arguments"
-"""The code of a call whose arguments do not fit the tool's schema: its server was not asked."""
 
 
 class SpecifiedTool(AgentTool):
@@ -96,7 +93,7 @@ async def _arguments(function: FunctionEntry, given: dict[str, Any]) -> tuple[di
 
 
 def _refusal(call_id: str, problem: str) -> tuple[ToolResult, str | None]:
-    return tool_results.error(call_id, problem), INVALID_ARGUMENTS
+    return tool_results.error(call_id, problem), outcomes.INVALID_ARGUMENTS
 
 
 async def _call(
@@ -105,12 +102,12 @@ async def _call(
     """Returns the result for the model, and the code of the failure, if it failed."""
     try:
         result = await calls.call(function.server_id, function.name, arguments, timeout_s=function.timeout_s)
-        return tool_results.of_call(call_id, result), "tool_error" if result.is_error else None
+        return tool_results.of_call(call_id, result), outcomes.TOOL_ERROR if result.is_error else None
     except CallFailed as failure:
         return tool_results.error(call_id, failure.message), failure.code
     except Exception:  # a tool call is a boundary: the run goes on without it
         log.exception("Calling %s failed unexpectedly", function.public_name)
-        return tool_results.error(call_id, "The call failed."), "internal_error"
+        return tool_results.error(call_id, "The call failed."), outcomes.INTERNAL_ERROR
 
 
 _server_tools: WeakKeyDictionary[AssistantEntry, tuple[ServerTool, ...]] = WeakKeyDictionary()

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from assistants import actions
 from assistants.events import Reason
-from assistants.models import Run, RunStatus, ToolCall
+from assistants.models import Run, RunKind, RunStatus, ToolCall
 from core.actor import Actor
 from core.api.filters import IdFilter, TimeFilter
 from core.api.pagination import HeaderPagination
@@ -35,7 +35,7 @@ class RunKeySerializer(serializers.Serializer[Any]):
 
 
 class RunAssistantSerializer(serializers.Serializer[Any]):
-    """`id` is null once the assistant is deleted."""
+    """`id` is null once the assistant is deleted. Where a server was asked, `slug` is empty, too."""
 
     id = serializers.IntegerField(source="assistant_id", allow_null=True)
     slug = serializers.CharField(source="assistant_slug")
@@ -51,6 +51,10 @@ class UsageSerializer(serializers.Serializer[Any]):
 class RunSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     run_id = serializers.CharField(help_text="The `run_id` in the answer's `mcp_connector`.")
+    kind = serializers.ChoiceField(
+        RunKind.choices,
+        help_text="A chat, or one call of a tool by an MCP client or over REST, without a model.",
+    )
     request_id = serializers.CharField(help_text="The answer's header x-request-id.")
     api_key = RunKeySerializer(source="*")
     username = serializers.CharField(
@@ -130,6 +134,7 @@ class RunFilter(django_filters.FilterSet):
     assistant = django_filters.CharFilter(field_name="assistant_slug", help_text="The slug of an assistant.")
     assistant_id = IdFilter(field_name="assistant_id")
     conversation_id = IdFilter(field_name="conversation_id")
+    kind = django_filters.ChoiceFilter(choices=RunKind.choices)
     status = django_filters.ChoiceFilter(choices=RunStatus.choices)
     model = django_filters.CharFilter()
     request_id = django_filters.CharFilter()

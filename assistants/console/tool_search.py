@@ -105,5 +105,5 @@ def _function(function: ToolFunction) -> dict[str, Any]:
         "name": function.name,
         "public_name": function.public_name,
         "description": Truncator(shown(description, most=400)).chars(_LONGEST_DESCRIPTION),
-        "problem": ", ".join(map(in_words, access.function_reasons(function.server, function))),
+        "problem": ", ".join(map(in_words, function.withheld(function.server))),
     }

@@ -16,8 +16,8 @@ from assistants.openai_api import errors
 Handler = Callable[..., Awaitable[HttpResponseBase]]
 
 
-class OpenAIViewSet(ViewSet):
-    """Its actions are coroutines that get Django's request. Their exceptions are rendered in the envelope."""
+class EndpointViewSet(ViewSet):
+    """Its actions are coroutines that get Django's request; `failed` answers what they raise."""
 
     principal: Principal
     is_counted: ClassVar[bool] = True
@@ -38,10 +38,13 @@ class OpenAIViewSet(ViewSet):
                 headers = await limits.current().admit(self.principal)
             response = await action(request, *args, **kwargs)
         except Exception as error:  # noqa: BLE001 - the boundary of the API: rendered, and logged there
-            response = errors.response(error)
+            response = self.failed(error)
         for name, value in headers.items():
             response.headers.setdefault(name, value)
         return response
+
+    def failed(self, error: Exception) -> HttpResponseBase:
+        raise NotImplementedError
 
     def _action(self, request: HttpRequest) -> Handler:
         name = self.action_map.get((request.method or "").lower())
@@ -49,6 +52,13 @@ class OpenAIViewSet(ViewSet):
             raise errors.MethodNotAllowed(", ".join(method.upper() for method in self.action_map))
         action: Handler = getattr(self, name)
         return action
+
+
+class OpenAIViewSet(EndpointViewSet):
+    """Exceptions are rendered in OpenAI's envelope."""
+
+    def failed(self, error: Exception) -> HttpResponseBase:
+        return errors.response(error)
 
 
 async def _caller(request: HttpRequest) -> Principal:

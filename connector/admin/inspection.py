@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from apikeys import audit
 from connector.admin.inspected import Part, parts_of_call, parts_of_messages, parts_of_resource
@@ -23,6 +24,13 @@ from tools.models import MCPTool, Offer, ToolFunction
 
 MOST_NAMES = 50
 LONGEST_URI = 2048
+_WITHHELD = {
+    "function_removed": gettext_lazy("The server does not offer this tool any more."),
+    "function_disabled": gettext_lazy("This tool is disabled. Enable it under Tools to call it."),
+    "not_approved": gettext_lazy(
+        "The definition of this tool awaits approval. Approve it under Tools to call it."
+    ),
+}
 
 
 class Refused(Exception):
@@ -104,14 +112,11 @@ def _ms_since(began: float) -> int:
 
 def _offered(server: MCPTool, function_id: int) -> ToolFunction:
     _require_enabled(server)
-    present = ToolFunction.objects.present().filter(server=server).without_vectors()
-    function = present.filter(pk=function_id).first()
+    function = ToolFunction.objects.without_vectors().filter(server=server, pk=function_id).first()
     if function is None:
-        raise Refused(_("The server does not offer this tool any more."))
-    if not function.is_enabled:
-        raise Refused(_("This tool is disabled. Enable it under Tools to call it."))
-    if not present.offered().filter(pk=function_id).exists():
-        raise Refused(_("The definition of this tool awaits approval. Approve it under Tools to call it."))
+        raise Refused(str(_WITHHELD["function_removed"]))
+    for reason in function.withheld(server):
+        raise Refused(str(_WITHHELD[reason]))
     return function
 
 

@@ -1,8 +1,9 @@
 """Failed calls as errors of the management API."""
 
-from rest_framework.exceptions import APIException
+from rest_framework.exceptions import APIException, ValidationError
 
 from connector.errors import CallFailed, FailureCode
+from tools.arguments import InvalidArguments
 
 _STATUSES: dict[FailureCode, int] = {
     "unknown_tool": 404,
@@ -22,3 +23,8 @@ class Failed(APIException):
         self.status_code = _STATUSES.get(failure.code, 503)
         # DRF sends `wait` as Retry-After: a server that restarts is often back within a second.
         self.wait = 1 if self.status_code == 503 else None
+
+
+def unfitting(invalid: InvalidArguments) -> ValidationError:
+    """Returns the 422 for arguments that do not fit, by their paths, as `arguments.items[2].id`."""
+    return ValidationError({each.where(): [each.message] for each in invalid.problems})

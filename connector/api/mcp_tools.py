@@ -8,11 +8,10 @@ from typing import Any, TypeVar
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import viewsets
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from connector.api.errors import Failed
+from connector.api.errors import Failed, unfitting
 from connector.api.serializers import (
     CallResultSerializer,
     CallSerializer,
@@ -101,7 +100,7 @@ async def _checked(function: ToolFunction, arguments: dict[str, Any]) -> dict[st
     try:
         return await checked(function.input_schema, arguments)
     except InvalidArguments as invalid:
-        raise ValidationError({each.where(): [each.message] for each in invalid.problems}) from invalid
+        raise unfitting(invalid) from invalid
 
 
 def _awaited(work: Coroutine[Any, Any, T]) -> T:

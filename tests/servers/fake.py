@@ -164,6 +164,7 @@ TOOLS: dict[str, Callable[[dict[str, Any], Any], dict[str, Any] | None]] = {
     "listings": lambda *_: text(str(listings)),
     "grown": lambda *_: text("grown"),
     "find": lambda arguments, _: text(json.dumps(arguments)),
+    "count": lambda arguments, _: text(str(len(arguments["text"]))),
     "stop_reading": stop_reading,
     "pour": pour,
     "weigh": lambda arguments, _: {

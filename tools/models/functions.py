@@ -1,5 +1,6 @@
 """The model of a tool that an MCP server offers."""
 
+from collections.abc import Iterator
 from typing import Any, Self
 
 from django.db import models
@@ -110,6 +111,15 @@ class ToolFunction(Embedded):
         if self.approved_hash == self.definition_hash:
             return "approved"
         return "changed" if self.approved_hash else "new"
+
+    def withheld(self, server: MCPTool) -> Iterator[str]:
+        """Yields codes of why `ToolFunctionQuerySet.offered` does not find it. `server`: its own."""
+        if self.removed_at is not None:
+            yield "function_removed"
+        if not self.is_enabled:
+            yield "function_disabled"
+        if server.approval != Approval.AUTO and self.approved_hash != self.definition_hash:
+            yield "not_approved"
 
     @property
     def generated_examples(self) -> dict[str, Any] | None:

@@ -25,6 +25,7 @@ from assistants.openai_api.responses import resource
 from assistants.openai_api.responses.ids import Ids
 from assistants.openai_api.responses.output import Output, ResponseEvent, Writer
 from assistants.openai_api.responses.tools import OfferedTool, custom_input, shell_action
+from connector.client import outcomes
 
 _CUT: dict[FinishReason, str] = {"length": "max_output_tokens", "content_filter": "content_filter"}
 _ERROR_CODES = {"rate_limit_error": "rate_limit_exceeded", "invalid_request_error": "invalid_prompt"}
@@ -229,7 +230,7 @@ class Answer:
 
 def _call_error(code: str | None, text: str) -> dict[str, Any]:
     """Returns the error as an MCP client sees it: the tool reported one, or the call had no result at all."""
-    if code == "tool_error":
+    if code == outcomes.TOOL_ERROR:
         return {"type": "mcp_tool_execution_error", "content": [{"type": "text", "text": text}]}
     number = _TIMED_OUT if code == "tool_timeout" else _FAILED
     return {"type": "mcp_protocol_error", "code": number, "message": text}

@@ -1,0 +1,47 @@
+"""Errors of calls over REST, as the management API's envelope shows them."""
+
+from typing import Any
+
+from rest_framework.exceptions import APIException
+
+from connector.api.errors import Failed, unfitting
+from connector.client import outcomes
+from connector.errors import CallFailed, ServerError
+from tools.arguments import InvalidArguments
+
+LONGEST_MESSAGE = 4_000
+
+
+class AssistantNotFound(APIException):
+    """404: it does not exist, is disabled or is not granted to the key. The answer does not say which."""
+
+    status_code = 404
+    default_code = "assistant_not_found"
+    default_detail = "There is no such assistant, or this API key may not call it."
+
+
+class UnknownTool(APIException):
+    status_code = 404
+    default_code = "unknown_tool"
+    default_detail = "The assistant has no tool of this name. Its openapi.json lists those that it has."
+
+
+class ToolFailed(APIException):
+    """422: the tool ran and reports a failure, or its server refused the call. `details` hold its content."""
+
+    status_code = 422
+    default_code = outcomes.TOOL_ERROR
+
+    def __init__(self, text: str, content: Any = None) -> None:
+        super().__init__(text[:LONGEST_MESSAGE] or "The tool failed, and does not say why.")
+        self.details = {} if content is None else {"content": content}
+
+
+def of_failure(failure: InvalidArguments | CallFailed | ServerError) -> APIException:
+    match failure:
+        case InvalidArguments():
+            return unfitting(failure)
+        case CallFailed():
+            return Failed(failure)
+        case ServerError():
+            return ToolFailed(failure.message)

@@ -1,0 +1,94 @@
+"""A call on the record: a run with one tool call, which becomes rows when the call has ended.
+
+A call that takes longer is on the record while it runs, so that people see it and can cancel it.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from django.utils import timezone
+from rest_framework.exceptions import APIException
+
+from assistants.catalogue.entries import FunctionEntry
+from assistants.models import RunStatus, ToolCall
+from assistants.recording import storable
+from assistants.recording.recorder import writer
+from assistants.recording.records import CallRecord, Origin, RunRecord
+from assistants.tool_calls.asked import Asked
+from connector.client import outcomes
+from connector.client.requests import InputRequired
+
+SHOWN_AFTER_S = 1.0
+INPUT_REQUIRED = "input_required"
+"""The server asked back. What came of the call afterwards is not on the record."""
+
+
+class Record:
+    """The record of one call, which begins now."""
+
+    def __init__(self, asked: Asked, function: FunctionEntry) -> None:
+        assistant = asked.assistant
+        self._stores_bodies = assistant is not None and assistant.store_bodies
+        self._began = time.monotonic()
+        self._call = CallRecord(function.server_id, function.server_name, function.name)
+        self._run = RunRecord(
+            origin=Origin(asked.principal, asked.request_id),
+            kind=asked.kind,
+            assistant_id=assistant.id if assistant else None,
+            assistant_slug=assistant.slug if assistant else "",
+            model="",
+            started_at=timezone.now(),
+        )
+        self._status, self._error = RunStatus.CANCELLED, ""
+        self._called: dict[str, Any] = {}
+
+    @property
+    def run_id(self) -> str:
+        return self._run.origin.run_id
+
+    @contextmanager
+    def kept(self, arguments: dict[str, Any]) -> Iterator[None]:
+        """Records the call that the block makes, however it ends.
+
+        A caller who leaves cancels the block, which raises no Exception.
+        """
+        if self._stores_bodies:
+            self._called["arguments"] = storable.arguments(arguments)
+        shown = asyncio.get_running_loop().call_later(SHOWN_AFTER_S, writer.add, self._run)
+        try:
+            yield
+        except Exception as failure:
+            self._failed(failure)
+            raise
+        finally:
+            shown.cancel()
+            writer.add(self._ended())
+
+    def answered(self, answer: dict[str, Any] | InputRequired) -> None:
+        self._status = RunStatus.COMPLETED
+        if isinstance(answer, InputRequired):
+            self._called |= {"status": ToolCall.Status.OK, "error": INPUT_REQUIRED}
+            return
+        code, text = outcomes.code_of(answer), outcomes.text_of(answer)
+        status = ToolCall.Status.ERROR if code else ToolCall.Status.OK
+        self._called |= {"status": status, "error": code, "result_size": len(text)}
+        if self._stores_bodies:
+            self._called["result"] = storable.text(text)
+
+    def _failed(self, failure: Exception) -> None:
+        if isinstance(failure, APIException):  # ended from outside
+            self._error = str(failure.get_codes())
+            return
+        self._status, self._error = RunStatus.FAILED, outcomes.code_of_failure(failure)
+        self._called |= {"status": ToolCall.Status.ERROR, "error": self._error}
+
+    def _ended(self) -> RunRecord:
+        duration_ms = round((time.monotonic() - self._began) * 1000)
+        call = replace(self._call, duration_ms=duration_ms, **self._called)
+        return replace(
+            self._run, status=self._status, error=self._error, duration_ms=duration_ms, calls=(call,)
+        )
