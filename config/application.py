@@ -1,6 +1,6 @@
 """The ASGI application: which handler answers a path, and what lives as long as a web process.
 
-Endpoints (the OpenAI API, the tools of assistants, the probes) pass no middleware but CORS and hold no
+Endpoints (the OpenAI API, MCP, the tools of assistants, the probes) pass no middleware but CORS and hold no
 database connection; everything else is Django as usual; static files are served as they are.
 """
 
@@ -12,6 +12,7 @@ from typing import cast
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import Mount, Route, Router
 from starlette.staticfiles import StaticFiles
@@ -19,6 +20,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from assistants import lifespans
 from assistants.agent.llm import embeddings
+from assistants.mcp_endpoint import app as mcp_endpoint
+from assistants.mcp_endpoint.addresses import METADATA, ROOT
 from assistants.openai_api import addresses, detached
 from config import boundary
 from config.asgi_handler import AsyncASGIHandler
@@ -36,7 +39,7 @@ def create_application() -> ASGIApp:
     console = _limited(ASGIHandler(), settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
     paths = (*PROBES, *TOOLS, *OPENAI_API, *(f"{path}/{{rest:path}}" for path in OPENAI_API))
     return Router(
-        [*(Route(path, endpoints) for path in paths), _static_files()],
+        [*(Route(path, endpoints) for path in paths), *_mcp(), _static_files()],
         default=_by_kind(endpoints, _abandonable(console)),
         redirect_slashes=False,
         lifespan=lifespan,
@@ -47,8 +50,36 @@ def create_application() -> ASGIApp:
 @asynccontextmanager
 async def lifespan(_: object) -> AsyncIterator[None]:
     """Until this is entered no request is answered. If it raises, uvicorn logs why and ends."""
-    async with lifespans.entered(), embeddings.lifespan(), detached.lifespan(), boundary.lifespan():
+    async with (
+        lifespans.entered(),
+        embeddings.lifespan(),
+        mcp_endpoint.lifespan(),
+        detached.lifespan(),
+        boundary.lifespan(),
+    ):
         yield
+
+
+def _mcp() -> list[Route]:
+    endpoint = BodyLimit(_shared_with_pages(mcp_endpoint.application), limit=settings.MCP_BODY_LIMIT)
+    metadata = _shared_with_pages(mcp_endpoint.metadata)
+    return [
+        Route(path, answer)
+        for root, answer in ((ROOT, endpoint), (METADATA, metadata))
+        for path in (root, f"{root}/{{rest:path}}")
+    ]
+
+
+def _shared_with_pages(app: ASGIApp) -> ASGIApp:
+    """CORS for an application that is not Django's."""
+    return CORSMiddleware(
+        app,
+        allow_origins=settings.CORS_ALLOWED_ORIGINS,
+        allow_credentials=True,
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=["*"],
+        expose_headers=["mcp-session-id", "mcp-protocol-version", *settings.CORS_EXPOSE_HEADERS],
+    )
 
 
 def _static_files() -> Mount:

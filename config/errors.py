@@ -18,6 +18,8 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from apikeys.errors import LimitReached
+from assistants.mcp_endpoint import addresses as mcp_addresses
+from assistants.mcp_endpoint import errors as mcp_errors
 from assistants.openai_api import addresses
 from assistants.openai_api import errors as openai_errors
 from config.request_ids import request_id
@@ -138,6 +140,8 @@ def response(path: str, error: Exception) -> HttpResponse:
     """Returns the answer to a request for `path` that no view answered, in the envelope of its API."""
     if addresses.is_openai(path):
         return openai_errors.response(error)
+    if mcp_addresses.is_mcp(path):
+        return mcp_errors.response(path, error)
     body, headers = _rendered(error)
     return JsonResponse(body, status=body["error"]["status_code"], headers=headers)
 

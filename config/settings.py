@@ -83,6 +83,7 @@ X_FRAME_OPTIONS = "DENY"
 PLAYGROUND_REQUESTS_PER_MINUTE = env.int("PLAYGROUND_REQUESTS_PER_MINUTE", default=20)  # of a user
 PLAYGROUND_CONCURRENT_REQUESTS = env.int("PLAYGROUND_CONCURRENT_REQUESTS", default=2)
 RATE_LIMIT_FAILS_OPEN = env.bool("RATE_LIMIT_FAILS_OPEN", default=True)
+MCP_BODY_LIMIT = env.int("MCP_BODY_LIMIT", default=4 * 1024 * 1024)
 CHAT_BODY_LIMIT = env.int("CHAT_BODY_LIMIT", default=10 * 1024 * 1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("API_BODY_LIMIT", default=1024 * 1024)
 FILE_UPLOAD_MAX_MEMORY_SIZE = CHAT_BODY_LIMIT  # no body is written to a disk, in the event loop
@@ -206,6 +207,13 @@ SPECTACULAR_SETTINGS = {
         "config.schema.describe_errors",
     ],
 }
+
+# --- the MCP endpoint --------------------------------------------------------------------------------------
+MCP_SESSION_S = env.float("MCP_SESSION_S", default=24 * 3600)
+MCP_INPUT_TIMEOUT_S = env.float("MCP_INPUT_TIMEOUT_S", default=600)  # for a person to answer a server
+MCP_AUTHORIZATION_SERVERS = env.list("MCP_AUTHORIZATION_SERVERS", default=[])  # see docs/settings.md
+MCP_CONTEXT_TOKENS = env.int("MCP_CONTEXT_TOKENS", default=200_000)
+MCP_TOOLS_SHARE = env.float("MCP_TOOLS_SHARE", default=0.2)  # of that; more is searched, not listed
 
 # --- the LLM -----------------------------------------------------------------------------------------------
 OPENAI_API_KEY = env.str("OPENAI_API_KEY", default="")

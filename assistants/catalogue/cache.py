@@ -21,7 +21,7 @@ from assistants.errors import ModelNotFound
 from assistants.models import Assistant, AssistantQuerySet, AssistantTool
 from core.database import in_thread
 from core.feed import FeedCache
-from tools.models import Embedded, ToolFunction
+from tools.models import Embedded, MCPTool, ToolFunction
 
 # Every table that an entry is made of. Their triggers are in the migrations named `feed`.
 TABLES = (
@@ -65,7 +65,12 @@ async def enabled(name: str) -> AssistantEntry:
 
 async def callable_by(principal: Principal) -> tuple[AssistantEntry, ...]:
     """Returns the assistants that the key may call, ordered by slug."""
-    return await _by_key.get(principal.id)
+    return await callable_by_key(principal.id)
+
+
+async def callable_by_key(key_id: int) -> tuple[AssistantEntry, ...]:
+    """Returns the same for the id of a key."""
+    return await _by_key.get(key_id)
 
 
 @in_thread
@@ -150,7 +155,7 @@ def _functions(
 ) -> list[FunctionEntry]:
     """Returns the functions by public name: in a stable order, so that an LLM's prompt cache holds."""
     used = (
-        _function(link, row)
+        _function(link.mcp_tool, row, is_pinned=row.name in link.pinned)
         for link in links
         for row in functions.get(link.mcp_tool_id, ())
         if not link.functions or row.name in link.functions
@@ -158,8 +163,13 @@ def _functions(
     return sorted(used, key=lambda function: function.public_name)
 
 
-def _function(link: AssistantTool, row: ToolFunction) -> FunctionEntry:
-    server = link.mcp_tool
+def functions_of(server: MCPTool) -> tuple[FunctionEntry, ...]:
+    """Returns the functions of a server that models may be given, by name. It uses the ORM."""
+    rows = _by_server([server.pk]).get(server.pk, ())
+    return tuple(_function(server, row) for row in sorted(rows, key=lambda row: row.name))
+
+
+def _function(server: MCPTool, row: ToolFunction, *, is_pinned: bool = False) -> FunctionEntry:
     return FunctionEntry(
         server_id=server.pk,
         server_name=server.name,
@@ -169,6 +179,6 @@ def _function(link: AssistantTool, row: ToolFunction) -> FunctionEntry:
         description=row.overrides.get("description") or row.description,
         input_schema=row.input_schema,
         timeout_s=server.call_timeout_s,
-        is_pinned=row.name in link.pinned,
+        is_pinned=is_pinned,
         details=row.details,  # type: ignore[attr-defined]
     )

@@ -1,0 +1,90 @@
+"""The bus between web processes: what one of them learns of a session that another one has to know.
+
+It carries answers to requests of ours, cancellations, and changes of a session's state, over one channel of
+Redis. Without Redis a client is served as long as all its requests reach one process.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import orjson
+from django.conf import settings
+from redis.exceptions import RedisError
+
+from core.background import supervised
+from core.redis import Store, StoreDown
+
+log = logging.getLogger(__name__)
+
+CHANNEL = "mcp-connector:mcp"
+_ALIVE_S, _RETRY_S = 15.0, 1.0
+
+Receive = Callable[[str, Any], object]
+"""Gets the name of a session, and what concerns it."""
+
+_receivers: dict[str, Receive] = {}
+_store: Store | None = None
+_process = secrets.token_hex(8)
+
+
+def receives(kind: str, receive: Receive) -> None:
+    """Has `receive` called for each message of this kind, from other processes."""
+    _receivers[kind] = receive
+
+
+async def send(kind: str, session: str, content: Any = None) -> None:
+    """Tells the other web processes. It waits 100 ms at most; without Redis nobody is told."""
+    if _store is None:
+        return
+    message = orjson.dumps({"from": _process, "kind": kind, "session": session, "content": content})
+    with suppress(StoreDown):
+        async with _store.within_deadline() as redis:
+            await redis.publish(CHANNEL, message)
+
+
+@asynccontextmanager
+async def lifespan() -> AsyncIterator[None]:
+    """Sends and receives for as long as the context lasts."""
+    global _store  # noqa: PLW0603 - one pool of connections a process
+    _store = Store(settings.REDIS_URL)
+    try:
+        async with supervised("The bus of MCP sessions", _listen):
+            yield
+    finally:
+        store, _store = _store, None
+        await store.close()
+
+
+def store() -> Store:
+    """Returns this process's Redis. Raises StoreDown outside of `lifespan`."""
+    if _store is None:
+        raise StoreDown
+    return _store
+
+
+async def _listen() -> None:
+    while _store is not None:
+        try:
+            async with _store.redis.pubsub() as channel:
+                await channel.subscribe(CHANNEL)
+                while True:
+                    message = await channel.get_message(ignore_subscribe_messages=True, timeout=_ALIVE_S)
+                    if message is None:
+                        await channel.ping()
+                    elif message["type"] == "message":
+                        _dispatch(message["data"])
+        except (RedisError, OSError, TimeoutError) as error:
+            log.warning(
+                "The bus of MCP sessions lost Redis (%s); it is connected again.", type(error).__name__
+            )
+            await asyncio.sleep(_RETRY_S)
+
+
+def _dispatch(data: bytes) -> None:
+    message = orjson.loads(data)
+    if message["from"] != _process and (receive := _receivers.get(message["kind"])):
+        receive(message["session"], message["content"])

@@ -1,0 +1,69 @@
+"""Changes of lists, told to clients who follow them."""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from apikeys.principal import Principal
+from assistants.mcp_endpoint import lists, messages, reach
+from assistants.mcp_endpoint.addresses import Address
+from assistants.mcp_endpoint.outlet import Outlet
+from assistants.mcp_endpoint.reach import Reach
+from core import feed
+
+GATHER_S = 0.2
+"""How long a change waits for others: a server that starts changes its tools one by one."""
+KINDS: Mapping[str, Collection[str]] = {
+    "tools": ("tools/list",),
+    "prompts": ("prompts/list",),
+    "resources": ("resources/list", "resources/templates/list"),
+}
+"""What a client is told has changed, and the lists that it then reads."""
+
+_watching: set[asyncio.Event] = set()
+
+
+class Follower:
+    """Puts notifications into an outlet. `meta` goes with each of them, as `_meta`."""
+
+    def __init__(
+        self, outlet: Outlet, principal: Principal, address: Address, meta: dict[str, Any] | None = None
+    ) -> None:
+        self._outlet = outlet
+        self._principal = principal
+        self._address = address
+        self._params = {"_meta": meta} if meta else {}
+
+    async def follow_lists(self, kinds: Collection[str]) -> None:
+        """Tells of changed lists, for ever. Raises what `reach.find` raises, once the key reaches no more."""
+        changed = asyncio.Event()
+        _watching.add(changed)
+        try:
+            seen = _digests(await reach.find(self._principal, self._address), kinds)
+            while True:
+                await changed.wait()
+                await asyncio.sleep(GATHER_S)
+                changed.clear()
+                now = _digests(await reach.find(self._principal, self._address), kinds)
+                for kind in kinds:
+                    if now[kind] != seen[kind]:
+                        self._put(f"notifications/{kind}/list_changed")
+                seen = now
+        finally:
+            _watching.discard(changed)
+
+    def _put(self, method: str, **params: str) -> None:
+        self._outlet.put(messages.notification(method, {**params, **self._params}))
+
+
+def _digests(reached: Reach, kinds: Collection[str]) -> dict[str, bytes]:
+    return {kind: b"".join(lists.digest(reached, method) for method in KINDS[kind]) for kind in kinds}
+
+
+def _wake() -> None:
+    for changed in _watching:
+        changed.set()
+
+
+# After the caches: a follower must not find in them what was before the change.
+feed.subscribe(reach.TABLES, _wake)

@@ -1,0 +1,127 @@
+"""The answer to one request of a client: JSON, or a stream of events as soon as something comes before it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from django.conf import settings
+from starlette.types import Receive, Send
+
+from assistants.mcp_endpoint import messages
+
+HEARTBEAT = b": still working\n\n"
+_JSON_HEADERS = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+_STREAM_HEADERS = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-cache, no-store, no-transform"),
+    (b"x-accel-buffering", b"no"),  # nginx would hold the events back
+]
+_MOST_WAITING = 1000
+"""Messages that wait for a client who does not read; notifications over it are dropped."""
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`body` is a JSON-RPC message; `status` and `headers` count where it is no stream."""
+
+    body: bytes
+    status: int = 200
+    headers: Headers = ()
+
+
+class Outlet:
+    """Takes messages for the client while a request is being answered."""
+
+    def __init__(self) -> None:
+        self._waiting: list[bytes] = []
+        self._has_news = asyncio.Event()
+
+    def put(self, message: bytes) -> None:
+        """Sends a notification, or a request of ours, before the answer. It never waits."""
+        if len(self._waiting) < _MOST_WAITING:
+            self._waiting.append(messages.event(message))
+            self._has_news.set()
+
+    def wake(self, *_: object) -> None:
+        self._has_news.set()
+
+    async def taken(self, within_s: float) -> bytes:
+        """Returns the events that wait, or b"" after a time or when it was woken."""
+        if not self._waiting:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(within_s):
+                    await self._has_news.wait()
+        self._has_news.clear()
+        events, self._waiting = b"".join(self._waiting), []
+        return events
+
+
+async def answer(work: Callable[[Outlet], Awaitable[Answer]], receive: Receive, send: Send) -> None:
+    """Sends what `work` returns. It is cancelled when the client leaves.
+
+    It must not raise; if it is cancelled, by the client's request say, the answer ends without a message.
+    """
+    outlet = Outlet()
+    task = asyncio.ensure_future(work(outlet))
+    gone = asyncio.ensure_future(disconnected(receive))
+    task.add_done_callback(outlet.wake)
+    gone.add_done_callback(outlet.wake)
+    try:
+        await _send_all(outlet, task, gone, send)
+    finally:
+        for each in (task, gone):
+            each.cancel()
+        await asyncio.wait([task, gone])
+
+
+async def _send_all(
+    outlet: Outlet, task: "asyncio.Future[Answer]", gone: "asyncio.Future[None]", send: Send
+) -> None:
+    is_stream = False
+    while not gone.done():
+        events = await outlet.taken(settings.STREAM_HEARTBEAT_S)
+        if gone.done():
+            return
+        if task.done() and not is_stream and not events:
+            await _send_whole(task, send)
+            return
+        if not is_stream:
+            await begin_stream(send)
+            is_stream = True
+        if task.done():
+            last = b"" if task.cancelled() else messages.event(task.result().body)
+            await send({"type": "http.response.body", "body": events + last})
+            return
+        await send({"type": "http.response.body", "body": events or HEARTBEAT, "more_body": True})
+
+
+async def _send_whole(task: "asyncio.Future[Answer]", send: Send) -> None:
+    if task.cancelled():
+        await send_empty(send, 202)
+    else:
+        await send_json(send, task.result())
+
+
+async def disconnected(receive: Receive) -> None:
+    """Returns when the client has left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def begin_stream(send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
+
+
+async def send_json(send: Send, answer: Answer) -> None:
+    length = (b"content-length", b"%d" % len(answer.body))
+    head = [*_JSON_HEADERS, length, *answer.headers]
+    await send({"type": "http.response.start", "status": answer.status, "headers": head})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+async def send_empty(send: Send, status: int) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,66 @@
+"""A search among the tools instead of all their definitions, where these would fill a model's context."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from apikeys import limits
+from assistants.mcp_endpoint import calls, lists, params
+from assistants.mcp_endpoint.clients import Client
+from assistants.mcp_endpoint.messages import Request
+from assistants.mcp_endpoint.outlet import Outlet
+from assistants.mcp_endpoint.protocol import INTERNAL_ERROR, RpcError, invalid_params
+from assistants.mcp_endpoint.reach import Reach, Tool
+from assistants.selection import meta_tools
+from core.database import DATABASE_ERRORS
+from tools.search import Scope, search
+
+_EMBED_WITHIN_S = 0.6
+
+
+async def find_tools(client: Client, request: Request) -> dict[str, Any]:
+    """Answers a call of `search_tools`. Raises RpcError and LimitReached."""
+    arguments = params.objects(request, "arguments")
+    query, limit = arguments.get("query"), arguments.get("limit", lists.FOUND)
+    if not isinstance(query, str) or not query.strip():
+        raise invalid_params('"arguments.query" must say what the tool should do.')
+    if not isinstance(limit, int) or not 1 <= limit <= meta_tools.MOST_FOUND:
+        raise invalid_params(f'"arguments.limit" must be a number from 1 to {meta_tools.MOST_FOUND}.')
+    await limits.current().admit(client.principal)
+    found = {"tools": [lists.tool_definition(tool) for tool in await _found(client.reach, query, limit)]}
+    text = orjson.dumps(found).decode() if found["tools"] else "No tool was found."
+    return calls.complete_result(
+        {"content": [{"type": "text", "text": text}], "structuredContent": found}, client
+    )
+
+
+async def call_found(client: Client, request: Request, outlet: Outlet) -> dict[str, Any]:
+    """Answers a call of `call_tool`, as if the tool itself had been called. Raises RpcError."""
+    arguments = params.objects(request, "arguments")
+    name, given = arguments.get("name"), arguments.get("arguments") or {}
+    tool = client.reach.tools.get(name) if isinstance(name, str) else None
+    if tool is None:
+        raise invalid_params(f"There is no tool {str(name)[:64]!r}: find one with {meta_tools.SEARCH}.")
+    if not isinstance(given, dict):
+        raise invalid_params('"arguments.arguments" must be an object.')
+    return await calls.run_tool(client, request, outlet, tool, given)
+
+
+async def _found(reach: Reach, query: str, limit: int) -> Iterable[Tool]:
+    try:
+        found = await search([query], _scope(reach), limit=limit, embed_within_s=_EMBED_WITHIN_S)
+    except DATABASE_ERRORS as error:
+        raise RpcError(INTERNAL_ERROR, "Tools cannot be searched at the moment.", status=503) from error
+    hits = (reach.by_function.get((hit.server_id, hit.function)) for hit in found.hits)
+    # The index may be newer than what is known here: a tool that is not known cannot be called.
+    return [tool for tool in hits if tool is not None]
+
+
+def _scope(reach: Reach) -> Scope:
+    names: dict[int, set[str]] = {}
+    for server_id, name in reach.by_function:
+        names.setdefault(server_id, set()).add(name)
+    whole = {server.id for server in reach.servers}
+    narrowed = {each: frozenset(found) for each, found in names.items() if each not in whole}
+    return Scope(frozenset(names), narrowed)

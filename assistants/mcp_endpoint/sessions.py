@@ -1,0 +1,85 @@
+"""Sessions of MCP clients. A session's id holds all that we know of it, signed: any web process can read it.
+
+Nothing is stored of a session that only calls and lists. So a client may go on after a restart of ours, and
+ten thousand that were opened and forgotten take no memory.
+"""
+
+import base64
+import hmac
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from django.conf import settings
+
+_ASKABLE = {"elicitation": ("form", "url"), "sampling": ("tools", "context"), "roots": ("listChanged",)}
+"""The capabilities of clients by which servers may ask back, and of each the parts that we pass on."""
+_NONCE = 12
+_LONGEST_ID = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """`name` is unique and, unlike the id, no secret. `address` is the path at which it was opened."""
+
+    id: str = field(repr=False)
+    name: str
+    key_id: int
+    address: str
+    version: str
+    capabilities: Mapping[str, Any]
+    expires_at: float
+
+
+def opened(key_id: int, address: str, version: str, capabilities: Any) -> Session:
+    """Returns a new session. Of `capabilities` it keeps what lets servers ask back."""
+    name = secrets.token_urlsafe(_NONCE)
+    expires_at = int(time.time()) + settings.MCP_SESSION_S
+    kept = askable(capabilities)
+    payload = _encoded(orjson.dumps([name, key_id, address, version, kept, expires_at]))
+    return Session(f"{payload}.{_signature(payload)}", name, key_id, address, version, kept, expires_at)
+
+
+def read(session_id: str) -> Session | None:
+    """Returns the session of an id; None if the id is not ours, or the session has expired."""
+    if len(session_id) > _LONGEST_ID:
+        return None
+    session = _read(session_id)
+    return session if session is not None and session.expires_at > time.time() else None
+
+
+def askable(capabilities: Any) -> dict[str, Any]:
+    """Returns the capabilities of a client that let servers ask it: elicitation, sampling and roots."""
+    if not isinstance(capabilities, dict):
+        return {}
+    return {
+        name: {part: _flag(capabilities[name][part]) for part in parts if part in capabilities[name]}
+        for name, parts in _ASKABLE.items()
+        if isinstance(capabilities.get(name), dict)
+    }
+
+
+def _flag(value: Any) -> Any:
+    """Returns what a part says, and nothing else: the id of a session must stay short."""
+    return value if isinstance(value, bool) else {}
+
+
+@lru_cache(maxsize=4096)
+def _read(session_id: str) -> Session | None:
+    payload, _, signature = session_id.partition(".")
+    if not hmac.compare_digest(signature.encode(), _signature(payload).encode()):
+        return None
+    return Session(session_id, *orjson.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))
+
+
+def _encoded(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _signature(payload: str) -> str:
+    key = b"mcp session" + settings.SECRET_KEY.encode()
+    return _encoded(hmac.digest(key, payload.encode(), "sha256")[:18])
