@@ -15,6 +15,7 @@ from assistants.admin.run_states import cause_of, look_of
 from assistants.models import Run, ToolCall
 from core.addresses import base_url
 from core.admin.numbers import duration, whole
+from tools.models import ToolFunction
 
 _REASONS = {
     "forced": gettext_lazy("the request demanded it"),
@@ -34,19 +35,22 @@ def page_of(run: Run, request: HttpRequest, *, with_bodies: bool) -> dict[str, A
     return {
         "run": run,
         "state": {"word": run.get_status_display(), "icon": icon, "tone": tone},
+        "name": run.assistant_slug or " ".join(f"{call.server} {call.function}" for call in calls),
         "error_cause": cause_of(run.error),
         "facts": _facts(run),
         "bars": [_row(bar, with_bodies=with_bodies) for bar in waterfall.bars(run, calls)],
         "ticks": [duration(tick) for tick in waterfall.ticks(run, calls)],
         "has_times": run.model_rounds is not None,
         "selection": _selection(run),
-        "curl": curl(run, base_url(request), _asked(run, with_bodies=with_bodies)),
+        "curl": _curl(run, calls, base_url(request), with_bodies=with_bodies),
         "bodies": _bodies(run) if with_bodies else [],
         "links": _links(run, request.user),
     }
 
 
 def _facts(run: Run) -> list[tuple[Any, str]]:
+    if not run.is_chat:
+        return [(_("Took"), duration(run.duration_ms)), (_("Kind"), run.get_kind_display())]
     read, written = whole(run.prompt_tokens), whole(run.completion_tokens)
     tokens = _("%(read)s read, %(written)s written") % {"read": read, "written": written}
     estimated = f" ({_('estimated')})" if run.usage_estimated else ""
@@ -129,14 +133,28 @@ def _asked(run: Run, *, with_bodies: bool) -> str:
     return (run.request if with_bodies else None) or _("What can you do?")
 
 
-def curl(run: Run, base: str, asked: str) -> str:
-    """Returns a command for a shell that asks the same assistant; `$API_KEY` stands for the key."""
-    messages = [{"role": "user", "content": asked}]
-    body = json.dumps({"model": run.assistant_slug, "messages": messages}, ensure_ascii=False)
+def _curl(run: Run, calls: Sequence[ToolCall], base: str, *, with_bodies: bool) -> str:
+    """Returns a command that asks the same assistant; "" where none was asked, or the tool is gone."""
+    if run.is_chat:
+        messages = [{"role": "user", "content": _asked(run, with_bodies=with_bodies)}]
+        return curl(f"{base}/v1/chat/completions", {"model": run.assistant_slug, "messages": messages})
+    if not run.assistant_slug or not calls or (name := _public_name(calls[0])) is None:
+        return ""
+    arguments = (calls[0].arguments if with_bodies else None) or {}
+    return curl(f"{base}/api/v1/assistants/{run.assistant_slug}/tools/{name}", arguments)
+
+
+def _public_name(call: ToolCall) -> str | None:
+    rows = ToolFunction.objects.present().filter(server=call.mcp_tool_id, name=call.function)
+    return rows.values_list("public_name", flat=True).first()
+
+
+def curl(url: str, body: dict[str, Any]) -> str:
+    """Returns a command that posts JSON; `$API_KEY` stands for the key."""
     lines = [
-        f"curl {shlex.quote(f'{base}/v1/chat/completions')}",
+        f"curl {shlex.quote(url)}",
         '-H "Authorization: Bearer $API_KEY"',
         "-H 'Content-Type: application/json'",
-        f"-d {shlex.quote(body)}",
+        f"-d {shlex.quote(json.dumps(body, ensure_ascii=False))}",
     ]
     return " \\\n  ".join(lines)

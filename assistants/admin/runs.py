@@ -63,9 +63,20 @@ class ErrorFilter(TextFilter):  # type: ignore[misc]
 class RunAdmin(ReadOnlyAdmin[Run]):
     """Runs are read-only. Texts of requests, answers and calls need the permission to read them."""
 
-    list_display = ["started", "assistant_name", "key", "state", "calls", "tokens", "first_token", "took"]
+    list_display = [
+        "started",
+        "kind_name",
+        "assistant_name",
+        "key",
+        "state",
+        "calls",
+        "tokens",
+        "first_token",
+        "took",
+    ]
     list_display_links = ["started"]
     list_filter = [
+        ("kind", ChoicesDropdownFilter),
         ("status", ChoicesDropdownFilter),
         ("assistant", AutocompleteSelectFilter),
         ("api_key", AutocompleteSelectFilter),
@@ -97,9 +108,13 @@ class RunAdmin(ReadOnlyAdmin[Run]):
     def started(self, run: Run) -> str:
         return time_tag(run.started_at)
 
+    @admin.display(description=_("Kind"))
+    def kind_name(self, run: Run) -> str:
+        return run.get_kind_display()
+
     @admin.display(description=_("Assistant"))
-    def assistant_name(self, run: Run) -> str:
-        return run.assistant_slug
+    def assistant_name(self, run: Run) -> str | None:
+        return run.assistant_slug or None
 
     @admin.display(description=_("Key"))
     def key(self, run: Run) -> str:
@@ -115,12 +130,12 @@ class RunAdmin(ReadOnlyAdmin[Run]):
         return whole(run.server_tool_calls)
 
     @admin.display(description=_("Tokens"))
-    def tokens(self, run: Run) -> str:
-        return short(run.total_tokens)
+    def tokens(self, run: Run) -> str | None:
+        return short(run.total_tokens) if run.is_chat else None
 
     @admin.display(description=_("First token"))
-    def first_token(self, run: Run) -> str:
-        return duration(run.first_token_ms)
+    def first_token(self, run: Run) -> str | None:
+        return duration(run.first_token_ms) if run.is_chat else None
 
     @admin.display(description=_("Took"))
     def took(self, run: Run) -> str:

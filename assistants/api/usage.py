@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from assistants.api.runs import RunFilter
-from assistants.models import Run
+from assistants.models import Run, RunKind
 from assistants.models.runs import USAGE_DAYS, USAGE_GROUPS, RunQuerySet, usage_groups
 from core.api.pagination import HeaderPagination
 
@@ -38,11 +38,12 @@ class UsageAssistantSerializer(serializers.Serializer[Any]):
 
 
 class UsageRowSerializer(serializers.Serializer[Any]):
-    """`api_key`, `assistant`, `model` and `day` are present if the usage is grouped by them."""
+    """`api_key`, `assistant`, `model`, `kind` and `day` are present if the usage is grouped by them."""
 
     api_key = UsageKeySerializer(source="*", required=False)
     assistant = UsageAssistantSerializer(source="*", required=False)
     model = serializers.CharField(required=False)
+    kind = serializers.ChoiceField(RunKind.choices, required=False)
     day = serializers.DateField(required=False)
     runs = serializers.IntegerField()
     failed_runs = serializers.IntegerField()

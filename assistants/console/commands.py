@@ -91,8 +91,8 @@ def _runs(request: HttpRequest, term: str) -> Iterator[SearchResult]:
     if not request.user.has_perm("assistants.view_run"):
         return
     found = Run.objects.filter(Q(run_id=term) | Q(request_id=term)).order_by()
-    for run in found.only("pk", "run_id", "assistant_slug")[:MOST_OF_A_KIND]:
-        what = _("Run of %(assistant)s") % {"assistant": run.assistant_slug}
+    for run in found.only("pk", "run_id", "assistant_slug", "kind")[:MOST_OF_A_KIND]:
+        what = _("Run of %(assistant)s") % {"assistant": run.assistant_slug or run.get_kind_display()}
         yield from _result(run.run_id, what, "timeline", "assistants_run_change", run.pk)
 
 

@@ -14,7 +14,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from assistants.models import Run
+from assistants.models import Run, RunKind
 from assistants.models.runs import USAGE_DAYS, USAGE_GROUPS, usage_groups
 from core.admin.csv_download import csv_download
 from core.admin.numbers import percent, whole
@@ -26,6 +26,7 @@ _GROUPS = {
     "api_key": (gettext_lazy("Key"), "current_name"),
     "assistant": (gettext_lazy("Assistant"), "current_slug"),
     "model": (gettext_lazy("Model"), "model"),
+    "kind": (gettext_lazy("Kind"), "kind"),
     "day": (gettext_lazy("Day"), "day"),
 }
 """The heading of each group, and the column of `RunQuerySet.usage` that is shown."""
@@ -97,7 +98,16 @@ def _lines(asked: _Asked) -> Iterator[Sequence[Any]]:
 
 
 def _names(row: dict[str, Any], groups: Sequence[str]) -> list[str]:
-    return [date_format(row["day"], "Y-m-d") if name == "day" else row[_GROUPS[name][1]] for name in groups]
+    return [_name(name, row[_GROUPS[name][1]]) for name in groups]
+
+
+def _name(group: str, value: Any) -> str:
+    match group:
+        case "day":
+            return date_format(value, "Y-m-d")
+        case "kind":
+            return str(RunKind(value).label)
+    return str(value) or "-"  # a call of a tool has no model, and one of a server's own no assistant
 
 
 def _shown(row: dict[str, Any]) -> list[str]:

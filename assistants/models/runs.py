@@ -86,6 +86,7 @@ USAGE_GROUPS: dict[str, dict[str, Any]] = {
         "current_slug": Coalesce("assistant__slug", "assistant_slug"),
     },
     "model": {"model": None},
+    "kind": {"kind": None},
     "day": {"day": TruncDate("started_at", tzinfo=UTC)},
 }
 """The columns of each group; None means a field of Run. Keys and assistants have their present names."""
@@ -128,8 +129,13 @@ class RunQuerySet(models.QuerySet["Run"]):
 
     def abandoned(self) -> Self:
         """Returns running runs that are past their deadline. Only a killed process leaves them behind."""
-        oldest = timezone.now() - timedelta(seconds=settings.RUN_DEADLINE_S + _SLACK_S)
-        return self.filter(status=RunStatus.RUNNING, started_at__lt=oldest)
+        is_late = Q(kind=RunKind.CHAT, started_at__lt=_before(settings.RUN_DEADLINE_S))
+        is_late |= ~Q(kind=RunKind.CHAT) & Q(started_at__lt=_before(settings.MCP_CALL_CEILING_S))
+        return self.filter(is_late, status=RunStatus.RUNNING)
+
+
+def _before(deadline_s: float) -> datetime:
+    return timezone.now() - timedelta(seconds=deadline_s + _SLACK_S)
 
 
 class Run(models.Model):
@@ -223,6 +229,10 @@ class Run(models.Model):
 
     def __str__(self) -> str:
         return self.run_id
+
+    @property
+    def is_chat(self) -> bool:
+        return self.kind == RunKind.CHAT
 
     @property
     def total_tokens(self) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db.models import Prefetch
 
-from assistants.models import Assistant, Run, ToolCall
+from assistants.models import Assistant, Run, RunKind, ToolCall
 from assistants.selection.scopes import scope_of
 from tools.models import ToolFunction
 from tools.search import Scope
@@ -66,7 +66,8 @@ class Tokens:
 
 def cases(*, slug: str = "", since: datetime | None = None, limit: int = 1_000) -> list[Case]:
     """Returns the latest runs that called functions which still exist and were not preselected."""
-    runs = Run.objects.filter(assistant__isnull=False, server_tool_calls__gt=0).order_by("-started_at")
+    runs = Run.objects.filter(kind=RunKind.CHAT, assistant__isnull=False, server_tool_calls__gt=0)
+    runs = runs.order_by("-started_at")
     if slug:
         runs = runs.filter(assistant_slug=slug)
     if since:

@@ -90,5 +90,10 @@ class Record:
         duration_ms = round((time.monotonic() - self._began) * 1000)
         call = replace(self._call, duration_ms=duration_ms, **self._called)
         return replace(
-            self._run, status=self._status, error=self._error, duration_ms=duration_ms, calls=(call,)
+            self._run,
+            status=self._status,
+            error=self._error,
+            duration_ms=duration_ms,
+            calls=(call,),
+            model_rounds=(),
         )

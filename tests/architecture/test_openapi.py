@@ -141,7 +141,9 @@ def _items(stack: Stack, key: IssuedKey, name: str) -> Items:
     }
     return {
         **{kind: f"'path.id' = {orjson.dumps(pk).decode()}" for kind, pk in ids.items()},
+        "assistants": f"'path.id' = {assistant.pk}, 'path.slug' = '{slug}'",
         "functions": f"'path.id' = {server.pk}, 'path.name' = 'echo'",
+        "tools": f"'path.slug' = '{slug}', 'path.name' = 'fuzzed-{name}__echo'",
         "models": f"'path.model' = '{slug}'",
         "responses": f"'path.response_id' = '{response}'",
     }

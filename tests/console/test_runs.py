@@ -200,6 +200,50 @@ def test_texts_of_callers_and_servers_are_text(admin_client: Client) -> None:
         assert len(page) < 500_000
 
 
+def add_call(number: int = 1, **fields: Any) -> Run:
+    """A run of kind "mcp": one call of a tool, without a model."""
+    nothing = {"model": "", "rounds": 0, "prompt_tokens": 0, "completion_tokens": 0, "first_token_ms": None}
+    return add_run(number, kind="mcp", **{**nothing, "model_rounds": [], **fields})
+
+
+def test_runs_are_found_by_their_kind(admin_client: Client) -> None:
+    add_run(1)
+    add_call(2)
+    assert found(admin_client, "kind__exact=mcp") == ["run_2"]
+    assert found(admin_client, "kind__exact=chat") == ["run_1"]
+
+
+def test_a_call_without_a_model_has_a_page_without_one(admin_client: Client, clock: MCPTool) -> None:
+    function = clock.functions.get(name="now")
+    run = add_call(request=None)
+    run.tool_calls.update(mcp_tool=clock, arguments={"zone": "UTC"}, result="noon")
+    response: Any = admin_client.get(f"{RUNS}{run.pk}/change/")
+    page = unescape(response.content.decode())
+    for text in ("Kind", "MCP", "Call the same again", '"zone": "UTC"', "noon", "Clock"):
+        assert text in page
+    main = page[page.index('class="observe"') :]
+    for text in (
+        "Model",
+        "Rounds of the model",
+        "First token",
+        "Tools that the model was given",
+        "Waterfall",
+    ):
+        assert f">{text}<" not in main
+    words = shlex.split(response.context["curl"])
+    assert words[1].endswith(f"/api/v1/assistants/helper/tools/{function.public_name}")
+    assert json.loads(words[-1]) == {"zone": "UTC"}
+
+
+def test_a_call_of_a_servers_own_endpoint_is_named_by_its_tool(admin_client: Client) -> None:
+    run = add_call(assistant_slug="", status="failed", error="invalid_arguments")
+    page = page_of(admin_client, run)
+    assert "Clock now" in page
+    assert "its server was not asked" in page
+    assert "curl" not in page
+    assert admin_client.get(RUNS).status_code == 200
+
+
 def test_a_run_that_does_not_exist_leads_to_the_list(admin_client: Client) -> None:
     for pk in ("7", "x", "99999999999999999999"):
         assert admin_client.get(f"{RUNS}{pk}/change/").status_code == 302

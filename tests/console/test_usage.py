@@ -40,6 +40,19 @@ def test_usage_is_that_of_the_api(admin_client: Client, api: APIClient) -> None:
     }
 
 
+def test_calls_without_a_model_are_summed_by_kind(admin_client: Client, api: APIClient) -> None:
+    add_run(1)
+    add_run(2, kind="rest", model="", assistant_slug="", prompt_tokens=0, completion_tokens=0)
+    context: Any = admin_client.get(f"{PAGE}?by=assistant&by=model&by=kind").context
+    rows = {tuple(names): numbers for names, numbers in context["rows"]}
+    assert rows[("-", "-", "REST")] == ["1", "0 (0 %)", "0", "0", "0", "1"]
+    assert rows[("helper", "tiny", "Chat")][0] == "1"
+    told = api.get("/api/v1/usage?group_by=kind").json()
+    assert {each["kind"]: each["runs"] for each in told} == {"chat": 1, "rest": 1}
+    [only] = api.get("/api/v1/usage?group_by=model&kind=rest").json()
+    assert (only["model"], only["server_tool_calls"]) == ("", 1)
+
+
 def test_days_are_chosen(admin_client: Client) -> None:
     add_run(1)
     add_run(2, ago=timedelta(days=10))

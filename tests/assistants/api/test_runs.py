@@ -66,6 +66,7 @@ def test_one_run_is_shown_with_its_trace(api: Client, helper: Assistant, alice: 
         "id": shown["id"],
         "run_id": run_id,
         "request_id": "req_1",
+        "kind": "chat",
         "api_key": {"id": alice.pk, "name": "alice", "key_prefix": alice.key_prefix},
         "username": "",
         "assistant": {"id": helper.pk, "slug": "helper"},

@@ -20,7 +20,7 @@ from assistants import actions, recording
 from assistants.agent import RunRequest
 from assistants.errors import UpstreamFailed
 from assistants.events import TextDelta
-from assistants.models import Conversation, Run, RunStatus
+from assistants.models import Conversation, Run, RunKind, RunStatus
 from assistants.openai_api.pipeline import observed_run
 from assistants.recording import Origin, recorder
 from assistants.recording.records import RunRecord
@@ -207,6 +207,14 @@ async def test_a_run_whose_process_was_killed_does_not_run_for_ever(
     assert await sync_to_async(actions.fail_abandoned_runs)() == 1
     statuses = [(run.status, run.error) async for run in Run.objects.order_by("started_at")]
     assert statuses == [(RunStatus.FAILED, "abandoned"), (RunStatus.RUNNING, "")]
+
+
+async def test_a_call_of_a_tool_may_run_longer_than_a_chat(alice: Principal, settings: LazySettings) -> None:
+    settings.RUN_DEADLINE_S, settings.MCP_CALL_CEILING_S = 100, 1_000
+    for age_s in (200, 1_200):
+        started_at = timezone.now() - timedelta(seconds=age_s)
+        await sync_to_async(write)([record(alice, started_at=started_at, kind=RunKind.MCP)])
+    assert await sync_to_async(actions.fail_abandoned_runs)() == 1
 
 
 def test_beat_asks_for_tasks_that_there_are(settings: LazySettings) -> None:
