@@ -1,17 +1,40 @@
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.core.management import call_command
 from django.db import connection
 
+from tests import database
+
 pytest_plugins = ["tests.llm", "tests.stack"]
+MIGRATED = "migrated"
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: "pytest.FixtureRequest") -> Iterator[None]:
-    """Ends the connections of async tests' threads, because the test database cannot be dropped before."""
-    yield
-    with django_db_blocker.unblock(), connection.cursor() as cursor:  # type: ignore[attr-defined]
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+def migrated(django_db_blocker: Any) -> str:
+    """The template of databases, where the migrations ran once. Nobody is connected to it."""
+    database.create(MIGRATED)
+    with django_db_blocker.unblock(), database.connected_to(MIGRATED):
+        call_command("migrate", verbosity=0)
+    return MIGRATED
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(migrated: str) -> None:
+    connection.settings_dict["TEST"]["TEMPLATE"] = migrated
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    with database.restored_after_tests(django_db_blocker):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def passwords_are_hashed_at_once() -> Iterator[None]:
+    """Each test with somebody who logs in would compute for a quarter of a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PBKDF2PasswordHasher, "iterations", 1)
+        yield

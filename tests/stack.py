@@ -15,10 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-from django.core.management import call_command
-from django.db import connection
 
 from apikeys import actions as key_actions
 from apikeys.actions import IssuedKey
@@ -27,6 +24,7 @@ from assistants.models import Assistant
 from config.runner.network import free_port
 from config.runner.processes import Program, Running
 from core.actor import Actor
+from tests.database import connected_to, create
 from tests.llm import ScriptedLLM
 from tools import actions as tool_actions
 from tools.models import MCPTool, Status
@@ -124,15 +122,8 @@ class Stack:
     @contextmanager
     def database(self) -> Iterator[None]:
         """Connects the ORM of the test process to the stack's database."""
-        settings = connection.settings_dict
-        with self._unblock():
-            other, settings["NAME"] = settings["NAME"], DATABASE
-            reconnect()
-            try:
-                yield
-            finally:
-                settings["NAME"] = other
-                reconnect()
+        with self._unblock(), connected_to(DATABASE):
+            yield
 
     def server(self, name: str, *args: str, wait: bool = True, **fields: Any) -> MCPTool:
         """Registers an MCP server, and waits until it runs: tests/servers/fake.py, unless `fields` differ."""
@@ -172,11 +163,6 @@ class Stack:
             return key_actions.issue(by=BY, name=name, **fields)
 
 
-def reconnect() -> None:
-    connection.close()
-    connection.close_pool()
-
-
 def readiness(url: str) -> str:
     """Returns the status of /ready, or "" while nothing answers."""
     try:
@@ -194,14 +180,10 @@ def wait_for(condition: Callable[[], object], *, within_s: float) -> None:
 
 
 @pytest.fixture(scope="session")
-def stack(llm: ScriptedLLM, django_db_setup: None, django_db_blocker: Any) -> Iterator[Stack]:
-    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
-        server.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
-        server.execute(f"CREATE DATABASE {DATABASE}")
+def stack(llm: ScriptedLLM, migrated: str, django_db_setup: None, django_db_blocker: Any) -> Iterator[Stack]:
+    create(DATABASE, template=migrated)
     with tempfile.TemporaryDirectory(prefix="mcp-connector-stack-") as folder:
         stack = Stack(llm, Path(folder), django_db_blocker.unblock)
-        with stack.database():
-            call_command("migrate", verbosity=0)
         try:
             stack.start()
             yield stack

@@ -17,7 +17,7 @@ from assistants.selection.search import Searcher, SearchResult
 from core import feed
 from core.actor import Actor
 from tests.connector.conftest import orm
-from tests.stack import reconnect
+from tests.database import reconnect
 from tests.tools.search.embedding_service import EmbeddingService, Reply, serving
 from tools import actions as tool_actions
 from tools.functions import catalogue as tool_catalogue
