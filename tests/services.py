@@ -20,6 +20,10 @@ from config.runner import postgres, redis
 from config.runner.processes import Running, Service
 from tests import ports
 
+# Containers often keep no bytecode: each of the hundreds of processes that tests start would compile.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 MISSING = ["no-such-command", "no-such-command-5f1c", "no-such-command-here", "/nonexistent/program"]
 COMMANDS = ["uvx", "npx", "python", "python3", "node", "mcp-server-time", sys.executable, *MISSING]
 
