@@ -51,8 +51,11 @@ async def wait_for(condition: Callable[[], Any], *, within_s: float = 8) -> Any:
 
 
 async def wait_for_workers(number: int) -> None:
-    """Waits until so many supervisors have registered: before, the others claim their share."""
-    await wait_for(orm(lambda: Worker.objects.exclude(seen_at=None).count() == number))
+    """Waits until so many supervisors have registered: before, the others claim their share.
+
+    The last of them may still be starting.
+    """
+    await wait_for(orm(lambda: Worker.objects.exclude(seen_at=None).count() == number), within_s=30)
 
 
 class Servers:
