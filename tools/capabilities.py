@@ -1,4 +1,7 @@
-"""Capabilities (resources, templates, prompts), as observed. An unchanged definition writes nothing."""
+"""Capabilities (resources, templates, prompts) and what servers announce, as observed.
+
+An unchanged definition writes nothing.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -35,6 +38,12 @@ def record(server_id: int, offered: Mapping[Offer.Kind, Iterable[Mapping[str, An
         Offer.objects.filter(pk__in=gone).delete()
     Offer.objects.bulk_update(changed, ["definition"])
     Offer.objects.bulk_create(new)
+
+
+def record_announced(server_id: int, announced: Mapping[str, Any]) -> None:
+    """Stores what a server says of itself: see `MCPTool.announced`."""
+    storable = _storable(announced)
+    MCPTool.objects.filter(pk=server_id).exclude(announced=storable).update(announced=storable)
 
 
 def _by_identity(

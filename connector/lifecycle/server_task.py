@@ -36,8 +36,9 @@ MISSES_ALLOWED = 1
 class ServerTask:
     """Runs one server until it is stopped. `tools` (JSON) and `capabilities` are None until listed.
 
-    After each `on_change` these two are to be recorded, and then `observation` published: readers of a ready
-    server must find its tools. A check that finds nothing new updates `observation` without calling it.
+    `announced`: what the server said of itself when it was reached last. After each `on_change` these are to
+    be recorded, and then `observation` published: readers of a ready server must find its tools. A check that
+    finds nothing new updates `observation` without calling it.
 
     `probe=False`: the server is known to be of the older protocol era.
     """
@@ -51,6 +52,7 @@ class ServerTask:
         self.observation = Observation(Phase.CLAIMED, spec.generation)
         self.tools: list[dict[str, Any]] | None = None
         self.capabilities: Capabilities | None = None
+        self.announced: dict[str, Any] | None = None
         self._context = context
         self._probe = probe
         self._restarts = RestartSchedule()
@@ -184,6 +186,7 @@ class ServerTask:
         async with AsyncExitStack() as stack:
             session, listing = await self._start(connection, stack)
             self._stage, self._session, self._logged = "run", session, ""
+            self.announced = session.announced
             pid = connection.process.pid if connection.process is not None else None
             version = session.protocol_version
             self._record_health(listing, pid=pid, protocol_version=version, started=clock())

@@ -85,6 +85,18 @@ class Session:
     def is_modern(self) -> bool:
         return self.protocol_version in MODERN_PROTOCOL_VERSIONS
 
+    @property
+    def announced(self) -> dict[str, Any]:
+        """What the server says of itself: `{capabilities, serverInfo, instructions}`, as far as it does."""
+        mcp = self._mcp
+        parts = {"capabilities": mcp.server_capabilities, "serverInfo": mcp.server_info}
+        told = {
+            name: part.model_dump(mode="json", by_alias=True, exclude_none=True)
+            for name, part in parts.items()
+            if part is not None
+        }
+        return {**told, **({"instructions": mcp.instructions} if mcp.instructions else {})}
+
     async def list_tools(self) -> Listing:
         """Lists the tools, every page, within bounds. Raises SessionLost.
 

@@ -3,9 +3,10 @@
 The SDK validates a listing as a whole: one broken definition would cost all tools of its server.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Set
+from typing import Any, NamedTuple
 
+import orjson
 from mcp.types.methods import validate_server_result
 from pydantic import ValidationError
 
@@ -20,8 +21,13 @@ CAPABILITY_LISTINGS = {
     "prompts/list": ("prompts", "name"),
 }
 """The methods that list capabilities other than tools: the key in the result, and what identifies one."""
+EXTRA_LIMIT = 64 * 1024
+"""Bytes of JSON of a definition's other fields: icons may be whole pictures, as data URLs."""
 _TEXTS = ("title", "description")
-_CAPABILITY_FIELDS = ("uri", "uriTemplate", "name", "title", "description", "mimeType", "size", "arguments")
+_TOOL_FIELDS = {"name", "inputSchema", "outputSchema", "annotations", *_TEXTS}
+_CAPABILITY_FIELDS = {
+    "uri", "uriTemplate", "name", "title", "description", "mimeType", "size", "arguments", "annotations",
+}  # fmt: skip
 _HINTS = ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
 
 
@@ -30,10 +36,12 @@ def usable_tools(listing: Mapping[str, Any], version: str) -> tuple[list[dict[st
     tools: list[dict[str, Any]] = []
     rejected: set[str] = set()
     offered = listing.get("tools")
+    of_listing = _Listing("tools/list", "tools", listing, version)
     for number, tool in enumerate(offered if isinstance(offered, list) else []):
         repaired = _repair(tool) if isinstance(tool, dict) else None
-        if repaired is not None and _is_valid("tools/list", {**listing, "tools": [repaired]}, version):
-            tools.append(repaired)
+        usable = repaired and _valid(of_listing, repaired, _extra(tool))
+        if usable:
+            tools.append(usable)
         else:
             rejected.add(_name_of(tool, number))
     return tools, rejected
@@ -44,14 +52,16 @@ def usable_capabilities(method: str, listing: Mapping[str, Any], version: str) -
     key, identity = CAPABILITY_LISTINGS[method]
     usable: dict[str, dict[str, Any]] = {}
     offered = listing.get(key)
+    of_listing = _Listing(method, key, listing, version)
     for entry in offered if isinstance(offered, list) else []:
-        if isinstance(entry, dict) and _is_valid(method, {**listing, key: [entry]}, version):
-            name = entry[identity]
-            if 0 < len(name.encode()) <= URI_LIMIT:
-                # The first of two with the same identity wins: it is what a server would find first, too.
-                usable.setdefault(
-                    name, {field: entry[field] for field in _CAPABILITY_FIELDS if field in entry}
-                )
+        if not isinstance(entry, dict):
+            continue
+        known = {name: entry[name] for name in entry.keys() & _CAPABILITY_FIELDS}
+        extra = _extra(entry, known=_CAPABILITY_FIELDS)
+        valid = _valid(of_listing, known, extra)
+        if valid and 0 < len(valid[identity].encode()) <= URI_LIMIT:
+            # The first of two with the same identity wins: it is what a server would find first, too.
+            usable.setdefault(valid[identity], valid)
     return {**listing, key: list(usable.values())}
 
 
@@ -92,6 +102,30 @@ def _is_of_objects(schema: Mapping[str, Any]) -> bool:
 def _annotations(given: dict[str, Any]) -> dict[str, Any]:
     annotations = {hint: given[hint] for hint in _HINTS if isinstance(given.get(hint), bool)}
     return annotations | ({"title": given["title"]} if isinstance(given.get("title"), str) else {})
+
+
+def _extra(definition: Mapping[str, Any], known: Set[str] = _TOOL_FIELDS) -> dict[str, Any]:
+    """Returns the fields that only clients read, such as `icons` and `_meta`: none of them if too large."""
+    extra = {name: value for name, value in definition.items() if name not in known}
+    return extra if not extra or len(orjson.dumps(extra)) <= EXTRA_LIMIT else {}
+
+
+class _Listing(NamedTuple):
+    """A listing that the entries under `key` belong to: they are valid or not by its version of MCP."""
+
+    method: str
+    key: str
+    result: Mapping[str, Any]
+    version: str
+
+    def accepts(self, entry: dict[str, Any]) -> bool:
+        return _is_valid(self.method, {**self.result, self.key: [entry]}, self.version)
+
+
+def _valid(listing: _Listing, known: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any] | None:
+    """Returns an entry that is valid with `extra`, or else without it; None if it never is."""
+    candidates = ({**known, **extra}, known) if extra else (known,)
+    return next(filter(listing.accepts, candidates), None)
 
 
 def _is_valid(method: str, result: dict[str, Any], version: str) -> bool:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from mcp import ClientSession, MCPError
+from mcp import MCPError
 from mcp.types import (
     METHOD_NOT_FOUND,
     ListPromptsRequest,
@@ -12,15 +12,15 @@ from mcp.types import (
     ListToolsRequest,
     PaginatedRequestParams,
 )
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from connector.errors import SessionLost
 from connector.session.outcomes import EXCERPT, lost, require_connection
+from connector.session.wire_session import RAW, WireSession
 
 PAGE_LIMIT = 50
 TOOL_LIMIT = 500
 CAPABILITY_LIMIT = 1000
-_RAW: TypeAdapter[Any] = TypeAdapter(dict[str, Any])
 
 Page = tuple[list[dict[str, Any]], str | None]
 """The entries of a page, and the cursor of the next one."""
@@ -44,18 +44,18 @@ class Capabilities:
     warnings: tuple[str, ...] = ()
 
 
-async def has_only_page(mcp: ClientSession, tools: list[dict[str, Any]]) -> bool:
+async def has_only_page(mcp: WireSession, tools: list[dict[str, Any]]) -> bool:
     """Whether the server lists one page that holds just these tools: cheaper than listing them anew."""
     request = ListToolsRequest(params=PaginatedRequestParams())
     try:
-        result = await mcp.send_request(request, _RAW)
+        result = await mcp.send_request(request, RAW)
     except (MCPError, ValidationError):
         return False  # listing the tools anew raises the right error
     # By identity: the dispatcher gives the same list as long as the page has not changed.
     return result["tools"] is tools and result.get("nextCursor") is None
 
 
-async def list_tools(mcp: ClientSession) -> tuple[list[dict[str, Any]], bool]:
+async def list_tools(mcp: WireSession) -> tuple[list[dict[str, Any]], bool]:
     """Returns the tools, and whether the server would list more. Raises SessionLost."""
     tools: list[dict[str, Any]] = []
     cursor: str | None = None
@@ -69,7 +69,7 @@ async def list_tools(mcp: ClientSession) -> tuple[list[dict[str, Any]], bool]:
     return tools, True
 
 
-async def list_capabilities(mcp: ClientSession) -> Capabilities:
+async def list_capabilities(mcp: WireSession) -> Capabilities:
     """Lists resources, templates and prompts, as far as the server announces them. Raises SessionLost."""
     announced = mcp.server_capabilities
     resources = announced is not None and announced.resources is not None
@@ -83,9 +83,9 @@ async def list_capabilities(mcp: ClientSession) -> Capabilities:
     )
 
 
-async def _tools_page(mcp: ClientSession, cursor: str | None) -> Page:
+async def _tools_page(mcp: WireSession, cursor: str | None) -> Page:
     try:
-        page = await mcp.list_tools(params=PaginatedRequestParams(cursor=cursor))
+        return await mcp.list_page(cursor)
     except MCPError as error:
         # A server of resources or prompts alone need not know the method.
         if error.code == METHOD_NOT_FOUND and not _announces_tools(mcp):
@@ -93,17 +93,13 @@ async def _tools_page(mcp: ClientSession, cursor: str | None) -> Page:
         raise lost(error) from error
     except ValidationError as error:
         raise SessionLost("The server's list of tools is no valid MCP result.") from error
-    tools = [tool.model_dump(mode="json", by_alias=True, exclude_unset=True) for tool in page.tools]
-    return tools, page.next_cursor
 
 
-def _announces_tools(mcp: ClientSession) -> bool:
+def _announces_tools(mcp: WireSession) -> bool:
     return mcp.server_capabilities is not None and mcp.server_capabilities.tools is not None
 
 
-async def _list(
-    mcp: ClientSession, request: type[Any], key: str, warnings: list[str]
-) -> list[dict[str, Any]]:
+async def _list(mcp: WireSession, request: type[Any], key: str, warnings: list[str]) -> list[dict[str, Any]]:
     """A server that announces something and cannot list it offers none of it, or what it has listed so far.
 
     Its tools matter more: an error in an optional capability must not end the session.
@@ -126,10 +122,10 @@ async def _list(
     return listed[:CAPABILITY_LIMIT]
 
 
-async def _page(mcp: ClientSession, request: type[Any], key: str, cursor: str | None) -> Page:
+async def _page(mcp: WireSession, request: type[Any], key: str, cursor: str | None) -> Page:
     """Raises MCPError."""
     try:
-        result = await mcp.send_request(request(params=PaginatedRequestParams(cursor=cursor)), _RAW)
+        result = await mcp.send_request(request(params=PaginatedRequestParams(cursor=cursor)), RAW)
     except ValidationError:
         return [], None
     return result[key], result.get("nextCursor")

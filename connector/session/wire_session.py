@@ -1,4 +1,4 @@
-"""The SDK's session, for requests whose params and results are wire JSON."""
+"""The SDK's session, for params and results that are wire JSON."""
 
 from typing import Any
 
@@ -9,8 +9,14 @@ from mcp.types import (
     CLIENT_INFO_META_KEY,
     LOG_LEVEL_META_KEY,
     PROTOCOL_VERSION_META_KEY,
+    ListToolsRequest,
+    ListToolsResult,
+    PaginatedRequestParams,
 )
 from mcp.types.methods import validate_server_result
+from pydantic import TypeAdapter
+
+RAW: TypeAdapter[Any] = TypeAdapter(dict[str, Any])
 
 _OUR_OWN = {
     PROTOCOL_VERSION_META_KEY,
@@ -22,7 +28,7 @@ _OUR_OWN = {
 
 
 class WireSession(ClientSession):
-    """Its `send_wire` leaves params and results as they are: the SDK's models drop what they do not know."""
+    """Leaves params and results as they are: the SDK's models drop what they do not know."""
 
     async def send_wire(
         self, method: str, params: dict[str, Any], on_progress: ProgressFnT
@@ -36,3 +42,12 @@ class WireSession(ClientSession):
         result = await self._dispatcher.send_raw_request(method, params, options)
         validate_server_result(method, self.protocol_version or "", result)
         return result
+
+    async def list_page(self, cursor: str | None) -> tuple[list[dict[str, Any]], str | None]:
+        """Returns a page of tools, and the cursor of the next one. Raises MCPError and ValidationError."""
+        raw = await self.send_request(ListToolsRequest(params=PaginatedRequestParams(cursor=cursor)), RAW)
+        page = ListToolsResult.model_validate(raw, by_name=False)
+        complete = cursor is None and page.next_cursor is None
+        # The SDK leaves tools out whose headers are invalid, and remembers those of the others.
+        usable = {tool.name for tool in self._absorb_tool_listing(page, complete=complete).tools}
+        return [tool for tool in raw["tools"] if tool["name"] in usable], page.next_cursor

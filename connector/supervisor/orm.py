@@ -30,3 +30,8 @@ def record_capabilities(server_id: int, found: Capabilities) -> None:
         Offer.Kind.PROMPT: found.prompts,
     }
     capabilities.record(server_id, by_kind)
+
+
+@in_thread_until_done
+def record_announced(server_id: int, announced: dict[str, Any]) -> None:
+    capabilities.record_announced(server_id, announced)

@@ -19,6 +19,7 @@ class Recorder:
     def __init__(self) -> None:
         self._tools: dict[Slot, list[dict[str, Any]]] = {}
         self._capabilities: dict[Slot, Capabilities] = {}
+        self._announced: dict[Slot, dict[str, Any]] = {}
 
     async def record(self, slot: Slot, task: ServerTask) -> None:
         tools, capabilities = task.tools, task.capabilities
@@ -29,11 +30,15 @@ class Recorder:
         if capabilities is not None and capabilities != self._capabilities.get(slot):
             await _try(slot, orm.record_capabilities(slot.server_id, capabilities))
             self._capabilities[slot] = capabilities
+        if task.announced is not None and task.announced != self._announced.get(slot):
+            await _try(slot, orm.record_announced(slot.server_id, task.announced))
+            self._announced[slot] = task.announced
 
     def forget(self, slot: Slot) -> None:
         """Forgets what was recorded: the next owner of the slot, perhaps this worker, records it anew."""
         self._tools.pop(slot, None)
         self._capabilities.pop(slot, None)
+        self._announced.pop(slot, None)
 
 
 async def _try(slot: Slot, recording: Awaitable[None]) -> None:

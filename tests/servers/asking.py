@@ -13,6 +13,7 @@ from typing import Any
 IS_MODERN = "modern" in sys.argv
 INFO = {"name": "asking", "version": "7", "websiteUrl": "https://asking.example"}
 OBJECT = {"type": "object"}
+EXTRA = {"icons": [{"src": "https://asking.example/i.png"}], "_meta": {"a": 1}, "unheard": {"of": []}}
 lock = threading.Lock()
 numbers = itertools.count(1)
 answers: dict[Any, dict[str, Any]] = {}
@@ -110,7 +111,7 @@ def complete() -> dict[str, Any]:
 
 
 def listing(_: dict[str, Any]) -> dict[str, Any]:
-    return {"tools": [{"name": name, "inputSchema": OBJECT} for name in TOOLS], **complete()}
+    return {"tools": [{"name": name, "inputSchema": OBJECT, **EXTRA} for name in TOOLS], **complete()}
 
 
 def completion(params: dict[str, Any]) -> dict[str, Any]:

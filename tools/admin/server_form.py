@@ -32,6 +32,7 @@ FIELDSETS: Any = [
             "classes": ["collapse"],
             "fields": [
                 "slug", "start_timeout_s", "call_timeout_s", "replicas", "approval", "is_enriched",
+                "asks_back",
             ],
         },
     ),
@@ -83,7 +84,8 @@ class MCPToolForm(VerbForm[MCPTool]):
         model = MCPTool
         fields = [
             "name", "slug", "description", "connection_type", "command", "args", "env", "url", "headers",
-            "start_timeout_s", "call_timeout_s", "approval", "is_enriched", "replicas", "is_enabled",
+            "start_timeout_s", "call_timeout_s", "approval", "is_enriched", "asks_back", "replicas",
+            "is_enabled",
         ]  # fmt: skip
         widgets = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 3})}
         help_texts = {
@@ -95,6 +97,10 @@ class MCPToolForm(VerbForm[MCPTool]):
             "replicas": _("How many copies of it run at the same time, 1 to 16."),
             "approval": _("What happens when the server changes what a tool says about itself."),
             "is_enriched": _("Let the provider's model write example requests, to find its tools by."),
+            "asks_back": _(
+                "While a tool runs it asks for input, a model's answer or folders. Each MCP client that can "
+                "answer gets a session of its own with it, and where it is local a process of its own."
+            ),
             "is_enabled": _("It runs, and assistants may use its tools."),
         }
 

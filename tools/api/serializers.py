@@ -87,6 +87,10 @@ class MCPToolSerializer(ConnectionSerializer):
         required=False,
         help_text="Let the provider's model write example requests for its tools, to find them by.",
     )
+    asks_back = serializers.BooleanField(
+        required=False,
+        help_text="It asks its client back while a tool runs: each MCP client gets a session of its own.",
+    )
     replicas = serializers.IntegerField(required=False, min_value=1, max_value=16)
     approval = serializers.ChoiceField(Approval.choices, required=False)
     status = serializers.ChoiceField(Status.choices, read_only=True)

@@ -17,8 +17,9 @@ from tools.names import SLUG_LENGTH, folded, public_name
 from tools.validation import overrides_problem
 
 OBSERVED = [
-    "title", "description", "input_schema", "output_schema", "annotations", "definition_hash",
-    "approved_hash", "replaced", "replaced_at", "removed_at", "indexed_hash", "version", "updated_at",
+    "title", "description", "input_schema", "output_schema", "annotations", "extra",
+    "definition_hash", "approved_hash", "replaced", "replaced_at", "removed_at", "indexed_hash", "version",
+    "updated_at",
 ]  # fmt: skip
 """Fields that the catalogue writes when a server lists a tool."""
 _CHOSEN = [

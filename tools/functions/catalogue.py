@@ -31,7 +31,8 @@ def record(server_id: int, definitions: Sequence[Mapping[str, Any]]) -> None:
     """
     # Locked, so that two workers in the middle of a takeover do not add the same tools twice.
     server = MCPTool.objects.select_for_update().without_vectors().get(pk=server_id)
-    known = {tool.name: tool for tool in server.functions.only("name", "definition_hash", "removed_at")}
+    compared = server.functions.only("name", "definition_hash", "extra", "removed_at")
+    known = {tool.name: tool for tool in compared}
     offered = _first_by_name(definitions)
     gone = [row for row in known.values() if row.name not in offered and row.removed_at is None]
     changed = [row for row in known.values() if row.name in offered and _differs(row, offered[row.name])]
@@ -58,7 +59,12 @@ def _storable(definition: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _differs(known: ToolFunction, definition: Mapping[str, Any]) -> bool:
-    return known.removed_at is not None or known.definition_hash != definition_hash(definition)
+    is_same = known.definition_hash == definition_hash(definition) and known.extra == _extra(definition)
+    return known.removed_at is not None or not is_same
+
+
+def _extra(definition: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in definition.items() if name not in _HASHED}
 
 
 def _remove(tools: Iterable[ToolFunction]) -> None:
@@ -80,7 +86,7 @@ def _observe(server: MCPTool, tool: ToolFunction, definition: Mapping[str, Any])
     is_changed = digest != tool.definition_hash
     before, was_approved = tool.definition, tool.approved_hash == tool.definition_hash
     _describe(tool, definition, digest)
-    if is_changed:  # else the tool was removed, and is back as it was
+    if is_changed:  # else the tool was removed, and is back as it was, or only its other fields differ
         _note_change(server, tool, before if was_approved else tool.replaced)
     tool.removed_at = None
     tool.version += 1
@@ -123,5 +129,6 @@ def _describe(tool: ToolFunction, definition: Mapping[str, Any], digest: str) ->
     tool.input_schema = definition.get("inputSchema") or {"type": "object", "properties": {}}
     tool.output_schema = definition.get("outputSchema")
     tool.annotations = definition.get("annotations") or {}
+    tool.extra = _extra(definition)
     tool.definition_hash = digest
     tool.indexed_hash = ""

@@ -100,6 +100,8 @@ def _apply_one(name: str, written: Any, document: Document, by: Actor, update: b
 def _registered(name: str, entry: Entry, document: Document, by: Actor, update: bool) -> Imported:
     settings, extracted = _settings(entry)
     values = {"connection_type": _connection_type(entry), **asdict(settings)}
+    if entry.asks_back is not None:
+        values["asks_back"] = entry.asks_back
     server = MCPTool.objects.present().without_vectors().filter(name__iexact=name).first()
     if server is None:
         missing = extraction.find_missing(settings)

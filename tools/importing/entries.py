@@ -9,14 +9,14 @@ from django.core.exceptions import ValidationError
 _ADDRESSES = ("url", "serverUrl", "httpUrl")
 _KNOWN = {
     *_ADDRESSES, "name", "type", "transport", "command", "args", "env", "headers", "requestOptions",
-    "enabled", "disabled",
+    "enabled", "disabled", "asks_back",
 }  # fmt: skip
 _SWITCHES = {"true": True, "false": False}
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`disabled`: None where the client does not say. `ignored`: settings that have no meaning here."""
+    """`disabled`, `asks_back`: None where nothing is said. `ignored`: settings without a meaning here."""
 
     type: str = ""
     command: str = ""
@@ -25,6 +25,7 @@ class Entry:
     url: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     disabled: bool | None = None
+    asks_back: bool | None = None
     ignored: tuple[str, ...] = ()
 
 
@@ -38,6 +39,7 @@ def read_entry(written: Any) -> Entry:
     readers: dict[str, Callable[[Any], Any]] = {
         "type": _text, "command": _text, "url": _text,
         "args": _texts, "env": _texts_by_name, "headers": _texts_by_name, "disabled": _switch,
+        "asks_back": _switch,
     }  # fmt: skip
     values: dict[str, Any] = {}
     errors: dict[str, ValidationError] = {}

@@ -10,7 +10,14 @@ _TYPES = {ConnectionType.SSE: "sse", ConnectionType.STREAMABLE_HTTP: "http"}
 
 
 def exported(server: MCPTool) -> dict[str, Any]:
-    """Returns a server as `mcpServers` JSON, with `${NAME}` for each variable and header."""
+    """Returns a server as `mcpServers` JSON, with `${NAME}` for each variable and header.
+
+    One that asks back has `asks_back` besides, which other products pass over.
+    """
+    return {**_settings(server), **({"asks_back": True} if server.asks_back else {})}
+
+
+def _settings(server: MCPTool) -> dict[str, Any]:
     shown = {name: each.masked(getattr(server, name)) for name, each in MCPTool.secret_fields().items()}
     if server.connection_type == ConnectionType.STDIO:
         return {

@@ -44,6 +44,7 @@ class ToolFunction(Embedded):
     """A tool that an MCP server offers, as last observed. Models know it by `public_name`.
 
     `overrides`: a `name` and `description` by staff, used instead of its own.
+    `extra`: the other fields of its wire JSON, such as `icons` and `_meta`, which only MCP clients read.
     `replaced`: the definition (see the property `definition`) before the present one, which replaced it at
     `replaced_at`; for a pinned server the definition that was approved last.
     `examples`: `{requests: [..], model, definition_hash}`, written by a model for the definition with this
@@ -55,7 +56,7 @@ class ToolFunction(Embedded):
 
     FEED_COLUMNS = (
         "server_id", "name", "public_name", "title", "description", "input_schema", "output_schema",
-        "annotations", "overrides", "definition_hash", "approved_hash", "is_enabled", "removed_at",
+        "annotations", "extra", "overrides", "definition_hash", "approved_hash", "is_enabled", "removed_at",
     )  # fmt: skip
     """The definition, and what decides whether it is offered, which caches read: see `core.feed`.
 
@@ -72,6 +73,7 @@ class ToolFunction(Embedded):
     input_schema = models.JSONField(_("input schema"), default=dict)
     output_schema = models.JSONField(_("output schema"), null=True)
     annotations = models.JSONField(_("annotations"), default=dict)
+    extra = models.JSONField(_("other fields"), default=dict, editable=False)
     overrides = models.JSONField(_("overrides"), default=dict, blank=True)
     examples = models.JSONField(_("examples"), null=True, editable=False)
     refusal = models.JSONField(_("refusal"), null=True, editable=False)

@@ -70,11 +70,14 @@ class MCPTool(Embedded):
 
     `generation` counts the changes after which the server has to be started anew. The connector derives
     `status`, `error` and `last_healthy_at` from its observations.
+
+    `announced`: `{capabilities, serverInfo, instructions}`, as far as the server says this of itself.
+    `asked_back_at`: when it was first seen to ask its client back during a call, as `asks_back` says it does.
     """
 
     FEED_COLUMNS = (
         "name", "slug", "is_enabled", "replicas", "generation", "restart_requested_at", "deleted_at",
-        "approval", "call_timeout_s",
+        "approval", "call_timeout_s", "announced", "asks_back", "asked_back_at",
     )  # fmt: skip
     """What supervisors act on and caches read: see `core.feed`. A status changes along with an Instance."""
 
@@ -113,6 +116,11 @@ class MCPTool(Embedded):
         default=False,
         help_text=_("Let the provider's model write example requests for its tools, to find them by."),
     )
+    asks_back = models.BooleanField(
+        _("asks back"),
+        default=False,
+        help_text=_("It asks its client back while a tool runs: each MCP client gets a session of its own."),
+    )
     is_enabled = models.BooleanField(_("enabled"), default=True)
     replicas = models.PositiveSmallIntegerField(
         _("replicas"), default=1, validators=[MinValueValidator(1), MaxValueValidator(16)]
@@ -130,6 +138,8 @@ class MCPTool(Embedded):
         db_index=True,
     )
     error = models.JSONField(_("error"), null=True, editable=False)
+    announced = models.JSONField(_("announced"), default=dict, editable=False)
+    asked_back_at = models.DateTimeField(_("asked back at"), null=True, editable=False)
     last_healthy_at = models.DateTimeField(_("last healthy"), null=True, editable=False)
 
     version = models.PositiveIntegerField(_("version"), default=1, editable=False)

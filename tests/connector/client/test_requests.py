@@ -10,8 +10,8 @@ from connector.client import requests
 from connector.client.requests import Exchange
 from connector.errors import CallFailed, ServerError
 from tests.connector.conftest import SERVERS, wait_for
-from tests.servers.asking import FULL
-from tools.models import MCPTool
+from tests.servers.asking import EXTRA, FULL
+from tools.models import MCPTool, ToolFunction
 
 
 @pytest.fixture(params=["session", "modern"])
@@ -84,3 +84,14 @@ async def test_a_caller_that_goes_cancels_the_request(asking: MCPTool) -> None:
         return bool(await said(asking, "cancelled") == before + 1)
 
     await wait_for(is_cancelled)
+
+
+async def test_all_that_a_server_says_of_its_tools_and_itself_is_stored(
+    asking: MCPTool, servers: Any
+) -> None:
+    tool = await ToolFunction.objects.aget(server=asking, name="wait")
+    assert tool.extra == EXTRA
+    announced = (await wait_for(lambda: servers.row(asking))).announced
+    assert announced["instructions"] == "Ask before you act."
+    assert announced["serverInfo"]["websiteUrl"] == "https://asking.example"
+    assert announced["capabilities"].keys() >= {"tools", "completions"}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from connector.session.definitions import DESCRIPTION_LIMIT, usable_tools
+from connector.session.definitions import DESCRIPTION_LIMIT, EXTRA_LIMIT, usable_capabilities, usable_tools
 
 VERSION = "2025-06-18"
 
@@ -31,3 +31,26 @@ def test_a_description_that_was_cut_says_so() -> None:
     [tool], _ = usable_tools({"tools": [listed]}, VERSION)
     assert len(tool["description"]) == DESCRIPTION_LIMIT
     assert tool["description"].endswith("d [... cut here]")
+
+
+EXTRA = {"icons": [{"src": "https://x.example/i.png", "x": 1}], "_meta": {"a": None}, "unheard": {"of": []}}
+
+
+def test_other_fields_of_a_tool_are_kept_as_they_are() -> None:
+    listed = {"name": "f", "inputSchema": {"type": "object"}, **EXTRA}
+    assert usable_tools({"tools": [listed]}, VERSION) == ([listed], set())
+
+
+@pytest.mark.parametrize("extra", [{"icons": "none"}, {"icons": [{"src": "data:" + "x" * EXTRA_LIMIT}]}])
+def test_a_tool_whose_other_fields_are_unusable_is_offered_without_them(extra: Any) -> None:
+    [tool], rejected = usable_tools({"tools": [{"name": "f", "inputSchema": {}, **extra}]}, VERSION)
+    assert (tool["name"], "icons" in tool, rejected) == ("f", False, set())
+
+
+def test_other_fields_of_a_resource_are_kept_as_they_are() -> None:
+    listed = {"uri": "memo://a", "name": "a", "annotations": {"priority": 1.0}, **EXTRA}
+    assert usable_capabilities("resources/list", {"resources": [listed]}, VERSION)["resources"] == [listed]
+    [kept] = usable_capabilities("resources/list", {"resources": [{**listed, "icons": 7}]}, VERSION)[
+        "resources"
+    ]
+    assert kept == {name: listed[name] for name in ("uri", "name", "annotations")}

@@ -339,6 +339,15 @@ def test_an_export_holds_no_secret_and_can_be_imported_again(api: APIClient) -> 
     }
 
 
+def test_that_a_server_asks_back_is_exported_and_imported(api: APIClient) -> None:
+    imported(api, {"mcpServers": {"a": {"command": "npx", "asks_back": True}, "b": {"command": "npx"}}})
+    exported = api.get(f"{URL}/export").json()
+    assert [each.get("asks_back") for each in exported["mcpServers"].values()] == [True, None]
+    assert MCPTool.objects.get(slug="a").asks_back
+    changed = {"mcpServers": {"a": {**exported["mcpServers"]["a"], "asks_back": False}}}
+    assert api.post(f"{URL}/import", changed, format="json").status_code == 409
+
+
 def test_a_clients_file_is_taken_with_its_other_settings(api: APIClient) -> None:
     body = {
         "globalShortcut": "Ctrl+X",

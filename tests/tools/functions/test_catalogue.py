@@ -39,6 +39,16 @@ def test_an_unchanged_definition_writes_nothing(server: MCPTool) -> None:
     assert not [q for q in queries.captured_queries if q["sql"].startswith(("UPDATE", "INSERT", "DELETE"))]
 
 
+def test_other_fields_are_stored_and_are_no_change_of_the_definition(server: MCPTool) -> None:
+    catalogue.record(server.pk, [definition("now")])
+    before = server.functions.get()
+    assert before.extra == {}
+    catalogue.record(server.pk, [definition("now", icons=[{"src": "a"}], _meta={"b": "c\0"})])
+    after = server.functions.get()
+    assert after.extra == {"icons": [{"src": "a"}], "_meta": {"b": "c\ufffd"}}
+    assert (after.definition_hash, after.replaced_at) == (before.definition_hash, None)
+
+
 def test_many_tools_take_as_many_queries_as_one(server: MCPTool) -> None:
     other = actions.register(by=BY, name="Other", connection_type="stdio", command="mcp-server-time")
     with CaptureQueriesContext(connection) as queries:
