@@ -196,6 +196,7 @@ SPECTACULAR_SETTINGS = {
         "ServerStatus": "tools.models.Status",
         "ServerApproval": "tools.models.Approval",
         "RunStatus": "assistants.models.RunStatus",
+        "RunKind": "assistants.models.RunKind",
         "CallStatus": "assistants.models.ToolCall.Status",
         "ForcedMode": ["auto", "required"],
         "AnswerFormat": ["text", "json_object", "json_schema"],

@@ -48,7 +48,8 @@ class AssistantToolViewSet(EndpointViewSet):
 
     def failed(self, error: Exception) -> HttpResponse:
         answer = cast(Response, self.get_exception_handler()(error, {}))
-        return json_response(answer.data, status=answer.status_code, headers=answer.headers)
+        headers = {name: value for name, value in answer.headers.items() if name != "Content-Type"}
+        return json_response(answer.data, status=answer.status_code, headers=headers)
 
     async def _assistant(self, slug: str) -> AssistantEntry:
         try:

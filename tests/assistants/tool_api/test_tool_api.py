@@ -49,6 +49,7 @@ def client(stack: Stack, caller: IssuedKey, shop: MCPTool) -> Client:
 def error_of(answer: requests.Response) -> tuple[int, str]:
     """The status and the type of an answer in the envelope of the management API."""
     body = answer.json()
+    assert answer.headers["content-type"] == "application/json"
     assert body["success"] is False
     assert body["error"]["status_code"] == answer.status_code
     assert body["error"]["details"]["request_id"] == answer.headers["x-request-id"]
