@@ -48,14 +48,27 @@ async def send(request: Request, route: Route, deadline: Deadline) -> dict[str, 
     Raises CallFailed: `stale_fence` when nothing ran, `session_lost` when the server may have begun. Raises
     ServerError.
     """
+
+    def heed(line: dict[str, Any]) -> None:
+        deadline.put_off()
+        if request.on_progress is not None:
+            request.on_progress(Progress(**line["progress"]))
+
+    return await follow(request.path, _body(request, route, deadline), route, heed)
+
+
+async def follow(
+    path: str, body: dict[str, Any], route: Route, heed: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
+    """Returns the answer's `result`; `heed` gets each line before it. Raises what `send` raises."""
     session, base = await _session_for(route)
     try:
         async with (
             in_flight.tracked(route),
-            session.post(f"{base}{request.path}", data=_body(request, route, deadline)) as response,
+            session.post(f"{base}{path}", data=orjson.dumps(body)) as response,
         ):
             response.raise_for_status()
-            return await _read(response, request, deadline)
+            return await _read(response, heed)
     except aiohttp.ClientConnectorError as error:  # nothing was sent
         raise CallFailed("stale_fence", "The worker cannot be reached.") from error
     except aiohttp.ClientError as error:
@@ -72,36 +85,32 @@ async def lifespan() -> AsyncIterator[None]:
             await session.close()
 
 
-def _body(request: Request, route: Route, deadline: Deadline) -> bytes:
+def _body(request: Request, route: Route, deadline: Deadline) -> dict[str, Any]:
     target = {"server_id": request.server_id, "slot": route.slot, "fence": route.fence}
     # The time left, not a point in time: clocks of two hosts differ.
     times = {"timeout_s": request.timeout_s, "left_s": deadline.left_s}
-    return orjson.dumps({**request.body, **target, **times})
+    return {**request.body, **target, **times}
 
 
-async def _read(response: aiohttp.ClientResponse, request: Request, deadline: Deadline) -> dict[str, Any]:
+async def _read(response: aiohttp.ClientResponse, heed: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     # No limit: the worker has limited the result already, and belongs to us.
     splitter = LineSplitter(sys.maxsize)
     async for chunk in response.content.iter_any():
         for line in splitter.feed(chunk):
-            result = _interpret(orjson.loads(cast(bytes, line)), request, deadline)
-            if result is not None:
-                return result
+            message = orjson.loads(cast(bytes, line))
+            if "result" in message:
+                return cast(dict[str, Any], message["result"])
+            _raise_error(message)
+            heed(message)
     raise CallFailed("session_lost", "The worker ended during the call.")
 
 
-def _interpret(message: dict[str, Any], request: Request, deadline: Deadline) -> dict[str, Any] | None:
-    """Returns the result, or None for a line of progress. Raises the error that the worker reports."""
-    if "result" in message:
-        return cast(dict[str, Any], message["result"])
+def _raise_error(message: dict[str, Any]) -> None:
+    """Raises the error that a line reports, if it does."""
     if "error" in message:
         raise CallFailed(**message["error"])
     if "server_error" in message:
         raise ServerError(**message["server_error"])
-    deadline.put_off()
-    if request.on_progress is not None:
-        request.on_progress(Progress(**message["progress"]))
-    return None
 
 
 async def _session_for(route: Route) -> tuple[aiohttp.ClientSession, str]:

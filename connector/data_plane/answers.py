@@ -16,7 +16,8 @@ from connector.wire.results import Progress
 
 PROGRESS_A_SECOND = 10
 """Progress that is passed on to the caller; what a server reports beyond it is dropped."""
-_INTERIM = ("progress", "log")
+MOST_WAITING = 256
+_LAST = ("result", "error", "server_error")
 
 
 class Answer:
@@ -34,7 +35,7 @@ class Answer:
         if len(self._progressed) == PROGRESS_A_SECOND and now - self._progressed[0] < 1:
             return
         self._progressed.append(now)
-        self._put({"progress": asdict(progress)})
+        self.interim({"progress": asdict(progress)})
 
     async def send(self, work: Callable[[], Awaitable[Any]]) -> web.StreamResponse:
         """Sends the result of `work`, which orjson can serialize, or the error that it raises."""
@@ -49,7 +50,10 @@ class Answer:
             if self._writer is not None:
                 self._writer.cancel()
 
-    def _put(self, line: dict[str, Any]) -> None:
+    def interim(self, line: dict[str, Any]) -> None:
+        """Sends a line before the result. It is dropped where the caller does not read as fast."""
+        if self._lines.qsize() >= MOST_WAITING:
+            return
         # The SDK reports something and does not wait: a task of our own writes.
         self._lines.put_nowait(line)
         if self._writer is None:
@@ -71,5 +75,5 @@ class Answer:
             while True:
                 line = await self._lines.get()
                 await self._stream.write(orjson.dumps(line) + b"\n")
-                if not any(kind in line for kind in _INTERIM):
+                if any(kind in line for kind in _LAST):
                     return

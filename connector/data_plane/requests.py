@@ -27,6 +27,6 @@ class Requests:
         async def work() -> dict[str, Any]:
             task = self._find(Slot(body["server_id"], body["slot"]), body["fence"])
             deadline = Deadline(min(body["timeout_s"], TIMEOUT_LIMIT_S), left_s=body["left_s"])
-            return await task.request(body["method"], body["params"], deadline, answer.progress)
+            return await task.requests.send(body["method"], body["params"], deadline, answer.progress)
 
         return await answer.send(work)

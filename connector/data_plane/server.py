@@ -4,8 +4,13 @@
 method, params}`: `timeout_s` from the request or its last progress to the answer, of which `left_s` are
 left now. The answer is lines of JSON: any number of `{"progress": ..}`, then one `{"result": ..}`,
 `{"error": {"code", "message"}}` for a CallFailed, or `{"server_error": {"code", "message", "data"}}` for a
-ServerError. A caller that closes the connection cancels the request. `POST /connection-test` is in
-`data_plane.connection_tests`, `/login` in `data_plane.logins`.
+ServerError. A caller that closes the connection cancels the request.
+
+`POST /subscription`, with `{server_id, slot, fence, uri}`, is answered by `{"subscribed": true}`, then by
+`{"updated": true}` for each update of the resource; false says that the subscription lives. It ends when
+the caller closes the connection, and with an error as above.
+
+`POST /connection-test` is in `data_plane.connection_tests`, `/login` in `data_plane.logins`.
 """
 
 import hmac
@@ -24,6 +29,7 @@ from django.conf import settings
 from connector.data_plane.connection_tests import ConnectionTests
 from connector.data_plane.logins import OAuthLogins
 from connector.data_plane.requests import Find, Requests
+from connector.data_plane.subscriptions import Subscriptions
 from connector.process.orphans import owner_is_alive
 from connector.process.resource_monitor import ResourceMonitor
 from connector.wire.token import TOKEN_HEADER, data_plane_token
@@ -91,6 +97,7 @@ def _remove_stale_sockets(folder: Path) -> None:
 def _application(find: Find, monitor: ResourceMonitor, name: str) -> web.Application:
     application = web.Application(client_max_size=settings.MCP_RESULT_LIMIT, middlewares=[_authenticated])
     application.router.add_post("/request", Requests(find).handle)
+    application.router.add_post("/subscription", Subscriptions(find).handle)
     application.router.add_post("/connection-test", ConnectionTests(name, monitor).handle)
     logins = OAuthLogins()
     application.router.add_post("/login", logins.begin)

@@ -5,27 +5,24 @@ In one task, because the SDK's sessions must be entered and left by the same one
 
 import asyncio
 import logging
-from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
-from connector.errors import CallFailed, SessionExpired, SessionLost, Unresponsive, innermost
+from connector.errors import SessionExpired, SessionLost, Unresponsive, innermost
 from connector.events import Event, first_of
 from connector.host import clock, timestamp
 from connector.leases.observation import Observation, Slot
 from connector.lifecycle.cache_repair import CacheRepair
-from connector.lifecycle.call_limiter import CallLimiter
 from connector.lifecycle.connection import Connection
 from connector.lifecycle.context import TaskContext
 from connector.lifecycle.diagnosis import Diagnosis, ExitReason, warning
 from connector.lifecycle.refreshes import RefreshPace
+from connector.lifecycle.requests import Requests
 from connector.lifecycle.starting import Start
 from connector.lifecycle.unexpected import log_unexpected
 from connector.session import Capabilities, Listing, Session
 from connector.states import SERVING, Phase, RestartSchedule
-from connector.wire.deadline import Deadline
-from connector.wire.results import Progress, name_of
 from tools.launch import LaunchSpec
 
 log = logging.getLogger(__name__)
@@ -56,9 +53,7 @@ class ServerTask:
         self._context = context
         self._probe = probe
         self._restarts = RestartSchedule()
-        self._limiter = CallLimiter()
-        self._session: Session | None = None
-        self._functions: frozenset[str] = frozenset()
+        self.requests = Requests(spec.slug, on_answer=self._answered, on_lost=self._note_loss)
         self._connection: Connection | None = None
         self._starting: Start | None = None
         self._began = clock()
@@ -72,12 +67,17 @@ class ServerTask:
         self._task = asyncio.create_task(self._run(), name=f"server-{slot}")
 
     @property
+    def is_ending(self) -> Event:
+        """Set once it was asked to end."""
+        return self._stopping
+
+    @property
     def is_done(self) -> bool:
         return self._task.done()
 
     def is_idle(self, *, for_s: float) -> bool:
         """Whether it serves, and has had no call for so many seconds."""
-        return self.observation.phase in SERVING and self._limiter.idle_s >= for_s
+        return self.observation.phase in SERVING and self.requests.limiter.idle_s >= for_s
 
     async def wait(self) -> None:
         """Returns when the task is done."""
@@ -85,7 +85,7 @@ class ServerTask:
 
     def stop(self, *, hard: bool = False) -> None:
         """Asks it to end: calls may finish within the drain; `hard` kills at once. Any number of times."""
-        self._limiter.close()
+        self.requests.limiter.close()
         self._stopping.set()
         self._check_now.set()
         if hard:
@@ -106,38 +106,13 @@ class ServerTask:
         """Checks the server's health now."""
         self._check_now.set()
 
-    async def request(
-        self, method: str, params: dict[str, Any], deadline: Deadline, on_progress: Callable[[Progress], None]
-    ) -> dict[str, Any]:
-        """Sends a request to the server; returns its result as it is. Raises CallFailed and ServerError.
+    def _answered(self) -> None:
+        self._misses = 0  # whatever its last health check found
 
-        The wait for a permit counts: the caller's deadline does not care where the time goes. Progress puts
-        it off.
-        """
-
-        def report(progress: Progress) -> None:
-            deadline.put_off()
-            on_progress(progress)
-
-        try:
-            async with deadline, self._limiter:
-                answer = await self._ready_session(method, params).request(method, params, report)
-                self._misses = 0  # it answers, whatever its last health check found
-                return answer
-        except TimeoutError as error:
-            raise CallFailed("tool_timeout", deadline.missed_by(name_of(method, params))) from error
-        except SessionLost as error:
-            # Now, and not at the next health check: callers wait for the restart.
-            self._lost = error
-            self._check_now.set()
-            raise CallFailed("session_lost", f"{self.spec.slug} ended during the call.") from error
-
-    def _ready_session(self, method: str, params: dict[str, Any]) -> Session:
-        if self._session is None or self._session.ended.is_set():
-            raise CallFailed("server_restarting", f"{self.spec.slug} is not ready.")
-        if method == "tools/call" and params["name"] not in self._functions:
-            raise CallFailed("unknown_tool", f"{self.spec.slug} offers no tool {params['name']}.")
-        return self._session
+    def _note_loss(self, error: SessionLost) -> None:
+        # Now, and not at the next health check: callers wait for the restart.
+        self._lost = error
+        self._check_now.set()
 
     async def _run(self) -> None:
         while diagnosis := await self._run_once():
@@ -171,7 +146,7 @@ class ServerTask:
             error = innermost(raised)
             log_unexpected(error, f"MCP server {self.spec.slug}")
         finally:
-            self._session = self._connection = None
+            self.requests.session = self._connection = None
         if self._stopping.is_set():
             return None
         # Some servers end at `server/discover`, which the older era does not know: the next start skips it.
@@ -185,7 +160,7 @@ class ServerTask:
     async def _serve(self, connection: Connection) -> None:
         async with AsyncExitStack() as stack:
             session, listing = await self._start(connection, stack)
-            self._stage, self._session, self._logged = "run", session, ""
+            self._stage, self.requests.session, self._logged = "run", session, ""
             self.announced = session.announced
             pid = connection.process.pid if connection.process is not None else None
             version = session.protocol_version
@@ -194,7 +169,7 @@ class ServerTask:
                 await self._watch(session)
             finally:
                 # Calls must not find a session whose end the stack is waiting for.
-                self._session = None
+                self.requests.session = None
 
     async def _start(self, connection: Connection, stack: AsyncExitStack) -> tuple[Session, Listing]:
         """Opens the session and lists the tools, within the server's start time-out."""
@@ -230,7 +205,9 @@ class ServerTask:
             if not self._stopping.is_set():
                 await self._check(session)
         # The drain: calls in flight may finish.
-        await first_of(self._limiter.idle, self._killed, session.ended, within=self._context.timings.drain)
+        await first_of(
+            self.requests.limiter.idle, self._killed, session.ended, within=self._context.timings.drain
+        )
 
     async def _list_capabilities(self, session: Session) -> None:
         """Lists them if they may have changed. A time-out leaves them as they were: tools matter more."""
@@ -255,7 +232,7 @@ class ServerTask:
 
     def _record_health(self, listing: Listing, **changes: Any) -> None:
         self._misses = 0
-        self._functions = frozenset(tool["name"] for tool in listing.tools)
+        self.requests.functions = frozenset(tool["name"] for tool in listing.tools)
         if listing.tools != self.tools:
             self.tools = listing.tools
             self._context.on_change()
@@ -278,7 +255,7 @@ class ServerTask:
         )
         # A server that works on a call may be slow to answer. One that began before the first miss excuses
         # it; later ones do not, or a hung server that is called often would never be restarted.
-        is_busy = self._limiter.has_call_from_before(self._unanswered_since)
+        is_busy = self.requests.limiter.has_call_from_before(self._unanswered_since)
         if self._misses > MISSES_ALLOWED and not is_busy:
             if self._connection is not None:
                 # A server that does not answer would not end by being asked to.

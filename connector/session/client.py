@@ -6,7 +6,7 @@ The older era (up to 2025-11-25) opens a session by `initialize`; the stateless 
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Self
 
 from mcp import MCPError
@@ -18,6 +18,7 @@ from mcp.types import (
     Implementation,
     PromptListChangedNotification,
     ResourceListChangedNotification,
+    ResourceUpdatedNotification,
     ToolListChangedNotification,
 )
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
@@ -28,6 +29,7 @@ from connector.events import Event
 from connector.session import listing, outcomes
 from connector.session.dispatcher import TolerantDispatcher
 from connector.session.listing import PAGE_LIMIT, TOOL_LIMIT, Capabilities, Listing
+from connector.session.resource_updates import ResourceUpdates
 from connector.session.transports import Streams
 from connector.session.wire_session import WireSession
 from connector.wire.results import Progress
@@ -52,6 +54,7 @@ class Session:
         self._mcp = WireSession(
             dispatcher=self._dispatcher, message_handler=self._on_message, client_info=CLIENT
         )
+        self._updates = ResourceUpdates(self._mcp)
         self._refused_discovery = False
         self._listing: Listing | None = None
         self.ended = self._dispatcher.ended
@@ -75,7 +78,7 @@ class Session:
                 yield session
             finally:
                 subscription.cancel()
-                await asyncio.gather(subscription, return_exceptions=True)
+                await asyncio.gather(subscription, session._updates.close(), return_exceptions=True)
 
     @property
     def protocol_version(self) -> str:
@@ -130,6 +133,10 @@ class Session:
             raise ServerError(error.code, error.message, error.data) from error
         except ValidationError as error:
             raise CallFailed("invalid_result", "The server's answer is no valid MCP result.") from error
+
+    def resource_updates(self, uri: str) -> AbstractAsyncContextManager[Event]:
+        """See `ResourceUpdates.listening`."""
+        return self._updates.listening(uri, is_modern=self.is_modern)
 
     async def _handshake(self, *, probe: bool) -> None:
         """Raises ProtocolMismatch, or SessionLost."""
@@ -199,6 +206,8 @@ class Session:
             self.tools_changed.set()
         elif isinstance(message, _CAPABILITIES_CHANGED):
             self.capabilities_changed.set()
+        elif isinstance(message, ResourceUpdatedNotification) and not self.is_modern:
+            self._updates.report(message.params.uri)
 
     async def _follow_changes(self) -> None:
         """Subscribes to changes in the stateless era, again and again: a subscription does not resume."""

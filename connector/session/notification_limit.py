@@ -14,7 +14,7 @@ _MOST_KINDS = 1024
 
 
 class NotificationLimit:
-    """Counts by method and, for progress, by call.
+    """Counts by method and, for progress, by call, for updates, by resource.
 
     What it drops is reported again or found soon: the change of a list is noticed by the notifications before
     it, which are listed later, and by the next health check; progress goes on.
@@ -49,7 +49,7 @@ class NotificationLimit:
 
 
 def _kind(line: bytes) -> tuple[str, str] | None:
-    """Returns the method and the progress token; None for what is no notification."""
+    """Returns the method, with the progress token or the URI; None for what is no notification."""
     if _MARK not in line[:4096]:
         return None
     try:
@@ -59,5 +59,5 @@ def _kind(line: bytes) -> tuple[str, str] | None:
     if not isinstance(message, dict) or "id" in message or not isinstance(message.get("method"), str):
         return None
     params = message.get("params")
-    token = params.get("progressToken") if isinstance(params, dict) else None
-    return message["method"], str(token)
+    about = params if isinstance(params, dict) else {}
+    return message["method"], str(about.get("progressToken", about.get("uri")))

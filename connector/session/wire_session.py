@@ -31,10 +31,13 @@ class WireSession(ClientSession):
     """Leaves params and results as they are: the SDK's models drop what they do not know."""
 
     async def send_wire(
-        self, method: str, params: dict[str, Any], on_progress: ProgressFnT
+        self, method: str, params: dict[str, Any], on_progress: ProgressFnT | None = None
     ) -> dict[str, Any]:
-        """Sends a request with a progress token. Raises MCPError, and ValidationError for a broken result."""
-        options: CallOptions = {"on_progress": on_progress}
+        """Sends a request, with a progress token if `on_progress` is given.
+
+        Raises MCPError, and ValidationError for a broken result.
+        """
+        options: CallOptions = {} if on_progress is None else {"on_progress": on_progress}
         if "_meta" in params:
             params["_meta"] = {key: value for key, value in params["_meta"].items() if key not in _OUR_OWN}
         # Headers, and what the stateless era wants in each request.

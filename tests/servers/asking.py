@@ -20,6 +20,7 @@ answers: dict[Any, dict[str, Any]] = {}
 arrived: dict[Any, threading.Event] = {}
 cancelled: dict[Any, threading.Event] = {}
 declared: dict[str, Any] = {}
+subscribed: dict[str, Any] = {}
 told: list[Any] = []
 
 
@@ -70,11 +71,23 @@ def wait(call: Call) -> dict[str, Any]:
     return text("waited")
 
 
+def touch(call: Call) -> dict[str, Any]:
+    """Reports a resource as updated, or a part of it, if it is subscribed to."""
+    uri = call.arguments["uri"]
+    for whole, stream in list(subscribed.items()):
+        if uri.startswith(whole):
+            meta = {"_meta": {"io.modelcontextprotocol/subscriptionId": stream}} if IS_MODERN else {}
+            notify("resources/updated", uri=uri, **meta)
+    return text("touched")
+
+
 FULL = {"content": [], "structuredContent": {"a": [1]}, "_meta": {"example/x": 1}, "unheard": {"of": None}}
 
 TOOLS: dict[str, Callable[[Call], dict[str, Any]]] = {
     "report": report,
     "wait": wait,
+    "touch": touch,
+    "subscribed": lambda _: text(list(subscribed)),
     "full": lambda _: {**text(""), **FULL},
     "params": lambda call: text(call.params),
     "declared": lambda _: text(declared),
@@ -95,7 +108,7 @@ TOOLS["refuse"] = refuse
 
 def greeting(params: dict[str, Any]) -> dict[str, Any]:
     declared.update(params["capabilities"])
-    capabilities = {"tools": {}, "completions": {}, "logging": {}}
+    capabilities = {"tools": {}, "completions": {}, "logging": {}, "resources": {"subscribe": True}}
     version = {"protocolVersion": "2025-11-25", "capabilities": capabilities, "serverInfo": INFO}
     return {**version, "instructions": "Ask before you act."}
 
@@ -119,7 +132,39 @@ def completion(params: dict[str, Any]) -> dict[str, Any]:
     return {"completion": {"values": found}, **complete()}
 
 
-METHODS = {"tools/list": listing, "completion/complete": completion}
+def subscribe(params: dict[str, Any]) -> dict[str, Any]:
+    if params["uri"] == "memo://secret":
+        raise Refused(-32002, "Resource not found", {"uri": params["uri"]})
+    subscribed[params["uri"]] = None
+    return {}
+
+
+def unsubscribe(params: dict[str, Any]) -> dict[str, Any]:
+    del subscribed[params["uri"]]
+    return {}
+
+
+def listen(message: dict[str, Any]) -> None:
+    number, wanted = message["id"], message["params"]["notifications"]
+    uris = [uri for uri in wanted.get("resourceSubscriptions", []) if uri != "memo://secret"]
+    meta = {"_meta": {"io.modelcontextprotocol/subscriptionId": number}}
+    notify(
+        "subscriptions/acknowledged", notifications={"resourceSubscriptions": uris} if uris else {}, **meta
+    )
+    subscribed.update(dict.fromkeys(uris, number))
+    cancelled.setdefault(number, threading.Event()).wait()
+    for uri in uris:
+        del subscribed[uri]
+
+
+METHODS = {
+    "tools/list": listing,
+    "completion/complete": completion,
+    "resources/list": lambda _: {"resources": [], **complete()},
+    "resources/templates/list": lambda _: {"resourceTemplates": [], **complete()},
+    "resources/subscribe": subscribe,
+    "resources/unsubscribe": unsubscribe,
+}
 METHODS |= {"server/discover": discovery} if IS_MODERN else {"initialize": greeting}
 
 
@@ -142,7 +187,8 @@ def receive(message: dict[str, Any]) -> None:
     if message.get("method") == "notifications/cancelled":
         cancelled.setdefault(message["params"]["requestId"], threading.Event()).set()
     elif "method" in message and "id" in message:
-        threading.Thread(target=answer, args=[message], daemon=True).start()
+        listens = message["method"] == "subscriptions/listen" and IS_MODERN
+        threading.Thread(target=listen if listens else answer, args=[message], daemon=True).start()
     elif "method" in message:
         told.append(message["method"])
     else:
