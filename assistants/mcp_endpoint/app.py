@@ -30,7 +30,7 @@ async def lifespan() -> AsyncIterator[None]:
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Answers one request to the endpoint."""
-    headers = Headers(scope=scope)
+    headers = http.of(scope)
     public_url = settings.PUBLIC_URL or f"{scope['scheme']}://{headers.get('host', '')}"
     try:
         http.require_known_origin(headers)
@@ -42,7 +42,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def metadata(scope: Scope, receive: Receive, send: Send) -> None:
     """Answers with the endpoint's metadata (RFC 9728), where there is an authorization server."""
-    headers = Headers(scope=scope)
+    headers = http.of(scope)
     path = scope["path"].removeprefix(addresses.METADATA)
     if not settings.MCP_AUTHORIZATION_SERVERS or addresses.parsed(path or addresses.ROOT, b"") is None:
         await posts.refuse(send, RpcError(REFUSED, "There is nothing at this address.", status=404))

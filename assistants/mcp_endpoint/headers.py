@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 from starlette.datastructures import Headers
+from starlette.types import Scope
 
 from assistants.mcp_endpoint.messages import Request
 from assistants.mcp_endpoint.protocol import (
@@ -27,6 +28,11 @@ _ROUTING = (VERSION, METHOD, NAME)
 _NAMED: Mapping[str, str] = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 """By method, the parameter that the header `Mcp-Name` repeats."""
 _JSON, _EVENTS = "application/json", "text/event-stream"
+
+
+def of(scope: Scope) -> Headers:
+    """Returns the headers of a request. The web server leaves the space that may follow a value."""
+    return Headers(raw=[(name, value.strip(b" \t")) for name, value in scope["headers"]])
 
 
 def require_known_origin(headers: Headers) -> None:

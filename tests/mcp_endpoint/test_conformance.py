@@ -7,12 +7,10 @@ from typing import Any
 import pytest
 
 from tests.connector.remote import RemoteServer
-from tests.mcp_endpoint.conformance import ACTIVE, SESSIONS, STATELESS, Check, Suite, check_server
+from tests.mcp_endpoint.conformance import ACTIVE, SESSIONS, STATELESS, Suite, check_server, wrong
 from tests.mcp_endpoint.keyed import keyed
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("packages")]
-EXTENSION = "tasks-"
-"""Scenarios of an extension, which is not offered."""
 
 
 @pytest.fixture(params=["directly", "through the proxy that adds a key"])
@@ -22,10 +20,6 @@ async def url(request: Any, conformance_server: RemoteServer) -> AsyncIterator[s
         return
     async with keyed(conformance_server.url, "a-key") as url:
         yield url
-
-
-def wrong(checks: list[Check]) -> list[Check]:
-    return [check for check in checks if check.is_wrong and not check.scenario.startswith(EXTENSION)]
 
 
 async def test_what_is_active_at_the_latest_version_with_sessions(url: str, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import anyio
 import conformance_questions  # noqa: F401 - its tools are offered by being defined
 import uvicorn
 from conformance_asking import Asked, Inputs, form
-from conformance_tools import PIXEL, STRING, TOOLS, Call, bus, schema_of, watched
+from conformance_tools import PIXEL, STRING, TOOLS, Call, added_prompts, bus, schema_of, watched
 from mcp import MCPError, types
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import NotificationOptions, Server
@@ -139,7 +139,7 @@ async def complete(_: Context, params: types.CompleteRequestParams) -> types.Com
 
 
 async def list_prompts(_: Context, __: Any) -> types.ListPromptsResult:
-    return types.ListPromptsResult(prompts=PROMPTS)
+    return types.ListPromptsResult(prompts=[*PROMPTS, *added_prompts])
 
 
 async def get_prompt(

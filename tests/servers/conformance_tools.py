@@ -227,6 +227,8 @@ ADDED = Offered(
     types.Tool(name="test_added", description="Is there at times.", input_schema={"type": "object"}),
     test_simple_text,
 )
+ADDED_PROMPT = types.Prompt(name="test_added_prompt", description="Is there at times.")
+added_prompts: list[types.Prompt] = []
 
 
 @tool()
@@ -243,7 +245,8 @@ async def test_trigger_tool_change(call: Call) -> Answer:
 
 @tool()
 async def test_trigger_prompt_change(call: Call) -> Answer:
-    """Reports that prompts have changed."""
+    """Offers one more prompt, or one less, and reports that."""
+    added_prompts[:] = [] if added_prompts else [ADDED_PROMPT]
     if call.is_modern:
         await bus.publish(PromptsListChanged())
     else:

@@ -1,7 +1,10 @@
 """The stateless era: requests that say everything themselves, in the body as in the headers."""
 
+import json
 from base64 import b64encode
 from collections.abc import Callable
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -98,3 +101,22 @@ def test_there_is_only_post(caller: Callers, method: str) -> None:
 def test_a_notification_is_taken(caller: Callers) -> None:
     message = {"method": "notifications/cancelled", "params": {"requestId": 1}}
     assert caller().post(message, **{"mcp-protocol-version": STATELESS}).status_code == 202
+
+
+def test_space_around_the_value_of_a_header_does_not_count(caller: Callers) -> None:
+    client, tool = caller(), "fake-desk__echo"
+    envelope = {VERSION: STATELESS, "io.modelcontextprotocol/clientCapabilities": {}}
+    params = {"name": tool, "arguments": {}, "_meta": envelope}
+    headers = {
+        **dict(client.http.headers),
+        "content-type": "application/json",
+        "mcp-protocol-version": STATELESS,
+        "mcp-method": "tools/call",
+        "mcp-name": f" \t{tool} \t ",
+    }
+    # Another client, because httpx refuses to send this.
+    connection = HTTPConnection(urlsplit(client.url).netloc)
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    connection.request("POST", "/mcp", json.dumps(message), headers)
+    assert connection.getresponse().status == 200
+    connection.close()
