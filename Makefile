@@ -7,6 +7,8 @@ DEVELOPS := .venv/.synced-dev
 SYNC := $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes
 # As pip does: trust whom the machine trusts.
 export UV_SYSTEM_CERTS ?= 1
+# Containers often say that no bytecode is kept: each of many processes would compile what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help up clean test test-packages test-processes test-all test-slow chaos check lint architecture browser \
@@ -74,7 +76,8 @@ SUDO = $(shell test $$(id -u) = 0 || command -v sudo)
 
 ##@ Develop
 
-check: lint architecture  ## lint, check the types, the layers, the migrations and the OpenAPI description
+check: $(DEVELOPS)  ## lint, check the types, the layers, the migrations and the OpenAPI description
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync lint architecture
 
 architecture: $(DEVELOPS)
 	@$(BIN)/python -m pytest tests/architecture
