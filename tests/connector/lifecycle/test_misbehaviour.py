@@ -231,7 +231,7 @@ async def test_a_broken_definition_costs_its_own_tool_only(servers: Any, supervi
     supervise()
     server = await servers.register("broken-tool")
     row = await servers.wait_until(server, Status.DEGRADED)
-    assert "broken, number 15, number 16" in row.error_message
+    assert "broken, number 16, number 17" in row.error_message
     names = {name async for name in ToolFunction.objects.filter(server=server).values_list("name", flat=True)}
     assert "echo" in names
     assert "broken" not in names
