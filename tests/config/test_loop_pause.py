@@ -32,7 +32,7 @@ async def key() -> IssuedKey:
     return key
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def heap() -> Iterator[None]:
     with frozen_heap():
         yield
