@@ -41,7 +41,9 @@ _SERVER = [
     )
 ]  # fmt: skip
 # As text: parsing the details of all tools would cost chats, which read none of them.
-_DETAILS = Cast(JSONObject(**{name: name for name in ("title", "annotations", "output_schema")}), TextField())
+_DETAILS = Cast(
+    JSONObject(**{name: name for name in ("title", "annotations", "output_schema", "extra")}), TextField()
+)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
 
 

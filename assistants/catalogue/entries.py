@@ -33,7 +33,8 @@ class ServerEntry:
 class FunctionEntry:
     """A function that the model may be given. `tokens`: an upper bound for its whole definition.
 
-    `title`, `annotations` and `output_schema` are what the server says: MCP clients see them, models do not.
+    `title`, `annotations`, `output_schema` and `extra` (other fields of its wire JSON, such as `icons`) are
+    what the server says: MCP clients see them, models do not.
     """
 
     server_id: int
@@ -72,6 +73,10 @@ class FunctionEntry:
     def output_schema(self) -> dict[str, Any] | None:
         """The schema of `structuredContent`; None where the server declares none."""
         return cast("dict[str, Any] | None", self._details.get("output_schema"))
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        return cast(dict[str, Any], self._details.get("extra") or {})
 
     @property
     def _details(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from core.database import in_thread
 from core.feed import FeedCache
 from tools.models import MCPTool, Offer
 
+_COLUMNS = ("name", "slug", "call_timeout_s", "announced")
 TABLES = ("tools_mcptool", "tools_toolfunction", "tools_offer")
 
 
@@ -24,7 +25,6 @@ class ServerOffer:
     id: int
     name: str
     slug: str
-    description: str
     timeout_s: float
     functions: tuple[FunctionEntry, ...]
     resources: tuple[Mapping[str, Any], ...]
@@ -51,7 +51,7 @@ async def named(slug: str) -> ServerOffer | None:
 
 @in_thread
 def _load(server_id: int) -> ServerOffer | None:
-    row = MCPTool.objects.present().without_vectors().filter(pk=server_id).first()
+    row = MCPTool.objects.present().only(*_COLUMNS).filter(pk=server_id).order_by("pk").first()
     if row is None:
         return None
     offers = Offer.objects.filter(server=server_id).order_by("pk").values_list("kind", "definition")
@@ -60,18 +60,18 @@ def _load(server_id: int) -> ServerOffer | None:
         id=row.pk,
         name=row.name,
         slug=row.slug,
-        description=row.description,
         timeout_s=row.call_timeout_s,
         functions=functions_of(row),
         resources=by_kind[Offer.Kind.RESOURCE],
         templates=by_kind[Offer.Kind.TEMPLATE],
         prompts=by_kind[Offer.Kind.PROMPT],
+        announced=row.announced,
     )
 
 
 @in_thread
 def _load_ids(_: str) -> dict[str, int]:
-    return dict(MCPTool.objects.present().values_list("slug", "pk"))
+    return dict(MCPTool.objects.present().order_by().values_list("slug", "pk"))
 
 
 _by_id: FeedCache[int, ServerOffer | None] = FeedCache(_load, TABLES)

@@ -39,15 +39,14 @@ def digest(reach: Reach, method: str) -> bytes:
 def tool_definition(tool: Tool) -> dict[str, Any]:
     """Returns a tool as wire JSON, under the name that clients know; the rest is the server's."""
     function = tool.function
-    definition: dict[str, Any] = {"name": tool.name}
-    if function.title:
-        definition["title"] = function.title
-    definition |= {"description": function.description, "inputSchema": function.input_schema}
-    if function.output_schema is not None:
-        definition["outputSchema"] = function.output_schema
-    if function.annotations:
-        definition["annotations"] = function.annotations
-    return definition
+    optional = {
+        "title": function.title,
+        "description": function.description,
+        "outputSchema": function.output_schema,
+        "annotations": function.annotations,
+    }
+    named = {"name": tool.name, "inputSchema": function.input_schema}
+    return {**function.extra, **named, **{name: value for name, value in optional.items() if value}}
 
 
 def _tools(reach: Reach) -> Iterable[Mapping[str, Any]]:

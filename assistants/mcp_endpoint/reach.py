@@ -130,7 +130,7 @@ async def _of_server(address: Address, granted: Sequence[AssistantEntry], *, see
     is_whole = sees_all or any(link.narrowed_to is None for link in links)
     return _reach(
         title=server.name,
-        instructions=server.announced.get("instructions") or server.description,
+        instructions=server.announced.get("instructions") or "",
         tools=tools,
         whole=[server] if is_whole else [],
         narrowed=[] if is_whole else [server],

@@ -15,7 +15,7 @@ from apikeys import actions as key_actions
 from apikeys import authentication
 from apikeys.models import ApiKey
 from assistants import actions
-from assistants.catalogue import cache
+from assistants.catalogue import cache, servers
 from assistants.models import Conversation
 from assistants.routing import last_assistant
 from connector.client import routes
@@ -69,6 +69,8 @@ def keys_of_caches() -> Mapping[FeedCache[Any, Any], Any]:
         authentication._principals: issued.api_key.key_hash,
         cache._by_name: "helper",
         cache._by_key: issued.api_key.pk,
+        servers._by_id: server.pk,
+        servers._ids: "",
         routes._cache: server.pk,
         last_assistant._last_assistants: (issued.api_key.pk, "s"),
     }
@@ -108,6 +110,8 @@ def test_every_column_that_a_cache_reads_is_reported(
     for each, tables in caches().items():
         if each._max_age_s < 60:
             continue  # an outdated value goes by itself
+        if not hasattr(each._load, "__wrapped__"):
+            continue  # it reads other caches, not the database
         assert each in keys_of_caches, f"Give a key for the cache of {each._load}."
         columns = reported(tables)
         for table, read in read_by(each._load, keys_of_caches[each]).items():

@@ -25,6 +25,9 @@ async def test_a_tool_has_all_that_its_server_says_of_it(desk: Desk, era: str) -
     assert tool.output_schema["required"] == ["grams"]
     assert tool.annotations is not None
     assert tool.annotations.read_only_hint is True
+    assert tool.icons is not None
+    assert tool.icons[0].src == "https://example.com/scales.png"
+    assert tool.meta == {"example.com/shelf": 3}
 
 
 async def test_a_server_by_itself_has_its_own_names(desk: Desk, era: str) -> None:
