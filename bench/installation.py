@@ -1,6 +1,8 @@
 """Rows of an installation that has been used for months, written within a minute.
 
-Large tables are written by COPY: the rows are there to be looked at, and to measure lists with.
+Large tables are written by COPY: the rows are there to be looked at, and to measure pages with. The first of
+each kind has much more than the others: a server 200 tools, an assistant 40 servers, a key every assistant
+and every tenth run, a run 30 calls.
 """
 
 import random
@@ -14,8 +16,8 @@ from django.utils import timezone
 
 from apikeys import keys
 from apikeys.models import ApiKey, AuditEntry, TokenUsage
-from assistants.models import Assistant, AssistantTool, Run, ToolCall
-from connector.models import Instance, StateChange
+from assistants.models import Assistant, AssistantTool, Provider, Run, ToolCall
+from connector.models import Instance, OAuthGrant, StateChange
 from tools.models import MCPTool, ToolFunction
 
 WORDS = ("weather", "tickets", "invoices", "calendar", "mail", "metrics", "deploys", "wiki", "maps", "orders")
@@ -33,6 +35,7 @@ class Size:
     assistants: int = 50
     runs: int = 100_000
     calls_a_run: int = 3
+    most_tools: int = 200
     days: int = 90
     first: int = 0
     """The number of the first server, key and assistant: names are unique."""
@@ -70,6 +73,7 @@ class _Filling:
         StateChange.objects.filter(server__in=self.servers).delete()  # the trigger's
         changes = [change for server in self.servers for change in self._changes(server)]
         StateChange.objects.bulk_create(changes, batch_size=BATCH)
+        OAuthGrant.objects.create(server=self.servers[-1])
 
     def _server(self, number: int) -> Any:
         word, status = WORDS[number % len(WORDS)], self.random.choice(STATUSES)
@@ -96,7 +100,8 @@ class _Filling:
         )
 
     def _functions(self, server: Any) -> Iterator[Any]:
-        for number in range(self.size.tools_a_server):
+        is_first = server is self.servers[0]
+        for number in range(self.size.most_tools if is_first else self.size.tools_a_server):
             name = f"{VERBS[number % len(VERBS)]}_{server.slug.partition('-')[0]}_{number}"
             is_changed = server.approval == "pinned" and number == 0
             yield ToolFunction(
@@ -152,18 +157,27 @@ class _Filling:
         )  # fmt: skip
 
     def add_assistants(self) -> None:
+        provider = Provider.objects.create(name=f"Provider {self.size.first}", default_model=MODELS[0])
         self.assistants = Assistant.objects.bulk_create(
-            Assistant(name=f"Assistant {number}", slug=f"assistant-{number}", model=MODELS[number % 3])
+            Assistant(
+                name=f"Assistant {number}",
+                slug=f"assistant-{number}",
+                model=MODELS[number % 3],
+                provider=provider,
+            )
             for number in self.size.numbers(self.size.assistants)
         )
-        AssistantTool.objects.bulk_create(
-            AssistantTool(assistant=assistant, mcp_tool=server)
-            for assistant in self.assistants
-            for server in self.random.sample(self.servers, min(10, len(self.servers)))
-        )
+        first, *others = self.assistants
+        used = [(first, server) for server in self.servers[:40]]
+        for assistant in others:
+            chosen = self.random.sample(self.servers, min(10, len(self.servers)))
+            used += [(assistant, server) for server in chosen]
+        AssistantTool.objects.bulk_create(AssistantTool(assistant=each, mcp_tool=of) for each, of in used)
+        granted = [(self.keys[0], assistant) for assistant in self.assistants]
+        granted += [(key, self.random.choice(self.assistants)) for key in self.keys[1:]]
         grants = Assistant.api_keys.through
         grants.objects.bulk_create(
-            grants(apikey_id=key.pk, assistant_id=self.random.choice(self.assistants).pk) for key in self.keys
+            grants(apikey_id=key.pk, assistant_id=assistant.pk) for key, assistant in granted
         )
 
     def add_runs(self) -> None:
@@ -175,7 +189,8 @@ class _Filling:
         _continue_ids(Run)
 
     def _run(self, first: int, number: int) -> Any:
-        key, assistant = self.random.choice(self.keys), self.random.choice(self.assistants)
+        key = self.keys[0] if number % 10 == 0 else self.random.choice(self.keys)
+        assistant = self.random.choice(self.assistants)
         is_failed = number % 23 == 0
         took = self.random.randint(400, 20_000)
         step = timedelta(days=self.size.days) / self.size.runs
@@ -194,7 +209,7 @@ class _Filling:
             rounds=2,
             prompt_tokens=self.random.randint(200, 9_000),
             completion_tokens=self.random.randint(20, 900),
-            server_tool_calls=self.size.calls_a_run,
+            server_tool_calls=self._number_of_calls(number),
             started_at=self.now - step * (self.size.runs - number),
             first_token_ms=took // 3,
             duration_ms=took,
@@ -205,9 +220,12 @@ class _Filling:
             unavailable=[],
         )
 
+    def _number_of_calls(self, number: int) -> int:
+        return 30 if number == 0 else self.size.calls_a_run
+
     def _calls(self, run: Any) -> Iterator[Any]:
-        took = run.duration_ms // 2 // self.size.calls_a_run
-        for position in range(self.size.calls_a_run):
+        took = run.duration_ms // 2 // run.server_tool_calls
+        for position in range(run.server_tool_calls):
             server = self.random.choice(self.servers)
             number = self.random.randrange(self.size.tools_a_server)
             is_failed = self.random.random() < (0.4 if number == 7 else 0.02)

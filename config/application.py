@@ -1,7 +1,8 @@
 """The ASGI application: which handler answers a path, and what lives as long as a web process.
 
-Endpoints (the OpenAI API, MCP, the tools of assistants, the probes) pass no middleware but CORS and hold no
-database connection; everything else is Django as usual; static files are served as they are.
+Endpoints (the OpenAI API, MCP, the tools of assistants, the probes, what open pages ask) pass no middleware
+but CORS and hold no database connection; everything else is Django as usual; static files are served as they
+are.
 """
 
 import asyncio
@@ -30,6 +31,7 @@ from config.request_ids import RequestIds
 
 PROBES = ("/health", "/ready")
 TOOLS = tuple(f"/api/v1/assistants/{{slug}}/{path}" for path in ("openapi.json", "tools/{name}"))
+SERVER_CHANGES = "/admin/servers/changes"
 OPENAI_API = ("/v1", *(f"/api/v1/{name}" for name in ("chat", "models", "embeddings", "responses")))
 
 
@@ -37,7 +39,8 @@ def create_application() -> ASGIApp:
     """Starlette's Router, not its application class: that would answer unknown paths before Django does."""
     endpoints = _limited(AsyncASGIHandler(), settings.CHAT_BODY_LIMIT)
     console = _limited(ASGIHandler(), settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
-    paths = (*PROBES, *TOOLS, *OPENAI_API, *(f"{path}/{{rest:path}}" for path in OPENAI_API))
+    below = (f"{path}/{{rest:path}}" for path in OPENAI_API)
+    paths = (*PROBES, SERVER_CHANGES, *TOOLS, *OPENAI_API, *below)
     return Router(
         [*(Route(path, endpoints) for path in paths), *_mcp(), _static_files()],
         default=_by_kind(endpoints, _abandonable(console)),

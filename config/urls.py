@@ -13,6 +13,7 @@ from config import health
 from config.admin_site import ConsoleSite
 from config.schema_view import SchemaView
 from connector.admin.urls import urlpatterns as pages_of_connector
+from tools.admin.server_changes import server_changes
 
 cast(ConsoleSite, admin.site).pages = [*pages_of_assistants, *pages_of_connector]
 
@@ -32,6 +33,7 @@ urlpatterns = [
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", include(streams_of_assistants)),
+    path("admin/servers/changes", server_changes, name="server_changes"),
     path("admin/", admin.site.urls),
 ]
 

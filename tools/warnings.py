@@ -25,7 +25,7 @@ def _refers_to_variables(server: Any) -> bool:
 
 
 def warnings_of(server: Any) -> list[str]:
-    """Returns the warnings of an MCPTool. Rows of `with_function_count` have them all."""
+    """Returns the warnings of an MCPTool. Rows of `with_refused_tools` have them all."""
     refused = [
         f"The model {each['model']} refuses the definition of the tool {each['name']}: it is left out."
         for each in getattr(server, "refused_tools", ())

@@ -9,6 +9,7 @@ from django.template.loader import render_to_string
 from django.utils.cache import get_conditional_response
 
 from core.admin.views import ConsolePage
+from tools.admin.server_changes import HEADER, address
 from tools.models import MCPTool
 
 
@@ -34,8 +35,10 @@ class ServerPage(ConsolePage):
             return super().get(request, *args, **kwargs)
         content = render_to_string(self.fragment, self.live_context(), request)
         etag = f'"{sha256(content.encode()).hexdigest()}"'
-        response = HttpResponse(content, headers={"ETag": etag, "Cache-Control": "no-cache"})
-        return get_conditional_response(request, etag=etag, response=response) or response
+        answer = HttpResponse(content, headers={"ETag": etag, "Cache-Control": "no-cache"})
+        response = get_conditional_response(request, etag=etag, response=answer) or answer
+        response.headers[HEADER] = address([self.server.pk], with_output=True)
+        return response
 
     def live_context(self) -> dict[str, Any]:
         """Returns what the fragment shows."""

@@ -36,7 +36,7 @@ T = TypeVar("T")
 class RuntimeViewSet(viewsets.GenericViewSet[MCPTool]):
     """What a registered server does now, as opposed to how it is configured (`tools.api`)."""
 
-    queryset = MCPTool.objects.present().without_vectors().with_function_count()
+    queryset = MCPTool.objects.present().without_vectors().with_function_count().with_refused_tools()
     serializer_class = MCPToolSerializer
     pagination_class = None
     filter_backends = []

@@ -29,7 +29,9 @@ def test_a_process_whose_startup_fails_serves_nothing_and_logs_why() -> None:
     assert "Uvicorn running on" not in result.stderr
 
 
-@pytest.mark.parametrize("path", ["/health", "/v1", "/v1/nothing", "/api/v1/chat", "/api/v1/responses/"])
+@pytest.mark.parametrize(
+    "path", ["/health", "/admin/servers/changes", "/v1", "/v1/nothing", "/api/v1/chat", "/api/v1/responses/"]
+)
 async def test_endpoints_pass_none_of_the_consoles_middleware(path: str) -> None:
     start, *_ = await messages(path)
     assert b"X-Frame-Options" not in dict(start["headers"])

@@ -34,8 +34,8 @@ OTHER_ARGUMENTS: dict[str, Any] = {
     "kind": "usage",
     "name": "restart",
 }
-NO_PAGES = ("r/", "(?P<url>", "<path:object_id>/$", "jsi18n/", "autocomplete/")
-"""Redirects and data that Django's admin has besides its pages."""
+NO_PAGES = ("r/<", "(?P<url>", "jsi18n/", "autocomplete/")
+"""Redirects and data that Django's admin has besides its pages, by how their routes begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def _patterns(patterns: Any, prefix: str) -> Iterator[tuple[str, URLPattern]]:
 
 
 def _page(route: str, pattern: URLPattern, rows: Rows) -> Iterator[Page]:
-    if route.startswith(NO_PAGES) or route.endswith(NO_PAGES) or "(?P" in route:
+    if route.startswith(NO_PAGES) or route.endswith("<path:object_id>/$") or "(?P" in route:
         return
     model = next((each for each in admin.site._registry if route.startswith(_folder(each))), None)
     address = route

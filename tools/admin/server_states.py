@@ -68,12 +68,13 @@ def last_check(server: MCPTool) -> datetime | None:
     return max(checks, default=server.last_healthy_at)
 
 
-def live(servers: Iterable[MCPTool]) -> dict[str, Any]:
-    """Returns what moves of each server, by its id, for the script that keeps a page up to date.
-
-    The servers have `function_count` and their instances.
-    """
-    return {str(server.pk): _live(server) for server in servers}
+def live(ids: Iterable[int]) -> dict[str, Any]:
+    """Returns what moves of each server, by its id, for the script that keeps a page up to date."""
+    servers = MCPTool.objects.present().filter(pk__in=ids).order_by().with_function_count()
+    instances: Any = MCPTool._meta.get_field("instances").related_model
+    rows = instances.objects.only("server", "phase", "checked_at")
+    shown = servers.only("status", "error", "last_healthy_at", "replicas")
+    return {str(server.pk): _live(server) for server in shown.prefetch_related(Prefetch("instances", rows))}
 
 
 def _live(server: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from core.actor import Actor
 from core.admin.times import time_tag
 from core.admin.verbs import Fields
 from tools import actions
-from tools.admin import server_states
+from tools.admin import server_changes, server_states
 from tools.admin.paste import PasteServers
 from tools.admin.server_form import FIELDSETS, SHOWN_FOR, MCPToolForm
 from tools.admin.server_operations import ServerOperations
@@ -78,7 +78,8 @@ class MCPToolAdmin(ServerOperations):
             raise PermissionDenied
         ids = [each for each in request.GET.get("ids", "").split(",") if each.isascii() and each.isdigit()]
         chosen = [int(each) for each in ids[:MOST_LIVE] if len(each) < 19]
-        return JsonResponse({"servers": server_states.live(self.get_queryset(request).filter(pk__in=chosen))})
+        headers = {server_changes.HEADER: server_changes.address(chosen)}
+        return JsonResponse({"servers": server_states.live(chosen)}, headers=headers)
 
     def perform_create(self, request: HttpRequest, fields: Fields) -> MCPTool:
         return actions.register(by=Actor.of(request), **fields)

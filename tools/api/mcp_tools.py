@@ -59,7 +59,7 @@ class DeletionSerializer(serializers.Serializer[Any]):
 
 
 class MCPToolViewSet(ManagementViewSet):
-    queryset = MCPTool.objects.present().without_vectors().with_function_count()
+    queryset = MCPTool.objects.present().without_vectors().with_function_count().with_refused_tools()
     serializer_class = MCPToolSerializer
     filterset_class = MCPToolFilter
     slug_field = "slug"
@@ -140,4 +140,4 @@ class MCPToolViewSet(ManagementViewSet):
         return self.answer(self._read(row), status=202)
 
     def _read(self, row: MCPTool) -> MCPTool:
-        return MCPTool.objects.with_function_count().get(pk=row.pk)
+        return MCPTool.objects.with_function_count().with_refused_tools().get(pk=row.pk)

@@ -32,6 +32,13 @@ validate_slug = RegexValidator(
 _MOST_WARNINGS = 20
 
 
+def _functions() -> Any:
+    """Returns the tools that a server offers, for a subquery of a query of servers."""
+    # By the reverse relation: the module of the tools imports this one.
+    functions: Any = MCPTool._meta.get_field("functions").related_model
+    return functions.objects.present().filter(server=models.OuterRef("pk")).order_by()
+
+
 class MCPToolQuerySet(models.QuerySet["MCPTool"]):
     def present(self) -> Self:
         """Servers that are not marked as deleted."""
@@ -42,23 +49,17 @@ class MCPToolQuerySet(models.QuerySet["MCPTool"]):
         return self.defer(*Embedded.VECTORS)
 
     def with_function_count(self) -> Self:
-        """Annotates `function_count`, the number of tools that each server offers now, and `refused_tools`.
-
-        These are `{name, model}` of those that LLM services refuse.
-        """
+        """Annotates `function_count`, the number of tools that each server offers now."""
         # A subquery and not a join: a join would group by every column of the server, secrets included.
-        # By the reverse relation: the module of the tools imports this one.
-        tools: Any = MCPTool._meta.get_field("functions").related_model
-        functions = tools.objects.present().filter(server=models.OuterRef("pk")).order_by()
-        count = functions.values("server").annotate(count=models.Count("pk")).values("count")
-        refused = functions.annotate(of=KT("refusal__definition_hash")).filter(of=models.F("definition_hash"))
+        count = _functions().values("server").annotate(count=models.Count("pk")).values("count")
+        return self.annotate(function_count=Coalesce(models.Subquery(count), 0))
+
+    def with_refused_tools(self) -> Self:
+        """Annotates `refused_tools`: `{name, model}` of the tools that LLM services refuse."""
+        of = _functions().annotate(of=KT("refusal__definition_hash")).filter(of=models.F("definition_hash"))
         told = JSONObject(name="name", model=KT("refusal__model"))
-        return self.annotate(
-            function_count=Coalesce(models.Subquery(count), 0),
-            refused_tools=ArraySubquery(
-                refused.annotate(told=told).order_by("name").values("told")[:_MOST_WARNINGS]
-            ),
-        )
+        refused = of.annotate(told=told).order_by("name").values("told")[:_MOST_WARNINGS]
+        return self.annotate(refused_tools=ArraySubquery(refused))
 
     def wanted(self) -> Self:
         """Servers that should be running."""

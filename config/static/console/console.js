@@ -40,6 +40,30 @@ const consolePage = {
     return tick;
   },
 
+  /**
+   * Asks `address` for what moves, and has it shown. Asks again when that has changed, which a cheap request tells
+   * every 3 seconds (see tools/admin/server_changes.py), and every minute, for its times.
+   */
+  live(address, show) {
+    let [changes, known, etag, asked] = ["", "", "", -Infinity];
+    const ask = async () => {
+      const response = await fetch(address, { headers: etag ? { "If-None-Match": etag } : {}, cache: "no-store" });
+      if (response.redirected) location.reload(); // to the login
+      changes = response.headers.get("X-Changes") || "";
+      if (response.status !== 200 || response.redirected) return;
+      etag = response.headers.get("ETag") || "";
+      await show(response);
+    };
+    consolePage.every(3, async () => {
+      const response = changes ? await fetch(changes, { cache: "no-store" }) : null;
+      const now = response && response.ok ? await response.text() : "";
+      if (now && now === known && performance.now() - asked < 60000) return;
+      asked = performance.now();
+      await ask();
+      known = now; // as it was before asking: what changed meanwhile is asked for the next time
+    });
+  },
+
   /** Changes a pill in place: see core/admin/pills.py. */
   setPill(pill, { word, icon, tone, title }) {
     pill.className = `pill pill-${tone}`;
@@ -61,11 +85,7 @@ document.addEventListener("click", (event) => {
 // Parts of a page that move: fetched again every few seconds, and replaced where they have changed.
 document.addEventListener("DOMContentLoaded", () => {
   for (const part of document.querySelectorAll("[data-live-fragment]")) {
-    let known = "";
-    consolePage.every(3, async () => {
-      const response = await fetch(part.dataset.liveFragment, { headers: known ? { "If-None-Match": known } : {}, cache: "no-store" });
-      if (response.status !== 200) return;
-      known = response.headers.get("ETag") || "";
+    consolePage.live(part.dataset.liveFragment, async (response) => {
       const scrolled = new Map();
       for (const box of part.querySelectorAll("[data-keep-scroll]")) {
         const atEnd = box.scrollTop + box.clientHeight >= box.scrollHeight - 4;

@@ -18,9 +18,7 @@ document.addEventListener("DOMContentLoaded", () => {
       cell.textContent = value;
     }
   };
-  consolePage.every(3, async () => {
-    const response = await fetch(`${config.dataset.liveUrl}?ids=${ids.join(",")}`, { headers: { Accept: "application/json" } });
-    if (!response.ok) return;
+  consolePage.live(`${config.dataset.liveUrl}?ids=${ids.join(",")}`, async (response) => {
     const { servers } = await response.json();
     for (const cell of cells) {
       const server = servers[cell.dataset.server];

@@ -98,7 +98,7 @@ async def test_staff_see_it_at_the_tool_and_at_its_server(assistant: Assistant) 
     row = await _noted(server)
     assert row.present_refusal == {"model": assistant.conversation, "at": row.refusal["at"]}  # type: ignore[index]
     assert row.refusal["at"][:10] == timezone.now().date().isoformat()  # type: ignore[index]
-    counted = MCPTool.objects.with_function_count()
+    counted = MCPTool.objects.with_function_count().with_refused_tools()
     [warning] = (await orm(counted.get)(pk=server.pk)).warnings
     assert "odd" in warning
     await orm(catalogue.record)(
