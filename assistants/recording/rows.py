@@ -3,8 +3,10 @@
 import logging
 from collections.abc import Collection, Iterable
 from datetime import timedelta
+from typing import Any
 
-from django.db import DataError, IntegrityError, transaction
+import orjson
+from django.db import DataError, IntegrityError, connection, transaction
 from django.utils import timezone
 
 from assistants.models import Conversation, Run, ToolCall
@@ -12,12 +14,33 @@ from assistants.recording.records import CallRecord, RunRecord
 
 log = logging.getLogger(__name__)
 
-_CHANGING = [
+_CHANGING = (
     "status", "rounds", "prompt_tokens", "completion_tokens", "usage_estimated", "server_tool_calls",
     "first_token_ms", "duration_ms", "error", "answer", "selection", "model_rounds", "unavailable",
-]  # fmt: skip
+)  # fmt: skip
+_Row = dict[str, Any]
+"""By the names of columns. None and what is missing are NULL."""
+_REFUSED = (DataError, IntegrityError, orjson.JSONEncodeError)
 _Session = tuple[int, str]
 """The id of the key, and the caller's name for the session."""
+
+
+def _insertion(model: type[Run | ToolCall]) -> str:
+    """Returns the statement that inserts rows, which are JSON.
+
+    The ORM prepares each value on its own. For a short call of a tool that costs more than all else in this
+    process (docs/decisions/0024-calls-without-a-model-are-written-once.md).
+    """
+    table = model._meta.db_table
+    names = ", ".join(str(each.column) for each in model._meta.concrete_fields if not each.primary_key)
+    return f"INSERT INTO {table} ({names}) SELECT {names} FROM jsonb_populate_recordset(NULL::{table}, %s)"  # noqa: S608 - names of ours
+
+
+_INSERT_RUNS = (
+    f"{_insertion(Run)} ON CONFLICT (run_id) DO UPDATE SET "
+    f"{', '.join(f'{name} = excluded.{name}' for name in _CHANGING)} RETURNING run_id, id"
+)
+_INSERT_CALLS = f"{_insertion(ToolCall)} ON CONFLICT DO NOTHING"
 
 
 def write(records: Iterable[RunRecord]) -> None:
@@ -28,7 +51,7 @@ def write(records: Iterable[RunRecord]) -> None:
     latest = {record.origin.run_id: record for record in records}.values()
     try:
         _write(latest)
-    except (DataError, IntegrityError):
+    except _REFUSED:
         for record in latest:
             _write_alone(record)
 
@@ -36,25 +59,28 @@ def write(records: Iterable[RunRecord]) -> None:
 def _write_alone(record: RunRecord) -> None:
     try:
         _write([record])
-    except (DataError, IntegrityError) as error:
+    except _REFUSED as error:
         log.error("Run %s cannot be recorded: %s", record.origin.run_id, type(error).__name__)
 
 
 @transaction.atomic
 def _write(records: Collection[RunRecord]) -> None:
     conversations = _conversations(records)
-    rows = Run.objects.bulk_create(
-        [_run(record, conversations.get(_session(record))) for record in records],
-        update_conflicts=True,
-        unique_fields=["run_id"],
-        update_fields=_CHANGING,
-    )
-    calls = (
-        _call(row, position, call)
-        for row, record in zip(rows, records, strict=True)
-        for position, call in enumerate(record.calls)
-    )
-    ToolCall.objects.bulk_create(calls, ignore_conflicts=True)
+    runs = [_run(record, conversations.get(_session(record))) for record in records]
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT_RUNS, [_json(runs)])
+        ids = dict(cursor.fetchall())
+        calls = [
+            _call(record, ids[record.origin.run_id], position, call)
+            for record in records
+            for position, call in enumerate(record.calls)
+        ]
+        if calls:
+            cursor.execute(_INSERT_CALLS, [_json(calls)])
+
+
+def _json(rows: list[_Row]) -> str:
+    return orjson.dumps(rows).decode()
 
 
 def _session(record: RunRecord) -> _Session:
@@ -86,51 +112,51 @@ def _conversation(session: _Session, record: RunRecord) -> Conversation:
     )
 
 
-def _run(record: RunRecord, conversation_id: int | None) -> Run:
+def _run(record: RunRecord, conversation_id: int | None) -> _Row:
     principal = record.origin.principal
     is_key = principal.user_id is None
-    return Run(
-        kind=record.kind,
-        run_id=record.origin.run_id,
-        request_id=record.origin.request_id,
-        api_key_id=principal.id if is_key else None,
-        api_key_name=principal.name if is_key else "",
-        username="" if is_key else principal.name,
-        key_prefix=principal.key_prefix,
-        assistant_id=record.assistant_id,
-        assistant_slug=record.assistant_slug,
-        conversation_id=conversation_id,
-        model=record.model,
-        status=record.status,
-        rounds=record.rounds,
-        prompt_tokens=record.prompt_tokens,
-        completion_tokens=record.completion_tokens,
-        usage_estimated=record.usage_estimated,
-        server_tool_calls=len(record.calls),
-        started_at=record.started_at,
-        first_token_ms=record.first_token_ms,
-        duration_ms=record.duration_ms,
-        error=record.error,
-        request=record.request,
-        answer=record.answer,
-        selection=record.selection,
-        model_rounds=record.model_rounds,
-        unavailable=record.unavailable,
-    )
+    return {
+        "kind": record.kind,
+        "run_id": record.origin.run_id,
+        "request_id": record.origin.request_id,
+        "api_key_id": principal.id if is_key else None,
+        "api_key_name": principal.name if is_key else "",
+        "username": "" if is_key else principal.name,
+        "key_prefix": principal.key_prefix,
+        "assistant_id": record.assistant_id,
+        "assistant_slug": record.assistant_slug,
+        "conversation_id": conversation_id,
+        "model": record.model,
+        "status": record.status,
+        "rounds": record.rounds,
+        "prompt_tokens": record.prompt_tokens,
+        "completion_tokens": record.completion_tokens,
+        "usage_estimated": record.usage_estimated,
+        "server_tool_calls": len(record.calls),
+        "started_at": record.started_at,
+        "first_token_ms": record.first_token_ms,
+        "duration_ms": record.duration_ms,
+        "error": record.error,
+        "request": record.request,
+        "answer": record.answer,
+        "selection": record.selection,
+        "model_rounds": record.model_rounds,
+        "unavailable": record.unavailable,
+    }
 
 
-def _call(run: Run, position: int, call: CallRecord) -> ToolCall:
-    return ToolCall(
-        run=run,
-        position=position,
-        mcp_tool_id=call.server_id,
-        server=call.server,
-        function=call.function,
-        status=call.status,
-        started_at=run.started_at + timedelta(milliseconds=call.started_ms),
-        duration_ms=call.duration_ms,
-        error=call.error,
-        result_size=call.result_size,
-        arguments=call.arguments,
-        result=call.result,
-    )
+def _call(record: RunRecord, run_id: int, position: int, call: CallRecord) -> _Row:
+    return {
+        "run_id": run_id,
+        "position": position,
+        "mcp_tool_id": call.server_id,
+        "server": call.server,
+        "function": call.function,
+        "status": call.status,
+        "started_at": record.started_at + timedelta(milliseconds=call.started_ms),
+        "duration_ms": call.duration_ms,
+        "error": call.error,
+        "result_size": call.result_size,
+        "arguments": call.arguments,
+        "result": call.result,
+    }

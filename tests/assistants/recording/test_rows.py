@@ -20,10 +20,10 @@ from assistants import actions, recording
 from assistants.agent import RunRequest
 from assistants.errors import UpstreamFailed
 from assistants.events import TextDelta
-from assistants.models import Conversation, Run, RunKind, RunStatus
+from assistants.models import Conversation, Run, RunKind, RunStatus, ToolCall
 from assistants.openai_api.pipeline import observed_run
 from assistants.recording import Origin, recorder
-from assistants.recording.records import RunRecord
+from assistants.recording.records import CallRecord, RunRecord
 from assistants.recording.rows import write
 from config.celery import app
 from core.actor import Actor
@@ -222,3 +222,33 @@ def test_beat_asks_for_tasks_that_there_are(settings: LazySettings) -> None:
     asked = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
     assert "assistants.tasks.fail_abandoned_runs" in asked
     assert asked <= set(app.tasks)
+
+
+@pytest.mark.parametrize("answer", ["a NUL \0", "half a pair \ud800"])
+async def test_a_text_that_no_row_takes_costs_no_other_record(alice: Principal, answer: str) -> None:
+    good = record(alice)
+    await sync_to_async(write)([good, record(alice, answer=answer)])
+    assert (await only_run()).run_id == good.origin.run_id
+
+
+async def test_a_row_holds_all_that_its_record_holds(alice: Principal) -> None:
+    call = CallRecord(
+        7, "Clock", "now", ToolCall.Status.ERROR, 3, "tool_error", 4, {"a": [1, None, 'x"\\']}, "ü", 250
+    )
+    rounds = [{"started_ms": 0, "duration_ms": 1, "prompt_tokens": 2, "completion_tokens": 3}]
+    given = record(
+        alice,
+        status=RunStatus.COMPLETED,
+        model_rounds=rounds,
+        calls=(call,),
+        answer="'é",
+        selection={"k": 0.5},
+    )
+    await sync_to_async(write)([given])
+    run = await only_run()
+    assert (run.model_rounds, run.answer, run.selection, run.unavailable) == (rounds, "'é", {"k": 0.5}, None)
+    assert (run.started_at, run.conversation_id, run.kind) == (given.started_at, None, RunKind.CHAT)
+    made = await ToolCall.objects.aget()
+    assert (made.run_id, made.position, made.mcp_tool_id, made.status) == (run.pk, 0, 7, "error")
+    assert (made.arguments, made.result, made.duration_ms) == (call.arguments, "ü", 3)
+    assert made.started_at == given.started_at + timedelta(milliseconds=250)
