@@ -158,9 +158,8 @@ def _grant(api_key: ApiKey, assistant_ids: Iterable[int]) -> None:
     assistants = _assistants().filter(pk__in=ids)
     missing = ids - {assistant.pk for assistant in assistants}
     if missing:
-        raise ValidationError(
-            {"assistant_ids": f"There is no assistant {', '.join(map(str, sorted(missing)))}."}
-        )
+        message = gettext("There is no assistant %(ids)s.")
+        raise ValidationError({"assistant_ids": message % {"ids": ", ".join(map(str, sorted(missing)))}})
     api_key.assistants.set(assistants)
 
 

@@ -2,6 +2,8 @@
 
 from rest_framework.exceptions import APIException
 
+from core.message import Message
+
 _STATUS = {
     "upstream_error": 502,
     "upstream_timeout": 504,
@@ -24,6 +26,7 @@ class UpstreamFailed(APIException):
         self, code: str, message: str, *, retry_after: float | None = None, may_retry: bool = True
     ) -> None:
         super().__init__(message, code)
+        self.message = message
         self.code = code
         self.status_code = _STATUS.get(code, 502)
         self.retry_after = retry_after
@@ -52,7 +55,7 @@ class ModelNotFound(APIException):
 
     status_code = 404
     default_code = "model_not_found"
-    default_detail = "The model does not exist, or this API key may not call it."
+    default_detail = Message("The model does not exist, or this API key may not call it.")
 
 
 class NoAssistantFits(APIException):
@@ -74,7 +77,7 @@ class RequestInterrupted(APIException):
 
     status_code = 409
     default_code = "request_interrupted"
-    default_detail = (
+    default_detail = Message(
         "This request was sent before, and was interrupted after its tools may have run: it is not repeated. "
         "To run it anew, send it as a new request."
     )
@@ -85,7 +88,7 @@ class RunCancelled(APIException):
 
     status_code = 409
     default_code = "run_cancelled"
-    default_detail = "The run was cancelled."
+    default_detail = Message("The run was cancelled.")
 
 
 class NoEmbedder(APIException):
@@ -93,4 +96,6 @@ class NoEmbedder(APIException):
 
     status_code = 404
     default_code = "no_embedder"
-    default_detail = "There is no embedder here: whoever runs this server names one as EMBEDDING_BASE_URL."
+    default_detail = Message(
+        "There is no embedder here: whoever runs this server names one as EMBEDDING_BASE_URL."
+    )

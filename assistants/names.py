@@ -4,6 +4,7 @@ from itertools import count
 
 from django.core.exceptions import ValidationError
 from django.db import connection
+from django.utils.translation import gettext
 
 from assistants.models import Alias, Assistant
 from assistants.validation import MOST_ALIASES, RESERVED_SLUGS
@@ -15,22 +16,27 @@ def require_free_slug(slug: str) -> None:
     """Raises Conflict if the slug is an alias. Call it in the transaction that saves the slug."""
     _lock_namespace()
     if Alias.objects.filter(name=slug).exists():
-        raise Conflict(f"'{slug}' is another assistant's alias.", "already_taken", field="slug")
+        raise Conflict(
+            gettext("'%(slug)s' is another assistant's alias.") % {"slug": slug},
+            "already_taken",
+            field="slug",
+        )
 
 
 def set_aliases(assistant: Assistant, names: set[str]) -> None:
     """Replaces the aliases of an assistant, in a transaction. Raises ValidationError and Conflict."""
     _lock_namespace()
     if len(names) > MOST_ALIASES:
-        raise ValidationError({"aliases": f"At most {MOST_ALIASES} aliases."})
+        raise ValidationError({"aliases": gettext("At most %d aliases.") % MOST_ALIASES})
     if unusable := sorted(names & {*RESERVED_SLUGS, assistant.slug}):
-        raise ValidationError({"aliases": f"{', '.join(unusable)} cannot be an alias: it is a name already."})
+        message = gettext("%(names)s cannot be an alias: it is a name already.")
+        raise ValidationError({"aliases": message % {"names": ", ".join(unusable)}})
     others = Assistant.objects.exclude(pk=assistant.pk)
     taken = {*others.filter(slug__in=names).values_list("slug", flat=True)}
     taken |= {*Alias.objects.filter(name__in=names, assistant__in=others).values_list("name", flat=True)}
     if taken:
-        message = f"{', '.join(sorted(taken))}: another assistant has that name."
-        raise Conflict(message, "already_taken", field="aliases")
+        message = gettext("%(names)s: another assistant has that name.")
+        raise Conflict(message % {"names": ", ".join(sorted(taken))}, "already_taken", field="aliases")
     assistant.alias_rows.exclude(name__in=names).delete()
     for name in sorted(names - set(assistant.alias_rows.values_list("name", flat=True))):
         _add_alias(assistant, name)

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 from django.core.validators import RegexValidator
+from django.utils.translation import gettext
 
 RESERVED_SLUGS = {"auto"}
 validate_alias = RegexValidator(
@@ -25,7 +26,7 @@ def assistant_errors(*, slug: str, parameters: Any) -> dict[str, str]:
     """Returns messages by field; empty if all is well."""
     errors = {}
     if slug in RESERVED_SLUGS:
-        errors["slug"] = f"'{slug}' is reserved: choose another slug."
+        errors["slug"] = gettext("'%(slug)s' is reserved: choose another slug.") % {"slug": slug}
     if problem := _parameters_problem(parameters):
         errors["parameters"] = problem
     return errors
@@ -34,10 +35,12 @@ def assistant_errors(*, slug: str, parameters: Any) -> dict[str, str]:
 def names_problem(names: Any, *, most: int = MOST_FUNCTIONS, may_be_empty: bool = False) -> str | None:
     """Returns a message if this is no list of names of functions."""
     if not isinstance(names, list | tuple) or not all(map(_is_function_name, names)):
-        return 'Give a list of names, for example ["now"].'
+        return gettext('Give a list of names, for example ["now"].')
     if len(names) > most:
-        return f"At most {most} names."
-    return None if names or may_be_empty else "Name at least one function. For all of them leave it empty."
+        return gettext("At most %d names.") % most
+    if names or may_be_empty:
+        return None
+    return gettext("Name at least one function. For all of them leave it empty.")
 
 
 def _is_function_name(name: Any) -> bool:
@@ -47,30 +50,32 @@ def _is_function_name(name: Any) -> bool:
 def budget_problem(selection: str, budget: int | None) -> str | None:
     """Returns a message if `budget` is too small for the meta-tools of a selection by search."""
     if selection == "search" and budget is not None and budget < SMALLEST_SEARCH_BUDGET:
-        return f"At least {SMALLEST_SEARCH_BUDGET}: the tools that search and call take nearly as many."
+        template = gettext("At least %d: the tools that search and call take nearly as many.")
+        return template % SMALLEST_SEARCH_BUDGET
     return None
 
 
 def _parameters_problem(parameters: Any) -> str | None:
     if not isinstance(parameters, Mapping) or not isinstance(parameters.get("extra", {}), Mapping):
-        return "Give an object; `extra` in it is an object too."
+        return gettext("Give an object; `extra` in it is an object too.")
     if unknown := sorted(parameters.keys() - _PARAMETERS):
-        return f"Not known: {', '.join(unknown)}. What only your LLM knows goes into `extra`."
+        template = gettext("Not known: %(names)s. What only your LLM knows goes into `extra`.")
+        return template % {"names": ", ".join(unknown)}
     if taken := sorted(parameters.get("extra", {}).keys() & _OURS):
-        return f"`extra` may not set {', '.join(taken)}."
+        return gettext("`extra` may not set %(names)s.") % {"names": ", ".join(taken)}
     return _sampling_problem(parameters) or _storage_problem(parameters)
 
 
 def _sampling_problem(parameters: Mapping[str, Any]) -> str | None:
     for name, most in (("temperature", 2), ("top_p", 1)):
         if not _is_number(parameters.get(name, 0), most):
-            return f"`{name}` is a number from 0 to {most}."
+            return gettext("`%(name)s` is a number from 0 to %(most)d.") % {"name": name, "most": most}
     limit = parameters.get("max_tokens", 1)
     if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit < 2**31:
-        return "`max_tokens` is a whole number from 1."
+        return gettext("`max_tokens` is a whole number from 1.")
     effort = parameters.get("reasoning_effort", "low")
     if not isinstance(effort, str) or not _EFFORT.fullmatch(effort):
-        return "`reasoning_effort` is a word, for example low."
+        return gettext("`reasoning_effort` is a word, for example low.")
     return None
 
 
@@ -83,21 +88,21 @@ def _storage_problem(parameters: Mapping[str, Any]) -> str | None:
     try:
         raw = orjson.dumps(parameters)
     except orjson.JSONEncodeError:
-        return "Numbers beyond 64 bits, broken Unicode and very deep nesting are not allowed."
+        return gettext("Numbers beyond 64 bits, broken Unicode and very deep nesting are not allowed.")
     if len(raw) > _MOST_BYTES:
-        return f"At most {_MOST_BYTES:,} bytes."
-    return "Null characters are not allowed." if rb"\u0000" in raw else None
+        return gettext("At most %s bytes.") % f"{_MOST_BYTES:,}"
+    return gettext("Null characters are not allowed.") if rb"\u0000" in raw else None
 
 
 def provider_errors(*, base_url: str, api_key: Any) -> dict[str, str]:
     """Returns messages by field; empty if all is well."""
     errors = {}
     if base_url and not base_url.startswith(("http://", "https://")):
-        errors["base_url"] = "Give an address that starts with http:// or https://."
+        errors["base_url"] = gettext("Give an address that starts with http:// or https://.")
     if not isinstance(api_key, str) or not _fits_a_header(api_key):
-        errors["api_key"] = "An API key is printable ASCII without spaces."
+        errors["api_key"] = gettext("An API key is printable ASCII without spaces.")
     elif len(api_key) > LONGEST_KEY:
-        errors["api_key"] = f"An API key has at most {LONGEST_KEY:,} characters."
+        errors["api_key"] = gettext("An API key has at most %s characters.") % f"{LONGEST_KEY:,}"
     return errors
 
 

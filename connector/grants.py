@@ -15,6 +15,7 @@ from apikeys import audit
 from connector.models import OAuthGrant
 from core.actor import Actor
 from core.database import in_thread
+from core.message import Message
 from core.validation import clean
 from tools import actions
 from tools.models import MCPTool
@@ -95,7 +96,7 @@ def find(server_id: int) -> Grant | None:
     if row is None:
         return None
     if isinstance(row.client_secret, Unreadable):
-        raise UndecryptableSecret("The client secret of its OAuth grant")
+        raise UndecryptableSecret(Message("The client secret of its OAuth grant"))
     require_readable(row.server)
     url = row.server.address
     # Tokens for another URL must not be sent to this one: it may belong to somebody else.

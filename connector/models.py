@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from connector.states import Phase
@@ -159,13 +160,13 @@ class OAuthGrant(models.Model):
 
     def clean(self) -> None:
         if hasattr(self, "server") and self.server.connection_type == ConnectionType.STDIO:
-            raise ValidationError({"server": "Choose a server that is reached by a URL."})
+            raise ValidationError({"server": gettext("Choose a server that is reached by a URL.")})
         if hasattr(self, "server") and self.server.deleted_at is not None:
-            raise ValidationError({"server": "This server was deleted."})
+            raise ValidationError({"server": gettext("This server was deleted.")})
         if self.flow == self.Flow.CLIENT_CREDENTIALS:
             needed = {"client_id": self.client_id, "client_secret": self.client_secret, "issuer": self.issuer}
             if missing := {
-                name: "Client credentials need it." for name, value in needed.items() if not value
+                name: gettext("Client credentials need it.") for name, value in needed.items() if not value
             }:
                 raise ValidationError(missing)
 

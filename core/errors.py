@@ -6,6 +6,8 @@ from django.core.exceptions import BadRequest, DisallowedHost, SuspiciousOperati
 from django.http.multipartparser import MultiPartParserError
 from rest_framework.exceptions import APIException
 
+from core.message import Message
+
 
 class Conflict(APIException):
     """409: the request conflicts with what exists. `details` name that, for programs.
@@ -36,7 +38,7 @@ class RequestTimeout(APIException):
 
     status_code = 408
     default_code = "request_timeout"
-    default_detail = "The request came too slowly and was given up."
+    default_detail = Message("The request came too slowly and was given up.")
 
 
 class ServerStopping(APIException):
@@ -44,7 +46,7 @@ class ServerStopping(APIException):
 
     status_code = 503
     default_code = "server_stopping"
-    default_detail = "The server was stopped before the answer was complete."
+    default_detail = Message("The server was stopped before the answer was complete.")
 
 
 class DatabaseUnavailable(APIException):
@@ -52,7 +54,7 @@ class DatabaseUnavailable(APIException):
 
     status_code = 503
     default_code = "database_unavailable"
-    default_detail = "The database does not answer. Try again in a few seconds."
+    default_detail = Message("The database does not answer. Try again in a few seconds.")
 
 
 MALFORMED: tuple[type[Exception], ...] = (BadRequest, MultiPartParserError, SuspiciousOperation)
@@ -63,15 +65,17 @@ def malformed(error: Exception) -> InvalidRequest:
     """Returns the 400 for one of MALFORMED."""
     match error:
         case DisallowedHost():
-            message = "This server does not go by the name in the Host header. ALLOWED_HOSTS lists its names."
+            message = Message(
+                "This server does not go by the name in the Host header. ALLOWED_HOSTS lists its names."
+            )
             return InvalidRequest(message, code="disallowed_host")
         case TooManyFieldsSent():
-            return InvalidRequest("The request has too many parameters.", code="too_many_parameters")
+            return InvalidRequest(Message("The request has too many parameters."), code="too_many_parameters")
         case _:
-            return InvalidRequest("The request is malformed.", code="malformed_request")
+            return InvalidRequest(Message("The request is malformed."), code="malformed_request")
 
 
 def request_too_large(limit: int) -> InvalidRequest:
     """Returns the 413 for a body over `limit` bytes."""
-    message = f"The request body is over the limit of {limit:,} bytes."
+    message = Message("The request body is over the limit of %(limit)s bytes.", limit=f"{limit:,}")
     return InvalidRequest(message, code="request_too_large", status_code=413)

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import ProhibitNullCharactersValidator
 from django.db import models
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy
 
 from core.errors import Conflict
 
@@ -15,7 +15,7 @@ no_nul = ProhibitNullCharactersValidator()
 """PostgreSQL stores no NUL in a text: this refuses it with a message, before the database fails on it."""
 name_taken: dict[str, Any] = {
     "violation_error_code": "taken",
-    "violation_error_message": "The name is taken: names differ by more than their case.",
+    "violation_error_message": gettext_lazy("The name is taken: names differ by more than their case."),
 }
 
 

@@ -149,8 +149,10 @@ def _detach(server: MCPTool, *, force: bool) -> None:
     users = list(server.assistants.order_by("slug").values("id", "name", "slug"))
     if users and not force:
         slugs = ", ".join(user["slug"] for user in users)
-        message = f"Assistants use this server: {slugs}. With ?force=true it is taken away from them."
-        raise Conflict(message, "in_use", assistants=users)
+        message = gettext(
+            "Assistants use this server: %(slugs)s. With ?force=true it is taken away from them."
+        )
+        raise Conflict(message % {"slugs": slugs}, "in_use", assistants=users)
     if users:
         server.assistants.update(version=F("version") + 1)
         server.assistants.clear()

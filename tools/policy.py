@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 from django.conf import settings
-from django.utils.translation import gettext
+
+from core.message import Message, joined
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LOADERS = re.compile(
@@ -66,8 +67,12 @@ def command_refusal(command: str) -> str | None:
     """Returns why the command may not be started, or None if it may. A path must be listed as written."""
     if command in settings.MCP_ALLOWED_COMMANDS:
         return None
-    allowed = ", ".join(settings.MCP_ALLOWED_COMMANDS) or "none"
-    return f"The command {command[:200]!r} is not allowed. MCP_ALLOWED_COMMANDS allows: {allowed}."
+    allowed = ", ".join(settings.MCP_ALLOWED_COMMANDS) or Message("none")
+    return Message(
+        "The command %(command)s is not allowed. MCP_ALLOWED_COMMANDS allows: %(allowed)s.",
+        command=repr(command[:200]),
+        allowed=allowed,
+    )
 
 
 def environment_refusal(names: Iterable[str]) -> str | None:
@@ -78,16 +83,16 @@ def environment_refusal(names: Iterable[str]) -> str | None:
     """
     names = list(names)
     if foreign := [name for name in names if not _VARIABLE.fullmatch(name)]:
-        return (
-            gettext("Not the name of a variable: %r. Use letters, digits and underscores.") % foreign[0][:64]
+        return Message(
+            "Not the name of a variable: %(name)s. Use letters, digits and underscores.",
+            name=repr(foreign[0][:64]),
         )
     if refused := sorted(name for name in names if _LOADERS.fullmatch(name)):
-        return gettext("Not allowed, because it changes what is run: %s.") % ", ".join(refused)[:200]
-    if not settings.MCP_ALLOW_PACKAGE_INDEXES and (redirecting := _redirecting(names)):
-        return (
-            f"Not allowed, because it changes where packages come from: {', '.join(redirecting)[:200]}. "
-            "Use MCP_PASS_ENVIRONMENT for all servers, or set MCP_ALLOW_PACKAGE_INDEXES."
+        return Message(
+            "Not allowed, because it changes what is run: %(names)s.", names=", ".join(refused)[:200]
         )
+    if not settings.MCP_ALLOW_PACKAGE_INDEXES and (redirecting := _redirecting(names)):
+        return _redirects(", ".join(redirecting)[:200])
     return None
 
 
@@ -99,10 +104,14 @@ def arguments_refusal(command: str, args: Sequence[str]) -> str | None:
     """
     if settings.MCP_ALLOW_PACKAGE_INDEXES or not (option := _redirecting_option(command, args)):
         return None
-    return (
-        f"Not allowed, because it changes where packages come from: {option}. "
-        "Use MCP_PASS_ENVIRONMENT for all servers, or set MCP_ALLOW_PACKAGE_INDEXES. "
-        "An option of the server itself goes behind `--`."
+    return joined(_redirects(option), Message("An option of the server itself goes behind `--`."))
+
+
+def _redirects(names: str) -> Message:
+    return Message(
+        "Not allowed, because it changes where packages come from: %(names)s. "
+        "Use MCP_PASS_ENVIRONMENT for all servers, or set MCP_ALLOW_PACKAGE_INDEXES.",
+        names=names,
     )
 
 

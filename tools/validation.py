@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 
+from core.message import said
 from tools import policy, references
 from tools.outbound.egress import require_allowed
 from tools.secrets.encryption import Unreadable
@@ -40,7 +41,7 @@ def setting_errors(*, is_local: bool, command: Any, args: Any, env: Any, url: An
     variables = env if _is_mapping(env) else {}
     problems: dict[str, str | ValidationError | None] = {
         "command": _command_problem(command, is_needed=is_local),
-        "args": _args_problem(args) or policy.arguments_refusal(str(command), args),
+        "args": _args_problem(args) or said(policy.arguments_refusal(str(command), args)),
         "env": _variables_problem(env),
         "url": _url_problem(url, variables, is_needed=not is_local),
         "headers": _headers_problem(headers, variables),
@@ -56,9 +57,10 @@ def overrides_problem(overrides: Mapping[str, Any]) -> str | None:
     """Returns a message if these cannot take the place of a tool's own name and description."""
     for name, value in overrides.items():
         if name not in LONGEST_OVERRIDES:
-            return f"{name}: There is no such field."
+            return gettext("%(field)s: There is no such field.") % {"field": name}
         if value is not None and not (_is_text(value) and len(value) <= LONGEST_OVERRIDES[name]):
-            return f"{name}: Give a text of up to {LONGEST_OVERRIDES[name]:,} characters."
+            most = {"field": name, "most": f"{LONGEST_OVERRIDES[name]:,}"}
+            return gettext("%(field)s: Give a text of up to %(most)s characters.") % most
     return None
 
 
@@ -66,7 +68,7 @@ def _command_problem(command: Any, *, is_needed: bool) -> str | ValidationError 
     if not command:
         return gettext("Give the command that starts the server.") if is_needed else None
     refusal = policy.command_refusal(command)
-    return ValidationError(refusal, code="command_not_allowed") if refusal else None
+    return ValidationError(said(refusal), code="command_not_allowed") if refusal else None
 
 
 def _args_problem(args: Any) -> str | None:
@@ -103,7 +105,8 @@ def _variables_problem(env: Any) -> str | None:
             gettext("Give the variables as an object of up to %d strings without NUL characters.")
             % MOST_VARIABLES
         )
-    return policy.environment_refusal(env)
+    refusal: str | None = said(policy.environment_refusal(env))
+    return refusal
 
 
 def _headers_problem(headers: Any, variables: Mapping[str, str]) -> str | None:

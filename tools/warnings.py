@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from core.message import Message
 from tools import references
 from tools.choices import ConnectionType
 from tools.secrets.encryption import UndecryptableSecret, Unreadable
@@ -14,7 +15,7 @@ def require_readable(server: Any) -> None:
     if not names and _refers_to_variables(server):
         names = ["env"]
     if names:
-        raise UndecryptableSecret(f"What is stored as {' and '.join(names)}")
+        raise UndecryptableSecret(Message("What is stored as %(names)s", names=" and ".join(names)))
 
 
 def _refers_to_variables(server: Any) -> bool:
@@ -26,12 +27,16 @@ def _refers_to_variables(server: Any) -> bool:
 
 def warnings_of(server: Any) -> list[str]:
     """Returns the warnings of an MCPTool. Rows of `with_refused_tools` have them all."""
-    refused = [
-        f"The model {each['model']} refuses the definition of the tool {each['name']}: it is left out."
+    refused: list[str] = [
+        Message(
+            "The model %(model)s refuses the definition of the tool %(tool)s: it is left out.",
+            model=each["model"],
+            tool=each["name"],
+        )
         for each in getattr(server, "refused_tools", ())
     ]
     try:
         require_readable(server)
     except UndecryptableSecret as error:
-        return [str(error.detail), *refused]
+        return [error.message, *refused]
     return refused

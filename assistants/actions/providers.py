@@ -58,7 +58,8 @@ def delete_provider(provider: Provider, *, by: Actor, force: bool = False) -> No
     users = Assistant.objects.filter(Q(provider=provider) | Q(fallback_provider=provider)).order_by("slug")
     if users and not force:
         slugs = ", ".join(assistant.slug for assistant in users)
-        raise Conflict(f"Assistants use it: {slugs}. With ?force=true they lose it.", "in_use")
+        message = gettext("Assistants use it: %(slugs)s. With ?force=true they lose it.")
+        raise Conflict(message % {"slugs": slugs}, "in_use")
     for assistant in users:
         roles = ("provider", "fallback_provider")
         lost = {role: None for role in roles if getattr(assistant, f"{role}_id") == provider.pk}

@@ -11,6 +11,7 @@ from assistants.agent.llm.http import connection_pool
 from assistants.agent.llm.sampling import sampling
 from assistants.catalogue.endpoints import Endpoint
 from assistants.errors import UpstreamFailed
+from core.message import Message
 
 PROBE_DEADLINE_S = 30.0
 PROBE_QUESTION = "Answer with one word: ready."
@@ -36,6 +37,6 @@ async def ask(
             await client.answer(asked, completion)
             completion.end()
     except TimeoutError as error:
-        message = "The language model's service did not answer in time."
+        message = Message("The language model's service did not answer in time.")
         raise UpstreamFailed("upstream_timeout", message) from error
     return completion.text

@@ -48,6 +48,7 @@ from assistants.selection import query, used_tools
 from assistants.selection.context import SelectionContext
 from connector.client import routes
 from core import off_loop
+from core.message import Message
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +113,7 @@ async def _with_deadline(request: RunRequest, emit: Emit, clients: Sequence[LLMC
     except TimeoutError as error:
         if not deadline.expired():  # a time-out of something inside the run
             raise
-        raise UpstreamFailed("upstream_timeout", "The run took too long and was ended.") from error
+        raise UpstreamFailed("upstream_timeout", Message("The run took too long and was ended.")) from error
     except EventLoopException as error:  # Strands' wrapper around what the model or a hook raised
         raise error.original_exception from error
 

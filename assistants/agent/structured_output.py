@@ -8,6 +8,7 @@ from strands import Agent
 from assistants.agent.strands_model import RunModel
 from assistants.errors import UpstreamFailed
 from assistants.response_formats import Format, InvalidAnswer
+from core.message import Message
 
 
 async def checked_answer(
@@ -28,7 +29,7 @@ async def checked_answer(
     try:
         return await _check(agent, model, requested)
     except InvalidAnswer as problem:
-        message = "The language model did not answer in the format that was asked for."
+        message = Message("The language model did not answer in the format that was asked for.")
         raise UpstreamFailed("upstream_invalid_response", message) from problem
 
 

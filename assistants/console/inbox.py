@@ -14,10 +14,11 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from apikeys.models import ApiKey, TokenUsage
 from core.admin.numbers import percent, whole
+from core.message import restored
 from tools.models import Approval, MCPTool, Status, ToolFunction
 
 EXPIRES_WITHIN = timedelta(days=14)
@@ -111,7 +112,7 @@ class BrokenServers(Source):
 
     def item(self, row: Any, user: Any) -> Item:
         error = row.error or {}
-        parts = [_(str(error.get(name) or "")) for name in ("message", "remedy")]
+        parts = [restored(error).said(), _(error.get("remedy", ""))] if error else []
         url = reverse("admin:tools_mcptool_change", args=[row.pk])
         since = parse_datetime(str(error.get("at") or ""))
         return Item(row.name, url, " ".join(filter(None, parts)), since, self._remedies(row, error, user))
@@ -142,7 +143,11 @@ class ExpiringKeys(Source):
 
     def item(self, row: Any, user: Any) -> Item:
         left = row.expires_at - timezone.now()
-        text = _("It expires in %(days)s days: callers are refused from then on.") % {"days": left.days}
+        text = ngettext(
+            "It expires in %(days)d day: callers are refused from then on.",
+            "It expires in %(days)d days: callers are refused from then on.",
+            left.days,
+        ) % {"days": left.days}
         if left < timedelta(days=1):
             text = _("It expires within a day: callers are refused from then on.")
         url = reverse("admin:apikeys_apikey_change", args=[row.pk])

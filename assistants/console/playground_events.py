@@ -20,6 +20,7 @@ from assistants.events import (
 )
 from assistants.openai_api import errors
 from core.admin.text import shown
+from core.message import said, told
 
 _LONGEST_SHOWN = 20_000
 _LONGEST_DELTA = 200_000
@@ -68,7 +69,7 @@ class PlaygroundEvents:
             "reason": event.finish_reason,
             "rounds": event.rounds,
             "unavailable": [
-                {"server": shown(each.server, most=255), "reason": shown(each.reason, most=1_000)}
+                {"server": shown(each.server, most=255), "reason": shown(said(each.reason), most=1_000)}
                 for each in event.unavailable
             ],
             "ms": self._elapsed_ms(),
@@ -80,12 +81,15 @@ class PlaygroundEvents:
 
 
 def failure(error: Exception) -> dict[str, str]:
-    """Returns {code, message, advice} of an error; of an unexpected one only the log has the details."""
-    told = errors.envelope(error)["error"]
-    message = shown(told["message"], most=1_000)
-    if isinstance(error, LimitReached):  # its message speaks of an API key
-        message = advice("limit")
-    return {"code": told["code"], "message": message, "advice": advice(told["code"])}
+    """Returns {code, message, advice} of an error, in the reader's language.
+
+    Of an unexpected one only the log has the details.
+    """
+    exception = errors.as_api_exception(error)
+    code = errors.code_of(exception)
+    # The message of a limit speaks of an API key.
+    message = advice("limit") if isinstance(error, LimitReached) else told(exception).said()
+    return {"code": code, "message": shown(message, most=1_000), "advice": advice(code)}
 
 
 def _usage(usage: Usage) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from assistants.agent.ask import probe
 from assistants.catalogue.endpoints import endpoint
 from assistants.errors import UpstreamFailed
 from assistants.models import Provider
+from core.message import said
 
 _LONGEST_ANSWER = 200
 
@@ -38,7 +39,7 @@ def _outcome(provider: Provider) -> tuple[int, str]:
     try:
         answer = async_to_sync(probe)(target)[:_LONGEST_ANSWER]
     except UpstreamFailed as failure:
-        told: dict[str, Any] = {"model": target.model, "why": failure.detail}
+        told: dict[str, Any] = {"model": target.model, "why": said(failure.message)}
         return messages.ERROR, gettext("%(model)s did not answer: %(why)s") % told
     told = {"model": target.model, "seconds": f"{time.monotonic() - started:.1f}", "answer": answer}
     return messages.SUCCESS, gettext("%(model)s answered in %(seconds)s s: %(answer)s") % told

@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from apikeys import actions as key_actions
 from apikeys.models import ApiKey
@@ -51,7 +52,8 @@ def _extend(by: Actor, pk: int, number: str) -> str:
     if key.expires_at is None:
         raise InvalidRequest(_("This key does not expire."), code="does_not_expire")
     key_actions.update(key, by=by, expires_at=key.expires_at + timedelta(days=days))
-    return _("%(name)s works for %(days)s more days.") % {"name": key.name, "days": days}
+    told = ngettext("%(name)s works for %(days)d more day.", "%(name)s works for %(days)d more days.", days)
+    return told % {"name": key.name, "days": days}
 
 
 def _raise(by: Actor, pk: int, number: str) -> str:

@@ -13,6 +13,7 @@ from assistants.errors import RequestInterrupted, RunCancelled, UpstreamFailed
 from assistants.openai_api import addresses
 from assistants.openai_api.http import json_response
 from core.errors import MALFORMED, DatabaseUnavailable, ServerStopping, malformed
+from core.message import Message
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class MethodNotAllowed(APIException):
 
 class InternalError(APIException):
     default_code = "internal_error"
-    default_detail = (
+    default_detail = Message(
         "Something went wrong on our side. Quote the x-request-id of this answer when you report it."
     )
 
@@ -63,7 +64,7 @@ async def unknown_url(request: HttpRequest, **_: str) -> HttpResponse:
 
 def response(error: Exception, *, tool_ran: bool = False) -> HttpResponse:
     """`tool_ran`: whether the request's run called a tool before it failed."""
-    exception = _as_api_exception(error)
+    exception = as_api_exception(error)
     headers = _headers(exception)
     if tool_ran:
         # SDKs retry 408, 409, 429 and 5xx by themselves. The retry would call the tool again.
@@ -73,10 +74,11 @@ def response(error: Exception, *, tool_ran: bool = False) -> HttpResponse:
 
 def envelope(error: Exception) -> dict[str, Any]:
     """Returns the envelope; of an unexpected error only the log has the details."""
-    return _envelope(_as_api_exception(error))
+    return _envelope(as_api_exception(error))
 
 
-def _as_api_exception(error: Exception) -> APIException:
+def as_api_exception(error: Exception) -> APIException:
+    """Returns what callers are told of an error, which is logged where it is the server's fault."""
     if isinstance(error, APIException):
         if error.status_code >= 500:
             logger.warning("Answering %s %s: %s", error.status_code, error.get_codes(), error.detail)
@@ -90,9 +92,13 @@ def _as_api_exception(error: Exception) -> APIException:
     return InternalError()
 
 
-def _envelope(error: APIException) -> dict[str, Any]:
+def code_of(error: APIException) -> str:
     code = error.get_codes()
-    code = code if isinstance(code, str) else "invalid_request"
+    return code if isinstance(code, str) else "invalid_request"
+
+
+def _envelope(error: APIException) -> dict[str, Any]:
+    code = code_of(error)
     param: str | None = getattr(error, "param", None) or _PARAMS.get(code)
     return {
         "error": {

@@ -21,6 +21,7 @@ from connector.models import OAuthGrant
 from core.actor import Actor
 from core.admin.refusals import VerbForm
 from core.admin.verbs import Fields, VerbAdmin
+from core.message import told
 from tools import actions
 from tools.models import ConnectionType, MCPTool
 
@@ -142,5 +143,5 @@ class OAuthGrantAdmin(VerbAdmin[OAuthGrant]):
         if failure is None:
             messages.success(request, _("%(server)s is connected.") % {"server": grant.server})
         else:
-            messages.error(request, str(failure))
+            messages.error(request, told(failure).said())
         return redirect("admin:connector_oauthgrant_change", grant.pk)

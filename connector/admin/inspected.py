@@ -6,6 +6,7 @@ from typing import Any, Literal, TypedDict
 
 import orjson
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from connector.wire.results import CallResult, PromptResult
 from core.admin.text import shown
@@ -32,7 +33,10 @@ class Part(TypedDict):
 def parts_of_call(result: CallResult) -> list[Part]:
     parts = [_part_of_block(block) for block in result.content[:MOST_PARTS]]
     if len(result.content) > MOST_PARTS:
-        more = _("%(count)d more parts are not shown.") % {"count": len(result.content) - MOST_PARTS}
+        left = len(result.content) - MOST_PARTS
+        more = ngettext("%(count)d more part is not shown.", "%(count)d more parts are not shown.", left) % {
+            "count": left
+        }
         parts.append({"kind": "text", "title": _("Cut"), "text": more})
     if result.structured_content is not None:
         parts.append(_json(_("Structured content"), result.structured_content))

@@ -19,6 +19,7 @@ from connector.client.waiting import awaited
 from connector.errors import CallFailed
 from core.actor import Actor
 from core.admin.text import shown
+from core.message import said
 from tools.arguments import InvalidArguments, checked
 from tools.models import MCPTool, Offer, ToolFunction
 
@@ -102,7 +103,7 @@ def _timed(work: Callable[[], tuple[list[Part], bool]]) -> Inspected:
     try:
         parts, is_error = work()
     except CallFailed as failure:
-        return Inspected([], _ms_since(began), failure=shown(failure.message))
+        return Inspected([], _ms_since(began), failure=shown(said(failure.message)))
     return Inspected(parts, _ms_since(began), is_error)
 
 

@@ -16,6 +16,7 @@ from connector.wire.results import ConnectionTestResult
 from core.admin.pages import masked
 from core.admin.refusals import errors_by_field
 from core.admin.text import shown, tail
+from core.message import restored, said
 from tools import connection_settings
 from tools.admin.server_form import MCPToolForm
 from tools.launch import launch_spec
@@ -45,7 +46,7 @@ class ServerTest(PermissionRequiredMixin, View):
             return JsonResponse(_answer(awaited(connection_tests.run(launch_spec(server)))))
         except CallFailed as failure:
             remedy = _("Try again in a moment. An MCP worker has to run for a test.")
-            return JsonResponse({"ok": False, "message": failure.message, "remedy": remedy})
+            return JsonResponse({"ok": False, "message": said(failure.message), "remedy": remedy})
 
 
 def _set(server: MCPTool, request: HttpRequest, pk: int | None) -> list[dict[str, Any]]:
@@ -77,11 +78,12 @@ def _answer(result: ConnectionTestResult) -> dict[str, Any]:
         "seconds": f"{result.duration_ms / 1000:.1f}",
         "count": len(result.tools),
         "tools": [_tool(each) for each in result.tools[:MOST_TOOLS]],
-        "warning": shown(result.warning),
+        "warning": shown(said(result.warning)),
         "output": tail(result.stderr_tail, lines=30),
     }
     if result.error is not None:
-        found |= {"message": shown(result.error["message"]), "remedy": shown(_(result.error["remedy"]))}
+        message = restored(result.error).said()
+        found |= {"message": shown(message), "remedy": shown(_(result.error["remedy"]))}
     return found
 
 

@@ -6,6 +6,7 @@ from connector.client.requests import Exchange, InputRequired, round_trip
 from connector.client.transport import OnProgress, lifespan
 from connector.errors import CallFailed, FailureCode, ServerError
 from connector.wire.results import CallResult, PromptResult
+from core.message import Message
 
 __all__ = ["OnProgress", "call", "get_prompt", "lifespan", "read_resource"]
 
@@ -66,7 +67,9 @@ async def _read(server_id: int, method: str, params: dict[str, Any], timeout_s: 
         result = await round_trip(server_id, method, params, timeout_s, Exchange())
     except ServerError as error:
         code: FailureCode = "not_found" if error.code in NOT_FOUND else "refused"
-        raise CallFailed(code, f"The server said: {error.message[:EXCERPT]}") from error
+        raise CallFailed(code, Message("The server said: %(text)s", text=error.message[:EXCERPT])) from error
     if isinstance(result, InputRequired):
-        raise CallFailed("refused", "The server asks for input from a person, which cannot be given here.")
+        raise CallFailed(
+            "refused", Message("The server asks for input from a person, which cannot be given here.")
+        )
     return result

@@ -9,6 +9,7 @@ import aiohttp
 from connector.client import workers
 from connector.errors import CallFailed
 from connector.wire.results import TEARDOWN_S, ConnectionTestResult
+from core.message import Message, restored
 from tools.launch import LaunchSpec
 
 ATTEMPTS = 2
@@ -19,19 +20,19 @@ async def run(spec: LaunchSpec) -> ConnectionTestResult:
     """Starts or reaches a server, lists its tools and ends it. Raises CallFailed if no worker can do that."""
     alive = await workers.alive()
     if not alive:
-        raise CallFailed("server_unavailable", "No worker is running that could try the server out.")
+        raise CallFailed("server_unavailable", Message("No worker is running that could try the server out."))
     worker = random.choice(alive)  # noqa: S311 - spreading load
     try:
         async with asyncio.timeout(ATTEMPTS * (spec.start_timeout_s + TEARDOWN_S) + spec.install_limit_s):
             answer = await workers.ask(worker, "/connection-test", asdict(spec))
     except TimeoutError as error:
-        raise CallFailed("server_unavailable", "The worker did not end the test in time.") from error
+        raise CallFailed("server_unavailable", Message("The worker did not end the test in time.")) from error
     except aiohttp.ClientError as error:
         raise _failure(error) from error
-    return ConnectionTestResult(**answer)
+    return ConnectionTestResult(**{**answer, "warning": restored(answer["warning"])})
 
 
 def _failure(error: aiohttp.ClientError) -> CallFailed:
     if isinstance(error, aiohttp.ClientResponseError) and error.status == 503:
-        return CallFailed("overloaded", "The worker is busy with other connection tests.")
-    return CallFailed("server_unavailable", "The worker ended during the connection test.")
+        return CallFailed("overloaded", Message("The worker is busy with other connection tests."))
+    return CallFailed("server_unavailable", Message("The worker ended during the connection test."))

@@ -11,6 +11,7 @@ from connector.client import routes
 from connector.client.routes import Route
 from connector.errors import CallFailed
 from core import feed
+from core.message import Message
 
 _in_flight: dict[asyncio.Timeout, Route] = {}
 _checks: set[asyncio.Task[None]] = set()
@@ -28,7 +29,7 @@ async def tracked(route: Route) -> AsyncIterator[None]:
     except TimeoutError as error:
         if not timeout.expired():  # somebody else's, raised inside the block
             raise
-        message = "The server moved to another worker during the call."
+        message = Message("The server moved to another worker during the call.")
         raise CallFailed("session_lost", message) from error
     finally:
         _in_flight.pop(timeout, None)

@@ -9,6 +9,7 @@ import aiohttp
 
 from connector.client import workers
 from connector.models import Worker
+from core.message import Message, restored
 
 TIMEOUT_S = 40.0
 
@@ -30,7 +31,7 @@ async def begin(server_id: int, redirect_uri: str) -> Begun:
     """Begins a login at a server that has a grant. Raises LoginFailed."""
     alive = await workers.alive()
     if not alive:
-        raise LoginFailed("No worker is running that could log in.")
+        raise LoginFailed(Message("No worker is running that could log in."))
     worker = random.choice(alive)  # noqa: S311 - spreading load
     answer = await _ask(worker, "/login", {"server_id": server_id, "redirect_uri": redirect_uri})
     return Begun(answer["url"], answer["state"], worker.name)
@@ -43,7 +44,7 @@ async def finish(worker: str, redirected: Mapping[str, str]) -> None:
     """
     found = [each for each in await workers.alive() if each.name == worker]
     if not found:
-        raise LoginFailed("The worker that began this login has ended. Begin it again.")
+        raise LoginFailed(Message("The worker that began this login has ended. Begin it again."))
     await _ask(found[0], "/login/answer", dict(redirected))
 
 
@@ -51,7 +52,7 @@ async def _ask(worker: Worker, path: str, body: dict[str, Any]) -> dict[str, Any
     try:
         answer = await workers.ask(worker, path, body, timeout_s=TIMEOUT_S)
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise LoginFailed("The worker ended, or took too long. Begin the login again.") from error
+        raise LoginFailed(Message("The worker ended, or took too long. Begin the login again.")) from error
     if "error" in answer:
-        raise LoginFailed(answer["error"])
+        raise LoginFailed(restored(answer["error"]))
     return answer

@@ -11,6 +11,7 @@ from connector.client.transport import OnProgress, Request
 from connector.errors import CallFailed
 from connector.wire.results import name_of
 from core.database import in_thread
+from core.message import Message
 from tools.models import ToolFunction
 
 METHODS = ("tools/call", "resources/read", "prompts/get", "completion/complete")
@@ -67,7 +68,9 @@ async def send(
     """
     result = await round_trip(server_id, method, params, timeout_s, exchange)
     if isinstance(result, InputRequired):
-        raise CallFailed("refused", "The server asks for input from a person, which cannot be given here.")
+        raise CallFailed(
+            "refused", Message("The server asks for input from a person, which cannot be given here.")
+        )
     return result
 
 
@@ -93,7 +96,7 @@ def _complete(result: dict[str, Any]) -> dict[str, Any] | InputRequired:
         return result
     if kind == "input_required":
         return InputRequired(result.get("inputRequests") or {}, "")
-    raise CallFailed("invalid_result", "The server's answer is of a kind that is not supported.")
+    raise CallFailed("invalid_result", Message("The server's answer is of a kind that is not supported."))
 
 
 async def _is_repeatable_tool(server_id: int, function: str) -> bool:

@@ -19,6 +19,7 @@ from connector.client.routes import Route, Unavailable
 from connector.client.transport import Request
 from connector.errors import CallFailed
 from connector.wire.deadline import Deadline
+from core.message import Message
 
 GRACE_S = 2.0
 """For a worker that does not enforce the deadline itself, because it hangs."""
@@ -111,7 +112,7 @@ def _refused(failure: CallFailed) -> CallFailed:
     """Returns the failure of a request that was sent to no server. Raises it if it may have been sent."""
     match failure.code:
         case "stale_fence":
-            return CallFailed("server_restarting", "The server is moving to another worker.")
+            return CallFailed("server_restarting", Message("The server is moving to another worker."))
         case "server_restarting":
             return failure
     raise failure

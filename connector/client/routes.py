@@ -12,6 +12,7 @@ from connector.states import SERVING
 from core import feed
 from core.database import DATABASE_ERRORS, in_thread
 from core.feed import FeedCache
+from core.message import Message
 from tools.models import MCPTool, Status
 
 NO_WORKER = "no_worker"
@@ -54,7 +55,7 @@ async def find(server_id: int) -> tuple[Route, ...] | Unavailable:
             found = await _cache.get(server_id)
             unavailable = None if found else await _unavailable.get(server_id)
     except DATABASE_ERRORS:
-        return last or Unavailable("The database cannot be reached.")
+        return last or Unavailable(Message("The database cannot be reached."))
     if unavailable is not None:
         _last_found.pop(server_id, None)
         return unavailable
@@ -110,14 +111,14 @@ def _load_unavailable(server_id: int) -> Unavailable:
     shown = MCPTool.objects.present().only("is_enabled", "status", "error")
     server = shown.filter(pk=server_id).first()
     if server is None:
-        return Unavailable("The server is not registered any more.")
+        return Unavailable(Message("The server is not registered any more."))
     if not server.is_enabled:
-        return Unavailable("The server is stopped.")
+        return Unavailable(Message("The server is stopped."))
     # The status of a server that nobody owns for a moment may still be that of its last owner.
     if server.status == Status.ERROR:
-        return Unavailable(server.error_message or "The server failed.")
+        return Unavailable(server.error_message or Message("The server failed."))
     has_worker = server.error is None or server.error["class"] != NO_WORKER
-    return Unavailable(server.error_message or "The server is starting.", is_starting=has_worker)
+    return Unavailable(server.error_message or Message("The server is starting."), is_starting=has_worker)
 
 
 def _wake_waiters() -> None:

@@ -24,6 +24,7 @@ from connector.wire.deadline import Deadline
 from connector.wire.lines import LineSplitter
 from connector.wire.results import Progress
 from connector.wire.token import TOKEN_HEADER, data_plane_token
+from core.message import Message, restored
 
 CONNECT_TIMEOUT_S = 3.0
 
@@ -70,9 +71,9 @@ async def follow(
             response.raise_for_status()
             return await _read(response, heed)
     except aiohttp.ClientConnectorError as error:  # nothing was sent
-        raise CallFailed("stale_fence", "The worker cannot be reached.") from error
+        raise CallFailed("stale_fence", Message("The worker cannot be reached.")) from error
     except aiohttp.ClientError as error:
-        raise CallFailed("session_lost", "The worker ended during the call.") from error
+        raise CallFailed("session_lost", Message("The worker ended during the call.")) from error
 
 
 @asynccontextmanager
@@ -102,13 +103,13 @@ async def _read(response: aiohttp.ClientResponse, heed: Callable[[dict[str, Any]
                 return cast(dict[str, Any], message["result"])
             _raise_error(message)
             heed(message)
-    raise CallFailed("session_lost", "The worker ended during the call.")
+    raise CallFailed("session_lost", Message("The worker ended during the call."))
 
 
 def _raise_error(message: dict[str, Any]) -> None:
     """Raises the error that a line reports, if it does."""
     if "error" in message:
-        raise CallFailed(**message["error"])
+        raise CallFailed(message["error"]["code"], restored(message["error"]))
     if "server_error" in message:
         raise ServerError(**message["server_error"])
 
@@ -119,7 +120,7 @@ async def _session_for(route: Route) -> tuple[aiohttp.ClientSession, str]:
         return await _session(route.socket), "http://worker"
     if not route.address:
         raise CallFailed(
-            "server_unavailable", "The server is at a worker of another host, without an address."
+            "server_unavailable", Message("The server is at a worker of another host, without an address.")
         )
     return await _session(TCP), f"http://{route.address}"
 

@@ -13,6 +13,7 @@ from aiohttp import web
 from connector.errors import CallFailed, ServerError
 from connector.host import clock
 from connector.wire.results import Progress
+from core.message import stored
 
 PROGRESS_A_SECOND = 10
 """Progress that is passed on to the caller; what a server reports beyond it is dropped."""
@@ -42,7 +43,7 @@ class Answer:
         try:
             return await self._finish({"result": await work()})
         except CallFailed as failure:
-            return await self._finish({"error": {"code": failure.code, "message": failure.message}})
+            return await self._finish({"error": {"code": failure.code, **stored(failure.message)}})
         except ServerError as error:
             told = {"code": error.code, "message": error.message, "data": error.data}
             return await self._finish({"server_error": told})

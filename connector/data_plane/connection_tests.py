@@ -17,6 +17,7 @@ from connector.lifecycle.unexpected import log_unexpected
 from connector.process.resource_monitor import ResourceMonitor
 from connector.session import Listing
 from connector.wire.results import TEARDOWN_S, ConnectionTestResult
+from core.message import stored
 from tools.launch import LaunchSpec
 from tools.secrets.encryption import decrypt
 
@@ -43,7 +44,7 @@ class ConnectionTests:
             raise web.HTTPServiceUnavailable
         async with self._permits:
             result = await self._test(spec)
-        return web.Response(body=orjson.dumps(asdict(result)))
+        return web.Response(body=orjson.dumps({**asdict(result), "warning": stored(result.warning)}))
 
     async def _test(self, spec: LaunchSpec) -> ConnectionTestResult:
         result, is_lost = await self._attempt(spec, probe=True)

@@ -2,8 +2,8 @@
 
 `POST /login` `{server_id, redirect_uri}` answers `{url, state}`, and the person is sent to the URL. The
 parameters of the redirect back, as `POST /login/answer` `{code, state, iss}`, answer `{}` once the tokens are
-stored. Either may answer `{error}`, a text for people. Bodies are encrypted: they hold a code, and may come
-from another machine.
+stored. Either may answer `{error}`, as `core.message` stores it. Bodies are encrypted: they hold a code, and
+may come from another machine.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from connector.errors import LoginRequired, innermost
 from connector.grants import Grant
 from connector.lifecycle.unexpected import log_unexpected
 from connector.session import log_in
+from core.message import Message, stored, told
 from tools.outbound.egress import AddressRefused
 from tools.secrets.encryption import decrypt
 
@@ -62,16 +63,16 @@ class OAuthLogins:
     async def _begin(self, server_id: int, redirect_uri: str) -> dict[str, str]:
         grant = await grants.find(server_id)
         if grant is None or len(self._logins) >= AT_ONCE:
-            raise LoginRequired("No login can be begun now.")
+            raise LoginRequired(Message("No login can be begun now."))
         login = _Login(grant, redirect_uri)
         waits: list[asyncio.Future[Any]] = [login.task, login.url]
         done, _ = await asyncio.wait(waits, timeout=STEP_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
         if not done:
             login.task.cancel()
-            raise LoginRequired("The server did not say in time where to log in.")
+            raise LoginRequired(Message("The server did not say in time where to log in."))
         if not login.url.done():
             await login.task  # it has ended, and raises the reason if there is one
-            raise LoginRequired("The server asks for no login.")
+            raise LoginRequired(Message("The server asks for no login."))
         url = login.url.result()
         # The SDK's own state (RFC 6749, section 10.12) is the key by which the answer finds its login.
         [state] = parse_qs(urlsplit(url).query)["state"]
@@ -89,22 +90,26 @@ class OAuthLogins:
         # Removed first: an answer is good for one use.
         login = self._logins.pop(answer["state"], None)
         if login is None:
-            raise LoginRequired("This login is over. Begin it again.")
+            raise LoginRequired(Message("This login is over. Begin it again."))
         login.answer.set_result(answer)
         async with asyncio.timeout(STEP_TIMEOUT_S):
             await login.task
         return {}
 
 
-async def _respond(work: Coroutine[Any, Any, dict[str, str]]) -> web.Response:
+async def _respond(work: Coroutine[Any, Any, dict[str, Any]]) -> web.Response:
     try:
         answer = await work
     # The boundary to a foreign server: whatever it does becomes a text for the person who logs in.
     except Exception as raised:  # noqa: BLE001
         error = innermost(raised)
         is_for_people = isinstance(error, LoginRequired | AddressRefused)
-        text = str(error) if is_for_people else f"The server cannot be reached ({type(error).__name__})."
+        text = (
+            told(error)
+            if is_for_people
+            else Message("The server cannot be reached (%(error)s).", error=type(error).__name__)
+        )
         log.info("A login failed: %s", type(error).__name__)
         log_unexpected(error, "Login")
-        answer = {"error": text}
+        answer = {"error": stored(text)}
     return web.Response(body=orjson.dumps(answer))

@@ -3,8 +3,9 @@
 `POST /request` sends a request of MCP to a server. Its body is `{server_id, slot, fence, timeout_s, left_s,
 method, params}`: `timeout_s` from the request or its last progress to the answer, of which `left_s` are
 left now. The answer is lines of JSON: any number of `{"progress": ..}`, then one `{"result": ..}`,
-`{"error": {"code", "message"}}` for a CallFailed, or `{"server_error": {"code", "message", "data"}}` for a
-ServerError. A caller that closes the connection cancels the request.
+`{"error": {"code", ..}}` for a CallFailed, with its message as `core.message` stores it, or
+`{"server_error": {"code", "message", "data"}}` for a ServerError. A caller that closes the connection cancels
+the request.
 
 `POST /subscription`, with `{server_id, slot, fence, uri}`, is answered by `{"subscribed": true}`, then by
 `{"updated": true}` for each update of the resource; false says that the subscription lives. It ends when

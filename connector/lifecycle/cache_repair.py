@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from connector.lifecycle.connection import Connection
 from connector.lifecycle.diagnosis import Diagnosis, ExitReason
+from core.message import Message
 
 
 class CacheRepair:
@@ -19,6 +20,9 @@ class CacheRepair:
             self._was_tried = False
         elif not self._was_tried and (folder := await asyncio.to_thread(connection.remove_broken_cache)):
             self._was_tried = True
-            message = f"npx's cache folder {folder} was broken. It was removed, and is installed anew."
+            message = Message(
+                "npx's cache folder %(folder)s was broken. It was removed, and is installed anew.",
+                folder=folder,
+            )
             return replace(diagnosis, reason=ExitReason.REPAIRED_CACHE, message=message)
         return diagnosis

@@ -6,6 +6,7 @@ from types import TracebackType
 from connector.errors import CallFailed
 from connector.events import Event
 from connector.host import clock
+from core.message import Message
 
 CALLS_AT_ONCE = 32
 CALLS_WAITING = 128
@@ -41,9 +42,9 @@ class CallLimiter:
 
     async def __aenter__(self) -> None:
         if self._is_closed:
-            raise CallFailed("server_restarting", "The server is being stopped.")
+            raise CallFailed("server_restarting", Message("The server is being stopped."))
         if len(self._in_flight) >= CALLS_AT_ONCE + CALLS_WAITING:
-            raise CallFailed("overloaded", "Too many calls are waiting for this server.")
+            raise CallFailed("overloaded", Message("Too many calls are waiting for this server."))
         self._in_flight[asyncio.current_task()] = clock()
         self.idle.clear()
         try:

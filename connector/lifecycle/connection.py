@@ -27,6 +27,7 @@ from connector.process.run_as import RunAsRefused
 from connector.process.stdio import StdioProcess
 from connector.process.stray_output import STRAY_LINE_LIMIT, StrayOutput
 from connector.session import Authorization, Session, Streams, http_streams, sse_streams, stdio_streams
+from core.message import Message, joined, told
 from tools import references
 from tools.launch import LaunchSpec
 from tools.models import ConnectionType
@@ -38,7 +39,7 @@ from tools.secrets.encryption import UndecryptableSecret
 EXIT_WAIT_S = 0.5
 
 
-_REASONS = {
+_REASONS: dict[type[BaseException], ExitReason] = {
     Unresponsive: ExitReason.UNRESPONSIVE,
     CommandRefused: ExitReason.COMMAND_NOT_ALLOWED,
     RunAsRefused: ExitReason.RUN_AS_REFUSED,
@@ -111,7 +112,7 @@ class Connection:
         error = self._authorization.failure or error
         for kind, reason in _REASONS.items():
             if isinstance(error, kind):
-                return Diagnosis(stage, reason, str(error))
+                return Diagnosis(stage, reason, told(error))
         if self._stray.is_over_limit:
             return self._flooded(stage)
         if self.process is not None and self._ended_by_itself:
@@ -135,13 +136,14 @@ class Connection:
         return server_environment(self._spec.env, home=account.pw_dir if account else None)
 
     def _lost(self, error: BaseException | None, stage: str) -> Diagnosis:
-        origin = self._origin or "The server"
+        origin = self._origin or Message("The server")
         if status := self._authorization.refused_with:
-            return Diagnosis(stage, ExitReason.UNREACHABLE, f"{origin} answered with HTTP {status}.")
+            message = Message("%(server)s answered with HTTP %(status)s.", server=origin, status=status)
+            return Diagnosis(stage, ExitReason.UNREACHABLE, message)
         if isinstance(error, SessionLost):
             reason = ExitReason.UNREACHABLE if self.process is None else ExitReason.CRASHED
-            return Diagnosis(stage, reason, str(error))
-        message = f"{origin} cannot be reached{_name_of(error)}."
+            return Diagnosis(stage, reason, told(error))
+        message = Message("%(server)s cannot be reached%(error)s.", server=origin, error=_name_of(error))
         return Diagnosis(stage, ExitReason.UNREACHABLE, message)
 
     def _streams(self) -> AbstractAsyncContextManager[Streams]:
@@ -181,7 +183,7 @@ class Connection:
         with self._monitor.watching(process, limits):
             try:
                 if not await process.spawned():
-                    raise SessionLost("The command cannot be run.")
+                    raise SessionLost(Message("The command cannot be run."))
                 async with stdio_streams(process, self._stray) as streams:
                     yield streams
             finally:
@@ -208,9 +210,11 @@ class Connection:
         )
 
     def _flooded(self, stage: str) -> Diagnosis:
-        first = self._spec.redact(self._stray.first)
-        message = (
-            f"The server wrote {STRAY_LINE_LIMIT} lines in a row that are no messages, the first {first!r}."
+        first = repr(self._spec.redact(self._stray.first))
+        message = Message(
+            "The server wrote %(count)d lines in a row that are no messages, the first %(line)s.",
+            count=STRAY_LINE_LIMIT,
+            line=first,
         )
         return Diagnosis(stage, ExitReason.PROTOCOL_ERROR, message)
 
@@ -219,15 +223,20 @@ class Connection:
         if stage == "start" and (found := explain_start(self.stderr_tail, stdout)):
             return Diagnosis(stage, *found)
         if self._stray.first:
-            first = self._spec.redact(self._stray.first)
-            message = f"The server wrote {first!r} where the protocol belongs, and no answer."
+            first = repr(self._spec.redact(self._stray.first))
+            message = Message(
+                "The server wrote %(line)s where the protocol belongs, and no answer.", line=first
+            )
             return Diagnosis(stage, ExitReason.STRAY_STDOUT, message)
         if self.is_installing:
-            limit_s = settings.MCP_INSTALL_TIMEOUT
-            last = last_line(self.stderr_tail)
-            message = f"{self._spec.command} did not install the server within {limit_s} s. {last}".rstrip()
-            return Diagnosis(stage, ExitReason.START_TIMEOUT, message)
-        message = f"The server was not ready within {self._spec.start_timeout_s:g} s."
+            limit_s, runner = settings.MCP_INSTALL_TIMEOUT, self._spec.command
+            message = Message(
+                "%(runner)s did not install the server within %(seconds)s s.", runner=runner, seconds=limit_s
+            )
+            said_last = last_line(self.stderr_tail)
+            return Diagnosis(stage, ExitReason.START_TIMEOUT, joined(message, said_last))
+        seconds = f"{self._spec.start_timeout_s:g}"
+        message = Message("The server was not ready within %(seconds)s s.", seconds=seconds)
         return Diagnosis(stage, ExitReason.START_TIMEOUT, message)
 
     @property
@@ -244,11 +253,17 @@ def _require_filled(unfilled: list[str]) -> None:
     written = ", ".join(f"${{{each}}}" for each in unfilled)
     if any(map(references.is_clients, unfilled)):
         raise NotForClients(
-            f"Only an MCP client knows what stands for {written}: write a value in its place."
+            Message(
+                "Only an MCP client knows what stands for %(reference)s: write a value in its place.",
+                reference=written,
+            )
         )
     if unfilled:
         raise VariableMissing(
-            f"The server's settings name {written}, and its environment has no such variable."
+            Message(
+                "The server's settings name %(reference)s, and its environment has no such variable.",
+                reference=written,
+            )
         )
 
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_noop as _
 from connector.lifecycle.known_failures import find_failure
 from connector.lifecycle.startup_output import Cause, error_lines, find_cause, last_line
 from connector.states import RestartPolicy
+from core.message import Message, joined, stored
 
 
 class ExitReason(StrEnum):
@@ -148,11 +149,11 @@ class Diagnosis:
         return _RESTART_POLICIES.get(self.reason, RestartPolicy.CRASH)
 
     def as_error(self, at: str) -> dict[str, Any]:
-        """Returns the error as the management API shows it; `at` is ISO 8601."""
+        """Returns the error as it is stored, and shown without the message's parts; `at` is ISO 8601."""
         return {
             "stage": self.stage,
             "class": str(self.reason),
-            "message": self.message,
+            **stored(self.message),
             "remedy": self.hint,
             "at": at,
         }
@@ -187,7 +188,7 @@ def warning(about_tools: str, about_capabilities: Sequence[str]) -> Diagnosis | 
     if about_tools:
         return Diagnosis("tools", ExitReason.INVALID_TOOLS, about_tools)
     if about_capabilities:
-        return Diagnosis("capabilities", ExitReason.NOT_LISTED, " ".join(about_capabilities))
+        return Diagnosis("capabilities", ExitReason.NOT_LISTED, joined(*about_capabilities))
     return None
 
 
@@ -200,14 +201,20 @@ def diagnose(info: ExitInfo) -> Diagnosis:
 def _explain(info: ExitInfo) -> tuple[ExitReason, str]:
     if info.exec_errno is not None:
         # 0: exec did not come to the kernel, because the command holds a NUL or the user is unknown.
-        cause = os.strerror(info.exec_errno) if info.exec_errno else "it is not a valid command"
-        return ExitReason.MISSING_BINARY, f"The command {info.command!r} cannot be run: {cause}."
+        cause = os.strerror(info.exec_errno) if info.exec_errno else Message("it is not a valid command")
+        return ExitReason.MISSING_BINARY, Message(
+            "The command %(command)s cannot be run: %(cause)s.", command=repr(info.command), cause=cause
+        )
     if info.excess is not None:
         return _exceeded(*info.excess)
     if _OUT_OF_MEMORY.search(info.stderr):
-        return ExitReason.OUT_OF_MEMORY, "The server ran out of memory."
+        return ExitReason.OUT_OF_MEMORY, Message("The server ran out of memory.")
     if info.signal is not None:
-        return ExitReason.KILLED, f"The server was killed by signal {info.signal} after {_lifetime(info)}."
+        return ExitReason.KILLED, Message(
+            "The server was killed by signal %(signal)d after %(seconds)s s.",
+            signal=info.signal,
+            seconds=_lifetime(info),
+        )
     return _explain_output(info) or _crashed(info)
 
 
@@ -219,11 +226,15 @@ def _explain_output(info: ExitInfo) -> tuple[ExitReason, str] | None:
     if found := explain_start(info.stderr, info.stdout):
         return found
     if _PACKAGE.search(info.stderr):
-        return ExitReason.PACKAGE_NOT_FOUND, f"A package that {info.command!r} needs was not found."
+        return ExitReason.PACKAGE_NOT_FOUND, Message(
+            "A package that %(command)s needs was not found.", command=repr(info.command)
+        )
     if found := _known_failure(info.stderr, info.stdout, surest=False):
         return found
     if info.stray_stdout:
-        return ExitReason.STRAY_STDOUT, f"The server wrote {info.stray_stdout!r} where the protocol belongs."
+        return ExitReason.STRAY_STDOUT, Message(
+            "The server wrote %(line)s where the protocol belongs.", line=repr(info.stray_stdout)
+        )
     return None
 
 
@@ -244,19 +255,25 @@ def _known_failure(stderr: str, stdout: str, *, surest: bool) -> tuple[ExitReaso
 
 def _exceeded(resource: str, used: int) -> tuple[ExitReason, str]:
     if resource == "memory":
-        message = f"With all that it started it used {used} MiB of memory, more than MCP_MEMORY_LIMIT."
-        return ExitReason.OUT_OF_MEMORY, message
-    return ExitReason.TOO_MANY_PROCESSES, f"It had {used} processes, more than MCP_PROCESS_LIMIT."
+        return ExitReason.OUT_OF_MEMORY, Message(
+            "With all that it started it used %(used)d MiB of memory, more than MCP_MEMORY_LIMIT.", used=used
+        )
+    message = Message("It had %(used)d processes, more than MCP_PROCESS_LIMIT.", used=used)
+    return ExitReason.TOO_MANY_PROCESSES, message
 
 
 def _crashed(info: ExitInfo) -> tuple[ExitReason, str]:
     # Only a shim that was killed itself reports neither code nor signal.
     if info.code is None:
-        return ExitReason.KILLED, f"The server disappeared after {_lifetime(info)}."
-    message = f"The server ended with code {info.code} after {_lifetime(info)}"
-    last = last_line(info.stderr)
-    return ExitReason.CRASHED, f"{message}: {last}" if last else f"{message}."
+        message = Message("The server disappeared after %(seconds)s s.", seconds=_lifetime(info))
+        return ExitReason.KILLED, message
+    values = {"code": info.code, "seconds": _lifetime(info)}
+    if last := last_line(info.stderr):
+        return ExitReason.CRASHED, Message(
+            "The server ended with code %(code)d after %(seconds)s s: %(line)s", **values, line=last
+        )
+    return ExitReason.CRASHED, Message("The server ended with code %(code)d after %(seconds)s s.", **values)
 
 
 def _lifetime(info: ExitInfo) -> str:
-    return f"{info.lived_s:.1f} s"
+    return f"{info.lived_s:.1f}"

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
+from core.message import Message
+
 _LONGEST_QUOTE = 200
 _DETAIL = re.compile(r"code: |errno: |syscall: |usage: ", re.IGNORECASE)
 """The beginning of lines that repeat what another says better."""
@@ -32,20 +34,20 @@ class Failure(StrEnum):
 
 
 _MEANINGS = {
-    Failure.ARGUMENT: "The server needs other arguments",
-    Failure.CREDENTIALS: "The server's credentials were refused",
-    Failure.NO_CREDENTIALS: "The server needs credentials",
-    Failure.RUNTIME: "The server needs another version of what runs it",
-    Failure.PLATFORM: "The server was built for another system or processor, or lacks a library",
-    Failure.PROGRAM: "A program that the server needs is not installed",
-    Failure.PACKAGE: "A package that the server needs was not found",
-    Failure.FILE: "The server does not find a file or folder",
-    Failure.PERMISSION: "The server may not use a file, folder or address",
-    Failure.DISK: "There is no space left where the server writes",
-    Failure.PORT: "A port that the server listens on is in use",
-    Failure.CERTIFICATE: "The server does not trust a certificate",
-    Failure.DOCKER: "The Docker daemon does not answer",
-    Failure.SETTING: "The server refuses a setting",
+    Failure.ARGUMENT: Message("The server needs other arguments"),
+    Failure.CREDENTIALS: Message("The server's credentials were refused"),
+    Failure.NO_CREDENTIALS: Message("The server needs credentials"),
+    Failure.RUNTIME: Message("The server needs another version of what runs it"),
+    Failure.PLATFORM: Message("The server was built for another system or processor, or lacks a library"),
+    Failure.PROGRAM: Message("A program that the server needs is not installed"),
+    Failure.PACKAGE: Message("A package that the server needs was not found"),
+    Failure.FILE: Message("The server does not find a file or folder"),
+    Failure.PERMISSION: Message("The server may not use a file, folder or address"),
+    Failure.DISK: Message("There is no space left where the server writes"),
+    Failure.PORT: Message("A port that the server listens on is in use"),
+    Failure.CERTIFICATE: Message("The server does not trust a certificate"),
+    Failure.DOCKER: Message("The Docker daemon does not answer"),
+    Failure.SETTING: Message("The server refuses a setting"),
 }
 
 _SUREST = [
@@ -141,7 +143,7 @@ _TABLES = {
 }
 
 
-def find_failure(lines: Iterable[str], *, surest: bool) -> tuple[Failure, str] | None:
+def find_failure(lines: Iterable[str], *, surest: bool) -> tuple[Failure, Message] | None:
     """Returns the failure that the lines of a start report last, and a message for people.
 
     `surest`: only those that say more than whatever else the server has written.
@@ -152,7 +154,8 @@ def find_failure(lines: Iterable[str], *, surest: bool) -> tuple[Failure, str] |
     failure = found[-1][0]
     of_it = [line for each, line in found if each == failure]
     telling = [line for line in of_it if not _DETAIL.match(line)]
-    return failure, f"{_MEANINGS[failure]}: {(telling or of_it)[-1]}"
+    message = Message("%(meaning)s: %(line)s", meaning=_MEANINGS[failure], line=(telling or of_it)[-1])
+    return failure, message
 
 
 def _found(lines: Iterable[str], *, surest: bool) -> Iterator[tuple[Failure, str]]:

@@ -10,6 +10,7 @@ from connector.lifecycle.call_limiter import CallLimiter
 from connector.session import Session
 from connector.wire.deadline import Deadline
 from connector.wire.results import Progress, name_of
+from core.message import Message
 
 
 class Requests:
@@ -50,7 +51,8 @@ class Requests:
             raise CallFailed("tool_timeout", deadline.missed_by(name_of(method, params))) from error
         except SessionLost as error:
             self._on_lost(error)
-            raise CallFailed("session_lost", f"{self._slug} ended during the call.") from error
+            message = Message("%(server)s ended during the call.", server=self._slug)
+            raise CallFailed("session_lost", message) from error
 
     @asynccontextmanager
     async def resource_updates(self, uri: str) -> AsyncIterator[tuple[Event, Event]]:
@@ -63,11 +65,14 @@ class Requests:
             async with session.resource_updates(uri) as updated:
                 yield updated, session.ended
         except SessionLost as error:
-            raise CallFailed("session_lost", f"{self._slug} has ended.") from error
+            message = Message("%(server)s has ended.", server=self._slug)
+            raise CallFailed("session_lost", message) from error
 
     def _ready_session(self, method: str, params: dict[str, Any]) -> Session:
         if self.session is None or self.session.ended.is_set():
-            raise CallFailed("server_restarting", f"{self._slug} is not ready.")
+            message = Message("%(server)s is not ready.", server=self._slug)
+            raise CallFailed("server_restarting", message)
         if method == "tools/call" and params["name"] not in self.functions:
-            raise CallFailed("unknown_tool", f"{self._slug} offers no tool {params['name']}.")
+            message = Message("%(server)s offers no tool %(tool)s.", server=self._slug, tool=params["name"])
+            raise CallFailed("unknown_tool", message)
         return self.session

@@ -23,6 +23,7 @@ from connector.lifecycle.starting import Start
 from connector.lifecycle.unexpected import log_unexpected
 from connector.session import Capabilities, Listing, Session
 from connector.states import SERVING, Phase, RestartSchedule
+from core.message import Message
 from tools.launch import LaunchSpec
 
 log = logging.getLogger(__name__)
@@ -199,7 +200,7 @@ class ServerTask:
                 session.tools_changed.clear()
             self._check_now.clear()
             if session.ended.is_set():
-                raise SessionLost("The server closed the connection.")
+                raise SessionLost(Message("The server closed the connection."))
             if isinstance(self._lost, SessionExpired):
                 raise self._lost
             if not self._stopping.is_set():
@@ -250,9 +251,8 @@ class ServerTask:
         self._misses += 1
         if self._misses == 1:
             self._unanswered_since = clock()
-        message = (
-            f"The server did not answer a health check within {self._context.timings.health_deadline:g} s."
-        )
+        seconds = f"{self._context.timings.health_deadline:g}"
+        message = Message("The server did not answer a health check within %(seconds)s s.", seconds=seconds)
         # A server that works on a call may be slow to answer. One that began before the first miss excuses
         # it; later ones do not, or a hung server that is called often would never be restarted.
         is_busy = self.requests.limiter.has_call_from_before(self._unanswered_since)

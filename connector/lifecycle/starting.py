@@ -8,6 +8,7 @@ from pathlib import PurePath
 from connector.lifecycle.connection import Connection
 from connector.lifecycle.diagnosis import Diagnosis, ExitReason
 from connector.process.tree import below, scan
+from core.message import Message, joined
 from tools.launch import LaunchSpec
 from tools.models import ConnectionType
 
@@ -31,7 +32,9 @@ class StartSlots:
     @asynccontextmanager
     async def held(self, report: Report) -> AsyncIterator[None]:
         if self._semaphore.locked():
-            message = f"It waits for its turn: {SLOTS} other servers are starting at the moment."
+            message = Message(
+                "It waits for its turn: %(count)d other servers are starting at the moment.", count=SLOTS
+            )
             report(Diagnosis("start", ExitReason.WAITING, message))
         await self._semaphore.acquire()
         report(None)
@@ -129,5 +132,5 @@ async def _is_alone(connection: Connection) -> bool:
 def _installing(spec: LaunchSpec, connection: Connection) -> Diagnosis:
     lines = connection.stderr_tail.split("\n")
     last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    message = f"{PurePath(spec.command).name} is installing the server."
-    return Diagnosis("install", ExitReason.INSTALLING, f"{message} {last[:200]}".rstrip())
+    message = Message("%(runner)s is installing the server.", runner=PurePath(spec.command).name)
+    return Diagnosis("install", ExitReason.INSTALLING, joined(message, last[:200]))

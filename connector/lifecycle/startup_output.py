@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from core.message import Message
+
 MOST_NAMES = 5
 _LONGEST_QUOTE = 200
 _LONGEST_LINE = 1000
@@ -42,7 +44,7 @@ def find_cause(text: str) -> Sign | None:
     """
     lines = _error_lines(text)
     if folder := _broken_cache(text):
-        return Sign(Cause.CACHE, f"The cache folder {folder} is broken.", 0)
+        return Sign(Cause.CACHE, Message("The cache folder %(folder)s is broken.", folder=folder), 0)
     signs = [*_modules(lines), *_dependencies(lines), *_variables(lines), *_structured_variables(text)]
     return max(signs, key=lambda sign: sign.position, default=None)
 
@@ -153,8 +155,7 @@ def _names_in(line: str) -> list[str]:
 
 def _has_name(pattern: re.Pattern[str], line: str) -> bool:
     # The patterns ignore case for their words; a name is written in capitals.
-    found = pattern.search(line)
-    return found is not None and bool(_names(line))
+    return pattern.search(line) is not None and bool(_names(line))
 
 
 def _names(line: str) -> list[str]:
@@ -205,10 +206,16 @@ def _structured_variables(text: str) -> Iterator[Sign]:
 
 
 def _missing(names: list[str], position: int, *, either: bool = False) -> Sign:
-    shown, more = names[:MOST_NAMES], len(names) - MOST_NAMES
-    listed = (" or " if either else ", ").join(shown) + (f" and {more} more" if more > 0 else "")
-    noun = "variable" if len(names) == 1 else "variables"
-    return Sign(Cause.VARIABLE, f"The server needs the {noun} {listed}.", position)
+    few, more = ", ".join(names[:MOST_NAMES]), len(names) - MOST_NAMES
+    if more > 0:
+        message = Message("The server needs the variables %(names)s and %(more)d more.", names=few, more=more)
+    elif either:
+        message = Message("The server needs one of the variables %(names)s.", names=few)
+    elif len(names) > 1:
+        message = Message("The server needs the variables %(names)s.", names=few)
+    else:
+        message = Message("The server needs the variable %(names)s.", names=few)
+    return Sign(Cause.VARIABLE, message, position)
 
 
 # --- modules ----------------------------------------------------------------------------------------------
@@ -224,7 +231,7 @@ def _modules(lines: list[Line]) -> Iterator[Sign]:
     for position, line in lines:
         if found := _MODULE.search(line):
             name = next(filter(None, found.groups()))[:_LONGEST_QUOTE]
-            yield Sign(Cause.MODULE, f"The module {name} is missing.", position)
+            yield Sign(Cause.MODULE, Message("The module %(name)s is missing.", name=name), position)
 
 
 _NPX_FOLDER = re.compile(r"((?:/|[A-Za-z]:\\)[^\s'\"()]{0,300}?[/\\]_npx[/\\][0-9a-f]{8,})")
@@ -250,9 +257,8 @@ def _broken_cache(text: str) -> str:
     """Returns the folder of a package runner's cache that an interrupted install has left; empty if none."""
     if folder := broken_npx_folder(text):
         return folder
-    if _UV_BROKEN.search(text) and (found := _UV_FOLDER.search(text)):
-        return found[1]
-    return ""
+    found = _UV_BROKEN.search(text) and _UV_FOLDER.search(text)
+    return found[1] if found else ""
 
 
 # --- dependencies -----------------------------------------------------------------------------------------
@@ -290,5 +296,5 @@ def _dependencies(lines: list[Line]) -> Iterator[Sign]:
 
 
 def _unreachable(host: str, position: int) -> Sign:
-    message = f"The server cannot reach {host or 'a service that it needs'}."
-    return Sign(Cause.DEPENDENCY, message, position)
+    service = host or Message("a service that it needs")
+    return Sign(Cause.DEPENDENCY, Message("The server cannot reach %(service)s.", service=service), position)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from django.conf import settings
 
+from core.message import Message
+
 _STATUS = Path("/proc/self/status")
 _CAP_KILL, _CAP_SETGID, _CAP_SETUID = 1 << 5, 1 << 6, 1 << 7
 _NEEDED = _CAP_KILL | _CAP_SETGID | _CAP_SETUID
@@ -24,12 +26,18 @@ def account() -> pwd.struct_passwd | None:
         found = pwd.getpwnam(settings.MCP_RUN_AS)
     except KeyError as error:
         raise RunAsRefused(
-            f"MCP_RUN_AS names {settings.MCP_RUN_AS!r}, whom this host does not know."
+            Message(
+                "MCP_RUN_AS names %(user)s, whom this host does not know.", user=repr(settings.MCP_RUN_AS)
+            )
         ) from error
     if found.pw_uid == os.geteuid():
         return None
     if not _may_switch():
-        raise RunAsRefused(f"MCP_RUN_AS names {found.pw_name!r}, but this worker may not switch users.")
+        raise RunAsRefused(
+            Message(
+                "MCP_RUN_AS names %(user)s, but this worker may not switch users.", user=repr(found.pw_name)
+            )
+        )
     return found
 
 

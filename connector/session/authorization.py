@@ -11,6 +11,7 @@ from connector.grants import Grant
 from connector.models import OAuthGrant
 from connector.session import oauth
 from connector.session.challenges import demand, demanded_scope
+from core.message import Message
 
 SESSION_ID = "mcp-session-id"
 RENEW_EARLY_S = 30.0
@@ -79,7 +80,7 @@ class Authorization(httpx2.Auth):
                 await oauth.obtain(self._require_grant())
                 token = await self._stored_token()
         if token in {"", refused}:
-            raise LoginRequired("The server refuses the tokens. Somebody has to log in again.")
+            raise LoginRequired(Message("The server refuses the tokens. Somebody has to log in again."))
         return token
 
     async def _stored_token(self) -> str:
@@ -89,9 +90,9 @@ class Authorization(httpx2.Auth):
     def _require_grant(self) -> Grant:
         """Raises LoginRequired without a grant, or with one that only a person can complete."""
         if self._grant is None:
-            raise LoginRequired("Somebody has disconnected the server.")
+            raise LoginRequired(Message("Somebody has disconnected the server."))
         if not self._grant.stored.get("tokens") and self._grant.flow == OAuthGrant.Flow.LOGIN:
-            raise LoginRequired("Nobody has logged in to the server yet.")
+            raise LoginRequired(Message("Nobody has logged in to the server yet."))
         return self._grant
 
 
@@ -112,7 +113,7 @@ def _with_bearer(request: httpx2.Request, token: str) -> httpx2.Request:
 def _refusal(response: httpx2.Response) -> LoginRequired | None:
     """Returns what a response says about our authorization (RFC 6750, section 3.1)."""
     if response.status_code == 401:
-        return LoginRequired("The server asks for a login.")
+        return LoginRequired(Message("The server asks for a login."))
     scope = demanded_scope(response)
     return None if scope is None else LoginRequired(demand(scope))
 
@@ -129,4 +130,4 @@ def _require_session(request: httpx2.Request, response: httpx2.Response) -> None
     Source: MCP 2025-11-25, basic/transports, session management, 3 and 4.
     """
     if response.status_code == 404 and request.method == "POST" and SESSION_ID in request.headers:
-        raise SessionExpired("The server has forgotten the session.")
+        raise SessionExpired(Message("The server has forgotten the session."))

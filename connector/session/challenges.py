@@ -6,6 +6,7 @@ import httpx2
 import orjson
 
 from connector.session.unreadable import BY_TRANSPORT
+from core.message import Message
 
 INSUFFICIENT_SCOPE = -31998  # ours: outside the ranges of JSON-RPC and of the SDK
 _SCOPE = re.compile(r'\bscope="([^"]{1,500})"|\bscope=([^\s,"]{1,500})')
@@ -22,8 +23,12 @@ def demanded_scope(response: httpx2.Response) -> str | None:
 
 def demand(scope: str) -> str:
     """Returns the demand in words, for staff and for the model."""
-    scopes = f" with the scopes {scope}" if scope else " with more rights"
-    return f"The server asks for a login{scopes}: somebody has to log in to it again."
+    if not scope:
+        return Message("The server asks for a login with more rights: somebody has to log in to it again.")
+    return Message(
+        "The server asks for a login with the scopes %(scopes)s: somebody has to log in to it again.",
+        scopes=scope,
+    )
 
 
 class ChallengeTransport(httpx2.AsyncBaseTransport):

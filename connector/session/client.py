@@ -33,12 +33,13 @@ from connector.session.resource_updates import ResourceUpdates
 from connector.session.transports import Streams
 from connector.session.wire_session import WireSession
 from connector.wire.results import Progress
+from core.message import Message, joined
 
 CLIENT = Implementation(name="mcp-connector", version="1")
 RESUBSCRIBE_S = 2.0
 PROBE_PATIENCE_S = 10.0
 """How long an unanswered `server/discover` is waited for before `initialize` is tried as well."""
-NO_COMMON_VERSION = "The server speaks no MCP version that is supported."
+NO_COMMON_VERSION = Message("The server speaks no MCP version that is supported.")
 _CAPABILITIES_CHANGED = (ResourceListChangedNotification, PromptListChangedNotification)
 
 
@@ -132,7 +133,9 @@ class Session:
             outcomes.require_session(error)
             raise ServerError(error.code, error.message, error.data) from error
         except ValidationError as error:
-            raise CallFailed("invalid_result", "The server's answer is no valid MCP result.") from error
+            raise CallFailed(
+                "invalid_result", Message("The server's answer is no valid MCP result.")
+            ) from error
 
     def resource_updates(self, uri: str) -> AbstractAsyncContextManager[Event]:
         """See `ResourceUpdates.listening`."""
@@ -196,10 +199,19 @@ class Session:
         rejected = sorted(self._dispatcher.rejected)
         warnings = []
         if rejected:
-            warnings.append(f"Tools with an invalid definition were left out: {', '.join(rejected[:5])}.")
+            names = ", ".join(rejected[:5])
+            warnings.append(
+                Message("Tools with an invalid definition were left out: %(names)s.", names=names)
+            )
         if is_cut:
-            warnings.append(f"Only the first {TOOL_LIMIT} tools, or {PAGE_LIMIT} pages, are offered.")
-        return " ".join(warnings)
+            warnings.append(
+                Message(
+                    "Only the first %(tools)d tools, or %(pages)d pages, are offered.",
+                    tools=TOOL_LIMIT,
+                    pages=PAGE_LIMIT,
+                )
+            )
+        return joined(*warnings)
 
     async def _on_message(self, message: object) -> None:
         if isinstance(message, ToolListChangedNotification):

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from connector.errors import SessionLost
 from connector.session.outcomes import EXCERPT, lost, require_connection
 from connector.session.wire_session import RAW, WireSession
+from core.message import Message
 
 PAGE_LIMIT = 50
 TOOL_LIMIT = 500
@@ -92,7 +93,7 @@ async def _tools_page(mcp: WireSession, cursor: str | None) -> Page:
             return [], None
         raise lost(error) from error
     except ValidationError as error:
-        raise SessionLost("The server's list of tools is no valid MCP result.") from error
+        raise SessionLost(Message("The server's list of tools is no valid MCP result.")) from error
 
 
 def _announces_tools(mcp: WireSession) -> bool:
@@ -113,7 +114,8 @@ async def _list(mcp: WireSession, request: type[Any], key: str, warnings: list[s
             require_connection(error)
             # Templates are often not implemented beside resources: that is no news for anybody.
             if error.code != METHOD_NOT_FOUND:
-                warnings.append(f"The server cannot list its {key}: {error.message[:EXCERPT]}")
+                why = error.message[:EXCERPT]
+                warnings.append(Message("The server cannot list its %(what)s: %(why)s", what=key, why=why))
             break
         listed += page
         if following is None or following == cursor or len(listed) > CAPABILITY_LIMIT:

@@ -29,6 +29,7 @@ from connector.grants import Grant
 from connector.models import OAuthGrant
 from connector.session.egress_transport import EgressFilteredTransport
 from connector.session.limits import CappedTransport
+from core.message import Message
 
 DEADLINE_S = 15.0
 RESPONSE_LIMIT = 1024 * 1024
@@ -53,8 +54,11 @@ async def obtain(grant: Grant) -> None:
             await _probe(grant, provider)
     except OAuthFlowError as error:
         if by_credentials:
-            raise LoginRequired(f"The authorization server refused: {_redacted(error, grant)}") from error
-        raise LoginRequired("The tokens could not be renewed. Somebody has to log in again.") from error
+            refusal = Message("The authorization server refused: %(error)s", error=_redacted(error, grant))
+            raise LoginRequired(refusal) from error
+        raise LoginRequired(
+            Message("The tokens could not be renewed. Somebody has to log in again.")
+        ) from error
 
 
 async def log_in(
@@ -206,11 +210,11 @@ async def _probe(grant: Grant, provider: OAuthClientProvider) -> None:
 
 
 async def _refuse_redirect(_: str) -> None:
-    raise LoginRequired("The tokens have expired. Somebody has to log in again.")
+    raise LoginRequired(Message("The tokens have expired. Somebody has to log in again."))
 
 
 async def _refuse_answer() -> AuthorizationCodeResult:
-    raise LoginRequired("Nobody has logged in.")
+    raise LoginRequired(Message("Nobody has logged in."))
 
 
 def _dump(model: Any) -> dict[str, Any] | None:

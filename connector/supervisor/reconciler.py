@@ -23,6 +23,7 @@ from connector.supervisor.publisher import Publisher
 from connector.supervisor.rebalancer import Rebalancer
 from connector.timings import Timings
 from core.database import DATABASE_ERRORS
+from core.message import Message, told
 from tools.launch import LaunchSpec
 from tools.secrets.encryption import UndecryptableSecret
 
@@ -62,7 +63,7 @@ class Reconciler:
         task = self.tasks.get(slot)
         # Without a valid lease another worker may serve it already: better refuse than call it twice.
         if task is None or task.fence != fence or not self.keeper.is_valid:
-            raise CallFailed("stale_fence", "The server is no longer at this worker.")
+            raise CallFailed("stale_fence", Message("The server is no longer at this worker."))
         return task
 
     async def reconcile(self) -> None:
@@ -192,11 +193,11 @@ class Reconciler:
             raise
         except UndecryptableSecret as error:
             log.error("MCP server %s cannot be launched: %s", row.slot, error)
-            diagnosis = Diagnosis("start", ExitReason.UNREADABLE_SECRET, str(error))
+            diagnosis = Diagnosis("start", ExitReason.UNREADABLE_SECRET, told(error))
         # The boundary between one server's row and all others.
         except Exception as error:
             log.exception("MCP server %s cannot be launched as it is stored.", row.slot)
-            message = f"The settings cannot be read: {type(error).__name__}."
+            message = Message("The settings cannot be read: %(error)s.", error=type(error).__name__)
             diagnosis = Diagnosis("start", ExitReason.MISCONFIGURED, message)
         self._unlaunchable[row.slot] = row.generation
         failed = Observation(Phase.BACKOFF, row.generation, error=diagnosis.as_error(timestamp()))

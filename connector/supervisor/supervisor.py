@@ -20,6 +20,7 @@ from connector.process.resource_monitor import ResourceMonitor
 from connector.supervisor.reconciler import Reconciler
 from connector.timings import Timings
 from core.database import DATABASE_ERRORS
+from core.message import Message
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +159,7 @@ class Supervisor:
 
     def _find(self, slot: Slot, fence: int) -> ServerTask:
         if self._reconciler is None:
-            raise CallFailed("stale_fence", "The worker is starting.")
+            raise CallFailed("stale_fence", Message("The worker is starting."))
         return self._reconciler.find(slot, fence)
 
     def _drain(self, *, hard: bool) -> None:

@@ -6,6 +6,8 @@ from types import TracebackType
 
 from django.conf import settings
 
+from core.message import Message
+
 
 class Deadline:
     """An asynchronous context manager that raises TimeoutError, `grace_s` after the moment `at`.
@@ -34,11 +36,13 @@ class Deadline:
         with suppress(RuntimeError):
             self._timeout.reschedule(self.at + self._grace_s)
 
-    def missed_by(self, name: str) -> str:
+    def missed_by(self, name: str) -> Message:
         """Returns what a person is told after the deadline of a tool, resource or prompt."""
         if self.at >= self._latest and self._ceiling_s > self._timeout_s:
-            return f"{name} did not end within {self._ceiling_s:g} s."
-        return f"{name} did not answer within {self._timeout_s:g} s."
+            seconds = f"{self._ceiling_s:g}"
+            return Message("%(name)s did not end within %(seconds)s s.", name=name, seconds=seconds)
+        seconds = f"{self._timeout_s:g}"
+        return Message("%(name)s did not answer within %(seconds)s s.", name=name, seconds=seconds)
 
     async def __aenter__(self) -> None:
         await self._timeout.__aenter__()

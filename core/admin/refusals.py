@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import APIException
 
+from core.message import told
 from core.validation import at_their_fields
 
 Row = TypeVar("Row", bound=models.Model)
@@ -67,5 +68,5 @@ def text_of(error: Exception) -> str:
     if isinstance(error, ValidationError):
         return " ".join(error.messages)
     if isinstance(error, APIException):
-        return str(error.detail)
+        return told(error).said()
     return _("Somebody else changed the same at the same moment. Try again.")

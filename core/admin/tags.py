@@ -7,6 +7,7 @@ from django import template
 from django.utils.translation import gettext
 
 from core.admin import pills, text, times
+from core.message import restored
 
 register = template.Library()
 register.simple_tag(pills.pill, name="pill")
@@ -25,6 +26,12 @@ def translated(value: Any) -> str:
     `{% translate text as name %}` escapes a variable, so that `{{ name|shown }}` would escape it twice.
     """
     return gettext(str(value)) if value else ""
+
+
+@register.filter
+def explained(error: Any) -> str:
+    """The message of a server's stored error, in the reader's language; empty without one."""
+    return restored(error).said() if error else ""
 
 
 @register.filter

@@ -23,6 +23,7 @@ NAMES = {
     "URL",
     "JSON",
     "CSV",
+    "REST",
     "SSE",
     "stdio",
     "OAuth",

@@ -29,7 +29,7 @@ NOT_USED = tuple(f"contrib/{name}" for name in ("constance", "guardian", "import
 """Parts of unfold that this product does not have."""
 INSTALLED = [name for name in settings.INSTALLED_APPS if name.startswith("django.contrib.")]
 MARKS = {
-    **dict.fromkeys(("_", "gettext", "gettext_lazy", "gettext_noop"), None),
+    **dict.fromkeys(("_", "gettext", "gettext_lazy", "gettext_noop", "Message"), None),
     **dict.fromkeys(("ngettext", "ngettext_lazy"), (1, 2)),
     **dict.fromkeys(("pgettext", "pgettext_lazy"), ((1, "c"), 2)),
     **dict.fromkeys(("npgettext", "npgettext_lazy"), ((1, "c"), 2, 3)),

@@ -168,7 +168,7 @@ def chat_in_the_playground(stack: Stack, page: Page) -> None:
     page.select_option("#assistant", "walker")
     page.fill("#question", "Go")
     page.press("#question", "Enter")
-    expect(page.locator(".c-figures-line")).to_contain_text("2 rounds")
+    expect(page.locator(".c-figures-line")).to_contain_text("rounds: 2")
     expect(page.locator(".c-answer .c-markdown")).to_have_text("The console was here.")
     call = page.locator(".c-call")
     expect(call.locator("summary")).to_contain_text("Walked · echo")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -148,6 +149,26 @@ def test_leaving_stops_the_run(stack: Stack, login: Login, slug: str) -> None:
     assert ended_run(stack, slug).status == RunStatus.CANCELLED
 
 
+@pytest.mark.parametrize("lost", ["account", "right"])
+def test_a_chat_ends_when_its_person_may_not_chat_any_more(
+    stack: Stack, login: Login, slug: str, lost: str
+) -> None:
+    stack.llm.script(slug, {"text": "a " * 60, "chunk_delay_s": 0.5})
+    with login("operator").stream("POST", CHAT, json=asked(slug)) as response:
+        lines = response.iter_lines()
+        next(line for line in lines if '"text"' in line)
+        with stack.database():
+            user = User.objects.get(username=Run.objects.get(assistant_slug=slug).username)
+            if lost == "right":
+                user.groups.clear()
+            else:
+                User.objects.filter(pk=user.pk).update(is_active=False)
+        began = time.monotonic()
+        told = next(json.loads(line.removeprefix("data: ")) for line in lines if '"error"' in line)
+    assert (told["code"], time.monotonic() - began < 8) == ("permission_denied", True)
+    assert ended_run(stack, slug).status == RunStatus.CANCELLED
+
+
 @pytest.mark.parametrize(
     ("step", "code"),
     [
@@ -165,6 +186,30 @@ def test_an_llm_that_dies_is_told_with_what_to_do(
     assert told["code"] == code
     assert "LLM provider" in told["advice"]
     assert ended_run(stack, slug).status == RunStatus.FAILED
+
+
+def test_errors_are_told_in_the_readers_language(stack: Stack, login: Login, slug: str) -> None:
+    client = login("operator")
+    client.headers["accept-language"] = "zh-CN"
+    stack.llm.script(slug, {"status": 401, "body": "{}"}, {"text": "a b c d", "cut_after": 2})
+    refused = client.post(CHAT, json=asked(slug))
+    told = refused.json()["error"] if refused.status_code != 200 else events_of(refused)[-1]
+    assert told["message"] == "语言模型服务不接受提供商的 API 密钥\uff08401\uff09。"
+    assert "LLM 提供商" in told["advice"]
+    broken = events_of(client.post(CHAT, json=asked(slug)))[-1]
+    assert broken["message"] == "与语言模型服务的连接中断了。"
+    assert "模型不存在" in client.post(CHAT, json=asked("no-such")).json()["error"]["message"]
+
+
+def test_servers_that_are_away_are_named_in_the_readers_language(stack: Stack, login: Login) -> None:
+    slug = f"play-{uuid.uuid4().hex[:8]}"
+    stopped = stack.server(f"Gone {slug}", wait=False, is_enabled=False)
+    stack.assistant(slug, stopped, keys=())
+    stack.llm.script(slug, {"text": "Hello"})
+    client = login("operator")
+    client.headers["accept-language"] = "zh-CN"
+    last = events_of(client.post(CHAT, json=asked(slug)))[-1]
+    assert last["unavailable"] == [{"server": f"Gone {slug}", "reason": "服务器已停止。"}]
 
 
 def test_servers_that_are_away_are_named(stack: Stack, login: Login) -> None:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from core.admin.pills import Tone, pill
 from core.admin.text import shown
 from core.admin.times import ago, exact
+from core.message import said
 from tools.models import MCPTool, Status
 
 _SERVING = {"ready", "degraded"}
@@ -48,7 +49,7 @@ def with_instances(servers: QuerySet[MCPTool], *, with_output: bool = False) -> 
 def state_of(server: MCPTool) -> State:
     icon, tone = _LOOKS[server.status]
     checked = _("Last check: %(time)s.") % {"time": ago(last_check(server))}
-    title = f"{shown(server.error_message, most=300)} {checked}" if server.error_message else checked
+    title = f"{shown(said(server.error_message), most=300)} {checked}" if server.error_message else checked
     return State(str(Status(server.status).label), icon, tone, title)
 
 

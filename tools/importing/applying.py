@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext
 
 from core.actor import Actor
 from core.errors import Conflict
@@ -93,7 +94,7 @@ def _apply_one(name: str, written: Any, document: Document, by: Actor, update: b
     except Conflict as conflict:
         return Imported(name, Outcome.CONFLICT, errors={conflict.field or "name": [str(conflict.detail)]})
     except IntegrityError:
-        message = "Somebody else registered it at the same moment. Try again."
+        message = gettext("Somebody else registered it at the same moment. Try again.")
         return Imported(name, Outcome.CONFLICT, errors={"name": [message]})
 
 
@@ -132,8 +133,11 @@ def _changed(
     if not differing:
         return Outcome.UNCHANGED, server
     if not update:
-        message = f"A server of this name is registered, with other settings: {', '.join(differing)}."
-        raise Conflict(f"{message} Rename one, or have the import update it.", "already_taken")
+        message = gettext(
+            "A server of this name is registered, with other settings: %(names)s. "
+            "Rename one, or have the import update it."
+        )
+        raise Conflict(message % {"names": ", ".join(differing)}, "already_taken")
     values |= {"is_enabled": wanted.is_enabled}
     return Outcome.UPDATED, actions.update(server, by=by, **{name: values[name] for name in differing})
 
@@ -195,7 +199,8 @@ def _connection_type(entry: Entry) -> str:
     if entry.type:
         kind = _TYPES.get(entry.type.lower())
         if kind is None:
-            raise ValidationError({"type": f"There is no transport {entry.type[:32]!r}."})
+            message = gettext("There is no transport %(name)s.") % {"name": repr(entry.type[:32])}
+            raise ValidationError({"type": message})
         return kind
     if not entry.url:
         return ConnectionType.STDIO
@@ -208,7 +213,7 @@ def _warnings(
 ) -> list[str]:
     warnings = [*_asked(settings, missing, document), *extraction.find_warnings(settings)]
     if entry.ignored:
-        warnings.append(f"Ignored: {', '.join(entry.ignored)[:1000]}.")
+        warnings.append(gettext("Ignored: %(names)s.") % {"names": ", ".join(entry.ignored)[:1000]})
     return warnings
 
 
@@ -226,4 +231,9 @@ def _asked(settings: Settings, missing: list[SecretLocation], document: Document
             prompt = document.prompts.get(reference.removeprefix("input:"), "")
             meaning = f", {prompt}" if prompt and reference.startswith("input:") else ""
             if references.is_clients(reference):
-                yield f"Only the client knows ${{{reference}}}{meaning}: give a value in its place ({where})."
+                yield gettext(
+                    "Only the client knows %(reference)s: give a value in its place (%(where)s)."
+                ) % {
+                    "reference": f"${{{reference}}}{meaning}",
+                    "where": where,
+                }

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 MOST_SERVERS = 100
 PLACES = {
@@ -34,9 +35,9 @@ def find_servers(file: Mapping[str, Any]) -> Document:
         servers |= _by_name(key, found)
     servers = servers or _unlabelled(file)
     if not servers:
-        raise ValidationError({"mcpServers": "Give at least one server."})
+        raise ValidationError({"mcpServers": gettext("Give at least one server.")})
     if len(servers) > MOST_SERVERS:
-        raise ValidationError({"mcpServers": f"Give up to {MOST_SERVERS} servers at once."})
+        raise ValidationError({"mcpServers": gettext("Give up to %d servers at once.") % MOST_SERVERS})
     return Document(servers, dict(_prompts(file)))
 
 
@@ -55,7 +56,7 @@ def _by_name(key: str, servers: Any) -> dict[str, Any]:
         return {str(name): server for name, server in servers.items()}
     if isinstance(servers, list):  # Continue's
         return {_name(server, number): server for number, server in enumerate(servers, 1)}
-    raise ValidationError({key: "Give the servers as an object, by name."})
+    raise ValidationError({key: gettext("Give the servers as an object, by name.")})
 
 
 def _unlabelled(file: Mapping[str, Any]) -> dict[str, Any]:

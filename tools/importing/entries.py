@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 _ADDRESSES = ("url", "serverUrl", "httpUrl")
 _KNOWN = {
@@ -32,7 +33,7 @@ class Entry:
 def read_entry(written: Any) -> Entry:
     """Returns what a client wrote of one server. Raises ValidationError, with one entry a field."""
     if not isinstance(written, Mapping):
-        raise ValidationError({"server": "Give the server as an object."})
+        raise ValidationError({"server": gettext("Give the server as an object.")})
     given = {str(name): value for name, value in written.items() if value is not None}
     ignored = tuple(sorted(given.keys() - _KNOWN))
     known = _in_our_words(given)
@@ -91,22 +92,22 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if not isinstance(value, str | int | float):
-        raise ValidationError("Give a text.")
+        raise ValidationError(gettext("Give a text."))
     try:
         return str(value)
     except ValueError:  # more digits than Python prints
-        raise ValidationError("Give a shorter number.") from None
+        raise ValidationError(gettext("Give a shorter number.")) from None
 
 
 def _texts(value: Any) -> list[str]:
     if not isinstance(value, list):
-        raise ValidationError("Give a list of texts.")
+        raise ValidationError(gettext("Give a list of texts."))
     return [_item(f"number {number}", each) for number, each in enumerate(value, 1)]
 
 
 def _texts_by_name(value: Any) -> dict[str, str]:
     if not isinstance(value, Mapping):
-        raise ValidationError("Give an object of texts.")
+        raise ValidationError(gettext("Give an object of texts."))
     return {str(name): _item(str(name), each) for name, each in value.items() if each is not None}
 
 
@@ -114,11 +115,11 @@ def _item(name: str, value: Any) -> str:
     try:
         return _text(value)
     except ValidationError:
-        raise ValidationError(f"Give a text for {name[:64]}.") from None
+        raise ValidationError(gettext("Give a text for %(name)s.") % {"name": name[:64]}) from None
 
 
 def _switch(value: Any) -> bool:
     value = _SWITCHES.get(value.lower(), value) if isinstance(value, str) else value
     if not isinstance(value, bool):
-        raise ValidationError("Give true or false.")
+        raise ValidationError(gettext("Give true or false."))
     return value

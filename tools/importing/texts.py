@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 import yaml
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from core import jsonc, strict_json
 from core.errors import InvalidRequest
@@ -25,7 +26,9 @@ def read(text: str) -> dict[str, Any]:
     plain = jsonc.as_json(text)
     value = _from_json(plain) if _JSON.match(plain) else _from_yaml(text.removeprefix("\ufeff"))
     if not isinstance(value, dict):
-        raise ValidationError("Give the whole file of an MCP client: an object with the servers by name.")
+        raise ValidationError(
+            gettext("Give the whole file of an MCP client: an object with the servers by name.")
+        )
     return value
 
 
@@ -38,7 +41,7 @@ def _from_json(plain: str) -> Any:
     except InvalidRequest as error:
         raise ValidationError(_syntax_error(data, is_part=is_part) or str(error.detail)) from error
     except UnicodeEncodeError as error:
-        raise ValidationError("The text holds half of a character (a lone surrogate).") from error
+        raise ValidationError(gettext("The text holds half of a character (a lone surrogate).")) from error
 
 
 def _syntax_error(data: str, *, is_part: bool) -> str:
@@ -46,7 +49,8 @@ def _syntax_error(data: str, *, is_part: bool) -> str:
         orjson.loads(data)
     except orjson.JSONDecodeError as error:
         column = error.colno - 1 if is_part and error.lineno == 1 else error.colno
-        return f"Not valid JSON at line {error.lineno}, column {max(column, 1)}: {error.msg}."
+        values = {"line": error.lineno, "column": max(column, 1), "problem": error.msg}
+        return gettext("Not valid JSON at line %(line)d, column %(column)d: %(problem)s.") % values
     return ""
 
 
@@ -56,7 +60,9 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 def _from_yaml(text: str) -> Any:
     if len(text) > LONGEST_YAML:
-        raise ValidationError(f"Give up to {LONGEST_YAML:,} characters of YAML.")
+        raise ValidationError(
+            gettext("Give up to %(most)s characters of YAML.") % {"most": f"{LONGEST_YAML:,}"}
+        )
     try:
         _require_plain(text)
         return yaml.load(text, _Loader)  # noqa: S506 - it derives from SafeLoader
@@ -64,14 +70,16 @@ def _from_yaml(text: str) -> Any:
         raise ValidationError(_yaml_error(error)) from error
     # Numbers and dates that do not exist; characters that YAML does not allow.
     except (yaml.YAMLError, ValueError) as error:
-        raise ValidationError("Neither valid JSON nor valid YAML.") from error
+        raise ValidationError(gettext("Neither valid JSON nor valid YAML.")) from error
 
 
 def _yaml_error(error: yaml.MarkedYAMLError) -> str:
-    problem = error.problem or "it is malformed"
+    values = {"problem": error.problem or gettext("it is malformed")}
     if (mark := error.problem_mark) is None:
-        return f"Neither valid JSON nor valid YAML: {problem}."
-    return f"Neither valid JSON nor valid YAML at line {mark.line + 1}, column {mark.column + 1}: {problem}."
+        return gettext("Neither valid JSON nor valid YAML: %(problem)s.") % values
+    place = {"line": mark.line + 1, "column": mark.column + 1}
+    template = gettext("Neither valid JSON nor valid YAML at line %(line)d, column %(column)d: %(problem)s.")
+    return template % {**values, **place}
 
 
 def _require_plain(text: str) -> None:
@@ -79,7 +87,7 @@ def _require_plain(text: str) -> None:
     level = 0
     for event in yaml.parse(text, _Loader):
         if isinstance(event, yaml.AliasEvent):
-            raise ValidationError("YAML with aliases (*name) is not read: write the values out.")
+            raise ValidationError(gettext("YAML with aliases (*name) is not read: write the values out."))
         level += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if level > _MOST_LEVELS:
-            raise ValidationError(f"The YAML is nested deeper than {_MOST_LEVELS} levels.")
+            raise ValidationError(gettext("The YAML is nested deeper than %d levels.") % _MOST_LEVELS)

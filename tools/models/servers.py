@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce, JSONObject, Lower
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
+from core.message import restored
 from core.validation import name_taken, no_nul
 from tools import references
 from tools.choices import Approval, ConnectionType, Status
@@ -194,4 +195,4 @@ class MCPTool(Embedded):
 
     @property
     def error_message(self) -> str | None:
-        return self.error["message"] if self.error else None
+        return restored(self.error) if self.error else None

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, ValidationError
-from django.utils.translation import gettext
 
+from core.message import Message, told
 from tools.outbound.addresses import Address, is_metadata, is_public, literal
 
 RESOLVE_AT_SAVE_S = 2.0
@@ -60,14 +60,14 @@ def endpoint(url: str) -> Endpoint:
     """Returns the target of a URL. Raises AddressRefused if libraries could disagree about it."""
     # Parsers differ on these: one takes `http://a\\@b` for the host a, another for b.
     if _AMBIGUOUS.search(url):
-        raise AddressRefused(gettext("An address holds neither spaces nor backslashes."))
+        raise AddressRefused(Message("An address holds neither spaces nor backslashes."))
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:  # its text may hold credentials
-        raise AddressRefused(gettext("The host or the port of the address is malformed.")) from None
+        raise AddressRefused(Message("The host or the port of the address is malformed.")) from None
     if parts.scheme not in _PORTS or not host:
-        raise AddressRefused(gettext("Give an address that starts with http:// or https://."))
+        raise AddressRefused(Message("Give an address that starts with http:// or https://."))
     return Endpoint(_host(host), _PORTS[parts.scheme] if port is None else port)
 
 
@@ -80,7 +80,7 @@ def require_allowed(url: str) -> None:
         target = endpoint(url)
         require_all_allowed(target, _resolve_at_save(target))
     except AddressRefused as refusal:
-        raise ValidationError(str(refusal), code="url_not_allowed") from refusal
+        raise ValidationError(told(refusal).said(), code="url_not_allowed") from refusal
 
 
 async def addresses(
@@ -108,10 +108,18 @@ def require_all_allowed(
     # One is enough: a client tries all of them.
     for address in found:
         if is_metadata(address):
-            raise AddressRefused(f"{target} is a cloud's metadata service, which is never called.")
+            raise AddressRefused(
+                Message(
+                    "%(target)s is a cloud's metadata service, which is never called.", target=str(target)
+                )
+            )
         if not is_public(address) and target not in exempt and target not in listed(private_hosts):
             raise AddressRefused(
-                f"{target} is not on the public Internet. To use it, list {target} in {private_hosts}."
+                Message(
+                    "%(target)s is not on the public Internet. To use it, list %(target)s in %(setting)s.",
+                    target=str(target),
+                    setting=private_hosts,
+                )
             )
 
 
@@ -135,13 +143,13 @@ def _host(host: str) -> str:
     try:
         address = literal(host)
     except ValueError:
-        message = gettext("Write an IP address as four decimal numbers, or as IPv6 in brackets.")
+        message = Message("Write an IP address as four decimal numbers, or as IPv6 in brackets.")
         raise AddressRefused(message) from None
     if address is not None:
         return str(address)
     if not _NAME.fullmatch(host):
         raise AddressRefused(
-            gettext("Write the host's name in ASCII: an international one in its xn-- form.")
+            Message("Write the host's name in ASCII: an international one in its xn-- form.")
         )
     return host.removesuffix(".")
 

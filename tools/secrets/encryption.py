@@ -16,6 +16,7 @@ from django.db import models
 from django.utils.translation import gettext
 
 from core.errors import Conflict
+from core.message import Message
 from tools.secrets import masking
 from tools.secrets.masking import MASK, UNREADABLE
 
@@ -26,12 +27,13 @@ _TOKEN = re.compile(r"gAAAAA[\w-]{92,}={0,2}", re.ASCII)
 class UndecryptableSecret(Conflict):
     """409: a stored secret was encrypted with a key that SECRET_ENCRYPTION_KEYS no longer lists."""
 
-    def __init__(self, of: str = "A stored secret") -> None:
-        message = (
-            f"{of} cannot be decrypted: restore the key that encrypted it in SECRET_ENCRYPTION_KEYS"
-            " and restart, or enter it anew."
+    def __init__(self, of: str = Message("A stored secret")) -> None:
+        self.message = Message(
+            "%(secret)s cannot be decrypted: restore the key that encrypted it in SECRET_ENCRYPTION_KEYS"
+            " and restart, or enter it anew.",
+            secret=of,
         )
-        super().__init__(message, "undecryptable_secret")
+        super().__init__(self.message, "undecryptable_secret")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from django.utils.translation import gettext
+
 from tools import references
 from tools.secrets.detection import is_placeholder, is_secret_name, looks_secret
 from tools.secrets.masking import MASK, masked_args, masked_url
@@ -64,9 +66,14 @@ def find_warnings(settings: Settings) -> list[str]:
     found = []
     args = [references.fill(arg, settings.env)[0] for arg in settings.args]
     if masked_args(args) != args:
-        found.append("Whoever can list the processes of the workers' host sees arguments: use variables.")
+        found.append(
+            gettext("Whoever can list the processes of the workers' host sees arguments: use variables.")
+        )
     if (package := _package(settings)) and "@" not in package[1:] and "==" not in package:
-        found.append(f"The newest version of {package} is run at each start: name one ({package}@1.2.3).")
+        warning = gettext(
+            "The newest version of %(package)s is run at each start: name one (%(package)s@1.2.3)."
+        )
+        found.append(warning % {"package": package})
     return found
 
 

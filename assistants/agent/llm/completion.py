@@ -9,6 +9,7 @@ from assistants.agent.llm.errors import stream_failure
 from assistants.agent.llm.token_counts import TokenCounts
 from assistants.agent.llm.tool_calls import ToolCall, ToolCalls
 from assistants.errors import UpstreamFailed
+from core.message import Message
 from core.repaired_json import SurrogateJoiner, loads, repaired
 
 DONE = b"[DONE]"
@@ -188,7 +189,9 @@ def _parse(payload: bytes) -> dict[str, Any]:
     except ValueError:
         chunk = None
     if not isinstance(chunk, dict):
-        raise UpstreamFailed("upstream_invalid_response", "The language model's service sent no valid JSON.")
+        raise UpstreamFailed(
+            "upstream_invalid_response", Message("The language model's service sent no valid JSON.")
+        )
     return chunk
 
 

@@ -14,6 +14,7 @@ from django.conf import settings
 from assistants.agent.llm.errors import status_failure
 from assistants.errors import NoEmbedder, UpstreamFailed
 from core.bounded_read import BodyTooLarge, read_at_most
+from core.message import Message
 from tools.outbound.http import filtered_connector
 
 MOST_BYTES = 64 * 1024 * 1024
@@ -59,11 +60,13 @@ async def embed(request: Mapping[str, Any]) -> Embeddings:
     try:
         return await _post(_session, request)
     except TimeoutError as error:
-        raise UpstreamFailed("upstream_timeout", "The embedder did not answer in time.") from error
+        raise UpstreamFailed("upstream_timeout", Message("The embedder did not answer in time.")) from error
     except BodyTooLarge as error:
-        raise UpstreamFailed("upstream_invalid_response", "The embedder's answer is too large.") from error
+        raise UpstreamFailed(
+            "upstream_invalid_response", Message("The embedder's answer is too large.")
+        ) from error
     except aiohttp.ClientError as error:
-        raise UpstreamFailed("upstream_error", "The embedder cannot be reached.") from error
+        raise UpstreamFailed("upstream_error", Message("The embedder cannot be reached.")) from error
 
 
 async def _post(session: aiohttp.ClientSession, request: Mapping[str, Any]) -> Embeddings:
@@ -100,4 +103,6 @@ def _checked(data: bytes) -> Embeddings:
 
 
 def _invalid_answer() -> UpstreamFailed:
-    return UpstreamFailed("upstream_invalid_response", "The embedder did not answer with embeddings.")
+    return UpstreamFailed(
+        "upstream_invalid_response", Message("The embedder did not answer with embeddings.")
+    )

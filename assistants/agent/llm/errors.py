@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from assistants.errors import UpstreamFailed, UpstreamRefused
+from core.message import Message, joined
 
 _DAY_S = 86_400.0
 _CONTEXT = re.compile(
@@ -73,7 +74,7 @@ def status_failure(status: int, headers: Mapping[str, str], body: bytes) -> Upst
     if status == 429:
         return _rate_limited(retry_after(headers), transient=True)
     if status >= 500 or status in (408, 425):
-        message = f"The language model's service failed with status {status}."
+        message = Message("The language model's service failed with status %(status)s.", status=status)
         return TransientFailure("upstream_error", message, retry_after=retry_after(headers))
     return _request_at_fault(refusal, status) or _misconfigured(status)
 
@@ -92,7 +93,9 @@ def stream_failure(error: Any) -> UpstreamFailed:
     status = int(code) if code in ("400", "422") else 0
     if (failure := _request_at_fault(refusal, status)) is not None:
         return failure
-    return UpstreamFailed("upstream_error", "The language model's service reported an error in its answer.")
+    return UpstreamFailed(
+        "upstream_error", Message("The language model's service reported an error in its answer.")
+    )
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -118,14 +121,19 @@ def _request_at_fault(refusal: _Refusal, status: int) -> UpstreamFailed | None:
     if (failure := _recognised(refusal)) is not None:
         return failure
     if status == 413:
-        message = "The request is larger than the language model's service takes."
+        message = Message("The request is larger than the language model's service takes.")
         return UpstreamRefused(message, code="request_too_large", status_code=413)
     if status == 404 and _MODEL.search(refusal.text):
-        message = "The language model that this assistant uses does not exist at its service (any more)."
+        message = Message(
+            "The language model that this assistant uses does not exist at its service (any more)."
+        )
         return UpstreamRefused(message, code="model_not_found", status_code=404, param="model")
     if status in (400, 422):
-        about = f" It names the parameter '{refusal.param}'." if refusal.param else ""
-        message = f"The language model's service refused the request as invalid ({status}).{about}"
+        refused = Message(
+            "The language model's service refused the request as invalid (%(status)s).", status=status
+        )
+        about = Message("It names the parameter '%(name)s'.", name=refusal.param) if refusal.param else ""
+        message = joined(refused, about)
         code = refusal.code if refusal.code in _KNOWN_CODES else "invalid_request"
         failure = UpstreamRefused(message, code=code, status_code=status, param=refusal.param)
         failure.upstream_text = refusal.text
@@ -138,7 +146,7 @@ def _recognised(refusal: _Refusal) -> UpstreamFailed | None:
     if _CONTEXT.search(refusal.text):
         return context_length_exceeded(refusal.text)
     if _FILTER.search(refusal.text):
-        message = "The content filter of the language model's service refused the request."
+        message = Message("The content filter of the language model's service refused the request.")
         return UpstreamRefused(message, code="content_filter", param="messages")
     return None
 
@@ -147,30 +155,41 @@ def context_length_exceeded(text: str = "") -> UpstreamFailed:
     """Returns the error for a conversation that is too long. The service's `text` may name the limit."""
     # LiteLLM and other clients recognise the words "This model's maximum context length is".
     tokens = _CONTEXT_TOKENS.search(text)
-    limit = f"{tokens[1]} tokens" if tokens else "less than the conversation takes"
-    message = f"This model's maximum context length is {limit}. Please reduce the length of the messages."
+    limit = (
+        Message("%(count)s tokens", count=tokens[1])
+        if tokens
+        else Message("less than the conversation takes")
+    )
+    message = Message(
+        "This model's maximum context length is %(limit)s. Please reduce the length of the messages.",
+        limit=limit,
+    )
     return UpstreamRefused(message, code="context_length_exceeded", param="messages")
 
 
 def _unauthorised(status: object) -> UpstreamFailed:
-    message = f"The language model's service did not accept the provider's API key ({status})."
+    message = Message(
+        "The language model's service did not accept the provider's API key (%(status)s).", status=status
+    )
     return UpstreamFailed("upstream_auth_error", message, may_retry=False)
 
 
 def _misconfigured(status: int) -> UpstreamFailed:
-    message = f"The language model's service refused the request ({status})."
+    message = Message("The language model's service refused the request (%(status)s).", status=status)
     return UpstreamFailed("upstream_error", message, may_retry=False)
 
 
 def _quota_spent() -> UpstreamFailed:
     # OpenAI answers this with 429 too, and no wait helps.
-    message = "The quota at the language model's service is spent: whoever runs this server has to raise it."
+    message = Message(
+        "The quota at the language model's service is spent: whoever runs this server has to raise it."
+    )
     return UpstreamRefused(message, code="insufficient_quota", status_code=429)
 
 
 def _rate_limited(seconds: float | None, *, transient: bool) -> UpstreamFailed:
     kind = TransientFailure if transient else UpstreamFailed
-    message = "The language model's service limits the rate of requests. Try again later."
+    message = Message("The language model's service limits the rate of requests. Try again later.")
     return kind("upstream_rate_limited", message, retry_after=seconds)
 
 

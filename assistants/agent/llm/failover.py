@@ -12,6 +12,7 @@ from assistants.agent.llm.sampling import sampling
 from assistants.catalogue.endpoints import Endpoint
 from assistants.catalogue.entries import AssistantEntry
 from assistants.errors import UpstreamFailed
+from core.message import Message
 from tools.secrets.encryption import Unreadable
 
 
@@ -25,7 +26,7 @@ class KeylessClient:
 
     async def answer(self, asked: Round, completion: Completion) -> None:
         """Raises UpstreamFailed."""
-        message = (
+        message = Message(
             "The provider's API key cannot be decrypted: whoever runs this server has to restore its key in"
             " SECRET_ENCRYPTION_KEYS, or to enter the API key anew."
         )

@@ -15,6 +15,7 @@ from assistants.agent.llm.errors import TransientFailure, status_failure
 from assistants.catalogue.endpoints import Endpoint
 from assistants.errors import UpstreamFailed
 from core.bounded_read import BodyTooLarge, read_at_most
+from core.message import Message
 from core.retries import backoff, log_retry
 from tools.outbound.http import filtered_connector
 
@@ -54,7 +55,7 @@ class ConnectionPool:
         A service that hangs would otherwise collect requests until the process has no memory left.
         """
         if self._calls[base_url] >= MAX_CALLS_PER_UPSTREAM:
-            message = "Too many requests are waiting for the language model. Try again later."
+            message = Message("Too many requests are waiting for the language model. Try again later.")
             raise UpstreamFailed("overloaded", message, retry_after=1)
         self._calls[base_url] += 1
         try:
@@ -135,24 +136,24 @@ def _failures() -> Iterator[None]:
     try:
         yield
     except TimeoutError as error:
-        message = "The language model's service did not answer in time."
+        message = Message("The language model's service did not answer in time.")
         raise UpstreamFailed("upstream_timeout", message) from error
     except BodyTooLarge as error:
         raise UpstreamFailed(
-            "upstream_invalid_response", "The language model's answer is too large."
+            "upstream_invalid_response", Message("The language model's answer is too large.")
         ) from error
     except aiohttp.ClientError as error:
         raise _broken(error) from error
 
 
 def _unreachable() -> TransientFailure:
-    return TransientFailure("upstream_error", "The language model's service cannot be reached.")
+    return TransientFailure("upstream_error", Message("The language model's service cannot be reached."))
 
 
 def _broken(error: Exception) -> UpstreamFailed:
     # The type alone: the text may quote a header, and so the key.
     log.warning("The connection to the language model failed: %s", type(error).__name__)
-    return UpstreamFailed("upstream_error", "The connection to the language model's service broke.")
+    return UpstreamFailed("upstream_error", Message("The connection to the language model's service broke."))
 
 
 async def _error_body(response: aiohttp.ClientResponse) -> bytes:

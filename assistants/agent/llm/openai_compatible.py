@@ -15,6 +15,7 @@ from assistants.agent.llm.http import ConnectionPool
 from assistants.catalogue.endpoints import Endpoint
 from assistants.errors import UpstreamFailed
 from core.bounded_read import read_at_most
+from core.message import Message
 
 _GEMINI_HOSTS = {"generativelanguage.googleapis.com", "aiplatform.googleapis.com"}
 
@@ -78,6 +79,6 @@ async def _read(response: aiohttp.ClientResponse, completion: Completion) -> Non
 
 def _raise_truncated(completion: Completion) -> NoReturn:
     if completion.is_empty:
-        message = "The language model's service did not answer with a completion."
+        message = Message("The language model's service did not answer with a completion.")
         raise UpstreamFailed("upstream_invalid_response", message)
-    raise UpstreamFailed("upstream_error", "The language model's answer broke off.")
+    raise UpstreamFailed("upstream_error", Message("The language model's answer broke off."))

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from assistants.agent.llm.client import LLMClient
 from assistants.agent.llm.spec import Spec
 from assistants.errors import UpstreamFailed, UpstreamRefused
+from core.message import Message
 
 MOST_A_RUN = 8
 _REMEMBERED_S = 3_600.0
@@ -59,7 +60,9 @@ def _search(pattern: str, names: Iterable[str], text: str) -> str:
 
 def of_caller(name: str, failure: UpstreamFailed) -> UpstreamRefused:
     """Returns the error for a tool that the caller brought."""
-    message = f"The language model's service refused the definition of your tool '{name}'."
+    message = Message(
+        "The language model's service refused the definition of your tool '%(name)s'.", name=name
+    )
     refusal = UpstreamRefused(message, code="invalid_function_parameters", param="tools")
     refusal.__cause__ = failure
     return refusal

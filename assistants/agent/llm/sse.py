@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from assistants.errors import UpstreamFailed
+from core.message import Message
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 MAX_STREAM_BYTES = 64 * 1024 * 1024
@@ -30,7 +31,9 @@ class Decoder:
         self._total += len(chunk)
         self._waiting += len(chunk)
         if self._waiting > MAX_EVENT_BYTES or self._total > MAX_STREAM_BYTES:
-            raise UpstreamFailed("upstream_invalid_response", "The language model's answer is too large.")
+            raise UpstreamFailed(
+                "upstream_invalid_response", Message("The language model's answer is too large.")
+            )
         head, newline, tail = chunk.rpartition(b"\n")
         if not newline:
             self._parts.append(chunk)

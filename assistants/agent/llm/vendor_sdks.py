@@ -19,6 +19,7 @@ from assistants.agent.llm.completion import Completion
 from assistants.agent.llm.tool_calls import ToolCall
 from assistants.catalogue.endpoints import Endpoint
 from assistants.errors import UpstreamFailed
+from core.message import Message
 from tools.outbound import egress
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ class VendorSDKClient:
             log.warning("The service of model %s failed: %s%s", self.model, type(error).__name__, trace)
             raise _failure(error) from None
         if completion.is_empty or not completion.is_complete:
-            raise UpstreamFailed("upstream_error", "The language model's answer broke off.")
+            raise UpstreamFailed("upstream_error", Message("The language model's answer broke off."))
 
 
 async def connect(endpoint: Endpoint, parameters: Mapping[str, Any]) -> VendorSDKClient:
@@ -85,7 +86,7 @@ def _model(endpoint: Endpoint, parameters: Mapping[str, Any]) -> Model:
         model = getattr(importlib.import_module(module), name)
     except ImportError as error:
         log.error("Providers of kind %s need the extra mcp-connector[%s].", endpoint.kind, endpoint.kind)
-        message = f"This installation cannot speak to providers of kind {endpoint.kind}."
+        message = Message("This installation cannot speak to providers of kind %(kind)s.", kind=endpoint.kind)
         raise UpstreamFailed("upstream_error", message) from error
     return build(model, endpoint, parameters)
 
@@ -98,7 +99,7 @@ async def _require_allowed(base_url: str) -> None:
         exempt = [egress.endpoint(settings.OPENAI_BASE_URL)]
         await egress.addresses(egress.endpoint(base_url), exempt=exempt)
     except OSError as error:
-        message = "The language model's service cannot be reached."
+        message = Message("The language model's service cannot be reached.")
         raise UpstreamFailed("upstream_error", message) from error
 
 
@@ -204,12 +205,14 @@ def _failure(error: Exception) -> UpstreamFailed:
     if isinstance(error, ModelThrottledException):
         return errors.status_failure(429, {}, b"")
     if isinstance(error, TimeoutError) or "Timeout" in type(error).__name__:
-        return UpstreamFailed("upstream_timeout", "The language model's service did not answer in time.")
+        return UpstreamFailed(
+            "upstream_timeout", Message("The language model's service did not answer in time.")
+        )
     if "API_KEY_INVALID" in str(getattr(error, "details", "")):  # Google's, under status 400
         return errors.status_failure(401, {}, b"")
     if status := _status(error):
         return errors.status_failure(status, {}, orjson.dumps({"message": str(error)}))
-    return UpstreamFailed("upstream_error", "The connection to the language model's service broke.")
+    return UpstreamFailed("upstream_error", Message("The connection to the language model's service broke."))
 
 
 def _trace(error: BaseException) -> str:

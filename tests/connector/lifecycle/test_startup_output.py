@@ -28,7 +28,7 @@ VARIABLES = [
     ("The APIKEY env var is missing", "APIKEY"),
     ("GITLAB_TOKEN environment variable must be set. Exiting.", "GITLAB_TOKEN"),
     ("ValueError: Missing required JIRA_URL environment variable", "JIRA_URL"),
-    ("Either NOTION_TOKEN or OPENAPI_MCP_HEADERS must be set", "NOTION_TOKEN or OPENAPI_MCP_HEADERS"),
+    ("Either NOTION_TOKEN or OPENAPI_MCP_HEADERS must be set", "one of NOTION_TOKEN, OPENAPI_MCP_HEADERS"),
     ("line 3: API_KEY: unbound variable", "API_KEY"),
     ("envconfig: required key EXA_API_KEY missing value", "EXA_API_KEY"),
     ('env: required environment variable "LINEAR_API_KEY" is not set', "LINEAR_API_KEY"),
@@ -86,11 +86,9 @@ VARIABLES = [
 @pytest.mark.parametrize("stream", ["stderr", "stdout"])
 def test_a_missing_variable_is_named(text: str, names: str, stream: str) -> None:
     found = diagnosis_of(**{stream: text})
-    noun = "variables" if "," in names or " or " in names else "variable"
-    assert (found.reason, found.message) == (
-        ExitReason.MISSING_VARIABLE,
-        f"The server needs the {noun} {names}.",
-    )
+    noun = "the variables" if "," in names else "the variable"
+    needed = names.replace("one of", "one of the variables") if "one of" in names else f"{noun} {names}"
+    assert (found.reason, found.message) == (ExitReason.MISSING_VARIABLE, f"The server needs {needed}.")
 
 
 @pytest.mark.parametrize(
