@@ -86,12 +86,29 @@ class TracedCallSerializer(serializers.ModelSerializer[ToolCall]):
             "server",
             "function",
             "status",
+            "started_at",
             "duration_ms",
             "error",
             "result_size",
             "arguments",
             "result",
         ]
+
+
+class ModelRoundSerializer(serializers.Serializer[Any]):
+    """One round of the model. `started_ms` counts from the begin of the run."""
+
+    started_ms = serializers.IntegerField()
+    duration_ms = serializers.IntegerField()
+    prompt_tokens = serializers.IntegerField()
+    completion_tokens = serializers.IntegerField()
+
+
+class UnavailableSerializer(serializers.Serializer[Any]):
+    """A server whose tools the model was not offered, or not all of them, and why."""
+
+    server = serializers.CharField()
+    reason = serializers.CharField()
 
 
 class CandidateSerializer(serializers.Serializer[Any]):
@@ -122,7 +139,15 @@ class TracedRunSerializer(RunSerializer):
 
     request = serializers.CharField(allow_null=True)
     answer = serializers.CharField(allow_null=True)
+    model_rounds = ModelRoundSerializer(
+        many=True,
+        allow_null=True,
+        help_text="In order; null while it runs, and for runs of before rounds were recorded.",
+    )
     tool_calls = TracedCallSerializer(many=True)
+    unavailable = UnavailableSerializer(
+        many=True, allow_null=True, help_text="Null for runs of before this was recorded, and while it runs."
+    )
     selection = SelectionSerializer(
         allow_null=True, help_text="Which tools the model was given; null where that were all, or none."
     )

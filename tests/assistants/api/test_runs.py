@@ -62,6 +62,8 @@ def test_one_run_is_shown_with_its_trace(api: Client, helper: Assistant, alice: 
     [session] = api.read("sessions")
     started_at = datetime.fromisoformat(shown.pop("started_at"))
     assert started_at == NOW
+    [call] = shown["tool_calls"]
+    assert datetime.fromisoformat(call.pop("started_at")) >= NOW
     assert shown == {
         "id": shown["id"],
         "run_id": run_id,
@@ -99,7 +101,19 @@ def test_one_run_is_shown_with_its_trace(api: Client, helper: Assistant, alice: 
             }
         ],
         "selection": None,
+        "model_rounds": None,
+        "unavailable": None,
     }
+
+
+def test_a_run_shows_its_rounds_and_the_servers_that_were_away(
+    api: Client, helper: Assistant, alice: ApiKey
+) -> None:
+    first = {"started_ms": 0, "duration_ms": 40, "prompt_tokens": 10, "completion_tokens": 3}
+    rounds = [first, first | {"started_ms": 52, "duration_ms": 68}]
+    away = [{"server": "Time", "reason": "The server is stopped."}]
+    shown = api.read(f"runs/{run(helper, alice, model_rounds=rounds, unavailable=away)}")
+    assert (shown["model_rounds"], shown["unavailable"]) == (rounds, away)
 
 
 def test_a_run_shows_which_tools_were_selected(api: Client, helper: Assistant, alice: ApiKey) -> None:
