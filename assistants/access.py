@@ -3,34 +3,52 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet, TextChoices
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from apikeys.models import ApiKey
 from assistants.models import Assistant, AssistantTool
 from tools.models import MCPTool, Status, ToolFunction
 
 
+class Reason(TextChoices):
+    """Why something cannot be used: a code for the API, and its words for the console."""
+
+    KEY_DISABLED = "key_disabled", _("The key is disabled")
+    KEY_EXPIRED = "key_expired", _("The key has expired")
+    CALLING_NOT_PERMITTED = "calling_not_permitted", _("The key may not call assistants")
+    NOT_GRANTED = "not_granted", _("The key was not given this assistant")
+    ASSISTANT_DISABLED = "assistant_disabled", _("The assistant is off")
+    SERVER_STOPPED = "server_stopped", _("Server stopped")
+    SERVER_STARTING = "server_starting", _("Server starting")
+    SERVER_ERROR = "server_error", _("Server in error")
+    NOT_CHOSEN = "not_chosen", _("Not among the tools chosen of its server")
+    FUNCTION_REMOVED = "function_removed", _("No longer offered by its server")
+    FUNCTION_DISABLED = "function_disabled", _("Switched off")
+    NOT_APPROVED = "not_approved", _("Waits for approval")
+
+
 @dataclass(frozen=True, slots=True)
 class FunctionAccess:
-    """`reasons`: codes of why the key cannot use the function; empty if it can. Likewise below."""
+    """`reasons`: why the key cannot use the function; empty if it can. Likewise below."""
 
     name: str
     public_name: str
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ServerAccess:
     server: MCPTool
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
     functions: tuple[FunctionAccess, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AssistantAccess:
     assistant: Assistant
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
     servers: tuple[ServerAccess, ...]
 
 
@@ -74,21 +92,21 @@ def to_assistant(api_key: ApiKey, assistant: Assistant) -> AssistantAccess:
     )
 
 
-def key_reasons(api_key: ApiKey) -> Iterator[str]:
-    """Yields codes of why the key may call no assistant at all."""
+def key_reasons(api_key: ApiKey) -> Iterator[Reason]:
+    """Yields why the key may call no assistant at all."""
     if api_key.is_disabled:
-        yield "key_disabled"
+        yield Reason.KEY_DISABLED
     if api_key.expires_at is not None and api_key.expires_at <= timezone.now():
-        yield "key_expired"
+        yield Reason.KEY_EXPIRED
     if not api_key.can_call_assistant:
-        yield "calling_not_permitted"
+        yield Reason.CALLING_NOT_PERMITTED
 
 
-def _assistant_reasons(api_key: ApiKey, assistant: Assistant) -> Iterator[str]:
+def _assistant_reasons(api_key: ApiKey, assistant: Assistant) -> Iterator[Reason]:
     if api_key.pk not in assistant.api_key_ids:
-        yield "not_granted"
+        yield Reason.NOT_GRANTED
     if not assistant.is_enabled:
-        yield "assistant_disabled"
+        yield Reason.ASSISTANT_DISABLED
 
 
 def _server(link: AssistantTool) -> ServerAccess:
@@ -97,19 +115,24 @@ def _server(link: AssistantTool) -> ServerAccess:
     return ServerAccess(server, tuple(server_reasons(server)), functions)
 
 
-def server_reasons(server: MCPTool) -> Iterator[str]:
-    """Yields codes of why no tool of the server can be called now."""
+def server_reasons(server: MCPTool) -> Iterator[Reason]:
+    """Yields why no tool of the server can be called now."""
     if not server.is_enabled:
-        yield "server_stopped"
+        yield Reason.SERVER_STOPPED
     elif server.status not in {Status.RUNNING, Status.DEGRADED}:
-        yield f"server_{server.status}"
+        yield Reason(f"server_{server.status}")
 
 
 def _function(link: AssistantTool, function: ToolFunction) -> FunctionAccess:
     return FunctionAccess(function.name, function.public_name, tuple(_function_reasons(link, function)))
 
 
-def _function_reasons(link: AssistantTool, function: ToolFunction) -> Iterator[str]:
+def _function_reasons(link: AssistantTool, function: ToolFunction) -> Iterator[Reason]:
     if link.functions and function.name not in link.functions:
-        yield "not_chosen"
-    yield from function.withheld(link.mcp_tool)
+        yield Reason.NOT_CHOSEN
+    yield from withheld(link.mcp_tool, function)
+
+
+def withheld(server: MCPTool, function: ToolFunction) -> Iterator[Reason]:
+    """Yields why no model is given the tool, whichever assistant uses it."""
+    return map(Reason, function.withheld(server))

@@ -198,6 +198,7 @@ SPECTACULAR_SETTINGS = {
         "RunStatus": "assistants.models.RunStatus",
         "RunKind": "assistants.models.RunKind",
         "CallStatus": "assistants.models.ToolCall.Status",
+        "AccessReason": "assistants.access.Reason",
         "ForcedMode": ["auto", "required"],
         "AnswerFormat": ["text", "json_object", "json_schema"],
     },

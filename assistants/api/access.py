@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 from apikeys.api.api_keys import LimitsSerializer, PermissionsSerializer
 from apikeys.models import ApiKey
 from assistants import access
+from assistants.access import Reason
 from assistants.models import Assistant
 from core.actor import Actor
 from core.api.pagination import HeaderPagination
@@ -27,7 +28,8 @@ class NamedSerializer(serializers.Serializer[Any]):
 class ReachSerializer(serializers.Serializer[Any]):
     is_reachable = serializers.SerializerMethodField()
     reasons = serializers.ListField(
-        child=serializers.CharField(), help_text="Codes that say why the key cannot use it; empty if it can."
+        child=serializers.ChoiceField(Reason.choices),
+        help_text="Codes that say why the key cannot use it; empty if it can.",
     )
 
     def get_is_reachable(self, reach: Any) -> bool:

@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 
 from apikeys.models import ApiKey
 from assistants import access, actions
+from assistants.access import Reason
 from assistants.console.assistant_page import AssistantPage
-from assistants.console.reasons import in_words
 from core.actor import Actor
 from core.admin.refusals import REFUSALS, text_of
 from core.admin.verbs import VERSION, refuse_if_changed_meanwhile
@@ -33,7 +33,7 @@ class AccessPage(AssistantPage):
         query = self.request.GET.get("q", "").replace("\0", "")[:_LONGEST_QUERY].strip()
         shown = {
             "page": page,
-            "keys": [(key, self._reasons(key)) for key in page],
+            "keys": [(key, list(self._reasons(key))) for key in page],
             "query": query,
             "found": self._others(query) if self.can_change else [],
             "seen_version": self.assistant.version,
@@ -61,13 +61,11 @@ class AccessPage(AssistantPage):
         told = _("%(key)s may call it now.") if is_added else _("%(key)s may not call it any more.")
         messages.success(request, told % {"key": key.name})
 
-    def _reasons(self, key: ApiKey) -> list[str]:
-        return [in_words(code) for code in self._codes(key)]
-
-    def _codes(self, key: ApiKey) -> Iterator[str]:
+    def _reasons(self, key: ApiKey) -> Iterator[Reason]:
+        """Yields why a key that was given the assistant cannot call it."""
         yield from access.key_reasons(key)
         if not self.assistant.is_enabled:
-            yield "assistant_disabled"
+            yield Reason.ASSISTANT_DISABLED
 
     def _others(self, query: str) -> QuerySet[ApiKey]:
         """Returns keys that may not call it, with the text in their name or prefix."""

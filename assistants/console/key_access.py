@@ -13,28 +13,13 @@ from django.utils.translation import gettext_lazy as _
 from apikeys.admin.keys import state_pill
 from apikeys.models import ApiKey
 from assistants import access
-from assistants.access import AssistantAccess
+from assistants.access import AssistantAccess, Reason
 from assistants.models import Assistant, Run
 from core.admin.views import ConsolePage
 
 ASSISTANTS_A_PAGE = 10
 MOST_ROWS = 300
 """Rows on one page: an assistant may have thousands of tools, and its search box finds any of them."""
-
-WHY_NOT: dict[str, Any] = {
-    "key_disabled": _("The key is disabled."),
-    "key_expired": _("The key has expired."),
-    "calling_not_permitted": _("The key may not call assistants at all."),
-    "not_granted": _("The assistant is not granted to the key."),
-    "assistant_disabled": _("The assistant is disabled."),
-    "server_stopped": _("The server is stopped."),
-    "server_starting": _("The server is starting."),
-    "server_error": _("The server is in error."),
-    "not_chosen": _("The assistant uses others of the server's tools, not this one."),
-    "function_removed": _("The server does not offer the tool any more."),
-    "function_disabled": _("The tool is disabled."),
-    "not_approved": _("The tool's definition has changed and is not approved."),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +45,8 @@ def _tools(reach: AssistantAccess) -> Iterator[Row]:
             yield Row(reach.assistant, server.server.name, function.public_name, _told(reasons))
 
 
-def _told(reasons: Iterable[str]) -> tuple[str, ...]:
-    return tuple(str(WHY_NOT.get(reason, reason)) for reason in reasons)
+def _told(reasons: Iterable[Reason]) -> tuple[str, ...]:
+    return tuple(str(reason.label) for reason in reasons)
 
 
 class KeyAccess(ConsolePage):
@@ -84,6 +69,7 @@ class KeyAccess(ConsolePage):
             **kwargs,
             subtitle=api_key.name,
             api_key=api_key,
+            object=api_key,
             state=state_pill(api_key),
             usage=usage,
             rows=shown[:MOST_ROWS],

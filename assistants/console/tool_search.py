@@ -9,8 +9,8 @@ from django.http import HttpRequest, JsonResponse
 from django.utils.text import Truncator
 
 from assistants import access
+from assistants.access import Reason
 from assistants.console.assistant_page import AssistantPage
-from assistants.console.reasons import in_words
 from core.admin.text import shown
 from tools.models import MCPTool, ToolFunction
 from tools.search import EVERYTHING, search
@@ -95,7 +95,7 @@ def server_as_json(server: Any) -> dict[str, Any]:
         "name": shown(server.name, most=255),
         "slug": server.slug,
         "count": server.function_count,
-        "problem": ", ".join(map(in_words, access.server_reasons(server))),
+        "problem": _in_words(access.server_reasons(server)),
     }
 
 
@@ -105,5 +105,9 @@ def _function(function: ToolFunction) -> dict[str, Any]:
         "name": function.name,
         "public_name": function.public_name,
         "description": Truncator(shown(description, most=400)).chars(_LONGEST_DESCRIPTION),
-        "problem": ", ".join(map(in_words, function.withheld(function.server))),
+        "problem": _in_words(access.withheld(function.server, function)),
     }
+
+
+def _in_words(reasons: Iterable[Reason]) -> str:
+    return ", ".join(str(reason.label) for reason in reasons)
