@@ -127,13 +127,10 @@ def still_calling(principals: Collection[Principal]) -> dict[Principal, datetime
 
 
 def _still_staff(principals: Collection[Principal]) -> list[Principal]:
-    """Returns the members of staff among them who may still enter the console."""
-    users = {principal.user_id for principal in principals if principal.user_id is not None}
-    if not users:
-        return []
-    active = User.objects.filter(pk__in=list(users), is_active=True, is_staff=True)
-    still = set(active.values_list("pk", flat=True))
-    return [principal for principal in principals if principal.user_id in still]
+    """Returns the members of staff among them who may still enter the console, and have their right."""
+    staff = [(each.user_id, each) for each in principals if each.user_id is not None]
+    users = User.objects.filter(is_active=True, is_staff=True).in_bulk([pk for pk, _ in staff])
+    return [each for pk, each in staff if pk in users and users[pk].has_perm(each.permission)]
 
 
 def _is_usable(principal: Principal) -> bool:

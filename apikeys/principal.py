@@ -26,8 +26,8 @@ class Limits:
 class Principal:
     """An authenticated API key. In the management API it is `request.user`.
 
-    Of a member of staff who chats in the console, `user_id` and `name` are those of the user; there is no
-    key then, and `id` is 0.
+    Of a member of staff who chats in the console, `user_id` and `name` are those of the user, and
+    `permission` is the right (`app.codename`) by which they do; there is no key then, and `id` is 0.
     """
 
     id: int
@@ -45,12 +45,13 @@ class Principal:
     """The hash of the secret that was presented; "" where none was, as for a response in the background."""
 
     user_id: int | None = None
+    permission: str = ""
 
     is_authenticated = True
 
     @classmethod
-    def of_user(cls, user_id: int, username: str, limits: Limits) -> Self:
-        return cls(0, username, "", False, True, False, None, limits, user_id=user_id)
+    def of_user(cls, user_id: int, username: str, permission: str, limits: Limits) -> Self:
+        return cls(0, username, "", False, True, False, None, limits, user_id=user_id, permission=permission)
 
     @property
     def limited_as(self) -> str:

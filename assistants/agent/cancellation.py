@@ -2,6 +2,7 @@
 
 Each process has a registry of the runs that it executes. A NOTIFY of the change feed makes it compare that
 registry with the database, so a cancellation reaches a run within milliseconds, on whichever process it is.
+Members of staff who chat are looked up every STAFF_CHECK_S: no feed reports who they are, or their rights.
 A key that was rotated ends the runs of its old secret when the grace period ends, at once without one.
 """
 
@@ -9,10 +10,11 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import django.db
 from django.utils import timezone
+from rest_framework.exceptions import PermissionDenied
 
 from apikeys.authentication import still_calling
 from apikeys.errors import InvalidApiKey
@@ -22,9 +24,11 @@ from assistants.models import RunCancellation, alive
 from core import feed
 from core.background import supervised
 from core.database import in_thread
+from core.message import Message
 
 log = logging.getLogger(__name__)
 
+STAFF_CHECK_S = 2.0
 _RETRY_S = 1.0
 _SLACK_S = 0.01
 """A timer may fire a little early, and the key would still be good then."""
@@ -75,7 +79,7 @@ def registered(principal: Principal, run_id: str = "") -> Iterator[CancelScope]:
         scope.cancel(_stopping)
     _registry[scope] = principal, run_id
     # No change is notified when a time is over.
-    alarm = _notify_at(principal.expires_at)
+    alarm = _notify_at(_next_check(principal, principal.expires_at))
     try:
         yield scope
     finally:
@@ -149,13 +153,25 @@ async def _cancel_unwanted() -> None:
     cancelled = await _cancelled({run_id for _, run_id in scopes.values() if run_id})
     for scope, (principal, run_id) in scopes.items():
         if principal not in calling:
-            scope.cancel(InvalidApiKey("The API key was taken away while this ran."))
+            scope.cancel(_taken_away(principal))
         elif run_id in cancelled:
             scope.cancel(RunCancelled())
     if _alarm is not None:
         _alarm.cancel()
     # A rotation or an edit may have given a key an end that it did not have when its run began.
-    _alarm = _notify_at(min((end for end in calling.values() if end is not None), default=None))
+    checks = [check for each, end in calling.items() if (check := _next_check(each, end)) is not None]
+    _alarm = _notify_at(min(checks, default=None))
+
+
+def _next_check(principal: Principal, end: datetime | None) -> datetime | None:
+    """Returns when the caller is to be looked up although no change is notified; None for never."""
+    return end if principal.user_id is None else timezone.now() + timedelta(seconds=STAFF_CHECK_S)
+
+
+def _taken_away(principal: Principal) -> Exception:
+    if principal.user_id is None:
+        return InvalidApiKey("The API key was taken away while this ran.")
+    return PermissionDenied(Message("You may not chat with assistants any more."))
 
 
 def _notify_at(end: datetime | None) -> asyncio.TimerHandle | None:

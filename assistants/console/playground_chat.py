@@ -94,6 +94,7 @@ def _principal(request: HttpRequest) -> Principal:
     return Principal.of_user(
         user.pk,
         user.get_username(),
+        PERMISSION,
         Limits(
             requests_per_minute=settings.PLAYGROUND_REQUESTS_PER_MINUTE,
             concurrent_requests=settings.PLAYGROUND_CONCURRENT_REQUESTS,
