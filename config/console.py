@@ -9,16 +9,25 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
 Item = dict[str, Any]
 
 
-def _page(title: Any, icon: str, url: str, *permissions: str, **more: Any) -> Item:
-    """Returns an item of the sidebar, for users with one of the permissions; if none is named, for all."""
+def _page(title: Any, icon: str, url: str, *permissions: str, below: str = "", **more: Any) -> Item:
+    """Returns an item of the sidebar, for users with one of the permissions; if none is named, for all.
+
+    `below`: where its further pages are below /admin/, if not below its own; they highlight it, too.
+    """
     item: Item = {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{url}"), **more}
+    if below:
+        item["active"] = _is_below(item["link"], below)
     return item | ({"permission": _has_one_of(permissions)} if permissions else {})
+
+
+def _is_below(link: Any, below: str) -> Callable[[HttpRequest], bool]:
+    return lambda request: request.path.startswith((str(link), f"{reverse('admin:index')}{below}"))
 
 
 def _has_one_of(permissions: tuple[str, ...]) -> Callable[[HttpRequest], bool]:
@@ -36,7 +45,9 @@ NAVIGATION: list[dict[str, Any]] = [
     {
         "title": _("Build"),
         "items": [
-            _page(_("MCP servers"), "dns", "tools_mcptool_changelist", "tools.view_mcptool"),
+            _page(
+                _("MCP servers"), "dns", "tools_mcptool_changelist", "tools.view_mcptool", below="servers/"
+            ),
             _page(_("Tools"), "construction", "tools_toolfunction_changelist", "tools.view_toolfunction"),
             _page(
                 _("Assistants"), "smart_toy", "assistants_assistant_changelist", "assistants.view_assistant"
@@ -50,7 +61,7 @@ NAVIGATION: list[dict[str, Any]] = [
     {
         "title": _("Access"),
         "items": [
-            _page(_("API keys"), "key", "apikeys_apikey_changelist", "apikeys.view_apikey"),
+            _page(_("API keys"), "key", "apikeys_apikey_changelist", "apikeys.view_apikey", below="keys/"),
             _page(_("OAuth logins"), "link", "connector_oauthgrant_changelist", "connector.view_oauthgrant"),
             _page(_("People"), "group", "auth_user_changelist", "auth.view_user"),
             _page(_("Groups"), "badge", "auth_group_changelist", "auth.view_group"),

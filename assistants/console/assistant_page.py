@@ -36,6 +36,7 @@ class AssistantPage(ConsolePage):
         shown = {
             "title": assistant.name,
             "assistant": assistant,
+            "object": assistant,
             "tabs": tabs_of(assistant, self.request.user, self.tab),
             "can_change": self.can_change,
         }

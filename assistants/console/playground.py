@@ -36,6 +36,7 @@ class PlaygroundPage(ConsolePage):
             shown |= {
                 "title": assistant.name,
                 "assistant": assistant,
+                "object": assistant,
                 "assistants": [assistant] if assistant.is_enabled else [],
                 "chosen": assistant.slug,
                 "tabs": tabs_of(assistant, self.request.user, "playground"),

@@ -35,6 +35,7 @@ class ServerCalls(ConsolePage):
         return super().get_context_data(
             title=server.name,
             server=server,
+            object=server,
             active="calls",
             calls=[(call, *_LOOKS[call.status]) for call in calls[:SHOWN]],
             next_before=calls[SHOWN - 1].pk if len(calls) > SHOWN else None,

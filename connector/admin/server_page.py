@@ -45,7 +45,8 @@ class ServerPage(ConsolePage):
         return {}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        of_page = {"server": self.server, "title": self.server.name, "active": self.tab}
+        server = self.server
+        of_page = {"server": server, "object": server, "title": server.name, "active": self.tab}
         return super().get_context_data(
             **{**of_page, "fragment": self.fragment, **self.live_context(), **kwargs}
         )

@@ -11,8 +11,9 @@ class ConsolePage(PermissionRequiredMixin, TemplateView):
     """A page with the console's frame, for users with all of `permission_required` (403 for others).
 
     `title` is its heading. Subclasses name a template that extends `admin/base_site.html`, and extend
-    `get_context_data`. Routes are wrapped with `admin.site.admin_view` by `config/admin_site.py`, so that
-    visitors who are not logged in are sent to the login.
+    `get_context_data`: an `object` in the context is the row that the page is about. Routes are wrapped with
+    `admin.site.admin_view` by `config/admin_site.py`, so that visitors who are not logged in are sent to the
+    login.
     """
 
     title: Any = ""

@@ -1,11 +1,14 @@
 """What every page of the console has: its policy, its errors, and a check against lost changes."""
 
 import re
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
 
+from apikeys import actions as key_actions
+from assistants.models import Assistant
 from tests.console.pages import BY, SERVERS, errors_of, send
 from tools import actions
 from tools.models import MCPTool
@@ -80,3 +83,42 @@ def test_there_are_four_groups(db: None) -> None:
         "chat_assistant",
     }
     assert {"add_mcptool", "delete_apikey", "change_user"} <= granted["manager"]
+
+
+@pytest.mark.parametrize(
+    ("path", "item"),
+    [("servers/{}/uptime/", "MCP servers"), ("servers/{}/calls/", "MCP servers"), ("", "Overview")],
+)
+def test_the_sidebar_shows_where_a_page_belongs(
+    admin_client: Client, clock: MCPTool, path: str, item: str
+) -> None:
+    page = admin_client.get(f"/admin/{path.format(clock.pk)}")
+    items = [each for group in page.context["sidebar_navigation"] for each in group["items"]]
+    assert [str(each["title"]) for each in items if each["active"]] == [item]
+
+
+def test_tabs_of_keys_and_assistants_belong_to_them(admin_client: Client, helper: Assistant) -> None:
+    key = key_actions.issue(by=BY, name="alice").api_key
+    for path, item in (
+        (f"keys/{key.pk}/access/", "API keys"),
+        (f"assistants/assistant/{helper.pk}/cost/", "Assistants"),
+    ):
+        page = admin_client.get(f"/admin/{path}")
+        items = [each for group in page.context["sidebar_navigation"] for each in group["items"]]
+        assert [str(each["title"]) for each in items if each["active"]] == [item]
+
+
+def crumbs(page: Any) -> list[str]:
+    return re.findall(r"min-w-0 truncate tracking-tight\">\s*(.*?)\s*<", page.content.decode(), re.S)
+
+
+def test_a_heading_says_everything_once(admin_client: Client, clock: MCPTool) -> None:
+    key = key_actions.issue(by=BY, name="alice").api_key
+    for path, expected in (
+        ("apikeys/apikey/", ["API keys"]),
+        (f"apikeys/apikey/{key.pk}/change/", ["API keys", "Alice"]),
+        (f"keys/{key.pk}/access/", ["API keys", "Alice", "What may this key do?"]),
+        (f"servers/{clock.pk}/uptime/", ["MCP servers", "Clock"]),
+        ("usage/", ["Usage"]),
+    ):
+        assert crumbs(admin_client.get(f"/admin/{path}")) == expected

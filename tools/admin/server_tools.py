@@ -46,6 +46,7 @@ class ServerTools(ConsolePage):
         return super().get_context_data(
             title=server.name,
             server=server,
+            object=server,
             page=page,
             query=query,
             is_pinned=server.approval == Approval.PINNED,
