@@ -5,13 +5,16 @@ import logging
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from itertools import count
+from typing import NamedTuple
 
 import orjson
 from aiohttp import web
 
 from connector.errors import SessionLost, innermost
 from connector.host import clock, timestamp
+from connector.lifecycle.cache_repair import CacheRepair
 from connector.lifecycle.connection import Connection
+from connector.lifecycle.diagnosis import Diagnosis, ExitReason
 from connector.lifecycle.starting import Start, StartSlots
 from connector.lifecycle.unexpected import log_unexpected
 from connector.process.resource_monitor import ResourceMonitor
@@ -24,6 +27,20 @@ from tools.secrets.encryption import decrypt
 log = logging.getLogger(__name__)
 
 AT_ONCE = 4
+
+
+class _Again(NamedTuple):
+    """Another attempt is worth it. `probe`: see `Session.open`."""
+
+    probe: bool
+
+
+def _again(diagnosis: Diagnosis, error: BaseException) -> _Again | None:
+    # Nothing was wrong but the folder of npx that has been removed.
+    if diagnosis.reason == ExitReason.REPAIRED_CACHE:
+        return _Again(probe=True)
+    # Some servers end at `server/discover`, which the older era does not know: once more without it.
+    return _Again(probe=False) if isinstance(error, SessionLost) else None
 
 
 class ConnectionTests:
@@ -47,12 +64,11 @@ class ConnectionTests:
         return web.Response(body=orjson.dumps({**asdict(result), "warning": stored(result.warning)}))
 
     async def _test(self, spec: LaunchSpec) -> ConnectionTestResult:
-        result, is_lost = await self._attempt(spec, probe=True)
-        # Some servers end at `server/discover`, which the older era does not know: once more without it.
-        return (await self._attempt(spec, probe=False))[0] if is_lost else result
+        result, again = await self._attempt(spec, probe=True)
+        return result if again is None else (await self._attempt(spec, probe=again.probe))[0]
 
-    async def _attempt(self, spec: LaunchSpec, *, probe: bool) -> tuple[ConnectionTestResult, bool]:
-        """Returns the result, and whether the session was lost."""
+    async def _attempt(self, spec: LaunchSpec, *, probe: bool) -> tuple[ConnectionTestResult, _Again | None]:
+        """Returns the result, and how another attempt may do better."""
         began = clock()
         marker = f"{self._owner}/test.{next(self._numbers)}"
         # Nobody renews it: a server that is still there when the test must be over is killed by its shim.
@@ -66,11 +82,12 @@ class ConnectionTests:
             error = innermost(raised)
             log_unexpected(error, "Connection test")
             diagnosis = connection.diagnose(error, stage="start", lived_s=clock() - began)
+            diagnosis = await CacheRepair().after(connection, diagnosis)
             result = ConnectionTestResult(
                 _ms_since(began), error=diagnosis.as_error(timestamp()), stderr_tail=connection.stderr_tail
             )
-            return result, isinstance(error, SessionLost)
-        return ConnectionTestResult(_ms_since(began), version, listing.tools, listing.warning), False
+            return result, _again(diagnosis, error)
+        return ConnectionTestResult(_ms_since(began), version, listing.tools, listing.warning), None
 
 
 async def _listed(connection: Connection, start: Start, *, probe: bool) -> tuple[str, Listing]:

@@ -142,6 +142,19 @@ async def test_a_broken_folder_of_npx_is_removed_and_the_server_starts(
     assert last_exit["class"] == "repaired_cache"
 
 
+async def test_a_connection_test_removes_a_broken_folder_of_npx_and_tries_again(
+    supervise: Any, broken: tuple[Path, Path], tmp_path: Path
+) -> None:
+    supervise()
+    npx, folder = broken
+    env = {"npm_config_cache": str(tmp_path / "cache")}
+    row = MCPTool(slug="unsaved", connection_type="stdio", command=str(npx), args=[], env=env)
+    await wait_for(connection_tests.workers.alive)
+    found = await connection_tests.run(launch_spec(row))
+    assert (found.error, folder.exists()) == (None, False)
+    assert found.tools
+
+
 async def test_a_folder_of_another_cache_is_left_alone(
     servers: Any, supervise: Any, broken: tuple[Path, Path]
 ) -> None:
