@@ -1,7 +1,8 @@
-"""Changes of lists, told to clients who follow them."""
+"""What changes, told to clients who follow it: lists, and resources."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+import logging
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from apikeys.principal import Principal
@@ -9,7 +10,11 @@ from assistants.mcp_endpoint import lists, messages, reach
 from assistants.mcp_endpoint.addresses import Address
 from assistants.mcp_endpoint.outlet import Outlet
 from assistants.mcp_endpoint.reach import Reach
+from connector.client import subscriptions
+from connector.errors import CallFailed, ServerError
 from core import feed
+
+log = logging.getLogger(__name__)
 
 GATHER_S = 0.2
 """How long a change waits for others: a server that starts changes its tools one by one."""
@@ -51,6 +56,35 @@ class Follower:
                 seen = now
         finally:
             _watching.discard(changed)
+
+    async def follow_resources(self, uris: Callable[[], Collection[str]], changed: asyncio.Event) -> None:
+        """Tells of updated resources, for ever. `changed` is set when `uris` are others than before."""
+        following: dict[str, asyncio.Task[None]] = {}
+        try:
+            while True:
+                changed.clear()
+                wanted = set(uris())
+                for uri in following.keys() - wanted:
+                    following.pop(uri).cancel()
+                for uri in wanted - following.keys():
+                    following[uri] = asyncio.create_task(self._follow_resource(uri))
+                await changed.wait()
+        finally:
+            for task in following.values():
+                task.cancel()
+            await asyncio.gather(*following.values(), return_exceptions=True)
+
+    async def _follow_resource(self, uri: str) -> None:
+        reached = await reach.find(self._principal, self._address)
+        server = reached.server_of(uri)
+        if server is None:
+            return
+        try:
+            async for _ in subscriptions.updates(server.id, uri):
+                self._put("notifications/resources/updated", uri=uri)
+        except (CallFailed, ServerError) as refusal:
+            # The client was told that it follows the resource; all that it misses is that it changed.
+            log.info("Updates of a resource of %s cannot be followed: %s", server.slug, refusal)
 
     def _put(self, method: str, **params: str) -> None:
         self._outlet.put(messages.notification(method, {**params, **self._params}))

@@ -68,7 +68,11 @@ async def _set_level(client: Client, request: Request, _: Outlet) -> dict[str, A
 
 
 async def _subscribe(client: Client, request: Request, _: Outlet) -> dict[str, Any]:
-    uri = followed(client, params.text(request, "uri"))
+    uri = params.text(request, "uri")
+    if client.reach.server_of(uri) is None:
+        raise calls.unknown_resource(client, uri)
+    if not can_follow(client, uri):
+        raise RpcError(METHOD_NOT_FOUND, "The server of this resource does not tell when it changes.")
     if client.session is not None:
         followed_already = (await states.of(client.session)).resources
         if len(followed_already) >= MOST_RESOURCES and uri not in followed_already:
@@ -84,14 +88,13 @@ async def _unsubscribe(client: Client, request: Request, _: Outlet) -> dict[str,
     return {}
 
 
-def followed(client: Client, uri: Any) -> str:
-    """Returns the URI of a resource that can be followed. Raises RpcError."""
-    # Sessions hold them in a list that spaces divide; a URI has none (RFC 3986, section 2).
+def can_follow(client: Client, uri: Any) -> bool:
+    """Whether the server of a resource tells when it changes."""
+    # Sessions keep URIs in a list that spaces divide; a URI has none (RFC 3986, section 2).
     if not isinstance(uri, str) or len(uri) > _LONGEST_URI or uri.split() != [uri]:
-        raise invalid_params(f'"uri" must be a URI of up to {_LONGEST_URI} characters.')
-    if client.reach.server_of(uri) is None:
-        raise calls.unknown_resource(client, uri)
-    return uri
+        return False
+    server = client.reach.server_of(uri)
+    return server is not None and server.announces("resources", "subscribe")
 
 
 async def _call_tool(client: Client, request: Request, outlet: Outlet) -> dict[str, Any]:

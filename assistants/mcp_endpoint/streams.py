@@ -12,7 +12,7 @@ from rest_framework.exceptions import APIException
 from starlette.types import Receive, Send
 
 from assistants.agent.cancellation import cancellable
-from assistants.mcp_endpoint import messages, states
+from assistants.mcp_endpoint import messages, methods, states
 from assistants.mcp_endpoint.changes import KINDS, Follower
 from assistants.mcp_endpoint.clients import Client
 from assistants.mcp_endpoint.messages import Request
@@ -29,8 +29,8 @@ _of_key: Counter[int] = Counter()
 
 
 async def follow_session(client: Client, session: Session, receive: Receive, send: Send) -> None:
-    """Answers the GET of a session: changes of lists."""
-    state, altered = await states.of(session), asyncio.Event()
+    """Answers the GET of a session: changes of lists, and updates of the resources that it follows."""
+    state, altered, changed = await states.of(session), asyncio.Event(), asyncio.Event()
 
     async def ended() -> None:
         nonlocal state
@@ -38,14 +38,15 @@ async def follow_session(client: Client, session: Session, receive: Receive, sen
             await altered.wait()
             altered.clear()
             state = await states.of(session)
+            changed.set()
 
     outlet = Outlet()
     follower = Follower(outlet, client.principal, client.address)
     forget = states.on_change(session, altered.set)
     try:
         with _counted(client):
-            work = ended(), disconnected(receive), follower.follow_lists(KINDS)
-            await _stream(client, outlet, work, send)
+            told = follower.follow_lists(KINDS), follower.follow_resources(lambda: state.resources, changed)
+            await _stream(client, outlet, (ended(), disconnected(receive), *told), send)
     finally:
         forget()
 
@@ -60,18 +61,25 @@ async def listen(client: Client, request: Request, receive: Receive, send: Send)
     follower = Follower(outlet, client.principal, client.address, stamp)
     end = messages.result(request.id, {"resultType": "complete", "_meta": stamp})
     with _counted(client):
-        work = disconnected(receive), follower.follow_lists(kinds)
-        await _stream(client, outlet, work, send, last=messages.event(end))
+        uris = wanted.get("resourceSubscriptions", ())
+        told = follower.follow_lists(kinds), follower.follow_resources(lambda: uris, asyncio.Event())
+        await _stream(client, outlet, (disconnected(receive), *told), send, last=messages.event(end))
 
 
 def _filter(client: Client, request: Request) -> dict[str, Any]:
-    """Returns what of the wanted notifications is granted, as wire JSON."""
+    """Returns what of the wanted notifications will be sent, as wire JSON. Raises RpcError."""
     wanted = request.params.get("notifications")
     if not isinstance(wanted, dict):
         raise invalid_params('"notifications" must be an object.')
     granted: dict[str, Any] = {
         name: True for kind in KINDS if wanted.get(name := f"{kind}ListChanged") is True
     }
+    uris = wanted.get("resourceSubscriptions") or []
+    if not isinstance(uris, list) or len(uris) > methods.MOST_RESOURCES:
+        most = methods.MOST_RESOURCES
+        raise invalid_params(f'"resourceSubscriptions" must be a list of up to {most} URIs.')
+    if followed := [uri for uri in uris if methods.can_follow(client, uri)]:
+        granted["resourceSubscriptions"] = followed
     return granted
 
 
