@@ -11,8 +11,8 @@ export UV_SYSTEM_CERTS ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up clean test test-packages test-processes test-all test-slow chaos check lint architecture browser \
-	bench screenshots messages lock lock-clients
+.PHONY: help up clean test test-assistants test-connector test-journeys test-packages test-all test-slow chaos \
+	check lint architecture browser bench screenshots messages lock lock-clients
 
 ##@ Run
 
@@ -30,17 +30,25 @@ clean:  ## delete what was installed and cached, never the data (.data)
 
 ##@ Test
 
-# Most of it is waiting: two runs beside each other, each with a PostgreSQL and a Redis of its own.
-PROCESSES := tests/chaos tests/clients tests/connector tests/journeys tests/mcp_endpoint
+# Much of it is waiting: three runs beside each other, each with a PostgreSQL and a Redis of its own, and a fourth
+# when the first of them has ended.
+JOURNEYS := tests/chaos tests/clients tests/journeys tests/mcp_endpoint
+APART := tests/architecture tests/assistants tests/connector $(JOURNEYS)
 
-test: $(DEVELOPS)  ## run the tests, about 11 minutes on two cores; two halves, each prints when it ends
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync test-packages test-processes
+test: $(DEVELOPS)  ## run the tests, about 11 minutes on two cores; four parts, each prints when it ends
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync test-connector test-assistants test-packages test-journeys
+
+test-assistants: $(DEVELOPS)
+	@$(BIN)/python -m pytest -m "not slow" tests/assistants
+
+test-connector: $(DEVELOPS)
+	@$(BIN)/python -m pytest -m "not slow" tests/connector
+
+test-journeys: $(DEVELOPS)
+	@$(BIN)/python -m pytest -m "not slow" $(JOURNEYS)
 
 test-packages: $(DEVELOPS)
-	@$(BIN)/python -m pytest -m "not slow" --ignore=tests/architecture $(PROCESSES:%=--ignore=%)
-
-test-processes: $(DEVELOPS)
-	@$(BIN)/python -m pytest -m "not slow" $(PROCESSES)
+	@$(BIN)/python -m pytest -m "not slow" $(APART:%=--ignore=%)
 
 test-all:  ## run the tests, those marked slow, and chaos: what has to pass before an issue is closed
 	@$(MAKE) --no-print-directory test
