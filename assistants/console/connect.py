@@ -11,9 +11,6 @@ from django.utils.translation import gettext_lazy as _
 
 from assistants.console.assistant_page import AssistantPage
 
-MCP_ENDPOINT_IS_SERVED = False
-"""Whether `/mcp/a/{slug}` answers. Clients that need it are shown only then."""
-
 _FOLDER = Path(__file__).resolve().parents[2] / "templates" / "console" / "connect"
 
 
@@ -24,7 +21,6 @@ class Client:
     name: str
     file: str
     advice: Any
-    needs_mcp: bool = False
 
     @property
     def id(self) -> str:
@@ -46,14 +42,14 @@ CLIENTS = (
         _("In the environment of its container, with your key instead of $API_KEY."),
     ),
     Client("LibreChat", "librechat.yaml", _("In librechat.yaml, with API_KEY in LibreChat's environment.")),
-    Client("Cursor", "cursor.json", _("In ~/.cursor/mcp.json."), needs_mcp=True),
+    Client("Claude Code", "claude-code.sh", _WITH_KEY),
+    Client("Cursor", "cursor.json", _("In ~/.cursor/mcp.json.")),
     Client(
         "Claude Desktop",
         "claude-desktop.json",
         _("In claude_desktop_config.json, with your key instead of $API_KEY."),
-        needs_mcp=True,
     ),
-    Client("VS Code", "vscode.json", _("In .vscode/mcp.json. VS Code asks for the key."), needs_mcp=True),
+    Client("VS Code", "vscode.json", _("In .vscode/mcp.json. VS Code asks for the key.")),
 )
 
 
@@ -63,12 +59,11 @@ class Snippet:
     code: str
 
 
-def snippets(base_url: str, slug: str, *, with_mcp: bool) -> list[Snippet]:
+def snippets(base_url: str, slug: str) -> list[Snippet]:
     """Returns the settings of each client for an assistant. `base_url` has no slash at its end."""
-    shown = [client for client in CLIENTS if with_mcp or not client.needs_mcp]
     return [
         Snippet(client, _text(client.file).replace("BASE_URL", base_url).replace("MODEL", slug))
-        for client in shown
+        for client in CLIENTS
     ]
 
 
@@ -91,6 +86,6 @@ class ConnectPage(AssistantPage):
         shown = {
             "base_url": base_url,
             "is_configured": bool(settings.PUBLIC_URL),
-            "snippets": snippets(base_url, self.assistant.slug, with_mcp=MCP_ENDPOINT_IS_SERVED),
+            "snippets": snippets(base_url, self.assistant.slug),
         }
         return super().get_context_data(**{**shown, **kwargs})

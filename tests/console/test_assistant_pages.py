@@ -235,7 +235,7 @@ def test_settings_name_the_address_of_the_request(admin_client: Client, helper: 
     assert "http://localhost:8123/v1" in page
     assert "$API_KEY" in page
     assert "BASE_URL" not in page.replace("OPENAI_API_BASE_URL", "")
-    assert "/mcp/" not in page
+    assert "http://localhost:8123/mcp/a/helper" in page
 
 
 def test_settings_name_the_public_address(admin_client: Client, helper: Assistant, settings: Any) -> None:
@@ -245,11 +245,11 @@ def test_settings_name_the_public_address(admin_client: Client, helper: Assistan
     assert "testserver" not in page
 
 
-def test_clients_of_the_mcp_endpoint_are_shown_once_it_is_there() -> None:
-    without = {each.client.name for each in connect.snippets("https://x", "helper", with_mcp=False)}
-    everything = connect.snippets("https://x", "helper", with_mcp=True)
-    assert {each.client.name for each in everything} - without == {"Cursor", "Claude Desktop", "VS Code"}
-    assert all("https://x" in each.code and "MODEL" not in each.code for each in everything)
+def test_settings_of_mcp_clients_name_the_assistants_own_endpoint() -> None:
+    shown = connect.snippets("https://x", "helper")
+    mounting = {each.client.name for each in shown if "https://x/mcp/a/helper" in each.code}
+    assert mounting == {"Claude Code", "Cursor", "Claude Desktop", "VS Code"}
+    assert all("https://x" in each.code and "MODEL" not in each.code for each in shown)
 
 
 # --- providers ---
