@@ -82,7 +82,8 @@ class BatchWriter(Generic[Item]):
     def add(self, item: Item) -> None:
         """Adds an item. Can be called from any thread, and never waits."""
         self._waiting.append(item)
-        if self._loop is not None:
+        # While the event is set the writer will still take this item. To wake it costs a system call.
+        if self._loop is not None and not self._added.is_set():
             self._loop.call_soon_threadsafe(self._added.set)
 
     @asynccontextmanager

@@ -33,7 +33,7 @@ _CAUSES: dict[str, Any] = {
     "invalid_arguments": _("The arguments do not fit the tool's schema: its server was not asked."),
     "invalid_api_key": _("The key was taken away while this ran."),
     "server_stopping": _("This installation was stopped meanwhile."),
-    "input_required": _("The server asked back. What came of the call then is not on the record."),
+    "input_required": _("The server asked back. The round with the answer is a call of its own."),
     "tool_error": _("The tool itself reported a failure: it says which in its result."),
     "tool_timeout": _("The tool did not answer in time. Raise its server's time-out if it needs longer."),
     "server_unavailable": _("The server did not run."),

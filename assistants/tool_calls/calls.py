@@ -1,7 +1,8 @@
 """A call of a tool, and the other requests of an MCP client: within the limits of the key that asks.
 
-Where a server asks back, a round ends with InputRequired. The next round has its `state` and goes on with the
-same call: it is not counted in the limits again, nor recorded, nor are its arguments checked.
+Where a server asks back, a round ends with InputRequired, and the next one has its `state`. Each round counts
+in the limits, is checked and is recorded: a stateless server executes the whole call in each, and a state can
+be sent many times.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -41,15 +42,18 @@ async def call(
     ended from outside InvalidApiKey, RunCancelled or ServerStopping.
     """
     given = dict(arguments)
-    if exchange.state:
-        async with cancellable(asked.principal):
-            return await _send_call(asked, function, given, exchange)
     async with _permitted(asked.principal):
         record = Record(asked, function)
         with record.kept(given):
             async with cancellable(asked.principal, record.run_id):
                 fitting = await checked(function.input_schema, given)
-                answer = await _send_call(asked, function, fitting, exchange)
+                answer = await requests.send(
+                    function.server_id,
+                    "tools/call",
+                    {"name": function.name, "arguments": fitting},
+                    timeout_s=function.timeout_s,
+                    exchange=_of_key(exchange, asked.principal),
+                )
             record.answered(answer)
             return answer
 
@@ -61,11 +65,9 @@ async def request(
 
     Raises LimitReached, LimitsUnavailable, CallFailed, ServerError, InvalidApiKey and ServerStopping.
     """
-    if exchange.state:
-        async with cancellable(asked.principal):
-            return await _send(asked, server, method, params, exchange)
+    ours, timeout_s = _of_key(exchange, asked.principal), server.timeout_s
     async with _permitted(asked.principal), cancellable(asked.principal):
-        return await _send(asked, server, method, params, exchange)
+        return await requests.send(server.id, method, params, timeout_s=timeout_s, exchange=ours)
 
 
 @asynccontextmanager
@@ -76,17 +78,7 @@ async def _permitted(principal: Principal) -> AsyncIterator[None]:
         yield
 
 
-async def _send_call(
-    asked: Asked, function: FunctionEntry, arguments: dict[str, Any], exchange: Exchange
-) -> Answer:
-    params = {"name": function.name, "arguments": arguments}
-    return await _send(asked, function, "tools/call", params, exchange)
-
-
-async def _send(
-    asked: Asked, target: FunctionEntry | Target, method: str, params: Mapping[str, Any], exchange: Exchange
-) -> Answer:
-    server_id = target.server_id if isinstance(target, FunctionEntry) else target.id
-    if exchange is not NONE:  # what servers may ask back is bounded for each key
-        exchange = replace(exchange, key_id=asked.principal.id)
-    return await requests.send(server_id, method, params, timeout_s=target.timeout_s, exchange=exchange)
+def _of_key(exchange: Exchange, principal: Principal) -> Exchange:
+    """What servers may ask back is bounded for each key."""
+    is_so = exchange is NONE or exchange.key_id == principal.id
+    return exchange if is_so else replace(exchange, key_id=principal.id)

@@ -24,7 +24,7 @@ from connector.client.requests import InputRequired
 
 SHOWN_AFTER_S = 1.0
 INPUT_REQUIRED = "input_required"
-"""The server asked back. What came of the call afterwards is not on the record."""
+"""The server asked back: the round that follows has a record of its own."""
 
 
 class Record:

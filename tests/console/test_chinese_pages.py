@@ -40,6 +40,7 @@ PRODUCTS = {
     "Open",
     "OpenAI",
     "Python",
+    "REST",
     "SDK",
     "Schema",
     "Streamable",

@@ -15,6 +15,8 @@ from assistants.catalogue.entries import FunctionEntry
 from assistants.errors import RunCancelled
 from assistants.models import Run, RunKind, RunStatus, ToolCall
 from assistants.tool_calls import Asked, call, record
+from connector.client import requests
+from connector.client.requests import Exchange, InputRequired
 from connector.errors import CallFailed
 from tests.assistants.tool_calls.conftest import Scene, recording_calls
 from tests.connector.conftest import BY, orm, wait_for
@@ -157,3 +159,28 @@ async def test_a_short_call_is_written_once(scene: Scene, tmp_path: Path) -> Non
         finally:
             record.writer.add = add  # type: ignore[method-assign]
     assert [each.status for each in written] == [RunStatus.COMPLETED]
+
+
+async def test_each_round_of_a_call_is_counted_and_recorded(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else whoever sends a state again and again would call a stateless server beyond limits and record."""
+    sent: list[Exchange] = []
+
+    async def send(*_: Any, exchange: Exchange, **__: Any) -> Any:
+        sent.append(exchange)
+        return {"content": []} if exchange.state else InputRequired({"who": {}}, "state")
+
+    monkeypatch.setattr(requests, "send", send)
+    async with recording_calls():
+        asked = await scene(limits={"requests_per_minute": 2})
+        echo, first = function_of(asked, "echo"), Exchange(capabilities={"elicitation": {}})
+        question = await call(asked, echo, {}, first)
+        assert isinstance(question, InputRequired)
+        second = replace(first, state=question.state, responses={"who": {}})
+        assert await call(asked, echo, {}, second) == {"content": []}
+        with pytest.raises(LimitReached):
+            await call(asked, echo, {}, second)
+    assert [each.key_id for each in sent] == [asked.principal.id] * 2
+    rows = await orm(lambda: list(ToolCall.objects.order_by("pk").values_list("status", "error")))()
+    assert rows == [("ok", "input_required"), ("ok", "")]
