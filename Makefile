@@ -90,11 +90,11 @@ check: $(DEVELOPS)  ## lint, check the types, the layers, the migrations and the
 architecture: $(DEVELOPS)
 	@$(BIN)/python -m pytest tests/architecture
 
-# Nothing below is connected to: mypy and Django only want settings that load.
-lint: export SECRET_KEY = check
-lint: export SECRET_ENCRYPTION_KEYS = check
-lint: export DATABASE_URL = django.db.backends.dummy://
-lint: export REDIS_URL = redis://unused
+# Nothing is connected to: mypy and Django only want settings that load.
+lint messages: export SECRET_KEY = check
+lint messages: export SECRET_ENCRYPTION_KEYS = check
+lint messages: export DATABASE_URL = django.db.backends.dummy://
+lint messages: export REDIS_URL = redis://unused
 lint: $(DEVELOPS)  ## the part of it that takes a minute: no database, no process
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .

@@ -109,7 +109,10 @@ UNFOLD: dict[str, Any] = {
         lambda request: static("console/console.css"),
         lambda request: static("console/servers.css"),
     ],
-    "SCRIPTS": [lambda request: static("console/console.js")],
+    "SCRIPTS": [
+        lambda request: static("console/console.js"),
+        lambda request: static("console/keyboard.js"),
+    ],
     "DASHBOARD_CALLBACK": "assistants.console.overview.dashboard",
     "COMMAND": {"search_callback": "assistants.console.commands.find", "show_history": False},
     "SIDEBAR": {

@@ -101,6 +101,7 @@ def _lines(value: Any) -> list[str]:
 class AuditEntryAdmin(ReadOnlyAdmin[AuditEntry]):
     """The audit log is read-only, for superusers too."""
 
+    when_empty = _("Every change of a server, an assistant, a key or a person is listed here.")
     list_display = ["time", "who", "shown_action", "on_what", "fields_changed"]
     list_filter = [
         ("at", PeriodFilter),
@@ -142,7 +143,7 @@ class AuditEntryAdmin(ReadOnlyAdmin[AuditEntry]):
         address = link_to(entry)
         if not address:
             return f"{word(entry.object_kind)} {shown(entry.object_name, most=100)}"
-        link = '{} <a class="text-link" href="{}">{}</a>'
+        link = '<span>{} <a class="text-link" href="{}">{}</a></span>'
         return format_html(link, word(entry.object_kind), address, shown(entry.object_name, most=100))
 
     @admin.display(description=_("Changed"))

@@ -55,6 +55,7 @@ class StateFilter(admin.SimpleListFilter):
 @admin.register(ApiKey)
 class ApiKeyAdmin(VerbAdmin[ApiKey]):
     form = ApiKeyForm
+    when_empty = _("With a key, any OpenAI client may call the assistants that are granted to it.")
     list_display = ["name", "prefix", "scopes", "assistant_count", "expires", "last_used", "state"]
     list_filter = [StateFilter, "can_manage", "can_call_assistant"]
     search_fields = ["name", "key_prefix"]

@@ -73,6 +73,7 @@ class AssistantForm(VerbForm[Assistant]):
 @admin.register(Assistant)
 class AssistantAdmin(VerbAdmin[Assistant]):
     form = AssistantForm
+    when_empty = _("An assistant is a model, instructions, and the tools that it may use.")
     list_display = ["name", "called_as", "shown_model", "tool_count", "key_count", "state"]
     list_filter = ["is_enabled", "provider"]
     list_select_related = ["provider"]

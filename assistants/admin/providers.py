@@ -43,6 +43,7 @@ class ProviderForm(VerbForm[Provider]):
 @admin.register(Provider)
 class ProviderAdmin(VerbAdmin[Provider]):
     form = ProviderForm
+    when_empty = _("Without one, assistants use the service that the installation is set up with.")
     list_display = ["name", "kind", "shown_address", "default_model", "has_key"]
     search_fields = ["name"]
 

@@ -63,6 +63,7 @@ class ErrorFilter(TextFilter):  # type: ignore[misc]
 class RunAdmin(ReadOnlyAdmin[Run]):
     """Runs are read-only. Texts of requests, answers and calls need the permission to read them."""
 
+    when_empty = _("Every request to an assistant is listed here. Chat in the playground to see one.")
     list_display = [
         "started",
         "kind_name",

@@ -76,6 +76,8 @@ class _MaskedChangeList(ChangeList):  # type: ignore[misc]
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         self.result_list = [masked(row) for row in self.result_list]
+        if self.full_result_count is None and not (self.query or self.has_active_filters):
+            self.full_result_count = self.result_count  # unfold would offer to show all
         if request.method == "GET":
             warn_of_unreadable(request, self.result_list)
 
@@ -91,6 +93,8 @@ class ConsoleAdmin(UnfoldModelAdmin, admin.ModelAdmin[Row]):  # type: ignore[mis
     list_fullwidth = True
     list_per_page = 30
     warn_unsaved_form = True
+    when_empty: Any = ""
+    """What a list without rows says, besides that it has none: what is listed here, and how it comes."""
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Row | None:
         row = super().get_object(request, object_id, from_field)

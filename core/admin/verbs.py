@@ -118,9 +118,14 @@ class VerbAdmin(ConsoleAdmin[Row]):
         return super().construct_change_message(request, form, [], add)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Asks for no permission to delete what goes with a row: nobody has it for read-only rows."""
+        """Asks for no permission to delete what goes with a row: nobody has it for read-only rows.
+
+        Of what goes with it, rows that have pages are counted, and none is listed: there may be thousands.
+        """
         deleted, counts, _needed, protected = super().get_deleted_objects(objs, request)
-        return deleted, counts, set(), protected
+        with_pages = {model._meta.verbose_name_plural for model in self.admin_site._registry}  # noqa: SLF001
+        shown = {name: count for name, count in counts.items() if name in with_pages}
+        return [each for each in deleted if not isinstance(each, list)], shown, set(), protected
 
     def delete_model(self, request: HttpRequest, obj: Row) -> None:
         self.perform_destroy(request, obj)

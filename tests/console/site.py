@@ -42,6 +42,7 @@ NO_PAGES = ("r/<", "(?P<url>", "jsi18n/", "autocomplete/")
 class Page:
     """`view` is the class of a ConsolePage, None of others. `model` is that of a page of Django's admin."""
 
+    route: str
     address: str
     name: str
     view: Any
@@ -50,14 +51,21 @@ class Page:
 
 def pages(rows: Rows) -> list[Page]:
     """Returns every page below /admin/, each of a row with one of `rows`."""
+    return [page for route, pattern in _routes() for page in _page(route, pattern, rows)]
+
+
+def routes() -> set[str]:
+    """Returns every route below /admin/, those that are no pages among them."""
+    return {route for route, _pattern in _routes()}
+
+
+def _routes() -> Iterator[tuple[str, URLPattern]]:
     (site,) = (
         each
         for each in get_resolver().url_patterns
         if isinstance(each, URLResolver) and each.namespace == "admin"
     )
-    return [
-        page for route, pattern in _patterns(site.url_patterns, "") for page in _page(route, pattern, rows)
-    ]
+    yield from _patterns(site.url_patterns, "")
 
 
 def _patterns(patterns: Any, prefix: str) -> Iterator[tuple[str, URLPattern]]:
@@ -81,7 +89,7 @@ def _page(route: str, pattern: URLPattern, rows: Rows) -> Iterator[Page]:
         kind = type(converter).__name__.removesuffix("Converter").lower().replace("string", "str")
         address = address.replace(f"<{kind}:{name}>", str(value)).replace(f"<{name}>", str(value))
     view = getattr(_unwrapped(pattern.callback), "view_class", None)
-    yield Page(f"/admin/{address}", pattern.name or "", view, model)
+    yield Page(route, f"/admin/{address}", pattern.name or "", view, model)
 
 
 def _argument(route: str, name: str, model: Any, rows: Rows) -> Any:

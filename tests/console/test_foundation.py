@@ -116,8 +116,8 @@ def test_a_heading_says_everything_once(admin_client: Client, clock: MCPTool) ->
     key = key_actions.issue(by=BY, name="alice").api_key
     for path, expected in (
         ("apikeys/apikey/", ["API keys"]),
-        (f"apikeys/apikey/{key.pk}/change/", ["API keys", "Alice"]),
-        (f"keys/{key.pk}/access/", ["API keys", "Alice", "What may this key do?"]),
+        (f"apikeys/apikey/{key.pk}/change/", ["API keys", "alice"]),
+        (f"keys/{key.pk}/access/", ["API keys", "alice", "What may this key do?"]),
         (f"servers/{clock.pk}/uptime/", ["MCP servers", "Clock"]),
         ("usage/", ["Usage"]),
     ):

@@ -25,12 +25,18 @@ class ToolFunctionAdmin(ReadOnlyAdmin[ToolFunction]):
     """Read only. It searches as selection does for models: the best hits come first."""
 
     list_display = ["public_name", "server", "shown_description", "is_enabled", "score", "why"]
+    of_search = ("score", "why")
+    when_empty = _("Tools are listed once the server that offers them runs.")
     list_filter = ["is_enabled"]
     list_select_related = ["server"]
     search_fields = ["public_name"]
     search_help_text = _("What is a tool wanted for? Finds those that a model may be given.")
     sortable_by = ()  # the order is that of the search
     show_full_result_count = False
+
+    def get_list_display(self, request: HttpRequest) -> list[str]:
+        is_searched = request.GET.get("q", "").strip()
+        return [name for name in self.list_display if is_searched or name not in self.of_search]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ToolFunction]:
         return ToolFunction.objects.present().filter(server__deleted_at=None).without_vectors()

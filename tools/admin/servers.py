@@ -41,6 +41,7 @@ class MCPToolAdmin(ServerOperations):
     form = MCPToolForm
     fieldsets = FIELDSETS
     conditional_fields = SHOWN_FOR
+    when_empty = _("Paste the configuration of an MCP client above, or add a server by its form.")
     list_display = ["shown_name", "transport", "state", "tools", "copies", "checked"]
     list_filter = ["status", "connection_type", "is_enabled"]
     list_sections = [ServerSection]
@@ -93,7 +94,7 @@ class MCPToolAdmin(ServerOperations):
 
     @admin.display(description=_("Server"), ordering="name")
     def shown_name(self, server: MCPTool) -> str:
-        return format_html("<span>{}</span><br><small>{}</small>", server.name, server.slug)
+        return format_html("<div><span>{}</span><br><small>{}</small></div>", server.name, server.slug)
 
     @admin.display(description=_("Transport"), ordering="connection_type")
     def transport(self, server: MCPTool) -> str:

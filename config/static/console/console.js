@@ -101,12 +101,6 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 });
 
-// Tabs scroll in their own box on a narrow screen: the present one is in sight.
-document.addEventListener("DOMContentLoaded", () => {
-  const present = document.querySelector(".tabs [aria-current]");
-  if (present) present.scrollIntoView({ block: "nearest", inline: "center" });
-});
-
 // Select2 makes fields of its own, whenever it likes, and names none of them for screen readers.
 document.addEventListener("DOMContentLoaded", () => {
   const nameFields = () => {
