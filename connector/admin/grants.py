@@ -56,7 +56,7 @@ class OAuthGrantAdmin(VerbAdmin[OAuthGrant]):
 
     form = OAuthGrantForm
     change_form_outer_before_template = "admin/connector/oauthgrant/login.html"
-    when_empty = _("Servers that want a login by OAuth are listed here.")
+    when_empty = gettext_lazy("Servers that want a login by OAuth are listed here.")
     list_display = ["server", "flow", "connected", "connected_at"]
     list_filter = ["flow"]
     list_select_related = ["server"]

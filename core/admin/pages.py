@@ -72,6 +72,7 @@ class MaskedInline(UnfoldTabularInline, admin.TabularInline[Row, Parent]):  # ty
 
 class _MaskedChangeList(ChangeList):  # type: ignore[misc]
     result_list: Any
+    full_result_count: Any
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)

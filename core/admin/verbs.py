@@ -122,7 +122,8 @@ class VerbAdmin(ConsoleAdmin[Row]):
 
         Of what goes with it, rows that have pages are counted, and none is listed: there may be thousands.
         """
-        deleted, counts, _needed, protected = super().get_deleted_objects(objs, request)
+        found: Any = super().get_deleted_objects(objs, request)
+        deleted, counts, _needed, protected = found
         with_pages = {model._meta.verbose_name_plural for model in self.admin_site._registry}  # noqa: SLF001
         shown = {name: count for name, count in counts.items() if name in with_pages}
         return [each for each in deleted if not isinstance(each, list)], shown, set(), protected

@@ -74,7 +74,8 @@ def addresses(client: Client) -> dict[str, str]:
     found = {page.route: page.address for page in pages(rows())}
     (of_apps,) = (route for route in routes() if "(?P<app_label>" in route)
     found[of_apps] = "/admin/tools/"
-    return {route: address for route, address in found.items() if is_page(client, address)}
+    left = {route: address for route, address in found.items() if not LEFT_OUT.fullmatch(route)}
+    return {route: address for route, address in left.items() if is_page(client, address)}
 
 
 def is_page(client: Client, address: str) -> bool:

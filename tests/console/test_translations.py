@@ -24,6 +24,7 @@ NAMES = {
     "JSON",
     "CSV",
     "REST",
+    "Ctrl",
     "SSE",
     "stdio",
     "OAuth",

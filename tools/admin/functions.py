@@ -34,7 +34,7 @@ class ToolFunctionAdmin(ReadOnlyAdmin[ToolFunction]):
     sortable_by = ()  # the order is that of the search
     show_full_result_count = False
 
-    def get_list_display(self, request: HttpRequest) -> list[str]:
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
         is_searched = request.GET.get("q", "").strip()
         return [name for name in self.list_display if is_searched or name not in self.of_search]
 

@@ -35,10 +35,14 @@
     event.preventDefault();
   }
 
-  function enter(opener) {
+  /** Moves the focus into the menu that was opened, as soon as it is shown. */
+  function enter(opener, tries = 20) {
     const menu = menuOf(opener);
     const first = menu?.querySelector("a, button");
-    if (!first) return;
+    if (!first) {
+      if (tries) setTimeout(enter, 50, opener, tries - 1);
+      return;
+    }
     first.focus();
     if (menu.dataset.steered) return;
     menu.dataset.steered = "true";
@@ -60,7 +64,7 @@
       if (event.key !== "Enter" && event.key !== " ") return;
       event.preventDefault();
       button.click();
-      setTimeout(() => enter(button), 200); // after unfold's transition
+      setTimeout(enter, 50, button);
     });
   }
 
