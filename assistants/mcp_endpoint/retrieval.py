@@ -38,7 +38,7 @@ async def find_tools(client: Client, request: Request) -> dict[str, Any]:
 async def call_found(client: Client, request: Request, outlet: Outlet) -> dict[str, Any]:
     """Answers a call of `call_tool`, as if the tool itself had been called. Raises RpcError."""
     arguments = params.objects(request, "arguments")
-    name, given = arguments.get("name"), arguments.get("arguments") or {}
+    name, given = arguments.get("name"), arguments.get("arguments", {})
     tool = client.reach.tools.get(name) if isinstance(name, str) else None
     if tool is None:
         raise invalid_params(f"There is no tool {str(name)[:64]!r}: find one with {meta_tools.SEARCH}.")
