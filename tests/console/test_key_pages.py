@@ -106,7 +106,7 @@ def test_the_list_takes_as_many_queries_for_one_key_as_for_thirty(
 ) -> None:
     for number in range(30):
         actions.issue(by=BY, name=f"key {number}")
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         admin_client.get(KEYS)
 
 
