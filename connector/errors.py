@@ -2,6 +2,7 @@
 
 CallFailed            a tool call that did not come to a result; `code` is for programs, `message` for people
 ServerError           a server's own JSON-RPC error in answer to a request
+AskedBack             a server that asks its client back during a call, which waits for the answer
 SessionLost           a session that could not be opened or cannot be used any more
   SessionExpired      the server does not know it any more: a new one can be opened at once
   LoginRequired       the server accepts no credentials that are stored
@@ -49,6 +50,20 @@ class ServerError(Exception):
         self.code = code
         self.message = message
         self.data = data
+
+
+class AskedBack(Exception):
+    """`requests`: `{name: {"method": .., "params": ..}}`. The call goes on in the worker that holds a slot.
+
+    It stays between workers and `connector.client.requests`.
+    """
+
+    def __init__(self, requests: dict[str, Any], slot: int, fence: int, call: str) -> None:
+        super().__init__(f"{len(requests)} questions")
+        self.requests = requests
+        self.slot = slot
+        self.fence = fence
+        self.call = call
 
 
 class SessionLost(Exception):

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 from django.db import transaction
+from django.utils import timezone
 
 from tools.models import MCPTool, Offer
 
@@ -44,6 +45,11 @@ def record_announced(server_id: int, announced: Mapping[str, Any]) -> None:
     """Stores what a server says of itself: see `MCPTool.announced`."""
     storable = _storable(announced)
     MCPTool.objects.filter(pk=server_id).exclude(announced=storable).update(announced=storable)
+
+
+def record_asked_back(server_id: int) -> None:
+    """Notes that a server was seen to ask its client back: from now on it is treated as `asks_back` says."""
+    MCPTool.objects.filter(pk=server_id, asked_back_at=None).update(asked_back_at=timezone.now())
 
 
 def _by_identity(

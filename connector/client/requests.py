@@ -1,19 +1,33 @@
 """Sends a request of MCP to a server, wherever it runs, and returns the server's result as it is."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import django.db
 
-from connector.client import retry
-from connector.client.transport import OnProgress, Request
-from connector.errors import CallFailed
+from connector.client import retry, routes, workers
+from connector.client.round_trips import (
+    InputRequired,
+    State,
+    opened,
+    require_askable,
+    results_of,
+    sealed,
+)
+from connector.client.transport import OnLog, OnProgress, Request
+from connector.errors import AskedBack, CallFailed
+from connector.wire.asking import Client, askable
 from connector.wire.results import name_of
 from core.database import in_thread
 from core.message import Message
 from tools.models import ToolFunction
 
+__all__ = ["METHODS", "NONE", "Exchange", "InputRequired", "end_session", "give_up", "round_trip", "send"]
+
+GIVE_UP_S = 5.0
 METHODS = ("tools/call", "resources/read", "prompts/get", "completion/complete")
 
 
@@ -34,25 +48,13 @@ class Exchange:
     session: str = ""
     key_id: int = 0
     on_progress: OnProgress | None = None
-    on_log: Callable[[dict[str, Any]], None] | None = None
+    on_log: OnLog | None = None
     log_level: str = ""
     state: str = ""
     responses: Mapping[str, Any] | None = None
 
 
 NONE = Exchange()
-
-
-@dataclass(frozen=True, slots=True)
-class InputRequired:
-    """The server asks back before it answers: send the request again, with `state` and the responses.
-
-    `requests`: `{name: {"method": .., "params": ..}}` as wire JSON. `state` is opaque.
-    Source: MCP 2026-07-28, multi round-trip requests.
-    """
-
-    requests: Mapping[str, Any]
-    state: str
 
 
 async def send(
@@ -65,37 +67,101 @@ async def send(
 
     A request whose session is lost on the way is repeated once, if it changes nothing: a tool must declare
     that it is read-only or idempotent. Raises CallFailed, at the latest 2 s too late, and ServerError.
+
+    The server may ask back what `exchange.capabilities` allows. The next round, with the state and the
+    responses, has the same method and params. One that does not come is given up after MCP_INPUT_TIMEOUT_S.
     """
     result = await round_trip(server_id, method, params, timeout_s, exchange)
     if isinstance(result, InputRequired):
-        raise CallFailed(
-            "refused", Message("The server asks for input from a person, which cannot be given here.")
-        )
+        require_askable(result.requests, askable(exchange.capabilities))
     return result
 
 
 async def round_trip(
     server_id: int, method: str, params: Mapping[str, Any], timeout_s: float, exchange: Exchange
 ) -> dict[str, Any] | InputRequired:
-    """As `send`, for callers that can tell themselves what an InputRequired means."""
-    sent = {**params, "_meta": exchange.meta} if exchange.meta else params
-    body = {"method": method, "params": sent, "progress": exchange.on_progress is not None}
+    """As `send`, and whatever the server asks, for callers without anybody who could be asked."""
+    state = opened(exchange.state, server_id, exchange.key_id) if exchange.state else None
+    body = {"method": method, "params": _sent(params, exchange, state), **_about(exchange)}
     name = name_of(method, params)
-    request = Request(server_id, "/request", body, name, timeout_s, exchange.on_progress)
+    listeners = exchange.on_progress, exchange.on_log
+    request = Request(server_id, "/request", body, name, timeout_s, *listeners)
 
     async def is_repeatable() -> bool:
+        if state is not None:
+            return False
         # MCP knows no resource, prompt or completion that changes anything by being read.
         return method != "tools/call" or await _is_repeatable_tool(server_id, name)
 
-    return _complete(await retry.send(request, is_repeatable))
+    try:
+        if state is not None and state.parked is not None:
+            return _complete(await _resume(request, state.parked, exchange), exchange, server_id)
+        return _complete(await retry.send(request, is_repeatable), exchange, server_id)
+    except AskedBack as asked:
+        parked = State(parked=(asked.slot, asked.fence, asked.call))
+        return InputRequired(asked.requests, sealed(parked, server_id, exchange.key_id))
 
 
-def _complete(result: dict[str, Any]) -> dict[str, Any] | InputRequired:
+async def give_up(server_id: int, exchange: Exchange) -> None:
+    """Cancels a request that ended with InputRequired, whose `state` and `key_id` are in `exchange`."""
+    parked = opened(exchange.state, server_id, exchange.key_id).parked
+    if parked is not None:
+        with suppress(CallFailed):
+            request = Request(server_id, "/request", {"is_given_up": True}, "", GIVE_UP_S)
+            await _resume(request, parked, exchange)
+
+
+async def end_session(session: str) -> None:
+    """Ends the sessions with servers that this client's session has, at whichever worker they are."""
+    asked = [
+        workers.ask(each, "/session/end", {"session": session}, timeout_s=GIVE_UP_S)
+        for each in await workers.alive()
+    ]
+    # They would end by themselves, once they have been idle for a while.
+    await asyncio.gather(*asked, return_exceptions=True)
+
+
+def _sent(params: Mapping[str, Any], exchange: Exchange, state: State | None) -> Mapping[str, Any]:
+    sent = {**params, "_meta": exchange.meta} if exchange.meta else params
+    if state is None or state.parked is not None:
+        return sent
+    # A stateless server knows nothing of the round before: it gets the whole request again.
+    more = {} if state.of_server is None else {"requestState": state.of_server}
+    return {**sent, "inputResponses": results_of(exchange.responses or {}), **more}
+
+
+def _about(exchange: Exchange) -> dict[str, Any]:
+    """Returns what the worker needs to know of a client that can be asked, or wants log messages."""
+    capabilities = askable(exchange.capabilities)
+    if not capabilities and exchange.on_log is None:
+        return {}
+    level = exchange.log_level if exchange.on_log is not None else ""
+    return {"client": asdict(Client(capabilities, exchange.session, exchange.key_id, level))}
+
+
+async def _resume(request: Request, parked: tuple[int, int, str], exchange: Exchange) -> dict[str, Any]:
+    """Goes on with a call that waits in the worker that holds this slot under this fence."""
+    slot, fence, call = parked
+    found = await routes.find(request.server_id)
+    held = (
+        [each for each in found if (each.slot, each.fence) == (slot, fence)]
+        if isinstance(found, tuple)
+        else []
+    )
+    if not held:
+        message = Message("The server ended while it waited for an answer.")
+        raise CallFailed("server_restarting", message)
+    body = {**request.body, "parked": call, "responses": exchange.responses or {}}
+    return await retry.send_once(replace(request, body=body), held[0])
+
+
+def _complete(result: dict[str, Any], exchange: Exchange, server_id: int) -> dict[str, Any] | InputRequired:
     kind = result.pop("resultType", "complete")
     if kind == "complete":
         return result
     if kind == "input_required":
-        return InputRequired(result.get("inputRequests") or {}, "")
+        state = State(of_server=result.get("requestState"))
+        return InputRequired(result.get("inputRequests") or {}, sealed(state, server_id, exchange.key_id))
     raise CallFailed("invalid_result", Message("The server's answer is of a kind that is not supported."))
 
 

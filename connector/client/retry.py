@@ -32,11 +32,24 @@ _NOTHING_RAN = frozenset({"server_restarting", "server_unavailable"})
 
 
 async def send(request: Request, is_repeatable: Callable[[], Awaitable[bool]]) -> dict[str, Any]:
-    """Returns the worker's `result`. Raises ServerError, and CallFailed at most GRACE_S too late."""
+    """Returns the worker's `result`. Raises CallFailed, at most GRACE_S too late, ServerError, AskedBack."""
+    deadline = Deadline(request.timeout_s, grace_s=GRACE_S)
+    return await _within(deadline, request, _send_or_repeat(request, deadline, is_repeatable))
+
+
+async def send_once(request: Request, route: Route) -> dict[str, Any]:
+    """As `send`, to this worker or to none: for what only this one can go on with."""
     deadline = Deadline(request.timeout_s, grace_s=GRACE_S)
     try:
+        return await _within(deadline, request, transport.send(request, route, deadline))
+    except CallFailed as failure:
+        raise _refused(failure) from failure
+
+
+async def _within(deadline: Deadline, request: Request, work: Awaitable[dict[str, Any]]) -> dict[str, Any]:
+    try:
         async with deadline:
-            return await _send_or_repeat(request, deadline, is_repeatable)
+            return await work
     except TimeoutError as error:
         raise CallFailed("tool_timeout", deadline.missed_by(request.name)) from error
     except CallFailed as failure:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.db.models.functions import Now
 
 from connector.models import Instance
@@ -25,7 +26,10 @@ RECHECK_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A live instance: `socket` for callers on the host `host_id`, `address` (`host:port`) for all others."""
+    """A live instance: `socket` for callers on the host `host_id`, `address` (`host:port`) for all others.
+
+    `asks_back`: the server is marked, or was seen, as one that asks its client back.
+    """
 
     server_id: int
     slot: int
@@ -33,6 +37,7 @@ class Route:
     host_id: str
     socket: str
     address: str
+    asks_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,10 @@ def _load(server_id: int) -> tuple[Route, ...]:
     wanted = MCPTool.objects.wanted().filter(pk=server_id)
     live = Instance.objects.filter(server__in=wanted, phase__in=SERVING, expires_at__gt=Now())
     fields = ("server_id", "slot", "fence", "worker__host_id", "worker__socket", "worker__address")
-    return tuple(Route(*row) for row in live.values_list(*fields))
+    asks_back = Q(server__asks_back=True) | Q(server__asked_back_at__isnull=False)
+    return tuple(
+        Route(*row) for row in live.values_list(*fields, ExpressionWrapper(asks_back, BooleanField()))
+    )
 
 
 @in_thread

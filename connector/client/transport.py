@@ -18,7 +18,7 @@ import orjson
 
 from connector.client import in_flight
 from connector.client.routes import Route
-from connector.errors import CallFailed, ServerError
+from connector.errors import AskedBack, CallFailed, ServerError
 from connector.host import host_id
 from connector.wire.deadline import Deadline
 from connector.wire.lines import LineSplitter
@@ -29,6 +29,7 @@ from core.message import Message, restored
 CONNECT_TIMEOUT_S = 3.0
 
 OnProgress = Callable[[Progress], None]
+OnLog = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +42,21 @@ class Request:
     name: str
     timeout_s: float
     on_progress: OnProgress | None = None
+    on_log: OnLog | None = None
 
 
 async def send(request: Request, route: Route, deadline: Deadline) -> dict[str, Any]:
     """Returns the answer's `result`. The worker enforces the deadline; progress puts it off here as well.
 
     Raises CallFailed: `stale_fence` when nothing ran, `session_lost` when the server may have begun. Raises
-    ServerError.
+    ServerError and AskedBack.
     """
 
     def heed(line: dict[str, Any]) -> None:
+        if "log" in line:
+            if request.on_log is not None:
+                request.on_log(line["log"])
+            return
         deadline.put_off()
         if request.on_progress is not None:
             request.on_progress(Progress(**line["progress"]))
@@ -88,6 +94,8 @@ async def lifespan() -> AsyncIterator[None]:
 
 def _body(request: Request, route: Route, deadline: Deadline) -> dict[str, Any]:
     target = {"server_id": request.server_id, "slot": route.slot, "fence": route.fence}
+    if route.asks_back:
+        target["asks_back"] = True
     # The time left, not a point in time: clocks of two hosts differ.
     times = {"timeout_s": request.timeout_s, "left_s": deadline.left_s}
     return {**request.body, **target, **times}
@@ -112,6 +120,8 @@ def _raise_error(message: dict[str, Any]) -> None:
         raise CallFailed(message["error"]["code"], restored(message["error"]))
     if "server_error" in message:
         raise ServerError(**message["server_error"])
+    if "asked" in message:
+        raise AskedBack(**message["asked"])
 
 
 async def _session_for(route: Route) -> tuple[aiohttp.ClientSession, str]:

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from connector.errors import CallFailed, ServerError
+from connector.errors import AskedBack, CallFailed, ServerError
 from connector.host import clock
 from connector.wire.results import Progress
 from core.message import stored
@@ -18,7 +18,7 @@ from core.message import stored
 PROGRESS_A_SECOND = 10
 """Progress that is passed on to the caller; what a server reports beyond it is dropped."""
 MOST_WAITING = 256
-_LAST = ("result", "error", "server_error")
+_LAST = ("result", "error", "server_error", "asked")
 
 
 class Answer:
@@ -38,6 +38,9 @@ class Answer:
         self._progressed.append(now)
         self.interim({"progress": asdict(progress)})
 
+    def log(self, params: dict[str, Any]) -> None:
+        self.interim({"log": params})
+
     async def send(self, work: Callable[[], Awaitable[Any]]) -> web.StreamResponse:
         """Sends the result of `work`, which orjson can serialize, or the error that it raises."""
         try:
@@ -47,6 +50,9 @@ class Answer:
         except ServerError as error:
             told = {"code": error.code, "message": error.message, "data": error.data}
             return await self._finish({"server_error": told})
+        except AskedBack as asked:
+            call = {"slot": asked.slot, "fence": asked.fence, "call": asked.call}
+            return await self._finish({"asked": {"requests": asked.requests, **call}})
         finally:
             if self._writer is not None:
                 self._writer.cancel()

@@ -10,6 +10,7 @@ from connector.data_plane.requests import Find
 from connector.errors import CallFailed
 from connector.events import first_of
 from connector.leases.observation import Slot
+from core.message import Message
 
 ALIVE_S = 30.0
 """Between two lines without a meaning: a caller that has gone without a word is noticed by them."""
@@ -31,7 +32,8 @@ class Subscriptions:
                     await first_of(updated, ended, task.is_ending, within=ALIVE_S)
                     answer.interim({"updated": updated.is_set()})
                     updated.clear()
-            raise CallFailed("session_lost", "The server ended, or moves to another worker.")
+            message = Message("The server ended, or moves to another worker.")
+            raise CallFailed("session_lost", message)
 
         with suppress(ConnectionResetError):
             return await answer.send(follow)

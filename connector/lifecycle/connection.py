@@ -26,7 +26,7 @@ from connector.process.resource_monitor import ResourceLimits, ResourceMonitor
 from connector.process.run_as import RunAsRefused
 from connector.process.stdio import StdioProcess
 from connector.process.stray_output import STRAY_LINE_LIMIT, StrayOutput
-from connector.session import Authorization, Session, Streams, http_streams, sse_streams, stdio_streams
+from connector.session import Asked, Authorization, Session, Streams, http_streams, sse_streams, stdio_streams
 from core.message import Message, joined, told
 from tools import references
 from tools.launch import LaunchSpec
@@ -77,12 +77,12 @@ class Connection:
         self._authorization = Authorization(spec.server_id)
 
     @asynccontextmanager
-    async def open(self, *, probe: bool) -> AsyncIterator[Session]:
+    async def open(self, *, probe: bool, asked: Asked | None = None) -> AsyncIterator[Session]:
         """Runs or reaches the server, and opens a session. Raises what `diagnose` understands.
 
-        The same task must enter and leave it. `probe`: see `Session.open`.
+        The same task must enter and leave it. `probe`, `asked`: see `Session.open`.
         """
-        async with self._streams() as streams, Session.open(streams, probe=probe) as session:
+        async with self._streams() as streams, Session.open(streams, probe=probe, asked=asked) as session:
             yield session
 
     def stop(self, *, hard: bool) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from connector.lifecycle.session_caps import SessionCaps
 from connector.lifecycle.starting import StartSlots
 from connector.process.resource_monitor import ResourceMonitor
 from connector.timings import Timings
@@ -10,7 +11,8 @@ from connector.timings import Timings
 
 @dataclass(frozen=True, slots=True)
 class TaskContext:
-    """`lease_left_s` returns the seconds until the shims must kill, `starts` limits the starts at once.
+    """`lease_left_s` returns the seconds until the shims must kill, `starts` limits the starts at once,
+    `caps` the dedicated sessions.
 
     `owner` is the supervisor's name. `on_change` is called when there is something to publish.
     """
@@ -20,4 +22,5 @@ class TaskContext:
     lease_left_s: Callable[[], float]
     starts: StartSlots
     monitor: ResourceMonitor
+    caps: SessionCaps
     on_change: Callable[[], None]

@@ -1,16 +1,36 @@
 """The requests that one server gets: at most so many at once, each within its deadline."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass, field
 from typing import Any
 
 from connector.errors import CallFailed, SessionLost
 from connector.events import Event
+from connector.lifecycle.asking import Listener
 from connector.lifecycle.call_limiter import CallLimiter
+from connector.lifecycle.dedicated import DedicatedSessions
 from connector.session import Session
+from connector.wire.asking import NOBODY, Client
 from connector.wire.deadline import Deadline
 from connector.wire.results import Progress, name_of
 from core.message import Message
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRequest:
+    """`asks_back`: of the server. `parked` and `responses` go on with a call that waits for an answer."""
+
+    method: str
+    params: dict[str, Any]
+    client: Client = NOBODY
+    asks_back: bool = False
+    parked: str = ""
+    responses: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return name_of(self.method, self.params)
 
 
 class Requests:
@@ -20,8 +40,14 @@ class Requests:
     """
 
     def __init__(
-        self, slug: str, *, on_answer: Callable[[], None], on_lost: Callable[[SessionLost], None]
+        self,
+        slug: str,
+        dedicated: DedicatedSessions,
+        *,
+        on_answer: Callable[[], None],
+        on_lost: Callable[[SessionLost], None],
     ) -> None:
+        self.dedicated = dedicated
         self.limiter = CallLimiter()
         self.session: Session | None = None
         self.functions: frozenset[str] = frozenset()
@@ -29,10 +55,8 @@ class Requests:
         self._on_answer = on_answer
         self._on_lost = on_lost
 
-    async def send(
-        self, method: str, params: dict[str, Any], deadline: Deadline, on_progress: Callable[[Progress], None]
-    ) -> dict[str, Any]:
-        """Returns the server's result as it is. Raises CallFailed and ServerError.
+    async def send(self, request: ClientRequest, deadline: Deadline, listener: Listener) -> dict[str, Any]:
+        """Returns the server's result as it is. Raises CallFailed, ServerError and AskedBack.
 
         The wait for a permit counts: the caller's deadline does not care where the time goes. Progress puts
         it off.
@@ -40,19 +64,30 @@ class Requests:
 
         def report(progress: Progress) -> None:
             deadline.put_off()
-            on_progress(progress)
+            listener.on_progress(progress)
 
         try:
             async with deadline, self.limiter:
-                answer = await self._ready_session(method, params).request(method, params, report)
+                answer = await self._answer(request, Listener(report, listener.on_log))
                 self._on_answer()
                 return answer
         except TimeoutError as error:
-            raise CallFailed("tool_timeout", deadline.missed_by(name_of(method, params))) from error
+            raise CallFailed("tool_timeout", deadline.missed_by(request.name)) from error
         except SessionLost as error:
             self._on_lost(error)
             message = Message("%(server)s ended during the call.", server=self._slug)
             raise CallFailed("session_lost", message) from error
+
+    async def _answer(self, request: ClientRequest, listener: Listener) -> dict[str, Any]:
+        if request.parked:
+            return await self.dedicated.resume(request.parked, request.responses, listener)
+        session, client = self._ready_session(request.method, request.params), request.client
+        is_asking = request.asks_back and client.capabilities and request.method != "completion/complete"
+        if is_asking and not session.is_modern:
+            return await self.dedicated.request(client, request.method, request.params, listener)
+        # A shared session of the older era does not say whose request it logs about.
+        with session.logging_to(listener.on_log) if session.is_modern and client.log_level else nullcontext():
+            return await session.request(request.method, request.params, listener.on_progress, client)
 
     @asynccontextmanager
     async def resource_updates(self, uri: str) -> AsyncIterator[tuple[Event, Event]]:

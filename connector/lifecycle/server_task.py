@@ -16,6 +16,7 @@ from connector.leases.observation import Observation, Slot
 from connector.lifecycle.cache_repair import CacheRepair
 from connector.lifecycle.connection import Connection
 from connector.lifecycle.context import TaskContext
+from connector.lifecycle.dedicated import DedicatedSessions
 from connector.lifecycle.diagnosis import Diagnosis, ExitReason, warning
 from connector.lifecycle.refreshes import RefreshPace
 from connector.lifecycle.requests import Requests
@@ -34,9 +35,10 @@ MISSES_ALLOWED = 1
 class ServerTask:
     """Runs one server until it is stopped. `tools` (JSON) and `capabilities` are None until listed.
 
-    `announced`: what the server said of itself when it was reached last. After each `on_change` these are to
-    be recorded, and then `observation` published: readers of a ready server must find its tools. A check that
-    finds nothing new updates `observation` without calling it.
+    `announced`: what the server said of itself when it was reached last. `has_asked_back`: it asked its
+    client, although the session is shared. After each `on_change` these are to be recorded, and then
+    `observation` published: readers of a ready server must find its tools. A check that finds nothing new
+    updates `observation` without calling it.
 
     `probe=False`: the server is known to be of the older protocol era.
     """
@@ -54,7 +56,9 @@ class ServerTask:
         self._context = context
         self._probe = probe
         self._restarts = RestartSchedule()
-        self.requests = Requests(spec.slug, on_answer=self._answered, on_lost=self._note_loss)
+        dedicated = DedicatedSessions(spec, slot, fence, context)
+        self.requests = Requests(spec.slug, dedicated, on_answer=self._answered, on_lost=self._note_loss)
+        self.has_asked_back = False
         self._connection: Connection | None = None
         self._starting: Start | None = None
         self._began = clock()
@@ -91,6 +95,7 @@ class ServerTask:
         self._check_now.set()
         if hard:
             self._killed.set()
+            self.requests.dedicated.end(hard=True)
         if self._connection is not None:
             self._connection.stop(hard=hard)
         # A start that is under way ends by its time-out, which is now.
@@ -102,6 +107,8 @@ class ServerTask:
         # Not to one that is being killed: it would get time that it must not have.
         if self._connection is not None and not self._killed.is_set():
             self._connection.heartbeat(self._context.lease_left_s())
+        if not self._killed.is_set():
+            self.requests.dedicated.heartbeat()
 
     def check(self) -> None:
         """Checks the server's health now."""
@@ -110,12 +117,24 @@ class ServerTask:
     def _answered(self) -> None:
         self._misses = 0  # whatever its last health check found
 
+    def _note_asked_back(self) -> None:
+        if not self.has_asked_back:
+            self.has_asked_back = True
+            self._context.on_change()
+
     def _note_loss(self, error: SessionLost) -> None:
         # Now, and not at the next health check: callers wait for the restart.
         self._lost = error
         self._check_now.set()
 
     async def _run(self) -> None:
+        try:
+            await self._run_until_stopped()
+        finally:
+            await self.requests.dedicated.close()
+        self._observe(Phase.STOPPING, pid=None)
+
+    async def _run_until_stopped(self) -> None:
         while diagnosis := await self._run_once():
             if diagnosis.reason != self._logged:  # not at each retry of a server that stays broken
                 self._logged = diagnosis.reason
@@ -127,8 +146,7 @@ class ServerTask:
             self._observe(phase, pid=None, restarts=self._restarts.count, error=error, last_exit=last_exit)
             await first_of(self._stopping, within=delay_s)
             if self._stopping.is_set():
-                break
-        self._observe(Phase.STOPPING, pid=None)
+                return
 
     async def _run_once(self) -> Diagnosis | None:
         """Runs the server until it ends. Returns why it did; None when it was stopped on purpose."""
@@ -163,6 +181,7 @@ class ServerTask:
             session, listing = await self._start(connection, stack)
             self._stage, self.requests.session, self._logged = "run", session, ""
             self.announced = session.announced
+            session.on_asked_back(self._note_asked_back)
             pid = connection.process.pid if connection.process is not None else None
             version = session.protocol_version
             self._record_health(listing, pid=pid, protocol_version=version, started=clock())

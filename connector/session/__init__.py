@@ -4,9 +4,11 @@ from connector.session.authorization import Authorization
 from connector.session.client import Session
 from connector.session.listing import Capabilities, Listing
 from connector.session.oauth import log_in
+from connector.session.requests import Asked
 from connector.session.transports import Streams, http_streams, sse_streams, stdio_streams
 
 __all__ = [
+    "Asked",
     "Authorization",
     "Capabilities",
     "Listing",

@@ -5,8 +5,8 @@ The older era (up to 2025-11-25) opens a session by `initialize`; the stateless 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from typing import Any, Self
 
 from mcp import MCPError
@@ -29,13 +29,16 @@ from connector.events import Event
 from connector.session import listing, outcomes
 from connector.session.dispatcher import TolerantDispatcher
 from connector.session.listing import PAGE_LIMIT, TOOL_LIMIT, Capabilities, Listing
+from connector.session.requests import Asked
 from connector.session.resource_updates import ResourceUpdates
 from connector.session.transports import Streams
 from connector.session.wire_session import WireSession
+from connector.wire.asking import NOBODY, Client
 from connector.wire.results import Progress
 from core.message import Message, joined
 
 CLIENT = Implementation(name="mcp-connector", version="1")
+OnLog = Callable[[dict[str, Any]], None]
 RESUBSCRIBE_S = 2.0
 PROBE_PATIENCE_S = 10.0
 """How long an unanswered `server/discover` is waited for before `initialize` is tried as well."""
@@ -50,11 +53,15 @@ class Session:
     from the start: a server is ready once its tools are known, its resources and prompts are listed later.
     """
 
-    def __init__(self, streams: Streams) -> None:
-        self._dispatcher = TolerantDispatcher(*streams)
+    def __init__(self, streams: Streams, asked: Asked | None = None) -> None:
+        self._dispatcher = TolerantDispatcher(*streams, asked)
+        declared = asked.capabilities if asked is not None else {}
         self._mcp = WireSession(
-            dispatcher=self._dispatcher, message_handler=self._on_message, client_info=CLIENT
+            self._dispatcher, declared, message_handler=self._on_message, client_info=CLIENT
         )
+        self._dispatcher.on_log = self._log
+        self._loggers: list[OnLog] = []
+        self._log_level = ""
         self._updates = ResourceUpdates(self._mcp)
         self._refused_discovery = False
         self._listing: Listing | None = None
@@ -65,13 +72,17 @@ class Session:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, streams: Streams, *, probe: bool = True) -> AsyncIterator[Self]:
+    async def open(
+        cls, streams: Streams, *, probe: bool = True, asked: Asked | None = None
+    ) -> AsyncIterator[Self]:
         """Opens a session. `probe=False` skips `server/discover`, for a server of the older era.
+
+        `asked`: the one client that it is for, if the server may ask it back.
 
         Raises ProtocolMismatch, SessionLost, or what the transport raises. The SDK's task groups demand that
         the same task enters and leaves it.
         """
-        session = cls(streams)
+        session = cls(streams, asked)
         async with session._mcp:
             await session._handshake(probe=probe)
             subscription = asyncio.create_task(session._follow_changes())
@@ -116,8 +127,36 @@ class Session:
         """Raises SessionLost."""
         return await listing.list_capabilities(self._mcp)
 
+    def on_asked_back(self, call: Callable[[], None]) -> None:
+        """Has `call` called when the server asks, although the session is shared and nobody can answer."""
+        self._dispatcher.on_asked_back = call
+
+    async def log_from(self, level: str) -> None:
+        """Has a server of the older era log from this level on. That it refuses is no matter."""
+        announced = self._mcp.server_capabilities
+        if level and level != self._log_level and announced is not None and announced.logging is not None:
+            with suppress(MCPError):
+                await self._mcp.send_wire("logging/setLevel", {"level": level})
+                self._log_level = level
+
+    @contextmanager
+    def logging_to(self, on_log: OnLog) -> Iterator[None]:
+        """Inside the block `on_log` gets the server's log messages, while nobody else wants any.
+
+        They do not say which request they are about, and may be somebody else's.
+        """
+        self._loggers.append(on_log)
+        try:
+            yield
+        finally:
+            self._loggers.remove(on_log)
+
     async def request(
-        self, method: str, params: dict[str, Any], on_progress: Callable[[Progress], None]
+        self,
+        method: str,
+        params: dict[str, Any],
+        on_progress: Callable[[Progress], None],
+        client: Client = NOBODY,
     ) -> dict[str, Any]:
         """Returns a server's result as wire JSON; cancelling this cancels the request at the server.
 
@@ -128,7 +167,7 @@ class Session:
             on_progress(Progress(progress, total, message))
 
         try:
-            return await self._mcp.send_wire(method, params, report)
+            return await self._mcp.send_wire(method, params, report, client)
         except MCPError as error:
             outcomes.require_session(error)
             raise ServerError(error.code, error.message, error.data) from error
@@ -212,6 +251,10 @@ class Session:
                 )
             )
         return joined(*warnings)
+
+    def _log(self, params: dict[str, Any]) -> None:
+        if len(self._loggers) == 1:
+            self._loggers[0](params)
 
     async def _on_message(self, message: object) -> None:
         if isinstance(message, ToolListChangedNotification):

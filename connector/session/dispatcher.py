@@ -1,9 +1,9 @@
 """The SDK's dispatcher, made tolerant: a broken definition costs one tool, the stream's end sets an event."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from mcp.shared.dispatcher import CallOptions, OnRequest
+from mcp.shared.dispatcher import CallOptions, OnNotify, OnNotifyIntercept, OnRequest
 from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp.shared.transport_context import TransportContext
 from mcp.types import CONNECTION_CLOSED, PARSE_ERROR, ErrorData, RequestId
@@ -12,7 +12,7 @@ from connector.events import Event
 from connector.session.challenges import INSUFFICIENT_SCOPE
 from connector.session.definitions import CAPABILITY_LISTINGS, usable_capabilities, usable_tools
 from connector.session.limits import OUTPUT_TOO_LARGE
-from connector.session.requests import ServerRequests
+from connector.session.requests import Asked, ServerRequests
 from connector.session.unreadable import BY_TRANSPORT, UNREADABLE_TEXT, answered_request, error_for
 
 DISCOVER = "server/discover"
@@ -27,7 +27,7 @@ class TolerantDispatcher(JSONRPCDispatcher[TransportContext]):
     `usable` are the tools of the last page that was listed: the same object as long as the page is the same.
     """
 
-    def __init__(self, read_stream: Any, write_stream: Any) -> None:
+    def __init__(self, read_stream: Any, write_stream: Any, asked: Asked | None = None) -> None:
         super().__init__(read_stream, write_stream, on_stream_exception=self._on_unreadable)
         self.ended = Event()
         self.rejected: set[str] = set()
@@ -35,6 +35,9 @@ class TolerantDispatcher(JSONRPCDispatcher[TransportContext]):
         self.usable: list[dict[str, Any]] = []
         self._unusable: set[str] = set()
         self._last_page: dict[str, Any] | None = None
+        self._asked = asked
+        self.on_asked_back: Callable[[], None] = _ignore
+        self.on_log: Callable[[dict[str, Any]], None] = _ignore
 
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None, **related: Any
@@ -67,10 +70,32 @@ class TolerantDispatcher(JSONRPCDispatcher[TransportContext]):
             outcome = outcome.model_copy(update={"code": SERVER_ERROR})
         super()._resolve_pending(request_id, outcome)
 
-    async def run(self, on_request: OnRequest, *handlers: Any, **options: Any) -> None:
+    async def run(
+        self,
+        on_request: OnRequest,
+        on_notify: OnNotify,
+        on_notify_intercept: OnNotifyIntercept | None = None,
+        **options: Any,
+    ) -> None:
         """Runs until the stream ends. ServerRequests answers the server's requests instead of the session."""
+
+        def intercept(method: str, params: Mapping[str, Any] | None) -> bool:
+            if method != "notifications/message":
+                return on_notify_intercept is not None and on_notify_intercept(method, params)
+            # As it is: the SDK's model would drop what it does not know.
+            self.on_log(dict(params or {}))
+            return True
+
+        requests = ServerRequests(self._asked, self._note_asked_back)
         try:
-            await super().run(ServerRequests().answer, *handlers, **options)
+            await super().run(requests.answer, on_notify, intercept, **options)
         finally:
             # The SDK's session has no event for the end of the stream.
             self.ended.set()
+
+    def _note_asked_back(self) -> None:
+        self.on_asked_back()
+
+
+def _ignore(*_: object) -> None:
+    """For what nobody wants to know."""

@@ -11,6 +11,7 @@ from connector.errors import CallFailed, ServerError
 from connector.events import Event
 from connector.session import outcomes
 from connector.session.wire_session import WireSession
+from core.message import Message
 
 MOST_URIS = 256
 RESUBSCRIBE_S = 2.0
@@ -75,7 +76,8 @@ class ResourceUpdates:
 
     def _begin(self, uri: str, *, is_modern: bool) -> _Held:
         if len(self._held) >= MOST_URIS:
-            raise CallFailed("overloaded", "Too many resources of this server are subscribed to.")
+            message = Message("Too many resources of this server are subscribed to.")
+            raise CallFailed("overloaded", message)
         held = self._held[uri] = _Held()
         held.task = asyncio.create_task(self._hold(uri, held, self._last.get(uri), is_modern=is_modern))
         self._tasks.add(held.task)
@@ -121,7 +123,8 @@ class ResourceUpdates:
             with suppress(SubscriptionLost):
                 async with listen(self._mcp, resource_subscriptions=[uri]) as subscription:
                     if not subscription.honored.resource_subscriptions:
-                        raise CallFailed("refused", "The server does not report updates of this resource.")
+                        message = Message("The server does not report updates of this resource.")
+                        raise CallFailed("refused", message)
                     if held.ready.done():  # updates may have been lost meanwhile
                         held.report()
                     else:

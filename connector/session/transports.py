@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import httpx2
 import orjson
+from django.conf import settings
 from mcp.client import sse, streamable_http
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 
 Streams = tuple[Any, Any]
 CONNECT_TIMEOUT_S = 10.0
-READ_TIMEOUT_S = 630.0  # longer than any call's deadline: we end calls, not the transport
+READ_TIMEOUT_S = 630.0  # longer than any call's time-out: we end calls, not the transport
 EVENT_OVERHEAD = 1024
 """The SDK's limit counts an event's other lines, too: it must not reject what CappedTransport lets pass."""
 # The SDK (2.3) answers in a server's place where no answer can come, by an error like the server's own ones.
@@ -141,7 +142,8 @@ def _http_client(headers: Mapping[str, str], limit: int, auth: Authorization) ->
     return httpx2.AsyncClient(
         headers=dict(headers),
         auth=auth,
-        timeout=httpx2.Timeout(CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
+        # A server that asks back is silent until it has the answer.
+        timeout=httpx2.Timeout(CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S + settings.MCP_INPUT_TIMEOUT_S),
         transport=ChallengeTransport(
             CappedTransport(EgressFilteredTransport(httpx2.AsyncHTTPTransport()), limit)
         ),

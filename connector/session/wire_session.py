@@ -1,20 +1,24 @@
 """The SDK's session, for params and results that are wire JSON."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from mcp import ClientSession
-from mcp.shared.dispatcher import CallOptions, ProgressFnT
+from mcp.shared.dispatcher import CallOptions, Dispatcher, ProgressFnT
 from mcp.types import (
     CLIENT_CAPABILITIES_META_KEY,
     CLIENT_INFO_META_KEY,
     LOG_LEVEL_META_KEY,
     PROTOCOL_VERSION_META_KEY,
+    ClientCapabilities,
     ListToolsRequest,
     ListToolsResult,
     PaginatedRequestParams,
 )
 from mcp.types.methods import validate_server_result
 from pydantic import TypeAdapter
+
+from connector.wire.asking import NOBODY, Client
 
 RAW: TypeAdapter[Any] = TypeAdapter(dict[str, Any])
 
@@ -28,13 +32,28 @@ _OUR_OWN = {
 
 
 class WireSession(ClientSession):
-    """Leaves params and results as they are: the SDK's models drop what they do not know."""
+    """Leaves params and results as they are: the SDK's models drop what they do not know.
+
+    `declared`: the client's capabilities that a server of the session era is told when the session opens.
+    """
+
+    def __init__(self, dispatcher: Dispatcher[Any], declared: Mapping[str, Any], **options: Any) -> None:
+        super().__init__(dispatcher=dispatcher, **options)
+        self._declared = ClientCapabilities.model_validate(declared)
+
+    def _build_capabilities(self, version: str) -> ClientCapabilities:
+        return self._declared
 
     async def send_wire(
-        self, method: str, params: dict[str, Any], on_progress: ProgressFnT | None = None
+        self,
+        method: str,
+        params: dict[str, Any],
+        on_progress: ProgressFnT | None = None,
+        client: Client = NOBODY,
     ) -> dict[str, Any]:
         """Sends a request, with a progress token if `on_progress` is given.
 
+        A server of the stateless era is told what `client` can be asked, and what it wants to be logged.
         Raises MCPError, and ValidationError for a broken result.
         """
         options: CallOptions = {} if on_progress is None else {"on_progress": on_progress}
@@ -42,6 +61,10 @@ class WireSession(ClientSession):
             params["_meta"] = {key: value for key, value in params["_meta"].items() if key not in _OUR_OWN}
         # Headers, and what the stateless era wants in each request.
         self._stamp({"method": method, "params": params}, options)
+        if client is not NOBODY and CLIENT_CAPABILITIES_META_KEY in params.get("_meta", ()):
+            params["_meta"][CLIENT_CAPABILITIES_META_KEY] = dict(client.capabilities)
+            if client.log_level:
+                params["_meta"][LOG_LEVEL_META_KEY] = client.log_level
         result = await self._dispatcher.send_raw_request(method, params, options)
         validate_server_result(method, self.protocol_version or "", result)
         return result

@@ -35,3 +35,8 @@ def record_capabilities(server_id: int, found: Capabilities) -> None:
 @in_thread_until_done
 def record_announced(server_id: int, announced: dict[str, Any]) -> None:
     capabilities.record_announced(server_id, announced)
+
+
+@in_thread_until_done
+def record_asked_back(server_id: int) -> None:
+    capabilities.record_asked_back(server_id)

@@ -23,6 +23,7 @@ class Publisher:
         confirmed: dict[Slot, tuple[int, Observation]] = {}
         # A copy: while this waits for the database the reconciler's tasks may change.
         for slot, task in list(tasks.items()):
+            await self._recorder.record_asking(slot, task)
             observation, before = task.observation, self._published.get(slot)
             if observation is before:
                 continue

@@ -12,6 +12,7 @@ from connector.leases.store import Owned, Owner
 from connector.lifecycle.context import TaskContext
 from connector.lifecycle.diagnosis import Diagnosis, ExitReason
 from connector.lifecycle.server_task import ServerTask
+from connector.lifecycle.session_caps import SessionCaps
 from connector.lifecycle.starting import StartSlots
 from connector.process import orphans
 from connector.process.resource_monitor import ResourceMonitor
@@ -55,6 +56,7 @@ class Reconciler:
             lease_left_s=self.keeper.shim_lease_left_s,
             starts=StartSlots(),
             monitor=monitor,
+            caps=SessionCaps(),
             on_change=on_change,
         )
 
@@ -65,6 +67,11 @@ class Reconciler:
         if task is None or task.fence != fence or not self.keeper.is_valid:
             raise CallFailed("stale_fence", Message("The server is no longer at this worker."))
         return task
+
+    def end_client(self, session: str) -> None:
+        """Ends the dedicated sessions that a client's session has with servers."""
+        for task in self.tasks.values():
+            task.requests.dedicated.end(of_client=session)
 
     async def reconcile(self) -> None:
         """Runs one round. Raises DATABASE_ERRORS."""

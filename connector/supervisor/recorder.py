@@ -20,6 +20,7 @@ class Recorder:
         self._tools: dict[Slot, list[dict[str, Any]]] = {}
         self._capabilities: dict[Slot, Capabilities] = {}
         self._announced: dict[Slot, dict[str, Any]] = {}
+        self._asking: set[Slot] = set()
 
     async def record(self, slot: Slot, task: ServerTask) -> None:
         tools, capabilities = task.tools, task.capabilities
@@ -34,11 +35,18 @@ class Recorder:
             await _try(slot, orm.record_announced(slot.server_id, task.announced))
             self._announced[slot] = task.announced
 
+    async def record_asking(self, slot: Slot, task: ServerTask) -> None:
+        """Remembers that a server was seen to ask its client back."""
+        if task.has_asked_back and slot not in self._asking:
+            await _try(slot, orm.record_asked_back(slot.server_id))
+            self._asking.add(slot)
+
     def forget(self, slot: Slot) -> None:
         """Forgets what was recorded: the next owner of the slot, perhaps this worker, records it anew."""
         self._tools.pop(slot, None)
         self._capabilities.pop(slot, None)
         self._announced.pop(slot, None)
+        self._asking.discard(slot)
 
 
 async def _try(slot: Slot, recording: Awaitable[None]) -> None:

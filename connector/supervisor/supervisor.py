@@ -97,7 +97,8 @@ class Supervisor:
         # Before anything is claimed: a server of a dead owner may still run here.
         await asyncio.to_thread(orphans.kill_orphans)
         monitor = ResourceMonitor()
-        async with server.serving(self._find, monitor, name=self.name, bind=self._bind) as (socket, address):
+        serving = server.serving(self._find, self._end_client, monitor, name=self.name, bind=self._bind)
+        async with serving as (socket, address):
             owner = Owner(self.name, self.node, host_id(), socket, address)
             self._reconciler = Reconciler(owner, self.timings, monitor, self._dirty.set)
             self._started.set()
@@ -161,6 +162,10 @@ class Supervisor:
         if self._reconciler is None:
             raise CallFailed("stale_fence", Message("The worker is starting."))
         return self._reconciler.find(slot, fence)
+
+    def _end_client(self, session: str) -> None:
+        if self._reconciler is not None:
+            self._reconciler.end_client(session)
 
     def _drain(self, *, hard: bool) -> None:
         if self._reconciler is None:

@@ -152,6 +152,16 @@ def start_remote() -> Iterator[Callable[..., RemoteServer]]:
 
 
 @pytest.fixture
+def older_era(monkeypatch: Any) -> None:
+    """Makes every server one that knows `initialize` only."""
+
+    async def undiscovered(_: Any) -> bool:
+        return False
+
+    monkeypatch.setattr("connector.session.client.Session._discover", undiscovered)
+
+
+@pytest.fixture
 def owner_process(transactional_db: None) -> Iterator[Callable[[str], OwnerProcess]]:
     started: list[OwnerProcess] = []
 

@@ -1,10 +1,12 @@
-"""A hand-rolled stdio MCP server whose tools report, log and ask back: `asking.py [modern]`.
+"""A hand-rolled stdio MCP server whose tools report, log and ask back: `asking.py [modern] [bold]`.
 
 modern  knows the stateless era only, and asks by `input_required` results instead of requests of its own
+bold    asks clients, too, that have not declared that they can be asked
 """
 
 import itertools
 import json
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -13,6 +15,7 @@ from typing import Any
 IS_MODERN = "modern" in sys.argv
 INFO = {"name": "asking", "version": "7", "websiteUrl": "https://asking.example"}
 OBJECT = {"type": "object"}
+FORM = {"type": "object", "properties": {"name": {"type": "string"}}}
 EXTRA = {"icons": [{"src": "https://asking.example/i.png"}], "_meta": {"a": 1}, "unheard": {"of": []}}
 lock = threading.Lock()
 numbers = itertools.count(1)
@@ -71,6 +74,64 @@ def wait(call: Call) -> dict[str, Any]:
     return text("waited")
 
 
+QUESTIONS: dict[str, dict[str, Any]] = {
+    "form": {"method": "elicitation/create", "params": {"message": "Who?", "requestedSchema": FORM}},
+    "url": {
+        "method": "elicitation/create",
+        "params": {"mode": "url", "url": "https://x.example/", "elicitationId": "1", "message": "Go"},
+    },
+    "http": {
+        "method": "elicitation/create",
+        "params": {"mode": "url", "url": "http://x.example/", "elicitationId": "1", "message": "Go"},
+    },
+    "sampling": {"method": "sampling/createMessage", "params": {"messages": [], "maxTokens": 9}},
+    "roots": {"method": "roots/list", "params": {}},
+}
+CAPABILITY = {"form": "elicitation", "url": "elicitation", "http": "elicitation"}
+
+
+def ask(call: Call) -> dict[str, Any]:
+    """Asks each of `kinds` in turn, or `at_once`; returns the answers."""
+    kinds = call.arguments["kinds"]
+    if IS_MODERN:
+        return ask_by_result(call, kinds)
+    if "bold" not in sys.argv and not all(CAPABILITY.get(kind, kind) in declared for kind in kinds):
+        return text("nobody to ask")
+    if not call.arguments.get("at_once"):
+        return text([call.ask(**QUESTIONS[kind]) for kind in kinds])
+    found: dict[str, Any] = {}
+    threads = [
+        threading.Thread(target=lambda kind=kind: found.update({kind: call.ask(**QUESTIONS[kind])}))
+        for kind in kinds
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return text([found[kind] for kind in kinds])
+
+
+def ask_by_result(call: Call, kinds: list[str]) -> dict[str, Any]:
+    if "requestState" in call.params:
+        return text([call.params["requestState"], call.params["inputResponses"]])
+    asked = {kind: QUESTIONS[kind] for kind in kinds}
+    return {"resultType": "input_required", "inputRequests": asked, "requestState": "so far"}
+
+
+def log(call: Call) -> dict[str, Any]:
+    level = call.meta.get("io.modelcontextprotocol/logLevel") if IS_MODERN else levels[-1]
+    notify("message", level="info", logger="x", data={"level": level}, more=1)
+    return text("logged")
+
+
+def set_level(params: dict[str, Any]) -> dict[str, Any]:
+    levels.append(params["level"])
+    return {}
+
+
+levels: list[str] = [""]
+
+
 def touch(call: Call) -> dict[str, Any]:
     """Reports a resource as updated, or a part of it, if it is subscribed to."""
     uri = call.arguments["uri"]
@@ -87,6 +148,9 @@ TOOLS: dict[str, Callable[[Call], dict[str, Any]]] = {
     "report": report,
     "wait": wait,
     "touch": touch,
+    "ask": ask,
+    "log": log,
+    "pid": lambda _: text(os.getpid()),
     "subscribed": lambda _: text(list(subscribed)),
     "full": lambda _: {**text(""), **FULL},
     "params": lambda call: text(call.params),
@@ -162,6 +226,7 @@ METHODS = {
     "completion/complete": completion,
     "resources/list": lambda _: {"resources": [], **complete()},
     "resources/templates/list": lambda _: {"resourceTemplates": [], **complete()},
+    "logging/setLevel": set_level,
     "resources/subscribe": subscribe,
     "resources/unsubscribe": unsubscribe,
 }

@@ -5,6 +5,7 @@ import sys
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.prompts.base import Prompt
 from mcp.server.mcpserver.resources import TextResource
+from pydantic import BaseModel
 
 server = MCPServer("rich", version="1")
 
@@ -48,6 +49,17 @@ async def grow(context: Context) -> str:
         await session.send_resource_list_changed()
         await session.send_prompt_list_changed()
     return "grown"
+
+
+class Certainty(BaseModel):
+    sure: bool
+
+
+@server.tool()
+async def confirm(context: Context) -> str:
+    """Ask a person."""
+    answer = await context.elicit("Sure?", Certainty)
+    return f"{answer.action} {answer.data.sure if answer.action == 'accept' else ''}"
 
 
 def shrink() -> str:

@@ -11,16 +11,6 @@ from tools import actions
 from tools.models import MCPTool, Offer, Status, ToolFunction
 
 
-@pytest.fixture
-def older_era(monkeypatch: Any) -> None:
-    """Makes every server one that knows `initialize` only."""
-
-    async def undiscovered(_: Any) -> bool:
-        return False
-
-    monkeypatch.setattr("connector.session.client.Session._discover", undiscovered)
-
-
 @pytest.fixture(params=["stdio-older", "stdio", "streamable_http"])
 async def rich(request: Any, servers: Any, supervise: Any) -> MCPTool:
     if request.param == "stdio-older":

@@ -1,0 +1,79 @@
+"""Requests during which the server asks back: the state between two rounds, what is asked and answered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.core import signing
+
+from connector.errors import CallFailed
+from connector.wire.asking import problem
+from core.message import Message
+
+_SALT = "connector.client.round_trips"
+
+
+@dataclass(frozen=True, slots=True)
+class InputRequired:
+    """The server asks back before it answers: send the request again, with `state` and the responses.
+
+    `requests`: `{name: {"method": .., "params": ..}}` as wire JSON. `state` is opaque.
+    Source: MCP 2026-07-28, multi round-trip requests.
+    """
+
+    requests: Mapping[str, Any]
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """`parked`: the slot, the fence and the name of a call that waits in a worker.
+
+    Else the server is stateless, and `of_server` is its own state, perhaps none.
+    """
+
+    parked: tuple[int, int, str] | None = None
+    of_server: str | None = None
+
+
+def sealed(state: State, server_id: int, key_id: int) -> str:
+    """Returns a state that only the holder of the key can send, and only to this server."""
+    return signing.dumps([server_id, key_id, state.parked, state.of_server], salt=_SALT)
+
+
+def opened(text: str, server_id: int, key_id: int) -> State:
+    """Raises CallFailed for a state that is not of this server and key."""
+    try:
+        for_server, for_key, parked, of_server = signing.loads(text, salt=_SALT)
+    except signing.BadSignature as error:
+        raise CallFailed("refused", Message("The state of the request is not valid.")) from error
+    if (for_server, for_key) != (server_id, key_id):
+        message = Message("The state of the request is of another server or API key.")
+        raise CallFailed("refused", message)
+    return State(tuple(parked) if parked else None, of_server)
+
+
+def require_askable(requests: Mapping[str, Any], capabilities: Mapping[str, Any]) -> None:
+    """Raises CallFailed `refused` where the client cannot be asked what a server asks."""
+    for request in requests.values():
+        asked = request if isinstance(request, Mapping) else {}
+        params = asked.get("params")
+        told = problem(str(asked.get("method")), params if isinstance(params, Mapping) else {}, capabilities)
+        if told:
+            raise CallFailed("refused", told)
+
+
+def results_of(responses: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the client's responses for a stateless server, which knows results only.
+
+    Raises CallFailed where the client refused and no result says that.
+    """
+    return {name: _result(response) for name, response in responses.items()}
+
+
+def _result(response: Any) -> Any:
+    error = response.get("error") if isinstance(response, Mapping) else None
+    if not isinstance(error, Mapping):
+        return response
+    said = str(error.get("message"))[:200]
+    raise CallFailed("refused", Message("The client did not answer the server: %(error)s", error=said))

@@ -1,0 +1,226 @@
+"""Dedicated sessions: with a server, for one client alone, which the server may ask back during a call.
+
+A shared session cannot ask: nobody could tell whose call it is about. A local server has a process of its own
+for each, under the same limits as the shared one.
+"""
+
+import asyncio
+from contextlib import AsyncExitStack
+from itertools import count
+from typing import Any
+
+from connector.errors import CallFailed, ServerError, SessionLost, innermost
+from connector.events import Event, first_of
+from connector.host import clock
+from connector.leases.observation import Slot
+from connector.lifecycle.asking import AskingCall, Listener
+from connector.lifecycle.connection import Connection
+from connector.lifecycle.context import TaskContext
+from connector.lifecycle.starting import Start
+from connector.lifecycle.unexpected import log_unexpected
+from connector.session import Session
+from connector.wire.asking import Client
+from connector.wire.results import Progress
+from core.message import Message
+from tools.launch import LaunchSpec
+
+CALLS_AT_ONCE = 32
+IDLE_S = 300.0
+"""Without a call, until a session ends."""
+_numbers = count(1)
+
+
+class DedicatedSession:
+    """A task of its own opens the session and closes it, as the SDK's sessions demand. See `Asked`."""
+
+    def __init__(
+        self, spec: LaunchSpec, slot: Slot, fence: int, client: Client, context: TaskContext
+    ) -> None:
+        self.client = client
+        self.slot = slot
+        self.capabilities = client.capabilities
+        self._fence = fence
+        self._spec = spec
+        self._context = context
+        self._calls: dict[str, AskingCall] = {}
+        self._ending = Event()
+        self._changed = Event()
+        self._idle_since = clock()
+        marker = f"{context.owner}/{slot}-{next(_numbers)}"
+        self._connection = Connection(
+            spec, marker=marker, lease_s=context.lease_left_s, monitor=context.monitor
+        )
+        self._opened: asyncio.Future[Session] = asyncio.get_running_loop().create_future()
+        self._opened.add_done_callback(lambda opened: opened.exception())  # perhaps nobody waits any more
+        self._start = Start(spec, context.starts, lambda _: None)
+        give_back = context.caps.take(slot.server_id, client.key_id)
+        self._task = asyncio.create_task(self._run(), name=f"dedicated-{slot}")
+        self._task.add_done_callback(lambda _: give_back())
+
+    @property
+    def is_done(self) -> bool:
+        return self._task.done()
+
+    def is_of(self, client: Client) -> bool:
+        """Whether it is this client's, and goes on."""
+        is_same = (client.key_id, client.session) == (self.client.key_id, self.client.session)
+        return is_same and not self._ending.is_set() and not self.is_done
+
+    def find(self, call: str) -> AskingCall | None:
+        return self._calls.get(call)
+
+    def begin(self, method: str, params: dict[str, Any]) -> AskingCall:
+        """Raises CallFailed where too many calls wait for answers."""
+        if len(self._calls) >= CALLS_AT_ONCE:
+            raise CallFailed("overloaded", Message("Too many calls of this client wait at the server."))
+        call = AskingCall(self.slot, self._fence, self.client.key_id, self._forget)
+        self._calls[call.name] = call
+        call.begin(self._request(call, method, params))
+        return call
+
+    async def ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Asks the client of the call that began last, as no protocol says which one is meant.
+
+        All of them are of the same client. Raises ServerError.
+        """
+        running = [call for call in self._calls.values() if call.listener is not None]
+        call = next(reversed(running or list(self._calls.values())), None)
+        if call is None:
+            raise ServerError(-32600, "Nobody can be asked while no request is under way.")
+        return await call.ask(method, params)
+
+    def heartbeat(self) -> None:
+        self._connection.heartbeat(self._context.lease_left_s())
+
+    def end(self, *, hard: bool = False) -> None:
+        """Ends it, any number of times. `hard` kills its process at once."""
+        self._ending.set()
+        self._connection.stop(hard=hard)
+        for call in list(self._calls.values()):
+            call.cancel()
+        # A session that is still opening times out, now.
+        self._start.end()
+
+    async def wait(self) -> None:
+        await asyncio.wait([self._task])
+
+    async def _request(self, call: AskingCall, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        def report(progress: Progress) -> None:
+            if call.listener is not None:
+                call.listener.on_progress(progress)
+
+        def log(params: dict[str, Any]) -> None:
+            if call.listener is not None:
+                call.listener.on_log(params)
+
+        session = await asyncio.shield(self._opened)
+        try:
+            await session.log_from(self.client.log_level)
+            with session.logging_to(log):
+                return await session.request(method, params, report)
+        except SessionLost as error:
+            message = Message("%(server)s ended during the call.", server=self._spec.slug)
+            raise CallFailed("session_lost", message) from error
+
+    def _forget(self, call: AskingCall) -> None:
+        self._calls.pop(call.name, None)
+        self._idle_since = clock()
+        self._changed.set()
+
+    async def _run(self) -> None:
+        try:
+            async with AsyncExitStack() as stack:
+                async with self._start.limited(self._connection):
+                    opening = self._connection.open(probe=False, asked=self)
+                    session = await stack.enter_async_context(opening)
+                self._opened.set_result(session)
+                await self._live(session)
+                self._connection.stop(hard=False)
+        # The boundary to a foreign server and its transport, as for the shared session.
+        except Exception as raised:  # noqa: BLE001
+            error = innermost(raised)
+            log_unexpected(error, f"A dedicated session with MCP server {self._spec.slug}")
+            self._fail(self._connection.diagnose(error, stage="start", lived_s=0.0).message)
+        finally:
+            self._fail(Message("The session with the server has ended."))
+            for call in list(self._calls.values()):
+                call.cancel()
+
+    def _fail(self, reason: str) -> None:
+        if not self._opened.done():
+            self._opened.set_exception(CallFailed("server_unavailable", reason))
+
+    async def _live(self, session: Session) -> None:
+        """Returns once it is to end, or nobody has used it for a while."""
+        while not self._ending.is_set() and not session.ended.is_set():
+            left_s = self._idle_since + (IDLE_S if self.client.session else 0.0) - clock()
+            if not self._calls and left_s <= 0:
+                return
+            self._changed.clear()
+            await first_of(
+                self._ending, self._changed, session.ended, within=IDLE_S if self._calls else left_s
+            )
+
+
+class DedicatedSessions:
+    """The dedicated sessions with one server, in the slot of a server task."""
+
+    def __init__(self, spec: LaunchSpec, slot: Slot, fence: int, context: TaskContext) -> None:
+        self._spec = spec
+        self._slot = slot
+        self._fence = fence
+        self._context = context
+        self._sessions: list[DedicatedSession] = []
+
+    async def request(
+        self, client: Client, method: str, params: dict[str, Any], listener: Listener
+    ) -> dict[str, Any]:
+        """Raises CallFailed, ServerError, and AskedBack."""
+        return await self._session(client).begin(method, params).round(listener)
+
+    async def resume(self, call: str, responses: dict[str, Any], listener: Listener) -> dict[str, Any]:
+        """Goes on with a call that asked. Raises as `request`."""
+        found = self._call(call)
+        found.answer(responses)
+        return await found.round(listener)
+
+    def give_up(self, call: str) -> None:
+        self._call(call).cancel()
+
+    def heartbeat(self) -> None:
+        for session in self._sessions:
+            session.heartbeat()
+
+    def end(self, *, of_client: str = "", hard: bool = False) -> None:
+        """Ends those of one client's session, by its name, or all."""
+        for session in self._sessions:
+            if of_client in {"", session.client.session}:
+                session.end(hard=hard)
+
+    async def close(self) -> None:
+        """Ends them all; returns once nothing of them runs any more."""
+        while self._sessions:
+            self.end()
+            await asyncio.gather(*(session.wait() for session in self._sessions))
+            self._drop_ended()
+
+    def _drop_ended(self) -> None:
+        self._sessions = [each for each in self._sessions if not each.is_done]
+
+    def _call(self, name: str) -> AskingCall:
+        found = next((call for each in self._sessions if (call := each.find(name))), None)
+        if found is None:
+            message = Message(
+                "The call has ended: it waited too long for an answer, or its server was restarted."
+            )
+            raise CallFailed("refused", message)
+        return found
+
+    def _session(self, client: Client) -> DedicatedSession:
+        self._drop_ended()
+        known = [each for each in self._sessions if client.session and each.is_of(client)]
+        if known:
+            return known[0]
+        session = DedicatedSession(self._spec, self._slot, self._fence, client, self._context)
+        self._sessions.append(session)
+        return session

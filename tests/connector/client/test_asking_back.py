@@ -1,0 +1,319 @@
+"""Servers that ask their client back during a call: elicitation, sampling and roots, in both eras."""
+
+import asyncio
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from connector.client import calls, requests
+from connector.client.requests import Exchange, InputRequired
+from connector.errors import CallFailed
+from connector.lifecycle import dedicated, session_caps
+from connector.models import Instance
+from tests.connector.conftest import SERVERS, wait_for
+from tests.connector.processes import server_processes
+from tests.servers.asking import QUESTIONS
+from tools import actions
+from tools.models import MCPTool, Status
+
+ALL = {"elicitation": {"form": {}, "url": {}}, "sampling": {}, "roots": {"listChanged": True}}
+CLIENT = Exchange(capabilities=ALL, session="of a client", key_id=1)
+ANSWERS = {
+    "form": {"action": "accept", "content": {"name": "Ada"}},
+    "url": {"action": "accept"},
+    "sampling": {"role": "assistant", "content": {"type": "text", "text": "x"}, "model": "m"},
+    "roots": {"roots": [{"uri": "file:///x"}]},
+}
+
+
+@pytest.fixture
+async def asking(servers: Any, supervise: Any, caller: Any) -> MCPTool:
+    supervise()
+    server: MCPTool = await servers.running(args=[str(SERVERS / "asking.py")], name="asking", asks_back=True)
+    return server
+
+
+@pytest.fixture
+async def modern(servers: Any, supervise: Any, caller: Any) -> MCPTool:
+    supervise()
+    server: MCPTool = await servers.running(args=[str(SERVERS / "asking.py"), "modern"], name="modern")
+    return server
+
+
+async def call(server: MCPTool, tool: str, exchange: Exchange = CLIENT, **options: Any) -> Any:
+    timeout_s = options.pop("timeout_s", 8)
+    params = {"name": tool, "arguments": options}
+    return await requests.send(server.pk, "tools/call", params, timeout_s=timeout_s, exchange=exchange)
+
+
+def said(result: Any) -> Any:
+    assert isinstance(result, dict)
+    return json.loads(result["content"][0]["text"])
+
+
+async def has_restarted(server: MCPTool) -> bool:
+    """Whether the server runs under a new fence or generation."""
+    row = await MCPTool.objects.aget(pk=server.pk)
+    instance = await Instance.objects.aget(server=server)
+    return instance.observed_generation == row.generation and row.status == Status.RUNNING
+
+
+async def asked(server: MCPTool, exchange: Exchange = CLIENT, **options: Any) -> InputRequired:
+    result = await call(server, "ask", exchange, **options)
+    assert isinstance(result, InputRequired)
+    return result
+
+
+def answered(required: InputRequired, exchange: Exchange = CLIENT, **responses: Any) -> Exchange:
+    return replace(exchange, state=required.state, responses=responses)
+
+
+# --- the stateless era --------------------------------------------------------------------------------------
+
+
+async def test_a_stateless_servers_questions_are_passed_on_and_answered(modern: MCPTool) -> None:
+    kinds = ["form", "sampling", "roots"]
+    required = await asked(modern, kinds=kinds)
+    assert required.requests == {kind: QUESTIONS[kind] for kind in kinds}
+    assert "so far" not in required.state
+    answers = {kind: ANSWERS[kind] for kind in kinds}
+    assert said(await call(modern, "ask", answered(required, **answers), kinds=kinds)) == ["so far", answers]
+
+
+async def test_a_stateless_server_is_told_what_the_client_can_be_asked(modern: MCPTool) -> None:
+    meta = said(await call(modern, "params"))["_meta"]
+    assert meta["io.modelcontextprotocol/clientCapabilities"] == {**ALL, "roots": {}}
+    meta = said(await call(modern, "params", requests.NONE))["_meta"]
+    assert meta["io.modelcontextprotocol/clientCapabilities"] == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "capabilities", "told"),
+    [
+        ("form", {"sampling": {}}, "elicitation, which the client does not support"),
+        ("form", {"elicitation": {"url": {}}}, "elicitation by form"),
+        ("url", {"elicitation": {}}, "elicitation by url"),
+        ("http", ALL, "not https"),
+        ("sampling", None, "sampling, which the client does not support"),
+    ],
+)
+async def test_a_client_is_not_asked_what_it_cannot_answer(
+    modern: MCPTool, kind: str, capabilities: Any, told: str
+) -> None:
+    with pytest.raises(CallFailed, match=told) as refused:
+        await call(modern, "ask", replace(CLIENT, capabilities=capabilities), kinds=[kind])
+    assert refused.value.code == "refused"
+
+
+async def test_a_state_is_of_no_use_to_others(modern: MCPTool, asking: MCPTool) -> None:
+    required = await asked(modern, kinds=["form"])
+    stolen = answered(required, form=ANSWERS["form"])
+    for server, exchange in [
+        (modern, replace(stolen, key_id=2)),
+        (asking, stolen),
+        (modern, replace(stolen, state=required.state[:-1])),
+    ]:
+        with pytest.raises(CallFailed, match="state of the request"):
+            await call(server, "ask", exchange, kinds=["form"])
+
+
+async def test_log_messages_of_a_stateless_server_reach_the_client_that_wants_them(modern: MCPTool) -> None:
+    logged: list[Any] = []
+    await call(modern, "log", replace(CLIENT, on_log=logged.append, log_level="debug"))
+    assert logged == [{"level": "info", "logger": "x", "data": {"level": "debug"}, "more": 1}]
+
+
+# --- the era of sessions ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["form", "url", "sampling", "roots"])
+async def test_a_call_waits_for_the_answer_to_its_question(asking: MCPTool, kind: str) -> None:
+    required = await asked(asking, kinds=[kind])
+    [(name, question)] = required.requests.items()
+    assert question == QUESTIONS[kind]
+    result = await call(asking, "ask", answered(required, **{name: ANSWERS[kind]}), kinds=[kind])
+    assert [each["result"] for each in said(result)] == [ANSWERS[kind]]
+
+
+async def test_a_call_asks_several_times(asking: MCPTool) -> None:
+    first = await asked(asking, kinds=["form", "roots"])
+    [name] = first.requests
+    second = await asked(asking, answered(first, **{name: ANSWERS["form"]}), kinds=[])
+    [name] = second.requests
+    assert second.requests[name] == QUESTIONS["roots"]
+    error = {"error": {"code": -32000, "message": "No"}}
+    result = said(await call(asking, "ask", answered(second, **{name: error}), kinds=[]))
+    assert result[0]["result"] == ANSWERS["form"]
+    assert result[1]["error"] == error["error"]
+
+
+async def test_questions_at_once_are_all_answered(asking: MCPTool) -> None:
+    kinds = ["form", "sampling", "roots"]
+    required = await asked(asking, kinds=kinds, at_once=True)
+    seen: list[str] = []
+    while True:
+        methods = {name: each["method"] for name, each in required.requests.items()}
+        seen += methods.values()
+        kind_of = {QUESTIONS[kind]["method"]: kind for kind in kinds}
+        answers = {name: ANSWERS[kind_of[method]] for name, method in methods.items()}
+        result = await call(asking, "ask", answered(required, **answers), kinds=[])
+        if not isinstance(result, InputRequired):
+            break
+        required = result
+    assert [each["result"] for each in said(result)] == [ANSWERS[kind] for kind in kinds]
+    assert len(seen) == 3
+
+
+async def test_a_client_that_can_be_asked_has_a_process_of_its_own(asking: MCPTool) -> None:
+    shared = said(await call(asking, "pid", requests.NONE))
+    own = said(await call(asking, "pid"))
+    assert said(await call(asking, "pid")) == own != shared
+    assert said(await call(asking, "declared")) == {**ALL, "roots": {}}
+    assert said(await call(asking, "declared", requests.NONE)) == {}
+    others = [replace(CLIENT, session="another"), replace(CLIENT, key_id=2), replace(CLIENT, session="")]
+    pids = [said(await call(asking, "pid", each)) for each in others]
+    assert len({own, shared, *pids}) == 5
+    await requests.end_session(CLIENT.session)
+    assert said(await call(asking, "pid")) not in {own, shared, *pids}
+
+
+async def test_a_session_for_one_request_ends_with_it(asking: MCPTool) -> None:
+    before = len(server_processes())
+    once = replace(CLIENT, session="")
+    required = await asked(asking, once, kinds=["form"])
+    [name] = required.requests
+    assert len(server_processes()) > before
+    await call(asking, "ask", answered(required, once, **{name: ANSWERS["form"]}), kinds=[])
+    await wait_for(lambda: len(server_processes()) == before)
+
+
+async def test_an_idle_session_ends(asking: MCPTool, monkeypatch: Any) -> None:
+    monkeypatch.setattr(dedicated, "IDLE_S", 0.5)
+    before = len(server_processes())
+    await call(asking, "pid")
+    await wait_for(lambda: len(server_processes()) == before)
+
+
+async def test_a_plain_http_url_is_refused_and_the_server_is_told(asking: MCPTool) -> None:
+    [answer] = said(await call(asking, "ask", kinds=["http"]))
+    assert answer["error"]["code"] == -32602
+    of_forms = replace(CLIENT, session="of forms", capabilities={"elicitation": {}})
+    [answer] = said(await call(asking, "ask", of_forms, kinds=["url"]))
+    assert answer["error"]["code"] == -32602
+
+
+async def test_a_dedicated_session_outlives_the_lease_and_ends_with_the_server(
+    asking: MCPTool, servers: Any
+) -> None:
+    pid = said(await call(asking, "pid"))
+    await asyncio.sleep(5)  # the lease of the tests' workers lasts 4 s
+    assert said(await call(asking, "pid")) == pid
+    await asked(asking, kinds=["form"])
+    await servers.act(actions.stop, asking)
+    await servers.wait_until(asking, Status.STOPPED)
+    assert not server_processes()
+
+
+async def test_a_call_that_waits_fails_when_its_server_restarts(asking: MCPTool, servers: Any) -> None:
+    required = await asked(asking, kinds=["form"])
+    await servers.act(actions.restart, asking)
+    await wait_for(lambda: has_restarted(asking))
+    with pytest.raises(CallFailed, match="its server was restarted"):
+        await call(asking, "ask", answered(required), kinds=[])
+
+
+@pytest.mark.parametrize("transport", ["streamable-http", "sse"])
+@pytest.mark.usefixtures("older_era", "caller")
+async def test_a_remote_server_asks_back(
+    servers: Any, supervise: Any, start_remote: Any, transport: str
+) -> None:
+    supervise()
+    kind = transport.replace("-", "_")
+    path = "/sse" if kind == "sse" else "/mcp"
+    url = start_remote("rich.py", transport, path=path).url
+    server = await servers.running(connection_type=kind, url=url, asks_back=True)
+    required = await call(server, "confirm")
+    assert isinstance(required, InputRequired)
+    [(name, question)] = required.requests.items()
+    assert question["params"]["message"] == "Sure?"
+    accepted = {"action": "accept", "content": {"sure": True}}
+    result = await call(server, "confirm", answered(required, **{name: accepted}))
+    assert isinstance(result, dict)
+    assert result["content"][0]["text"] == "accept True"
+
+
+async def test_the_sessions_of_a_key_are_limited(asking: MCPTool, monkeypatch: Any) -> None:
+    monkeypatch.setattr(session_caps, "MOST_PER_KEY", 1)
+    await call(asking, "pid")
+    with pytest.raises(CallFailed, match="this API key has 1 already") as refused:
+        await call(asking, "pid", replace(CLIENT, session="another"))
+    assert refused.value.code == "overloaded"
+    await call(asking, "pid", replace(CLIENT, session="another", key_id=2))
+
+
+async def test_a_call_that_waits_too_long_is_cancelled(asking: MCPTool, settings: Any) -> None:
+    settings.MCP_INPUT_TIMEOUT_S = 0.3
+    required = await asked(asking, kinds=["form"])
+
+    async def is_cancelled() -> bool:
+        return bool(said(await call(asking, "cancelled")) == 1)
+
+    await wait_for(is_cancelled)
+    with pytest.raises(CallFailed, match="waited too long"):
+        await call(asking, "ask", answered(required), kinds=[])
+
+
+async def test_a_caller_that_goes_during_a_later_round_cancels_the_call(asking: MCPTool) -> None:
+    required = await asked(asking, kinds=["form"])
+    waiting = asyncio.create_task(call(asking, "ask", answered(required, unknown=1), kinds=[]))
+    again = await waiting
+    assert again.requests == required.requests
+    await requests.give_up(asking.pk, answered(again))
+
+    async def is_cancelled() -> bool:
+        return bool(said(await call(asking, "cancelled")) == 1)
+
+    await wait_for(is_cancelled)
+    running = asyncio.create_task(call(asking, "wait", timeout_s=30))
+    await asyncio.sleep(0.3)
+    running.cancel()
+
+    async def both_are_cancelled() -> bool:
+        return bool(said(await call(asking, "cancelled")) == 2)
+
+    await wait_for(both_are_cancelled)
+
+
+async def test_progress_and_log_messages_of_a_dedicated_session_reach_the_client(asking: MCPTool) -> None:
+    reports: list[Any] = []
+    logged: list[Any] = []
+    exchange = replace(CLIENT, on_progress=reports.append, on_log=logged.append, log_level="warning")
+    await call(asking, "report", exchange, every=0.01, times=2)
+    await call(asking, "log", exchange)
+    assert [each.progress for each in reports] == [1, 2]
+    assert [each["data"] for each in logged] == [{"level": "warning"}]
+    await calls.call(asking.pk, "log", {}, timeout_s=5)
+    assert len(logged) == 1
+
+
+async def test_a_server_that_was_seen_asking_is_asked_for_from_then_on(
+    servers: Any, supervise: Any, caller: Any
+) -> None:
+    supervise()
+    server = await servers.running(args=[str(SERVERS / "asking.py"), "bold"], name="bold")
+    [answer] = said(await call(server, "ask", kinds=["form"]))
+    assert answer["error"] == {
+        "code": -32601, "message": "elicitation not supported", "data": "elicitation/create",
+    }  # fmt: skip
+
+    async def is_remembered() -> bool:
+        return (await servers.row(server)).asked_back_at is not None
+
+    await wait_for(is_remembered)
+
+    async def asks() -> bool:
+        return isinstance(await call(server, "ask", kinds=["form"]), InputRequired)
+
+    await wait_for(asks)
