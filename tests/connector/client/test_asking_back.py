@@ -93,8 +93,8 @@ async def test_a_stateless_server_is_told_what_the_client_can_be_asked(modern: M
     ("kind", "capabilities", "told"),
     [
         ("form", {"sampling": {}}, "elicitation, which the client does not support"),
-        ("form", {"elicitation": {"url": {}}}, "elicitation by form"),
-        ("url", {"elicitation": {}}, "elicitation by url"),
+        ("form", {"elicitation": {"url": {}}}, r"elicitation \(form\)"),
+        ("url", {"elicitation": {}}, r"elicitation \(url\)"),
         ("http", ALL, "not https"),
         ("sampling", None, "sampling, which the client does not support"),
     ],
