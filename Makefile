@@ -121,6 +121,8 @@ lock: $(DEVELOPS)  ## resolve pyproject.toml anew: requirements.lock runs, requi
 lock-clients: $(DEVELOPS)  ## resolve anew what tests/clients and tests/mcp_endpoint install
 	@cd tests/clients/python && ../../../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url requirements.in -o requirements.lock
+	@cd tests/mcp_endpoint/python && ../../../$(BIN)/uv pip compile --no-config --quiet --universal \
+		--python-version 3.11 --generate-hashes --no-emit-index-url requirements.in -o requirements.lock
 	@for world in tests/clients/node tests/mcp_endpoint/node; do (cd $$world && npm install --package-lock-only \
 		--omit-lockfile-registry-resolved --no-audit --no-fund) || exit 1; done
 

@@ -25,7 +25,9 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 MISSING = ["no-such-command", "no-such-command-5f1c", "no-such-command-here", "/nonexistent/program"]
-COMMANDS = ["uvx", "npx", "python", "python3", "node", "mcp-server-time", sys.executable, *MISSING]
+PROGRAMS = str(Path(__file__).parent.parent / ".venv-mcp" / "bin" / "python")
+"""What runs well-known servers: see tests/mcp_endpoint/programs.py."""
+COMMANDS = ["uvx", "npx", "python", "python3", "node", "mcp-server-time", sys.executable, PROGRAMS, *MISSING]
 
 
 @pytest.hookimpl(wrapper=True)

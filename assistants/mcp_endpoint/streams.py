@@ -12,7 +12,7 @@ from rest_framework.exceptions import APIException
 from starlette.types import Receive, Send
 
 from assistants.agent.cancellation import cancellable
-from assistants.mcp_endpoint import messages, methods, states
+from assistants.mcp_endpoint import bus, messages, methods, states
 from assistants.mcp_endpoint.changes import KINDS, Follower
 from assistants.mcp_endpoint.clients import Client
 from assistants.mcp_endpoint.messages import Request
@@ -25,7 +25,11 @@ log = logging.getLogger(__name__)
 MOST_OF_A_KEY = 200
 """Streams that a key may hold open in one process: each of them costs memory and a connection."""
 
+_TAKEN_OVER = "stream"
+
 _of_key: Counter[int] = Counter()
+_open: dict[str, asyncio.Event] = {}
+"""What ends the stream of a session, by the session's name."""
 
 
 async def follow_session(client: Client, session: Session, receive: Receive, send: Send) -> None:
@@ -44,11 +48,33 @@ async def follow_session(client: Client, session: Session, receive: Receive, sen
     follower = Follower(outlet, client.principal, client.address)
     forget = states.on_change(session, altered.set)
     try:
-        with _counted(client):
+        with _counted(client), _only(session) as taken_over:
+            await bus.send(_TAKEN_OVER, session.name)
             told = follower.follow_lists(KINDS), follower.follow_resources(lambda: state.resources, changed)
-            await _stream(client, outlet, (ended(), disconnected(receive), *told), send)
+            await _stream(client, outlet, (ended(), taken_over.wait(), disconnected(receive), *told), send)
     finally:
         forget()
+
+
+@contextmanager
+def _only(session: Session) -> Iterator[asyncio.Event]:
+    """Ends the stream that the session has already. Yields what another one ends this one by.
+
+    No message may go out on two of them (2025-11-25, "Multiple Connections"); and where a client has lost a
+    connection without an end, the older stream leads nowhere.
+    """
+    _take_over(session.name)
+    mine = _open[session.name] = asyncio.Event()
+    try:
+        yield mine
+    finally:
+        if _open.get(session.name) is mine:
+            del _open[session.name]
+
+
+def _take_over(session: str) -> None:
+    if (older := _open.get(session)) is not None:
+        older.set()
 
 
 async def listen(client: Client, request: Request, receive: Receive, send: Send) -> None:
@@ -86,7 +112,7 @@ def _filter(client: Client, request: Request) -> dict[str, Any]:
 async def _stream(
     client: Client,
     outlet: Outlet,
-    work: Iterable[Coroutine[Any, Any, None]],
+    work: Iterable[Coroutine[Any, Any, object]],
     send: Send,
     *,
     last: bytes = b"",
@@ -131,3 +157,6 @@ def _counted(client: Client) -> Iterator[None]:
         _of_key[key] -= 1
         if not _of_key[key]:
             del _of_key[key]
+
+
+bus.receives(_TAKEN_OVER, lambda session, _: _take_over(session))

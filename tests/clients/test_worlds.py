@@ -8,13 +8,15 @@ import pytest
 
 from tests.clients.worlds import Node, Python
 from tests.mcp_endpoint.conformance import Packages
+from tests.mcp_endpoint.programs import Programs
 
 
-def test_packages_for_python_come_by_hash_from_anywhere() -> None:
-    lock = Python.lock.read_text()
+@pytest.mark.parametrize("world", [Python, Programs])
+def test_packages_for_python_come_by_hash_from_anywhere(world: type[Python]) -> None:
+    lock = world.lock.read_text()
     assert "://" not in lock
     assert lock.count("--hash=sha256:") >= len(re.findall(r"^\S+==", lock, re.MULTILINE))
-    asked = (Python.folder / "requirements.in").read_text()
+    asked = (world.folder / "requirements.in").read_text()
     assert {*re.findall(r"^[\w-]+", asked, re.MULTILINE)} <= {*re.findall(r"^([\w-]+)==", lock, re.MULTILINE)}
 
 

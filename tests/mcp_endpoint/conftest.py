@@ -5,7 +5,7 @@ import pytest
 from tests.connector.remote import RemoteServer
 from tests.mcp_endpoint.conformance import Packages
 
-collect_ignore = ["node"]
+collect_ignore = ["node", "python"]
 
 
 @pytest.fixture(scope="session")
