@@ -10,7 +10,6 @@ from typing import Any
 
 import orjson
 from jsonschema.exceptions import best_match
-from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from core import schema_checks
@@ -53,7 +52,7 @@ class Format:
             return None
         # An empty registry: the default one would fetch a `$ref` to a URL from the network.
         try:
-            error = best_match(schema_checks.errors(self.schema, value, Registry()))
+            error = best_match(schema_checks.errors(schema_checks.validator(self.schema), value))
         except TooCostly:
             return "it takes too long to be checked."
         except (RecursionError, Unresolvable):

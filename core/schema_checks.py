@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 from jsonschema_specifications import REGISTRY
+from referencing import Registry
 
 MOST_PROPERTIES = 5_000
 """OpenAI's own limit."""
@@ -129,13 +130,16 @@ _Validator = extend(
 )
 
 
-def errors(
-    schema: Mapping[str, Any], value: Any, registry: Any, *, most_steps: int = MOST_STEPS
-) -> Iterator[ValidationError]:
-    """Yields what does not fit the schema. Raises TooCostly, RecursionError and Unresolvable.
+def validator(schema: Mapping[str, Any]) -> Any:
+    """Returns what `errors` checks values by. To make it costs as much as to check a small value."""
+    return _Validator(schema, registry=Registry())
+
+
+def errors(by: Any, value: Any, *, most_steps: int = MOST_STEPS) -> Iterator[ValidationError]:
+    """Yields what does not fit the schema of a validator. Raises TooCostly, RecursionError and Unresolvable.
 
     The keywords `pattern` and `format` are not checked: a caller's regular expression can run for ever.
     """
     _steps.set([most_steps])
-    found: Iterator[ValidationError] = _Validator(schema, registry=registry).iter_errors(value)
+    found: Iterator[ValidationError] = by.iter_errors(value)
     return found

@@ -7,7 +7,6 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 from django.utils import timezone
@@ -31,24 +30,16 @@ class Record:
     """The record of one call, which begins now."""
 
     def __init__(self, asked: Asked, function: FunctionEntry) -> None:
-        assistant = asked.assistant
-        self._stores_bodies = assistant is not None and assistant.store_bodies
-        self._began = time.monotonic()
-        self._call = CallRecord(function.server_id, function.server_name, function.name)
-        self._run = RunRecord(
-            origin=Origin(asked.principal, asked.request_id),
-            kind=asked.kind,
-            assistant_id=assistant.id if assistant else None,
-            assistant_slug=assistant.slug if assistant else "",
-            model="",
-            started_at=timezone.now(),
-        )
+        self._asked, self._function = asked, function
+        self._stores_bodies = asked.assistant is not None and asked.assistant.store_bodies
+        self._origin = Origin(asked.principal, asked.request_id)
+        self._started_at, self._began = timezone.now(), time.monotonic()
         self._status, self._error = RunStatus.CANCELLED, ""
         self._called: dict[str, Any] = {}
 
     @property
     def run_id(self) -> str:
-        return self._run.origin.run_id
+        return self._origin.run_id
 
     @contextmanager
     def kept(self, arguments: dict[str, Any]) -> Iterator[None]:
@@ -58,7 +49,7 @@ class Record:
         """
         if self._stores_bodies:
             self._called["arguments"] = storable.arguments(arguments)
-        shown = asyncio.get_running_loop().call_later(SHOWN_AFTER_S, writer.add, self._run)
+        shown = asyncio.get_running_loop().call_later(SHOWN_AFTER_S, self._show)
         try:
             yield
         except Exception as failure:
@@ -86,14 +77,26 @@ class Record:
         self._status, self._error = RunStatus.FAILED, outcomes.code_of_failure(failure)
         self._called |= {"status": ToolCall.Status.ERROR, "error": self._error}
 
+    def _show(self) -> None:
+        writer.add(self._run(status=RunStatus.RUNNING))
+
     def _ended(self) -> RunRecord:
-        duration_ms = round((time.monotonic() - self._began) * 1000)
-        call = replace(self._call, duration_ms=duration_ms, **self._called)
-        return replace(
-            self._run,
-            status=self._status,
-            error=self._error,
-            duration_ms=duration_ms,
-            calls=(call,),
-            model_rounds=(),
+        function, duration_ms = self._function, round((time.monotonic() - self._began) * 1000)
+        call = CallRecord(
+            function.server_id, function.server_name, function.name, duration_ms=duration_ms, **self._called
+        )
+        return self._run(
+            status=self._status, error=self._error, duration_ms=duration_ms, calls=(call,), model_rounds=()
+        )
+
+    def _run(self, **outcome: Any) -> RunRecord:
+        asked, assistant = self._asked, self._asked.assistant
+        return RunRecord(
+            origin=self._origin,
+            kind=asked.kind,
+            assistant_id=assistant.id if assistant else None,
+            assistant_slug=assistant.slug if assistant else "",
+            model="",
+            started_at=self._started_at,
+            **outcome,
         )

@@ -13,7 +13,6 @@ from typing import Any
 
 import orjson
 from jsonschema.exceptions import ValidationError
-from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from core import off_loop, schema_checks
@@ -45,9 +44,9 @@ class InvalidArguments(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Check:
-    """`schema` is None where nothing can be checked against it."""
+    """`validator` is None where nothing can be checked against the schema."""
 
-    schema: Schema | None
+    validator: Any
 
 
 def _unchanged(value: Any) -> Any:
@@ -64,12 +63,12 @@ async def checked(schema: Schema, arguments: dict[str, Any], restore: Restore = 
     if len(text) > MOST_SCHEMA_BYTES or size > MOST_ARGUMENT_BYTES:
         return arguments
     check = await off_loop.run(partial(_compiled, text), size=len(text) * _COMPILING)
-    if check.schema is None:
+    if check.validator is None:
         return arguments
     try:
-        return _checked(check.schema, arguments, restore, _STEPS_IN_LOOP)
+        return _checked(check.validator, arguments, restore, _STEPS_IN_LOOP)
     except TooCostly:
-        slow = partial(_checked, check.schema, arguments, restore, _MOST_STEPS)
+        slow = partial(_checked, check.validator, arguments, restore, _MOST_STEPS)
     try:
         return await off_loop.run(slow, size=off_loop.SMALL + 1)
     except TooCostly:
@@ -82,9 +81,12 @@ def _compiled(text: bytes) -> _Check:
     try:
         schema_checks.require_bounded(schema)
         is_sound = METASCHEMA.is_valid(schema)
+        return _Check(schema_checks.validator(_without_patterns(schema)) if is_sound else None)
     except (TooLarge, RecursionError):
-        is_sound = False
-    return _Check(_without_patterns(schema) if is_sound else None)
+        return _Check(None)
+    except Exception:  # a server's schema is a boundary, as below
+        log.exception("A tool's schema cannot be used")
+        return _Check(None)
 
 
 def _without_patterns(schema: Any) -> Any:
@@ -107,10 +109,10 @@ def _kept(keyword: str, value: Any) -> Any:
     return _without_patterns(value)
 
 
-def _checked(schema: Schema, arguments: dict[str, Any], restore: Restore, steps: int) -> dict[str, Any]:
+def _checked(validator: Any, arguments: dict[str, Any], restore: Restore, steps: int) -> dict[str, Any]:
     """Raises InvalidArguments and TooCostly."""
     try:
-        return _mended(schema, arguments, restore, steps)
+        return _mended(validator, arguments, restore, steps)
     except (InvalidArguments, TooCostly):
         raise
     except (RecursionError, Unresolvable):  # only checking finds a schema that refers to nothing, or itself
@@ -120,19 +122,19 @@ def _checked(schema: Schema, arguments: dict[str, Any], restore: Restore, steps:
         return arguments
 
 
-def _mended(schema: Schema, arguments: dict[str, Any], restore: Restore, steps: int) -> dict[str, Any]:
+def _mended(validator: Any, arguments: dict[str, Any], restore: Restore, steps: int) -> dict[str, Any]:
     given = arguments
-    found = _errors(schema, given, steps)
+    found = _errors(validator, given, steps)
     for _ in range(_MOST_PASSES):
         given, is_changed = mended(given, found)
         if not is_changed:
             break
         given = restore(given)
-        found = _errors(schema, given, steps)
+        found = _errors(validator, given, steps)
     if found:
         raise InvalidArguments(problems(found))
     return given
 
 
-def _errors(schema: Schema, value: Any, steps: int) -> list[ValidationError]:
-    return list(islice(schema_checks.errors(schema, value, Registry(), most_steps=steps), _MOST_ERRORS))
+def _errors(validator: Any, value: Any, steps: int) -> list[ValidationError]:
+    return list(islice(schema_checks.errors(validator, value, most_steps=steps), _MOST_ERRORS))

@@ -127,6 +127,8 @@ async def test_sound_arguments_are_passed_on_as_they_are() -> None:
         {"properties": {"a": {"type": "string", "description": "x" * 300_000}}},
         {"$schema": "https://example.com/dialect"},
         {"$schema": 7},
+        {"$id": "http://["},
+        {"properties": {"a": {"$id": "http://[", "type": "integer"}}},
     ],
     ids=lambda schema: str(schema)[:40],
 )
