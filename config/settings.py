@@ -267,7 +267,6 @@ MCP_INSTALL_TIMEOUT = env.int("MCP_INSTALL_TIMEOUT", default=300)  # seconds, fo
 MCP_PROCESS_LIMIT = env.int("MCP_PROCESS_LIMIT", default=256)
 MCP_OPEN_FILES_LIMIT = env.int("MCP_OPEN_FILES_LIMIT", default=4096)
 MCP_CALL_CEILING_S = env.float("MCP_CALL_CEILING_S", default=3600)  # of a call that reports progress
-MCP_INPUT_TIMEOUT_S = env.float("MCP_INPUT_TIMEOUT_S", default=600)  # for a client that a server asks back
 MCP_RESULT_LIMIT = env.int("MCP_RESULT_LIMIT", default=16 * 1024 * 1024)
 
 CELERY_BROKER_URL = REDIS_URL

@@ -14,11 +14,12 @@ from connector.client.round_trips import (
     State,
     opened,
     require_askable,
+    require_safe,
     results_of,
     sealed,
 )
 from connector.client.transport import OnLog, OnProgress, Request
-from connector.errors import AskedBack, CallFailed
+from connector.errors import AskedBack, CallFailed, ServerError
 from connector.wire.asking import Client, askable
 from connector.wire.results import name_of
 from core.database import in_thread
@@ -97,6 +98,9 @@ async def round_trip(
         if state is not None and state.parked is not None:
             return _complete(await _resume(request, state.parked, exchange), exchange, server_id)
         return _complete(await retry.send(request, is_repeatable), exchange, server_id)
+    except ServerError as error:
+        require_safe(error)
+        raise
     except AskedBack as asked:
         parked = State(parked=(asked.slot, asked.fence, asked.call))
         return InputRequired(asked.requests, sealed(parked, server_id, exchange.key_id))

@@ -6,10 +6,11 @@ from typing import Any
 
 from django.core import signing
 
-from connector.errors import CallFailed
-from connector.wire.asking import problem
+from connector.errors import CallFailed, ServerError
+from connector.wire.asking import INSECURE_URL, is_safe_url, problem
 from core.message import Message
 
+URL_ELICITATION_REQUIRED = -32042
 _SALT = "connector.client.round_trips"
 
 
@@ -61,6 +62,18 @@ def require_askable(requests: Mapping[str, Any], capabilities: Mapping[str, Any]
         told = problem(str(asked.get("method")), params if isinstance(params, Mapping) else {}, capabilities)
         if told:
             raise CallFailed("refused", told)
+
+
+def require_safe(error: ServerError) -> None:
+    """Raises CallFailed for an error that sends a person to a URL by http.
+
+    Source: MCP 2025-11-25, client/elicitation, URLElicitationRequiredError.
+    """
+    data = error.data if error.code == URL_ELICITATION_REQUIRED else None
+    asked = data.get("elicitations") if isinstance(data, Mapping) else None
+    for each in asked if isinstance(asked, list) else []:
+        if not isinstance(each, Mapping) or not is_safe_url(each.get("url")):
+            raise CallFailed("refused", INSECURE_URL)
 
 
 def results_of(responses: Mapping[str, Any]) -> dict[str, Any]:

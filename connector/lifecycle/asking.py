@@ -15,6 +15,10 @@ from core.message import Message
 
 REFUSED = -1
 """The code of MCP's own example for a person who refuses a model's answer (client/sampling)."""
+INVALID_REQUEST = -32600
+QUESTIONS_AT_ONCE = 8
+GRACE_S = 5.0
+"""For the answer of an endpoint that waits for its client as long as a call does."""
 OnProgress = Callable[[Progress], None]
 OnLog = Callable[[dict[str, Any]], None]
 
@@ -80,6 +84,8 @@ class AskingCall:
 
     async def ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         """Returns the client's answer to a server. Raises ServerError."""
+        if len(self._questions) >= QUESTIONS_AT_ONCE:
+            raise ServerError(INVALID_REQUEST, "Too many questions at once.")
         self._asked += 1
         name = f"{method.partition('/')[0]}-{self._asked}"
         question = self._questions[name] = Question(method, params)
@@ -146,7 +152,7 @@ class AskingCall:
 
     def _park(self) -> None:
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(settings.MCP_INPUT_TIMEOUT_S, self.cancel)
+        self._timer = loop.call_later(settings.MCP_INPUT_TIMEOUT_S + GRACE_S, self.cancel)
 
     def _unpark(self) -> None:
         if self._timer is not None:

@@ -13,7 +13,7 @@ from connector.errors import CallFailed, ServerError, SessionLost, innermost
 from connector.events import Event, first_of
 from connector.host import clock
 from connector.leases.observation import Slot
-from connector.lifecycle.asking import AskingCall, Listener
+from connector.lifecycle.asking import INVALID_REQUEST, AskingCall, Listener
 from connector.lifecycle.connection import Connection
 from connector.lifecycle.context import TaskContext
 from connector.lifecycle.starting import Start
@@ -69,13 +69,13 @@ class DedicatedSession:
     def find(self, call: str) -> AskingCall | None:
         return self._calls.get(call)
 
-    def begin(self, method: str, params: dict[str, Any]) -> AskingCall:
+    def begin(self, method: str, params: dict[str, Any], *, log_level: str) -> AskingCall:
         """Raises CallFailed where too many calls wait for answers."""
         if len(self._calls) >= CALLS_AT_ONCE:
             raise CallFailed("overloaded", Message("Too many calls of this client wait at the server."))
         call = AskingCall(self.slot, self._fence, self.client.key_id, self._forget)
         self._calls[call.name] = call
-        call.begin(self._request(call, method, params))
+        call.begin(self._request(call, method, params, log_level))
         return call
 
     async def ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
@@ -86,7 +86,7 @@ class DedicatedSession:
         running = [call for call in self._calls.values() if call.listener is not None]
         call = next(reversed(running or list(self._calls.values())), None)
         if call is None:
-            raise ServerError(-32600, "Nobody can be asked while no request is under way.")
+            raise ServerError(INVALID_REQUEST, "Nobody can be asked while no request is under way.")
         return await call.ask(method, params)
 
     def heartbeat(self) -> None:
@@ -104,7 +104,9 @@ class DedicatedSession:
     async def wait(self) -> None:
         await asyncio.wait([self._task])
 
-    async def _request(self, call: AskingCall, method: str, params: dict[str, Any]) -> dict[str, Any]:
+    async def _request(
+        self, call: AskingCall, method: str, params: dict[str, Any], log_level: str
+    ) -> dict[str, Any]:
         def report(progress: Progress) -> None:
             if call.listener is not None:
                 call.listener.on_progress(progress)
@@ -115,7 +117,7 @@ class DedicatedSession:
 
         session = await asyncio.shield(self._opened)
         try:
-            await session.log_from(self.client.log_level)
+            await session.log_from(log_level)
             with session.logging_to(log):
                 return await session.request(method, params, report)
         except SessionLost as error:
@@ -172,11 +174,17 @@ class DedicatedSessions:
         self._context = context
         self._sessions: list[DedicatedSession] = []
 
+    @property
+    def are_open(self) -> bool:
+        self._drop_ended()
+        return bool(self._sessions)
+
     async def request(
         self, client: Client, method: str, params: dict[str, Any], listener: Listener
     ) -> dict[str, Any]:
         """Raises CallFailed, ServerError, and AskedBack."""
-        return await self._session(client).begin(method, params).round(listener)
+        call = self._session(client).begin(method, params, log_level=client.log_level)
+        return await call.round(listener)
 
     async def resume(self, call: str, responses: dict[str, Any], listener: Listener) -> dict[str, Any]:
         """Goes on with a call that asked. Raises as `request`."""

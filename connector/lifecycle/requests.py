@@ -34,9 +34,10 @@ class ClientRequest:
 
 
 class Requests:
-    """`session` is None while the server does not serve; `functions` are the tools that it listed last.
+    """`session`, which all callers share, is None while the server does not serve.
 
-    `on_answer` is called after each answer, `on_lost` when the session turns out to be lost.
+    `functions` are the tools that it listed last. `on_answer` is called after each answer of this session,
+    `on_lost` when it turns out to be lost.
     """
 
     def __init__(
@@ -55,6 +56,10 @@ class Requests:
         self._on_answer = on_answer
         self._on_lost = on_lost
 
+    def are_idle(self, *, for_s: float) -> bool:
+        """Whether there was none for so many seconds, and no client has a session of its own."""
+        return self.limiter.idle_s >= for_s and not self.dedicated.are_open
+
     async def send(self, request: ClientRequest, deadline: Deadline, listener: Listener) -> dict[str, Any]:
         """Returns the server's result as it is. Raises CallFailed, ServerError and AskedBack.
 
@@ -68,9 +73,7 @@ class Requests:
 
         try:
             async with deadline, self.limiter:
-                answer = await self._answer(request, Listener(report, listener.on_log))
-                self._on_answer()
-                return answer
+                return await self._answer(request, Listener(report, listener.on_log))
         except TimeoutError as error:
             raise CallFailed("tool_timeout", deadline.missed_by(request.name)) from error
         except SessionLost as error:
@@ -87,7 +90,9 @@ class Requests:
             return await self.dedicated.request(client, request.method, request.params, listener)
         # A shared session of the older era does not say whose request it logs about.
         with session.logging_to(listener.on_log) if session.is_modern and client.log_level else nullcontext():
-            return await session.request(request.method, request.params, listener.on_progress, client)
+            result = await session.request(request.method, request.params, listener.on_progress, client)
+        self._on_answer()
+        return result
 
     @asynccontextmanager
     async def resource_updates(self, uri: str) -> AsyncIterator[tuple[Event, Event]]:

@@ -81,8 +81,8 @@ class ServerTask:
         return self._task.done()
 
     def is_idle(self, *, for_s: float) -> bool:
-        """Whether it serves, and has had no call for so many seconds."""
-        return self.observation.phase in SERVING and self.requests.limiter.idle_s >= for_s
+        """Whether it serves, and a move would disturb nobody: see `Requests.are_idle`."""
+        return self.observation.phase in SERVING and self.requests.are_idle(for_s=for_s)
 
     async def wait(self) -> None:
         """Returns when the task is done."""

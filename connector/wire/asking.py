@@ -17,6 +17,7 @@ CAPABILITIES = {
 }
 """The requests that a server may send to its client, and the capability that the client declares for each."""
 
+INSECURE_URL = Message("The server asks to open a URL that is not https.")
 _UNSUPPORTED = gettext_noop("The server asks for %(capability)s, which the client does not support.")
 
 
@@ -62,7 +63,7 @@ def _elicitation_problem(params: Mapping[str, Any], declared: Mapping[str, Any])
     if mode not in (declared or {"form": {}}):
         return Message(_UNSUPPORTED, capability=f"elicitation ({str(mode)[:16]})")
     if mode == "url" and not is_safe_url(params.get("url")):
-        return Message("The server asks to open a URL that is not https.")
+        return INSECURE_URL
     return None
 
 

@@ -99,16 +99,16 @@ def ask(call: Call) -> dict[str, Any]:
         return text("nobody to ask")
     if not call.arguments.get("at_once"):
         return text([call.ask(**QUESTIONS[kind]) for kind in kinds])
-    found: dict[str, Any] = {}
+    found: dict[int, Any] = {}
     threads = [
-        threading.Thread(target=lambda kind=kind: found.update({kind: call.ask(**QUESTIONS[kind])}))
-        for kind in kinds
+        threading.Thread(target=lambda at=at, kind=kind: found.update({at: call.ask(**QUESTIONS[kind])}))
+        for at, kind in enumerate(kinds)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return text([found[kind] for kind in kinds])
+    return text([found[at] for at in range(len(kinds))])
 
 
 def ask_by_result(call: Call, kinds: list[str]) -> dict[str, Any]:
@@ -163,7 +163,9 @@ class Refused(Exception):
     """An error of JSON-RPC: code, message, data."""
 
 
-def refuse(_: Call) -> dict[str, Any]:
+def refuse(call: Call) -> dict[str, Any]:
+    if url := call.arguments.get("url"):
+        raise Refused(-32042, "Log in first", {"elicitations": [{"mode": "url", "url": url}]})
     raise Refused(-32042, "Not today", {"why": "rain"})
 
 

@@ -166,6 +166,19 @@ async def test_questions_at_once_are_all_answered(asking: MCPTool) -> None:
     assert len(seen) == 3
 
 
+async def test_a_server_asks_so_many_questions_at_once(asking: MCPTool) -> None:
+    first = await asked(asking, kinds=["form"] * 12, at_once=True)
+    again = await asked(asking, answered(first), kinds=[])
+    while len(again.requests) < 8:
+        again = await asked(asking, answered(again), kinds=[])
+    given: dict[str, Any] = {}
+    result: Any = again
+    while isinstance(result, InputRequired):
+        given = dict.fromkeys(result.requests, ANSWERS["form"])
+        result = await call(asking, "ask", answered(result, **given), kinds=[])
+    assert sum("result" in each for each in said(result)) == 8
+
+
 async def test_a_client_that_can_be_asked_has_a_process_of_its_own(asking: MCPTool) -> None:
     shared = said(await call(asking, "pid", requests.NONE))
     own = said(await call(asking, "pid"))
@@ -253,8 +266,11 @@ async def test_the_sessions_of_a_key_are_limited(asking: MCPTool, monkeypatch: A
     await call(asking, "pid", replace(CLIENT, session="another", key_id=2))
 
 
-async def test_a_call_that_waits_too_long_is_cancelled(asking: MCPTool, settings: Any) -> None:
-    settings.MCP_INPUT_TIMEOUT_S = 0.3
+async def test_a_call_that_waits_too_long_is_cancelled(
+    asking: MCPTool, settings: Any, monkeypatch: Any
+) -> None:
+    settings.MCP_INPUT_TIMEOUT_S = 0.2
+    monkeypatch.setattr("connector.lifecycle.asking.GRACE_S", 0.1)
     required = await asked(asking, kinds=["form"])
 
     async def is_cancelled() -> bool:
@@ -292,10 +308,11 @@ async def test_progress_and_log_messages_of_a_dedicated_session_reach_the_client
     exchange = replace(CLIENT, on_progress=reports.append, on_log=logged.append, log_level="warning")
     await call(asking, "report", exchange, every=0.01, times=2)
     await call(asking, "log", exchange)
+    await call(asking, "log", replace(exchange, log_level="error"))
     assert [each.progress for each in reports] == [1, 2]
-    assert [each["data"] for each in logged] == [{"level": "warning"}]
+    assert [each["data"] for each in logged] == [{"level": "warning"}, {"level": "error"}]
     await calls.call(asking.pk, "log", {}, timeout_s=5)
-    assert len(logged) == 1
+    assert len(logged) == 2
 
 
 async def test_a_server_that_was_seen_asking_is_asked_for_from_then_on(

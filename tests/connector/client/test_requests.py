@@ -42,6 +42,13 @@ async def test_an_error_of_the_server_is_passed_on_as_it_is(asking: MCPTool) -> 
     assert (error.code, error.message, error.data) == (-32042, "Not today", {"why": "rain"})
 
 
+async def test_an_error_sends_nobody_to_a_url_by_http(asking: MCPTool) -> None:
+    with pytest.raises(CallFailed, match="not https"):
+        await call(asking, "refuse", url="http://login.example/")
+    with pytest.raises(ServerError):
+        await call(asking, "refuse", url="http://127.0.0.1:9/")
+
+
 async def test_the_meta_of_the_client_reaches_the_server(asking: MCPTool) -> None:
     trace = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "example/a": {"b": 1}}
     of_client = {"io.modelcontextprotocol/clientInfo": {"name": "somebody", "version": "1"}}
