@@ -45,6 +45,12 @@ def test_every_string_is_translated() -> None:
     assert [message for message in wanted if not translations.is_translated(stored.get(message, ""))] == []
 
 
+def test_every_string_of_unfold_is_translated() -> None:
+    stored = {message.id: message.string for message in translations.stored() if message.id}
+    wanted = [each.id for each in translations.catalogue(translations.unfolds(), translations.UNFOLD.parent)]
+    assert [each for each in wanted if each and not translations.is_translated(stored.get(each, ""))] == []
+
+
 def test_translations_have_the_placeholders_of_their_strings() -> None:
     def placeholders(text: Any) -> set[str]:
         return set(PLACEHOLDER.findall(" ".join(text) if isinstance(text, tuple) else text))

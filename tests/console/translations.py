@@ -1,7 +1,8 @@
 """The catalogue of translations: `make messages` brings config/locale up to date with the code.
 
 Strings are found as Django's `makemessages` finds them, but by Babel, so that no GNU gettext is needed.
-unfold comes without translations: its strings are in our catalogue too.
+unfold comes without translations: its strings are in our catalogue too, those of all the releases that
+requirements.lock has, which depend on Python's. Run it with each Python to collect them; none is taken away.
 """
 
 import io
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import unfold
-from babel.messages.catalog import Catalog
+from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
@@ -25,7 +26,8 @@ PO = ROOT / "config/locale" / LOCALE / "LC_MESSAGES/django.po"
 MO = PO.with_suffix(".mo")
 UNFOLD = Path(unfold.__file__).parent
 HEADER = "# The console in Simplified Chinese. Its terms: docs/console.md, Languages."
-NOT_USED = tuple(f"contrib/{name}" for name in ("constance", "guardian", "import_export", "simple_history"))
+PACKAGES = ("constance", "guardian", "hijack", "import_export", "reversion", "simple_history")
+NOT_USED = tuple(f"contrib/{name}" for name in PACKAGES)
 """Parts of unfold that this product does not have."""
 INSTALLED = [name for name in settings.INSTALLED_APPS if name.startswith("django.contrib.")]
 MARKS = {
@@ -102,6 +104,13 @@ def stored() -> Catalog:
         return read_po(file, locale=LOCALE)
 
 
+def _unfolds_stored() -> Iterator[Message]:
+    """The strings of unfold that are in the catalogue, of the release that is installed or another."""
+    for message in stored() if PO.exists() else ():
+        if any(path.startswith(UNFOLD.name) for path, _ in message.locations):
+            yield message
+
+
 def compiled(translated: Catalog) -> bytes:
     """The binary form (.mo), which is what Django reads."""
     written = io.BytesIO()
@@ -111,9 +120,9 @@ def compiled(translated: Catalog) -> bytes:
 
 def main() -> None:
     found = catalogue(ours(), ROOT)
-    for message in catalogue(unfolds(), UNFOLD.parent):
+    for message in (*catalogue(unfolds(), UNFOLD.parent), *_unfolds_stored()):
         if message.id:
-            found.add(message.id, locations=message.locations, context=message.context)
+            found.add(message.id, locations=[(UNFOLD.name, None)], context=message.context)
     if PO.exists():
         present = stored()
         present.update(found, no_fuzzy_matching=True, update_creation_date=False)
