@@ -66,6 +66,13 @@ class AskedBack(Exception):
         self.call = call
 
 
+class InvalidState(CallFailed):
+    """The state with which a client goes on with a request is not ours, or of another server or key."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("refused", message)
+
+
 class SessionLost(Exception):
     """The session with a server ended or could not be opened. The text is for people and holds no secret."""
 

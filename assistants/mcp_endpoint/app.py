@@ -19,6 +19,7 @@ from assistants.mcp_endpoint.clients import Client
 from assistants.mcp_endpoint.outlet import Answer, send_empty, send_json
 from assistants.mcp_endpoint.protocol import INVALID_REQUEST, REFUSED, STATELESS_VERSIONS, RpcError
 from assistants.mcp_endpoint.visitors import Visitor
+from connector.client import requests
 
 
 @asynccontextmanager
@@ -95,4 +96,5 @@ async def _follow(visitor: Visitor, receive: Receive, send: Send) -> None:
 async def _end(visitor: Visitor, send: Send) -> None:
     session = await visitor.session()
     await states.change(session, has_ended=True)
+    await requests.end_session(session.name)
     await send_empty(send, 200)

@@ -1,7 +1,8 @@
 """Calls of tools, reads of resources, prompts and completions: requests that a server answers."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from assistants import tool_calls
@@ -26,8 +27,9 @@ from assistants.mcp_endpoint.protocol import (
 from assistants.mcp_endpoint.reach import Tool
 from assistants.models import RunKind
 from assistants.tool_calls import Asked
+from connector.client import requests
 from connector.client.requests import Exchange, InputRequired
-from connector.errors import CallFailed, ServerError
+from connector.errors import CallFailed, InvalidState, ServerError
 from connector.wire.results import Progress
 from tools.arguments import InvalidArguments
 
@@ -38,7 +40,16 @@ _OURS = frozenset({"progressToken", VERSION_META, CAPABILITIES_META, CLIENT_INFO
 """What is between the client and us in a request's `_meta`; all else is for the server."""
 
 Result = dict[str, Any]
+
 Send = Callable[[Exchange], Awaitable[Result | InputRequired]]
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """The server that answers a request."""
+
+    id: int
+    name: str
 
 
 async def call_tool(client: Client, request: Request, outlet: Outlet) -> Result:
@@ -60,10 +71,13 @@ async def run_tool(
         return await tool_calls.call(asked, tool.function, arguments, exchange)
 
     try:
-        return await _answered(client, request, outlet, tool.function.server_name, send)
+        behind = Behind(tool.function.server_id, tool.function.server_name)
+        return await _answered(client, request, outlet, behind, send)
     except InvalidArguments as invalid:
         problems = "\n".join(f"- {each.where()}: {each.message}" for each in invalid.problems)
         return _failed(f"Not called, because its arguments are wrong:\n{problems}", client)
+    except InvalidState as failure:
+        raise invalid_params(failure.message) from failure
     except CallFailed as failure:
         return _failed(failure.message, client)
 
@@ -125,13 +139,15 @@ async def _requested(
         return await tool_calls.request(asked, server, request.method, sent, exchange)
 
     try:
-        return await _answered(client, request, outlet, server.name, send)
+        return await _answered(client, request, outlet, Behind(server.id, server.name), send)
+    except InvalidState as failure:
+        raise invalid_params(failure.message) from failure
     except CallFailed as failure:
         code = RESOURCE_NOT_FOUND if failure.code == "not_found" else INTERNAL_ERROR
         raise RpcError(code, failure.message) from failure
 
 
-async def _answered(client: Client, request: Request, outlet: Outlet, server: str, send: Send) -> Result:
+async def _answered(client: Client, request: Request, outlet: Outlet, server: Behind, send: Send) -> Result:
     """Returns the result, and asks a client of the era of sessions what the server asks on the way."""
     exchange = await _exchange(client, request, outlet)
     for _ in range(MOST_ROUNDS):
@@ -141,17 +157,23 @@ async def _answered(client: Client, request: Request, outlet: Outlet, server: st
             raise RpcError(error.code, error.message, error.data) from error
         if not isinstance(result, InputRequired):
             return complete_result(result, client)
-        questions = callbacks.introduced(result.requests, server)
+        questions = callbacks.introduced(result.requests, server.name)
         if client.session is None:
             return {"resultType": "input_required", "inputRequests": questions, "requestState": result.state}
-        answers = await callbacks.ask(client.session, outlet, questions)
-        exchange = replace(exchange, state=result.state, responses=answers)
-    raise RpcError(INTERNAL_ERROR, f"The server asked back more than {MOST_ROUNDS} times.")
+        exchange = replace(exchange, state=result.state, responses=None)
+        try:
+            answers = await callbacks.ask(client.session, outlet, questions)
+        except asyncio.CancelledError:
+            await requests.give_up(server.id, exchange)
+            raise
+        exchange = replace(exchange, responses=answers)
+    await requests.give_up(server.id, exchange)
+    raise RpcError(INTERNAL_ERROR, f"The server asked back {MOST_ROUNDS} times, and still had no result.")
 
 
 async def _exchange(client: Client, request: Request, outlet: Outlet) -> Exchange:
     level = await _log_level(client, request)
-    token = request.meta.get("progressToken")
+    token, responses = request.meta.get("progressToken"), request.params.get("inputResponses")
     return Exchange(
         meta={name: value for name, value in request.meta.items() if name not in _OURS} or None,
         capabilities=client.capabilities,
@@ -160,8 +182,8 @@ async def _exchange(client: Client, request: Request, outlet: Outlet) -> Exchang
         on_progress=_reporter(outlet, token) if isinstance(token, str | int) else None,
         on_log=_logger(outlet) if level else None,
         log_level=level,
-        state=params.text(request, "requestState", default=""),
-        responses=responses if isinstance(responses := request.params.get("inputResponses"), dict) else None,
+        state=params.text(request, "requestState", default="") if client.is_stateless else "",
+        responses=responses if isinstance(responses, dict) else None,
     )
 
 
@@ -188,7 +210,8 @@ async def _log_level(client: Client, request: Request) -> str:
         return level if level in LOG_LEVELS else ""
     if not client.reach.announces("logging"):
         return ""
-    return (await states.of(client.session)).log_level or DEFAULT_LOG_LEVEL
+    # A server keeps a session for this client alone if the client wants its log, or can be asked.
+    return (await states.of(client.session)).log_level or (DEFAULT_LOG_LEVEL if client.capabilities else "")
 
 
 def complete_result(result: Result, client: Client) -> Result:

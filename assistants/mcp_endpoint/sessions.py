@@ -18,6 +18,7 @@ from django.conf import settings
 
 _ASKABLE = {"elicitation": ("form", "url"), "sampling": ("tools", "context"), "roots": ("listChanged",)}
 """The capabilities of clients by which servers may ask back, and of each the parts that we pass on."""
+_FIRST_WITH_ELICITATION = "2025-06-18"
 _NONCE = 12
 _LONGEST_ID = 1024
 
@@ -40,6 +41,8 @@ def opened(key_id: int, address: str, version: str, capabilities: Any) -> Sessio
     name = secrets.token_urlsafe(_NONCE)
     expires_at = int(time.time()) + settings.MCP_SESSION_S
     kept = askable(capabilities)
+    if version < _FIRST_WITH_ELICITATION:
+        kept.pop("elicitation", None)
     payload = _encoded(orjson.dumps([name, key_id, address, version, kept, expires_at]))
     return Session(f"{payload}.{_signature(payload)}", name, key_id, address, version, kept, expires_at)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core import signing
 
-from connector.errors import CallFailed, ServerError
+from connector.errors import CallFailed, InvalidState, ServerError
 from connector.wire.asking import INSECURE_URL, is_safe_url, problem
 from core.message import Message
 
@@ -43,14 +43,13 @@ def sealed(state: State, server_id: int, key_id: int) -> str:
 
 
 def opened(text: str, server_id: int, key_id: int) -> State:
-    """Raises CallFailed for a state that is not of this server and key."""
+    """Raises InvalidState for a state that is not of this server and key."""
     try:
         for_server, for_key, parked, of_server = signing.loads(text, salt=_SALT)
     except signing.BadSignature as error:
-        raise CallFailed("refused", Message("The state of the request is not valid.")) from error
+        raise InvalidState(Message("The state of the request is not valid.")) from error
     if (for_server, for_key) != (server_id, key_id):
-        message = Message("The state of the request is of another server or API key.")
-        raise CallFailed("refused", message)
+        raise InvalidState(Message("The state of the request is of another server or API key."))
     return State(tuple(parked) if parked else None, of_server)
 
 

@@ -85,7 +85,8 @@ class Requests:
         if request.parked:
             return await self.dedicated.resume(request.parked, request.responses, listener)
         session, client = self._ready_session(request.method, request.params), request.client
-        is_asking = request.asks_back and client.capabilities and request.method != "completion/complete"
+        is_own = request.asks_back and (client.capabilities or client.log_level)
+        is_asking = is_own and request.method != "completion/complete"
         if is_asking and not session.is_modern:
             return await self.dedicated.request(client, request.method, request.params, listener)
         # A shared session of the older era does not say whose request it logs about.

@@ -2,9 +2,10 @@
 
 import json
 import queue
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import httpx2
@@ -32,12 +33,18 @@ class Events:
                 return message
         raise AssertionError(f"The stream ended without {method}.")
 
+    def leave(self) -> None:
+        """Ends the connection, whatever the thread that reads it waits for."""
+        stream = self.response.extensions["network_stream"]
+        with suppress(OSError):
+            stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+
     def _read(self) -> None:
         try:
             for line in self.response.iter_lines():
                 if line.startswith("data:"):
                     self._messages.put(json.loads(line[5:]))
-        except httpx2.HTTPError:
+        except (httpx2.HTTPError, httpx2.StreamError):
             pass
         self._messages.put(None)
 
@@ -47,7 +54,9 @@ def followed(caller: Caller) -> Iterator[Events]:
     """Yields what the caller's session is told outside of its calls."""
     with caller.http.stream("GET", caller.url, headers={"accept": "text/event-stream"}) as response:
         assert response.status_code == 200
-        yield Events(response)
+        events = Events(response)
+        yield events
+        events.leave()
 
 
 @contextmanager
@@ -55,4 +64,6 @@ def posted(caller: Caller, message: dict[str, Any], **headers: str) -> Iterator[
     """Yields the messages with which a request is answered on a stream."""
     body = {"jsonrpc": "2.0", "id": 1, **message}
     with caller.http.stream("POST", caller.url, json=body, headers=headers) as response:
-        yield Events(response)
+        events = Events(response)
+        yield events
+        events.leave()
