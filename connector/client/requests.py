@@ -136,9 +136,9 @@ def _sent(params: Mapping[str, Any], exchange: Exchange, state: State | None) ->
 
 def _about(exchange: Exchange) -> dict[str, Any]:
     """Returns what the worker needs to know of a client that can be asked, or wants log messages."""
-    capabilities = askable(exchange.capabilities)
-    if not capabilities and exchange.on_log is None:
+    if not exchange.capabilities and exchange.on_log is None:
         return {}
+    capabilities = askable(exchange.capabilities)
     level = exchange.log_level if exchange.on_log is not None else ""
     return {"client": asdict(Client(capabilities, exchange.session, exchange.key_id, level))}
 

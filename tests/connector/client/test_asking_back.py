@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from connector.client.requests import Exchange, InputRequired
 from connector.errors import CallFailed
 from connector.lifecycle import dedicated, session_caps
 from connector.models import Instance
-from tests.connector.conftest import SERVERS, wait_for
+from tests.connector.conftest import FAST, SERVERS, wait_for
 from tests.connector.processes import server_processes
 from tests.servers.asking import QUESTIONS
 from tools import actions
@@ -227,6 +228,21 @@ async def test_a_dedicated_session_outlives_the_lease_and_ends_with_the_server(
     await servers.act(actions.stop, asking)
     await servers.wait_until(asking, Status.STOPPED)
     assert not server_processes()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
+async def test_a_dedicated_session_ends_with_its_worker(
+    servers: Any, owner_process: Any, caller: Any, number: int
+) -> None:
+    owner = owner_process("mcp@other")
+    server = await servers.running(args=[str(SERVERS / "asking.py")], name="asking", asks_back=True)
+    required = await asked(server, kinds=["form"])
+    assert len({process.server for process in server_processes()}) == 2
+    owner.signal(number)
+    await wait_for(lambda: not server_processes(), within_s=FAST.lease + 2)
+    owner.signal(signal.SIGCONT)
+    with pytest.raises(CallFailed):
+        await call(server, "ask", answered(required), kinds=[], timeout_s=1)
 
 
 async def test_a_call_that_waits_fails_when_its_server_restarts(asking: MCPTool, servers: Any) -> None:
