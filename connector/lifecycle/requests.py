@@ -1,7 +1,7 @@
 """The requests that one server gets: at most so many at once, each within its deadline."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,11 +89,17 @@ class Requests:
         is_asking = is_own and request.method != "completion/complete"
         if is_asking and not session.is_modern:
             return await self.dedicated.request(client, request.method, request.params, listener)
-        # A shared session of the older era does not say whose request it logs about.
-        with session.logging_to(listener.on_log) if session.is_modern and client.log_level else nullcontext():
-            result = await session.request(request.method, request.params, listener.on_progress, client)
+        result = await self._of_all(session, request, listener)
         self._on_answer()
         return result
+
+    async def _of_all(self, session: Session, request: ClientRequest, listener: Listener) -> dict[str, Any]:
+        sent = request.method, request.params, listener.on_progress, request.client
+        # The older era does not say whose request a log message is about.
+        if not session.is_modern or not request.client.log_level:
+            return await session.request(*sent)
+        with session.logging_to(listener.on_log) as request_id:
+            return await session.request(*sent, request_id=request_id)
 
     @asynccontextmanager
     async def resource_updates(self, uri: str) -> AsyncIterator[tuple[Event, Event]]:

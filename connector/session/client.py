@@ -7,6 +7,7 @@ The older era (up to 2025-11-25) opens a session by `initialize`; the stateless 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from itertools import count
 from typing import Any, Self
 
 from mcp import MCPError
@@ -29,6 +30,7 @@ from connector.events import Event
 from connector.session import listing, outcomes
 from connector.session.dispatcher import TolerantDispatcher
 from connector.session.listing import PAGE_LIMIT, TOOL_LIMIT, Capabilities, Listing
+from connector.session.log_streams import PREFIX, request_of
 from connector.session.requests import Asked
 from connector.session.resource_updates import ResourceUpdates
 from connector.session.transports import Streams
@@ -42,6 +44,7 @@ OnLog = Callable[[dict[str, Any]], None]
 RESUBSCRIBE_S = 2.0
 PROBE_PATIENCE_S = 10.0
 """How long an unanswered `server/discover` is waited for before `initialize` is tried as well."""
+_log_numbers = count(1)
 NO_COMMON_VERSION = Message("The server speaks no MCP version that is supported.")
 _CAPABILITIES_CHANGED = (ResourceListChangedNotification, PromptListChangedNotification)
 
@@ -60,7 +63,8 @@ class Session:
             self._dispatcher, declared, message_handler=self._on_message, client_info=CLIENT
         )
         self._dispatcher.on_log = self._log
-        self._loggers: list[OnLog] = []
+        self._loggers: dict[str, OnLog] = {}
+        self._is_own = asked is not None
         self._log_level = ""
         self._updates = ResourceUpdates(self._mcp)
         self._refused_discovery = False
@@ -140,16 +144,18 @@ class Session:
                 self._log_level = level
 
     @contextmanager
-    def logging_to(self, on_log: OnLog) -> Iterator[None]:
-        """Inside the block `on_log` gets the server's log messages, while nobody else wants any.
+    def logging_to(self, on_log: OnLog) -> Iterator[str]:
+        """Inside the block `on_log` gets the log messages about a request with the id that this yields.
 
-        They do not say which request they are about, and may be somebody else's.
+        Messages that do not tell are for the one who wants any. Where several callers do, they are for the
+        last one if the session is one client's, else for nobody.
         """
-        self._loggers.append(on_log)
+        request_id = f"{PREFIX}{next(_log_numbers)}"
+        self._loggers[request_id] = on_log
         try:
-            yield
+            yield request_id
         finally:
-            self._loggers.remove(on_log)
+            del self._loggers[request_id]
 
     async def request(
         self,
@@ -157,6 +163,8 @@ class Session:
         params: dict[str, Any],
         on_progress: Callable[[Progress], None],
         client: Client = NOBODY,
+        *,
+        request_id: str = "",
     ) -> dict[str, Any]:
         """Returns a server's result as wire JSON; cancelling this cancels the request at the server.
 
@@ -167,7 +175,7 @@ class Session:
             on_progress(Progress(progress, total, message))
 
         try:
-            return await self._mcp.send_wire(method, params, report, client)
+            return await self._mcp.send_wire(method, params, report, client, request_id=request_id)
         except MCPError as error:
             outcomes.require_session(error)
             raise ServerError(error.code, error.message, error.data) from error
@@ -253,8 +261,11 @@ class Session:
         return joined(*warnings)
 
     def _log(self, params: dict[str, Any]) -> None:
-        if len(self._loggers) == 1:
-            self._loggers[0](params)
+        logger = self._loggers.get(request_of(params))
+        if logger is None and (len(self._loggers) == 1 or self._is_own):
+            logger = next(reversed(self._loggers.values()), None)
+        if logger is not None:
+            logger(params)
 
     async def _on_message(self, message: object) -> None:
         if isinstance(message, ToolListChangedNotification):

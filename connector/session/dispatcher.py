@@ -12,6 +12,7 @@ from connector.events import Event
 from connector.session.challenges import INSUFFICIENT_SCOPE
 from connector.session.definitions import CAPABILITY_LISTINGS, usable_capabilities, usable_tools
 from connector.session.limits import OUTPUT_TOO_LARGE
+from connector.session.log_streams import LOG
 from connector.session.requests import Asked, ServerRequests
 from connector.session.unreadable import BY_TRANSPORT, UNREADABLE_TEXT, answered_request, error_for
 
@@ -80,7 +81,7 @@ class TolerantDispatcher(JSONRPCDispatcher[TransportContext]):
         """Runs until the stream ends. ServerRequests answers the server's requests instead of the session."""
 
         def intercept(method: str, params: Mapping[str, Any] | None) -> bool:
-            if method != "notifications/message":
+            if method != LOG:
                 return on_notify_intercept is not None and on_notify_intercept(method, params)
             # As it is: the SDK's model would drop what it does not know.
             self.on_log(dict(params or {}))

@@ -22,6 +22,7 @@ from connector.session.authorization import Authorization
 from connector.session.challenges import ChallengeTransport
 from connector.session.egress_transport import EgressFilteredTransport
 from connector.session.limits import OUTPUT_TOO_LARGE, TOO_LARGE_TEXT, CappedTransport
+from connector.session.log_streams import LogTransport
 from connector.session.notification_limit import NotificationLimit
 from connector.session.unreadable import BY_TRANSPORT, error_for, messages
 from connector.wire.lines import Oversized
@@ -145,7 +146,7 @@ def _http_client(headers: Mapping[str, str], limit: int, auth: Authorization) ->
         # A server that asks back is silent until it has the answer.
         timeout=httpx2.Timeout(CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S + settings.MCP_INPUT_TIMEOUT_S),
         transport=ChallengeTransport(
-            CappedTransport(EgressFilteredTransport(httpx2.AsyncHTTPTransport()), limit)
+            LogTransport(CappedTransport(EgressFilteredTransport(httpx2.AsyncHTTPTransport()), limit))
         ),
     )
 

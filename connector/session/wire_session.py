@@ -50,6 +50,8 @@ class WireSession(ClientSession):
         params: dict[str, Any],
         on_progress: ProgressFnT | None = None,
         client: Client = NOBODY,
+        *,
+        request_id: str = "",
     ) -> dict[str, Any]:
         """Sends a request, with a progress token if `on_progress` is given.
 
@@ -57,6 +59,8 @@ class WireSession(ClientSession):
         Raises MCPError, and ValidationError for a broken result.
         """
         options: CallOptions = {} if on_progress is None else {"on_progress": on_progress}
+        if request_id:
+            options["request_id"] = request_id
         if "_meta" in params:
             params["_meta"] = {key: value for key, value in params["_meta"].items() if key not in _OUR_OWN}
         # Headers, and what the stateless era wants in each request.

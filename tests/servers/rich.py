@@ -1,5 +1,6 @@
 """On the official SDK, with resources and prompts: `rich.py stdio|streamable-http [PORT]`."""
 
+import asyncio
 import sys
 
 from mcp.server.mcpserver import Context, MCPServer
@@ -60,6 +61,19 @@ async def confirm(context: Context) -> str:
     """Ask a person."""
     answer = await context.elicit("Sure?", Certainty)
     return f"{answer.action} {answer.data.sure if answer.action == 'accept' else ''}"
+
+
+@server.tool()
+async def note(text: str, context: Context) -> str:
+    """Log something, and wait until all have."""
+    await context.info(text)
+    noted.append(text)
+    while len(noted) < 2:
+        await asyncio.sleep(0.02)
+    return "noted"
+
+
+noted: list[str] = []
 
 
 def shrink() -> str:

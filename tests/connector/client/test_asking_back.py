@@ -126,6 +126,25 @@ async def test_log_messages_of_a_stateless_server_reach_the_client_that_wants_th
     assert logged == [{"level": "info", "logger": "x", "data": {"level": "debug"}, "more": 1}]
 
 
+async def test_log_messages_by_http_reach_the_client_whose_request_they_are_about(
+    servers: Any, supervise: Any, caller: Any, start_remote: Any
+) -> None:
+    supervise()
+    url = start_remote("rich.py", "streamable-http").url
+    server = await servers.running(connection_type="streamable_http", url=url)
+    logged: dict[str, list[Any]] = {"a": [], "b": []}
+    exchanges = {
+        name: replace(CLIENT, session=name, on_log=found.append, log_level="info")
+        for name, found in logged.items()
+    }
+    await asyncio.gather(*(call(server, "note", each, text=name) for name, each in exchanges.items()))
+    assert {name: [each["data"] for each in found] for name, found in logged.items()} == {
+        "a": ["a"],
+        "b": ["b"],
+    }
+    assert "_meta" not in logged["a"][0]
+
+
 # --- the era of sessions ------------------------------------------------------------------------------------
 
 
