@@ -86,7 +86,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("console/icon.svg")},
     ],
-    "SHOW_HISTORY": True,
+    "SHOW_HISTORY": False,  # ConsoleAdmin says on which pages
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_LANGUAGES": True,
     "BORDER_RADIUS": "6px",

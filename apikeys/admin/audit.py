@@ -59,6 +59,26 @@ class KindFilter(DistinctFilter):
     title, parameter_name, column = _("kind"), "kind", "object_kind"
 
 
+class ObjectFilter(DropdownFilter):  # type: ignore[misc]
+    """Shows the entries of one object, as "kind:id", to which its page links. No other is offered."""
+
+    title, parameter_name = _("object"), "object"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        value = request.GET.get(self.parameter_name)
+        newest = _of_object(AuditEntry.objects.all(), value).first() if value else None
+        return [(value, newest.object_name if newest else value)] if value else []
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+        return _of_object(queryset, self.value()) if self.value() else queryset
+
+
+def _of_object(entries: QuerySet[AuditEntry], value: str) -> QuerySet[AuditEntry]:
+    kind, _separator, number = value.rpartition(":")
+    is_id = number.isascii() and number.isdigit() and len(number) < 19
+    return entries.filter(object_kind=kind, object_id=int(number)) if is_id else entries.none()
+
+
 def _values_of(column: str) -> list[str]:
     recent = AuditEntry.objects.order_by("-at").values_list(column, flat=True)[:5_000]
     return sorted(set(recent))
@@ -108,6 +128,7 @@ class AuditEntryAdmin(ReadOnlyAdmin[AuditEntry]):
         ("actor_name", FieldTextFilter),
         ActionFilter,
         KindFilter,
+        ObjectFilter,
         "actor_kind",
     ]
     list_filter_submit = True

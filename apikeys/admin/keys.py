@@ -114,7 +114,6 @@ class ApiKeyAdmin(VerbAdmin[ApiKey]):
             with refusals_in(form):
                 refuse_if_changed_meanwhile(request, api_key)
                 issued = actions.rotate(api_key, by=Actor.of(request), grace=grace)
-                self.log_change(request, api_key, "Rotated.")
                 return self._reveal(request, issued)
         title = gettext("Rotate %(name)s") % {"name": api_key}
         context = {"title": title, "original": api_key, "form": form, VERSION: api_key.version}

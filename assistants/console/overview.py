@@ -117,7 +117,7 @@ def _run_charts(labels: list[str], parts: list[sums.RunSums]) -> list[Chart]:
     return [
         Chart(_("Runs"), labels, [went_well, failed], whole),
         Chart(_("Tokens"), labels, [read, written], whole),
-        Chart(_("Time to the first token, in milliseconds"), labels, [median, most], whole, is_line=True),
+        Chart(_("Time to the first token (ms)"), labels, [median, most], whole, is_line=True),
     ]
 
 

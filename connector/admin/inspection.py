@@ -144,5 +144,5 @@ def _audit(server: MCPTool, name: str, action: str, arguments: dict[str, Any], b
     """Records who calls what, with the names of the arguments: their values may be anything."""
     names = sorted(map(str, arguments))[:MOST_NAMES]
     audit.happened(
-        action, by=by, kind="tool", object_id=server.pk, name=f"{server.name}: {name}", arguments=names
+        action, by=by, kind="MCP server", object_id=server.pk, name=f"{server.name}: {name}", arguments=names
     )

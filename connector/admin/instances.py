@@ -1,6 +1,7 @@
 """The console's pages of instances."""
 
 from django.contrib import admin
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from connector.models import Instance
@@ -18,6 +19,10 @@ class InstanceAdmin(ReadOnlyAdmin[Instance]):
     list_display = ["server", "copy", "state", "worker", "pid", "restarts", "checked"]
     list_filter = ["phase", "worker"]
     list_select_related = ["server", "worker"]
+
+    def get_exclude(self, request: HttpRequest, obj: Instance | None = None) -> list[str]:
+        """Leaves out what has not happened, which would be shown as "null"."""
+        return [name for name in ("last_exit", "error") if getattr(obj, name, None) is None]
 
     @admin.display(description=_("Copy"), ordering="slot")
     def copy(self, instance: Instance) -> int:

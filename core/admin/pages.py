@@ -7,9 +7,13 @@ from typing import Any, TypeVar
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin as UnfoldModelAdmin
 from unfold.admin import TabularInline as UnfoldTabularInline
@@ -94,6 +98,8 @@ class ConsoleAdmin(UnfoldModelAdmin, admin.ModelAdmin[Row]):  # type: ignore[mis
     list_fullwidth = True
     list_per_page = 30
     warn_unsaved_form = True
+    is_audited = True
+    """Whether verbs record changes of these rows, so that a page has a button that leads to them."""
     when_empty: Any = ""
     """What a list without rows says, besides that it has none: what is listed here, and how it comes."""
 
@@ -107,7 +113,15 @@ class ConsoleAdmin(UnfoldModelAdmin, admin.ModelAdmin[Row]):  # type: ignore[mis
         row = context.get("original")
         if row is not None and request.method == "GET":
             warn_of_unreadable(request, [row])
+        context["show_history"] = self.is_audited and request.user.has_perm("apikeys.view_auditentry")
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Leads to the row's entries in the audit log: Django's own log has what the console did alone."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        query = urlencode({"object": f"{self.opts.verbose_name_raw}:{object_id}"})
+        return redirect(f"{reverse('admin:apikeys_auditentry_changelist')}?{query}")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return _MaskedChangeList
@@ -134,6 +148,8 @@ def _parameter(entry: Any) -> Any:
 
 class ReadOnlyAdmin(ConsoleAdmin[Row]):
     """Rows that nobody changes in the admin, superusers neither."""
+
+    is_audited = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -9,9 +9,10 @@ from django.test import Client
 from django.utils import timezone
 
 from apikeys import actions
-from apikeys.models import AuditEntry
+from apikeys.models import ApiKey, AuditEntry
 from core.actor import Actor
 from tests.console.pages import KEYS
+from tests.console.people import client_of
 
 pytestmark = pytest.mark.django_db
 LOG = "/admin/apikeys/auditentry/"
@@ -57,6 +58,25 @@ def test_it_is_filtered_by_time_actor_action_and_kind(admin_client: Client) -> N
     assert len(listed(admin_client, at_to_0=str(tomorrow))) == 3
     for nonsense in ("x", "2026-99-99", "9999-12-31"):
         assert len(listed(admin_client, at_to_0=nonsense)) == 3
+
+
+@pytest.mark.usefixtures("entries")
+def test_history_of_an_object_is_its_entries(admin_client: Client) -> None:
+    bob = ApiKey.objects.get(name="bob")
+    history = f"{KEYS}{bob.pk}/history/"
+    assert history in admin_client.get(f"{KEYS}{bob.pk}/change/").content.decode()
+    page = admin_client.get(history, follow=True)
+    assert [entry.action for entry in page.context["cl"].result_list] == ["updated", "created"]
+    assert ">bob</option>" in page.content.decode()
+    for nonsense in ("x", ":", "API key:", "API key:9" + 20 * "9", "API key:\u00b2"):
+        assert listed(admin_client, object=nonsense) == []
+
+
+@pytest.mark.usefixtures("entries")
+def test_who_may_not_read_the_audit_log_sees_no_history() -> None:
+    page = client_of("operator").get(f"{KEYS}{ApiKey.objects.get(name='bob').pk}/change/")
+    assert page.status_code == 200
+    assert "/history/" not in page.content.decode()
 
 
 @pytest.mark.usefixtures("entries")

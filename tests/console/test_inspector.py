@@ -71,6 +71,7 @@ def test_a_tool_is_called_and_audited(operator: httpx.Client, stack: Stack, fake
     assert (part["kind"], '"secret-ish": "x"' in part["text"]) == ("json", True)
     with stack.database():
         entry = AuditEntry.objects.filter(action="called").latest("pk")
+    assert (entry.object_kind, entry.object_id) == ("MCP server", fake.pk)
     assert entry.object_name.startswith("Inspected: ")
     assert entry.after == {"arguments": ["secret-ish"]}
     assert entry.actor_name.startswith("operator")

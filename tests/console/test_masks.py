@@ -86,7 +86,7 @@ def addresses() -> Iterator[str]:
         base = f"/admin/{page.opts.app_label}/{page.opts.model_name}/"
         yield from (base, f"{base}?q=canary", f"{base}?all=", f"{base}add/")
         for row in page.model._default_manager.all():
-            yield from (f"{base}{row.pk}/{name}/" for name in ("change", "history", "delete"))
+            yield from (f"{base}{row.pk}/{name}/" for name in ("change", "delete"))
     yield from ("/admin/", "/admin/?x=1")
 
 

@@ -119,6 +119,15 @@ def test_instances_show_their_owner_and_their_standard_error(client: Client, clo
     assert "\x1b" not in page
 
 
+def test_the_page_of_an_instance_leaves_out_what_has_not_happened(
+    admin_client: Client, clock: MCPTool
+) -> None:
+    instance = Instance.objects.create(server=clock, phase="ready", last_exit={"code": 1})
+    page = admin_client.get(f"/admin/connector/instance/{instance.pk}/change/").content.decode()
+    assert "Last exit" in page
+    assert ">null" not in page
+
+
 def test_the_live_part_of_instances_is_sent_again_only_if_it_has_changed(
     admin_client: Client, clock: MCPTool
 ) -> None:

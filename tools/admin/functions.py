@@ -25,6 +25,7 @@ class ToolFunctionAdmin(ReadOnlyAdmin[ToolFunction]):
     """Read only. It searches as selection does for models: the best hits come first."""
 
     list_display = ["public_name", "server", "shown_description", "is_enabled", "score", "why"]
+    is_audited = True
     of_search = ("score", "why")
     when_empty = _("Tools are listed once the server that offers them runs.")
     list_filter = ["is_enabled"]
