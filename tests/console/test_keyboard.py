@@ -40,7 +40,7 @@ def helper(stack: Stack, picked: MCPTool) -> Assistant:
 def page(stack: Stack, helper: Assistant) -> Iterator[Any]:
     """A manager's page, logged in by keyboard."""
     with member_of_stack(stack, "manager"), browsers.chromium() as browser:
-        page = browser.new_context(base_url=stack.url, viewport={"width": 1280, "height": 900}).new_page()
+        page = browser.new_context(base_url=stack.url, viewport={"width": 1440, "height": 900}).new_page()
         page.set_default_timeout(60_000)
         page.goto("/admin/login/")
         tab_to(page, "[name=username]")
