@@ -127,10 +127,13 @@ async def end_session(session: str) -> None:
 
 def _sent(params: Mapping[str, Any], exchange: Exchange, state: State | None) -> Mapping[str, Any]:
     sent = {**params, "_meta": exchange.meta} if exchange.meta else params
-    if state is None or state.parked is not None:
+    if state is not None and state.parked is not None:
         return sent
-    # A stateless server knows nothing of the round before: it gets the whole request again.
-    more = {} if state.of_server is None else {"requestState": state.of_server}
+    if state is None and not exchange.responses:
+        return sent
+    # A stateless server knows nothing of the round before: it gets the whole request again. A client may
+    # even answer before it is asked.
+    more = {"requestState": state.of_server} if state is not None and state.of_server is not None else {}
     return {**sent, "inputResponses": results_of(exchange.responses or {}), **more}
 
 

@@ -31,6 +31,10 @@ class Listener:
     on_log: OnLog
 
 
+class Unasked(Exception):
+    """The call by which a question was to be asked has ended before: it can be asked by another one."""
+
+
 class Question:
     """A server's request, which waits for the client's answer."""
 
@@ -59,9 +63,10 @@ class Question:
 
 
 class AskingCall:
-    """`name` is how the next round finds it. `on_end` is called once, when it has ended.
+    """`name` is how the next round finds it. `on_end` is called when no round will come any more.
 
-    While no round runs it is parked, for MCP_INPUT_TIMEOUT_S at most.
+    While no round runs it is parked, for MCP_INPUT_TIMEOUT_S at most, even if the server has answered
+    meanwhile: another call's answer may have been what it waited for.
     """
 
     def __init__(self, slot: Slot, fence: int, key_id: int, on_end: Callable[["AskingCall"], None]) -> None:
@@ -83,7 +88,7 @@ class AskingCall:
         self._task.add_done_callback(self._ended)
 
     async def ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
-        """Returns the client's answer to a server. Raises ServerError."""
+        """Returns the client's answer to a server. Raises ServerError and Unasked."""
         if len(self._questions) >= QUESTIONS_AT_ONCE:
             raise ServerError(INVALID_REQUEST, "Too many questions at once.")
         self._asked += 1
@@ -118,6 +123,7 @@ class AskingCall:
             raise
         finally:
             self.listener = None
+            self._settle()
 
     def cancel(self) -> None:
         """Cancels the request at the server, which is told that nobody answers its questions."""
@@ -126,6 +132,7 @@ class AskingCall:
             question.give_up()
         if self._task is not None:
             self._task.cancel()
+        self._settle()
 
     async def _next(self) -> dict[str, Any]:
         task = self._task
@@ -166,6 +173,15 @@ class AskingCall:
     def _ended(self, task: asyncio.Task[dict[str, Any]]) -> None:
         if not task.cancelled():
             task.exception()  # perhaps no round comes that would have it
-        self._unpark()
         self._wake()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Ends it if the server has answered, and a round has told or will tell nobody that."""
+        is_over = self._task is not None and self._task.done()
+        if not is_over or self.listener is not None or self._timer is not None:
+            return
+        for question in self._questions.values():
+            if not question.answer.done():
+                question.answer.set_exception(Unasked())
         self._on_end(self)

@@ -5,7 +5,7 @@ for each, under the same limits as the shared one.
 """
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from itertools import count
 from typing import Any
 
@@ -13,7 +13,7 @@ from connector.errors import CallFailed, ServerError, SessionLost, innermost
 from connector.events import Event, first_of
 from connector.host import clock
 from connector.leases.observation import Slot
-from connector.lifecycle.asking import INVALID_REQUEST, AskingCall, Listener
+from connector.lifecycle.asking import INVALID_REQUEST, AskingCall, Listener, Unasked
 from connector.lifecycle.connection import Connection
 from connector.lifecycle.context import TaskContext
 from connector.lifecycle.starting import Start
@@ -83,11 +83,11 @@ class DedicatedSession:
 
         All of them are of the same client. Raises ServerError.
         """
-        running = [call for call in self._calls.values() if call.listener is not None]
-        call = next(reversed(running or list(self._calls.values())), None)
-        if call is None:
-            raise ServerError(INVALID_REQUEST, "Nobody can be asked while no request is under way.")
-        return await call.ask(method, params)
+        while calls := list(self._calls.values()):
+            running = [call for call in calls if call.listener is not None]
+            with suppress(Unasked):
+                return await (running or calls)[-1].ask(method, params)
+        raise ServerError(INVALID_REQUEST, "Nobody can be asked while no request is under way.")
 
     def heartbeat(self) -> None:
         self._connection.heartbeat(self._context.lease_left_s())

@@ -27,6 +27,7 @@ class Peer:
         self.version, self.is_stateless = version, version == STATELESS
         self.told: list[Message] = []
         self.nonces: set[str] = set()
+        self.follows = asyncio.Event()
         self._http, self._url, self._capabilities = http, url, capabilities
         self._ids = itertools.count(1)
         self._has_news = asyncio.Event()
@@ -82,11 +83,21 @@ class Peer:
         headers = {"accept": "text/event-stream"}
         async with self._http.stream("GET", self._url, headers=headers) as answer:
             assert answer.status_code == 200, await answer.aread()
+            self.follows.set()
             async for message in messages(answer):
                 self._tell(message)
 
-    async def listen(self, **wanted: Any) -> None:
-        """Puts what a subscription of the stateless era tells into `told`, for ever."""
+    @asynccontextmanager
+    async def told_of(self, **wanted: Any) -> AsyncIterator[None]:
+        """Puts what a subscription tells into `told`. A session is told on its stream, without one."""
+        if not self.is_stateless:
+            yield
+            return
+        async with beside(self._listen(wanted)):
+            await self.until("notifications/subscriptions/acknowledged")
+            yield
+
+    async def _listen(self, wanted: Message) -> None:
         async with aclosing(self.exchanged("subscriptions/listen", notifications=wanted)) as received:
             async for message in received:
                 self._tell(message)
@@ -155,9 +166,13 @@ async def connected(url: str, key: str, version: str, **capabilities: Any) -> As
     headers = {"authorization": f"Bearer {key}", **ACCEPT}
     async with httpx2.AsyncClient(headers=headers, timeout=100) as http:
         peer = Peer(http, url, version, capabilities)
-        if not peer.is_stateless:
-            await peer.initialize()
-        yield peer
+        if peer.is_stateless:
+            yield peer
+            return
+        await peer.initialize()
+        async with beside(peer.follow()):
+            await peer.follows.wait()
+            yield peer
 
 
 @asynccontextmanager
