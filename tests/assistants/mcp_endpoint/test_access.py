@@ -1,16 +1,20 @@
 """Who may use what of the endpoint: keys, addresses, origins; and bodies that are no messages."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import httpx2
 import pytest
 
 from assistants.actions.tool_uses import ToolUse
+from config.runner.network import free_port
 from tests.assistants.mcp_endpoint.clients import JSON_AND_EVENTS, Caller
 from tests.assistants.mcp_endpoint.conftest import Desk
-from tests.stack import Stack
+from tests.stack import Stack, readiness, wait_for
 
 Callers = Callable[..., Caller]
+ISSUERS = ["https://login.example.org", "https://other.example.org/tenant"]
 
 
 def test_without_a_key_the_answer_says_how_to_authenticate(caller: Callers) -> None:
@@ -31,6 +35,48 @@ def test_without_an_authorization_server_there_is_no_metadata(caller: Callers, d
     for path in ("", "/mcp", "/mcp/a/desk"):
         url = f"{desk.url}/.well-known/oauth-protected-resource{path}"
         assert client.http.get(url).status_code == 404
+
+
+@pytest.fixture(scope="module", params=["", "https://mcp.example.org"])
+def logins(stack: Stack, request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+    """A web process that sends clients to authorization servers: its own URL, and the public one."""
+    port = free_port()
+    settings = {"MCP_AUTHORIZATION_SERVERS": ",".join(ISSUERS), "PUBLIC_URL": request.param}
+    process = stack.start_process("logins", stack.web_command(port), **settings)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait_for(lambda: readiness(url) == "ok", within_s=60)
+        yield url, request.param or url
+    finally:
+        process.stop(timeout_s=10)
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/mcp/a/desk", "/mcp/s/fake-desk"])
+def test_clients_are_sent_to_the_authorization_servers(logins: tuple[str, str], path: str) -> None:
+    """RFC 9728, sections 3.1, 3.2 and 5.1."""
+    url, public_url = logins
+    refusal = httpx2.post(f"{url}{path}", json={"jsonrpc": "2.0", "id": 1, "method": "ping"})
+    assert refusal.status_code == 401
+    named = f"/.well-known/oauth-protected-resource{path}"
+    assert f'resource_metadata="{public_url}{named}"' in refusal.headers["www-authenticate"]
+    assert httpx2.get(f"{url}{named}").json() == metadata(f"{public_url}{path}")
+
+
+def test_the_metadata_of_the_whole_host_is_of_all_that_a_key_reaches(logins: tuple[str, str]) -> None:
+    url, public_url = logins
+    answer = httpx2.get(f"{url}/.well-known/oauth-protected-resource")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json() == metadata(f"{public_url}/mcp")
+
+
+@pytest.mark.parametrize("path", ["/", "/x", "/api/v1", "/mcp/x", "/mcp/a", "/mcp/a/desk/more"])
+def test_what_is_no_endpoint_has_no_metadata(logins: tuple[str, str], path: str) -> None:
+    assert httpx2.get(f"{logins[0]}/.well-known/oauth-protected-resource{path}").status_code == 404
+
+
+def metadata(resource: str) -> dict[str, Any]:
+    servers = {"authorization_servers": ISSUERS, "bearer_methods_supported": ["header"]}
+    return {"resource": resource, **servers}
 
 
 @pytest.mark.parametrize("path", ["/mcp/a/no-such", "/mcp/s/no-such", "/mcp/x", "/mcp/a", "/mcp/a/desk/more"])
