@@ -1,6 +1,5 @@
 """Calls of tools, reads of resources, prompts and completions: requests that a server answers."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,6 +24,7 @@ from assistants.mcp_endpoint.protocol import (
     invalid_params,
 )
 from assistants.mcp_endpoint.reach import Tool
+from assistants.mcp_endpoint.sessions import Session
 from assistants.models import RunKind
 from assistants.tool_calls import Asked
 from connector.client import requests
@@ -150,25 +150,36 @@ async def _requested(
 async def _answered(client: Client, request: Request, outlet: Outlet, server: Behind, send: Send) -> Result:
     """Returns the result, and asks a client of the era of sessions what the server asks on the way."""
     exchange = await _exchange(client, request, outlet)
-    for _ in range(MOST_ROUNDS):
-        try:
-            result = await send(exchange)
-        except ServerError as error:
-            raise RpcError(error.code, error.message, error.data) from error
-        if not isinstance(result, InputRequired):
-            return complete_result(result, client)
-        questions = callbacks.introduced(result.requests, server.name)
-        if client.session is None:
-            return {"resultType": "input_required", "inputRequests": questions, "requestState": result.state}
-        exchange = replace(exchange, state=result.state, responses=None)
-        try:
-            answers = await callbacks.ask(client.session, outlet, questions)
-        except asyncio.CancelledError:
-            await requests.give_up(server.id, exchange)
-            raise
-        exchange = replace(exchange, responses=answers)
-    await requests.give_up(server.id, exchange)
-    raise RpcError(INTERNAL_ERROR, f"The server asked back {MOST_ROUNDS} times, and still had no result.")
+    try:
+        answer = await send(exchange)
+        if isinstance(answer, InputRequired) and client.session is not None:
+            answer = await _rounds(client.session, outlet, server, send, exchange=exchange, asked=answer)
+    except ServerError as error:
+        raise RpcError(error.code, error.message, error.data) from error
+    if not isinstance(answer, InputRequired):
+        return complete_result(answer, client)
+    questions = callbacks.introduced(answer.requests, server.name)
+    return {"resultType": "input_required", "inputRequests": questions, "requestState": answer.state}
+
+
+async def _rounds(
+    session: Session, outlet: Outlet, server: Behind, send: Send, *, exchange: Exchange, asked: InputRequired
+) -> Result:
+    """Asks the client, and sends the request again with its answers, until the server has a result."""
+    try:
+        for _ in range(MOST_ROUNDS):
+            exchange = replace(exchange, state=asked.state)
+            questions = callbacks.introduced(asked.requests, server.name)
+            answers = await callbacks.ask(session, outlet, questions)
+            answer = await send(replace(exchange, responses=answers))
+            if not isinstance(answer, InputRequired):
+                return answer
+            asked = answer
+        raise RpcError(INTERNAL_ERROR, f"The server asked back {MOST_ROUNDS} times, and still had no result.")
+    except BaseException:
+        # The client has gone, or a round was refused, as each counts in the limits: no other one will come.
+        await requests.give_up(server.id, exchange)
+        raise
 
 
 async def _exchange(client: Client, request: Request, outlet: Outlet) -> Exchange:

@@ -146,11 +146,32 @@ def test_a_client_that_leaves_gives_its_call_up(desk: Desk, caller: Callers) -> 
     with posted(client, {"method": "tools/call", "params": params}) as events:
         events.until("elicitation/create")
 
-    def cancelled() -> int:
-        answer = client.request("tools/call", name="cancelled", arguments={}).json()
-        return int(answer["result"]["content"][0]["text"])
+    wait_for(lambda: has_cancelled(client), within_s=10)
 
-    wait_for(lambda: cancelled() > 0, within_s=10)
+
+def test_a_call_whose_next_round_is_refused_is_given_up(stack: Stack, desk: Desk, caller: Callers) -> None:
+    """Each round counts in the limits of the key."""
+    key = stack.key("One at a time", can_manage=True, concurrent_requests=1).key
+    asked, other = caller(SESSIONS, key=key), caller(SESSIONS, key=key)
+    asked.initialize(elicitation={})
+    other.initialize()
+    asking = {"name": "ask", "arguments": {"kinds": ["form"]}}
+    reporting = {"name": "report", "arguments": {"times": 500, "every": 0.02}, "_meta": {"progressToken": 1}}
+    with posted(asked, {"method": "tools/call", "params": asking}) as events:
+        question = events.until("elicitation/create")
+        with posted(other, {"method": "tools/call", "params": reporting}) as reports:
+            reports.until("notifications/progress")
+            asked.post({"id": question["id"], "result": {"action": "accept", "content": {"name": "Ada"}}})
+            last = events.next()
+    assert last is not None
+    assert "at once" in last["error"]["message"]
+    wait_for(lambda: has_cancelled(asked), within_s=10)
+
+
+def has_cancelled(client: Caller) -> bool:
+    """Whether a call was cancelled in the client's session with the server; also false where nobody knows."""
+    answer = client.request("tools/call", name="cancelled", arguments={}).json()
+    return "result" in answer and int(answer["result"]["content"][0]["text"]) > 0
 
 
 def test_a_session_gets_the_log_of_its_own_calls(desk: Desk, caller: Callers) -> None:
