@@ -12,10 +12,11 @@ from connector.client import retry, routes, workers
 from connector.client.round_trips import (
     InputRequired,
     State,
+    continued,
     opened,
+    outcome,
     require_askable,
     require_safe,
-    results_of,
     sealed,
 )
 from connector.client.transport import OnLog, OnProgress, Request
@@ -83,7 +84,12 @@ async def round_trip(
 ) -> dict[str, Any] | InputRequired:
     """As `send`, and whatever the server asks, for callers without anybody who could be asked."""
     state = opened(exchange.state, server_id, exchange.key_id) if exchange.state else None
-    body = {"method": method, "params": _sent(params, exchange, state), **_about(exchange)}
+    sent = {**params, "_meta": exchange.meta} if exchange.meta else params
+    body = {
+        "method": method,
+        "params": continued(sent, state, exchange.responses),
+        **_about(exchange),
+    }
     name = name_of(method, params)
     listeners = exchange.on_progress, exchange.on_log
     request = Request(server_id, "/request", body, name, timeout_s, *listeners)
@@ -96,8 +102,10 @@ async def round_trip(
 
     try:
         if state is not None and state.parked is not None:
-            return _complete(await _resume(request, state.parked, exchange), exchange, server_id)
-        return _complete(await retry.send(request, is_repeatable), exchange, server_id)
+            result = await _resume(request, state.parked, exchange)
+        else:
+            result = await retry.send(request, is_repeatable)
+        return outcome(result, server_id, exchange.key_id)
     except ServerError as error:
         require_safe(error)
         raise
@@ -125,18 +133,6 @@ async def end_session(session: str) -> None:
     await asyncio.gather(*asked, return_exceptions=True)
 
 
-def _sent(params: Mapping[str, Any], exchange: Exchange, state: State | None) -> Mapping[str, Any]:
-    sent = {**params, "_meta": exchange.meta} if exchange.meta else params
-    if state is not None and state.parked is not None:
-        return sent
-    if state is None and not exchange.responses:
-        return sent
-    # A stateless server knows nothing of the round before: it gets the whole request again. A client may
-    # even answer before it is asked.
-    more = {"requestState": state.of_server} if state is not None and state.of_server is not None else {}
-    return {**sent, "inputResponses": results_of(exchange.responses or {}), **more}
-
-
 def _about(exchange: Exchange) -> dict[str, Any]:
     """Returns what the worker needs to know of a client that can be asked, or wants log messages."""
     if not exchange.capabilities and exchange.on_log is None:
@@ -160,16 +156,6 @@ async def _resume(request: Request, parked: tuple[int, int, str], exchange: Exch
         raise CallFailed("server_restarting", message)
     body = {**request.body, "parked": call, "responses": exchange.responses or {}}
     return await retry.send_once(replace(request, body=body), held[0])
-
-
-def _complete(result: dict[str, Any], exchange: Exchange, server_id: int) -> dict[str, Any] | InputRequired:
-    kind = result.pop("resultType", "complete")
-    if kind == "complete":
-        return result
-    if kind == "input_required":
-        state = State(of_server=result.get("requestState"))
-        return InputRequired(result.get("inputRequests") or {}, sealed(state, server_id, exchange.key_id))
-    raise CallFailed("invalid_result", Message("The server's answer is of a kind that is not supported."))
 
 
 async def _is_repeatable_tool(server_id: int, function: str) -> bool:

@@ -75,11 +75,39 @@ def require_safe(error: ServerError) -> None:
             raise CallFailed("refused", INSECURE_URL)
 
 
-def results_of(responses: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the client's responses for a stateless server, which knows results only.
+def outcome(result: dict[str, Any], server_id: int, key_id: int) -> dict[str, Any] | InputRequired:
+    """Returns a server's result without its `resultType`, or what a stateless server asks back.
+
+    Raises CallFailed `invalid_result` for another kind.
+    """
+    kind = result.pop("resultType", "complete")
+    if kind == "complete":
+        return result
+    if kind == "input_required":
+        state = State(of_server=result.get("requestState"))
+        return InputRequired(result.get("inputRequests") or {}, sealed(state, server_id, key_id))
+    raise CallFailed("invalid_result", Message("The server's answer is of a kind that is not supported."))
+
+
+def continued(
+    params: Mapping[str, Any], state: State | None, responses: Mapping[str, Any] | None
+) -> Mapping[str, Any]:
+    """Returns the params of a request's next round. A parked call has them, and is given the responses alone.
 
     Raises CallFailed where the client refused and no result says that.
     """
+    if state is not None and state.parked is not None:
+        return params
+    if state is None and not responses:
+        return params
+    # A stateless server knows nothing of the round before: it gets the whole request again. A client may
+    # even answer before it is asked.
+    more = {"requestState": state.of_server} if state is not None and state.of_server is not None else {}
+    return {**params, "inputResponses": _results(responses or {}), **more}
+
+
+def _results(responses: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the client's responses for a stateless server, which knows results only."""
     return {name: _result(response) for name, response in responses.items()}
 
 

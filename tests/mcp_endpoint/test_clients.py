@@ -14,9 +14,6 @@ SUITES = pytest.mark.parametrize("suite", [SESSIONS, STATELESS], ids=lambda suit
 UNMET = {
     # The client's metadata would have to be at a public URL: it registers instead, which earns a warning.
     "auth/basic-cimd",
-    # These sessions are a model's: there is nobody to ask.
-    "elicitation-sep1034-client-defaults",
-    "sep-2322-client-request-state",
 }
 
 

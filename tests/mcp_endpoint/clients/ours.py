@@ -1,18 +1,24 @@
 """The product's own sessions, with its stored grants. Staff log in whenever a session asks for it."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
 from connector import grants
+from connector.client.round_trips import InputRequired, continued, opened, outcome, require_askable
 from connector.errors import LoginRequired
 from connector.models import OAuthGrant
 from connector.session import Authorization, Session, http_streams, log_in
+from connector.wire.asking import Client
 from tests.connector.conftest import BY, orm
 from tests.mcp_endpoint.clients.browser import REDIRECT_URI, consent
-from tests.mcp_endpoint.clients.scenarios import Task, play
+from tests.mcp_endpoint.clients.scenarios import Task, accepted, play
 from tools import actions
 
 LIMIT = 2**20
+CAPABILITIES: dict[str, Any] = {"elicitation": {}}
+NOBODYS = 0, 0
+"""The server and the key that a state between two rounds is sealed for."""
 LOGINS = 3
 """As often a person would log in to one server before giving up."""
 
@@ -37,9 +43,19 @@ async def _play(task: Task, authorization: Authorization) -> None:
     await authorization.prepare(task.url)
     async with (
         http_streams(task.url, {}, limit=LIMIT, auth=authorization) as streams,
-        Session.open(streams) as session,
+        Session.open(streams, asked=_Person()) as session,
     ):
         await play(task, _Connection(session))
+
+
+class _Person:
+    """Who is asked during a session of the older era, and fills forms in."""
+
+    capabilities: Mapping[str, Any] = CAPABILITIES
+
+    async def ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        assert method == "elicitation/create"
+        return accepted(params)
 
 
 class _Connection:
@@ -50,12 +66,25 @@ class _Connection:
         return (await self._session.list_tools()).tools
 
     async def call(self, name: str, arguments: dict[str, Any]) -> None:
-        await self._session.call(name, arguments, None)
+        await self._request("tools/call", {"name": name, "arguments": arguments})
 
     async def read_all(self) -> None:
         offered = await self._session.list_capabilities()
-        await self._session.read_resource(offered.resources[0]["uri"])
-        await self._session.get_prompt(offered.prompts[0]["name"], {})
+        await self._request("resources/read", {"uri": offered.resources[0]["uri"]})
+        await self._request("prompts/get", {"name": offered.prompts[0]["name"], "arguments": {}})
+
+    async def _request(self, method: str, params: dict[str, Any]) -> None:
+        """Sends a request again, with answers, for as long as a server of the stateless era asks."""
+        sent: Mapping[str, Any] = params
+        while isinstance(answer := await self._round(method, sent), InputRequired):
+            require_askable(answer.requests, CAPABILITIES)
+            responses = {name: accepted(each["params"]) for name, each in answer.requests.items()}
+            sent = continued(params, opened(answer.state, *NOBODYS), responses)
+
+    async def _round(self, method: str, params: Mapping[str, Any]) -> dict[str, Any] | InputRequired:
+        client = Client(CAPABILITIES)
+        result = await self._session.request(method, dict(params), lambda _: None, client)
+        return outcome(result, *NOBODYS)
 
 
 async def _registered(task: Task) -> int:

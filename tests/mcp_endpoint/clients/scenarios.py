@@ -104,6 +104,13 @@ def _calls(task: Task, tools: list[dict[str, Any]]) -> list[tuple[str, dict[str,
     return [(tool["name"], {}) for tool in tools[:1]]
 
 
+def accepted(params: dict[str, Any]) -> dict[str, Any]:
+    """The answer of a person to a form: its defaults, and yes to what has none."""
+    fields = (params.get("requestedSchema") or {}).get("properties", {})
+    content = {name: field.get("default", True) for name, field in fields.items()}
+    return {"action": "accept", "content": content}
+
+
 def _required(schema: dict[str, Any]) -> dict[str, Any]:
     kinds = {name: schema["properties"][name].get("type") for name in schema.get("required", [])}
     return {name: VALUES.get(kind, "x") for name, kind in kinds.items()}

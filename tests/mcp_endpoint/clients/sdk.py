@@ -20,7 +20,7 @@ from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import AnyUrl
 
 from tests.mcp_endpoint.clients.browser import REDIRECT_URI, consent
-from tests.mcp_endpoint.clients.scenarios import Task, play
+from tests.mcp_endpoint.clients.scenarios import Task, accepted, play
 
 METADATA_URL = "https://conformance-test.local/client-metadata.json"
 HANDSHAKE_ONLY = {"json-schema-ref-no-deref"}
@@ -65,10 +65,7 @@ class _Connection:
 
 
 async def _accept(_: Any, params: types.ElicitRequestParams) -> types.ElicitResult:
-    """Answers with the defaults of the form, and confirms what has none."""
-    fields = getattr(params, "requested_schema", {}).get("properties", {})
-    content = {name: field.get("default", True) for name, field in fields.items()}
-    return types.ElicitResult(action="accept", content=content)
+    return types.ElicitResult.model_validate(accepted(params.model_dump(by_alias=True)))
 
 
 async def _sample(*_: Any) -> types.CreateMessageResult:
