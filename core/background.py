@@ -17,6 +17,7 @@ _RETRY_S = 1.0
 _MOST_BACKOFF_S = 10.0
 _STEADY_S = 60.0
 _CLOSING_S = 5.0
+_CANCEL_AGAIN_S = 2.0
 
 Item = TypeVar("Item")
 
@@ -32,8 +33,18 @@ async def supervised(name: str, work: Callable[[], Awaitable[None]]) -> AsyncIte
     try:
         yield task
     finally:
+        await _cancel(task)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    """Cancels a task until it has ended.
+
+    Once may not be enough: `asyncio.wait_for`, by which psycopg waits, loses a cancellation that comes in the
+    same turn of the loop as what it waits for (Python 3.11, https://github.com/python/cpython/issues/86296).
+    """
+    while not task.done():
         task.cancel()
-        await asyncio.wait([task])
+        await asyncio.wait([task], timeout=_CANCEL_AGAIN_S)
 
 
 async def _supervise(name: str, work: Callable[[], Awaitable[None]]) -> None:

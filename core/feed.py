@@ -111,7 +111,8 @@ async def _listen() -> None:
             if not received:
                 # A connection can be dead without an error, behind a firewall for instance: then nothing
                 # arrives.
-                await asyncio.wait_for(connection.execute("SELECT 1"), _HEARTBEAT_S)
+                async with asyncio.timeout(_HEARTBEAT_S):
+                    await connection.execute("SELECT 1")
 
 
 def _set_live(live: bool) -> None:

@@ -44,10 +44,13 @@ async def ask(session: Session, outlet: Outlet, requests: Mapping[str, Any]) -> 
 
 async def _ask(session: Session, outlet: Outlet, request: Mapping[str, Any]) -> dict[str, Any]:
     message_id = f"ask-{secrets.token_hex(8)}"
-    waiting = _waiting[session.name, message_id] = asyncio.get_running_loop().create_future()
+    waiting: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+    _waiting[session.name, message_id] = waiting
     outlet.put(messages.request(message_id, request["method"], request.get("params") or {}))
     try:
-        return await asyncio.wait_for(waiting, settings.MCP_INPUT_TIMEOUT_S)
+        async with asyncio.timeout(settings.MCP_INPUT_TIMEOUT_S):
+            await waiting
+        return waiting.result()
     except TimeoutError:
         return _NO_ANSWER
     finally:

@@ -289,5 +289,6 @@ def _size(line: bytes | Oversized) -> int:
 async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
     if not event.is_set():
         with suppress(TimeoutError):
-            await asyncio.wait_for(event.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await event.wait()
     return event.is_set()

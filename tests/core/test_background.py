@@ -158,3 +158,22 @@ async def test_a_subscriber_that_always_raises_keeps_no_other_from_hearing(
         assert feed.max_age() == feed.BLIND_MAX_AGE_S  # the caches are not trusted
     assert "The change feed failed; it is started again." in caplog.text
     assert "ValueError: a fault" in caplog.text
+
+
+async def test_work_that_loses_its_cancellation_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "_CANCEL_AGAIN_S", 0.05)
+    lost = []
+
+    async def work() -> None:
+        while True:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                if lost:
+                    raise
+                lost.append(True)
+
+    async with asyncio.timeout(5), background.supervised("Work", work) as task:
+        await asyncio.sleep(0)
+    assert lost
+    assert task.done()

@@ -77,7 +77,8 @@ class Worker:
                 await self._poll()
                 with suppress(TimeoutError):
                     # Without responses there is no lease to renew: beat wakes the worker every ten seconds.
-                    await asyncio.wait_for(self._wake_up.wait(), RENEW_S if self._running else None)
+                    async with asyncio.timeout(RENEW_S if self._running else None):
+                        await self._wake_up.wait()
                 self._wake_up.clear()
             await self._drain()
 
