@@ -11,6 +11,7 @@ from assistants.catalogue.entries import ServerEntry
 from connector.client import routes
 from connector.client.routes import Unavailable
 from connector.errors import CallFailed
+from tests.connector.conftest import wait_for_workers
 from tools import actions
 from tools.models import Status
 
@@ -20,6 +21,7 @@ SLOW_START_S = 2
 @pytest.fixture
 async def slow(servers: Any, supervise: Any) -> Any:
     supervise()
+    await wait_for_workers(1)  # else the server is one that nobody will start
     return await servers.register("slow-start")
 
 
