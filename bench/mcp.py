@@ -28,7 +28,8 @@ from tests.chaos.world import ROOT, World, wait_for
 from tools import actions
 from tools.models import MCPTool, Status
 
-ECHO = str(ROOT / "bench" / "mcp_echo.py")
+# -P: this module, beside the script, would hide the package mcp.
+ECHO = ["-P", str(ROOT / "bench" / "mcp_echo.py")]
 CALLERS, REQUESTS, WARM_UP, TURNS = 16, 3000, 300, 3
 ALONE, ALONE_TURNS = 50, 10
 CALL_MS, LIST_MS, TIMES_DIRECT = 4.0, 3.0, 1.5
@@ -71,31 +72,33 @@ class Scene:
 
 def measure(world: World) -> Iterator[Figure]:
     """Yields processor time for each request of all our processes, and what one caller waits."""
-    port = free_port()
-    settings.ALLOWED_PRIVATE_HOSTS = [f"127.0.0.1:{port}"]
-    os.environ["ALLOWED_PRIVATE_HOSTS"] = f"127.0.0.1:{port}"  # for the worker
+    port, sdk_port = free_port(), free_port()
+    settings.ALLOWED_PRIVATE_HOSTS = [f"127.0.0.1:{port}", f"127.0.0.1:{sdk_port}"]
+    os.environ["ALLOWED_PRIVATE_HOSTS"] = ",".join(settings.ALLOWED_PRIVATE_HOSTS)  # for the worker
     start_worker(world)
     web = start_web(world)
-    _register(world, port)
+    actions.register(by=BY, name="echo-stdio", connection_type="stdio", command=sys.executable, args=ECHO)
+    for name, own_port in (("http", port), ("sdk", sdk_port)):
+        _register(world, name, own_port)
+    wait_for(_all_run, within_s=60, what="all servers run")
     for name in ("stdio", "http"):
         scene = Scene(world, web, f"echo-{name}")
         yield from _load(scene, f"tools/call over {name}", Client.echo, CALL_MS)
     yield from _load(Scene(world, web, "echo-stdio"), "tools/list of 200", Client.tools, LIST_MS)
-    alone = asyncio.run(_alone(web, f"http://127.0.0.1:{port}/mcp"))
+    alone = asyncio.run(_alone(web, f"http://127.0.0.1:{sdk_port}/mcp"))
     goal_ms = TIMES_DIRECT * statistics.median(next(iter(alone.values())))
     for name, took in alone.items():
         yield Figure(f"call by the SDK's client {name}, one caller", took, "ms", goal_ms)
 
 
-def _register(world: World, port: int) -> None:
-    program = Program("mcp_echo", [sys.executable, ECHO, "--http", str(port)], cwd=ROOT, env={})
-    echo = Victim("mcp_echo", lambda: program, world.folder / "mcp_echo.log")
+def _register(world: World, name: str, port: int) -> None:
+    """Starts a server over HTTP, and registers it."""
+    program = Program("mcp_echo", [sys.executable, *ECHO, f"--{name}", str(port)], cwd=ROOT, env={})
+    echo = Victim("mcp_echo", lambda: program, world.folder / f"echo-{name}.log")
     world.helpers.append(echo)
     echo.start()
-    actions.register(by=BY, name="echo-stdio", connection_type="stdio", command=sys.executable, args=[ECHO])
     url = f"http://127.0.0.1:{port}/mcp"
-    actions.register(by=BY, name="echo-http", connection_type="streamable_http", url=url)
-    wait_for(_all_run, within_s=60, what="both servers run")
+    actions.register(by=BY, name=f"echo-{name}", connection_type="streamable_http", url=url)
 
 
 def _all_run() -> bool:
@@ -155,9 +158,9 @@ async def _alone(web: Caller, echo_url: str) -> dict[str, list[float]]:
         sessions = {
             name: await stack.enter_async_context(_session(url, headers))
             for name, url in (
-                ("directly over HTTP", echo_url),
-                ("to a server over HTTP", f"{web.url}/mcp/s/echo-http"),
-                ("to a server over stdio", f"{web.url}/mcp/s/echo-stdio"),
+                ("directly to the SDK's server", echo_url),
+                ("through us to the same", f"{web.url}/mcp/s/echo-sdk"),
+                ("through us to a server over stdio", f"{web.url}/mcp/s/echo-stdio"),
             )
         }
         took: dict[str, list[float]] = {name: [] for name in sessions}

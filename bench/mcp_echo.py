@@ -1,6 +1,7 @@
-"""The MCP server behind `bench.mcp`: it echoes, and lists 200 tools. `mcp_echo.py [--http PORT]`.
+"""The MCP server behind `bench.mcp`: it echoes, and lists 200 tools. `mcp_echo.py [--http|--sdk PORT]`.
 
-Without the SDK, whose own cost would hide what is measured: the era of sessions, as little as is needed.
+Without the SDK, whose own cost would hide what is measured: the era of sessions, as little as is needed. With
+`--sdk` one tool by the SDK, as most servers are made.
 """
 
 import json
@@ -8,6 +9,7 @@ import sys
 from typing import Any
 
 from aiohttp import web
+from mcp.server.mcpserver import MCPServer
 
 SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
 TOOLS = [
@@ -62,8 +64,22 @@ def serve_http(port: int) -> None:
     web.run_app(application, host="127.0.0.1", port=port, print=None)
 
 
+def serve_by_sdk(port: int) -> None:
+    server = MCPServer("echo", version="1", log_level="ERROR")
+
+    @server.tool()
+    def echo7(text: str) -> str:
+        """Says its text again."""
+        return text
+
+    server.run("streamable-http", port=port)
+
+
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        serve_http(int(sys.argv[2]))
-    else:
-        serve_stdio()
+    match sys.argv[1:]:
+        case ["--http", port]:
+            serve_http(int(port))
+        case ["--sdk", port]:
+            serve_by_sdk(int(port))
+        case _:
+            serve_stdio()
