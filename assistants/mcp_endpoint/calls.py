@@ -36,6 +36,7 @@ from tools.arguments import InvalidArguments
 MOST_ROUNDS = 10
 """How often a server may ask back during one request."""
 DEFAULT_LOG_LEVEL = "info"
+_LONGEST_NAME = 128
 _OURS = frozenset({"progressToken", VERSION_META, CAPABILITIES_META, CLIENT_INFO_META, LOG_LEVEL_META})
 """What is between the client and us in a request's `_meta`; all else is for the server."""
 
@@ -57,7 +58,7 @@ async def call_tool(client: Client, request: Request, outlet: Outlet) -> Result:
     name, arguments = params.text(request, "name"), params.objects(request, "arguments")
     tool = client.reach.tools.get(name)
     if tool is None:
-        raise invalid_params(f"Unknown tool: {name}")
+        raise invalid_params(f"Unknown tool: {name[:_LONGEST_NAME]}")
     return await run_tool(client, request, outlet, tool, arguments)
 
 
@@ -75,11 +76,11 @@ async def run_tool(
         return await _answered(client, request, outlet, behind, send)
     except InvalidArguments as invalid:
         problems = "\n".join(f"- {each.where()}: {each.message}" for each in invalid.problems)
-        return _failed(f"Not called, because its arguments are wrong:\n{problems}", client)
+        return failed_result(f"Not called, because its arguments are wrong:\n{problems}", client)
     except InvalidState as failure:
         raise invalid_params(failure.message) from failure
     except CallFailed as failure:
-        return _failed(failure.message, client)
+        return failed_result(failure.message, client)
 
 
 async def read_resource(client: Client, request: Request, outlet: Outlet) -> Result:
@@ -104,7 +105,7 @@ async def get_prompt(client: Client, request: Request, outlet: Outlet) -> Result
     """prompts/get. Raises RpcError."""
     prompt = client.reach.prompts.get(name := params.text(request, "name"))
     if prompt is None:
-        raise invalid_params(f"Unknown prompt: {name}")
+        raise invalid_params(f"Unknown prompt: {name[:_LONGEST_NAME]}")
     sent = {"name": prompt.definition["name"], "arguments": params.objects(request, "arguments")}
     return await _requested(client, request, outlet, prompt.server, sent)
 
@@ -232,7 +233,8 @@ def complete_result(result: Result, client: Client) -> Result:
     return {"resultType": "complete", **result} if client.is_stateless else result
 
 
-def _failed(text: str, client: Client) -> Result:
+def failed_result(text: str, client: Client) -> Result:
+    """Returns a result that tells the model why there is none."""
     return complete_result({"content": [{"type": "text", "text": text}], "isError": True}, client)
 
 

@@ -10,7 +10,7 @@ from assistants.mcp_endpoint import calls, lists, params
 from assistants.mcp_endpoint.clients import Client
 from assistants.mcp_endpoint.messages import Request
 from assistants.mcp_endpoint.outlet import Outlet
-from assistants.mcp_endpoint.protocol import INTERNAL_ERROR, RpcError, invalid_params
+from assistants.mcp_endpoint.protocol import INTERNAL_ERROR, RpcError
 from assistants.mcp_endpoint.reach import Reach, Tool
 from assistants.selection import meta_tools
 from core.database import DATABASE_ERRORS
@@ -20,13 +20,13 @@ _EMBED_WITHIN_S = 0.6
 
 
 async def find_tools(client: Client, request: Request) -> dict[str, Any]:
-    """Answers a call of `search_tools`. Raises RpcError and LimitReached."""
+    """Answers a call of `search_tools`; wrong arguments by a result. Raises RpcError and LimitReached."""
     arguments = params.objects(request, "arguments")
     query, limit = arguments.get("query"), arguments.get("limit", lists.FOUND)
     if not isinstance(query, str) or not query.strip():
-        raise invalid_params('"arguments.query" must say what the tool should do.')
+        return calls.failed_result("Give a query: what the tool should do.", client)
     if not isinstance(limit, int) or not 1 <= limit <= meta_tools.MOST_FOUND:
-        raise invalid_params(f'"arguments.limit" must be a number from 1 to {meta_tools.MOST_FOUND}.')
+        return calls.failed_result(f"limit must be a number from 1 to {meta_tools.MOST_FOUND}.", client)
     await limits.current().admit(client.principal)
     found = {"tools": [lists.tool_definition(tool) for tool in await _found(client.reach, query, limit)]}
     text = orjson.dumps(found).decode() if found["tools"] else "No tool was found."
@@ -36,14 +36,17 @@ async def find_tools(client: Client, request: Request) -> dict[str, Any]:
 
 
 async def call_found(client: Client, request: Request, outlet: Outlet) -> dict[str, Any]:
-    """Answers a call of `call_tool`, as if the tool itself had been called. Raises RpcError."""
+    """Answers a call of `call_tool`, as if the tool itself had been called."""
     arguments = params.objects(request, "arguments")
     name, given = arguments.get("name"), arguments.get("arguments", {})
     tool = client.reach.tools.get(name) if isinstance(name, str) else None
     if tool is None:
-        raise invalid_params(f"There is no tool {str(name)[:64]!r}: find one with {meta_tools.SEARCH}.")
+        unknown = str(name)[:64]
+        return calls.failed_result(
+            f"There is no tool {unknown!r}: find one with {meta_tools.SEARCH}.", client
+        )
     if not isinstance(given, dict):
-        raise invalid_params('"arguments.arguments" must be an object.')
+        return calls.failed_result("arguments must be an object.", client)
     return await calls.run_tool(client, request, outlet, tool, given)
 
 
