@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from core.errors import InvalidRequest
+from core.message import Message
 
 _JSON_TYPE = re.compile(r"\s*application/json\s*(;\s*charset\s*=\s*\"?utf-?8\"?\s*)?;?\s*", re.IGNORECASE)
 _MOST_LEVELS = 64
@@ -37,7 +38,7 @@ def loads(data: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError as error:
         raise _invalid(f"The request body is not valid JSON: {error}") from None
     if not isinstance(value, dict):
-        raise InvalidRequest("The request body must be a JSON object.", code="invalid_type")
+        raise InvalidRequest(Message("The request body must be a JSON object."), code="invalid_type")
     _require_shallow(value, _MOST_LEVELS)
     _require_unique_keys(data)
     _require_no_nul(data, value)
@@ -54,7 +55,7 @@ def _require_few_members(data: bytes) -> None:
     """A body of nothing but brackets and commas would take seconds to parse, and to work on."""
     # Texts hold these characters, too. Only a body that has many is read without its texts, which costs more.
     if _is_large([data]) and _is_large([_without_texts(data)]):
-        raise _invalid("The JSON of the request body has too many members.")
+        raise _invalid(Message("The JSON of the request body has too many members."))
 
 
 def _is_large(texts: Iterable[bytes]) -> bool:
@@ -75,7 +76,10 @@ def _without_texts(data: bytes) -> bytes:
 def _require_shallow(value: dict[str, Any] | list[Any], levels: int) -> None:
     """Python's recursion, here and in the libraries that read the value later, must not fail."""
     if not levels:
-        raise _invalid(f"The JSON of the request body is nested deeper than {_MOST_LEVELS} levels.")
+        message = Message(
+            "The JSON of the request body is nested deeper than %(most)s levels.", most=_MOST_LEVELS
+        )
+        raise _invalid(message)
     for item in value.values() if isinstance(value, dict) else value:
         if isinstance(item, dict | list):
             _require_shallow(item, levels - 1)
@@ -92,14 +96,18 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) < len(pairs):
         counts = Counter(key for key, _ in pairs)
         key = next(key for key, count in counts.items() if count > 1)
-        raise _invalid(f"The JSON of the request body has the key {key!r} twice in one object.", param=key)
+        message = Message(
+            "The JSON of the request body has the key %(key)s twice in one object.", key=repr(key)
+        )
+        raise _invalid(message, param=key)
     return members
 
 
 def _require_no_nul(data: bytes, value: dict[str, Any]) -> None:
     """PostgreSQL stores no NUL in a text: writing it would fail, long after the request was accepted."""
     if rb"\u0000" in data and (path := next(_nuls(value, ""), None)) is not None:
-        raise _invalid("Text must not hold the NUL character.", param=path.replace("\0", "\\u0000") or None)
+        message = Message("Text must not hold the NUL character.")
+        raise _invalid(message, param=path.replace("\0", "\\u0000") or None)
 
 
 def _nuls(value: Any, path: str) -> Iterator[str]:

@@ -136,7 +136,7 @@ def _fitting(function: ToolFunction, arguments: dict[str, Any]) -> dict[str, Any
     try:
         return awaited(checked(function.input_schema, arguments))
     except InvalidArguments as invalid:
-        told = "; ".join(f"{each.where()}: {each.message}" for each in invalid.problems)
+        told = "; ".join(f"{each.where()}: {said(each.message)}" for each in invalid.problems)
         raise Refused(_("The arguments do not fit: %s") % shown(told, most=2_000)) from invalid
 
 

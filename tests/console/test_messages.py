@@ -4,7 +4,9 @@ import re
 
 import httpx
 import pytest
+from django.core.exceptions import ValidationError
 from django.test import Client
+from django.utils import translation
 from django.utils.translation import override
 from rest_framework.test import APIClient
 
@@ -15,6 +17,8 @@ from tests.connector.lifecycle.test_startup_output import VARIABLES
 from tests.console.people import member
 from tests.console.staff import member_of_stack
 from tests.stack import Stack
+from tools.arguments import InvalidArguments, checked
+from tools.importing import texts
 from tools.models import MCPTool, Status
 
 CHINESE = {"Accept-Language": "zh-CN"}
@@ -103,3 +107,31 @@ def manager_in_chinese(stack: Stack) -> httpx.Client:
 def test_a_diagnosis_has_its_parts_where_it_has_values() -> None:
     error = Diagnosis("run", ExitReason.CRASHED, "as it is").as_error("now")
     assert "translatable" not in error
+
+
+@pytest.mark.parametrize(
+    ("pasted", "said_in_chinese"),
+    [
+        ("[]", "内容必须是一个 JSON 对象。"),
+        ('{"a": 1, "a": 2}', "JSON 的同一个对象中出现了两次键 'a'。"),
+        (r'{"a": "\u0000"}', "文本中不能有 NUL 字符。"),
+    ],
+)
+def test_what_is_wrong_with_pasted_json_is_said_in_the_readers_language(
+    pasted: str, said_in_chinese: str
+) -> None:
+    with translation.override("zh-hans"), pytest.raises(ValidationError) as refused:
+        texts.read(pasted)
+    assert refused.value.messages == [said_in_chinese]
+
+
+async def test_what_is_wrong_with_arguments_can_be_said_in_the_readers_language() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "number"}}, "required": ["a"]}
+    with pytest.raises(InvalidArguments) as missing:
+        await checked(schema, {})
+    with pytest.raises(InvalidArguments) as wrong:
+        await checked(schema, {"a": "x"})
+    with translation.override("zh-hans"):
+        assert said(missing.value.problems[0].message).startswith("是必填项")
+        assert said(wrong.value.problems[0].message).startswith("应为 number")
+    assert wrong.value.problems[0].message == 'expected number, got string "x".'

@@ -7,6 +7,8 @@ from typing import Any
 
 from jsonschema.exceptions import ValidationError, best_match
 
+from core.message import Message
+
 _MOST = 10
 _LONGEST_VALUE, _LONGEST_MESSAGE, _LONGEST_NAME = 60, 300, 64
 _KINDS: Mapping[type, str] = {
@@ -49,7 +51,8 @@ def _problems(error: ValidationError) -> Iterator[Problem]:
         case "required" if isinstance(error.instance, dict):
             missing = [name for name in error.validator_value if name not in error.instance]
             yield from (
-                Problem((*path, name), "is required, and missing or null.") for name in missing[:_MOST]
+                Problem((*path, name), Message("is required, and missing or null."))
+                for name in missing[:_MOST]
             )
         case "additionalProperties" if error.validator_value is False and isinstance(error.instance, dict):
             known = error.schema.get("properties", {})
@@ -63,22 +66,35 @@ def _message(error: ValidationError) -> str:
     given, wanted = error.instance, error.validator_value
     match error.validator:
         case "type":
-            message = f"expected {' or '.join(_kinds(error))}, got {_shown(given)}."
+            message = _expected(" or ".join(_kinds(error)), given)
         case "enum":
-            message = f"expected one of {_json(wanted)}, got {_shown(given)}."
+            message = Message(
+                "expected one of %(wanted)s, got %(given)s.", wanted=_json(wanted), given=_shown(given)
+            )
         case "const":
-            message = f"expected {_json(wanted)}, got {_shown(given)}."
+            message = _expected(_json(wanted), given)
         case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" | "multipleOf":
-            message = f"expected {error.validator} {wanted}, got {_shown(given)}."
+            message = _expected(f"{error.validator} {wanted}", given)
         case "minLength" | "maxLength" | "minItems" | "maxItems":
-            message = f"expected {error.validator} {wanted}, got {len(given)}."
+            rule = f"{error.validator} {wanted}"
+            message = Message("expected %(wanted)s, got %(given)s.", wanted=rule, given=len(given))
         case "anyOf" | "oneOf" if kinds := dict.fromkeys(_kinds(error)):
-            message = f"expected {' or '.join(kinds)}, got {_shown(given)}."
+            message = _expected(" or ".join(kinds), given)
         case "anyOf" | "oneOf":
-            message = f"fits none of the alternatives, or several: got {_shown(given)}."
+            message = Message(
+                "fits none of the alternatives, or several: got %(given)s.", given=_shown(given)
+            )
         case keyword:
-            message = f"does not fit the schema's '{keyword}': got {_shown(given)}."
-    return message[:_LONGEST_MESSAGE]
+            message = Message(
+                "does not fit the schema's '%(keyword)s': got %(given)s.",
+                keyword=keyword,
+                given=_shown(given),
+            )
+    return message if len(message) <= _LONGEST_MESSAGE else message[:_LONGEST_MESSAGE]
+
+
+def _expected(wanted: str, given: Any) -> Message:
+    return Message("expected %(wanted)s, got %(given)s.", wanted=wanted, given=_shown(given))
 
 
 def _kinds(error: ValidationError) -> Iterator[str]:
@@ -93,8 +109,8 @@ def _kinds(error: ValidationError) -> Iterator[str]:
 
 
 def _unknown(known: Mapping[str, Any]) -> str:
-    names = ", ".join(list(known)[:20])
-    return f"is not known. Known are: {names}."[:_LONGEST_MESSAGE] if names else "is not known."
+    names = ", ".join(list(known)[:20])[: _LONGEST_MESSAGE - 30]
+    return Message("is not known. Known are: %(names)s.", names=names) if names else Message("is not known.")
 
 
 def _shown(value: Any) -> str:

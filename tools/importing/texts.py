@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 
 from core import jsonc, strict_json
 from core.errors import InvalidRequest
+from core.message import told
 
 LONGEST_YAML = 256 * 1024
 """Characters. Reading YAML takes far longer than reading JSON."""
@@ -39,7 +40,7 @@ def _from_json(plain: str) -> Any:
     try:
         return strict_json.loads(data.encode())
     except InvalidRequest as error:
-        raise ValidationError(_syntax_error(data, is_part=is_part) or str(error.detail)) from error
+        raise ValidationError(_syntax_error(data, is_part=is_part) or told(error).said()) from error
     except UnicodeEncodeError as error:
         raise ValidationError(gettext("The text holds half of a character (a lone surrogate).")) from error
 
