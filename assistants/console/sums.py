@@ -45,19 +45,21 @@ _TOOLS = """
 _UPTIME = """
     WITH spans AS (
         SELECT change.status, server_id, at,
-            lead(at, 1, %(now)s) OVER (PARTITION BY server_id ORDER BY at, change.id) AS ended
+            lead(at, 1, %(now)s) OVER changes AS ended, lag(change.status) OVER changes AS before
         FROM connector_statechange AS change JOIN tools_mcptool AS server ON server.id = server_id
         WHERE deleted_at IS NULL
+        WINDOW changes AS (PARTITION BY server_id ORDER BY at, change.id)
     ), servers AS (
         SELECT server_id, min(at) AS at FROM spans GROUP BY server_id
     ), gaps AS (
-        SELECT status IN ('error', 'starting') AS is_down, at, ended, greatest(at, %(since)s) AS begun
+        SELECT status IN ('error', 'starting') AS is_down, before IN ('running', 'degraded') AS was_up,
+            at, ended, greatest(at, %(since)s) AS begun
         FROM spans WHERE ended > %(since)s AND ended > at AND status NOT IN ('running', 'degraded')
         UNION ALL
-        SELECT false, NULL, at, %(since)s FROM servers WHERE at > %(since)s
+        SELECT false, false, NULL, at, %(since)s FROM servers WHERE at > %(since)s
     ), parts AS (
         SELECT start, sum(seconds) FILTER (WHERE is_down) AS down, sum(seconds) AS gone,
-            count(*) FILTER (WHERE is_down AND at >= start) AS outages
+            count(*) FILTER (WHERE is_down AND was_up AND at >= start) AS outages
         FROM gaps
         CROSS JOIN LATERAL
             generate_series(date_bin(%(part)s, begun, %(since)s), ended - '1us'::interval, %(part)s) AS start

@@ -122,6 +122,18 @@ def test_uptime_is_the_share_of_the_time_that_servers_should_have_run(clock: MCP
     assert [part.outages for part in shares.values()].count(1) == 1
 
 
+def test_a_first_start_and_retries_of_a_broken_server_are_no_outages(clock: MCPTool) -> None:
+    now = timezone.now().replace(minute=0, second=0, microsecond=0)
+    StateChange.objects.all().delete()
+    for minutes, status in enumerate(
+        ("starting", "running", "error", "starting", "error", "starting", "error")
+    ):
+        at = now - timedelta(minutes=50 - minutes)
+        StateChange.objects.create(server=clock, status=status, at=at)
+    found = sums.uptime(periods.UPTIME[0], now)
+    assert sum(part.outages for part in found.values()) == 1
+
+
 def test_uptime_before_the_period_counts(clock: MCPTool) -> None:
     StateChange.objects.all().delete()
     add_state(clock, "running", timedelta(days=80))
