@@ -104,6 +104,7 @@ async def test_the_task_reconcile_makes_supervisors_compare_before_their_poll(
 ) -> None:
     supervise(timings=replace(FAST, poll=60))
     server = await servers.running()
+    await wait_for(orm(MCPTool.objects.exclude(announced={}).exists))  # which is notified, too
     await orm(_stop_without_a_notification)(server.pk)
     await asyncio.sleep(1)
     assert (await servers.row(server)).status == Status.RUNNING
