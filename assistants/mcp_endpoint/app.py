@@ -15,7 +15,6 @@ from starlette.types import Receive, Scope, Send
 from apikeys.authentication import authenticate
 from assistants.mcp_endpoint import addresses, bus, errors, posts, reach, states, streams
 from assistants.mcp_endpoint import headers as http
-from assistants.mcp_endpoint.clients import Client
 from assistants.mcp_endpoint.outlet import Answer, send_empty, send_json
 from assistants.mcp_endpoint.protocol import INVALID_REQUEST, REFUSED, STATELESS_VERSIONS, RpcError
 from assistants.mcp_endpoint.visitors import Visitor
@@ -32,7 +31,7 @@ async def lifespan() -> AsyncIterator[None]:
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Answers one request to the endpoint."""
     headers = http.of(scope)
-    public_url = settings.PUBLIC_URL or f"{scope['scheme']}://{headers.get('host', '')}"
+    public_url = _public_url(scope, headers)
     try:
         http.require_known_origin(headers)
         visitor = await _visitor(scope, headers, public_url)
@@ -48,13 +47,17 @@ async def metadata(scope: Scope, receive: Receive, send: Send) -> None:
     if not settings.MCP_AUTHORIZATION_SERVERS or addresses.parsed(path or addresses.ROOT, b"") is None:
         await posts.refuse(send, RpcError(REFUSED, "There is nothing at this address.", status=404))
         return
-    public_url = settings.PUBLIC_URL or f"{scope['scheme']}://{headers.get('host', '')}"
+    public_url = _public_url(scope, headers)
     body = {
         "resource": f"{public_url}{path or addresses.ROOT}",
         "authorization_servers": settings.MCP_AUTHORIZATION_SERVERS,
         "bearer_methods_supported": ["header"],
     }
     await send_json(send, Answer(orjson.dumps(body)))
+
+
+def _public_url(scope: Scope, headers: Headers) -> str:
+    return settings.PUBLIC_URL or f"{scope['scheme']}://{headers.get('host', '')}"
 
 
 async def _visitor(scope: Scope, headers: Headers, public_url: str) -> Visitor:
@@ -87,10 +90,7 @@ async def _follow(visitor: Visitor, receive: Receive, send: Send) -> None:
     http.require_events(visitor.headers)
     session = await visitor.session()
     reached = await reach.find(visitor.principal, visitor.address)
-    client = Client(
-        visitor.principal, visitor.address, reached, visitor.request_id, session.capabilities, session
-    )
-    await streams.follow_session(client, session, receive, send)
+    await streams.follow_session(visitor.client(session, reached), session, receive, send)
 
 
 async def _end(visitor: Visitor, send: Send) -> None:

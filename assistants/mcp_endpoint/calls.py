@@ -77,8 +77,6 @@ async def run_tool(
     except InvalidArguments as invalid:
         problems = "\n".join(f"- {each.where()}: {each.message}" for each in invalid.problems)
         return failed_result(f"Not called, because its arguments are wrong:\n{problems}", client)
-    except InvalidState as failure:
-        raise invalid_params(failure.message) from failure
     except CallFailed as failure:
         return failed_result(failure.message, client)
 
@@ -141,8 +139,6 @@ async def _requested(
 
     try:
         return await _answered(client, request, outlet, Behind(server.id, server.name), send)
-    except InvalidState as failure:
-        raise invalid_params(failure.message) from failure
     except CallFailed as failure:
         code = RESOURCE_NOT_FOUND if failure.code == "not_found" else INTERNAL_ERROR
         raise RpcError(code, failure.message) from failure
@@ -157,6 +153,8 @@ async def _answered(client: Client, request: Request, outlet: Outlet, server: Be
             answer = await _rounds(client.session, outlet, server, send, exchange=exchange, asked=answer)
     except ServerError as error:
         raise RpcError(error.code, error.message, error.data) from error
+    except InvalidState as failure:
+        raise invalid_params(failure.message) from failure
     if not isinstance(answer, InputRequired):
         return complete_result(answer, client)
     questions = callbacks.introduced(answer.requests, server.name)

@@ -18,7 +18,7 @@ from assistants.mcp_endpoint.messages import Message, Notification, Request, Res
 from assistants.mcp_endpoint.outlet import Answer, Outlet, answer, send_empty, send_json
 from assistants.mcp_endpoint.params import text
 from assistants.mcp_endpoint.protocol import CAPABILITIES_META, INVALID_REQUEST, SESSION_VERSIONS, RpcError
-from assistants.mcp_endpoint.sessions import Session, askable, opened
+from assistants.mcp_endpoint.sessions import askable, opened
 from assistants.mcp_endpoint.visitors import Visitor
 from core import strict_json
 
@@ -76,7 +76,7 @@ async def _answer_of_session(visitor: Visitor, message: Message, receive: Receiv
         case Request():
             http.require_acceptable(visitor.headers)
             reached = await reach.find(visitor.principal, visitor.address)
-            client = _client(visitor, session, reached)
+            client = visitor.client(session, reached)
             await _answer(visitor, client, message, receive, send)
         case Notification("notifications/cancelled", params):
             if isinstance(request_id := params.get("requestId"), str | int):
@@ -107,12 +107,6 @@ async def _initialize(visitor: Visitor, request: Request, send: Send) -> None:
     }
     head = [(http.SESSION.encode(), session.id.encode())]
     await send_json(send, Answer(messages.result(request.id, result), headers=head))
-
-
-def _client(visitor: Visitor, session: Session, reached: reach.Reach) -> Client:
-    return Client(
-        visitor.principal, visitor.address, reached, visitor.request_id, session.capabilities, session
-    )
 
 
 async def _answer(visitor: Visitor, client: Client, request: Request, receive: Receive, send: Send) -> None:

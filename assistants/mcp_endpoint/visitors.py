@@ -7,8 +7,10 @@ from starlette.datastructures import Headers
 from apikeys.principal import Principal
 from assistants.mcp_endpoint import states
 from assistants.mcp_endpoint.addresses import Address
+from assistants.mcp_endpoint.clients import Client
 from assistants.mcp_endpoint.headers import SESSION, VERSION
 from assistants.mcp_endpoint.protocol import INVALID_REQUEST, REFUSED, SESSION_VERSIONS, RpcError
+from assistants.mcp_endpoint.reach import Reach
 from assistants.mcp_endpoint.sessions import Session, read
 
 
@@ -38,6 +40,10 @@ class Visitor:
         if session is None or not self._owns(session) or (await states.of(session)).has_ended:
             raise RpcError(REFUSED, "There is no such session, or it has ended: initialize anew.", status=404)
         return session
+
+    def client(self, session: Session, reached: Reach) -> Client:
+        """Returns who asks in a session."""
+        return Client(self.principal, self.address, reached, self.request_id, session.capabilities, session)
 
     def _owns(self, session: Session) -> bool:
         return session.key_id == self.principal.id and session.address == self.address.path
