@@ -91,6 +91,7 @@ def _principal(row: ApiKey, key_hash: str) -> Principal:
         key_prefix=row.key_prefix,
         can_manage=row.can_manage,
         can_call_assistant=row.can_call_assistant,
+        can_approve=row.can_approve,
         is_disabled=row.is_disabled,
         expires_at=min((end for end in ends if end is not None), default=None),
         limits=Limits(*(getattr(row, name) for name in Limits.names())),

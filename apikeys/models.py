@@ -58,8 +58,8 @@ class ApiKey(models.Model):
 
     FEED_COLUMNS = (
         "name", "key_hash", "previous_key_hash", "previous_key_until", "can_manage", "can_call_assistant",
-        "is_disabled", "expires_at", "requests_per_minute", "tokens_per_minute", "concurrent_requests",
-        "tokens_per_month", "allowed_networks",
+        "can_approve", "is_disabled", "expires_at", "requests_per_minute", "tokens_per_minute",
+        "concurrent_requests", "tokens_per_month", "allowed_networks",
     )  # fmt: skip
     """The columns that revoke a key in every process, or change what it may do: see `core.feed`.
 
@@ -74,6 +74,12 @@ class ApiKey(models.Model):
     )
     can_call_assistant = models.BooleanField(
         _("may call assistants"), default=True, help_text=_("May call the assistants granted to it.")
+    )
+    can_approve = models.BooleanField(
+        _("may approve"),
+        default=False,
+        db_default=False,
+        help_text=_("May decide over REST about calls that wait. Only managers set this, in the console."),
     )
     is_disabled = models.BooleanField(_("disabled"), default=False)
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)

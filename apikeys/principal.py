@@ -44,6 +44,8 @@ class Principal:
     key_hash: str = field(default="", repr=False)
     """The hash of the secret that was presented; "" where none was, as for a response in the background."""
 
+    can_approve: bool = False
+
     user_id: int | None = None
     permission: str = ""
 

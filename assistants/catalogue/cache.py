@@ -21,7 +21,7 @@ from assistants.errors import ModelNotFound
 from assistants.models import Assistant, AssistantQuerySet, AssistantTool
 from core.database import in_thread
 from core.feed import FeedCache
-from tools.models import Embedded, MCPTool, ToolFunction
+from tools.models import Approval, Embedded, MCPTool, ToolFunction
 
 # Every table that an entry is made of. Their triggers are in the migrations named `feed`.
 TABLES = (
@@ -33,11 +33,15 @@ TABLES = (
     "tools_mcptool",
     "tools_toolfunction",
 )
-_FUNCTION = ["server_id", "name", "public_name", "description", "overrides", "input_schema"]
+_FUNCTION = [
+    "server_id", "name", "public_name", "description", "overrides", "input_schema", "labels",
+    "definition_hash", "approved_hash",
+]  # fmt: skip
 _SERVER = [
     f"mcp_tool__{field}"
     for field in (
-        "name", "slug", "call_timeout_s", "embedding", "embedder", "next_embedding", "next_embedder",
+        "name", "slug", "call_timeout_s", "approval", "generation", "labels",
+        "embedding", "embedder", "next_embedding", "next_embedder",
     )
 ]  # fmt: skip
 # As text: parsing the details of all tools would cost chats, which read none of them.
@@ -182,5 +186,9 @@ def _function(server: MCPTool, row: ToolFunction, *, is_pinned: bool = False) ->
         input_schema=row.input_schema,
         timeout_s=server.call_timeout_s,
         is_pinned=is_pinned,
+        labels=frozenset(server.labels if row.labels is None else row.labels),
+        definition_hash=row.definition_hash,
+        generation=server.generation,
+        is_trusted=server.approval == Approval.PINNED and row.approved_hash == row.definition_hash,
         details=row.details,  # type: ignore[attr-defined]
     )

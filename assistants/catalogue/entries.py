@@ -47,6 +47,13 @@ class FunctionEntry:
     timeout_s: float
     is_pinned: bool = False
     """Whether it is in every selection."""
+    labels: frozenset[str] = frozenset()
+    """Of `tools.models.Label`: its own, or those of its server."""
+    definition_hash: str = ""
+    generation: int = 0
+    """Of its server's launch: it counts the changes of its command, URL, headers and variables."""
+    is_trusted: bool = False
+    """Whether staff have approved this definition, so that its annotations may be believed."""
     details: str = field(default="{}", repr=False)
     """JSON of what only MCP clients see. It is read when one of them lists tools, and by no chat."""
     offered: tool_schemas.Offered = field(init=False, repr=False, compare=False)

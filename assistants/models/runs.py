@@ -164,6 +164,8 @@ class Run(models.Model):
     )
     username = models.CharField(_("member of staff"), max_length=150, blank=True, default="", db_default="")
     """The member of staff who chatted in the playground; then there is no key. "" for requests with a key."""
+    end_user = models.CharField(_("end user"), max_length=512, blank=True, default="", db_default="")
+    """Whom the caller asked for, by its own name for them. It grants nothing."""
     assistant_slug = models.CharField(_("assistant"), max_length=63, blank=True)
     conversation = models.ForeignKey(
         Conversation,

@@ -16,12 +16,16 @@ def new_run_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The request that a run answers. `session_id` is the caller's own name for runs that belong together."""
+    """The request that a run answers. `session_id` is the caller's own name for runs that belong together.
+
+    `end_user` is its name for the person that it asks for, or "".
+    """
 
     principal: Principal
     request_id: str
     session_id: str | None = None
     run_id: str = field(default_factory=new_run_id)
+    end_user: str = ""
 
     @property
     def extension(self) -> dict[str, str]:

@@ -122,6 +122,7 @@ def _run(record: RunRecord, conversation_id: int | None) -> _Row:
         "api_key_id": principal.id if is_key else None,
         "api_key_name": principal.name if is_key else "",
         "username": "" if is_key else principal.name,
+        "end_user": record.origin.end_user,
         "key_prefix": principal.key_prefix,
         "assistant_id": record.assistant_id,
         "assistant_slug": record.assistant_slug,

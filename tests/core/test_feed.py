@@ -22,7 +22,7 @@ TRIGGERS = """
 def columns_of(definition: str) -> frozenset[str]:
     """Returns the columns whose UPDATE fires a trigger; none if only INSERT and DELETE do."""
     if listed := re.search(r"UPDATE OF (.+?) O[RN] ", definition):
-        return frozenset(listed[1].split(", "))
+        return frozenset(name.strip(chr(34)) for name in listed[1].split(", "))  # words of SQL are quoted
     if "UPDATE" not in definition:
         return frozenset()
     return frozenset(re.findall(r"\bold\.(\w+)", definition, re.IGNORECASE)) or EVERY

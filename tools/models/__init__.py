@@ -1,6 +1,6 @@
 """Models of MCP servers (`MCPTool`), their tools (`ToolFunction`) and capabilities (`Offer`)."""
 
-from tools.choices import Approval, ConnectionType, Status
+from tools.choices import Approval, ConnectionType, Label, Status
 from tools.indexed import Embedded, EmbedderFailure, FunctionUse, WordCount
 from tools.models.functions import WORD_DIMENSIONS, ToolFunction, ToolFunctionQuerySet
 from tools.models.servers import MCPTool, MCPToolQuerySet, validate_slug
@@ -13,6 +13,7 @@ __all__ = [
     "Embedded",
     "EmbedderFailure",
     "FunctionUse",
+    "Label",
     "MCPTool",
     "MCPToolQuerySet",
     "Offer",

@@ -57,6 +57,7 @@ class ToolFunction(Embedded):
     FEED_COLUMNS = (
         "server_id", "name", "public_name", "title", "description", "input_schema", "output_schema",
         "annotations", "extra", "overrides", "definition_hash", "approved_hash", "is_enabled", "removed_at",
+        "labels",
     )  # fmt: skip
     """The definition, and what decides whether it is offered, which caches read: see `core.feed`.
 
@@ -75,6 +76,8 @@ class ToolFunction(Embedded):
     annotations = models.JSONField(_("annotations"), default=dict)
     extra = models.JSONField(_("other fields"), default=dict, editable=False)
     overrides = models.JSONField(_("overrides"), default=dict, blank=True)
+    labels = models.JSONField(_("labels"), null=True, blank=True)
+    """Of `Label`; None: those of the server."""
     examples = models.JSONField(_("examples"), null=True, editable=False)
     refusal = models.JSONField(_("refusal"), null=True, editable=False)
     definition_hash = models.CharField(_("definition hash"), max_length=64)

@@ -79,7 +79,7 @@ class MCPTool(Embedded):
 
     FEED_COLUMNS = (
         "name", "slug", "is_enabled", "replicas", "generation", "restart_requested_at", "deleted_at",
-        "approval", "call_timeout_s", "announced", "asks_back", "asked_back_at",
+        "approval", "call_timeout_s", "announced", "asks_back", "asked_back_at", "labels",
     )  # fmt: skip
     """What supervisors act on and caches read: see `core.feed`. A status changes along with an Instance."""
 
@@ -113,6 +113,8 @@ class MCPTool(Embedded):
     )
     approval = models.CharField(_("approval"), max_length=8, choices=Approval.choices, default=Approval.AUTO)
 
+    labels = models.JSONField(_("labels"), default=list, db_default=[], blank=True)
+    """Of `Label`: what its tools do, unless a tool has labels of its own."""
     is_enriched = models.BooleanField(
         _("write example requests"),
         default=False,
