@@ -1,6 +1,7 @@
-"""API keys, what they spent, and the audit log."""
+"""API keys, what they spent, the audit log, and the outbox of events."""
 
 from typing import Any, Self
+from uuid import uuid4
 
 from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
@@ -186,3 +187,40 @@ class AuditEntry(models.Model):
     def __str__(self) -> str:
         action, kind = (gettext(word) for word in (self.action, self.object_kind))
         return f"{self.actor_name} {action} {kind} {self.object_name}"
+
+
+class EventType(models.TextChoices):
+    """What a webhook may be told about."""
+
+    APPROVAL_WAITING = "approval.waiting", _("A call waits for a decision")
+    APPROVAL_DECIDED = "approval.decided", _("A call was decided about")
+    SERVER_DOWN = "server.down", _("A server is down")
+    SERVER_UP = "server.up", _("A server is back")
+    TOOL_CHANGED = "tool.changed", _("A tool's definition has changed")
+    BUDGET_NEAR = "budget.near", _("A key's monthly budget is nearly spent")
+    KEY_EXPIRING = "key.expiring", _("A key expires soon")
+
+
+def _message_id() -> str:
+    return f"msg_{uuid4().hex}"
+
+
+class OutboxEvent(models.Model):
+    """Something that webhooks are told about, written by `apikeys.outbox` in the transaction that made it so.
+
+    `data` holds ids and names: no arguments of calls, no codes, no secrets.
+    """
+
+    message_id = models.CharField(max_length=36, unique=True, default=_message_id, editable=False)
+    """The header `webhook-id`, the same at each attempt: by it a receiver knows what it has already got."""
+    type = models.CharField(_("event"), max_length=32, choices=EventType.choices)
+    data = models.JSONField(_("data"), encoder=DjangoJSONEncoder)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True, db_index=True)
+
+    class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.message_id}"

@@ -5,6 +5,7 @@ from assistants.models.providers import Provider
 from assistants.models.responses import ResponseEvents, StoredResponse
 from assistants.models.rules import Approver, Effect, Rule
 from assistants.models.runs import Conversation, Run, RunKind, RunQuerySet, RunStatus, ToolCall
+from assistants.models.webhooks import Delivery, DeliveryState, Webhook
 
 __all__ = [
     "Alias",
@@ -17,6 +18,8 @@ __all__ = [
     "AssistantTool",
     "Attempt",
     "Conversation",
+    "Delivery",
+    "DeliveryState",
     "Effect",
     "Expiring",
     "HeldAnswer",
@@ -31,5 +34,6 @@ __all__ = [
     "RunStatus",
     "StoredResponse",
     "ToolCall",
+    "Webhook",
     "alive",
 ]
