@@ -49,8 +49,9 @@ def page_of(run: Run, request: HttpRequest, *, with_bodies: bool) -> dict[str, A
 
 
 def _facts(run: Run) -> list[tuple[Any, str]]:
+    end_user = [(_("End user"), run.end_user)] if run.end_user else []
     if not run.is_chat:
-        return [(_("Took"), duration(run.duration_ms)), (_("Kind"), run.get_kind_display())]
+        return [(_("Took"), duration(run.duration_ms)), (_("Kind"), run.get_kind_display()), *end_user]
     read, written = whole(run.prompt_tokens), whole(run.completion_tokens)
     tokens = _("%(read)s read, %(written)s written") % {"read": read, "written": written}
     estimated = f" ({_('estimated')})" if run.usage_estimated else ""
@@ -61,6 +62,7 @@ def _facts(run: Run) -> list[tuple[Any, str]]:
         (_("Rounds of the model"), whole(run.rounds)),
         (_("Tool calls"), whole(run.server_tool_calls)),
         (_("Model"), run.model),
+        *end_user,
     ]
 
 

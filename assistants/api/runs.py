@@ -60,6 +60,9 @@ class RunSerializer(serializers.Serializer[Any]):
     username = serializers.CharField(
         help_text="The member of staff who chatted in the console's playground; empty for a run of a key."
     )
+    end_user = serializers.CharField(
+        help_text="Whom the caller asked for, by its own name: X-End-User, safety_identifier or user."
+    )
     assistant = RunAssistantSerializer(source="*")
     conversation_id = serializers.IntegerField(allow_null=True, help_text="Of its session.")
     model = serializers.CharField()
@@ -160,6 +163,7 @@ class RunFilter(django_filters.FilterSet):
     assistant_id = IdFilter(field_name="assistant_id")
     conversation_id = IdFilter(field_name="conversation_id")
     kind = django_filters.ChoiceFilter(choices=RunKind.choices)
+    end_user = django_filters.CharFilter(help_text="As the caller names whom it asks for.")
     status = django_filters.ChoiceFilter(choices=RunStatus.choices)
     model = django_filters.CharFilter()
     request_id = django_filters.CharFilter()

@@ -38,12 +38,13 @@ class UsageAssistantSerializer(serializers.Serializer[Any]):
 
 
 class UsageRowSerializer(serializers.Serializer[Any]):
-    """`api_key`, `assistant`, `model`, `kind` and `day` are present if the usage is grouped by them."""
+    """The fields up to `day` are present if the usage is grouped by them."""
 
     api_key = UsageKeySerializer(source="*", required=False)
     assistant = UsageAssistantSerializer(source="*", required=False)
     model = serializers.CharField(required=False)
     kind = serializers.ChoiceField(RunKind.choices, required=False)
+    end_user = serializers.CharField(required=False)
     day = serializers.DateField(required=False)
     runs = serializers.IntegerField()
     failed_runs = serializers.IntegerField()

@@ -27,6 +27,7 @@ _GROUPS = {
     "assistant": (gettext_lazy("Assistant"), "current_slug"),
     "model": (gettext_lazy("Model"), "model"),
     "kind": (gettext_lazy("Kind"), "kind"),
+    "end_user": (gettext_lazy("End user"), "end_user"),
     "day": (gettext_lazy("Day"), "day"),
 }
 """The heading of each group, and the column of `RunQuerySet.usage` that is shown."""

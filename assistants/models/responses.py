@@ -62,7 +62,7 @@ class StoredResponse(Expiring):
     body = EncryptedJSONField()
     """The response object as far as it is complete. The row's `status` counts, not the one in it."""
     request = EncryptedJSONField(null=True)
-    """The input of a worker: {"body", "request_id", "session_id"}. None once the response is over."""
+    """A worker's input: {"body", "request_id", "session_id", "end_user"}. None once the response is over."""
 
     objects = StoredResponseQuerySet.as_manager()
 

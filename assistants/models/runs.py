@@ -87,6 +87,7 @@ USAGE_GROUPS: dict[str, dict[str, Any]] = {
     },
     "model": {"model": None},
     "kind": {"kind": None},
+    "end_user": {"end_user": None},
     "day": {"day": TruncDate("started_at", tzinfo=UTC)},
 }
 """The columns of each group; None means a field of Run. Keys and assistants have their present names."""

@@ -1,11 +1,11 @@
-"""The session of a request: the caller's own name for runs that belong together."""
+"""The session of a request and its end user: the caller's own names for them."""
 
 from collections.abc import Mapping
 from typing import Protocol
 
 from django.http import HttpRequest
 
-from assistants.openai_api.shared_fields import LONGEST_SESSION_ID
+from assistants.openai_api.shared_fields import LONGEST_END_USER, LONGEST_SESSION_ID
 from core.errors import InvalidRequest
 
 
@@ -17,6 +17,16 @@ class SessionFields(Protocol):
 
     @property
     def metadata(self) -> Mapping[str, str] | None: ...
+
+
+class EndUserFields(Protocol):
+    """The fields of a request's body that may name its end user."""
+
+    @property
+    def safety_identifier(self) -> str | None: ...
+
+    @property
+    def user(self) -> str | None: ...
 
 
 def session_id(request: HttpRequest, params: SessionFields) -> str | None:
@@ -38,6 +48,18 @@ def session_id(request: HttpRequest, params: SessionFields) -> str | None:
         message = f"A session's id is a text of at most {LONGEST_SESSION_ID} characters."
         raise InvalidRequest(message, param=param, code="invalid_value")
     return name
+
+
+def end_user(request: HttpRequest, params: EndUserFields) -> str:
+    """Returns the first name of: X-End-User, `safety_identifier` and `user`; "" without any.
+
+    Raises InvalidRequest for a header that is too long; a field was checked before.
+    """
+    header = _header(request, "X_END_USER").strip()
+    if len(header) > LONGEST_END_USER:
+        message = f"An end user's name is a text of at most {LONGEST_END_USER} characters."
+        raise InvalidRequest(message, param="x-end-user", code="invalid_value")
+    return header or params.safety_identifier or params.user or ""
 
 
 def _header(request: HttpRequest, name: str) -> str:

@@ -15,7 +15,7 @@ from assistants.openai_api.chat.request import validate
 from assistants.openai_api.http import EventStream, event_stream, json_response
 from assistants.openai_api.idempotency import idempotent_request
 from assistants.openai_api.pipeline import Observer, observed_run
-from assistants.openai_api.session import session_id
+from assistants.openai_api.session import end_user, session_id
 from assistants.openai_api.sse import stream
 from assistants.openai_api.viewset import OpenAIViewSet
 from assistants.recording import Origin
@@ -25,7 +25,12 @@ class ChatCompletionViewSet(OpenAIViewSet):
     @openapi.create_completion
     async def create(self, request: HttpRequest) -> HttpResponseBase:
         content, params = await body.read(request, validate)
-        origin = Origin(self.principal, request.headers.get("x-request-id", ""), session_id(request, params))
+        origin = Origin(
+            self.principal,
+            request.headers.get("x-request-id", ""),
+            session_id(request, params),
+            end_user=end_user(request, params),
+        )
         chat = await prepare(content, params, origin)
         idempotent = await idempotent_request(request, content, self.principal, chat.run_request.assistant)
         if idempotent is None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from apikeys.principal import Principal
@@ -13,7 +14,7 @@ from assistants.openai_api import errors
 from assistants.openai_api.http import STARTED
 from assistants.openai_api.responses import background_store, store
 from assistants.openai_api.responses.background_store import LAST_EVENTS
-from assistants.openai_api.responses.prepare import PreparedResponse
+from assistants.openai_api.responses.prepare import Caller, PreparedResponse
 from assistants.openai_api.responses.stream import frames
 from assistants.openai_api.sse import HEARTBEAT
 from core import broker
@@ -28,11 +29,9 @@ async def enqueue(prepared: PreparedResponse, content: Mapping[str, Any]) -> Sto
     """Saves the request as a row, and sends the workers a message that there is one."""
     events = prepared.answer.queue()
     row = store.new_row(prepared.principal.id, prepared.answer.body, prepared.input)
-    row.request = {
-        "body": content,
-        "request_id": prepared.origin.request_id,
-        "session_id": prepared.origin.session_id,
-    }
+    origin = prepared.origin
+    caller = Caller(origin.request_id, origin.session_id, origin.end_user)
+    row.request = {"body": content, **asdict(caller)}
     await background_store.insert(row, events)
     # The row is the order. A message that is lost costs time alone: beat sends another every ten seconds.
     try:

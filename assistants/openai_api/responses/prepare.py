@@ -27,6 +27,15 @@ from core.errors import InvalidRequest
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """What the HTTP request says of its origin. It is stored for a response in the background."""
+
+    request_id: str = ""
+    session_id: str | None = None
+    end_user: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PreparedResponse:
     """A valid request, and its answer so far. `input`: the request's own items, as they are stored."""
 
@@ -63,14 +72,13 @@ async def prepare(
     principal: Principal,
     *,
     ids: Ids,
-    request_id: str,
-    session_id: str | None,
+    caller: Caller,
     first_number: int = 0,
 ) -> PreparedResponse:
     """Raises InvalidRequest, ModelNotFound and NoAssistantFits."""
     own = transcript.stored_items(params.input, ids)
     before, items = await context.resolve(params, own, principal)
-    session_id = params.conversation_id or session_id
+    session_id = params.conversation_id or caller.session_id
     route = await routing.route(params.model, principal, [*before, *items], session_id)
     assistant = route.assistant
     offered = _offered_tools(params, [*before, *items], assistant)
@@ -93,7 +101,7 @@ async def prepare(
         if params.tool_choice == "none"
         else _new_tool_lists([*before, *items], run_request.narrowed_assistant),
         run_request=run_request,
-        origin=Origin(principal, request_id, session_id, ids.run),
+        origin=Origin(principal, caller.request_id, session_id, ids.run, caller.end_user),
     )
 
 

@@ -16,10 +16,10 @@ from assistants.openai_api.idempotency import idempotent_request
 from assistants.openai_api.pipeline import Observer
 from assistants.openai_api.responses import background, openapi, store
 from assistants.openai_api.responses.ids import Ids
-from assistants.openai_api.responses.prepare import PreparedResponse, prepare
-from assistants.openai_api.responses.request import validate
+from assistants.openai_api.responses.prepare import Caller, PreparedResponse, prepare
+from assistants.openai_api.responses.request import ResponseRequest, validate
 from assistants.openai_api.responses.stream import ResponseStream
-from assistants.openai_api.session import session_id
+from assistants.openai_api.session import end_user, session_id
 from assistants.openai_api.sse import stream
 from assistants.openai_api.viewset import OpenAIViewSet
 from core.errors import InvalidRequest
@@ -41,8 +41,7 @@ class ResponseViewSet(OpenAIViewSet):
     @openapi.create_response
     async def create(self, request: HttpRequest) -> HttpResponseBase:
         content, params = await body.read(request, validate)
-        request_id, session = request.headers.get("x-request-id", ""), session_id(request, params)
-        prepared = await prepare(params, self.principal, ids=Ids(), request_id=request_id, session_id=session)
+        prepared = await prepare(params, self.principal, ids=Ids(), caller=_caller(request, params))
         make = _enqueue if params.background else _answer
         idempotent = await idempotent_request(
             request, content, self.principal, prepared.run_request.assistant
@@ -60,9 +59,7 @@ class InputTokensViewSet(OpenAIViewSet):
     @openapi.count_input_tokens
     async def create(self, request: HttpRequest) -> HttpResponse:
         _, params = await body.read(request, validate)
-        prepared = await prepare(
-            params, self.principal, ids=Ids(), request_id="", session_id=session_id(request, params)
-        )
+        prepared = await prepare(params, self.principal, ids=Ids(), caller=_caller(request, params))
         tokens = await count_input(await prepared.complete_request())
         return json_response({"object": "response.input_tokens", "input_tokens": tokens})
 
@@ -110,6 +107,12 @@ class StoredResponseViewSet(OpenAIViewSet):
         if row is None:
             raise ResponseNotFound(response_id)
         return row
+
+
+def _caller(request: HttpRequest, params: ResponseRequest) -> Caller:
+    return Caller(
+        request.headers.get("x-request-id", ""), session_id(request, params), end_user(request, params)
+    )
 
 
 async def _enqueue(

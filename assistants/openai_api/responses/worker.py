@@ -20,7 +20,7 @@ from assistants.openai_api.responses import background_store
 from assistants.openai_api.responses.answer import Answer
 from assistants.openai_api.responses.ids import Ids
 from assistants.openai_api.responses.output import ResponseEvent
-from assistants.openai_api.responses.prepare import PreparedResponse, prepare
+from assistants.openai_api.responses.prepare import Caller, PreparedResponse, prepare
 from assistants.openai_api.responses.request import validate
 
 log = logging.getLogger(__name__)
@@ -146,8 +146,8 @@ async def _prepare(row: StoredResponse) -> PreparedResponse:
         validate(request["body"]),
         principal,
         ids=Ids.of(row.response_id),
-        request_id=request["request_id"],
-        session_id=request["session_id"],
+        # A row that an older release left has no end user.
+        caller=Caller(request["request_id"], request["session_id"], request.get("end_user", "")),
         first_number=EVENTS_OF_QUEUEING,
     )
     prepared.answer.body |= {"created_at": row.body["created_at"], "status": row.body["status"]}

@@ -29,7 +29,13 @@ def assistant(name: str) -> Assistant:
 
 
 def run(
-    of: Assistant, by: ApiKey, *, session: str | None = None, ago: timedelta = timedelta(), **fields: Any
+    of: Assistant,
+    by: ApiKey,
+    *,
+    session: str | None = None,
+    end_user: str = "",
+    ago: timedelta = timedelta(),
+    **fields: Any,
 ) -> str:
     """Writes a run, and returns its run_id."""
     ended: dict[str, Any] = {
@@ -40,7 +46,7 @@ def run(
         "first_token_ms": 50,
         "duration_ms": 120,
     }
-    origin = Origin(principal(by), "req_1", session)
+    origin = Origin(principal(by), "req_1", session, end_user=end_user)
     write([RunRecord(origin, of.pk, of.slug, "tiny", NOW - ago, **(ended | fields))])
     return origin.run_id
 
@@ -71,6 +77,7 @@ def test_one_run_is_shown_with_its_trace(api: Client, helper: Assistant, alice: 
         "kind": "chat",
         "api_key": {"id": alice.pk, "name": "alice", "key_prefix": alice.key_prefix},
         "username": "",
+        "end_user": "",
         "assistant": {"id": helper.pk, "slug": "helper"},
         "conversation_id": session["id"],
         "model": "tiny",
@@ -208,6 +215,14 @@ def test_usage_is_summed_by_the_requested_groups(api: Client, helper: Assistant,
     [row] = api.read("usage", group_by="assistant,model", key="alice", since=(NOW - 40 * day).isoformat())
     assert (row["assistant"], row["model"], row["runs"]) == ({"id": helper.pk, "slug": "helper"}, "tiny", 3)
     assert api.get("/api/v1/usage?limit=1").headers["X-Total-Count"] == "2"
+
+
+def test_runs_and_usage_name_the_end_user(api: Client, helper: Assistant, alice: ApiKey) -> None:
+    asked = [run(helper, alice, end_user=name) for name in ("anna", "anna", "")]
+    assert [each["run_id"] for each in api.read("runs", end_user="anna")] == asked[1::-1]
+    assert api.read(f"runs/{asked[0]}")["end_user"] == "anna"
+    rows = api.read("usage", group_by="end_user")
+    assert sorted((row["end_user"], row["runs"]) for row in rows) == [("", 1), ("anna", 2)]
 
 
 def test_usage_shows_the_present_names(api: Client, helper: Assistant, alice: ApiKey) -> None:
