@@ -34,7 +34,9 @@ on it.
 CHECK = "check"
 """Notified to have servers checked whose last check is old; with `:<id>`, to have that one checked now."""
 INTENT = {"is_enabled", "restart_requested_at"}
-RELAUNCHING = INTENT | {"connection_type", "command", "args", "env", "url", "headers", "start_timeout_s"}
+RELAUNCHING = INTENT | {
+    "connection_type", "command", "args", "env", "url", "headers", "start_timeout_s", "asks_back",
+}  # fmt: skip
 """Fields whose change means that the server has to be started anew."""
 _COPIED = (
     "description", "connection_type", "command", "args", "env", "url", "headers",

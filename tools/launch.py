@@ -21,6 +21,7 @@ class LaunchSpec:
     """The fields are those of MCPTool, whose references to variables are filled from its `env`.
 
     `server_id` is 0 for a server that is not registered. `unfilled`: references that have no value.
+    `asks_back`: it is marked, or was seen, as one that asks its client back.
     """
 
     server_id: int
@@ -34,6 +35,7 @@ class LaunchSpec:
     headers: dict[str, str] = field(repr=False)
     start_timeout_s: float
     unfilled: list[str] = field(default_factory=list)
+    asks_back: bool = False
 
     @property
     def install_limit_s(self) -> float:
@@ -91,4 +93,5 @@ def launch_spec(row: MCPTool) -> LaunchSpec:
         headers=headers,
         start_timeout_s=row.start_timeout_s,
         unfilled=list(unfilled),
+        asks_back=row.asks_back or row.asked_back_at is not None,
     )

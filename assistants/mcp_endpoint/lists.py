@@ -46,7 +46,9 @@ def tool_definition(tool: Tool) -> dict[str, Any]:
         "annotations": function.annotations,
     }
     named = {"name": tool.name, "inputSchema": function.input_schema}
-    return {**function.extra, **named, **{name: value for name, value in optional.items() if value}}
+    # How we call the server is no matter of the client's: it calls every tool without a task.
+    extra = {name: value for name, value in function.extra.items() if name != "execution"}
+    return {**extra, **named, **{name: value for name, value in optional.items() if value}}
 
 
 def _tools(reach: Reach) -> Iterable[Mapping[str, Any]]:

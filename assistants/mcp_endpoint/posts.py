@@ -18,8 +18,9 @@ from assistants.mcp_endpoint.messages import Message, Notification, Request, Res
 from assistants.mcp_endpoint.outlet import Answer, Outlet, answer, send_empty, send_json
 from assistants.mcp_endpoint.params import text
 from assistants.mcp_endpoint.protocol import CAPABILITIES_META, INVALID_REQUEST, SESSION_VERSIONS, RpcError
-from assistants.mcp_endpoint.sessions import askable, opened
+from assistants.mcp_endpoint.sessions import opened
 from assistants.mcp_endpoint.visitors import Visitor
+from connector.wire.asking import askable
 from core import strict_json
 
 _LISTEN = "subscriptions/listen"

@@ -16,8 +16,8 @@ from typing import Any
 import orjson
 from django.conf import settings
 
-_ASKABLE = {"elicitation": ("form", "url"), "sampling": ("tools", "context"), "roots": ("listChanged",)}
-"""The capabilities of clients by which servers may ask back, and of each the parts that we pass on."""
+from connector.wire.asking import askable
+
 _FIRST_WITH_ELICITATION = "2025-06-18"
 _NONCE = 12
 _LONGEST_ID = 1024
@@ -53,22 +53,6 @@ def read(session_id: str) -> Session | None:
         return None
     session = _read(session_id)
     return session if session is not None and session.expires_at > time.time() else None
-
-
-def askable(capabilities: Any) -> dict[str, Any]:
-    """Returns the capabilities of a client that let servers ask it: elicitation, sampling and roots."""
-    if not isinstance(capabilities, dict):
-        return {}
-    return {
-        name: {part: _flag(capabilities[name][part]) for part in parts if part in capabilities[name]}
-        for name, parts in _ASKABLE.items()
-        if isinstance(capabilities.get(name), dict)
-    }
-
-
-def _flag(value: Any) -> Any:
-    """Returns what a part says, and nothing else: the id of a session must stay short."""
-    return value if isinstance(value, bool) else {}
 
 
 @lru_cache(maxsize=4096)

@@ -1,8 +1,6 @@
 """Connection tests: a worker connects to a server, lists its tools and leaves. Nothing is stored or stays."""
 
 import asyncio
-import logging
-from contextlib import AsyncExitStack
 from dataclasses import asdict
 from itertools import count
 from typing import NamedTuple
@@ -12,19 +10,17 @@ from aiohttp import web
 
 from connector.errors import SessionLost, innermost
 from connector.host import clock, timestamp
+from connector.lifecycle.brief_session import listed
 from connector.lifecycle.cache_repair import CacheRepair
 from connector.lifecycle.connection import Connection
 from connector.lifecycle.diagnosis import Diagnosis, ExitReason
 from connector.lifecycle.starting import Start, StartSlots
 from connector.lifecycle.unexpected import log_unexpected
 from connector.process.resource_monitor import ResourceMonitor
-from connector.session import Listing
 from connector.wire.results import TEARDOWN_S, ConnectionTestResult
 from core.message import stored
 from tools.launch import LaunchSpec
 from tools.secrets.encryption import decrypt
-
-log = logging.getLogger(__name__)
 
 AT_ONCE = 4
 
@@ -76,7 +72,7 @@ class ConnectionTests:
         connection = Connection(spec, marker=marker, lease_s=lambda: lease_s, monitor=self._monitor)
         try:
             start = Start(spec, self._starts, lambda wait: None)
-            version, listing = await _listed(connection, start, probe=probe)
+            version, listing = await listed(connection, start, probe=probe)
         # The boundary to a foreign server and its transport: whatever it raises is diagnosed.
         except Exception as raised:  # noqa: BLE001
             error = innermost(raised)
@@ -88,24 +84,6 @@ class ConnectionTests:
             )
             return result, _again(diagnosis, error)
         return ConnectionTestResult(_ms_since(began), version, listing.tools, listing.warning), None
-
-
-async def _listed(connection: Connection, start: Start, *, probe: bool) -> tuple[str, Listing]:
-    """Returns the protocol version and the tools. Raises what `Connection.diagnose` understands."""
-    found: tuple[str, Listing] | None = None
-    try:
-        async with AsyncExitStack() as stack:
-            async with start.limited(connection):
-                session = await stack.enter_async_context(connection.open(probe=probe))
-                found = session.protocol_version, await session.list_tools()
-            connection.stop(hard=False)
-    except Exception:
-        # With the tools in hand only the closing failed, which is no news about the server.
-        if found is None:
-            raise
-        log.debug("A tested server could not be closed.", exc_info=True)
-    assert found is not None  # noqa: S101 - else something was raised
-    return found
 
 
 def _ms_since(began: float) -> int:

@@ -9,7 +9,7 @@ from aiohttp import web
 from connector.data_plane.answers import Answer
 from connector.leases.observation import Slot
 from connector.lifecycle.asking import Listener
-from connector.lifecycle.requests import ClientRequest
+from connector.lifecycle.client_request import ClientRequest
 from connector.lifecycle.server_task import ServerTask
 from connector.wire.asking import NOBODY, Client
 from connector.wire.deadline import Deadline

@@ -14,6 +14,7 @@ from connector.events import Event, first_of
 from connector.host import clock
 from connector.leases.observation import Slot
 from connector.lifecycle.asking import INVALID_REQUEST, AskingCall, Listener, Unasked
+from connector.lifecycle.client_request import ClientRequest, Offered
 from connector.lifecycle.connection import Connection
 from connector.lifecycle.context import TaskContext
 from connector.lifecycle.starting import Start
@@ -43,6 +44,7 @@ class DedicatedSession:
         self._spec = spec
         self._context = context
         self._calls: dict[str, AskingCall] = {}
+        self._listed: frozenset[str] = frozenset()
         self._ending = Event()
         self._changed = Event()
         self._idle_since = clock()
@@ -69,13 +71,13 @@ class DedicatedSession:
     def find(self, call: str) -> AskingCall | None:
         return self._calls.get(call)
 
-    def begin(self, method: str, params: dict[str, Any], *, log_level: str) -> AskingCall:
+    def begin(self, request: ClientRequest, offered: Offered) -> AskingCall:
         """Raises CallFailed where too many calls wait for answers."""
         if len(self._calls) >= CALLS_AT_ONCE:
             raise CallFailed("overloaded", Message("Too many calls of this client wait at the server."))
         call = AskingCall(self.slot, self._fence, self.client.key_id, self._forget)
         self._calls[call.name] = call
-        call.begin(self._request(call, method, params, log_level))
+        call.begin(self._request(call, request, offered))
         return call
 
     async def ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
@@ -104,9 +106,7 @@ class DedicatedSession:
     async def wait(self) -> None:
         await asyncio.wait([self._task])
 
-    async def _request(
-        self, call: AskingCall, method: str, params: dict[str, Any], log_level: str
-    ) -> dict[str, Any]:
+    async def _request(self, call: AskingCall, request: ClientRequest, offered: Offered) -> dict[str, Any]:
         def report(progress: Progress) -> None:
             if call.listener is not None:
                 call.listener.on_progress(progress)
@@ -117,12 +117,29 @@ class DedicatedSession:
 
         session = await asyncio.shield(self._opened)
         try:
-            await session.log_from(log_level)
+            if request.tool in offered.to_askable:
+                await self._require_offered(session, request.name)
+            await session.log_from(request.client.log_level)
             with session.logging_to(log):
-                return await session.request(method, params, report)
+                as_task = request.tool in offered.as_tasks
+                return await session.request(request.method, request.params, report, as_task=as_task)
         except SessionLost as error:
             message = Message("%(server)s ended during the call.", server=self._spec.slug)
             raise CallFailed("session_lost", message) from error
+
+    async def _require_offered(self, session: Session, tool: str) -> None:
+        """Raises CallFailed if the server lists a tool only for clients that can be asked for more."""
+        if tool in self._listed:
+            return
+        self._listed = frozenset(each["name"] for each in (await session.list_tools()).tools)
+        if tool not in self._listed:
+            message = Message(
+                "%(server)s does not offer %(tool)s to a client that supports no more than %(supported)s.",
+                server=self._spec.slug,
+                tool=tool,
+                supported=", ".join(sorted(self.capabilities)),
+            )
+            raise CallFailed("refused", message)
 
     def _forget(self, call: AskingCall) -> None:
         self._calls.pop(call.name, None)
@@ -179,11 +196,9 @@ class DedicatedSessions:
         self._drop_ended()
         return bool(self._sessions)
 
-    async def request(
-        self, client: Client, method: str, params: dict[str, Any], listener: Listener
-    ) -> dict[str, Any]:
+    async def request(self, request: ClientRequest, offered: Offered, listener: Listener) -> dict[str, Any]:
         """Raises CallFailed, ServerError, and AskedBack."""
-        call = self._session(client).begin(method, params, log_level=client.log_level)
+        call = self._session(request.client).begin(request, offered)
         return await call.round(listener)
 
     async def resume(self, call: str, responses: dict[str, Any], listener: Listener) -> dict[str, Any]:

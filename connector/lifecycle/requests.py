@@ -2,41 +2,24 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from connector.errors import CallFailed, SessionLost
 from connector.events import Event
 from connector.lifecycle.asking import Listener
 from connector.lifecycle.call_limiter import CallLimiter
+from connector.lifecycle.client_request import ClientRequest, Offered
 from connector.lifecycle.dedicated import DedicatedSessions
 from connector.session import Session
-from connector.wire.asking import NOBODY, Client
 from connector.wire.deadline import Deadline
-from connector.wire.results import Progress, name_of
+from connector.wire.results import Progress
 from core.message import Message
-
-
-@dataclass(frozen=True, slots=True)
-class ClientRequest:
-    """`asks_back`: of the server. `parked` and `responses` go on with a call that waits for an answer."""
-
-    method: str
-    params: dict[str, Any]
-    client: Client = NOBODY
-    asks_back: bool = False
-    parked: str = ""
-    responses: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        return name_of(self.method, self.params)
 
 
 class Requests:
     """`session`, which all callers share, is None while the server does not serve.
 
-    `functions` are the tools that it listed last. `on_answer` is called after each answer of this session,
+    `offered` are the tools that it listed last. `on_answer` is called after each answer of this session,
     `on_lost` when it turns out to be lost.
     """
 
@@ -51,7 +34,7 @@ class Requests:
         self.dedicated = dedicated
         self.limiter = CallLimiter()
         self.session: Session | None = None
-        self.functions: frozenset[str] = frozenset()
+        self.offered = Offered()
         self._slug = slug
         self._on_answer = on_answer
         self._on_lost = on_lost
@@ -84,11 +67,19 @@ class Requests:
     async def _answer(self, request: ClientRequest, listener: Listener) -> dict[str, Any]:
         if request.parked:
             return await self.dedicated.resume(request.parked, request.responses, listener)
-        session, client = self._ready_session(request.method, request.params), request.client
-        is_own = request.asks_back and (client.capabilities or client.log_level)
-        is_asking = is_own and request.method != "completion/complete"
-        if is_asking and not session.is_modern:
-            return await self.dedicated.request(client, request.method, request.params, listener)
+        session, client = self._ready_session(request.tool), request.client
+        if request.tool in self.offered.to_askable and not client.capabilities:
+            told = Message(
+                "%(server)s offers %(tool)s only to clients that it can ask back. This one cannot be asked.",
+                server=self._slug,
+                tool=request.name,
+            )
+            raise CallFailed("refused", told)
+        is_own = request.tool in self.offered.to_askable or (
+            request.asks_back and (client.capabilities or client.log_level)
+        )
+        if is_own and not session.is_modern and request.method != "completion/complete":
+            return await self.dedicated.request(request, self.offered, listener)
         result = await self._of_all(session, request, listener)
         self._on_answer()
         return result
@@ -97,7 +88,7 @@ class Requests:
         sent = request.method, request.params, listener.on_progress, request.client
         # The older era does not say whose request a log message is about.
         if not session.is_modern or not request.client.log_level:
-            return await session.request(*sent)
+            return await session.request(*sent, as_task=request.tool in self.offered.as_tasks)
         with session.logging_to(listener.on_log) as request_id:
             return await session.request(*sent, request_id=request_id)
 
@@ -107,7 +98,7 @@ class Requests:
 
         Raises CallFailed and ServerError.
         """
-        session = self._ready_session("resources/subscribe", {})
+        session = self._ready_session()
         try:
             async with session.resource_updates(uri) as updated:
                 yield updated, session.ended
@@ -115,11 +106,11 @@ class Requests:
             message = Message("%(server)s has ended.", server=self._slug)
             raise CallFailed("session_lost", message) from error
 
-    def _ready_session(self, method: str, params: dict[str, Any]) -> Session:
+    def _ready_session(self, tool: str | None = None) -> Session:
         if self.session is None or self.session.ended.is_set():
             message = Message("%(server)s is not ready.", server=self._slug)
             raise CallFailed("server_restarting", message)
-        if method == "tools/call" and params["name"] not in self.functions:
-            message = Message("%(server)s offers no tool %(tool)s.", server=self._slug, tool=params["name"])
+        if tool is not None and tool not in self.offered.to_all | self.offered.to_askable:
+            message = Message("%(server)s offers no tool %(tool)s.", server=self._slug, tool=tool)
             raise CallFailed("unknown_tool", message)
         return self.session

@@ -13,7 +13,9 @@ from connector.errors import SessionExpired, SessionLost, Unresponsive, innermos
 from connector.events import Event, first_of
 from connector.host import clock, timestamp
 from connector.leases.observation import Observation, Slot
+from connector.lifecycle.askable_tools import AskableTools
 from connector.lifecycle.cache_repair import CacheRepair
+from connector.lifecycle.client_request import Offered
 from connector.lifecycle.connection import Connection
 from connector.lifecycle.context import TaskContext
 from connector.lifecycle.dedicated import DedicatedSessions
@@ -56,6 +58,7 @@ class ServerTask:
         self._context = context
         self._probe = probe
         self._restarts = RestartSchedule()
+        self._askable = AskableTools(spec, slot, context)
         dedicated = DedicatedSessions(spec, slot, fence, context)
         self.requests = Requests(spec.slug, dedicated, on_answer=self._answered, on_lost=self._note_loss)
         self.has_asked_back = False
@@ -101,6 +104,7 @@ class ServerTask:
         # A start that is under way ends by its time-out, which is now.
         if self._starting is not None:
             self._starting.end()
+        self._askable.end(hard=hard)
 
     def heartbeat(self) -> None:
         """Passes on to the shim that the lease was renewed."""
@@ -109,6 +113,7 @@ class ServerTask:
             self._connection.heartbeat(self._context.lease_left_s())
         if not self._killed.is_set():
             self.requests.dedicated.heartbeat()
+            self._askable.heartbeat()
 
     def check(self) -> None:
         """Checks the server's health now."""
@@ -204,9 +209,13 @@ class ServerTask:
         try:
             async with start.limited(connection):
                 session = await stack.enter_async_context(connection.open(probe=self._probe))
-                return session, await session.list_tools()
+                listing = await session.list_tools()
         finally:
             self._starting = None
+        # A stateless server is told with each request what its client can be asked for.
+        if self.spec.asks_back and not session.is_modern:
+            await self._askable.find(listing.tools)
+        return session, listing
 
     async def _watch(self, session: Session) -> None:
         """Checks the health and follows changes until it is to stop. Raises SessionLost or Unresponsive."""
@@ -252,9 +261,10 @@ class ServerTask:
 
     def _record_health(self, listing: Listing, **changes: Any) -> None:
         self._misses = 0
-        self.requests.functions = frozenset(tool["name"] for tool in listing.tools)
-        if listing.tools != self.tools:
-            self.tools = listing.tools
+        to_askable = self._askable.beyond(listing.tools)
+        self.requests.offered = Offered.of(listing.tools, to_askable)
+        if (tools := [*listing.tools, *to_askable]) != self.tools:
+            self.tools = tools
             self._context.on_change()
         phase = Phase.DEGRADED if listing.warning else Phase.READY
         error = self._warning(listing.warning)
@@ -262,7 +272,7 @@ class ServerTask:
 
     def _warning(self, about_tools: str = "") -> dict[str, Any] | None:
         others = self.capabilities.warnings if self.capabilities is not None else ()
-        found = warning(about_tools, others)
+        found = warning(about_tools, (*others, *self._askable.warnings))
         return found.as_error(timestamp()) if found is not None else None
 
     def _record_miss(self) -> None:

@@ -27,9 +27,9 @@ from pydantic import ValidationError
 
 from connector.errors import CallFailed, ProtocolMismatch, ServerError
 from connector.events import Event
-from connector.session import listing, outcomes
+from connector.session import listing, outcomes, tasks
 from connector.session.dispatcher import TolerantDispatcher
-from connector.session.listing import PAGE_LIMIT, TOOL_LIMIT, Capabilities, Listing
+from connector.session.listing import Capabilities, Listing
 from connector.session.log_streams import PREFIX, request_of
 from connector.session.requests import Asked
 from connector.session.resource_updates import ResourceUpdates
@@ -37,7 +37,7 @@ from connector.session.transports import Streams
 from connector.session.wire_session import WireSession
 from connector.wire.asking import NOBODY, Client
 from connector.wire.results import Progress
-from core.message import Message, joined
+from core.message import Message
 
 CLIENT = Implementation(name="mcp-connector", version="1")
 OnLog = Callable[[dict[str, Any]], None]
@@ -124,7 +124,7 @@ class Session:
         self._dispatcher.rejected.clear()
         if self._listing is None or not await listing.has_only_page(self._mcp, self._dispatcher.usable):
             tools, is_cut = await listing.list_tools(self._mcp)
-            self._listing = Listing(tools, self._warning(is_cut=is_cut))
+            self._listing = Listing(tools, listing.warning(self._dispatcher.rejected, is_cut=is_cut))
         return self._listing
 
     async def list_capabilities(self) -> Capabilities:
@@ -165,16 +165,19 @@ class Session:
         client: Client = NOBODY,
         *,
         request_id: str = "",
+        as_task: bool = False,
     ) -> dict[str, Any]:
         """Returns a server's result as wire JSON; cancelling this cancels the request at the server.
 
-        Raises ServerError, CallFailed, SessionLost.
+        `as_task`: the tool runs as a task only. Raises ServerError, CallFailed, SessionLost.
         """
 
         async def report(progress: float, total: float | None, message: str | None) -> None:
             on_progress(Progress(progress, total, message))
 
         try:
+            if as_task and tasks.are_offered(self._mcp):
+                return await tasks.call(self._mcp, params, report)
             return await self._mcp.send_wire(method, params, report, client, request_id=request_id)
         except MCPError as error:
             outcomes.require_session(error)
@@ -241,24 +244,6 @@ class Session:
             self._refused_discovery = True
             return False
         return True
-
-    def _warning(self, *, is_cut: bool) -> str:
-        rejected = sorted(self._dispatcher.rejected)
-        warnings = []
-        if rejected:
-            names = ", ".join(rejected[:5])
-            warnings.append(
-                Message("Tools with an invalid definition were left out: %(names)s.", names=names)
-            )
-        if is_cut:
-            warnings.append(
-                Message(
-                    "Only the first %(tools)d tools, or %(pages)d pages, are offered.",
-                    tools=TOOL_LIMIT,
-                    pages=PAGE_LIMIT,
-                )
-            )
-        return joined(*warnings)
 
     def _log(self, params: dict[str, Any]) -> None:
         logger = self._loggers.get(request_of(params))

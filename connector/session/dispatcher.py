@@ -6,7 +6,7 @@ from typing import Any, cast
 from mcp.shared.dispatcher import CallOptions, OnNotify, OnNotifyIntercept, OnRequest
 from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp.shared.transport_context import TransportContext
-from mcp.types import CONNECTION_CLOSED, PARSE_ERROR, ErrorData, RequestId
+from mcp.types import CLIENT_CAPABILITIES_META_KEY, CONNECTION_CLOSED, PARSE_ERROR, ErrorData, RequestId
 
 from connector.events import Event
 from connector.session.challenges import INSUFFICIENT_SCOPE
@@ -15,6 +15,7 @@ from connector.session.limits import OUTPUT_TOO_LARGE
 from connector.session.log_streams import LOG
 from connector.session.requests import Asked, ServerRequests
 from connector.session.unreadable import BY_TRANSPORT, UNREADABLE_TEXT, answered_request, error_for
+from connector.wire.asking import ALL, without_notices
 
 DISCOVER = "server/discover"
 SERVER_ERROR = -32099
@@ -46,6 +47,8 @@ class TolerantDispatcher(JSONRPCDispatcher[TransportContext]):
         if method == DISCOVER:
             # The SDK gives up after 10 s, which a server that is still starting may take: see `Session`.
             opts = cast(CallOptions, {**(opts or {}), "timeout": None})
+        if method == "tools/list":
+            params = _of_anybody(params)
         # The one place between the wire and the SDK's validation, which rejects a listing as a whole.
         result = await super().send_raw_request(method, params, opts, **related)
         if method in CAPABILITY_LISTINGS:
@@ -96,6 +99,17 @@ class TolerantDispatcher(JSONRPCDispatcher[TransportContext]):
 
     def _note_asked_back(self) -> None:
         self.on_asked_back()
+
+
+def _of_anybody(params: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Declares all that clients can be asked for to a stateless server, which may list fewer tools otherwise.
+
+    Each call then says what its own client can be asked for.
+    """
+    meta = (params or {}).get("_meta")
+    if not isinstance(meta, Mapping) or CLIENT_CAPABILITIES_META_KEY not in meta:
+        return params
+    return {**(params or {}), "_meta": {**meta, CLIENT_CAPABILITIES_META_KEY: without_notices(ALL)}}
 
 
 def _ignore(*_: object) -> None:

@@ -1,5 +1,6 @@
 """Listings of what a server offers, page by page and within bounds."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +18,7 @@ from pydantic import ValidationError
 from connector.errors import SessionLost
 from connector.session.outcomes import EXCERPT, lost, require_connection
 from connector.session.wire_session import RAW, WireSession
-from core.message import Message
+from core.message import Message, joined
 
 PAGE_LIMIT = 50
 TOOL_LIMIT = 500
@@ -43,6 +44,23 @@ class Capabilities:
     templates: list[dict[str, Any]] = field(default_factory=list)
     prompts: list[dict[str, Any]] = field(default_factory=list)
     warnings: tuple[str, ...] = ()
+
+
+def warning(rejected: Collection[str], *, is_cut: bool) -> str:
+    """Returns for people what a listing of tools lost: those `rejected`, and what came after a cut."""
+    warnings = []
+    if rejected:
+        names = ", ".join(sorted(rejected)[:5])
+        warnings.append(Message("Tools with an invalid definition were left out: %(names)s.", names=names))
+    if is_cut:
+        warnings.append(
+            Message(
+                "Only the first %(tools)d tools, or %(pages)d pages, are offered.",
+                tools=TOOL_LIMIT,
+                pages=PAGE_LIMIT,
+            )
+        )
+    return joined(*warnings)
 
 
 async def has_only_page(mcp: WireSession, tools: list[dict[str, Any]]) -> bool:

@@ -18,7 +18,7 @@ from mcp.types import (
 from mcp.types.methods import validate_server_result
 from pydantic import TypeAdapter
 
-from connector.wire.asking import NOBODY, Client
+from connector.wire.asking import NOBODY, Client, without_notices
 
 RAW: TypeAdapter[Any] = TypeAdapter(dict[str, Any])
 
@@ -66,12 +66,20 @@ class WireSession(ClientSession):
         # Headers, and what the stateless era wants in each request.
         self._stamp({"method": method, "params": params}, options)
         if client is not NOBODY and CLIENT_CAPABILITIES_META_KEY in params.get("_meta", ()):
-            params["_meta"][CLIENT_CAPABILITIES_META_KEY] = dict(client.capabilities)
+            params["_meta"][CLIENT_CAPABILITIES_META_KEY] = without_notices(client.capabilities)
             if client.log_level:
                 params["_meta"][LOG_LEVEL_META_KEY] = client.log_level
         result = await self._dispatcher.send_raw_request(method, params, options)
         validate_server_result(method, self.protocol_version or "", result)
         return result
+
+    async def send_unchecked(
+        self, method: str, params: dict[str, Any], on_progress: ProgressFnT | None = None
+    ) -> dict[str, Any]:
+        """Sends a request of the era of sessions whose result the SDK does not know. Raises MCPError."""
+        options: CallOptions = {} if on_progress is None else {"on_progress": on_progress}
+        self._stamp({"method": method, "params": params}, options)
+        return await self._dispatcher.send_raw_request(method, params, options)
 
     async def list_page(self, cursor: str | None) -> tuple[list[dict[str, Any]], str | None]:
         """Returns a page of tools, and the cursor of the next one. Raises MCPError and ValidationError."""

@@ -17,6 +17,15 @@ CAPABILITIES = {
 }
 """The requests that a server may send to its client, and the capability that the client declares for each."""
 
+_PARTS = {"elicitation": ("form", "url"), "sampling": ("tools", "context"), "roots": ("listChanged",)}
+"""Of each capability the parts that we pass on."""
+ALL: Mapping[str, Any] = {
+    "elicitation": {"form": {}, "url": {}},
+    "sampling": {"tools": {}, "context": {}},
+    "roots": {"listChanged": True},
+}
+"""What a client can be asked for at most, as it is declared to a server."""
+
 INSECURE_URL = Message("The server asks to open a URL that is not https.")
 _UNSUPPORTED = gettext_noop("The server asks for %(capability)s, which the client does not support.")
 
@@ -38,12 +47,25 @@ class Client:
 NOBODY = Client()
 
 
-def askable(capabilities: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Returns those capabilities of a client that servers can ask for, as they are declared to a server."""
-    declared = {name: (capabilities or {}).get(name) for name in CAPABILITIES.values()}
-    askable = {name: value for name, value in declared.items() if isinstance(value, Mapping)}
-    # That its list has changed would be a notification of the client, for which there is no way.
-    return askable | ({"roots": {}} if "roots" in askable else {})
+def askable(capabilities: Any) -> dict[str, Any]:
+    """Returns those capabilities of a client that let servers ask it, as they are declared to a server."""
+    if not isinstance(capabilities, Mapping):
+        return {}
+    return {
+        name: {part: _flag(capabilities[name][part]) for part in parts if part in capabilities[name]}
+        for name, parts in _PARTS.items()
+        if isinstance(capabilities.get(name), Mapping)
+    }
+
+
+def without_notices(capabilities: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns them as the stateless era has them: its clients send no notifications."""
+    return {**capabilities, **({"roots": {}} if "roots" in capabilities else {})}
+
+
+def _flag(value: Any) -> Any:
+    """Returns what a part says, and nothing else: the id of a session, which holds it, must be short."""
+    return value if isinstance(value, bool) else {}
 
 
 def problem(method: str, params: Mapping[str, Any], capabilities: Mapping[str, Any]) -> Message | None:

@@ -204,13 +204,14 @@ async def seen(connecting: AbstractAsyncContextManager[Client], calls: list[Call
 
 
 async def listed(method: Callable[[], Any]) -> list[dict[str, Any]]:
-    """Sorted by name; nothing where the server has no such list."""
+    """Sorted by name; nothing where the server has no such list. Whether tools run as tasks is left out."""
     try:
         result = wire(await method())
     except MCPError:
         return []
     [entries] = (value for value in result.values() if isinstance(value, list))
-    return sorted(entries, key=lambda entry: entry["name"])
+    known = [{name: value for name, value in entry.items() if name != "execution"} for entry in entries]
+    return sorted(known, key=lambda entry: entry["name"])
 
 
 async def answered(request: Any) -> dict[str, Any]:

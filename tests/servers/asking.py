@@ -2,6 +2,9 @@
 
 modern  knows the stateless era only, and asks by `input_required` results instead of requests of its own
 bold    asks clients, too, that have not declared that they can be asked
+alone   makes the folder that is the last argument, and ends if it is there: so it runs once
+
+`shy` is `ask`, and listed only for clients that can be shown a form.
 """
 
 import itertools
@@ -10,6 +13,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 IS_MODERN = "modern" in sys.argv
@@ -149,6 +153,7 @@ TOOLS: dict[str, Callable[[Call], dict[str, Any]]] = {
     "wait": wait,
     "touch": touch,
     "ask": ask,
+    "shy": ask,
     "log": log,
     "pid": lambda _: text(os.getpid()),
     "subscribed": lambda _: text(list(subscribed)),
@@ -189,8 +194,11 @@ def complete() -> dict[str, Any]:
     return {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"} if IS_MODERN else {}
 
 
-def listing(_: dict[str, Any]) -> dict[str, Any]:
-    return {"tools": [{"name": name, "inputSchema": OBJECT, **EXTRA} for name in TOOLS], **complete()}
+def listing(params: dict[str, Any]) -> dict[str, Any]:
+    meta = params.get("_meta") or {}
+    client = meta.get("io.modelcontextprotocol/clientCapabilities", {}) if IS_MODERN else declared
+    names = [name for name in TOOLS if name != "shy" or "elicitation" in client]
+    return {"tools": [{"name": name, "inputSchema": OBJECT, **EXTRA} for name in names], **complete()}
 
 
 def completion(params: dict[str, Any]) -> dict[str, Any]:
@@ -239,6 +247,8 @@ def answer(message: dict[str, Any]) -> None:
     method, params = message["method"], message.get("params") or {}
     try:
         if method == "tools/call":
+            if params["name"] == "shy" and not IS_MODERN and "elicitation" not in declared:
+                raise Refused(-32602, "No tool of this name", None)
             outcome = {"result": TOOLS[params["name"]](Call(message))}
         elif method in METHODS:
             outcome = {"result": METHODS[method](params)}
@@ -264,5 +274,7 @@ def receive(message: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    if "alone" in sys.argv:
+        Path(sys.argv[-1]).mkdir()
     for line in sys.stdin:
         receive(json.loads(line))
