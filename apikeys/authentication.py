@@ -112,6 +112,13 @@ def principal_of(api_key_id: int) -> Principal:
     return replace(principal, key_hash="")
 
 
+def usable(api_key_ids: Collection[int]) -> dict[int, Principal]:
+    """Returns the principals of those of these keys that may be used now, by id. It uses the ORM."""
+    rows = ApiKey.objects.usable().filter(pk__in=api_key_ids).only(*_COLUMNS)
+    # Without the hash, as above.
+    return {row.pk: replace(_principal(row, row.key_hash), key_hash="") for row in rows}
+
+
 @in_thread
 def still_calling(principals: Collection[Principal]) -> dict[Principal, datetime | None]:
     """Returns those of these principals that may still call assistants, and when they end; None for never."""

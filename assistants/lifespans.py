@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from apikeys import limits
 from assistants import agent, idempotency, recording
 from assistants.agent import cancellation
+from assistants.approvals import waiting
 from assistants.selection import warm_up
 from connector.client import calls
 from core import feed
@@ -24,6 +25,7 @@ async def entered() -> AsyncIterator[None]:
             recording.lifespan(),
             idempotency.lifespan(),
             cancellation.lifespan(),
+            waiting.lifespan(),
             agent.lifespan(),
             warm_up.lifespan(),
         ):

@@ -243,6 +243,9 @@ RUN_RETENTION_DAYS = env.int("RUN_RETENTION_DAYS", default=365)  # 0: for ever
 AUDIT_RETENTION_DAYS = env.int("AUDIT_RETENTION_DAYS", default=3 * 365)
 if not all(0 <= days <= 36_500 for days in (RUN_RETENTION_DAYS, AUDIT_RETENTION_DAYS)):
     raise ImproperlyConfigured("RUN_RETENTION_DAYS and AUDIT_RETENTION_DAYS must be from 0 to 36500.")
+APPROVAL_HOLD_S = env.float("APPROVAL_HOLD_S", default=60)
+APPROVAL_DUE_H = env.float("APPROVAL_DUE_H", default=24)
+APPROVAL_RESULT_DAYS = env.float("APPROVAL_RESULT_DAYS", default=7)
 TOOL_RESULT_LIMIT = env.int("TOOL_RESULT_LIMIT", default=64 * 1024)  # bytes of text that reach the model
 
 # --- supervision: seconds, from the table in docs/operating.md ----------------------------------------------

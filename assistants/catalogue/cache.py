@@ -175,6 +175,16 @@ def functions_of(server: MCPTool) -> tuple[FunctionEntry, ...]:
     return tuple(_function(server, row) for row in sorted(rows, key=lambda row: row.name))
 
 
+def function_of(server_id: int, name: str) -> FunctionEntry | None:
+    """Returns a function that models may be given now; None where it is not offered. It uses the ORM."""
+    server = MCPTool.objects.wanted().without_vectors().filter(pk=server_id).first()
+    if server is None:
+        return None
+    offered = ToolFunction.objects.offered().filter(server=server, name=name)
+    row = offered.only(*_FUNCTION).annotate(details=_DETAILS).first()
+    return None if row is None else _function(server, row)
+
+
 def _function(server: MCPTool, row: ToolFunction, *, is_pinned: bool = False) -> FunctionEntry:
     return FunctionEntry(
         server_id=server.pk,

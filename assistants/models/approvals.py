@@ -1,10 +1,11 @@
 """Approvals: calls of tools that wait until somebody decides, and the answers that wait for them."""
 
-from typing import Self
+from typing import Any, Self
 
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 
 from apikeys.models import ApiKey
 from assistants.models.assistants import Assistant
@@ -35,14 +36,31 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
         """Returns calls that somebody may still decide about."""
         return self.filter(state=ApprovalState.WAITING, expires_at__gt=timezone.now())
 
+    def joinable(self) -> Self:
+        """Returns calls that are not over, and those whose outcome nobody has been told."""
+        under_way = models.Q(state__in=[ApprovalState.APPROVED, ApprovalState.RUNNING])
+        waits = models.Q(state=ApprovalState.WAITING, expires_at__gt=timezone.now())
+        told = [ApprovalState.DONE, ApprovalState.REJECTED, ApprovalState.UNKNOWN_OUTCOME]
+        untold = models.Q(state__in=told, delivered_at=None, result_expires_at__gt=timezone.now())
+        return self.filter(under_way | waits | untold)
+
+    def undecrypted(self) -> Self:
+        """Defers what is encrypted."""
+        return self.defer("arguments", "edited_arguments", "result")
+
 
 class Approval(models.Model):
     """A call that is asked about. Its `number` is public; the code of a caller's decision is not stored.
 
     Who asked is `owner`, as in `Principal.limited_as`. `definition_hash` and `generation` (of the server's
     launch) are those that were asked about. `transcript` is the digest of the conversation before the round,
-    `signature` that of the function and its arguments: an equal call joins the row.
+    `signature` that of the function and its arguments: an equal call joins the row. `touched` are the labels
+    of what the conversation had touched by then. `result_expires_at`: until when the outcome is told,
+    whatever it is.
     """
+
+    FEED_COLUMNS = ("state",)
+    """What wakes those who wait, and the inbox: see `core.feed`."""
 
     state = models.CharField(
         _("state"), max_length=16, choices=ApprovalState.choices, default=ApprovalState.WAITING
@@ -75,6 +93,7 @@ class Approval(models.Model):
     generation = models.PositiveBigIntegerField()
     transcript = models.CharField(max_length=64, blank=True)
     signature = models.CharField(max_length=64)
+    touched = models.JSONField(default=list)
 
     reason = models.CharField(_("reason"), max_length=1000, blank=True)
     decided_by = models.CharField(_("decided by"), max_length=255, blank=True)
@@ -101,7 +120,7 @@ class Approval(models.Model):
         verbose_name = _("approval")
         verbose_name_plural = _("approvals")
         ordering = ["-id"]
-        permissions = [("decide_approval", "Can decide about calls that wait")]
+        permissions = [("decide_approval", gettext_noop("Can decide about calls that wait"))]
         indexes = [
             models.Index(fields=["expires_at"], condition=models.Q(state="waiting"), name="approval_waiting"),
             models.Index(
@@ -110,6 +129,10 @@ class Approval(models.Model):
                 name="approval_active",
             ),
             models.Index(fields=["owner", "signature", "-id"], name="approval_owner_signature"),
+            models.Index(
+                fields=["owner"], condition=models.Q(state="waiting"), name="approval_owner_waiting"
+            ),
+            models.Index(fields=["run_id"], name="approval_run"),
             models.Index(fields=["state", "-id"], name="approval_state_latest"),
             models.Index(
                 fields=["result_expires_at"],
@@ -124,6 +147,26 @@ class Approval(models.Model):
     @property
     def number(self) -> int:
         return self.pk
+
+    @property
+    def named(self) -> str:
+        """What the audit log calls it."""
+        return f"{self.server} {self.function}"
+
+    @property
+    def asking_key_id(self) -> int | None:
+        """The id of the key that asked, also where it is deleted; None for a member of staff."""
+        return int(self.owner) if self.owner.isdigit() else None
+
+    @property
+    def asking_user_id(self) -> int | None:
+        """The id of the member of staff who asked; None for a key."""
+        return None if self.owner.isdigit() else int(self.owner.removeprefix("user-"))
+
+    @property
+    def sent_arguments(self) -> Any:
+        """The arguments with which the call is made."""
+        return self.arguments if self.edited_arguments is None else self.edited_arguments
 
 
 class HeldAnswer(Expiring):

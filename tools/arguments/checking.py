@@ -75,6 +75,20 @@ async def checked(schema: Schema, arguments: dict[str, Any], restore: Restore = 
         return arguments
 
 
+def checked_here(schema: Schema, arguments: dict[str, Any]) -> dict[str, Any]:
+    """As `checked`, for code that may take its time: not in an event loop."""
+    text, size = orjson.dumps(schema), len(orjson.dumps(arguments))
+    if len(text) > MOST_SCHEMA_BYTES or size > MOST_ARGUMENT_BYTES:
+        return arguments
+    check = _compiled(text)
+    if check.validator is None:
+        return arguments
+    try:
+        return _checked(check.validator, arguments, _unchanged, _MOST_STEPS)
+    except TooCostly:
+        return arguments
+
+
 @lru_cache(maxsize=2048)
 def _compiled(text: bytes) -> _Check:
     schema = orjson.loads(text)

@@ -1,0 +1,122 @@
+"""The gate: what the rules make of each call of a run, or of one call over MCP or REST. From memory."""
+
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Any, Protocol, Self, TypeVar
+
+from assistants import rules
+from assistants.approvals.asking import Asker, Question
+from assistants.catalogue import FunctionEntry
+from assistants.models import Approver, Effect
+from assistants.rules import Call, RuleSet, Verdict
+
+Requirement = Callable[[FunctionEntry], Effect | None]
+"""What the caller itself requires beside the rules: None, or Effect.ASK (see `require_approval`)."""
+Result = TypeVar("Result")
+_NOTHING: frozenset[str] = frozenset()
+
+
+class Touched(Protocol):
+    """The labels of what a conversation has touched."""
+
+    @property
+    def labels(self) -> AbstractSet[str]: ...
+
+    def note(self, labels: AbstractSet[str]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The call may be made at once, with these arguments."""
+
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The call must not be made. `reason` is told to the model; `rule` is the name of the rule, or ""."""
+
+    reason: str
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Somebody must be asked first: `Gate.question` makes the question."""
+
+    verdict: Verdict
+    arguments: dict[str, Any]
+
+
+class Gate:
+    """Judges the calls of one run."""
+
+    def __init__(
+        self,
+        asker: Asker,
+        ruleset: RuleSet,
+        touched: Touched | None = None,
+        requirement: Requirement | None = None,
+    ) -> None:
+        self._asker, self._ruleset = asker, ruleset
+        self._touched, self._requirement = touched, requirement
+
+    @classmethod
+    async def of(
+        cls, asker: Asker, touched: Touched | None = None, requirement: Requirement | None = None
+    ) -> Self:
+        assistant_id = asker.assistant.id if asker.assistant else None
+        return cls(asker, await rules.of(assistant_id, asker.principal.id), touched, requirement)
+
+    async def admit(
+        self, function: FunctionEntry, arguments: Mapping[str, Any]
+    ) -> Admitted | Refused | Asking:
+        """Judges a call whose arguments fit the tool's schema. It asks the database nothing."""
+        verdict = self._judged(function, arguments)
+        given = dict(verdict.arguments)
+        match verdict.effect:
+            case Effect.DENY:
+                return Refused(refusal(verdict), verdict.rule_name)
+            case Effect.ASK:
+                return Asking(verdict, given)
+        return Admitted(given)
+
+    async def released(self, function: FunctionEntry, result: Result) -> Result:
+        """Passes a result on to the model and the caller, and notes what the conversation touched by it."""
+        if self._touched is not None:
+            self._touched.note(function.labels)
+        return result
+
+    def question(self, function: FunctionEntry, asking: Asking, *, transcript: str = "") -> Question:
+        """Returns the question for `ask`. `transcript`: the digest of the conversation that asks."""
+        touched = self._touched.labels if self._touched else _NOTHING
+        return Question(
+            self._asker, function, asking.arguments, asking.verdict, transcript, frozenset(touched)
+        )
+
+    def _judged(self, function: FunctionEntry, arguments: Mapping[str, Any]) -> Verdict:
+        verdict = Verdict(Effect.ALLOW, arguments)
+        if not self._ruleset.is_empty:
+            verdict = self._ruleset.judge(self._call(function, arguments))
+        if self._requirement is not None and (required := self._requirement(function)) is not None:
+            own = Verdict(required, verdict.arguments, approver=Approver.CALLER)
+            verdict = rules.stricter(verdict, own)
+        return verdict
+
+    def _call(self, function: FunctionEntry, arguments: Mapping[str, Any]) -> Call:
+        asker = self._asker
+        return Call(
+            function=function,
+            arguments=arguments,
+            principal=asker.principal,
+            assistant_slug=asker.assistant.slug if asker.assistant else "",
+            end_user=asker.end_user,
+            touched=self._touched.labels if self._touched else _NOTHING,
+        )
+
+
+def refusal(verdict: Verdict) -> str:
+    """Returns what a model is told of a call that a rule denies."""
+    reason = f": {verdict.reason}" if verdict.reason else "."
+    return f"Not called: a rule of this installation forbids it{reason} Do not try it in another way."
