@@ -25,10 +25,11 @@ def announce(type: EventType, **data: Any) -> None:  # noqa: A002 - the name in 
     with transaction.atomic():
         event = OutboxEvent.objects.create(type=type, data=data)
         event.webhooks.add(*webhooks)
-    transaction.on_commit(_send)
+    transaction.on_commit(send)
 
 
-def _send() -> None:
+def send() -> None:
+    """Has a worker send what is due, soon. Beat does it in any case."""
     broker.send_hint(SEND_TASK, warning="Webhooks are sent some seconds late: the broker is away (%s).")
 
 

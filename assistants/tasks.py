@@ -11,6 +11,7 @@ from tools.search.embedder import EmbedderFailed
 log = logging.getLogger(__name__)
 
 ENRICHING_S = 20.0
+SENDING_S = 30.0
 
 
 @shared_task
@@ -60,3 +61,10 @@ def enrich_tools() -> None:
     if ToolFunction.objects.without_examples().exists():
         # By name, as above.
         import_string("assistants.enrichment.work")(for_s=ENRICHING_S)
+
+
+@shared_task
+def send_webhooks() -> None:
+    """Tells webhooks about events. Sent with each event, and by beat every ten seconds, for the retries."""
+    # By name, as above: an MCP worker sends nothing.
+    import_string("assistants.webhooks.send_due")(for_s=SENDING_S)

@@ -14,6 +14,7 @@ def schedule(*, health_s: float) -> dict[str, dict[str, Any]]:
         "index-assistants": _every(30, "assistants.tasks.index_assistants"),
         "enrich-tools": _every(30, "assistants.tasks.enrich_tools"),
         "tend-background-responses": _every(10, "assistants.tasks.respond"),
+        "send-webhooks": _every(10, "assistants.tasks.send_webhooks"),
         "fail-abandoned-runs": _every(60, "assistants.tasks.fail_abandoned_runs"),
     }
 

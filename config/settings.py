@@ -11,10 +11,11 @@ from django.core.exceptions import ImproperlyConfigured
 from config import logins
 from config.console import CONTENT_SECURITY_POLICY, UNFOLD
 from config.log_settings import logging_at
+from config.queues import CELERY_BROKER_TRANSPORT_OPTIONS, CELERY_TASK_ROUTES
 from config.schedule import schedule
 from core.bounded_connection import BoundedConnection
 
-__all__ = ["CONTENT_SECURITY_POLICY", "UNFOLD"]
+__all__ = ["CELERY_BROKER_TRANSPORT_OPTIONS", "CELERY_TASK_ROUTES", "CONTENT_SECURITY_POLICY", "UNFOLD"]
 
 django_stubs_ext.monkeypatch()
 
@@ -241,8 +242,10 @@ STORED_HISTORY_TOKENS = env.int("STORED_HISTORY_TOKENS", default=32_000)
 STORED_HISTORY_DAYS = env.int("STORED_HISTORY_DAYS", default=30)
 RUN_RETENTION_DAYS = env.int("RUN_RETENTION_DAYS", default=365)  # 0: for ever
 AUDIT_RETENTION_DAYS = env.int("AUDIT_RETENTION_DAYS", default=3 * 365)
-if not all(0 <= days <= 36_500 for days in (RUN_RETENTION_DAYS, AUDIT_RETENTION_DAYS)):
-    raise ImproperlyConfigured("RUN_RETENTION_DAYS and AUDIT_RETENTION_DAYS must be from 0 to 36500.")
+WEBHOOK_RETENTION_DAYS = env.int("WEBHOOK_RETENTION_DAYS", default=30)
+_retentions = (RUN_RETENTION_DAYS, AUDIT_RETENTION_DAYS, WEBHOOK_RETENTION_DAYS)
+if not all(0 <= days <= 36_500 for days in _retentions):
+    raise ImproperlyConfigured("RUN_, AUDIT_ and WEBHOOK_RETENTION_DAYS must be from 0 to 36500.")
 APPROVAL_HOLD_S = env.float("APPROVAL_HOLD_S", default=60)
 APPROVAL_DUE_H = env.float("APPROVAL_DUE_H", default=24)
 APPROVAL_RESULT_DAYS = env.float("APPROVAL_RESULT_DAYS", default=7)
@@ -275,23 +278,12 @@ MCP_RESULT_LIMIT = env.int("MCP_RESULT_LIMIT", default=16 * 1024 * 1024)
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_ROUTES = {
-    "connector.tasks.check": {"queue": "default"},  # it also reports that there is no worker for `mcp`
-    "connector.tasks.tidy": {"queue": "default"},
-    "connector.tasks.*": {"queue": "mcp"},
-}
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CONSUMER = "config.consumer:QuietConsumer"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "socket_timeout": 5,
-    "socket_connect_timeout": 3,
-    "socket_keepalive": True,
-    "health_check_interval": 5,
-}
 CELERY_BEAT_SCHEDULE = schedule(health_s=SUPERVISOR_HEALTH_S)
 
 # --- logs --------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from importlib import import_module
 from django.conf import settings
 from django.utils import timezone
 
-from apikeys.models import AuditEntry
+from apikeys.models import AuditEntry, OutboxEvent
 from assistants.models import Conversation, Expiring, Run, RunStatus
 from core import pruning
 
@@ -22,13 +22,15 @@ def delete_expired() -> None:
 
 
 def delete_old() -> None:
-    """Deletes runs with their calls, sessions, and audit entries that are older than the settings say."""
+    """Deletes runs with their calls, sessions, audit entries and events of webhooks when they are old."""
     if since := _kept_since(settings.RUN_RETENTION_DAYS):
         pruning.delete(Run.objects.filter(started_at__lt=since).exclude(status=RunStatus.RUNNING))
         # A stored history may be kept for longer than runs are: it goes by its own time.
         pruning.delete(Conversation.objects.filter(last_run_at__lt=since, messages=None, runs=None))
     if since := _kept_since(settings.AUDIT_RETENTION_DAYS):
         pruning.delete(AuditEntry.objects.filter(at__lt=since))
+    if since := _kept_since(settings.WEBHOOK_RETENTION_DAYS):
+        pruning.delete(OutboxEvent.objects.filter(created_at__lt=since))
 
 
 def _kept_since(days: int) -> datetime | None:

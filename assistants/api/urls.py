@@ -8,12 +8,14 @@ from assistants.api.runs import RunViewSet
 from assistants.api.search import ToolSearchView
 from assistants.api.sessions import SessionViewSet
 from assistants.api.usage import UsageView
+from assistants.api.webhooks import DeliveryViewSet, WebhookViewSet
 
 router = SimpleRouter(trailing_slash=False)
 router.register("assistants", AssistantViewSet, basename="assistant")
 router.register("providers", ProviderViewSet, basename="provider")
 router.register("runs", RunViewSet, basename="run")
 router.register("sessions", SessionViewSet, basename="session")
+router.register("webhooks", WebhookViewSet, basename="webhook")
 
 urlpatterns = [
     *router.urls,
@@ -21,4 +23,10 @@ urlpatterns = [
     path("usage", UsageView.as_view()),
     path("me", MeView.as_view()),
     path("api-keys/<int:pk>/access", AccessView.as_view()),
+    path("webhooks/<str:pk>/deliveries", DeliveryViewSet.as_view({"get": "list"}), name="delivery-list"),
+    path(
+        "webhooks/<str:pk>/deliveries/<int:delivery>/resend",
+        DeliveryViewSet.as_view({"post": "resend"}),
+        name="delivery-resend",
+    ),
 ]

@@ -68,6 +68,13 @@ class Webhook(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @classmethod
+    def url_field(cls) -> EncryptedURLField:
+        """Returns the field of the address, which masks it and takes masked ones back."""
+        field = cls._meta.get_field("url")
+        assert isinstance(field, EncryptedURLField)  # noqa: S101 - for mypy
+        return field
+
 
 class DeliveryState(models.TextChoices):
     """waiting -> delivered | failed; sending one again makes it wait again."""

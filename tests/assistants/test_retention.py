@@ -13,12 +13,14 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apikeys import actions as key_actions
-from apikeys.models import ApiKey, AuditEntry
+from apikeys.models import ApiKey, AuditEntry, EventType, OutboxEvent
+from apikeys.outbox import announce
 from assistants import actions
 from assistants.models import (
     Assistant,
     Attempt,
     Conversation,
+    Delivery,
     HiddenRounds,
     Provider,
     ResponseEvents,
@@ -26,6 +28,7 @@ from assistants.models import (
     RunCancellation,
     StoredResponse,
     ToolCall,
+    Webhook,
 )
 from assistants.tasks import delete_expired
 from core import pruning
@@ -219,3 +222,16 @@ def test_what_periodic_tasks_filter_by_is_indexed(model: Any, column: str) -> No
     with connection.cursor() as cursor:
         found = connection.introspection.get_constraints(cursor, model._meta.db_table)
     assert any(each["index"] and each["columns"][:1] == [column] for each in found.values())
+
+
+def test_events_of_webhooks_go_with_their_deliveries_after_their_retention(settings: Any) -> None:
+    Webhook.objects.create(name="pager", url="https://1.1.1.1/x", events=["server.up"])
+    announce(EventType.SERVER_UP, id=1)
+    announce(EventType.SERVER_UP, id=2)
+    OutboxEvent.objects.filter(data__id=1).update(created_at=timezone.now() - 31 * DAY)
+    delete_expired()
+    assert Delivery.objects.get().event.data == {"id": 2}
+    settings.WEBHOOK_RETENTION_DAYS = 0
+    OutboxEvent.objects.update(created_at=timezone.now() - 9_000 * DAY)
+    delete_expired()
+    assert Delivery.objects.count() == 1
