@@ -32,17 +32,34 @@ def loads(data: bytes) -> dict[str, Any]:
 
     Raises InvalidRequest; its `param` is the path of the text or the key at fault.
     """
-    _require_few_members(data)
-    try:
-        value = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise _invalid(f"The request body is not valid JSON: {error}") from None
+    value = _value(data)
     if not isinstance(value, dict):
         raise InvalidRequest(Message("The request body must be a JSON object."), code="invalid_type")
+    _require_plain(data, value)
+    return value
+
+
+def loads_list(data: bytes) -> list[Any]:
+    """As `loads`, for a JSON array."""
+    value = _value(data)
+    if not isinstance(value, list):
+        raise InvalidRequest(Message("The request body must be a JSON array."), code="invalid_type")
+    _require_plain(data, value)
+    return value
+
+
+def _value(data: bytes) -> Any:
+    _require_few_members(data)
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise _invalid(f"The request body is not valid JSON: {error}") from None
+
+
+def _require_plain(data: bytes, value: dict[str, Any] | list[Any]) -> None:
     _require_shallow(value, _MOST_LEVELS)
     _require_unique_keys(data)
     _require_no_nul(data, value)
-    return value
 
 
 def are_large(texts: Iterable[str]) -> bool:
@@ -103,7 +120,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _require_no_nul(data: bytes, value: dict[str, Any]) -> None:
+def _require_no_nul(data: bytes, value: dict[str, Any] | list[Any]) -> None:
     """PostgreSQL stores no NUL in a text: writing it would fail, long after the request was accepted."""
     if rb"\u0000" in data and (path := next(_nuls(value, ""), None)) is not None:
         message = Message("Text must not hold the NUL character.")

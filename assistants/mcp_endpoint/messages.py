@@ -1,7 +1,8 @@
 """JSON-RPC 2.0 messages: what a client posts, and what it is sent."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import orjson
 
@@ -12,7 +13,6 @@ from core.errors import InvalidRequest
 MessageId: TypeAlias = str | int
 _MEMBERS = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
 _LONGEST_ID = 256
-_BATCH = "Send one message in each request: batches were taken out of the protocol in 2025-06-18."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ class Response:
 
 
 Message: TypeAlias = Request | Notification | Response
+_Json = TypeVar("_Json")
 
 
 async def parsed(body: bytes) -> Message:
@@ -49,14 +50,33 @@ async def parsed(body: bytes) -> Message:
 
     JSON that two parsers may read differently is refused: see `core.strict_json`.
     """
-    if body.lstrip()[:1] == b"[":
-        raise RpcError(INVALID_REQUEST, _BATCH, status=400)
+    return _message(await _loaded(body, strict_json.loads))
+
+
+async def parsed_batch(body: bytes) -> list[Message | RpcError]:
+    """Returns the messages of a batch, and in place of one that is none the error. Raises RpcError."""
+    return [_message_or_error(value) for value in await _loaded(body, strict_json.loads_list)]
+
+
+def is_batch(body: bytes) -> bool:
+    return body.lstrip()[:1] == b"["
+
+
+async def _loaded(body: bytes, loads: Callable[[bytes], _Json]) -> _Json:
     try:
-        value = await off_loop.run(lambda: strict_json.loads(body), size=len(body))
+        return await off_loop.run(lambda: loads(body), size=len(body))
     except InvalidRequest as error:
         code = PARSE_ERROR if error.get_codes() == "invalid_json" else INVALID_REQUEST
         raise RpcError(code, str(error.detail), status=400) from None
-    return _message(value)
+
+
+def _message_or_error(value: Any) -> Message | RpcError:
+    if not isinstance(value, dict):
+        return _invalid("A message must be a JSON object.")
+    try:
+        return _message(value)
+    except RpcError as error:
+        return error
 
 
 def _message(value: dict[str, Any]) -> Message:
@@ -116,6 +136,10 @@ def failure(message_id: MessageId | None, error: RpcError) -> bytes:
     if error.data is not None:
         body["error"]["data"] = error.data
     return orjson.dumps(body)
+
+
+def batch(answers: Sequence[bytes]) -> bytes:
+    return b"[" + b",".join(answers) + b"]"
 
 
 def notification(method: str, params: dict[str, Any] | None = None) -> bytes:

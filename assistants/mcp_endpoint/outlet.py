@@ -25,11 +25,19 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`body` is a JSON-RPC message; `status` and `headers` count where it is no stream."""
+    """`body` is a JSON-RPC message, empty for none; `status` and `headers` count where it is no stream.
+
+    `batch`: the messages of a batch, each of which is an event of its own in a stream.
+    """
 
     body: bytes
     status: int = 200
     headers: Headers = ()
+    batch: Sequence[bytes] = ()
+
+    @property
+    def events(self) -> bytes:
+        return b"".join(messages.event(each) for each in self.batch or (self.body,) if each)
 
 
 class Outlet:
@@ -92,14 +100,14 @@ async def _send_all(
             await begin_stream(send)
             is_stream = True
         if task.done():
-            last = b"" if task.cancelled() else messages.event(task.result().body)
+            last = b"" if task.cancelled() else task.result().events
             await send({"type": "http.response.body", "body": events + last})
             return
         await send({"type": "http.response.body", "body": events or HEARTBEAT, "more_body": True})
 
 
 async def _send_whole(task: "asyncio.Future[Answer]", send: Send) -> None:
-    if task.cancelled():
+    if task.cancelled() or not task.result().body:
         await send_empty(send, 202)
     else:
         await send_json(send, task.result())

@@ -1,18 +1,11 @@
-"""Answers what clients post: one JSON-RPC message a request, of either era."""
+"""Answers what clients post: a JSON-RPC message, of either era, or a batch of an older version."""
 
 from starlette.types import Receive, Send
 
-from assistants.mcp_endpoint import (
-    callbacks,
-    capabilities,
-    errors,
-    messages,
-    methods,
-    reach,
-    running,
-    streams,
-)
+from assistants.mcp_endpoint import capabilities, messages, methods, reach, streams
 from assistants.mcp_endpoint import headers as http
+from assistants.mcp_endpoint.answering import answered, encoded_headers, failed, heed
+from assistants.mcp_endpoint.batches import answer_batch
 from assistants.mcp_endpoint.clients import Client
 from assistants.mcp_endpoint.messages import Message, Notification, Request, Response
 from assistants.mcp_endpoint.outlet import Answer, Outlet, answer, send_empty, send_json
@@ -30,7 +23,11 @@ async def answer_post(visitor: Visitor, receive: Receive, send: Send) -> None:
     """Raises what is no answer to a request: an unreadable message, a session that is not there."""
     headers = visitor.headers
     strict_json.require_json_type(headers.get("content-type", ""), headers.get("content-encoding", ""))
-    message = await messages.parsed(await _body(receive))
+    body = await _body(receive)
+    if messages.is_batch(body):
+        await answer_batch(visitor, body, receive, send)
+        return
+    message = await messages.parsed(body)
     if http.is_stateless(headers, message):
         await _answer_stateless(visitor, message, receive, send)
     else:
@@ -51,7 +48,7 @@ async def _answer_stateless(visitor: Visitor, message: Message, receive: Receive
                     await streams.listen(client, message, receive, send)
                     return
             except Exception as error:  # noqa: BLE001 - the boundary of the request: rendered with its id
-                await send_json(send, _failure(visitor, message, error, is_stateless=True))
+                await send_json(send, failed(visitor, message, error, is_stateless=True))
                 return
             await _answer(visitor, client, message, receive, send)
 
@@ -79,14 +76,8 @@ async def _answer_of_session(visitor: Visitor, message: Message, receive: Receiv
             reached = await reach.find(visitor.principal, visitor.address)
             client = visitor.client(session, reached)
             await _answer(visitor, client, message, receive, send)
-        case Notification("notifications/cancelled", params):
-            if isinstance(request_id := params.get("requestId"), str | int):
-                await running.cancel(session, request_id)
-            await send_empty(send, 202)
-        case Notification():
-            await send_empty(send, 202)
-        case Response():
-            await callbacks.answered(session, message)
+        case Notification() | Response():
+            await heed(session, message)
             await send_empty(send, 202)
 
 
@@ -96,7 +87,7 @@ async def _initialize(visitor: Visitor, request: Request, send: Send) -> None:
         asked = text(request, "protocolVersion")
         reached = await reach.find(visitor.principal, visitor.address)
     except Exception as error:  # noqa: BLE001 - the boundary of the request: rendered with its id
-        await send_json(send, _failure(visitor, request, error, is_stateless=False))
+        await send_json(send, failed(visitor, request, error, is_stateless=False))
         return
     version = asked if asked in SESSION_VERSIONS else SESSION_VERSIONS[0]
     session = opened(visitor.principal.id, visitor.address.path, version, request.params.get("capabilities"))
@@ -111,40 +102,19 @@ async def _initialize(visitor: Visitor, request: Request, send: Send) -> None:
 
 
 async def _answer(visitor: Visitor, client: Client, request: Request, receive: Receive, send: Send) -> None:
-    """Answers a request; what fails is an answer, too."""
-
-    async def work(out: Outlet) -> Answer:
-        try:
-            return Answer(messages.result(request.id, await methods.answer(client, request, out)))
-        except Exception as error:  # noqa: BLE001 - the boundary of the request: rendered with its id
-            return _failure(visitor, request, error, is_stateless=client.is_stateless)
-
-    async def cancellable(out: Outlet) -> Answer:
-        if client.session is None:
-            return await work(out)
-        with running.cancellable_by(client.session, request.id):
-            return await work(out)
+    async def work(outlet: Outlet) -> Answer:
+        return await answered(visitor, client, request, outlet)
 
     if methods.is_call(request.method):
-        await answer(cancellable, receive, send)
+        await answer(work, receive, send)
     else:
         await send_json(send, await work(Outlet()))
-
-
-def _failure(visitor: Visitor, request: Request, error: Exception, *, is_stateless: bool) -> Answer:
-    refusal = errors.rpc_error(error, visitor.address.path, visitor.public_url)
-    status = refusal.stateless_status if is_stateless else refusal.status or 200
-    return Answer(messages.failure(request.id, refusal), status, _encoded(refusal))
 
 
 async def refuse(send: Send, refusal: RpcError) -> None:
     """Answers a request whose message is not known."""
     status = refusal.status or 400
-    await send_json(send, Answer(messages.failure(None, refusal), status, _encoded(refusal)))
-
-
-def _encoded(refusal: RpcError) -> list[tuple[bytes, bytes]]:
-    return [(name.encode(), value.encode("latin-1", "replace")) for name, value in refusal.headers.items()]
+    await send_json(send, Answer(messages.failure(None, refusal), status, encoded_headers(refusal)))
 
 
 async def _body(receive: Receive) -> bytes:

@@ -50,14 +50,6 @@ def test_a_session_says_nothing_in_the_stateless_era(client: Caller) -> None:
     assert answers(client)
 
 
-def test_batches_that_an_older_version_had_are_refused(caller: Callers) -> None:
-    client = caller()
-    client.initialize("2025-03-26")
-    ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
-    assert client.http.post(client.url, json=[ping, {**ping, "id": 2}]).status_code == 400
-    assert answers(client)
-
-
 @pytest.mark.parametrize("rest", [b"x", b"{}", b'{"jsonrpc":"2.0","id":2,"method":"ping"}', b"\0", b"]"])
 def test_what_follows_a_message_spoils_it(client: Caller, rest: bytes) -> None:
     body = b'{"jsonrpc":"2.0","id":1,"method":"ping"}' + rest
