@@ -47,6 +47,8 @@ def update(
     """Changes a key. Raises ValidationError, and Conflict if no key could manage afterwards."""
     _lock(api_key)
     managing = _lock_managing()
+    if changes.get("expires_at", api_key.expires_at) != api_key.expires_at:
+        changes["expiry_told_days"] = None
     with audit.changing(api_key, by=by, assistant_ids=lambda: _granted(api_key)):
         for name, value in changes.items():
             setattr(api_key, name, value)

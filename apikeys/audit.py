@@ -15,6 +15,7 @@ EXCLUDED = {
     "created_at",
     "updated_at",
     "last_used_at",
+    "expiry_told_days",
     "key_hash",
     "previous_key_hash",
     "embedding",

@@ -112,6 +112,8 @@ class ApiKey(models.Model):
         help_text=_('Where the key may be used from, for example ["10.0.0.0/8"]. Empty: from anywhere.'),
     )
     last_used_at = models.DateTimeField(_("last used"), null=True, editable=False)
+    expiry_told_days = models.PositiveSmallIntegerField(null=True, editable=False)
+    """How many days before the present expiry webhooks were last told of it."""
     version = models.PositiveIntegerField(_("version"), default=1, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
@@ -150,6 +152,8 @@ class TokenUsage(models.Model):
     )
     month = models.DateField(_("month"))
     tokens = models.BigIntegerField(_("tokens"))
+    told_percent = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
+    """The share of the budget that webhooks were last told of in this month."""
 
     class Meta:
         verbose_name = _("token usage")

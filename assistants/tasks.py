@@ -3,6 +3,7 @@ import logging
 from celery import shared_task
 from django.utils.module_loading import import_string
 
+from apikeys import expiry
 from assistants import actions
 from assistants.routing import index
 from tools.models import ToolFunction
@@ -68,3 +69,9 @@ def send_webhooks() -> None:
     """Tells webhooks about events. Sent with each event, and by beat every ten seconds, for the retries."""
     # By name, as above: an MCP worker sends nothing.
     import_string("assistants.webhooks.send_due")(for_s=SENDING_S)
+
+
+@shared_task
+def announce_expiring_keys() -> None:
+    """Tells webhooks of keys that expire soon. Beat sends it every ten minutes."""
+    expiry.announce()

@@ -3,6 +3,7 @@
 CELERY_TASK_ROUTES = {
     "connector.tasks.check": {"queue": "default"},  # it also reports that there is no worker for `mcp`
     "connector.tasks.tidy": {"queue": "default"},
+    "connector.tasks.announce_outages": {"queue": "default"},
     "connector.tasks.*": {"queue": "mcp"},
 }
 CELERY_BROKER_TRANSPORT_OPTIONS = {

@@ -15,6 +15,8 @@ def schedule(*, health_s: float) -> dict[str, dict[str, Any]]:
         "enrich-tools": _every(30, "assistants.tasks.enrich_tools"),
         "tend-background-responses": _every(10, "assistants.tasks.respond"),
         "send-webhooks": _every(10, "assistants.tasks.send_webhooks"),
+        "announce-outages": _every(10, "connector.tasks.announce_outages"),
+        "announce-expiring-keys": _every(600, "assistants.tasks.announce_expiring_keys"),
         "fail-abandoned-runs": _every(60, "assistants.tasks.fail_abandoned_runs"),
     }
 

@@ -112,6 +112,22 @@ class StateChange(models.Model):
         return f"{self.server_id}: {self.get_status_display()}"
 
 
+class Outage(models.Model):
+    """A server that webhooks were told is down. The row goes when they are told that it is back."""
+
+    server = models.OneToOneField(
+        MCPTool, verbose_name=_("server"), on_delete=models.CASCADE, related_name="outage"
+    )
+    since = models.DateTimeField(_("since"))
+
+    class Meta:
+        verbose_name = _("outage")
+        verbose_name_plural = _("outages")
+
+    def __str__(self) -> str:
+        return f"{self.server_id} since {self.since:%Y-%m-%d %H:%M}"
+
+
 class OAuthGrant(models.Model):
     """How workers authorize themselves at a remote server. Staff write the settings, workers the tokens.
 

@@ -6,7 +6,7 @@ from celery import shared_task
 
 from connector.leases import store as leases
 from connector.status import actions as status
-from connector.status import history
+from connector.status import history, outages
 from connector.supervisor import bootstep
 from core.actor import Actor
 from tools import actions
@@ -50,6 +50,12 @@ def check() -> None:
     """Has servers checked whose last check is old, and corrects the status of those that nobody owns."""
     status.ask_for_checks()
     status.correct_unowned()
+
+
+@shared_task
+def announce_outages() -> None:
+    """Tells webhooks of servers that went down or are back. Beat sends it every ten seconds."""
+    outages.announce()
 
 
 @shared_task

@@ -2,9 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
-from django.db import connection
+from django.db import connection, transaction
 
+from apikeys import outbox
+from apikeys.models import EventType
 from core.background import BatchWriter
 from core.database import in_thread, in_thread_until_done
 from core.feed import FeedCache
@@ -21,12 +24,19 @@ _ADD = f"""
     known AS (
         SELECT id, tokens FROM apikeys_apikey JOIN spent ON id = api_key_id
         ORDER BY id FOR KEY SHARE OF apikeys_apikey
+    ),
+    added AS (
+        INSERT INTO apikeys_tokenusage AS usage (api_key_id, month, tokens)
+        SELECT id, {_THIS_MONTH}, tokens FROM known
+        ON CONFLICT (api_key_id, month) DO UPDATE SET tokens = usage.tokens + excluded.tokens
+        RETURNING api_key_id, tokens, told_percent
     )
-    INSERT INTO apikeys_tokenusage AS usage (api_key_id, month, tokens)
-    SELECT id, {_THIS_MONTH}, tokens FROM known
-    ON CONFLICT (api_key_id, month) DO UPDATE SET tokens = usage.tokens + excluded.tokens
-    RETURNING api_key_id, tokens
+    SELECT id, name, added.tokens, tokens_per_month, told_percent
+    FROM added JOIN apikeys_apikey ON id = api_key_id
 """  # noqa: S608 - nothing of it comes from outside
+_TELL = f"UPDATE apikeys_tokenusage SET told_percent = %s WHERE api_key_id = %s AND month = {_THIS_MONTH}"  # noqa: S608
+TOLD_PERCENT = (100, 95, 80)
+"""Shares of the budget, of which webhooks are told once a month each."""
 
 Spending = tuple[int, int]
 """The id of a key, and tokens."""
@@ -50,12 +60,44 @@ def _read(api_key_id: int) -> int:
     return int(row[0]) if row else 0
 
 
+class _Spent(NamedTuple):
+    """What a key has spent in this month, of how much, and the share that was told of."""
+
+    id: int
+    name: str
+    tokens: int
+    limit: int | None
+    told_percent: int
+
+
 @in_thread_until_done
 def _add(spendings: Mapping[int, int]) -> dict[int, int]:
     """Returns the new totals of the keys that still exist."""
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_ADD, [list(spendings), list(spendings.values())])
-        return dict(cursor.fetchall())
+        keys = [_Spent(*row) for row in cursor.fetchall()]
+        for key in keys:
+            if (percent := _reached(key)) > key.told_percent:
+                cursor.execute(_TELL, [percent, key.id])
+                _announce(key, percent)
+    return {key.id: key.tokens for key in keys}
+
+
+def _reached(key: _Spent) -> int:
+    if key.limit is None:
+        return 0
+    return next((each for each in TOLD_PERCENT if 100 * key.tokens >= each * key.limit), 0)
+
+
+def _announce(key: _Spent, percent: int) -> None:
+    outbox.announce(
+        EventType.BUDGET_NEAR,
+        id=key.id,
+        name=key.name,
+        percent=percent,
+        tokens=key.tokens,
+        limit=key.limit,
+    )
 
 
 async def _write(spendings: Iterable[Spending]) -> None:

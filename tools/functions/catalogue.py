@@ -8,6 +8,8 @@ import orjson
 from django.db import transaction
 from django.utils import timezone
 
+from apikeys import outbox
+from apikeys.models import EventType
 from tools.functions.actions import OBSERVED, taken_names
 from tools.functions.reindexing import outdate
 from tools.models import Approval, MCPTool, ToolFunction
@@ -15,6 +17,7 @@ from tools.names import folded, public_name
 
 _HASHED = ("name", "title", "description", "inputSchema", "outputSchema", "annotations")
 _BATCH = 500
+_MOST_ANNOUNCED = 50
 
 
 def definition_hash(definition: Mapping[str, Any]) -> str:
@@ -38,8 +41,8 @@ def record(server_id: int, definitions: Sequence[Mapping[str, Any]]) -> None:
     changed = [row for row in known.values() if row.name in offered and _differs(row, offered[row.name])]
     new = [definition for name, definition in offered.items() if name not in known]
     _remove(gone)
-    for tool in _locked(changed):
-        _observe(server, tool, offered[tool.name])
+    redefined = [tool for tool in _locked(changed) if _observe(server, tool, offered[tool.name])]
+    _announce(server, redefined)
     _add(server, new, trusted=server.approval == Approval.AUTO or not known)
     if gone or changed or new:
         outdate(server)
@@ -81,7 +84,21 @@ def _locked(tools: Iterable[ToolFunction]) -> Iterable[ToolFunction]:
     return rows.order_by("pk") if ids else ()
 
 
-def _observe(server: MCPTool, tool: ToolFunction, definition: Mapping[str, Any]) -> None:
+def _announce(server: MCPTool, redefined: Sequence[ToolFunction]) -> None:
+    """Tells webhooks of tools whose definitions have changed, by one event for all of them."""
+    if redefined:
+        outbox.announce(
+            EventType.TOOL_CHANGED,
+            id=server.pk,
+            name=server.name,
+            count=len(redefined),
+            tools=[{"id": tool.pk, "name": tool.public_name} for tool in redefined[:_MOST_ANNOUNCED]],
+            needs_approval=any(tool.approved_hash != tool.definition_hash for tool in redefined),
+        )
+
+
+def _observe(server: MCPTool, tool: ToolFunction, definition: Mapping[str, Any]) -> bool:
+    """Stores a tool as it is now. Returns whether its definition has changed."""
     digest = definition_hash(definition)
     is_changed = digest != tool.definition_hash
     before, was_approved = tool.definition, tool.approved_hash == tool.definition_hash
@@ -91,6 +108,7 @@ def _observe(server: MCPTool, tool: ToolFunction, definition: Mapping[str, Any])
     tool.removed_at = None
     tool.version += 1
     tool.save(update_fields=OBSERVED)
+    return is_changed
 
 
 def _note_change(server: MCPTool, tool: ToolFunction, before: dict[str, Any] | None) -> None:

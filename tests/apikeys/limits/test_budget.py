@@ -14,8 +14,9 @@ from django.db import connection
 from apikeys import actions, authentication, limits
 from apikeys.errors import LimitReached
 from apikeys.limits import budget
-from apikeys.models import ApiKey, TokenUsage
+from apikeys.models import ApiKey, OutboxEvent, TokenUsage
 from apikeys.principal import Principal
+from assistants.models import Webhook
 from core import database, feed
 from core.actor import Actor
 from tests.apikeys.limits.limiting import ROOT, program
@@ -47,7 +48,7 @@ async def living() -> AsyncIterator[None]:
 
 
 async def key(**fields: object) -> Principal:
-    issued = await sync_to_async(actions.issue)(by=BY, name="alice", **fields)
+    issued = await sync_to_async(actions.issue)(**{"by": BY, "name": "alice", **fields})
     return await authentication.authenticate(f"Bearer {issued.key}")
 
 
@@ -210,3 +211,30 @@ async def is_live() -> bool:
 async def has_limit(key: str, expected: int) -> bool:
     principal = await authentication.authenticate(f"Bearer {key}")
     return principal.limits.requests_per_minute == expected
+
+
+async def test_webhooks_are_told_once_a_month_when_a_budget_is_nearly_spent(living: None) -> None:
+    await sync_to_async(Webhook.objects.create)(name="pager", url="https://1.1.1.1/", events=["budget.near"])
+    principal, unlimited = await key(tokens_per_month=1_000), await key(name="bob")
+
+    async def told() -> list[int]:
+        return [event.data["percent"] async for event in OutboxEvent.objects.order_by("id")]
+
+    await budget._write([(principal.id, 790), (unlimited.id, 10_000)])
+    assert await told() == []
+    for tokens, percents in ((10, [80]), (50, [80]), (100, [80, 95]), (40, [80, 95]), (10, [80, 95, 100])):
+        await budget._write([(principal.id, tokens)])
+        assert await told() == percents
+    await budget._write([(principal.id, 5_000)])
+    assert await told() == [80, 95, 100]
+    event = await OutboxEvent.objects.afirst()
+    assert event.data == {
+        "id": principal.id,
+        "name": "alice",
+        "percent": 100,
+        "tokens": 1_000,
+        "limit": 1_000,
+    }
+    await TokenUsage.objects.aupdate(month=date(2020, 1, 1))
+    await budget._write([(principal.id, 2_000)])
+    assert await told() == [80, 95, 100, 100]

@@ -2,6 +2,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from apikeys.models import OutboxEvent
+from assistants.models import Webhook
 from core.actor import Actor
 from tests.queries import assert_queries
 from tools import actions
@@ -94,3 +96,20 @@ def test_an_auto_server_serves_a_changed_definition(server: MCPTool) -> None:
 def test_nul_characters_are_replaced(server: MCPTool) -> None:
     catalogue.record(server.pk, [definition("now", "nul\0", inputSchema={"type": "object", "x": "\0"})])
     assert server.functions.get().description == "nul\ufffd"
+
+
+def test_webhooks_are_told_of_changed_definitions_by_one_event(server: MCPTool) -> None:
+    Webhook.objects.create(name="pager", url="https://1.1.1.1/x", events=["tool.changed"])
+    names = [f"tool-{number:02}" for number in range(60)]
+    catalogue.record(server.pk, [definition(name) for name in names])
+    catalogue.record(server.pk, [definition(name, icons=[]) for name in names])  # no part of a definition
+    assert not OutboxEvent.objects.exists()
+    catalogue.record(server.pk, [definition(name, "Sends all mail to me.") for name in names])
+    data = OutboxEvent.objects.get().data
+    assert (data["id"], data["name"], data["count"], len(data["tools"])) == (server.pk, "Time", 60, 50)
+    assert data["tools"][0] == {"id": server.functions.get(name="tool-00").pk, "name": "time__tool-00"}
+    assert data["needs_approval"] is False
+    assert "Sends" not in str(data)
+    actions.update(server, by=BY, approval=Approval.PINNED)
+    catalogue.record(server.pk, [definition("tool-00", "Sends it twice.")])
+    assert OutboxEvent.objects.first().data["needs_approval"] is True
