@@ -9,9 +9,17 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """A part of the answer, as the model wrote it. Never empty."""
+    """A part of the answer, as the model wrote it, or the sentence of ours that ends it. Never empty.
+
+    `recorded`: what is stored instead, where the text holds what its caller alone may see.
+    """
 
     text: str
+    recorded: str | None = field(default=None, repr=False)
+
+    @property
+    def storable(self) -> str:
+        return self.text if self.recorded is None else self.recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,20 +31,30 @@ class ReasoningDelta:
 
 @dataclass(frozen=True, slots=True)
 class RefusalDelta:
-    """A part of the model's refusal to answer. Never empty."""
+    """A part of the model's refusal to answer. Never empty. `recorded`: as of a TextDelta."""
 
     text: str
+    recorded: str | None = field(default=None, repr=False)
+
+    @property
+    def storable(self) -> str:
+        return self.text if self.recorded is None else self.recorded
 
 
 @dataclass(frozen=True, slots=True)
 class ToolStarted:
-    """A tool of an MCP server is being called."""
+    """A tool of an MCP server is being called.
+
+    `approval`: the number of the approval after which a worker made the call, before this run, which delivers
+    its result.
+    """
 
     call_id: str
     public_name: str
     server: str
     function: str
     arguments: dict[str, Any]
+    approval: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +72,23 @@ class ToolFinished:
     duration_ms: int
     error: str | None = None
     content: Sequence[Mapping[str, Any]] = field(default=(), repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalStep:
+    """A call that somebody must agree to, and how far that is. `state`: of `assistants.models.ApprovalState`.
+
+    `asks_caller`: the caller is to be shown the call and to decide, and the run does not wait for it.
+    """
+
+    number: int
+    state: str
+    call_id: str
+    server: str
+    server_slug: str
+    function: str
+    arguments: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
+    asks_caller: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +166,7 @@ Event = (
     | RefusalDelta
     | ToolStarted
     | ToolFinished
+    | ApprovalStep
     | ClientToolCalls
     | Usage
     | Finished
@@ -173,5 +209,17 @@ class ToolsSelected:
     candidates: tuple[Candidate, ...]
 
 
-RunEvent = Event | ToolsSelected
+@dataclass(frozen=True, slots=True)
+class AnswerHeld:
+    """The run ends while calls wait. Its caller's next message goes on from here. Endpoints never see it.
+
+    `rounds`: what the model said and got in this run, as OpenAI chat messages. `waiting`: the numbers of the
+    approvals by the ids of the calls that have no result in them.
+    """
+
+    rounds: tuple[Mapping[str, Any], ...] = field(repr=False, compare=False)
+    waiting: Mapping[str, int] = field(hash=False)
+
+
+RunEvent = Event | ToolsSelected | AnswerHeld
 """All that a run emits. `Event` is the part that endpoints see; the rest is for the record."""

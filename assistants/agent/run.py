@@ -15,8 +15,8 @@ from strands.types.exceptions import EventLoopException
 from strands.types.tools import AgentTool
 
 from assistants import response_formats
+from assistants.agent import availability, held_answer, refusals, run_gate
 from assistants.agent import messages as history
-from assistants.agent import refusals
 from assistants.agent.cancellation import CancelScope
 from assistants.agent.input_counter import Counted, InputCounter
 from assistants.agent.llm import failover
@@ -25,13 +25,13 @@ from assistants.agent.llm.client import LLMClient
 from assistants.agent.llm.completion import Listeners, ignore_text
 from assistants.agent.llm.http import ConnectionPool, connection_pool
 from assistants.agent.model_turn import AttachToTurn
+from assistants.agent.run_gate import RunGate
 from assistants.agent.run_request import RunRequest
 from assistants.agent.strands_model import RunModel
 from assistants.agent.structured_output import checked_answer
 from assistants.agent.tool_selection import equip
 from assistants.agent.tools import ClientTool, Toolbox, server_tools
 from assistants.agent.turn_rules import TurnRules
-from assistants.catalogue.entries import AssistantEntry
 from assistants.errors import UpstreamFailed
 from assistants.events import (
     ClientToolCall,
@@ -46,12 +46,14 @@ from assistants.events import (
 )
 from assistants.selection import query, used_tools
 from assistants.selection.context import SelectionContext
-from connector.client import routes
 from core import off_loop
+from core.errors import ServerStopping
 from core.message import Message
 
 log = logging.getLogger(__name__)
 
+_ENDING_S = 1.0
+"""How long an answer that only waits may take to end, when its process ends."""
 MOST_TOOLS = 128
 """LLM services refuse more."""
 Emit = Callable[[RunEvent], None]
@@ -80,10 +82,11 @@ async def run(request: RunRequest, scope: CancelScope | None = None) -> AsyncGen
     # of Strands, which have nothing to yield to, emit events too. The queue has no bound, so that a
     # cancellation always meets the innermost wait; the limits on an answer's size bound what a run can emit.
     events: asyncio.Queue[RunEvent | BaseException | None] = asyncio.Queue()
-    task = asyncio.create_task(_with_deadline(request.narrowed(), events.put_nowait))
+    gate = RunGate(request, events.put_nowait)
+    task = asyncio.create_task(_with_deadline(request.narrowed(), events.put_nowait, gate))
     task.add_done_callback(lambda task: events.put_nowait(None if task.cancelled() else task.exception()))
     if scope is not None:
-        scope.on_cancel(events.put_nowait)
+        scope.on_cancel(partial(_on_cancel, gate, events.put_nowait))
     try:
         while (event := await events.get()) is not None:
             if isinstance(event, BaseException):
@@ -94,22 +97,37 @@ async def run(request: RunRequest, scope: CancelScope | None = None) -> AsyncGen
         await asyncio.wait([task])
 
 
+def _on_cancel(gate: RunGate, put: Callable[[Exception], None], reason: Exception) -> None:
+    """A process that ends does not fail an answer that only waits: it ends with what there is to say."""
+    if isinstance(reason, ServerStopping) and gate.is_holding:
+        gate.end_hold()
+        asyncio.get_running_loop().call_later(_ENDING_S, put, reason)
+    else:
+        put(reason)
+
+
 async def count_input(request: RunRequest) -> int:
     """Returns the tokens of what the model would be asked first, estimated as for a run's usage.
 
     Raises UpstreamFailed where the request takes too long, and InvalidMessages.
     """
+
+    def ignore(_: RunEvent) -> None:
+        """Nobody follows this run, which ends before it says anything."""
+
     counter = InputCounter()
     with suppress(Counted):
-        await _with_deadline(request.narrowed(), lambda _: None, [counter])
+        await _with_deadline(request.narrowed(), ignore, RunGate(request, ignore), [counter])
     return counter.tokens
 
 
-async def _with_deadline(request: RunRequest, emit: Emit, clients: Sequence[LLMClient] | None = None) -> None:
+async def _with_deadline(
+    request: RunRequest, emit: Emit, gate: RunGate, clients: Sequence[LLMClient] | None = None
+) -> None:
     deadline = asyncio.timeout(settings.RUN_DEADLINE_S)
     try:
         async with deadline:
-            await _run(request, emit, clients)
+            await _run(request, emit, gate, clients)
     except TimeoutError as error:
         if not deadline.expired():  # a time-out of something inside the run
             raise
@@ -118,30 +136,36 @@ async def _with_deadline(request: RunRequest, emit: Emit, clients: Sequence[LLMC
         raise error.original_exception from error
 
 
-async def _run(request: RunRequest, emit: Emit, clients: Sequence[LLMClient] | None) -> None:
+async def _run(request: RunRequest, emit: Emit, gate: RunGate, clients: Sequence[LLMClient] | None) -> None:
     """`clients`: of the services to ask; None: the assistant's."""
-    unavailable = await _unavailable(request.assistant)
+    for event in request.continued.events if request.continued else ():
+        emit(event)
+    unavailable = await availability.unavailable(request.assistant)
     requested_format = response_formats.requested(request.parameters.get("response_format"))
     listeners = _listeners(emit, emits_text=requested_format is None)
     model = _model(request, clients or await _clients(request), listeners)
-    rules = TurnRules(request.max_server_calls)
+    rules = TurnRules(gate, request.max_server_calls)
     messages = await off_loop.run(
         partial(history.to_strands, request.messages), size=history.image_characters(request.messages)
     )
     agent = _agent(request, messages, model, unavailable, rules)
     _equip(agent, model, request, unavailable, emit)
     before = len(agent.messages)
-    run_rounds = partial(_run_rounds, agent, model, emit)
+    run_rounds = partial(_run_rounds, agent, model, emit, gate)
     await run_rounds()
-    if requested_format and (answer := await checked_answer(agent, model, requested_format, run_rounds)):
-        emit(TextDelta(answer))
     calls = _client_calls(request, model)
+    is_held = gate.is_waiting and not calls
+    if is_held:
+        is_json = requested_format is not None
+        held_answer.emit(agent.messages[before:], gate, model, emit, is_json=is_json)
+    elif requested_format and (answer := await checked_answer(agent, model, requested_format, run_rounds)):
+        emit(TextDelta(answer))
     if calls:
         emit(ClientToolCalls(calls, _hidden(agent.messages[before:], rules, model)))
     emit(model.usage)
     reason = "tool_calls" if calls else model.finish_reason
     missing = (*unavailable.values(), *refusals.unavailable(request.assistant, model.refused))
-    emit(Finished(reason, model.rounds, missing, model.turn.completion.attached))
+    emit(Finished(reason, model.rounds, missing, {} if is_held else model.turn.completion.attached))
 
 
 def _listeners(emit: Emit, *, emits_text: bool) -> Listeners:
@@ -153,26 +177,16 @@ def _listeners(emit: Emit, *, emits_text: bool) -> Listeners:
     )
 
 
-async def _run_rounds(agent: Agent, model: RunModel, emit: Emit) -> None:
+async def _run_rounds(agent: Agent, model: RunModel, emit: Emit, gate: RunGate) -> None:
     """Run rounds of model and tools until the model answers. The RunModel emits the text itself."""
-    async with aclosing(cast(AsyncGenerator[dict[str, Any], None], agent.stream_async())) as stream:
+    events = agent.stream_async(invocation_state={run_gate.KEY: gate})
+    async with aclosing(cast(AsyncGenerator[dict[str, Any], None], events)) as stream:
         async for event in stream:
             if "tool_stream_event" in event:  # what a tool's `stream` yields, but its result
                 data = event["tool_stream_event"]["data"]
                 if isinstance(data, ToolStarted):
                     emit(model.usage)
                 emit(data)
-
-
-async def _unavailable(assistant: AssistantEntry) -> dict[int, UnavailableTool]:
-    """Returns the assistant's servers that cannot be called, by their id. Those that start are awaited."""
-    names = {server.id: server.name for server in assistant.servers}
-    availability = await routes.availability(names, wait_s=settings.SERVER_WAIT_S)
-    return {
-        server_id: UnavailableTool(names[server_id], problem.reason)
-        for server_id, problem in availability.items()
-        if problem is not None
-    }
 
 
 async def _clients(request: RunRequest) -> Sequence[LLMClient]:
@@ -205,7 +219,7 @@ def _agent(
         model=model,
         messages=messages,
         system_prompt=history.system_prompt(
-            assistant.system_prompt, _notice(unavailable), messages=request.messages
+            assistant.system_prompt, availability.notice(unavailable), messages=request.messages
         ),
         # The default prints each text to stdout.
         callback_handler=None,
@@ -243,14 +257,6 @@ def _selection_context(request: RunRequest, unavailable: Mapping[int, Unavailabl
         used=[*used_tools.used(messages, assistant), *request.used],
         forced=request.forced,
     )
-
-
-def _notice(unavailable: Mapping[int, UnavailableTool]) -> str:
-    if not unavailable:
-        return ""
-    servers = "; ".join(f"{tool.server} ({tool.reason})" for tool in unavailable.values())
-    line = f"These tool servers are unavailable now; where they are needed, say so in your answer: {servers}"
-    return " ".join(line.split())
 
 
 def _tools(request: RunRequest, unavailable: Mapping[int, UnavailableTool]) -> list[AgentTool]:

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
+from assistants.approvals import Gate
+from assistants.approvals.continued import Continued
+from assistants.approvals.gate import Requirement
 from assistants.catalogue.entries import AssistantEntry
 
 
@@ -14,6 +17,9 @@ class RunRequest:
     `allowed`: the names of the only tools that are offered; None: all of the assistant's and the caller's.
     `max_server_calls`: how many calls of the assistant's tools are made.
     `used`: public names of tools that the conversation has used, beside those that `messages` mention.
+    `continued`: what of `messages` its caller does not see, and is delivered by this run. `hold_s`: how long
+    the run waits for those who must agree to a call; `shows_approvals`: whether its caller is shown the calls
+    that it decides about. `gate` is what its calls pass.
     """
 
     assistant: AssistantEntry
@@ -24,11 +30,26 @@ class RunRequest:
     used: Sequence[str] = ()
     allowed: frozenset[str] | None = None
     max_server_calls: int | None = None
+    continued: Continued | None = None
+    hold_s: float = 0.0
+    shows_approvals: bool = False
+    requirement: Requirement | None = None
+    gate: Gate | None = None
 
     @property
     def narrowed_assistant(self) -> AssistantEntry:
         """The assistant with the tools that are allowed."""
         return self.assistant if self.allowed is None else self.assistant.narrowed_to(self.allowed)
+
+    @property
+    def visible(self) -> Sequence[Mapping[str, Any]]:
+        """The conversation as its caller sees it."""
+        return self.messages if self.continued is None else self.continued.visible
+
+    @property
+    def asked_as(self) -> str:
+        """The digest under which calls are asked about, where calls of an earlier answer still wait."""
+        return "" if self.continued is None else self.continued.asked_as
 
     def narrowed(self) -> Self:
         """Returns the request with the tools that are allowed, and no others."""

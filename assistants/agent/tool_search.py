@@ -70,7 +70,9 @@ class CallTool(SpecifiedTool):
         self._search_name = search_name
         self._client_names = client_names
 
-    async def stream(self, tool_use: ToolUse, *_: Any, **__: Any) -> AsyncGenerator[Any, None]:
+    async def stream(
+        self, tool_use: ToolUse, invocation_state: Mapping[str, Any], **_: Any
+    ) -> AsyncGenerator[Any, None]:
         """Yields what the called tool yields."""
         given = tool_use["input"]
         call: Mapping[str, Any] = given if isinstance(given, dict) else {}
@@ -79,7 +81,7 @@ class CallTool(SpecifiedTool):
             yield ToolResultEvent(tool_results.error(tool_use["toolUseId"], self._refusal(call.get("name"))))
             return
         real: ToolUse = {**tool_use, "name": function.public_name, "input": _arguments(call)}
-        async for event in ServerTool(function).stream(real):
+        async for event in ServerTool(function).stream(real, invocation_state):
             yield event
 
     def _refusal(self, name: Any) -> str:

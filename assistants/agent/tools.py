@@ -10,8 +10,10 @@ from strands.tools.registry import ToolRegistry
 from strands.types.events import ToolResultEvent
 from strands.types.tools import AgentTool, ToolResult, ToolSpec, ToolUse
 
-from assistants.agent import tool_results
+from assistants.agent import approval_results, run_gate, tool_results
 from assistants.agent.llm.spec import Spec
+from assistants.agent.run_gate import RunGate
+from assistants.approvals import Admitted, Asking, Refused
 from assistants.catalogue.entries import AssistantEntry, FunctionEntry
 from assistants.events import ToolFinished, ToolStarted
 from connector.client import calls, outcomes
@@ -59,24 +61,46 @@ class ServerTool(SpecifiedTool):
         self.server_id = function.server_id
         self._function = function
 
-    async def stream(self, tool_use: ToolUse, *_: Any, **__: Any) -> AsyncGenerator[Any, None]:
+    async def stream(
+        self, tool_use: ToolUse, invocation_state: Mapping[str, Any], **_: Any
+    ) -> AsyncGenerator[Any, None]:
         """Yields ToolStarted, ToolFinished, and the result for the model. A failure is a result too."""
         function, call_id, given = self._function, tool_use["toolUseId"], tool_use["input"]
+        gate: RunGate = invocation_state[run_gate.KEY]
         if not isinstance(given, dict):
             yield ToolResultEvent(
                 tool_results.error(call_id, "The arguments are not a JSON object. Call it again.")
             )
             return
         arguments, problem = await _arguments(function, given)
-        yield ToolStarted(call_id, function.public_name, function.server_name, function.name, arguments)
+        admitted = Admitted(arguments) if problem else await gate.admit(function, arguments)
+        if isinstance(admitted, Asking) and gate.shows_caller(admitted):
+            async for event in _shown_to_caller(gate, function, call_id, admitted):
+                yield event
+            return
+        shown = arguments if isinstance(admitted, Refused) else admitted.arguments
+        yield ToolStarted(call_id, function.public_name, function.server_name, function.name, shown)
         started = time.monotonic()
-        result, error = _refusal(call_id, problem) if problem else await _call(function, call_id, arguments)
+        result, error = await _outcome(gate, function, call_id, problem or admitted)
         duration_ms = round((time.monotonic() - started) * 1000)
         status: Any = "error" if error else "ok"
         yield ToolFinished(
             call_id, function.public_name, status, duration_ms, error, cast(Any, result["content"])
         )
         yield ToolResultEvent(result)
+
+
+async def _shown_to_caller(
+    gate: RunGate, function: FunctionEntry, call_id: str, asking: Asking
+) -> AsyncGenerator[Any, None]:
+    """Asks the caller. The call itself is shown only where it has been decided about already."""
+    result, error = await gate.asked(function, call_id, asking)
+    if error != approval_results.PENDING:
+        names = (function.public_name, function.server_name, function.name)
+        yield ToolStarted(call_id, *names, asking.arguments)
+        content = cast(Any, result["content"])
+        yield ToolFinished(call_id, function.public_name, "error" if error else "ok", 0, error, content)
+    yield ToolResultEvent(result)
 
 
 async def _arguments(function: FunctionEntry, given: dict[str, Any]) -> tuple[dict[str, Any], str]:
@@ -92,16 +116,31 @@ async def _arguments(function: FunctionEntry, given: dict[str, Any]) -> tuple[di
         return arguments, text
 
 
-def _refusal(call_id: str, problem: str) -> tuple[ToolResult, str | None]:
-    return tool_results.error(call_id, problem), outcomes.INVALID_ARGUMENTS
+async def _outcome(
+    gate: RunGate, function: FunctionEntry, call_id: str, admitted: Admitted | Asking | Refused | str
+) -> tuple[ToolResult, str | None]:
+    """Returns the result for the model, and the code of the failure, if it failed.
+
+    `admitted` is a text where the arguments are wrong.
+    """
+    match admitted:
+        case str():
+            return tool_results.error(call_id, admitted), outcomes.INVALID_ARGUMENTS
+        case Admitted():
+            return await _call(gate, function, call_id, admitted.arguments)
+        case Asking():
+            return await gate.asked(function, call_id, admitted)
+        case Refused():
+            return tool_results.error(call_id, admitted.reason), approval_results.DENIED
 
 
 async def _call(
-    function: FunctionEntry, call_id: str, arguments: dict[str, Any]
+    gate: RunGate, function: FunctionEntry, call_id: str, arguments: dict[str, Any]
 ) -> tuple[ToolResult, str | None]:
     """Returns the result for the model, and the code of the failure, if it failed."""
     try:
         result = await calls.call(function.server_id, function.name, arguments, timeout_s=function.timeout_s)
+        result = await gate.released(function, result)
         return tool_results.of_call(call_id, result), outcomes.TOOL_ERROR if result.is_error else None
     except CallFailed as failure:
         return tool_results.error(call_id, failure.message), failure.code

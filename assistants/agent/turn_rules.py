@@ -14,10 +14,13 @@ from strands.hooks import (
 from strands.types.content import Message
 from strands.types.tools import ToolUse
 
+from assistants.agent.run_gate import RunGate
 from assistants.agent.tool_search import CallTool
 from assistants.agent.tools import ClientTool, ServerTool
 
 MAX_CALLS_PER_TURN = 16
+ENDED = "(A call waits for approval.)"
+"""What Strands has for the model's last turn where a call waits. Nobody sees it."""
 MAX_REPEATS = 5
 """How many turns of a run may make one call with the same arguments."""
 
@@ -25,12 +28,15 @@ MAX_REPEATS = 5
 class TurnRules(HookProvider):
     """Interrupts a turn for the caller's tools, after our own have run, and refuses calls beyond limits.
 
+    After a turn in which a call waits for approval, the run ends.
+
     `max_calls`: how many calls of our tools the caller allows, in all turns together.
     """
 
-    def __init__(self, max_calls: int | None = None) -> None:
+    def __init__(self, gate: RunGate, max_calls: int | None = None) -> None:
         self.results: Message | None = None
         """The results of the last turn's calls of our own tools."""
+        self._gate = gate
         self._refused: set[str] = set()
         self._calls_left = max_calls
         self._repeats: Counter[bytes] = Counter()
@@ -67,6 +73,8 @@ class TurnRules(HookProvider):
 
     def _after_turn(self, event: AfterToolsEvent) -> None:
         self.results = event.message
+        if self._gate.is_waiting:
+            event.end_turn = ENDED
 
 
 def _signature(tool_use: ToolUse) -> bytes:

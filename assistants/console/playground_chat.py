@@ -17,7 +17,8 @@ from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 from apikeys import limits
 from apikeys.principal import Limits, Principal
 from assistants import catalogue
-from assistants.agent import RunRequest
+from assistants.agent import RunRequest, continuing
+from assistants.approvals import holds
 from assistants.catalogue import AssistantEntry
 from assistants.console.advice import advice
 from assistants.console.playground_events import PlaygroundEvents, failure
@@ -78,7 +79,12 @@ async def _answer(request: HttpRequest) -> HttpResponseBase:
     entry = await catalogue.enabled(asked.assistant)
     origin = Origin(principal, request.headers.get("x-request-id", ""))
     messages = [message.model_dump() for message in asked.messages]
-    run = observed_run(RunRequest(_keeping(entry, is_stored=asked.store), messages), origin)
+    hold_s = holds.of(is_streamed=True)
+    continued = await continuing.continued(messages, origin.asker(entry), wait_s=holds.LONGEST_PLAIN_S)
+    run_request = RunRequest(
+        _keeping(entry, is_stored=asked.store), continued.messages, continued=continued, hold_s=hold_s
+    )
+    run = observed_run(run_request, origin)
     rendered = PlaygroundEvents(origin.run_id, entry.endpoint.model)
     return await event_stream(stream(run, rendered, heartbeat_s=settings.STREAM_HEARTBEAT_S))
 

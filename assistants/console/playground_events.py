@@ -9,6 +9,7 @@ import orjson
 from apikeys.errors import LimitReached
 from assistants.console.advice import advice
 from assistants.events import (
+    ApprovalStep,
     Event,
     Finished,
     ReasoningDelta,
@@ -54,8 +55,8 @@ class PlaygroundEvents:
                 return {"type": "text", "text": shown(event.text, most=_LONGEST_DELTA)}
             case ReasoningDelta():
                 return {"type": "reasoning", "text": shown(event.text, most=_LONGEST_DELTA)}
-            case ToolStarted() | ToolFinished():
-                return _tool(event)
+            case ToolStarted() | ToolFinished() | ApprovalStep():
+                return _of_call(event)
             case Usage():
                 return {"type": "usage", **_usage(event)}
             case Finished():
@@ -100,8 +101,14 @@ def _usage(usage: Usage) -> dict[str, Any]:
     }
 
 
-def _tool(event: ToolStarted | ToolFinished) -> dict[str, Any]:
-    return _tool_started(event) if isinstance(event, ToolStarted) else _tool_finished(event)
+def _of_call(event: ToolStarted | ToolFinished | ApprovalStep) -> dict[str, Any]:
+    match event:
+        case ToolStarted():
+            return _tool_started(event)
+        case ToolFinished():
+            return _tool_finished(event)
+        case ApprovalStep():
+            return _approval(event)
 
 
 def _tool_started(event: ToolStarted) -> dict[str, Any]:
@@ -123,6 +130,17 @@ def _tool_finished(event: ToolFinished) -> dict[str, Any]:
         "error": event.error or "",
         "ms": event.duration_ms,
         "result": shown(_text(event), most=_LONGEST_SHOWN),
+    }
+
+
+def _approval(event: ApprovalStep) -> dict[str, Any]:
+    return {
+        "type": "approval",
+        "id": event.call_id,
+        "number": event.number,
+        "state": event.state,
+        "server": shown(event.server, most=255),
+        "function": shown(event.function, most=255),
     }
 
 

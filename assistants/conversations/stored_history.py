@@ -10,7 +10,14 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from assistants.events import ClientToolCall, ClientToolCalls, Event, Finished, RefusalDelta, TextDelta
+from assistants.events import (
+    ClientToolCall,
+    ClientToolCalls,
+    Event,
+    Finished,
+    RefusalDelta,
+    TextDelta,
+)
 from assistants.models import Conversation
 from core.database import in_thread
 
@@ -57,7 +64,7 @@ class HistorySaver:
     async def on_event(self, event: Event) -> None:
         match event:
             case TextDelta() | RefusalDelta():
-                self._texts.append(event.text)
+                self._texts.append(event.storable)
             case ClientToolCalls():
                 self._calls = event.calls
             case Finished():

@@ -58,7 +58,7 @@ class IdempotentRequest:
 
     async def on_event(self, event: Event) -> None:
         match event:
-            case ToolStarted():
+            case ToolStarted(approval=None):  # else a worker had called it before
                 self.ran_tool = True
             case Finished():
                 self.is_complete = True

@@ -10,7 +10,9 @@ from typing import Protocol
 
 from apikeys import limits
 from assistants.agent import RunRequest, cancellation, run
-from assistants.events import Event, ToolsSelected
+from assistants.approvals import Gate
+from assistants.approvals.delivery import Delivery
+from assistants.events import AnswerHeld, Event, ToolsSelected
 from assistants.recording import Origin, recorded, session_tools
 
 
@@ -33,10 +35,14 @@ async def observed_run(
         with cancellation.registered(principal, origin.run_id) as scope:
             async with recorded(request, origin, scope) as recorder:
                 used = await session_tools.used(origin, request.assistant)
-                async with aclosing(run(replace(request, used=used), scope)) as events:
+                asker = origin.asker(request.assistant)
+                gate = await Gate.of(asker, requirement=request.requirement)
+                delivery = Delivery(asker, request.visible, request.continued)
+                async with aclosing(run(replace(request, used=used, gate=gate), scope)) as events:
                     async for event in events:
                         await recorder.on_event(event)
-                        if isinstance(event, ToolsSelected):  # for the record alone
+                        await delivery.on_event(event)
+                        if isinstance(event, ToolsSelected | AnswerHeld):  # not for endpoints
                             continue
                         for observer in observers:
                             await observer.on_event(event)

@@ -1,10 +1,14 @@
-"""Answers as they are stored for callers who send their request again, and given once more."""
+"""Answers as they are stored for callers who send their request again, and given once more.
+
+The codes by which callers decide are in the first answer alone.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator
 
 from django.http import HttpResponse
 
+from assistants.approvals import sentences
 from assistants.idempotency import Answer
 from assistants.openai_api.http import json_response
 from assistants.openai_api.sse import HEARTBEAT
@@ -40,7 +44,7 @@ class StreamCopy:
         if self._size > MOST_BYTES:
             return None
         body = b"".join(piece for piece in self._pieces if piece != HEARTBEAT)
-        return {"status": 200, "type": _STREAM, "body": body.decode()}
+        return {"status": 200, "type": _STREAM, "body": sentences.without_codes(body.decode())}
 
     async def follow(self, writer: asyncio.Task[None]) -> AsyncGenerator[bytes, None]:
         """Yields the pieces until `writer`, the task that adds them, is done. Raises what it raised."""
@@ -70,7 +74,7 @@ def stored(response: HttpResponse) -> Answer | None:
         "status": response.status_code,
         "type": response.headers["content-type"],
         "headers": headers,
-        "body": response.content.decode(),
+        "body": sentences.without_codes(response.content.decode()),
     }
 
 

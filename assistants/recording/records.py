@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from apikeys.authentication import Principal
+from assistants.approvals import Asker
+from assistants.catalogue import AssistantEntry
 from assistants.models import RunKind, RunStatus, ToolCall
 
 
@@ -26,6 +28,17 @@ class Origin:
     session_id: str | None = None
     run_id: str = field(default_factory=new_run_id)
     end_user: str = ""
+
+    def asker(self, assistant: AssistantEntry) -> Asker:
+        """Returns who asks for approval of the run's calls."""
+        return Asker(
+            self.principal,
+            self.run_id,
+            assistant=assistant,
+            end_user=self.end_user,
+            session=self.session_id or "",
+            request_id=self.request_id,
+        )
 
     @property
     def extension(self) -> dict[str, str]:

@@ -57,7 +57,7 @@ class Trace:
     def add(self, event: RunEvent) -> None:
         match event:
             case TextDelta() | RefusalDelta():
-                self._add_text(event.text)
+                self._add_text(event.storable)
             case ReasoningDelta():
                 self._uncounted += len(event.text)
             case ToolStarted():

@@ -1,12 +1,13 @@
 """From a chat completion's request to a run that can start."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from assistants import routing
-from assistants.agent import RunRequest
+from assistants.agent import RunRequest, continuing
+from assistants.approvals import holds, sentences
 from assistants.catalogue.entries import AssistantEntry
 from assistants.conversations import hidden_rounds, images, stored_history
 from assistants.conversations.hidden_rounds import HiddenRoundsSaver
@@ -56,18 +57,24 @@ async def prepare(content: Mapping[str, Any], params: ChatCompletionRequest, ori
         message_order.check((await off_loop.run(whole, size=off_loop.SMALL + 1)).messages)
     else:
         message_order.check(params.messages)
-    route = await routing.route(params.model, origin.principal, messages, origin.session_id)
+    said = [sentences.cut_from(message) for message in messages]
+    route = await routing.route(params.model, origin.principal, said, origin.session_id)
     assistant = route.assistant
     # After routing: the service decides what becomes of images, and hidden rounds belong to an assistant.
+    hold_s = holds.of(is_streamed=bool(params.stream))
+    continued = await continuing.continued(
+        messages, origin.asker(assistant), wait_s=min(hold_s, holds.LONGEST_PLAIN_S)
+    )
     takes_addresses = assistant.endpoint.takes_image_addresses
-    messages = await images.for_service(messages, takes_addresses=takes_addresses)
+    messages = await images.for_service(continued.messages, takes_addresses=takes_addresses)
     messages = await hidden_rounds.restored(messages, origin.principal, assistant)
     request = _run_request(params, messages, assistant)
+    own = [sentences.cut_from(message) for message in content["messages"]]
     return PreparedChat(
         params=params,
-        run_request=request,
+        run_request=replace(request, continued=continued, hold_s=hold_s),
         origin=origin,
-        observers=_observers(params, content["messages"], request, origin),
+        observers=_observers(params, own, request, origin),
         rendering=rendering(params, assistant),
         model=route.model,
         extension={**origin.extension, **route.extension},

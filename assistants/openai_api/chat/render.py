@@ -2,13 +2,14 @@
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import orjson
 
 from assistants.events import (
+    ApprovalStep,
     ClientToolCall,
     ClientToolCalls,
     Event,
@@ -53,6 +54,8 @@ class ServerCalls:
 
     extension: Mapping[str, Any] = field(default_factory=dict)
     calls: dict[str, dict[str, Any]] = field(default_factory=dict)
+    approvals: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """The approvals that the calls need or had, by number."""
 
     def started(self, event: ToolStarted) -> dict[str, Any]:
         call = {
@@ -72,6 +75,17 @@ class ServerCalls:
             call["error"] = event.error
         return call
 
+    def approved(self, event: ApprovalStep) -> dict[str, Any]:
+        """The step as the extension has it: how far the approval is by now."""
+        step = {
+            "number": event.number,
+            "state": event.state,
+            "server": event.server,
+            "function": event.function,
+        }
+        self.approvals[event.number] = step
+        return step
+
     def whole_extension(self, end: Finished, used: Usage) -> dict[str, Any]:
         estimated = {"usage_estimated": True} if used.is_estimated else {}
         return {
@@ -79,6 +93,7 @@ class ServerCalls:
             "unavailable_tools": [asdict(tool) for tool in end.unavailable],
             "rounds": end.rounds,
             **estimated,
+            **({"approvals": list(self.approvals.values())} if self.approvals else {}),
             **self.extension,
         }
 
@@ -92,9 +107,7 @@ class Completion:
         self.head = Head(model)
         self.server_calls = ServerCalls(extension or {})
         self._renderer = ToolCallRenderer(rendering)
-        self._text: list[str] = []
-        self._reasoning: list[str] = []
-        self._refusal: list[str] = []
+        self._texts: dict[type, list[str]] = {kind: [] for kind in _DELTA_NAMES}
         self._client_calls: tuple[ClientToolCall, ...] = ()
         self._usage = Usage(0, 0)
         self._end = Finished("stop", 0)
@@ -105,13 +118,10 @@ class Completion:
 
     def add(self, event: Event) -> None:
         match event:
-            case TextDelta():
-                self._text.append(event.text)
-            case ReasoningDelta():
-                self._reasoning.append(event.text)
-                self._renderer.add_reasoning(event)
-            case RefusalDelta():
-                self._refusal.append(event.text)
+            case TextDelta() | RefusalDelta() | ReasoningDelta():
+                self._texts[type(event)].append(event.text)
+                if isinstance(event, ReasoningDelta):
+                    self._renderer.add_reasoning(event)
             case ToolStarted():
                 self.server_calls.started(event)
                 self._renderer.start(event)
@@ -119,6 +129,8 @@ class Completion:
                 self.server_calls.finished(event)
                 for shown in self._renderer.finish(event):
                     self.add(shown)
+            case ApprovalStep():
+                self.server_calls.approved(event)
             case ClientToolCalls():
                 self._client_calls = event.calls
             case Usage():
@@ -136,7 +148,7 @@ class Completion:
         return {**self.head.fields("chat.completion"), "choices": [choice], "usage": usage(self._usage)}
 
     def _message(self) -> dict[str, Any]:
-        text, refusal = "".join(self._text), "".join(self._refusal)
+        text, reasoning, refusal = ("".join(self._texts[kind]) for kind in _DELTA_NAMES)
         message: dict[str, Any] = {
             **self._end.attached,
             "role": "assistant",
@@ -145,8 +157,8 @@ class Completion:
         }
         if self._client_calls:
             message["tool_calls"] = [call.openai for call in self._client_calls]
-        if self._reasoning:
-            message["reasoning_content"] = "".join(self._reasoning)
+        if reasoning:
+            message["reasoning_content"] = reasoning
         message["mcp_connector"] = self.server_calls.whole_extension(self._end, self._usage)
         return message
 
@@ -190,12 +202,8 @@ class Chunks:
                     self._renderer.add_reasoning(event)
                 delta = b'{"' + _DELTA_NAMES[type(event)] + b'":' + orjson.dumps(event.text) + b"}"
                 return self._before + delta + self._after
-            case ToolStarted():
-                self._renderer.start(event)
-                return self._server_call(self._server_calls.started(event))
-            case ToolFinished():
-                call = self._server_call(self._server_calls.finished(event))
-                return call + b"".join(map(self._render, self._renderer.finish(event)))
+            case ToolStarted() | ToolFinished() | ApprovalStep():
+                return b"".join(self._server_step(event))
             case ClientToolCalls():
                 return b"".join(self._client_call(index, call) for index, call in enumerate(event.calls))
             case Usage():
@@ -203,6 +211,17 @@ class Chunks:
                 return b""
             case Finished():
                 return self._finish(event)
+
+    def _server_step(self, event: ToolStarted | ToolFinished | ApprovalStep) -> Iterator[bytes]:
+        match event:
+            case ToolStarted():
+                self._renderer.start(event)
+                yield self._server_call(self._server_calls.started(event))
+            case ToolFinished():
+                yield self._server_call(self._server_calls.finished(event))
+                yield from map(self._render, self._renderer.finish(event))
+            case ApprovalStep():
+                yield self._extended(None, {"approvals": [self._server_calls.approved(event)]})
 
     def _server_call(self, call: dict[str, Any]) -> bytes:
         return self._extended(None, {"tool_calls": [call]})

@@ -1,0 +1,234 @@
+"""Goes on from answers that ended while calls waited: their rounds stand where our sentence was.
+
+An answer is found by the conversation before it, to the same caller and end user only. What became of its
+calls is told to the model as their results. About those that are open the request may decide, by a code or by
+approval items: see `decisions`.
+"""
+
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from assistants.agent import approval_results
+from assistants.agent.llm.chat_messages import to_transcript
+from assistants.approvals import (
+    Asker,
+    Outcome,
+    Result,
+    decisions,
+    held_answers,
+    outcome,
+    sentences,
+    transcripts,
+)
+from assistants.approvals.continued import Continued, Messages
+from assistants.approvals.decisions import Item
+from assistants.approvals.held_answers import Held
+from assistants.approvals.open_calls import OpenCall, open_calls
+from assistants.events import ApprovalStep, ToolFinished, ToolStarted
+from core.database import DATABASE_ERRORS
+
+log = logging.getLogger(__name__)
+
+MOST_MARKS = 32
+"""Of the answers of a conversation that say that something waits, the latest are restored."""
+_ROUND = {"assistant", "tool"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """An answer of ours that was held: the message at `end`, which begins at one of `starts`."""
+
+    end: int
+    numbers: frozenset[int]
+    starts: Mapping[str, int]
+    """Where the answer may begin, by the digest of what is before it."""
+
+
+@dataclass(slots=True)
+class _Delivery:
+    """What became of the calls of the answers that were found."""
+
+    calls: Mapping[int, OpenCall]
+    outcomes: Mapping[int, Outcome | None]
+    results: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Tool messages by call id."""
+    errors: dict[int, str | None] = field(default_factory=dict)
+
+
+async def continued(
+    messages: Messages,
+    asker: Asker,
+    *,
+    wait_s: float,
+    items: Sequence[tuple[int, Item]] = (),
+    are_rounds_visible: bool = False,
+) -> Continued:
+    """Returns the conversation for a run. Waits for the outcomes of calls that were agreed to.
+
+    `items`: approval items, by number. InvalidRequest is raised for those that do not belong to the
+    conversation. `are_rounds_visible`: it shows the calls of our tools before our sentence.
+    """
+    if not items and not any(map(sentences.is_marked, messages)):
+        return Continued(messages, messages)
+    visible = [sentences.cut_from(message) for message in messages]
+    marks = _marks(messages, are_rounds_visible=are_rounds_visible)
+    try:
+        held = await _found(marks, asker)
+        decided = await _decided(messages, held, items, asker)
+        delivery = await _delivery(held.values(), asker, decided, wait_s)
+    except DATABASE_ERRORS as error:
+        if items:
+            raise
+        log.warning("Held answers cannot be read: %s", type(error).__name__)
+        return Continued(visible, visible)
+    return _restored(visible, marks, held, delivery)
+
+
+def _marks(messages: Messages, *, are_rounds_visible: bool) -> list[_Mark]:
+    ours = [
+        (index, frozenset(found))
+        for index, message in enumerate(messages)
+        if message["role"] == "assistant" and (found := sentences.numbers(transcripts.text_of(message)))
+    ]
+    marks = []
+    for end, numbers in ours[-MOST_MARKS:]:
+        starts = [end, *(_rounds_before(messages, end) if are_rounds_visible else ())]
+        marks.append(
+            _Mark(end, numbers, {transcripts.digest(messages[:start]): start for start in reversed(starts)})
+        )
+    return marks
+
+
+def _rounds_before(messages: Messages, end: int) -> Iterator[int]:
+    for index in range(end - 1, -1, -1):
+        if messages[index]["role"] not in _ROUND:
+            return
+        yield index
+
+
+async def _found(marks: Sequence[_Mark], asker: Asker) -> dict[int, Held]:
+    """Returns the answers, by where they end."""
+    digests = {digest for mark in marks for digest in mark.starts}
+    rows = await held_answers.find(asker, digests) if digests else []
+    found = {}
+    for mark in marks:
+        row = next(
+            (row for row in rows if row.transcript in mark.starts and mark.numbers <= row.numbers), None
+        )
+        if row is not None:
+            found[mark.end] = row
+    return found
+
+
+async def _decided(
+    messages: Messages, held: Mapping[int, Held], items: Sequence[tuple[int, Item]], asker: Asker
+) -> set[int]:
+    """Returns the numbers that the caller agrees to with this request."""
+    if items:
+        numbers = {number for row in held.values() for number in row.numbers}
+        return await decisions.by_items(items, numbers, asker)
+    last = messages[-1]
+    row = held.get(len(messages) - 2)  # the answer right before the last message
+    if row is None or last["role"] != "user":
+        return set()
+    shown, said = transcripts.text_of(messages[-2]), transcripts.text_of(last)
+    return await decisions.by_code(row.numbers, shown, said, asker)
+
+
+async def _delivery(
+    held: Collection[Held], asker: Asker, decided: Collection[int], wait_s: float
+) -> _Delivery:
+    numbers = {number for row in held for number in row.open_calls.values()}
+    calls = await open_calls(numbers, asker) if numbers else {}
+    outcomes: dict[int, Outcome | None] = {}
+    for number, call in calls.items():
+        waits = number in decided or call.is_under_way
+        outcomes[number] = await outcome(number, wait_s=wait_s if waits else 0.0)
+    delivery = _Delivery(calls, outcomes)
+    for row in held:
+        for call_id, number in row.open_calls.items():
+            _tell(delivery, call_id, number)
+    return delivery
+
+
+def _tell(delivery: _Delivery, call_id: str, number: int) -> None:
+    found = delivery.outcomes.get(number)
+    if found is None:
+        result = approval_results.still_waiting(call_id, number)
+    else:
+        result, delivery.errors[number] = approval_results.told(call_id, found)
+    message: Any = {"role": "user", "content": [{"toolResult": result}]}
+    [delivery.results[call_id]] = to_transcript([message], "")
+
+
+def _restored(
+    visible: Messages, marks: Sequence[_Mark], held: Mapping[int, Held], delivery: _Delivery
+) -> Continued:
+    messages: list[Mapping[str, Any]] = []
+    filled: dict[int, Messages] = {}
+    position = 0
+    for mark in marks:
+        row = held.get(mark.end)
+        if row is None:
+            continue
+        messages += visible[position : mark.starts[row.transcript]]
+        rounds = _with_results(row, delivery, is_open=True)
+        messages += rounds
+        if any(delivery.outcomes.get(number) for number in row.open_calls.values()):
+            filled[row.id] = _with_results(row, delivery, is_open=False)
+        position = mark.end + 1
+        if position < len(visible) and _is_decision(visible[position]):
+            position += 1
+    messages += visible[position:]
+    waiting = [delivery.calls[number] for number, found in delivery.outcomes.items() if found is None]
+    return Continued(
+        messages=messages,
+        visible=visible,
+        events=list(_events(held.values(), delivery)),
+        filled=filled,
+        asked_as=waiting[0].transcript if waiting else "",
+    )
+
+
+def _is_decision(message: Mapping[str, Any]) -> bool:
+    """Tells whether a message only decided, and says nothing to the model."""
+    words = transcripts.text_of(message).split()
+    return message["role"] == "user" and words in (["approve", sentences.CUT], ["reject", sentences.CUT])
+
+
+def _with_results(row: Held, delivery: _Delivery, *, is_open: bool) -> list[Mapping[str, Any]]:
+    """Returns the answer's rounds, each turn followed by its results. `is_open`: also by what still waits."""
+    rounds: list[Mapping[str, Any]] = []
+    for message in row.messages:
+        rounds.append(message)
+        for call in message.get("tool_calls") or ():
+            number = row.open_calls.get(call["id"])
+            if number is not None and (is_open or delivery.outcomes.get(number) is not None):
+                rounds.append(delivery.results[call["id"]])
+    return rounds
+
+
+def _events(
+    held: Collection[Held], delivery: _Delivery
+) -> Iterator[ApprovalStep | ToolStarted | ToolFinished]:
+    """Yields what the caller is shown of the calls whose outcome it learns, each approval once."""
+    call_ids = {number: call_id for row in held for call_id, number in row.open_calls.items()}
+    for number, found in delivery.outcomes.items():
+        call, call_id = delivery.calls[number], call_ids[number]
+        state = "waiting" if found is None else approval_results.state_of(found)
+        yield ApprovalStep(number, state, call_id, call.server, call.server, call.function)
+        if isinstance(found, Result):
+            yield ToolStarted(
+                call_id, call.public_name, call.server, call.function, found.arguments, approval=number
+            )
+            error = delivery.errors[number]
+            content = cast(Any, delivery.results[call_id]["content"])
+            yield ToolFinished(
+                call_id, call.public_name, "error" if error else "ok", 0, error, _texts(content)
+            )
+
+
+def _texts(content: Any) -> list[Mapping[str, Any]]:
+    return [part for part in content if "text" in part] if isinstance(content, list) else [{"text": content}]

@@ -1,0 +1,30 @@
+"""The end of a run in which calls wait."""
+
+from collections.abc import Callable
+
+from strands.types.content import Messages
+
+from assistants.agent.llm.chat_messages import to_transcript
+from assistants.agent.run_gate import RunGate
+from assistants.agent.strands_model import RunModel
+from assistants.approvals import sentences
+from assistants.events import AnswerHeld, RefusalDelta, RunEvent, TextDelta
+
+
+def emit(
+    new: Messages, gate: RunGate, model: RunModel, emit: Callable[[RunEvent], None], *, is_json: bool
+) -> None:
+    """Emits what the caller is told, and what is kept for its next message.
+
+    `new`: the run's messages, of which the last one is not the model's own: see `turn_rules.ENDED`. Where the
+    answer must be JSON, the sentence is a refusal, for which clients have a place.
+    """
+    *rounds, _ = new
+    if text := sentences.written(gate.told):
+        said = any(block.get("text") for message in rounds for block in message["content"])
+        kind = RefusalDelta if is_json else TextDelta
+        text = f"\n\n{text}" if said and not is_json else text
+        emit(kind(text, sentences.without_codes(text)))
+    waiting = gate.waiting
+    kept = to_transcript(rounds, model.reasoning_field)
+    emit(AnswerHeld(tuple(each for each in kept if each.get("tool_call_id") not in waiting), waiting))
