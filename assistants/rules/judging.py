@@ -1,59 +1,164 @@
-"""The shapes of judging; no rule is read yet."""
+"""Judges calls: the first rule of each scope that matches, and the strictest of the scopes."""
 
-from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
-from typing import Any
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Self
 
-from apikeys.principal import Principal
-from assistants.catalogue import FunctionEntry
-from assistants.models import Approver, Effect
+import cel
 
-_STRICTNESS = (Effect.ALLOW, Effect.MASK, Effect.ASK, Effect.DENY)
+from assistants.models import Approver, Effect, Rule
+from assistants.rules import expressions, hints, masks
+from assistants.rules.conditions import Conditions, InvalidConditions
+from assistants.rules.expressions import EvaluationFailed, Patterns
+from assistants.rules.hints import Hints
+from assistants.rules.masks import Mask
+from assistants.rules.verdicts import Call, Verdict, stricter
 
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """All that a rule may look at."""
-
-    function: FunctionEntry
-    arguments: Mapping[str, Any]
-    principal: Principal
-    assistant_slug: str
-    end_user: str
-    touched: AbstractSet[str]
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """`arguments`: masked where masks matched."""
+class CompiledRule:
+    """A rule that is ready to judge. `is_broken`: it cannot be read any more, and denies every call."""
 
+    id: int
+    name: str
     effect: Effect
-    arguments: Mapping[str, Any]
-    rule_id: int | None = None
-    rule_name: str = ""
-    reason: str = ""
-    approver: Approver = Approver.STAFF
+    approver: Approver
+    reason: str
+    conditions: Conditions
+    masks: tuple[Mask, ...]
+    is_broken: bool = False
+
+    @classmethod
+    def of(cls, row: Rule) -> Self:
+        """Compiles a stored rule. It was checked when it was saved: if it fails now, no call may pass."""
+        try:
+            conditions = Conditions.read(row.conditions)
+            paths = tuple(masks.read(path) for path in row.mask)
+            is_broken = False
+        except (InvalidConditions, ValueError):
+            log.exception("The rule %s cannot be read: it denies every call of its scope.", row.pk)
+            conditions, paths, is_broken = Conditions(), (), True
+        approver = Approver(row.approver or Approver.STAFF)
+        effect = Effect.DENY if is_broken else Effect(row.effect)
+        return cls(row.pk or 0, row.name, effect, approver, row.reason, conditions, paths, is_broken)
 
 
 class RuleSet:
-    """The rules that concern an assistant and a key."""
+    """The rules that concern an assistant and a key. Threads may share it."""
 
-    is_empty = True
-    reads_touched = False
+    def __init__(self, *scopes: Sequence[CompiledRule]) -> None:
+        self._scopes = tuple(filter(None, scopes))
+        self.is_empty = not self._scopes
+        found = [rule.conditions.expression for rule in _all(self._scopes)]
+        self._expressions = [expression for expression in found if expression is not None]
+        self._names = frozenset().union(*(each.names for each in self._expressions))
+        self._patterns: Patterns = {}
+        for expression in self._expressions:
+            self._patterns.update(expression.patterns)
+        self.reads_touched = "touched" in self._names
+        self.reads_arguments = "call_arguments" in self._names
 
     def judge(self, call: Call) -> Verdict:
-        return Verdict(Effect.ALLOW, call.arguments)
+        """Returns what becomes of a call. It never raises: what cannot be judged is denied."""
+        worst = Verdict(Effect.ALLOW, call.arguments)
+        facts = _Facts(call, self._names, self._patterns)
+        try:
+            for rules in self._scopes:
+                worst = stricter(worst, _first_match(rules, facts))
+                if worst.effect == Effect.DENY:
+                    break
+        except Exception:  # a fault of ours must not let a call pass
+            log.exception("The rules could not judge a call of %s.", call.function.public_name)
+            return Verdict(Effect.DENY, call.arguments, reason="the rules could not judge this call.")
+        return worst
 
 
-async def of(assistant_id: int | None, key_id: int) -> RuleSet:
-    return RuleSet()
+def _all(scopes: Iterable[Sequence[CompiledRule]]) -> Iterable[CompiledRule]:
+    return (rule for rules in scopes for rule in rules)
 
 
-def of_sync(assistant_id: int | None, key_id: int) -> RuleSet:
-    return RuleSet()
+class _Facts:
+    """What rules look at of one call, each made at most once, where a rule asks for it."""
+
+    def __init__(self, call: Call, names: frozenset[str], patterns: Patterns) -> None:
+        self.call = call
+        self._names, self._patterns = names, patterns
+
+    @cached_property
+    def effective(self) -> Hints:
+        return hints.effective(self.call.function)
+
+    @cached_property
+    def claimed(self) -> Hints:
+        return hints.claimed(self.call.function)
+
+    @cached_property
+    def size_problem(self) -> str | None:
+        return expressions.size_problem(self.call.arguments)
+
+    @cached_property
+    def context(self) -> cel.Context:
+        # Arguments that are too large are not even converted: the rules that read them deny.
+        names = self._names - {"call_arguments"} if self.size_problem else self._names
+        return expressions.context({name: _VALUES[name](self) for name in names}, self._patterns)
 
 
-def stricter(a: Verdict, b: Verdict) -> Verdict:
-    """Returns the stricter of two verdicts."""
-    return max(a, b, key=lambda each: (_STRICTNESS.index(each.effect), each.approver == Approver.STAFF))
+_VALUES: Mapping[str, Callable[[_Facts], Any]] = {
+    "call_server": lambda facts: facts.call.function.server_slug,
+    "call_function": lambda facts: facts.call.function.public_name,
+    "call_arguments": lambda facts: dict(facts.call.arguments),
+    "call_annotations": lambda facts: dict(facts.effective),
+    "call_labels": lambda facts: sorted(facts.call.function.labels),
+    "key_name": lambda facts: facts.call.principal.name,
+    "key_prefix": lambda facts: facts.call.principal.key_prefix,
+    "assistant_slug": lambda facts: facts.call.assistant_slug,
+    "end_user": lambda facts: facts.call.end_user,
+    "touched": lambda facts: sorted(facts.call.touched),
+}
+"""The variables of expressions, as `assistants.rules.reading` names them."""
+
+
+def _first_match(rules: Sequence[CompiledRule], facts: _Facts) -> Verdict:
+    for rule in rules:
+        if rule.conditions.matches(facts.call) and _hints_match(rule, facts):
+            problem = None
+            try:
+                if not _holds(rule, facts):
+                    continue
+            except EvaluationFailed as error:
+                problem = str(error)
+            return _verdict(rule, facts.call.arguments, problem)
+    return Verdict(Effect.ALLOW, facts.call.arguments)
+
+
+def _hints_match(rule: CompiledRule, facts: _Facts) -> bool:
+    if rule.conditions.annotations is None:
+        return True
+    if rule.effect == Effect.ALLOW:  # what nobody has approved loosens nothing
+        return rule.conditions.match_hints(facts.effective)
+    return rule.conditions.match_hints(facts.effective, facts.claimed)
+
+
+def _holds(rule: CompiledRule, facts: _Facts) -> bool:
+    expression = rule.conditions.expression
+    if expression is None:
+        return True
+    if "call_arguments" in expression.names and facts.size_problem:
+        raise EvaluationFailed(facts.size_problem)
+    return expression.holds(facts.context)
+
+
+def _verdict(rule: CompiledRule, arguments: Mapping[str, Any], problem: str | None) -> Verdict:
+    verdict = Verdict(rule.effect, arguments, rule.id, rule.name, rule.reason, rule.approver)
+    if rule.is_broken:
+        return replace(verdict, reason="the rule cannot be read; a manager has to save it anew.")
+    if problem is not None:
+        log.warning("The rule %s could not judge a call: it is denied.", rule.id)
+        return replace(verdict, effect=Effect.DENY, reason=f"the rule cannot judge the call: {problem}.")
+    if rule.effect != Effect.MASK:
+        return verdict
+    return replace(verdict, arguments=masks.masked(arguments, rule.masks), masks=rule.masks)

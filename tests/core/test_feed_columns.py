@@ -16,8 +16,9 @@ from apikeys import authentication
 from apikeys.models import ApiKey
 from assistants import actions
 from assistants.catalogue import cache, servers
-from assistants.models import Conversation
+from assistants.models import Conversation, Rule
 from assistants.routing import last_assistant
+from assistants.rules import loading
 from connector.client import routes
 from connector.models import Instance, Worker
 from connector.states import SERVING
@@ -37,6 +38,7 @@ UNCHANGING = {
     "apikeys_apikey": {"id", "created_at"},
     "connector_instance": {"id", "server_id", "slot"},
     "assistants_conversation": {"api_key_id", "external_id", "id"},
+    "assistants_rule": {"id"},
     "tools_mcptool": {"id"},
     "tools_toolfunction": {"id"},
     "connector_worker": {"name", "host_id", "socket", "address"},
@@ -65,6 +67,7 @@ def keys_of_caches() -> Mapping[FeedCache[Any, Any], Any]:
     Conversation.objects.create(
         api_key=issued.api_key, external_id="s", assistant=helper, created_at=now, last_run_at=now
     )
+    Rule.objects.create(name="Ask", effect="ask")
     return {
         authentication._principals: issued.api_key.key_hash,
         cache._by_name: "helper",
@@ -73,6 +76,7 @@ def keys_of_caches() -> Mapping[FeedCache[Any, Any], Any]:
         servers._ids: "",
         routes._cache: server.pk,
         last_assistant._last_assistants: (issued.api_key.pk, "s"),
+        loading._cache: None,
     }
 
 
