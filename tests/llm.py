@@ -59,7 +59,7 @@ class ScriptedLLM:
     def _send(self, method: str, conversation: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         data = None if body is None else json.dumps(body).encode()
         request = Request(f"{self.url}/script/{conversation}", data, method=method)
-        with urlopen(request, timeout=5) as response:
+        with urlopen(request, timeout=20) as response:
             return dict(json.load(response))
 
 
@@ -85,10 +85,10 @@ def llm() -> Iterator[ScriptedLLM]:
         yield llm
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(10)
+        process.wait(30)
 
 
 def _wait_until_it_answers(llm: ScriptedLLM) -> None:
     # The socket has been listening since before the process started, so the first request waits for uvicorn.
-    with urlopen(f"{llm.base_url}/models", timeout=20) as response:
+    with urlopen(f"{llm.base_url}/models", timeout=60) as response:
         assert response.status == 200

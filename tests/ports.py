@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Iterator
-from itertools import cycle
+from itertools import cycle, islice
 
 SPARE = 24
 VARIABLE = "ALLOWED_PRIVATE_HOSTS"
@@ -19,8 +19,19 @@ def reserve() -> str:
 
 
 def listed_port() -> int:
-    """Returns the next port. They are used in turns, so that two servers rarely get the same."""
-    return next(_ports)
+    """Returns the next port that is free. They are used in turns: two servers rarely get the same.
+
+    Since they were chosen, another process may have got one for a connection of its own.
+    """
+    return next(port for port in islice(_ports, SPARE) if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def _for_ever() -> Iterator[int]:

@@ -61,5 +61,5 @@ def start(service: Service, folder: Path, services: ExitStack) -> None:
     program = service.program()
     running = Running(program, folder / f"{program.name}.log")
     services.callback(running.stop, timeout_s=5)
-    running.wait_until(service.is_ready, timeout_s=30)
+    running.wait_until(service.is_ready, timeout_s=90)
     os.environ |= service.environment

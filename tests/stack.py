@@ -84,7 +84,7 @@ class Stack:
         return (self.folder / f"{name}.log").read_text()
 
     def wait_until_ready(self) -> None:
-        wait_for(lambda: readiness(self.url) == "ok", within_s=90)
+        wait_for(lambda: readiness(self.url) == "ok", within_s=110)
 
     @property
     def _commands(self) -> dict[str, list[str]]:
@@ -138,7 +138,7 @@ class Stack:
             self.wait_for_status(server, Status.RUNNING)
         return server
 
-    def wait_for_status(self, server: MCPTool, wanted: str, *, within_s: float = 15) -> MCPTool:
+    def wait_for_status(self, server: MCPTool, wanted: str, *, within_s: float = 60) -> MCPTool:
         with self.database():
             wait_for(lambda: MCPTool.objects.get(pk=server.pk).status == wanted, within_s=within_s)
             return MCPTool.objects.get(pk=server.pk)

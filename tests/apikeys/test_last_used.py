@@ -31,7 +31,7 @@ async def issued() -> IssuedKey:
 
 
 async def written(issued: IssuedKey, since: datetime | None = None) -> datetime:
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(20):
         while True:
             row = await ApiKey.objects.aget(pk=issued.api_key.pk)
             if row.last_used_at not in (None, since):

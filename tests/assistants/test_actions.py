@@ -138,7 +138,7 @@ def test_of_two_concurrent_creations_with_one_name_one_succeeds() -> None:
     start = Barrier(2)
 
     def take(fields: dict[str, Any]) -> bool:
-        start.wait(5)
+        start.wait(30)
         try:
             create(**fields)
         except Conflict:

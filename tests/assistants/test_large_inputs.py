@@ -16,7 +16,7 @@ from assistants.selection import query
 from core import strict_json
 from core.errors import InvalidRequest
 
-LONGEST_PAUSE_S = 2.0  # what these stop a process for without their bounds is tens of seconds
+LONGEST_PAUSE_S = 5.0  # what these stop a process for without their bounds is tens of seconds
 
 
 async def longest_pause_s(work: Callable[[], Any], *, in_thread: bool = False) -> float:

@@ -20,7 +20,7 @@ def test_a_process_whose_startup_fails_serves_nothing_and_logs_why() -> None:
         env=dict(os.environ),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     assert result.returncode == 1

@@ -21,7 +21,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 NODE = "mcp@faults"
 CELERY = str(Path(sys.executable).with_name("celery"))  # by `-m` it could not start itself anew
 COMMAND = [CELERY, "-A", "config", "worker", "-P", "threads", "-c", "2"]
-TIMES = {"SUPERVISOR_LEASE_S": "6", "SUPERVISOR_HEARTBEAT_S": "1", "SUPERVISOR_DRAIN_S": "1"}
+LEASE_S = 6
+"""For this long, what only a lease protects outlives its owner."""
+TIMES = {"SUPERVISOR_LEASE_S": str(LEASE_S), "SUPERVISOR_HEARTBEAT_S": "1", "SUPERVISOR_DRAIN_S": "1"}
 Worker = subprocess.Popen[bytes]
 
 OWNER_PIDS = {os.getpid()}
@@ -107,7 +109,7 @@ class Broker:
 
     def start(self) -> None:
         self._running = Running(self._service.program(), self._log)
-        self._running.wait_until(self._service.is_ready, timeout_s=10)
+        self._running.wait_until(self._service.is_ready, timeout_s=30)
 
     @property
     def process(self) -> psutil.Process:

@@ -22,7 +22,7 @@ class RemoteServer:
 
     def start(self) -> "RemoteServer":
         self.process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until = time.monotonic() + 10
+        until = time.monotonic() + 30
         while not self._listens():
             assert time.monotonic() < until
             time.sleep(0.05)

@@ -4,7 +4,7 @@ import pytest
 
 from core.circuit_breaker import CircuitBreaker, CircuitOpen
 
-REST_S = 0.1
+REST_S = 1.0
 
 
 class ServiceDown(Exception):
@@ -17,7 +17,7 @@ class BadRequest(Exception):
 
 @pytest.fixture
 def breaker() -> CircuitBreaker:
-    return CircuitBreaker(trips_on=(ServiceDown,), rest_s=REST_S, slow_s=0.05)
+    return CircuitBreaker(trips_on=(ServiceDown,), rest_s=REST_S, slow_s=0.5)
 
 
 def attempt(breaker: CircuitBreaker, failure: Exception | None = None) -> None:
@@ -70,13 +70,13 @@ async def test_after_a_rest_one_failure_opens_it_again(breaker: CircuitBreaker) 
         attempt(breaker)
 
 
-@pytest.mark.parametrize(("patience_s", "is_open"), [(0.08, True), (0.01, False)], ids=["slow", "early"])
+@pytest.mark.parametrize(("patience_s", "is_open"), [(0.6, True), (0.01, False)], ids=["slow", "early"])
 async def test_a_caller_who_gives_a_slow_service_up_reports_a_failure(
     breaker: CircuitBreaker, patience_s: float, is_open: bool
 ) -> None:
     async def wait() -> None:
         with breaker.protect():
-            await asyncio.sleep(1)
+            await asyncio.sleep(30)
 
     for _ in range(3):
         with pytest.raises(TimeoutError):

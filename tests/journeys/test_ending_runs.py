@@ -17,7 +17,8 @@ from config.runner.network import free_port
 from tests.stack import BY, Stack, readiness, wait_for
 from tools.models import MCPTool
 
-SLEEP = {"tool_calls": [{"name": "ending__sleep", "arguments": {"s": 30}}]}
+SLEEP_S = 30
+SLEEP = {"tool_calls": [{"name": "ending__sleep", "arguments": {"s": SLEEP_S}}]}
 Ask = Callable[..., "Future[httpx.Response]"]
 
 
@@ -32,7 +33,7 @@ def other_url(stack: Stack) -> Iterator[str]:
     port = free_port()
     running = stack.start_process("web-of-endings", stack.web_command(port))
     url = f"http://127.0.0.1:{port}"
-    wait_for(lambda: readiness(url) == "ok", within_s=20)
+    wait_for(lambda: readiness(url) == "ok", within_s=60)
     yield url
     running.stop(timeout_s=10)
 
@@ -55,7 +56,7 @@ def ask(other_url: str, caller: IssuedKey, model: str) -> Iterator[Ask]:
     def ask(**fields: Any) -> httpx.Response:
         body = {"model": model, "messages": [{"role": "user", "content": "go"}], **fields}
         headers = {"authorization": f"Bearer {caller.key}"}
-        return httpx.post(f"{other_url}/v1/chat/completions", json=body, headers=headers, timeout=20)
+        return httpx.post(f"{other_url}/v1/chat/completions", json=body, headers=headers, timeout=40)
 
     with ThreadPoolExecutor() as pool:
         yield lambda **fields: pool.submit(ask, **fields)
@@ -65,14 +66,14 @@ def ask(other_url: str, caller: IssuedKey, model: str) -> Iterator[Ask]:
 def api(stack: Stack) -> Iterator[httpx.Client]:
     manager = stack.key("ending-manager", can_manage=True)
     headers = {"authorization": f"Bearer {manager.key}"}
-    with httpx.Client(base_url=f"{stack.url}/api/v1", headers=headers, timeout=10) as client:
+    with httpx.Client(base_url=f"{stack.url}/api/v1", headers=headers, timeout=30) as client:
         yield client
 
 
 def running_run(api: httpx.Client, model: str) -> str:
     """The run_id, once its tool is being called."""
     query = {"assistant": model, "status": "running"}
-    wait_for(lambda: api.get("/runs", params=query).json(), within_s=5)
+    wait_for(lambda: api.get("/runs", params=query).json(), within_s=30)
     time.sleep(0.5)
     return str(api.get("/runs", params=query).json()[0]["run_id"])
 
@@ -86,7 +87,7 @@ def test_a_cancelled_run_ends_and_so_does_its_tool_call(
     before = time.monotonic()
     assert api.post(f"/runs/{run_id}/cancel").status_code == 202
     response = answer.result()
-    assert time.monotonic() - before < 2
+    assert time.monotonic() - before < SLEEP_S / 2
     assert response.status_code == (200 if stream else 409)
     assert '"code":"run_cancelled"' in response.text
     if not stream:
@@ -125,7 +126,7 @@ def test_a_key_that_is_taken_away_cancels_its_runs(
         else:
             key_actions.update(caller.api_key, by=BY, can_call_assistant=False)
     assert answer.result().json()["error"]["code"] == "invalid_api_key"
-    assert time.monotonic() - before < 2
+    assert time.monotonic() - before < SLEEP_S / 2
     assert ended(api, run_id)["status"] == "cancelled"
 
 
@@ -159,7 +160,7 @@ def test_a_rotation_ends_the_runs_of_the_old_key_with_its_grace_period(
     before = time.monotonic()
     rotate(api, caller, grace_s)
     assert '"code":"invalid_api_key"' in answer.result().text
-    assert grace_s <= time.monotonic() - before < grace_s + 2
+    assert grace_s <= time.monotonic() - before < SLEEP_S / 2
     assert ended(api, run_id)["status"] == "cancelled"
 
 
@@ -205,10 +206,10 @@ def test_a_rotation_ends_the_stream_of_a_background_response_and_not_the_respons
     assert (events[-1]["type"], events[-1]["code"]) == ("error", "invalid_api_key")
     response_id = events[0]["response"]["id"]
     url = f"{other_url}/v1/responses/{response_id}"
-    wait_for(lambda: httpx.get(url, headers=new).json()["status"] == "completed", within_s=10)
+    wait_for(lambda: httpx.get(url, headers=new).json()["status"] == "completed", within_s=30)
     assert httpx.get(url, headers=old).status_code == 401
 
 
 def ended(api: httpx.Client, run_id: str) -> dict[str, Any]:
-    wait_for(lambda: api.get(f"/runs/{run_id}").json().get("status") not in (None, "running"), within_s=5)
+    wait_for(lambda: api.get(f"/runs/{run_id}").json().get("status") not in (None, "running"), within_s=30)
     return dict(api.get(f"/runs/{run_id}").json())

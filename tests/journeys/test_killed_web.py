@@ -30,7 +30,7 @@ def doomed(stack: Stack) -> Iterator[tuple[Running, str]]:
     port = free_port()
     running = stack.start_process("doomed-web-of-runs", stack.web_command(port))
     url = f"http://127.0.0.1:{port}"
-    wait_for(lambda: readiness(url) == "ok", within_s=20)
+    wait_for(lambda: readiness(url) == "ok", within_s=60)
     yield running, url
     running.stop(timeout_s=5)
 

@@ -31,7 +31,7 @@ def test_a_selecting_chat_leaves_its_lesson(stack: Stack) -> None:
     ] == ["ok"]
     with stack.database():
         uses = FunctionUse.objects.filter(used_by=assistant.pk)
-        wait_for(uses.exists, within_s=10)
+        wait_for(uses.exists, within_s=30)
         assert list(uses.values_list("function__name", "uses")) == [("echo", 1)]
         assert Run.objects.get(assistant=assistant).request == REQUEST
         output = StringIO()

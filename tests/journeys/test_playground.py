@@ -74,7 +74,7 @@ def by_type(events: list[dict[str, Any]], wanted: str) -> list[dict[str, Any]]:
 def ended_run(stack: Stack, slug: str) -> Run:
     with stack.database():
         ended = Run.objects.filter(assistant_slug=slug).exclude(status=RunStatus.RUNNING)
-        wait_for(ended.exists, within_s=10)
+        wait_for(ended.exists, within_s=30)
         run = ended.get()
         run.calls_made = list(run.tool_calls.all())  # type: ignore[attr-defined]
         return run
@@ -165,7 +165,7 @@ def test_a_chat_ends_when_its_person_may_not_chat_any_more(
                 User.objects.filter(pk=user.pk).update(is_active=False)
         began = time.monotonic()
         told = next(json.loads(line.removeprefix("data: ")) for line in lines if '"error"' in line)
-    assert (told["code"], time.monotonic() - began < 8) == ("permission_denied", True)
+    assert (told["code"], time.monotonic() - began < 20) == ("permission_denied", True)
     assert ended_run(stack, slug).status == RunStatus.CANCELLED
 
 

@@ -45,7 +45,7 @@ def ended_run(api: httpx.Client, **query: str) -> dict[str, Any]:
         found = api.get("/runs", params=query).json()
         return len(found) == 1 and found[0]["status"] != "running"
 
-    wait_for(is_there, within_s=5)
+    wait_for(is_there, within_s=30)
     [found] = api.get("/runs", params=query).json()
     return dict(api.get(f"/runs/{found['id']}").json())
 
@@ -140,7 +140,7 @@ def test_a_body_names_its_session_too(
     body = {"session_id": slug} if field == "session_id" else {"metadata": {"session_id": slug}}
     for _ in range(2):
         client.chat.completions.create(model=slug, messages=GO, extra_body=body)
-    wait_for(lambda: session_of(api, slug).get("run_count") == 2, within_s=5)
+    wait_for(lambda: session_of(api, slug).get("run_count") == 2, within_s=30)
 
 
 @pytest.mark.parametrize("header", ["X-OpenWebUI-Chat-Id", "x-litellm-session-id"])
@@ -151,7 +151,7 @@ def test_other_products_name_the_session_in_their_own_way(
     stack.assistant(slug, keys=(caller,))
     stack.llm.script(slug, {"text": "Hello."})
     client.chat.completions.create(model=slug, messages=GO, extra_headers={header: slug})
-    wait_for(lambda: session_of(api, slug).get("run_count") == 1, within_s=5)
+    wait_for(lambda: session_of(api, slug).get("run_count") == 1, within_s=30)
 
 
 def session_of(api: httpx.Client, name: str) -> dict[str, Any]:
@@ -167,7 +167,7 @@ def test_a_session_takes_any_name_that_metadata_may_hold(
     stack.llm.script(model, {"text": "Hello.", "repeat": True})
     client.chat.completions.create(model=model, messages=GO, extra_body={"session_id": name})
     client.chat.completions.create(model=model, messages=GO, metadata={"session_id": name})
-    wait_for(lambda: session_of(api, name).get("run_count") == 2, within_s=5)
+    wait_for(lambda: session_of(api, name).get("run_count") == 2, within_s=30)
 
 
 def test_a_session_that_a_header_names_in_utf_8_is_the_one_of_a_body(
@@ -179,7 +179,7 @@ def test_a_session_that_a_header_names_in_utf_8_is_the_one_of_a_body(
     headers = {"authorization": f"Bearer {caller.key}", "x-session-id": "grün".encode()}
     body = {"model": "umlaut", "messages": GO}
     assert httpx.post(f"{stack.url}/v1/chat/completions", headers=headers, json=body).status_code == 200
-    wait_for(lambda: session_of(api, "grün").get("run_count") == 2, within_s=5)
+    wait_for(lambda: session_of(api, "grün").get("run_count") == 2, within_s=30)
 
 
 @pytest.mark.parametrize("name", ["x" * 513, "a\0b"])

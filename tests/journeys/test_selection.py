@@ -79,7 +79,7 @@ def warm(stack: Stack, caller: IssuedKey, fake: MCPTool, api: httpx.Client) -> N
             client.chat.completions.create(model=first.slug, messages=[user(VARIABLES)])
         return not ended_run(api, first)["selection"]["degraded"]
 
-    wait_for(is_warm, within_s=20)
+    wait_for(is_warm, within_s=60)
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def ended_run(api: httpx.Client, assistant: Assistant, at: int = 0) -> dict[str,
     def found() -> list[dict[str, Any]]:
         return list(api.get("/runs", params={"assistant": assistant.slug}).json())
 
-    wait_for(lambda: len(found()) > at and found()[at]["status"] != "running", within_s=5)
+    wait_for(lambda: len(found()) > at and found()[at]["status"] != "running", within_s=30)
     run: dict[str, Any] = api.get(f"/runs/{found()[at]['run_id']}").json()
     return run
 
@@ -268,7 +268,7 @@ def test_a_response_in_the_background_selects_too(
     assistant = create(selection="retrieved", top_k=2)
     assistant.script({"tool_calls": [{"name": "chosen__environment"}]}, {"text": "Many."})
     queued = client.responses.create(model=assistant.slug, input=VARIABLES, background=True)
-    wait_for(lambda: client.responses.retrieve(queued.id).status == "completed", within_s=10)
+    wait_for(lambda: client.responses.retrieve(queued.id).status == "completed", within_s=30)
     assert [len(names) for names in assistant.offered] == [2, 2]
     run = ended_run(api, assistant)
     assert (run["selection"]["mode"], run["tool_calls"][0]["function"]) == ("retrieved", "environment")

@@ -14,6 +14,7 @@ from apikeys.principal import Principal
 from config.runner import redis
 from config.runner.network import free_port
 from config.runner.processes import Running
+from core import redis as redis_store
 from tests.apikeys.limits.limiting import caller, is_admitted, limiters
 
 LIMITS = {"requests_per_minute": 3, "tokens_per_minute": 100, "concurrent_requests": 1}
@@ -27,10 +28,10 @@ class OwnRedis:
 
     def start(self) -> None:
         self._running = Running(self._service.program(), self._log)
-        self._running.wait_until(self._service.is_ready, timeout_s=10)
+        self._running.wait_until(self._service.is_ready, timeout_s=30)
 
     def stop(self) -> None:
-        self._running.stop(timeout_s=5)
+        self._running.stop(timeout_s=20)
 
 
 @pytest.fixture
@@ -110,7 +111,11 @@ async def test_running_requests_are_counted_again_after_an_outage(own_redis: Own
 
 
 async def test_a_silent_redis_delays_a_request_by_a_tenth_of_a_second() -> None:
+    connections = 0
+
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
         await reader.read()
         writer.close()
 
@@ -120,23 +125,24 @@ async def test_a_silent_redis_delays_a_request_by_a_tenth_of_a_second() -> None:
         await asyncio.start_server(listen, "127.0.0.1", port),
         limiters(1, url=f"redis://127.0.0.1:{port}/0") as (limiter,),
     ):
-        took = []
-        for _ in range(8):
-            started = time.monotonic()
+        started = time.monotonic()
+        for _ in range(100):
             await limiter.admit(principal)
-            took.append(time.monotonic() - started)
-    assert 0.05 < max(took) < 0.5
-    assert max(took[3:]) < 0.05  # and after some failures nothing, but one request a second
+        took_s = time.monotonic() - started
+        # After three failures it is asked once a second only.
+        assert 3 <= connections <= 3 + took_s
+        assert took_s < 100 * redis_store.DEADLINE_S / 2
 
 
 async def test_a_busy_event_loop_is_not_taken_for_an_outage(
-    own_redis: OwnRedis, caplog: pytest.LogCaptureFixture
+    own_redis: OwnRedis, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(redis_store, "DEADLINE_S", 0.5)
     principal = caller(requests_per_minute=3)
 
     async def stall() -> None:
         for _ in range(4):
-            time.sleep(0.12)  # noqa: ASYNC251 - this is the point
+            time.sleep(0.6)  # noqa: ASYNC251 - this is the point
             await asyncio.sleep(0)
 
     async with limiters(1, url=own_redis.url) as (limiter,):

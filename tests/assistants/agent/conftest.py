@@ -15,12 +15,15 @@ from tests.llm import ScriptedLLM
 CANARY = "sk-canary-93ab1f"
 
 
+IMPATIENT = pytest.mark.parametrize("agent", [0.5], indirect=True, ids=["impatient"])
+"""For tests whose LLM service does not answer in time."""
+
+
 @pytest.fixture
-async def agent(settings: Settings, llm: ScriptedLLM) -> AsyncIterator[None]:
-    """Runs are possible, with short time-outs."""
+async def agent(request: Any, settings: Settings, llm: ScriptedLLM) -> AsyncIterator[None]:
+    """Runs are possible. The time-out for what the LLM sends next is its parameter."""
     settings.OPENAI_BASE_URL = llm.base_url
-    settings.LLM_CONNECT_TIMEOUT_S = 1
-    settings.LLM_READ_TIMEOUT_S = 0.5
+    settings.LLM_READ_TIMEOUT_S = getattr(request, "param", 15)
     async with lifespan():
         yield
 

@@ -12,14 +12,14 @@ from tests.assistants.agent.conftest import Assistant
 
 
 async def test_a_cancelled_scope_ends_its_run_at_once(assistant: Assistant) -> None:
-    assistant.script({"text": "one two", "chunk_delay_s": 0.3})
+    assistant.script({"text": "one two", "chunk_delay_s": 5})
     scope = CancelScope()
     events = run(assistant.request(), scope)
     assert await anext(events) == TextDelta("one")
     scope.cancel(RunCancelled())
     with pytest.raises(RunCancelled):
-        await asyncio.wait_for(anext(events), 0.2)
-    assistant.llm.wait_for_outcome(assistant.conversation, "disconnected", within_s=1)
+        await asyncio.wait_for(anext(events), 4)
+    assistant.llm.wait_for_outcome(assistant.conversation, "disconnected", within_s=15)
 
 
 async def test_a_run_whose_scope_is_cancelled_already_does_not_begin(assistant: Assistant) -> None:

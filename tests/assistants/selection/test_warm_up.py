@@ -31,7 +31,7 @@ async def test_the_embedder_is_loaded_once_when_an_assistant_selects_tools(servi
         await asyncio.sleep(0.3)
         assert service.bodies == []
         await orm(actions.update)(assistant, by=BY, selection="search")
-        await wait_for(lambda: service.bodies, within_s=2)
+        await wait_for(lambda: service.bodies, within_s=25)
         await orm(actions.update)(assistant, by=BY, selection="retrieved")
         await asyncio.sleep(0.3)
     assert [body["input"] for body in service.bodies] == [["ready"]]
@@ -42,5 +42,5 @@ async def test_an_embedder_that_fails_or_hangs_delays_neither_start_nor_stop(
 ) -> None:
     await orm(actions.create)(by=BY, name="Helper", selection="retrieved")
     service.next = [Reply(slowness=1, body=b" " * 100)]
-    async with asyncio.timeout(2), warm_up.lifespan():
-        await wait_for(lambda: service.bodies, within_s=2)
+    async with asyncio.timeout(30), warm_up.lifespan():
+        await wait_for(lambda: service.bodies, within_s=25)

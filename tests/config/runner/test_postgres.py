@@ -49,7 +49,7 @@ def test_its_data_outlive_it(tmp_path: Path):
 def test_an_orphan_of_an_earlier_runner_is_stopped(tmp_path: Path):
     folder = tmp_path / "postgres"
     with serving(folder) as (earlier, _), serving(folder) as (_, url):
-        assert earlier.popen.wait(5) == 0
+        assert earlier.popen.wait(20) == 0
         assert ask(url, "SELECT 1") == 1
 
 
@@ -58,7 +58,7 @@ def test_a_process_that_has_taken_a_dead_servers_id_does_not_stop_it(tmp_path: P
     with serving(folder) as (killed, _):
         family = [*psutil.Process(killed.popen.pid).children(), psutil.Process(killed.popen.pid)]
         killed.popen.send_signal(signal.SIGKILL)
-        psutil.wait_procs(family, timeout=10)
+        psutil.wait_procs(family, timeout=30)
         stale = folder / "postmaster.pid"
         owner = stale.stat()
         stale.write_text(stale.read_text().replace(str(killed.popen.pid), str(os.getpid()), 1))

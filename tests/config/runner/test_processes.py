@@ -26,25 +26,25 @@ def test_a_program_ends_when_its_parent_is_killed(tmp_path: Path):
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         child = psutil.Process(int(parent.stdout.readline()))
         parent.kill()
-    child.wait(timeout=5)
+    child.wait(timeout=20)
 
 
 def test_the_ctrl_c_of_its_parents_terminal_does_not_reach_it(tmp_path: Path):
     running = Running(python(SLEEPS), tmp_path / "log")
     assert os.getsid(running.popen.pid) == running.popen.pid != os.getsid(0)
-    running.stop(timeout_s=5)
+    running.stop(timeout_s=20)
 
 
 def test_it_is_stopped_by_its_signal(tmp_path: Path):
     running = Running(python(SLEEPS), tmp_path / "log")
-    running.stop(timeout_s=5)
+    running.stop(timeout_s=20)
     assert running.popen.returncode == -signal.SIGTERM
 
 
 def test_it_is_killed_when_it_ignores_the_signal(tmp_path: Path):
     log = tmp_path / "log"
     running = Running(python(IGNORES_SIGTERM), log)
-    running.wait_until(lambda: log.read_text() == "on\n", timeout_s=5)
+    running.wait_until(lambda: log.read_text() == "on\n", timeout_s=20)
     running.stop(timeout_s=0.2)
     assert running.popen.returncode == -signal.SIGKILL
 
@@ -54,7 +54,7 @@ def test_waiting_ends_with_the_last_line_of_a_program_that_fails(tmp_path: Path)
         python("print('first', flush=True); raise SystemExit('no such thing')"), tmp_path / "log"
     )
     with pytest.raises(StartFailed, match=r"^child ended: no such thing$"):
-        running.wait_until(lambda: False, timeout_s=10)
+        running.wait_until(lambda: False, timeout_s=30)
 
 
 def test_waiting_ends_in_time(tmp_path: Path):
@@ -62,8 +62,8 @@ def test_waiting_ends_in_time(tmp_path: Path):
     began = time.monotonic()
     with pytest.raises(StartFailed, match="child was not ready in time"):
         running.wait_until(lambda: False, timeout_s=0.2)
-    assert time.monotonic() - began < 2
-    running.stop(timeout_s=5)
+    assert time.monotonic() - began < 15
+    running.stop(timeout_s=20)
 
 
 def test_the_output_of_an_earlier_run_does_not_count_as_its_own(tmp_path: Path):

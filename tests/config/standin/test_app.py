@@ -118,7 +118,7 @@ def test_it_notices_that_its_caller_left(
 ) -> None:
     llm.script(conversation, {"text": "too late", "delay_s": 30})
     with pytest.raises(openai.APITimeoutError):
-        client.with_options(timeout=0.2).chat.completions.create(
+        client.with_options(timeout=1).chat.completions.create(
             model=conversation, messages=HELLO, stream=stream
         )
-    llm.wait_for_outcome(conversation, "disconnected", within_s=1)
+    llm.wait_for_outcome(conversation, "disconnected", within_s=15)

@@ -72,7 +72,7 @@ def test_a_call_ends_at_its_deadline(api: httpx.Client, fake: MCPTool) -> None:
     began = time.monotonic()
     response = api.post("/api-fake/functions/sleep/call", json={"arguments": {"s": 30}, "timeout_s": 0.5})
     assert (response.status_code, response.json()["error"]["type"]) == (504, "tool_timeout")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_an_unsaved_server_is_tested_and_nothing_is_stored(api: httpx.Client, st
     assert (tested["ok"], tested["error"], tested["protocol_version"]) == (True, None, "2025-06-18")
     assert "echo" in {function["name"] for function in tested["functions"]}
     assert api.get(stack.url + PATH).headers["X-Total-Count"] == before
-    wait_for(lambda: not connection_tests_left(), within_s=5)
+    wait_for(lambda: not connection_tests_left(), within_s=30)
 
 
 @pytest.mark.parametrize("connection_type", ["sse", "streamable_http"])
@@ -185,7 +185,7 @@ def test_a_failed_test_answers_its_reason(
     tested = api.post("/test", json={**CANDIDATE, **changes}).json()
     assert (tested["ok"], tested["error"]["class"]) == (False, exit_class)
     assert tested["error"]["remedy"]
-    wait_for(lambda: not connection_tests_left(), within_s=5)
+    wait_for(lambda: not connection_tests_left(), within_s=30)
 
 
 def test_a_server_that_ends_at_an_unknown_request_is_tested_the_older_way(api: httpx.Client) -> None:

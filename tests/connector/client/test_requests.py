@@ -83,7 +83,7 @@ async def test_progress_puts_the_deadline_off_up_to_the_ceiling(asking: MCPTool,
 
 async def test_a_caller_that_goes_cancels_the_request(asking: MCPTool) -> None:
     waiting = asyncio.create_task(call(asking, "wait", timeout_s=20))
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(1)
     before = await said(asking, "cancelled")
     waiting.cancel()
 

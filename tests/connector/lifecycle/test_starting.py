@@ -51,7 +51,7 @@ async def test_the_start_timeout_begins_when_the_runner_has_installed_the_server
 
     await wait_for(last_line)
     assert (await servers.row(server)).status == Status.STARTING
-    row = await servers.wait_until(server, Status.RUNNING, within_s=15)
+    row = await servers.wait_until(server, Status.RUNNING, within_s=45)
     assert (row.error, (await servers.instance(server)).restarts) == (None, 0)
 
 
@@ -59,7 +59,7 @@ async def test_an_installation_has_an_end(servers: Any, supervise: Any, npx: Pat
     settings.MCP_INSTALL_TIMEOUT = 2
     supervise()
     server = await servers.register(command=str(npx), args=["60"], start_timeout_s=1)
-    error = await wait_for(errors(server, servers, "start_timeout"), within_s=15)
+    error = await wait_for(errors(server, servers, "start_timeout"), within_s=45)
     assert "did not install the server within 2 s" in error["message"]
 
 
@@ -77,8 +77,8 @@ async def test_slow_starts_give_way_and_remote_servers_need_no_slot(
     quick = await servers.register(name="quick")
     error = await wait_for(errors(quick, servers, "waiting"))
     assert "waits for its turn" in error["message"]
-    await servers.wait_until(remote, Status.RUNNING, within_s=3)
-    row = await servers.wait_until(quick, Status.RUNNING, within_s=15)
+    await servers.wait_until(remote, Status.RUNNING, within_s=30)
+    row = await servers.wait_until(quick, Status.RUNNING, within_s=45)
     assert row.error is None
 
 

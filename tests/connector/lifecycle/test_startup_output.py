@@ -211,4 +211,4 @@ def test_hostile_output_is_read_in_short_time() -> None:
     began = time.process_time()
     for text in [*texts, "MODULE_NOT_FOUND" + "/" * 8000, "cannot " * 1100 + "/uv/"]:
         find_cause(text)
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 2

@@ -80,7 +80,7 @@ async def test_limits_are_enforced_while_every_thread_of_the_loop_waits(
 
     def occupy_every_thread() -> None:
         for _ in range(64):
-            supervisor._loop.run_in_executor(None, released.wait, 20)
+            supervisor._loop.run_in_executor(None, released.wait, 60)
 
     supervisor._loop.call_soon_threadsafe(occupy_every_thread)
     try:
@@ -89,7 +89,7 @@ async def test_limits_are_enforced_while_every_thread_of_the_loop_waits(
         async def ended() -> bool:
             return await last_exit(servers, server) == "too_many_processes"
 
-        await wait_for(ended, within_s=6)
+        await wait_for(ended, within_s=30)
         await asyncio.gather(more, return_exceptions=True)
     finally:
         released.set()

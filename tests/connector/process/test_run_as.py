@@ -82,7 +82,7 @@ async def test_a_server_cannot_read_a_worker_of_its_own_user(
     powerless = ["setpriv", f"--bounding-set={without}", f"--inh-caps={without}"]
     worker = celery_worker(by=powerless if os.geteuid() == 0 else ())
     server = await servers.register(args=GREEDY)
-    await servers.wait_until(server, Status.RUNNING, within_s=20)
+    await servers.wait_until(server, Status.RUNNING)
     for file in ("environ", "mem", "maps"):
         answer = await caller(server, "spy", path=f"/proc/{worker.pid}/{file}")
         assert answer.content[0]["text"] == "PermissionError"
@@ -108,7 +108,7 @@ def powerless_owner(transactional_db: None, tmp_path: Any) -> Iterator[Any]:
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv")
 async def test_a_worker_that_may_not_switch_starts_nothing(servers: Any, powerless_owner: Any) -> None:
     server = await servers.register()
-    row = await servers.wait_until(server, Status.ERROR, within_s=15)
+    row = await servers.wait_until(server, Status.ERROR)
     assert row.error["class"] == "run_as_refused"
     assert row.error_message == "MCP_RUN_AS names 'nobody', but this worker may not switch users."
     assert not server_processes()

@@ -51,7 +51,7 @@ async def test_a_change_of_any_list_is_noticed(rich: MCPTool, caller: Any) -> No
         resources, prompts = [await offered(rich, kind) for kind in (Offer.Kind.RESOURCE, Offer.Kind.PROMPT)]
         return has_tool and "memo://new" in resources and "again" in prompts
 
-    await wait_for(noticed, within_s=5)
+    await wait_for(noticed, within_s=20)
     assert await Offer.objects.aget(server=rich, identity="memo://today") == before
 
 

@@ -63,10 +63,10 @@ async def test_a_planned_handover_under_load_fails_no_call(
         assert len(owners) == len({server for server, _ in owners}), "two trees of one slot"
         return {await owner_of(server) for server in registered} == {"mcp@second"}
 
-    await wait_for(moved, within_s=20)
+    await wait_for(moved)
     await asyncio.sleep(1)
     ended.set()
     await asyncio.gather(*running)
-    assert await exit_code(first, within_s=12) == 0
+    assert await exit_code(first, within_s=30) == 0
     assert set(outcomes) == {"ok"}
     assert outcomes["ok"] > CALLS_A_SECOND * 4

@@ -66,7 +66,7 @@ async def test_a_killed_owner_takes_its_trees_with_it_and_another_takes_over(
     assert (await servers.instance(server)).worker.node == "mcp@other"
     supervise(node="mcp@here")
     other.signal(signal.SIGKILL)
-    await wait_for(lambda: answers(caller, server), within_s=5)
+    await wait_for(lambda: answers(caller, server))
     instance = await servers.instance(server)
     assert (instance.worker.node, instance.fence) == ("mcp@here", 2)
     tree = [process for process in server_processes() if process.server == f"{server.pk}.0"]
@@ -81,7 +81,7 @@ async def test_the_death_of_a_peer_is_noticed_before_the_next_poll(
     supervise(node="mcp@here", timings=replace(FAST, lease=60, poll=60))
     await wait_for(orm(Worker.objects.filter(node="mcp@here").exists))
     other.signal(signal.SIGKILL)
-    await wait_for(lambda: answers(caller, server), within_s=5)
+    await wait_for(lambda: answers(caller, server))
 
 
 async def test_the_shims_of_a_frozen_owner_kill_before_its_lease_ends(
@@ -99,7 +99,7 @@ async def test_the_shims_of_a_frozen_owner_kill_before_its_lease_ends(
     assert not [process for process in server_processes() if process.owner == first]
     await wait_for(lambda: answers(caller, server))
     with pytest.raises(CallFailed, match="moved to another worker"):
-        await asyncio.wait_for(call, 2)
+        await asyncio.wait_for(call, 20)
     other.signal(signal.SIGCONT)
     await asyncio.sleep(1)
     assert {process.owner for process in server_processes()} == {instance.worker_id}
@@ -113,7 +113,7 @@ async def test_a_terminated_owner_hands_over(
     server = await servers.running()
     supervise(node="mcp@here")
     other.signal(signal.SIGTERM)
-    assert await asyncio.to_thread(other.process.wait, 10) == 0
+    assert await asyncio.to_thread(other.process.wait, 30) == 0
     await wait_for(lambda: answers(caller, server))
     assert not await orm(Worker.objects.filter(node="mcp@other").exists)()
 
@@ -126,19 +126,19 @@ async def test_a_server_is_soon_back_after_its_shim_was_killed(
     pid = (await servers.instance(server)).pid
     shim = psutil.Process(pid).parent()
     shim.kill()
-    await wait_for(lambda: start_time(pid) is None, within_s=1)
+    await wait_for(lambda: start_time(pid) is None, within_s=15)
 
     async def back() -> bool:
         return bool((await servers.instance(server)).pid not in (pid, None) and await answers(caller, server))
 
-    await wait_for(back, within_s=4)
+    await wait_for(back)
 
 
 async def test_orphans_of_a_dead_owner_are_killed(supervise: Any, servers: Any) -> None:
     gone = "999999999-1-abcdef01"
     orphan = psutil.Popen(["sleep", "60"], env={**os.environ, "MCPC_ID": f"{gone}/7.0"})
     supervise()
-    assert await asyncio.to_thread(orphan.wait, 3) == -signal.SIGKILL
+    assert await asyncio.to_thread(orphan.wait, 20) == -signal.SIGKILL
 
 
 async def test_processes_of_a_living_owner_are_not_killed() -> None:

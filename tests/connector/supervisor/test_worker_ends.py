@@ -16,7 +16,7 @@ from connector.host import start_time
 from connector.models import Instance
 from connector.status import workers
 from tests.connector.conftest import orm, server_processes, wait_for
-from tests.connector.processes import NODE, TIMES, Broker, Worker, database_server, exit_code, frozen
+from tests.connector.processes import LEASE_S, NODE, Broker, Worker, database_server, exit_code, frozen
 
 
 def shut_down(worker: Worker) -> None:
@@ -46,8 +46,8 @@ async def test_a_worker_leaves_no_orphan_however_it_ends(
     worker = celery_worker()
     await servers.owned("daemon", "stubborn")
     await asyncio.to_thread(end, worker)
-    await exit_code(worker, within_s=12)
-    await wait_for(lambda: not server_processes(), within_s=2)
+    await exit_code(worker, within_s=30)
+    await wait_for(lambda: not server_processes(), within_s=LEASE_S - 1)
 
 
 async def test_a_worker_restarted_by_sighup_restarts_its_servers(servers: Any, celery_worker: Any) -> None:
@@ -56,13 +56,13 @@ async def test_a_worker_restarted_by_sighup_restarts_its_servers(servers: Any, c
     server, pid = await servers.owned("daemon", "stubborn")
     before = {process.pid for process in server_processes()}
     worker.send_signal(signal.SIGHUP)
-    await wait_for(lambda: start_time(pid) is None, within_s=12)
+    await wait_for(lambda: start_time(pid) is None)
 
     async def back() -> bool:
         instance = await servers.instance(server)
         return bool(instance.worker_id and instance.pid not in (pid, None))
 
-    await wait_for(back, within_s=20)
+    await wait_for(back, within_s=45)
     assert worker.poll() is None
     assert not before & {process.pid for process in server_processes()}
     assert len({process.owner for process in server_processes()}) == 1
@@ -78,7 +78,7 @@ async def test_sigterm_ends_a_worker_that_is_still_loading(celery_worker: Any) -
     await wait_for(lambda: catches_sigterm(worker))
     assert NODE not in celery_worker.log.read_text()
     worker.terminate()
-    assert await exit_code(worker, within_s=2) == 0
+    assert await exit_code(worker, within_s=20) == 0
 
 
 async def test_sigterm_during_the_start_leaves_no_lease_and_no_process(
@@ -86,9 +86,9 @@ async def test_sigterm_during_the_start_leaves_no_lease_and_no_process(
 ) -> None:
     server = await servers.register()
     worker = celery_worker()
-    await wait_for(lambda: f"mcp.{NODE}" in celery_worker.log.read_text(), within_s=20)
+    await wait_for(lambda: f"mcp.{NODE}" in celery_worker.log.read_text())
     worker.terminate()
-    assert await exit_code(worker, within_s=10) == 0
+    assert await exit_code(worker, within_s=30) == 0
     assert not server_processes()
     assert await workers.workers_alive() == []
     assert not await orm(Instance.objects.filter(server=server, worker__isnull=False).exists)()
@@ -119,6 +119,6 @@ async def test_a_worker_ends_in_time_although_no_service_answers(
         for name in away:
             frozen_ones.enter_context(frozen(services[name]))
         worker.terminate()
-        assert await exit_code(worker, within_s=float(TIMES["SUPERVISOR_DRAIN_S"]) + 4) == 0
+        assert await exit_code(worker, within_s=20) == 0
         assert not server_processes()
     assert "Traceback" not in celery_worker.log.read_text()

@@ -11,7 +11,7 @@ from connector.host import start_time
 from connector.status import workers
 from connector.supervisor.watchdog import EXIT_CODE
 from tests.connector.conftest import orm, server_processes, wait_for
-from tests.connector.processes import NODE, Broker, exit_code, frozen
+from tests.connector.processes import LEASE_S, NODE, Broker, exit_code, frozen
 
 
 @pytest.mark.parametrize(
@@ -26,8 +26,8 @@ async def test_a_worker_whose_loop_hangs_ends_and_its_shims_kill_its_servers(
     await servers.owned("daemon", "stubborn")
     task, *arguments = sabotage
     app.send_task(f"tests.connector.sabotage.{task}", arguments, queue="mcp")
-    assert await exit_code(worker, within_s=8) == EXIT_CODE
-    await wait_for(lambda: not server_processes(), within_s=2)
+    assert await exit_code(worker, within_s=30) == EXIT_CODE
+    await wait_for(lambda: not server_processes(), within_s=LEASE_S - 1)
 
 
 async def test_a_frozen_worker_does_not_take_its_pause_for_a_stall(servers: Any, celery_worker: Any) -> None:
@@ -49,7 +49,7 @@ async def test_a_worker_that_consumes_nothing_releases_its_servers_and_ends(
     await asyncio.sleep(4)
     assert worker.poll() is None
     app.control.cancel_consumer(f"mcp.{NODE}", destination=[NODE])
-    assert await exit_code(worker, within_s=12) == EXIT_CODE
+    assert await exit_code(worker, within_s=30) == EXIT_CODE
     assert (await servers.instance(server)).worker is None
     assert not server_processes()
     assert await workers.workers_alive() == []
@@ -71,7 +71,7 @@ async def test_a_dead_broker_changes_nothing(
 
     assert (await servers.instance(server)).pid == pid
     assert (await caller(server, "echo")).content
-    await wait_for(restarted, within_s=20)
+    await wait_for(restarted)
 
 
 async def test_a_frozen_broker_changes_nothing(servers: Any, celery_worker: Any, broker: Broker) -> None:

@@ -43,7 +43,7 @@ def test_the_id_of_an_oversized_line_is_found_at_its_ends(message: bytes, reques
 
 def test_splitting_takes_linear_time() -> None:
     line = json.dumps("x" * 20_000_000).encode() + b"\n"
-    began = time.perf_counter()
-    (found,) = split(line, limit=1 << 30, at=65536)
+    began = time.process_time()
+    (found,) = split(line, limit=1 << 30, at=4096)
     assert found == line[:-1]
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 3

@@ -118,4 +118,4 @@ def test_an_instruction_is_a_request_like_any_other() -> None:
 def test_no_request_takes_long(query: str) -> None:
     start = time.process_time()
     texts(query)
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < 3

@@ -91,6 +91,6 @@ def test_secrets_that_begin_like_placeholders_are_secrets(value: str) -> None:
     "text", ["your" + "_a" * 20_000 + "!", "a" * 30_000, "-" * 30_000, "aA1" * 10_000 + "!", "?" * 30_000]
 )
 def test_detection_takes_linear_time(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     masked_args([text, f"--{text}={text}", f"https://{text}?{text}={text}"])
-    assert time.perf_counter() - started < 0.2
+    assert time.process_time() - started < 1

@@ -18,8 +18,9 @@ from assistants.catalogue.endpoints import Endpoint
 from assistants.errors import UpstreamFailed
 from assistants.events import Finished, Usage
 from assistants.openai_api import errors
-from tests.assistants.agent.conftest import CANARY, Assistant, text
+from tests.assistants.agent.conftest import CANARY, IMPATIENT, Assistant, text
 from tests.assistants.agent.raw import chunked, raw_upstream
+from tests.connector.conftest import wait_for
 
 BODY = (
     b": keep-alive\r\n\r\n"
@@ -57,12 +58,14 @@ async def test_a_connection_is_used_again(assistant: Assistant) -> None:
     assert (raw.requests, raw.connections) == (3, 1)
 
 
-async def test_a_service_that_keeps_the_stream_open_after_its_end_delays_nobody(assistant: Assistant) -> None:
+async def test_a_service_that_keeps_the_stream_open_after_its_end_delays_nobody(
+    assistant: Assistant, settings: Settings
+) -> None:
     async with raw_upstream(chunked(BODY, 1000)[:-1]) as raw:
         assistant.endpoint = Endpoint(raw.base_url, "", "m")
         started = time.monotonic()
         assert text(await assistant.events()) == "Dobrý den 🐎"
-    assert time.monotonic() - started < 0.45  # LLM_READ_TIMEOUT_S is 0.5
+    assert time.monotonic() - started < settings.LLM_READ_TIMEOUT_S / 2
 
 
 async def test_a_connection_that_closes_unanswered_is_tried_again(assistant: Assistant) -> None:
@@ -155,7 +158,7 @@ async def test_a_short_retry_after_is_honoured(assistant: Assistant) -> None:
     assistant.script({"status": 429, "body": "{}", "headers": {"retry-after": "1"}}, {"text": "Now"})
     started = time.monotonic()
     assert text(await assistant.events()) == "Now"
-    assert 1 <= time.monotonic() - started < 2
+    assert time.monotonic() - started >= 1
 
 
 async def test_a_long_retry_after_is_passed_on_at_once(assistant: Assistant) -> None:
@@ -280,7 +283,7 @@ async def test_a_pause_of_a_fraction_or_until_a_date_is_slept_through(
     assistant.script({"status": status, "body": "{}", "headers": {"retry-after": after}}, {"text": "Now"})
     started = time.monotonic()
     assert text(await assistant.events()) == "Now"
-    assert 0.9 <= time.monotonic() - started < 3
+    assert time.monotonic() - started >= 0.9
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -289,10 +292,10 @@ async def test_a_long_pause_until_a_date_is_handed_on_at_once(assistant: Assista
     assistant.script({"status": status, "body": "{}", "headers": {"retry-after": date}, "repeat": True})
     started = time.monotonic()
     failed = await failure(assistant)
-    assert time.monotonic() - started < 1
-    assert 55 < (failed.retry_after or 0) <= 60
+    assert time.monotonic() - started < 20
+    assert 30 < (failed.retry_after or 0) <= 60
     assert len(assistant.bodies()) == 1
-    assert 55 < int(errors.response(failed)["retry-after"]) <= 60
+    assert 30 < int(errors.response(failed)["retry-after"]) <= 60
 
 
 @pytest.mark.parametrize("value", ["soon", "-1", "", "nan", "Sat, 99 Nov"])
@@ -300,9 +303,10 @@ def test_a_pause_that_makes_no_sense_is_none(value: str) -> None:
     assert retry_after({"Retry-After": value}) is None
 
 
+@IMPATIENT
 @pytest.mark.parametrize(
     "step",
-    [{"text": "late", "delay_s": 3}, {"text": "word by word", "chunk_delay_s": 3}],
+    [{"text": "late", "delay_s": 30}, {"text": "word by word", "chunk_delay_s": 30}],
     ids=["start", "later"],
 )
 async def test_silence_is_a_timeout_and_frees_the_connection(
@@ -312,13 +316,14 @@ async def test_silence_is_a_timeout_and_frees_the_connection(
     started = time.monotonic()
     failed = await failure(assistant)
     assert (failed.status_code, failed.code) == (504, "upstream_timeout")
-    assert time.monotonic() - started < 1.5
-    assistant.llm.wait_for_outcome(assistant.conversation, "disconnected", within_s=1)
+    assert time.monotonic() - started < 15
+    assistant.llm.wait_for_outcome(assistant.conversation, "disconnected", within_s=15)
 
 
+@IMPATIENT
 async def test_silence_after_the_finish_reason_loses_nothing(assistant: Assistant) -> None:
     stop = json.dumps({"choices": [{"index": 0, "delta": {"content": "Done."}, "finish_reason": "stop"}]})
-    assistant.script({"sse": [f"data: {stop}\n\n", "data: [DONE]\n\n"], "chunk_delay_s": 3})
+    assistant.script({"sse": [f"data: {stop}\n\n", "data: [DONE]\n\n"], "chunk_delay_s": 30})
     assert text(await assistant.events()) == "Done."
 
 
@@ -365,37 +370,37 @@ async def test_a_megabyte_in_one_delta_arrives_whole(assistant: Assistant) -> No
     assert len(text(await assistant.events())) == 1_000_000
 
 
+@pytest.mark.parametrize("agent", [3], indirect=True)
 async def test_a_crowd_before_a_hanging_service_is_turned_away_at_once(
     assistant: Assistant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http, "MAX_CALLS_PER_UPSTREAM", 2)
-    assistant.script({"text": "late", "delay_s": 3, "repeat": True})
+    assistant.script({"text": "late", "delay_s": 60, "repeat": True})
     waiting = [asyncio.create_task(failure(assistant)) for _ in range(2)]
-    await asyncio.sleep(0.1)
-    started = time.monotonic()
+    await wait_for(lambda: len(assistant.bodies()) == 2)
     failed = await failure(assistant)
     assert (failed.status_code, failed.code) == (503, "overloaded")
-    assert time.monotonic() - started < 0.2
+    assert not any(each.done() for each in waiting)
     assert {(await each).code for each in waiting} == {"upstream_timeout"}
     assert (await failure(assistant)).code == "upstream_timeout"  # the permits are free again
 
 
 async def test_the_whole_run_has_a_deadline(assistant: Assistant, settings: Settings) -> None:
     settings.RUN_DEADLINE_S = 0.6
-    assistant.script({"text": "on and on and on and on and on", "chunk_delay_s": 0.2})
+    assistant.script({"text": "on and " * 200, "chunk_delay_s": 0.2})
     started = time.monotonic()
     failed = await failure(assistant)
     assert (failed.code, failed.status_code) == ("upstream_timeout", 504)
-    assert time.monotonic() - started < 1
-    assistant.llm.wait_for_outcome(assistant.conversation, "disconnected", within_s=1)
+    assert time.monotonic() - started < 20
+    assistant.llm.wait_for_outcome(assistant.conversation, "disconnected", within_s=15)
 
 
 async def test_closing_a_run_closes_the_connection_to_the_model(assistant: Assistant) -> None:
-    assistant.script({"text": "one two three", "chunk_delay_s": 0.3})
+    assistant.script({"text": "one two three", "chunk_delay_s": 1})
     events = run(assistant.request())
     await anext(events)
     await events.aclose()
-    assistant.llm.wait_for_outcome(assistant.conversation, "disconnected", within_s=1)
+    assistant.llm.wait_for_outcome(assistant.conversation, "disconnected", within_s=15)
 
 
 async def test_a_run_needs_the_lifespan(assistant: Assistant) -> None:

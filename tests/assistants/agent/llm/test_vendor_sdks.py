@@ -108,12 +108,13 @@ async def fallback(assistant: Assistant, llm: ScriptedLLM) -> Assistant:
     return Assistant(llm)
 
 
+@pytest.mark.parametrize("agent", [3], indirect=True)
 @pytest.mark.parametrize(
     "failure",
     [
         {"status": 401, "body": "{}"},
         {"status": 500, "body": "{}", "repeat": True},
-        {"delay_s": 2},
+        {"delay_s": 60},
         {"sse": [": nothing\n\n"]},
         {"sse": ['data: {"error": {"message": "no"}}\n\n']},
     ],

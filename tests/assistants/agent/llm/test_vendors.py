@@ -75,7 +75,7 @@ async def test_it_answers_in_deltas_and_counts(asked: Assistant, service: Vendor
 
 
 async def test_the_first_delta_does_not_wait_for_the_last(asked: Assistant, service: Vendor) -> None:
-    service.answers = [Turn(["one", "two"], pause_s=0.3)]
+    service.answers = [Turn(["one", "two"], pause_s=3)]
     async with aclosing(run(asked.request())) as events:
         assert await anext(events) == TextDelta("one")
         assert service.finished == 0

@@ -48,7 +48,7 @@ def test_a_failing_model(
         response = post(stream=stream)
         assert (response.status_code, error_of(response)["code"]) == expected
         assert LEAK not in response.text
-        assert time.monotonic() - started < 6
+        assert time.monotonic() - started < 20
 
 
 def test_a_rate_limit_says_when_to_come_back(post: Post, llm: ScriptedLLM, model: str) -> None:

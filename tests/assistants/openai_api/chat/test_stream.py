@@ -90,7 +90,7 @@ async def test_closing_it_closes_the_run() -> None:
     started = time.monotonic()
     await events.aclose()
     assert run.ended
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 20
 
 
 async def test_cancelling_who_waits_for_the_first_event_closes_the_run() -> None:

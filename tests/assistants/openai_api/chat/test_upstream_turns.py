@@ -135,7 +135,7 @@ def test_estimated_usage_is_marked(stack: Stack, post: Post, llm: ScriptedLLM, m
     assert answer["usage"]["prompt_tokens"] > 0
     with stack.database():
         runs = Run.objects.filter(run_id=extension["run_id"], usage_estimated=True)
-        wait_for(runs.all().exists, within_s=5)
+        wait_for(runs.all().exists, within_s=30)
 
 
 def test_details_of_usage_are_handed_on(post: Post, llm: ScriptedLLM, model: str) -> None:

@@ -142,7 +142,7 @@ def test_a_silent_tool_is_bridged_by_heartbeats(http: httpx.Client, llm: Scripte
     llm.script(equipped, sleep, {"text": "Awake."})
     body = {"model": equipped, "input": "Sleep", "stream": True}
     answer = http.post("/v1/responses", json=body).text
-    assert answer.count(": still working") == 2
+    assert answer.count(": still working") >= 2
     assert events_of(answer)[-1]["type"] == "response.completed"
 
 
@@ -150,7 +150,7 @@ def test_leaving_cancels_the_run(client: openai.OpenAI, llm: ScriptedLLM, model:
     llm.script(model, {"text": "word " * 100, "chunk_delay_s": 0.1})
     with client.responses.create(model=model, input="Hello", stream=True) as stream:
         next(event for event in stream if event.type == "response.output_text.delta")
-    llm.wait_for_outcome(model, "disconnected", within_s=1)
+    llm.wait_for_outcome(model, "disconnected", within_s=8)
 
 
 def test_a_response_can_be_continued_as_soon_as_its_last_event_is_sent(
