@@ -1,6 +1,5 @@
 """What real LLM services attach to their turns and calls, and how they number their calls."""
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -9,47 +8,20 @@ import pytest
 from assistants.agent.llm import call_ids
 from assistants.errors import UpstreamFailed
 from assistants.events import (
-    ClientToolCall,
-    ClientToolCalls,
-    Event,
     Finished,
     ReasoningDelta,
     RefusalDelta,
     TextDelta,
     Usage,
 )
-from tests.assistants.agent.conftest import Assistant, client_tool, text
-
-SIGNATURE = {"google": {"thought_signature": "c2ln"}}
-WEATHER = [client_tool("weather"), client_tool("look")]
-
-
-def sse(*deltas: dict[str, Any], finish: str = "tool_calls", **more: Any) -> dict[str, Any]:
-    """A step of a stream, of these deltas."""
-    chunks = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
-    end: dict[str, Any] = {"choices": [{"index": 0, "delta": {}, "finish_reason": finish}], **more}
-    return {"sse": [f"data: {json.dumps(chunk)}\n\n" for chunk in [*chunks, end]] + ["data: [DONE]\n\n"]}
-
-
-def whole(message: dict[str, Any], finish: str = "tool_calls", **more: Any) -> dict[str, Any]:
-    """A step of a service that does not stream."""
-    choice = {"index": 0, "message": message, "finish_reason": finish}
-    return {"body": json.dumps({"choices": [choice], **more})}
-
-
-def call(name: str = "ghost", arguments: Any = "{}", **more: Any) -> dict[str, Any]:
-    return {**more, "type": "function", "function": {"name": name, "arguments": arguments}}
+from tests.assistants.agent.conftest import Assistant, text
+from tests.assistants.agent.turns import SIGNATURE, WEATHER, call, client_calls, sse, whole
 
 
 def sent_turn(assistant: Assistant, request: int = 1) -> dict[str, Any]:
     """The first turn of the model as its service got it back."""
     messages = assistant.bodies()[request]["messages"]
     return dict(next(message for message in messages if message["role"] == "assistant"))
-
-
-def client_calls(events: list[Event]) -> tuple[ClientToolCall, ...]:
-    [event] = [event for event in events if isinstance(event, ClientToolCalls)]
-    return event.calls
 
 
 async def test_what_is_attached_to_a_call_and_a_turn_returns(assistant: Assistant) -> None:
@@ -136,128 +108,6 @@ async def test_another_service_that_takes_over_gets_no_attachments(assistant: As
     assert set(turn) == {"role", "content", "tool_calls"}
     assert set(turn["tool_calls"][0]) == {"id", "type", "function"}
     assert turn["tool_calls"][0]["id"].isalnum()
-
-
-PARALLEL: dict[str, list[list[dict[str, Any]]]] = {
-    "index 0 each": [[call("weather", '{"n":1}', index=0)], [call("weather", '{"n":2}', index=0)]],
-    "neither index nor id": [[call("weather", '{"n":1}')], [call("weather", '{"n":2}')]],
-    "two in one chunk": [[call("weather", '{"n":1}'), call("weather", '{"n":2}')]],
-    "two in one chunk with index 0": [
-        [call("weather", '{"n":1}', index=0), call("weather", '{"n":2}', index=0)]
-    ],
-    "two in one chunk, continued": [
-        [call("weather", '{"n"'), call("weather", '{"n"')],
-        [{"function": {"arguments": ":1}"}}, {"function": {"arguments": ":2}"}}],
-    ],
-    "two in one chunk, continued one by one": [
-        [call("weather", '{"n"'), call("weather", '{"n"')],
-        [{"function": {"arguments": ":1}"}}],
-        [{"function": {"arguments": ":2}"}}],
-    ],
-    "one id for both": [
-        [call("weather", '{"n":1}', index=0, id="x")],
-        [call("weather", '{"n":2}', index=0, id="x")],
-    ],
-    "one id for both without an index": [
-        [call("weather", '{"n":1}', id="x")],
-        [call("weather", '{"n":2}', id="x")],
-    ],
-    "continued without an index": [
-        [call("weather", '{"n"', index=0, id="x")],
-        [{"function": {"arguments": ":1}"}}],
-        [call("weather", '{"n"', index=1, id="y")],
-        [{"function": {"arguments": ":2}"}}],
-    ],
-    "the name in each fragment": [
-        [call("weather", '{"n"', index=0)],
-        [call("weather", ":1}", index=0)],
-        [call("weather", '{"n"', index=0)],
-        [call("weather", ":2}", index=0)],
-        [call("weather", "", index=0)],
-    ],
-    "the name before its arguments, without an id": [
-        [call("weather", "", index=0)],
-        [{"index": 0, "function": {"arguments": '{"n":1}'}}],
-        [call("weather", "", index=0)],
-        [{"index": 0, "function": {"arguments": '{"n"'}}],
-        [{"index": 0, "function": {"arguments": ":2}"}}],
-    ],
-    "the name before its arguments, without anything": [
-        [call("weather", "")],
-        [{"function": {"arguments": '{"n":1}'}}],
-        [call("weather", "")],
-        [{"function": {"arguments": '{"n":2}'}}],
-    ],
-    "objects": [[call("weather", {"n": 1}, index=0)], [call("weather", {"n": 2}, index=0)]],
-    "the id last": [
-        [call("weather", '{"n":1}')],
-        [{"id": "x", "function": {"arguments": ""}}],
-        [call("weather", '{"n":2}')],
-        [{"id": "y"}],
-    ],
-    "empty ids and names in continuations": [
-        [call("weather", "", index=0, id="x")],
-        [{"index": 0, "id": "", "function": {"name": "", "arguments": '{"n":1}'}}],
-        [call("weather", "", index=1, id="y")],
-        [{"index": 1, "id": "", "function": {"name": "", "arguments": '{"n":2}'}}],
-    ],
-    "the id before the name": [
-        [{"id": "x"}],
-        [{"function": {"name": "weather"}}],
-        [{"function": {"arguments": '{"n":1}'}}],
-        [{"id": "y"}],
-        [{"function": {"name": "weather"}}],
-        [{"function": {"arguments": '{"n":2}'}}],
-    ],
-    "a new id in each fragment": [
-        [call("weather", '{"n"', index=0, id="a")],
-        [{"index": 0, "id": "b", "function": {"arguments": ":1}"}}],
-        [call("weather", '{"n"', index=1, id="c")],
-        [{"index": 1, "id": "d", "function": {"arguments": ":2}"}}],
-    ],
-    "interleaved by id": [
-        [call("weather", '{"n"', id="x")],
-        [call("weather", '{"n"', id="y")],
-        [{"id": "x", "function": {"arguments": ":1}"}}],
-        [{"id": "y", "function": {"arguments": ":2}"}}],
-    ],
-    "an index for each fragment": [
-        [call("weather", '{"n"', index=0, id="x")],
-        [{"index": 1, "function": {"arguments": ":1}"}}],
-        [call("weather", '{"n"', index=2, id="y")],
-        [{"index": 3, "function": {"arguments": ":2}"}}],
-    ],
-    "the whole call once more": [
-        [call("weather", '{"n":1}', index=0, id="x")],
-        [call("weather", '{"n":2}', index=1, id="y")],
-        [call("weather", '{"n":1}', index=0, id="x"), call("weather", '{"n":2}', index=1, id="y")],
-    ],
-}
-
-
-@pytest.mark.parametrize("name", PARALLEL)
-async def test_parallel_calls_are_two(assistant: Assistant, name: str) -> None:
-    assistant.script(sse(*({"tool_calls": fragments} for fragments in PARALLEL[name])))
-    calls = client_calls(await assistant.events(client_tools=WEATHER))
-    assert [(each.name, json.loads(each.arguments)) for each in calls] == [
-        ("weather", {"n": 1}),
-        ("weather", {"n": 2}),
-    ]
-    assert len({each.id for each in calls}) == 2
-
-
-@pytest.mark.parametrize("same", [{}, {"index": 0}, {"id": "x"}, {"id": ""}, {"index": 0, "id": "x"}])
-async def test_two_calls_of_a_whole_answer_are_two(assistant: Assistant, same: dict[str, Any]) -> None:
-    given = [call("weather", '{"n":1}', **same), call("weather", '{"n":1}', **same)]
-    assistant.script(whole({"role": "assistant", "content": None, "tool_calls": given}))
-    assert len(client_calls(await assistant.events(client_tools=WEATHER))) == 2
-
-
-@pytest.mark.parametrize("fragments", [[[call("a", ""), call("b", "")]], [[call("a", "")], [call("b", "")]]])
-async def test_calls_without_arguments_are_two(assistant: Assistant, fragments: Any) -> None:
-    assistant.script(sse(*({"tool_calls": each} for each in fragments)))
-    calls = client_calls(await assistant.events(client_tools=[client_tool("a"), client_tool("b")]))
-    assert [each.name for each in calls] == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -381,45 +231,3 @@ async def test_a_forced_client_tool_is_forced_until_it_is_called(assistant: Assi
         assert [body["tool_choice"] for body in assistant.bodies()] == [choice] * 3
         names = [tool["function"]["name"] for tool in assistant.bodies()[2]["tools"]]
         assert names == ["weather", "look"]
-
-
-def escaped(text: str) -> dict[str, Any]:
-    """A step whose one delta is this JSON text, as it is."""
-    return {
-        "sse": [f'data: {{"choices":[{{"index":0,"delta":{each}}}]}}\n\n' for each in text.split("|")]
-        + ['data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n', "data: [DONE]\n\n"]
-    }
-
-
-@pytest.mark.parametrize("name", ["content", "reasoning_content", "refusal"])
-@pytest.mark.parametrize(
-    ("parts", "shown"),
-    [
-        (["a\\ud83d", "\\ude00b"], "a\U0001f600b"),
-        (["a\\ud83d", "b"], "a\ufffdb"),
-        (["a", "\\ud83d"], "a\ufffd"),
-        (["\\ude00b"], "\ufffdb"),
-        (["a\\u0000b"], "a\ufffdb"),
-    ],
-)
-async def test_texts_are_repaired(assistant: Assistant, name: str, parts: list[str], shown: str) -> None:
-    assistant.script(escaped("|".join(f'{{"{name}":"{part}"}}' for part in parts)))
-    events = await assistant.events()
-    texts = [e.text for e in events if isinstance(e, TextDelta | ReasoningDelta | RefusalDelta)]
-    assert "".join(texts) == shown
-
-
-@pytest.mark.parametrize(
-    ("arguments", "given"),
-    [
-        ('{\\"n\\":\\"\\\\ud83d\\"}', "\ufffd"),
-        ('{\\"n\\":\\"\\ud83d\\"}', "\ufffd"),
-        ('{\\"n\\":\\"\\\\u0000\\"}', "\ufffd"),
-        ('{\\"n\\":\\"\\\\ud83d\\\\ude00\\"}', "\U0001f600"),
-    ],
-)
-async def test_arguments_are_repaired(assistant: Assistant, arguments: str, given: str) -> None:
-    function = f'{{"name":"weather","arguments":"{arguments}"}}'
-    assistant.script(escaped(f'{{"tool_calls":[{{"index":0,"id":"\\ud83d","function":{function}}}]}}'))
-    [returned] = client_calls(await assistant.events(client_tools=[client_tool("weather")]))
-    assert json.loads(returned.arguments) == {"n": given}

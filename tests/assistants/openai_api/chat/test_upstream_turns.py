@@ -10,7 +10,7 @@ import pytest
 
 from apikeys.actions import IssuedKey
 from assistants.models import HiddenRounds, Run
-from tests.assistants.agent.test_turns import SIGNATURE, call, escaped, sse
+from tests.assistants.agent.turns import SIGNATURE, call, escaped, sse
 from tests.assistants.openai_api.conftest import HELLO, Post
 from tests.llm import ScriptedLLM
 from tests.stack import Stack, wait_for

@@ -6,7 +6,7 @@ import httpx
 import openai
 import pytest
 
-from tests.assistants.agent.test_turns import SIGNATURE, call, sse
+from tests.assistants.agent.turns import SIGNATURE, call, sse
 from tests.assistants.openai_api.responses.conftest import LOOK as LOOK_TOOL
 from tests.assistants.openai_api.responses.test_stream import streamed
 from tests.llm import ScriptedLLM
