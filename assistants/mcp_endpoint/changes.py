@@ -29,14 +29,24 @@ _watching: set[asyncio.Event] = set()
 
 
 class Follower:
-    """Puts notifications into an outlet. `meta` goes with each of them, as `_meta`."""
+    """Puts notifications into an outlet. `meta` goes with each of them, as `_meta`.
+
+    `on_following` is called with a URI and False when it is about to follow a resource, and with True once
+    that is settled: it follows, or the resource cannot be followed.
+    """
 
     def __init__(
-        self, outlet: Outlet, principal: Principal, address: Address, meta: dict[str, Any] | None = None
+        self,
+        outlet: Outlet,
+        principal: Principal,
+        address: Address,
+        on_following: Callable[[str, bool], object],
+        meta: dict[str, Any] | None = None,
     ) -> None:
         self._outlet = outlet
         self._principal = principal
         self._address = address
+        self._on_following = on_following
         self._params = {"_meta": meta} if meta else {}
 
     async def follow_lists(self, kinds: Collection[str]) -> None:
@@ -75,16 +85,18 @@ class Follower:
             await asyncio.gather(*following.values(), return_exceptions=True)
 
     async def _follow_resource(self, uri: str) -> None:
+        self._on_following(uri, False)
         reached = await reach.find(self._principal, self._address)
         server = reached.server_of(uri)
         if server is None:
             return
         try:
-            async for _ in subscriptions.updates(server.id, uri):
+            async for _ in subscriptions.updates(server.id, uri, lambda: self._on_following(uri, True)):
                 self._put("notifications/resources/updated", uri=uri)
         except (CallFailed, ServerError) as refusal:
             # The client was told that it follows the resource; all that it misses is that it changed.
             log.info("Updates of a resource of %s cannot be followed: %s", server.slug, refusal)
+            self._on_following(uri, True)
 
     def _put(self, method: str, **params: str) -> None:
         self._outlet.put(messages.notification(method, {**params, **self._params}))

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from assistants.mcp_endpoint import calls, capabilities, lists, params, retrieval, states
+from assistants.mcp_endpoint import calls, capabilities, following, lists, params, retrieval, states
 from assistants.mcp_endpoint.clients import Client
 from assistants.mcp_endpoint.messages import Request
 from assistants.mcp_endpoint.outlet import Outlet
@@ -77,7 +77,9 @@ async def _subscribe(client: Client, request: Request, _: Outlet) -> dict[str, A
         followed_already = (await states.of(client.session)).resources
         if len(followed_already) >= MOST_RESOURCES and uri not in followed_already:
             raise invalid_params(f"A session may follow {MOST_RESOURCES} resources.")
-        await states.change(client.session, resources=followed_already | {uri})
+        if uri not in followed_already:
+            async with following.followed(client.session, uri):
+                await states.change(client.session, resources=followed_already | {uri})
     return {}
 
 

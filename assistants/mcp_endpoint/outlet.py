@@ -41,28 +41,41 @@ class Answer:
 
 
 class Outlet:
-    """Takes messages for the client while a request is being answered."""
+    """Takes messages for the client while a request is being answered.
 
-    def __init__(self) -> None:
+    `is_held`: they wait until `release`.
+    """
+
+    def __init__(self, *, is_held: bool = False) -> None:
         self._waiting: list[bytes] = []
         self._has_news = asyncio.Event()
+        self._is_held = is_held
 
     def put(self, message: bytes) -> None:
         """Sends a notification, or a request of ours, before the answer. It never waits."""
         if len(self._waiting) < _MOST_WAITING:
             self._waiting.append(messages.event(message))
-            self._has_news.set()
+            if not self._is_held:
+                self._has_news.set()
+
+    def release(self, first: bytes) -> None:
+        """Sends a message, and then those that have waited for it."""
+        self._waiting.insert(0, messages.event(first))
+        self._is_held = False
+        self._has_news.set()
 
     def wake(self, *_: object) -> None:
         self._has_news.set()
 
     async def taken(self, within_s: float) -> bytes:
         """Returns the events that wait, or b"" after a time or when it was woken."""
-        if not self._waiting:
+        if not self._waiting or self._is_held:
             with suppress(TimeoutError):
                 async with asyncio.timeout(within_s):
                     await self._has_news.wait()
         self._has_news.clear()
+        if self._is_held:
+            return b""
         events, self._waiting = b"".join(self._waiting), []
         return events
 

@@ -12,7 +12,7 @@ from rest_framework.exceptions import APIException
 from starlette.types import Receive, Send
 
 from assistants.agent.cancellation import cancellable
-from assistants.mcp_endpoint import bus, messages, methods, states
+from assistants.mcp_endpoint import bus, following, messages, methods, states
 from assistants.mcp_endpoint.changes import KINDS, Follower
 from assistants.mcp_endpoint.clients import Client
 from assistants.mcp_endpoint.messages import Request
@@ -45,13 +45,19 @@ async def follow_session(client: Client, session: Session, receive: Receive, sen
             changed.set()
 
     outlet = Outlet()
-    follower = Follower(outlet, client.principal, client.address)
+
+    def told(uri: str, is_settled: bool) -> None:
+        following.tell(session, uri, is_settled=is_settled)
+
+    follower = Follower(outlet, client.principal, client.address, told)
     forget = states.on_change(session, altered.set)
     try:
         with _counted(client), _only(session) as taken_over:
             await bus.send(_TAKEN_OVER, session.name)
-            told = follower.follow_lists(KINDS), follower.follow_resources(lambda: state.resources, changed)
-            await _stream(client, outlet, (ended(), taken_over.wait(), disconnected(receive), *told), send)
+            lists = follower.follow_lists(KINDS)
+            resources = follower.follow_resources(lambda: state.resources, changed)
+            ends = ended(), taken_over.wait(), disconnected(receive)
+            await _stream(client, outlet, (*ends, lists, resources), send)
     finally:
         forget()
 
@@ -73,23 +79,39 @@ def _only(session: Session) -> Iterator[asyncio.Event]:
 
 
 def _take_over(session: str) -> None:
+    following.stream_begins(session)
     if (older := _open.get(session)) is not None:
         older.set()
 
 
 async def listen(client: Client, request: Request, receive: Receive, send: Send) -> None:
     """Answers `subscriptions/listen`: first with what of it is granted, then with what changes."""
-    outlet, stamp = Outlet(), {SUBSCRIPTION_META: request.id}
+    outlet, stamp = Outlet(is_held=True), {SUBSCRIPTION_META: request.id}
     wanted = _filter(client, request)
     kinds = [kind for kind in KINDS if f"{kind}ListChanged" in wanted]
     acknowledged = {"notifications": wanted, "_meta": stamp}
-    outlet.put(messages.notification("notifications/subscriptions/acknowledged", acknowledged))
-    follower = Follower(outlet, client.principal, client.address, stamp)
+    acknowledgement = messages.notification("notifications/subscriptions/acknowledged", acknowledged)
+    uris = frozenset(wanted.get("resourceSubscriptions", ()))
+    unsettled, settled = set(uris), asyncio.Event()
+
+    def told(uri: str, is_settled: bool) -> None:
+        if is_settled:
+            unsettled.discard(uri)
+        if not unsettled:
+            settled.set()
+
+    async def acknowledge() -> None:
+        """Says what is followed once that is so, before anything that has changed. Ends with the client."""
+        if uris:
+            await following.is_set(settled, within_s=following.SETTLED_WITHIN_S)
+        outlet.release(acknowledgement)
+        await disconnected(receive)
+
+    follower = Follower(outlet, client.principal, client.address, told, stamp)
     end = messages.result(request.id, {"resultType": "complete", "_meta": stamp})
     with _counted(client):
-        uris = wanted.get("resourceSubscriptions", ())
-        told = follower.follow_lists(kinds), follower.follow_resources(lambda: uris, asyncio.Event())
-        await _stream(client, outlet, (disconnected(receive), *told), send, last=messages.event(end))
+        changes = follower.follow_lists(kinds), follower.follow_resources(lambda: uris, asyncio.Event())
+        await _stream(client, outlet, (acknowledge(), *changes), send, last=messages.event(end))
 
 
 def _filter(client: Client, request: Request) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Updates of a server's resources, wherever it runs."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from connector.client import routes, transport
@@ -15,15 +15,19 @@ AWAY_RETRY_S = 5.0
 AWAY_LIMIT_S = 300.0
 
 
-async def updates(server_id: int, uri: str) -> AsyncIterator[None]:
+async def updates(
+    server_id: int, uri: str, on_begun: Callable[[], object] = lambda: None
+) -> AsyncIterator[None]:
     """Yields whenever the server reports the resource, or a part of it, as updated, until it is closed.
+
+    `on_begun` is called when the server has accepted the subscription, at each worker anew.
 
     Updates while nobody waits for the next one count as one. The subscription follows the server to other
     workers, and then yields once: something may have changed meanwhile. Raises ServerError where the server
     refuses it, and CallFailed; `server_unavailable` where the server is away for longer than AWAY_LIMIT_S.
     """
     updated = asyncio.Event()
-    following = asyncio.create_task(_follow(server_id, uri, updated))
+    following = asyncio.create_task(_follow(server_id, _Following(uri, updated, on_begun)))
     following.add_done_callback(lambda _: updated.set())
     try:
         while True:
@@ -37,8 +41,7 @@ async def updates(server_id: int, uri: str) -> AsyncIterator[None]:
         await asyncio.gather(following, return_exceptions=True)
 
 
-async def _follow(server_id: int, uri: str, updated: asyncio.Event) -> None:
-    following = _Following(uri, updated)
+async def _follow(server_id: int, following: "_Following") -> None:
     while True:
         route = await routes.find(server_id)
         if isinstance(route, Unavailable):
@@ -55,9 +58,10 @@ async def _follow(server_id: int, uri: str, updated: asyncio.Event) -> None:
 
 
 class _Following:
-    def __init__(self, uri: str, updated: asyncio.Event) -> None:
+    def __init__(self, uri: str, updated: asyncio.Event, on_begun: Callable[[], object]) -> None:
         self._uri = uri
         self._updated = updated
+        self._on_begun = on_begun
         self._has_subscribed = False
         self._last_seen = _now()
 
@@ -76,6 +80,8 @@ class _Following:
         self._last_seen = _now()
         if line.get("updated") or (line.get("subscribed") and self._has_subscribed):
             self._updated.set()
+        if line.get("subscribed"):
+            self._on_begun()
         self._has_subscribed = True
 
 

@@ -120,10 +120,8 @@ async def follows_a_resource(peer: Peer, nonce: str) -> None:
         if not peer.is_stateless:
             assert (await peer.request("resources/subscribe", uri=uri))["result"] == {}
         updated = asyncio.ensure_future(peer.until("notifications/resources/updated", uri=uri))
-        # Again and again, because following begins a moment after the answer.
-        while not updated.done():
-            await peer.call("touch", nonce)
-            await asyncio.wait([updated], timeout=1)
+        await peer.call("touch", nonce)
+        await updated
 
 
 OPERATIONS: dict[str, Callable[[Peer, str], Awaitable[None]]] = {
