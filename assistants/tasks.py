@@ -5,6 +5,7 @@ from django.utils.module_loading import import_string
 
 from apikeys import expiry
 from assistants import actions
+from assistants.actions import approval_ends
 from assistants.routing import index
 from tools.models import ToolFunction
 from tools.search.embedder import EmbedderFailed
@@ -75,3 +76,22 @@ def send_webhooks() -> None:
 def announce_expiring_keys() -> None:
     """Tells webhooks of keys that expire soon. Beat sends it every ten minutes."""
     expiry.announce()
+
+
+@shared_task
+def make_approved_calls() -> None:
+    """Has calls made that were approved.
+
+    A decision sends it, and beat every ten seconds: a message can get lost.
+    """
+    if approval_ends.are_to_be_made():
+        # By name, as above.
+        nudge = import_string("assistants.worker_loop.nudge")
+        nudge(import_string("assistants.approvals.execution.ApprovedCalls"))
+
+
+@shared_task
+def tidy_approvals() -> None:
+    """Ends calls that wait for nothing any more. Beat sends it every minute."""
+    approval_ends.expire()
+    approval_ends.cancel_orphans()

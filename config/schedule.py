@@ -17,6 +17,8 @@ def schedule(*, health_s: float) -> dict[str, dict[str, Any]]:
         "send-webhooks": _every(10, "assistants.tasks.send_webhooks"),
         "announce-outages": _every(10, "connector.tasks.announce_outages"),
         "announce-expiring-keys": _every(600, "assistants.tasks.announce_expiring_keys"),
+        "make-approved-calls": _every(10, "assistants.tasks.make_approved_calls"),
+        "tidy-approvals": _every(60, "assistants.tasks.tidy_approvals"),
         "fail-abandoned-runs": _every(60, "assistants.tasks.fail_abandoned_runs"),
     }
 

@@ -1,6 +1,7 @@
 """The errors of the connector.
 
 CallFailed            a tool call that did not come to a result; `code` is for programs, `message` for people
+  MayHaveRun          one that was cut off on its way
 ServerError           a server's own JSON-RPC error in answer to a request
 AskedBack             a server that asks its client back during a call, which waits for the answer
 SessionLost           a session that could not be opened or cannot be used any more
@@ -40,6 +41,10 @@ class CallFailed(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+class MayHaveRun(CallFailed):
+    """The connection broke after the request was sent: nobody knows whether the server has carried it out."""
 
 
 class ServerError(Exception):

@@ -52,8 +52,8 @@ def spend(api_key_id: int, tokens: int) -> None:
     writer.add((api_key_id, tokens))
 
 
-@in_thread
-def _read(api_key_id: int) -> int:
+def read(api_key_id: int) -> int:
+    """Returns the tokens of this month as the database has them. It uses the ORM."""
     with connection.cursor() as cursor:
         cursor.execute(_READ, [api_key_id])
         row = cursor.fetchone()
@@ -109,5 +109,5 @@ async def _write(spendings: Iterable[Spending]) -> None:
         _spent.put(api_key_id, total)
 
 
-_spent: FeedCache[int, int] = FeedCache(_read, [], maxsize=10_000, max_age_s=KNOWN_FOR_S)
+_spent: FeedCache[int, int] = FeedCache(in_thread(read), [], maxsize=10_000, max_age_s=KNOWN_FOR_S)
 writer = BatchWriter("tokens of keys", _write)

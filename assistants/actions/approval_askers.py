@@ -53,7 +53,9 @@ class Askers:
         key = self._keys.get(approval.asking_key_id)
         if key is None:
             return KEY_GONE
-        return None if key.can_call_assistant else MAY_NOT_CALL
+        # Without an assistant a server is asked at its own endpoint, by a key that manages.
+        may_call = key.can_call_assistant if approval.assistant_slug else key.can_manage
+        return None if may_call else MAY_NOT_CALL
 
     def _why_not_assistant(self, approval: Approval) -> Message | None:
         if approval.assistant_id not in self._enabled:

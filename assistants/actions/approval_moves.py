@@ -20,15 +20,6 @@ from core.actor import Actor
 
 CALLS_TASK = "assistants.tasks.make_approved_calls"
 WAITING = (ApprovalState.WAITING,)
-FINAL = frozenset(
-    {
-        ApprovalState.DONE,
-        ApprovalState.REJECTED,
-        ApprovalState.EXPIRED,
-        ApprovalState.CANCELLED,
-        ApprovalState.UNKNOWN_OUTCOME,
-    }
-)
 
 
 def asked(approval: Approval, *, by: Actor) -> None:
@@ -53,7 +44,7 @@ def move(
 
     `given`: more conditions, such as the fence. `columns` are written, `told` stands in the audit entry.
     """
-    if to in FINAL:
+    if to in ApprovalState.final():
         # Until then an equal call is told the outcome, if nobody has been.
         columns["result_expires_at"] = timezone.now() + timedelta(days=settings.APPROVAL_RESULT_DAYS)
     rows = Approval.objects.filter(pk=approval.pk, state__in=list(of), **(given or {}))

@@ -9,19 +9,20 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from assistants.actions import approval_moves as moves
-from assistants.actions.approval_askers import Askers, require_asker
+from assistants.actions.approval_askers import require_asker
 from assistants.actions.approval_codes import is_code_of
 from assistants.actions.approval_edits import edited
+from assistants.actions.approval_ends import cancel, cancel_orphans, expire
 from assistants.actions.approval_rights import require_decider
 from assistants.models import Approval, ApprovalState, Approver
-from core import pruning
 from core.actor import Actor
 from core.errors import Conflict
+
+__all__ = ["WrongCode", "approve", "cancel", "cancel_orphans", "decide_by_caller", "expire", "reject"]
 
 MOST_WRONG_CODES = 5
 MOST_REASON = 1000
 CALLER = "caller"
-_SYSTEM = Actor.system("approvals")
 
 
 class WrongCode(Exception):
@@ -72,37 +73,6 @@ def decide_by_caller(
                 approval, ApprovalState.REJECTED, "rejected", by=by, kind=CALLER, given=given, reason=told
             )
     return approval
-
-
-def expire() -> int:
-    """Ends calls that nobody has decided about in time, and returns their number. Beat has it done."""
-    due = Approval.objects.filter(state=ApprovalState.WAITING, expires_at__lte=timezone.now())
-    return sum(
-        moves.move(row, ApprovalState.EXPIRED, by=_SYSTEM, action="expired", code_hash="")
-        for row in due.undecrypted()[: pruning.BATCH]
-    )
-
-
-def cancel_orphans() -> int:
-    """Ends waiting calls whose key, person or assistant is gone, and returns their number."""
-    waiting = list(Approval.objects.waiting().undecrypted()[: pruning.BATCH])
-    askers = Askers(waiting)
-    gone = [(row, reason) for row in waiting if (reason := askers.why_gone(row))]
-    return sum(cancel(row, by=_SYSTEM, reason=reason) for row, reason in gone)
-
-
-def cancel(approval: Approval, *, by: Actor, reason: str) -> bool:
-    """Ends a call that waits; `reason` is for people and the model. Returns whether it still waited."""
-    return moves.move(
-        approval, ApprovalState.CANCELLED, by=by, action="cancelled", told={"reason": reason},
-        reason=reason, code_hash="",
-    )  # fmt: skip
-
-
-def forget_results() -> None:
-    """Erases the results that nobody has fetched in APPROVAL_RESULT_DAYS."""
-    over = Approval.objects.filter(result_expires_at__lte=timezone.now())
-    over.update(result=None, result_expires_at=None)
 
 
 @transaction.atomic

@@ -4,10 +4,12 @@ from datetime import datetime, timedelta
 from importlib import import_module
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
 from apikeys.models import AuditEntry, OutboxEvent
-from assistants.models import Conversation, Expiring, Run, RunStatus
+from assistants.actions import approval_ends
+from assistants.models import Approval, ApprovalState, Conversation, Expiring, Run, RunStatus
 from core import pruning
 
 
@@ -18,6 +20,7 @@ def delete_expired() -> None:
         pruning.delete(model._default_manager.filter(expires_at__lte=now))
     conversations = Conversation.objects.filter(messages_expire_at__lte=now)
     conversations.update(messages=None, messages_expire_at=None)
+    approval_ends.forget_results()
     import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()  # of staff: Django leaves that to us
 
 
@@ -26,9 +29,13 @@ def delete_old() -> None:
     if since := _kept_since(settings.RUN_RETENTION_DAYS):
         pruning.delete(Run.objects.filter(started_at__lt=since).exclude(status=RunStatus.RUNNING))
         # A stored history may be kept for longer than runs are: it goes by its own time.
+        over = Approval.objects.filter(state__in=ApprovalState.final(), created_at__lt=since)
+        pruning.delete(over)
         pruning.delete(Conversation.objects.filter(last_run_at__lt=since, messages=None, runs=None))
     if since := _kept_since(settings.AUDIT_RETENTION_DAYS):
-        pruning.delete(AuditEntry.objects.filter(at__lt=since))
+        # Which key made which stays on the record: keys that belong together may not decide for one another.
+        made = Q(actor_kind="key", object_kind="API key", action__in=["created", "rotated"])
+        pruning.delete(AuditEntry.objects.filter(at__lt=since).exclude(made))
     if since := _kept_since(settings.WEBHOOK_RETENTION_DAYS):
         pruning.delete(OutboxEvent.objects.filter(created_at__lt=since))
 

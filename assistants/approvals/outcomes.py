@@ -7,7 +7,6 @@ from typing import Any
 import orjson
 from django.utils import timezone
 
-from assistants.actions.approval_moves import FINAL
 from assistants.models import Approval, ApprovalState
 from core.database import in_thread
 from tools.secrets.encryption import Unreadable
@@ -18,7 +17,7 @@ _NOT_MADE = {
     ApprovalState.EXPIRED: "Not called: nobody decided about the call in time%s",
     ApprovalState.CANCELLED: "Not called: the call was cancelled%s",
 }
-_UNKNOWN = (
+UNKNOWN = (
     "Unknown outcome: the call was approved and begun, but nobody knows whether the tool has carried it out. "
     "It is not repeated. Find out before you call it again%s"
 )
@@ -70,19 +69,19 @@ def known(numbers: Collection[int], owner: str) -> dict[int, Outcome | None]:
 @in_thread
 def delivered(numbers: Collection[int]) -> None:
     """Marks calls whose outcome was told: an equal call is asked about anew."""
-    rows = Approval.objects.filter(pk__in=list(numbers), state__in=FINAL, delivered_at=None)
+    rows = Approval.objects.filter(pk__in=list(numbers), state__in=ApprovalState.final(), delivered_at=None)
     rows.update(delivered_at=timezone.now())
 
 
 def outcome_of(row: Approval) -> Outcome | None:
     """Returns what became of the call; None while it is not over."""
     state = ApprovalState(row.state)
-    if state not in FINAL:
+    if state not in ApprovalState.final():
         return None
     if state == ApprovalState.DONE:
         return _made(row)
     reason = f": {row.reason}" if row.reason else "."
-    return NotMade(_NOT_MADE.get(state, _UNKNOWN) % reason, state)
+    return NotMade(_NOT_MADE.get(state, UNKNOWN) % reason, state)
 
 
 def _made(row: Approval) -> Outcome:

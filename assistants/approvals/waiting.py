@@ -10,9 +10,8 @@ import math
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 
-from assistants.actions.approval_moves import FINAL
 from assistants.approvals.outcomes import Outcome, outcome_of
-from assistants.models import Approval
+from assistants.models import Approval, ApprovalState
 from core import feed
 from core.background import supervised
 from core.database import DATABASE_ERRORS, in_thread
@@ -98,6 +97,6 @@ async def _wake() -> None:
 
 @in_thread
 def _over(numbers: Collection[int]) -> dict[int, Outcome]:
-    rows = Approval.objects.filter(pk__in=list(numbers), state__in=FINAL)
+    rows = Approval.objects.filter(pk__in=list(numbers), state__in=ApprovalState.final())
     found = ((row.pk, outcome_of(row)) for row in rows)
     return {number: each for number, each in found if each is not None}

@@ -3,6 +3,7 @@
 from typing import Any, Self
 
 from django.db import models
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
@@ -30,6 +31,11 @@ class ApprovalState(models.TextChoices):
     CANCELLED = "cancelled", _("Cancelled")
     UNKNOWN_OUTCOME = "unknown_outcome", _("Unknown outcome")
 
+    @classmethod
+    def final(cls) -> frozenset[Self]:
+        """Returns the states that no move leaves."""
+        return frozenset({cls.DONE, cls.REJECTED, cls.EXPIRED, cls.CANCELLED, cls.UNKNOWN_OUTCOME})
+
 
 class ApprovalQuerySet(models.QuerySet["Approval"]):
     def waiting(self) -> Self:
@@ -43,6 +49,11 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
         told = [ApprovalState.DONE, ApprovalState.REJECTED, ApprovalState.UNKNOWN_OUTCOME]
         untold = models.Q(state__in=told, delivered_at=None, result_expires_at__gt=timezone.now())
         return self.filter(under_way | waits | untold)
+
+    def claimable(self) -> Self:
+        """Returns calls that wait for a worker, and those whose worker was lost."""
+        lost = models.Q(state=ApprovalState.RUNNING, lease_until__lte=Now())
+        return self.filter(models.Q(state=ApprovalState.APPROVED) | lost)
 
     def undecrypted(self) -> Self:
         """Defers what is encrypted."""

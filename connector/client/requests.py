@@ -42,7 +42,8 @@ class Exchange:
     that lives as long; empty: one for this request alone. `key_id`: of the API key, for the limits per key.
     `log_level`: of messages for `on_log`, which gets the params of `notifications/message`; empty: none.
     `state` and `responses` continue an InputRequired: `responses` by the names of its requests, each a result
-    as wire JSON, or `{"error": {"code", "message"}}` where the client refused.
+    as wire JSON, or `{"error": {"code", "message"}}` where the client refused. `is_repeatable`: whether the
+    request may be sent once more after its session was lost; None: as the tool says of itself.
     """
 
     meta: Mapping[str, Any] | None = None
@@ -54,6 +55,7 @@ class Exchange:
     log_level: str = ""
     state: str = ""
     responses: Mapping[str, Any] | None = None
+    is_repeatable: bool | None = None
 
 
 NONE = Exchange()
@@ -68,7 +70,8 @@ async def send(
     server reports starts the time-out anew, up to MCP_CALL_CEILING_S in all.
 
     A request whose session is lost on the way is repeated once, if it changes nothing: a tool must declare
-    that it is read-only or idempotent. Raises CallFailed, at the latest 2 s too late, and ServerError.
+    that it is read-only or idempotent; else it raises MayHaveRun. Raises CallFailed, at the latest 2 s too
+    late, and ServerError.
 
     The server may ask back what `exchange.capabilities` allows. The next round, with the state and the
     responses, has the same method and params. One that does not come is given up after MCP_INPUT_TIMEOUT_S.
@@ -97,6 +100,8 @@ async def round_trip(
     async def is_repeatable() -> bool:
         if state is not None:
             return False
+        if exchange.is_repeatable is not None:
+            return exchange.is_repeatable
         # MCP knows no resource, prompt or completion that changes anything by being read.
         return method != "tools/call" or await _is_repeatable_tool(server_id, name)
 

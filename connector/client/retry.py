@@ -17,7 +17,7 @@ from typing import Any
 from connector.client import routes, transport
 from connector.client.routes import Route, Unavailable
 from connector.client.transport import Request
-from connector.errors import CallFailed
+from connector.errors import CallFailed, MayHaveRun
 from connector.wire.deadline import Deadline
 from core.message import Message
 
@@ -57,7 +57,7 @@ async def _within(deadline: Deadline, request: Request, work: Awaitable[dict[str
             # The worker's message names the time that was left for this attempt, not the caller's time-out.
             raise CallFailed("tool_timeout", deadline.missed_by(request.name)) from failure
         if failure.code == "session_lost":
-            raise CallFailed("server_restarting", failure.message) from failure
+            raise MayHaveRun("server_restarting", failure.message) from failure
         raise
 
 

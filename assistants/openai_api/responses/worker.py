@@ -1,18 +1,16 @@
-"""Runs background responses in a Celery worker: all of them in one event loop, in a thread of its own."""
+"""Runs background responses in a Celery worker: a job of its event loop, see `assistants.worker_loop`."""
 
 import asyncio
 import logging
-import threading
 from contextlib import suppress
 
-from celery.signals import worker_shutdown
 from django.conf import settings
 from django.db import Error as DatabaseError
 from rest_framework.exceptions import APIException
 
 from apikeys import authentication
 from apikeys.errors import CallingRequired
-from assistants import lifespans
+from assistants import worker_loop
 from assistants.errors import RunCancelled
 from assistants.models import StoredResponse
 from assistants.openai_api.relay import Relay
@@ -38,49 +36,32 @@ class WorkerStopped(APIException):
     default_detail = "The worker that gave this answer was stopped. Ask again."
 
 
-class Worker:
+class BackgroundResponses:
     """Claims waiting responses, up to MOST_AT_ONCE, and cancels those that nobody wants any more."""
 
     def __init__(self) -> None:
         self._running: dict[int, asyncio.Task[None]] = {}
         self._stopping = False
-        self._wake_up: asyncio.Event
-        self._loop: asyncio.AbstractEventLoop
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._main, name="background responses", daemon=True)
-        self._thread.start()
+        self._wake_up = asyncio.Event()
 
-    @property
-    def is_alive(self) -> bool:
-        return self._thread.is_alive()
-
-    def nudge(self) -> None:
-        """Wakes the worker up: a response may be waiting. May be called from any thread."""
-        self._ready.wait()
-        with suppress(RuntimeError):  # the loop is closed: the process ends
-            self._loop.call_soon_threadsafe(self._wake_up.set)
+    def wake(self) -> None:
+        """A response may be waiting."""
+        self._wake_up.set()
 
     def stop(self) -> None:
-        """Lets responses finish for SUPERVISOR_DRAIN_S, then fails those that still run."""
         self._stopping = True
-        self.nudge()
-        self._thread.join(settings.SUPERVISOR_DRAIN_S + 2 * _CANCEL_S)
+        self.wake()
 
-    def _main(self) -> None:
-        asyncio.run(self._live())
-
-    async def _live(self) -> None:
-        self._loop, self._wake_up = asyncio.get_running_loop(), asyncio.Event()
-        self._ready.set()
-        async with lifespans.entered():
-            while not self._stopping:
-                await self._poll()
-                with suppress(TimeoutError):
-                    # Without responses there is no lease to renew: beat wakes the worker every ten seconds.
-                    async with asyncio.timeout(RENEW_S if self._running else None):
-                        await self._wake_up.wait()
-                self._wake_up.clear()
-            await self._drain()
+    async def live(self) -> None:
+        """Works until it is stopped; then responses have SUPERVISOR_DRAIN_S to finish, and the rest fails."""
+        while not self._stopping:
+            await self._poll()
+            with suppress(TimeoutError):
+                # Without responses there is no lease to renew: beat wakes the worker every ten seconds.
+                async with asyncio.timeout(RENEW_S if self._running else None):
+                    await self._wake_up.wait()
+            self._wake_up.clear()
+        await self._drain()
 
     async def _drain(self) -> None:
         """Waits for responses that are nearly done, and cancels the rest."""
@@ -176,20 +157,6 @@ async def _follow(prepared: PreparedResponse, response_pk: int, unwritten: list[
         await relay.close()
 
 
-_lock = threading.Lock()
-_worker: Worker | None = None
-
-
 def nudge() -> None:
-    """Wakes this process's worker up, and starts it first if there is none."""
-    global _worker  # noqa: PLW0603 - one loop a process
-    with _lock:
-        if _worker is None or not _worker.is_alive:
-            _worker = Worker()
-            worker_shutdown.connect(_stop)
-    _worker.nudge()
-
-
-def _stop(**_: object) -> None:
-    if _worker is not None:
-        _worker.stop()
+    """Has this process claim responses that wait."""
+    worker_loop.nudge(BackgroundResponses)
