@@ -1,6 +1,6 @@
 """Answers to single messages, in whatever HTTP request they come."""
 
-from assistants.mcp_endpoint import callbacks, errors, messages, methods, running
+from assistants.mcp_endpoint import callbacks, errors, messages, methods, roots, running
 from assistants.mcp_endpoint.clients import Client
 from assistants.mcp_endpoint.messages import Notification, Request, Response
 from assistants.mcp_endpoint.outlet import Answer, Outlet
@@ -38,6 +38,8 @@ async def heed(session: Session, message: Notification | Response) -> None:
         case Notification("notifications/cancelled", params):
             if isinstance(request_id := params.get("requestId"), str | int):
                 await running.cancel(session, request_id)
+        case Notification("notifications/roots/list_changed"):
+            roots.changed(session)
 
 
 def encoded_headers(refusal: RpcError) -> list[tuple[bytes, bytes]]:

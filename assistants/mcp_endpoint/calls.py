@@ -30,6 +30,7 @@ from assistants.tool_calls import Asked
 from connector.client import requests
 from connector.client.requests import Exchange, InputRequired
 from connector.errors import CallFailed, InvalidState, ServerError
+from connector.wire.asking import ELICITED
 from connector.wire.results import Progress
 from tools.arguments import InvalidArguments
 
@@ -190,7 +191,8 @@ async def _exchange(client: Client, request: Request, outlet: Outlet) -> Exchang
         session=client.session.name if client.session else "",
         key_id=client.principal.id,
         on_progress=_reporter(outlet, token) if isinstance(token, str | int) else None,
-        on_log=_logger(outlet) if level else None,
+        on_log=_passing_on(outlet, "notifications/message") if level else None,
+        on_elicited=_passing_on(outlet, ELICITED) if client.session else None,
         log_level=level,
         state=params.text(request, "requestState", default="") if client.is_stateless else "",
         responses=responses if isinstance(responses, dict) else None,
@@ -209,8 +211,8 @@ def _reporter(outlet: Outlet, token: str | int) -> Callable[[Progress], None]:
     return report
 
 
-def _logger(outlet: Outlet) -> Callable[[dict[str, Any]], None]:
-    return lambda logged: outlet.put(messages.notification("notifications/message", logged))
+def _passing_on(outlet: Outlet, method: str) -> Callable[[dict[str, Any]], None]:
+    return lambda params: outlet.put(messages.notification(method, params))
 
 
 async def _log_level(client: Client, request: Request) -> str:

@@ -19,7 +19,7 @@ from connector.client.round_trips import (
     require_safe,
     sealed,
 )
-from connector.client.transport import OnLog, OnProgress, Request
+from connector.client.transport import OnNotice, OnProgress, Request
 from connector.errors import AskedBack, CallFailed, ServerError
 from connector.wire.asking import Client, askable
 from connector.wire.results import name_of
@@ -27,7 +27,17 @@ from core.database import in_thread
 from core.message import Message
 from tools.models import ToolFunction
 
-__all__ = ["METHODS", "NONE", "Exchange", "InputRequired", "end_session", "give_up", "round_trip", "send"]
+__all__ = [
+    "METHODS",
+    "NONE",
+    "Exchange",
+    "InputRequired",
+    "end_session",
+    "give_up",
+    "round_trip",
+    "send",
+    "tell_roots_changed",
+]
 
 GIVE_UP_S = 5.0
 METHODS = ("tools/call", "resources/read", "prompts/get", "completion/complete")
@@ -41,6 +51,7 @@ class Exchange:
     asked for; None: nothing. `session`: an opaque name of the client's session, for a session with the server
     that lives as long; empty: one for this request alone. `key_id`: of the API key, for the limits per key.
     `log_level`: of messages for `on_log`, which gets the params of `notifications/message`; empty: none.
+    `on_elicited` gets those of `notifications/elicitation/complete`.
     `state` and `responses` continue an InputRequired: `responses` by the names of its requests, each a result
     as wire JSON, or `{"error": {"code", "message"}}` where the client refused. `is_repeatable`: whether the
     request may be sent once more after its session was lost; None: as the tool says of itself.
@@ -51,7 +62,8 @@ class Exchange:
     session: str = ""
     key_id: int = 0
     on_progress: OnProgress | None = None
-    on_log: OnLog | None = None
+    on_log: OnNotice | None = None
+    on_elicited: OnNotice | None = None
     log_level: str = ""
     state: str = ""
     responses: Mapping[str, Any] | None = None
@@ -94,7 +106,7 @@ async def round_trip(
         **_about(exchange),
     }
     name = name_of(method, params)
-    listeners = exchange.on_progress, exchange.on_log
+    listeners = exchange.on_progress, exchange.on_log, exchange.on_elicited
     request = Request(server_id, "/request", body, name, timeout_s, *listeners)
 
     async def is_repeatable() -> bool:
@@ -130,11 +142,19 @@ async def give_up(server_id: int, exchange: Exchange) -> None:
 
 async def end_session(session: str) -> None:
     """Ends the sessions with servers that this client's session has, at whichever worker they are."""
-    asked = [
-        workers.ask(each, "/session/end", {"session": session}, timeout_s=GIVE_UP_S)
-        for each in await workers.alive()
-    ]
     # They would end by themselves, once they have been idle for a while.
+    await _tell_workers("/session/end", session)
+
+
+async def tell_roots_changed(session: str) -> None:
+    """Tells the servers with which this client's session has sessions that its roots are others."""
+    await _tell_workers("/session/roots-changed", session)
+
+
+async def _tell_workers(path: str, session: str) -> None:
+    asked = [
+        workers.ask(each, path, {"session": session}, timeout_s=GIVE_UP_S) for each in await workers.alive()
+    ]
     await asyncio.gather(*asked, return_exceptions=True)
 
 

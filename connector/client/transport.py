@@ -29,7 +29,7 @@ from core.message import Message, restored
 CONNECT_TIMEOUT_S = 3.0
 
 OnProgress = Callable[[Progress], None]
-OnLog = Callable[[dict[str, Any]], None]
+OnNotice = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,8 @@ class Request:
     name: str
     timeout_s: float
     on_progress: OnProgress | None = None
-    on_log: OnLog | None = None
+    on_log: OnNotice | None = None
+    on_elicited: OnNotice | None = None
 
 
 async def send(request: Request, route: Route, deadline: Deadline) -> dict[str, Any]:
@@ -53,10 +54,11 @@ async def send(request: Request, route: Route, deadline: Deadline) -> dict[str, 
     """
 
     def heed(line: dict[str, Any]) -> None:
-        if "log" in line:
-            if request.on_log is not None:
-                request.on_log(line["log"])
-            return
+        for kind, hear in (("log", request.on_log), ("elicited", request.on_elicited)):
+            if kind in line:
+                if hear is not None:
+                    hear(line[kind])
+                return
         deadline.put_off()
         if request.on_progress is not None:
             request.on_progress(Progress(**line["progress"]))

@@ -41,6 +41,9 @@ class Answer:
     def log(self, params: dict[str, Any]) -> None:
         self.interim({"log": params})
 
+    def elicited(self, params: dict[str, Any]) -> None:
+        self.interim({"elicited": params})
+
     async def send(self, work: Callable[[], Awaitable[Any]]) -> web.StreamResponse:
         """Sends the result of `work`, which orjson can serialize, or the error that it raises."""
         try:

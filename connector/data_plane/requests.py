@@ -1,6 +1,6 @@
 """Requests to the servers of this worker: `POST /request`, see `data_plane.server`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
@@ -10,6 +10,7 @@ from connector.data_plane.answers import Answer
 from connector.leases.observation import Slot
 from connector.lifecycle.asking import Listener
 from connector.lifecycle.client_request import ClientRequest
+from connector.lifecycle.dedicated import DedicatedSessions
 from connector.lifecycle.server_task import ServerTask
 from connector.wire.asking import NOBODY, Client
 from connector.wire.deadline import Deadline
@@ -19,12 +20,14 @@ TIMEOUT_LIMIT_S = 600.0
 
 Find = Callable[[Slot, int], ServerTask]
 """Returns the task that holds a slot under a fence. Raises CallFailed."""
+Dedicated = Callable[[], Iterable[DedicatedSessions]]
+"""Returns the dedicated sessions of all servers here."""
 
 
 class Requests:
-    def __init__(self, find: Find, end_client: Callable[[str], None]) -> None:
+    def __init__(self, find: Find, dedicated: Dedicated) -> None:
         self._find = find
-        self._end_client = end_client
+        self._dedicated = dedicated
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body, answer = orjson.loads(await request.read()), Answer(request)
@@ -35,14 +38,29 @@ class Requests:
                 requests.dedicated.give_up(body["parked"])
                 return {}
             deadline = Deadline(min(body["timeout_s"], TIMEOUT_LIMIT_S), left_s=body["left_s"])
-            return await requests.send(_request(body), deadline, Listener(answer.progress, answer.log))
+            return await requests.send(
+                _request(body), deadline, Listener(answer.progress, answer.log, answer.elicited)
+            )
 
         return await answer.send(work)
 
     async def end_client(self, request: web.Request) -> web.Response:
         """Answers `POST /session/end`, whose encrypted body is `{session}`: a client's session has ended."""
-        self._end_client(decrypt((await request.read()).decode())["session"])
+        name = await _session(request)
+        for dedicated in self._dedicated():
+            dedicated.end(of_client=name)
         return web.Response(body=b"{}")
+
+    async def roots_changed(self, request: web.Request) -> web.Response:
+        """Answers `POST /session/roots-changed`, with the same body: the client has other roots now."""
+        name = await _session(request)
+        for dedicated in self._dedicated():
+            dedicated.tell_roots_changed(of_client=name)
+        return web.Response(body=b"{}")
+
+
+async def _session(request: web.Request) -> str:
+    return str(decrypt((await request.read()).decode())["session"])
 
 
 def _request(body: dict[str, Any]) -> ClientRequest:

@@ -3,11 +3,11 @@
 `POST /request` sends a request of MCP to a server. Its body is `{server_id, slot, fence, timeout_s, left_s,
 method, params}`: `timeout_s` from the request or its last progress to the answer, of which `left_s` are
 left now. `client` (see `wire.asking.Client`) and `asks_back` may say who can be asked. The answer is lines
-of JSON: any number of `{"progress": ..}` and `{"log": ..}`, then one `{"result": ..}`, `{"error": {"code",
-..}}` for a CallFailed, with its message as `core.message` stores it, `{"server_error": {"code", "message",
-"data"}}` for a ServerError, or `{"asked": {"requests", "slot", "fence", "call"}}` for AskedBack. After
-that, the same request with `{"parked": call, "responses"}` goes on, and with `is_given_up` ends the call. A
-caller that closes the connection cancels the request.
+of JSON: any number of `{"progress": ..}`, `{"log": ..}` and `{"elicited": ..}`, then one `{"result": ..}`,
+`{"error": {"code", ..}}` for a CallFailed, with its message as `core.message` stores it, `{"server_error":
+{"code", "message", "data"}}` for a ServerError, or `{"asked": {"requests", "slot", "fence", "call"}}` for
+AskedBack. After that, the same request with `{"parked": call, "responses"}` goes on, and with `is_given_up`
+ends the call. A caller that closes the connection cancels the request.
 
 `POST /subscription`, with `{server_id, slot, fence, uri}`, is answered by `{"subscribed": true}`, then by
 `{"updated": true}` for each update of the resource; false says that the subscription lives. It ends when
@@ -20,7 +20,7 @@ import hmac
 import os
 import stat
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from django.conf import settings
 
 from connector.data_plane.connection_tests import ConnectionTests
 from connector.data_plane.logins import OAuthLogins
-from connector.data_plane.requests import Find, Requests
+from connector.data_plane.requests import Dedicated, Find, Requests
 from connector.data_plane.subscriptions import Subscriptions
 from connector.process.orphans import owner_is_alive
 from connector.process.resource_monitor import ResourceMonitor
@@ -43,16 +43,15 @@ SHUTDOWN_TIMEOUT_S = 0.5
 
 @asynccontextmanager
 async def serving(
-    find: Find, end_client: Callable[[str], None], monitor: ResourceMonitor, *, name: str, bind: str
+    find: Find, dedicated: Dedicated, monitor: ResourceMonitor, *, name: str, bind: str
 ) -> AsyncIterator[tuple[str, str]]:
     """Serves the sessions inside the block; yields the socket's path and `host:port`.
 
-    An empty `bind` serves this host only, and yields no `host:port`. `end_client` gets the name of a client's
-    session that has ended.
+    An empty `bind` serves this host only, and yields no `host:port`.
     """
     # handler_cancellation: aiohttp cancels a handler whose client has gone only if asked to.
     options: Any = {"handler_cancellation": True, "access_log": None, "shutdown_timeout": SHUTDOWN_TIMEOUT_S}
-    runner = web.AppRunner(_application(find, end_client, monitor, name), **options)
+    runner = web.AppRunner(_application(find, dedicated, monitor, name), **options)
     await runner.setup()
     folder = socket_folder()
     _remove_stale_sockets(folder)
@@ -98,13 +97,12 @@ def _remove_stale_sockets(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _application(
-    find: Find, end_client: Callable[[str], None], monitor: ResourceMonitor, name: str
-) -> web.Application:
+def _application(find: Find, dedicated: Dedicated, monitor: ResourceMonitor, name: str) -> web.Application:
     application = web.Application(client_max_size=settings.MCP_RESULT_LIMIT, middlewares=[_authenticated])
-    requests = Requests(find, end_client)
+    requests = Requests(find, dedicated)
     application.router.add_post("/request", requests.handle)
     application.router.add_post("/session/end", requests.end_client)
+    application.router.add_post("/session/roots-changed", requests.roots_changed)
     application.router.add_post("/subscription", Subscriptions(find).handle)
     application.router.add_post("/connection-test", ConnectionTests(name, monitor).handle)
     logins = OAuthLogins()

@@ -20,7 +20,7 @@ QUESTIONS_AT_ONCE = 8
 GRACE_S = 5.0
 """For the answer of an endpoint that waits for its client as long as a call does."""
 OnProgress = Callable[[Progress], None]
-OnLog = Callable[[dict[str, Any]], None]
+OnNotice = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,8 @@ class Listener:
     """Where the reports of one round go."""
 
     on_progress: OnProgress
-    on_log: OnLog
+    on_log: OnNotice
+    on_elicited: OnNotice
 
 
 class Unasked(Exception):

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from connector.errors import CallFailed, SessionLost
@@ -56,7 +57,7 @@ class Requests:
 
         try:
             async with deadline, self.limiter:
-                return await self._answer(request, Listener(report, listener.on_log))
+                return await self._answer(request, replace(listener, on_progress=report))
         except TimeoutError as error:
             raise CallFailed("tool_timeout", deadline.missed_by(request.name)) from error
         except SessionLost as error:

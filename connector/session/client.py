@@ -20,6 +20,7 @@ from mcp.types import (
     PromptListChangedNotification,
     ResourceListChangedNotification,
     ResourceUpdatedNotification,
+    RootsListChangedNotification,
     ToolListChangedNotification,
 )
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
@@ -30,17 +31,17 @@ from connector.events import Event
 from connector.session import listing, outcomes, tasks
 from connector.session.dispatcher import TolerantDispatcher
 from connector.session.listing import Capabilities, Listing
-from connector.session.log_streams import PREFIX, request_of
+from connector.session.log_streams import LOG, PREFIX, request_of
 from connector.session.requests import Asked
 from connector.session.resource_updates import ResourceUpdates
 from connector.session.transports import Streams
 from connector.session.wire_session import WireSession
-from connector.wire.asking import NOBODY, Client
+from connector.wire.asking import ELICITED, NOBODY, Client
 from connector.wire.results import Progress
 from core.message import Message
 
 CLIENT = Implementation(name="mcp-connector", version="1")
-OnLog = Callable[[dict[str, Any]], None]
+OnNotice = Callable[[dict[str, Any]], None]
 RESUBSCRIBE_S = 2.0
 PROBE_PATIENCE_S = 10.0
 """How long an unanswered `server/discover` is waited for before `initialize` is tried as well."""
@@ -62,8 +63,8 @@ class Session:
         self._mcp = WireSession(
             self._dispatcher, declared, message_handler=self._on_message, client_info=CLIENT
         )
-        self._dispatcher.on_log = self._log
-        self._loggers: dict[str, OnLog] = {}
+        self._dispatcher.heard[LOG] = self._log
+        self._loggers: dict[str, OnNotice] = {}
         self._is_own = asked is not None
         self._log_level = ""
         self._updates = ResourceUpdates(self._mcp)
@@ -135,6 +136,14 @@ class Session:
         """Has `call` called when the server asks, although the session is shared and nobody can answer."""
         self._dispatcher.on_asked_back = call
 
+    def on_elicited(self, call: OnNotice) -> None:
+        """Has `call` called with the params of `notifications/elicitation/complete`."""
+        self._dispatcher.heard[ELICITED] = call
+
+    async def tell_roots_changed(self) -> None:
+        """Tells a server of the older era that its client has other roots than before."""
+        await self._mcp.send_notification(RootsListChangedNotification())
+
     async def log_from(self, level: str) -> None:
         """Has a server of the older era log from this level on. That it refuses is no matter."""
         announced = self._mcp.server_capabilities
@@ -144,7 +153,7 @@ class Session:
                 self._log_level = level
 
     @contextmanager
-    def logging_to(self, on_log: OnLog) -> Iterator[str]:
+    def logging_to(self, on_log: OnNotice) -> Iterator[str]:
         """Inside the block `on_log` gets the log messages about a request with the id that this yields.
 
         Messages that do not tell are for the one who wants any. Where several callers do, they are for the

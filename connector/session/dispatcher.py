@@ -12,7 +12,6 @@ from connector.events import Event
 from connector.session.challenges import INSUFFICIENT_SCOPE
 from connector.session.definitions import CAPABILITY_LISTINGS, usable_capabilities, usable_tools
 from connector.session.limits import OUTPUT_TOO_LARGE
-from connector.session.log_streams import LOG
 from connector.session.requests import Asked, ServerRequests
 from connector.session.unreadable import BY_TRANSPORT, UNREADABLE_TEXT, answered_request, error_for
 from connector.wire.asking import ALL, without_notices
@@ -39,7 +38,8 @@ class TolerantDispatcher(JSONRPCDispatcher[TransportContext]):
         self._last_page: dict[str, Any] | None = None
         self._asked = asked
         self.on_asked_back: Callable[[], None] = _ignore
-        self.on_log: Callable[[dict[str, Any]], None] = _ignore
+        self.heard: dict[str, Callable[[dict[str, Any]], None]] = {}
+        """By the method of a notification, what gets its params as they are: the SDK's models drop some."""
 
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None, **related: Any
@@ -84,10 +84,9 @@ class TolerantDispatcher(JSONRPCDispatcher[TransportContext]):
         """Runs until the stream ends. ServerRequests answers the server's requests instead of the session."""
 
         def intercept(method: str, params: Mapping[str, Any] | None) -> bool:
-            if method != LOG:
+            if (hear := self.heard.get(method)) is None:
                 return on_notify_intercept is not None and on_notify_intercept(method, params)
-            # As it is: the SDK's model would drop what it does not know.
-            self.on_log(dict(params or {}))
+            hear(dict(params or {}))
             return True
 
         requests = ServerRequests(self._asked, self._note_asked_back)

@@ -68,11 +68,6 @@ class Reconciler:
             raise CallFailed("stale_fence", Message("The server is no longer at this worker."))
         return task
 
-    def end_client(self, session: str) -> None:
-        """Ends the dedicated sessions that a client's session has with servers."""
-        for task in self.tasks.values():
-            task.requests.dedicated.end(of_client=session)
-
     async def reconcile(self) -> None:
         """Runs one round. Raises DATABASE_ERRORS."""
         if not self.keeper.is_valid:

@@ -14,6 +14,7 @@ from connector.events import Event, first_of
 from connector.host import host_id
 from connector.leases.observation import Slot
 from connector.leases.store import Owner
+from connector.lifecycle.dedicated import DedicatedSessions
 from connector.lifecycle.server_task import ServerTask
 from connector.process import orphans
 from connector.process.resource_monitor import ResourceMonitor
@@ -97,7 +98,7 @@ class Supervisor:
         # Before anything is claimed: a server of a dead owner may still run here.
         await asyncio.to_thread(orphans.kill_orphans)
         monitor = ResourceMonitor()
-        serving = server.serving(self._find, self._end_client, monitor, name=self.name, bind=self._bind)
+        serving = server.serving(self._find, self._dedicated, monitor, name=self.name, bind=self._bind)
         async with serving as (socket, address):
             owner = Owner(self.name, self.node, host_id(), socket, address)
             self._reconciler = Reconciler(owner, self.timings, monitor, self._dirty.set)
@@ -163,9 +164,9 @@ class Supervisor:
             raise CallFailed("stale_fence", Message("The worker is starting."))
         return self._reconciler.find(slot, fence)
 
-    def _end_client(self, session: str) -> None:
-        if self._reconciler is not None:
-            self._reconciler.end_client(session)
+    def _dedicated(self) -> list[DedicatedSessions]:
+        tasks = self._reconciler.tasks.values() if self._reconciler is not None else ()
+        return [task.requests.dedicated for task in tasks]
 
     def _drain(self, *, hard: bool) -> None:
         if self._reconciler is None:

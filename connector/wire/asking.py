@@ -17,6 +17,8 @@ CAPABILITIES = {
 }
 """The requests that a server may send to its client, and the capability that the client declares for each."""
 
+ELICITED = "notifications/elicitation/complete"
+"""A server's notification that the person has done what a URL was for. 2026-07-28 has it no more."""
 _PARTS = {"elicitation": ("form", "url"), "sampling": ("tools", "context"), "roots": ("listChanged",)}
 """Of each capability the parts that we pass on."""
 ALL: Mapping[str, Any] = {

@@ -1,6 +1,7 @@
 """What servers ask back reaches the person at the client, in every pair of eras."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -27,6 +28,7 @@ def curious(stack: Stack, desk: Desk) -> Iterator[None]:
     servers = [
         stack.server("Curious", args=[program], asks_back=True),
         stack.server("Curious stateless", args=[program, "modern"]),
+        stack.server("Telling", args=[str(SERVERS / "telling.py")], asks_back=True),
     ]
     yield
     with stack.database():
@@ -184,3 +186,31 @@ def test_a_session_gets_the_log_of_its_own_calls(desk: Desk, caller: Callers) ->
     assert (first["method"], first["params"]["level"]) == ("notifications/message", "info")
     assert last is not None
     assert "result" in last
+
+
+def test_changed_roots_of_a_client_reach_the_server(desk: Desk, caller: Callers) -> None:
+    client = caller("/mcp/s/telling", key=desk.manager.key)
+    client.initialize(roots={"listChanged": True})
+    calling = {"method": "tools/call", "params": {"name": "pid", "arguments": {}}}
+    client.post(calling)
+    assert client.post({"method": "notifications/roots/list_changed"}).status_code == 202
+    time.sleep(1)
+    with posted(client, calling) as events:
+        question = events.until("roots/list", within_s=20)
+        client.post({"id": question["id"], "result": {"roots": [{"uri": "file:///srv/ada"}]}})
+        assert events.next() is not None
+
+    def roots() -> str:
+        answer = client.request("tools/call", name="roots", arguments={}).json()
+        return str(answer["result"]["content"][0]["text"])
+
+    wait_for(lambda: "file:///srv/ada" in roots(), within_s=10)
+
+
+def test_a_client_is_told_that_what_a_url_was_for_is_done(desk: Desk, caller: Callers) -> None:
+    client = caller("/mcp/s/telling", key=desk.manager.key)
+    client.initialize(elicitation={"url": {}})
+    params = {"name": "finish", "arguments": {}}
+    with posted(client, {"method": "tools/call", "params": params}) as events:
+        told = events.until("notifications/elicitation/complete")
+    assert told["params"] == {"elicitationId": "1", "more": 1}
