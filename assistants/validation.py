@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import orjson
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext
+
+from core.errors import InvalidRequest
 
 RESERVED_SLUGS = {"auto"}
 validate_alias = RegexValidator(
@@ -16,6 +19,8 @@ validate_alias = RegexValidator(
 SMALLEST_SEARCH_BUDGET = 300
 MOST_ALIASES, MOST_SERVERS, MOST_FUNCTIONS, MOST_PINNED = 32, 1_000, 500, 100
 LONGEST_FUNCTION, LONGEST_KEY = 255, 4096
+LONGEST_END_USER = 512
+"""In characters, of the caller's own name for whom it asks."""
 _PARAMETERS = {"temperature", "top_p", "max_tokens", "reasoning_effort", "extra"}
 _EFFORT = re.compile(r"[a-z_-]{1,32}")
 _MOST_BYTES = 64 * 1024
@@ -108,3 +113,17 @@ def provider_errors(*, base_url: str, api_key: Any) -> dict[str, str]:
 
 def _fits_a_header(text: str) -> bool:
     return text.isascii() and text.isprintable() and " " not in text
+
+
+def end_user(header: str) -> str:
+    """Returns whom the header X-End-User names, "" where it names nobody. Raises InvalidRequest.
+
+    Headers are read as Latin-1: one in UTF-8 is to equal the name in a body.
+    """
+    with suppress(UnicodeError):
+        header = header.encode("latin-1").decode()
+    name = header.strip()
+    if len(name) > LONGEST_END_USER:
+        message = f"An end user's name is a text of at most {LONGEST_END_USER} characters."
+        raise InvalidRequest(message, param="x-end-user", code="invalid_value")
+    return name

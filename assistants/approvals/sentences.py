@@ -47,8 +47,12 @@ def written(calls: Sequence[Waiting]) -> str:
 
 
 def address(number: int) -> str:
-    """Returns where staff decide about a call."""
-    return f"{settings.PUBLIC_URL}/admin/assistants/approval/{number}/"
+    """Returns where staff decide about a call; a path where PUBLIC_URL does not say where the console is."""
+    return f"{settings.PUBLIC_URL}{path(number)}"
+
+
+def path(number: int) -> str:
+    return f"/admin/assistants/approval/{number}/"
 
 
 def _sentence(call: Waiting) -> str:

@@ -26,8 +26,7 @@ from assistants.mcp_endpoint.protocol import (
 from assistants.mcp_endpoint.reach import Tool
 from assistants.mcp_endpoint.sessions import Session
 from assistants.models import RunKind
-from assistants.tool_calls import Asked
-from connector.client import requests
+from assistants.tool_calls import Asked, NotCalled
 from connector.client.requests import Exchange, InputRequired
 from connector.errors import CallFailed, InvalidState, ServerError
 from connector.wire.asking import ELICITED
@@ -67,10 +66,12 @@ async def run_tool(
     client: Client, request: Request, outlet: Outlet, tool: Tool, arguments: Mapping[str, Any]
 ) -> Result:
     """Calls a tool for a request. Raises RpcError and what the limits of the key raise."""
-    asked = Asked(client.principal, client.request_id, RunKind.MCP, tool.assistant)
+    session = client.session.name if client.session else ""
+    asked = Asked(client.principal, client.request_id, RunKind.MCP, tool.assistant, client.end_user, session)
 
     async def send(exchange: Exchange) -> Result | InputRequired:
-        return await tool_calls.call(asked, tool.function, arguments, exchange)
+        answer = await tool_calls.call(asked, tool.function, arguments, exchange)
+        return answer if isinstance(answer, InputRequired) else answer.noted
 
     try:
         behind = Behind(tool.function.server_id, tool.function.server_name)
@@ -80,6 +81,8 @@ async def run_tool(
         return failed_result(f"Not called, because its arguments are wrong:\n{problems}", client)
     except CallFailed as failure:
         return failed_result(failure.message, client)
+    except NotCalled as refusal:
+        return failed_result(str(refusal), client)
 
 
 async def read_resource(client: Client, request: Request, outlet: Outlet) -> Result:
@@ -178,7 +181,7 @@ async def _rounds(
         raise RpcError(INTERNAL_ERROR, f"The server asked back {MOST_ROUNDS} times, and still had no result.")
     except BaseException:
         # The client has gone, or a round was refused, as each counts in the limits: no other one will come.
-        await requests.give_up(server.id, exchange)
+        await tool_calls.give_up(server.id, exchange)
         raise
 
 

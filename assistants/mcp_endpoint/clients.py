@@ -14,7 +14,7 @@ from assistants.mcp_endpoint.sessions import Session
 class Client:
     """`capabilities` are what the client can be asked for. `session` is None in the stateless era.
 
-    `request_id` is that of the HTTP request.
+    `request_id` is that of the HTTP request, `end_user` the client's own name for whom it asks.
     """
 
     principal: Principal
@@ -23,6 +23,7 @@ class Client:
     request_id: str
     capabilities: Mapping[str, Any]
     session: Session | None = None
+    end_user: str = ""
 
     @property
     def is_stateless(self) -> bool:

@@ -24,6 +24,7 @@ from assistants.mcp_endpoint.protocol import (
 )
 
 VERSION, METHOD, NAME, SESSION = "mcp-protocol-version", "mcp-method", "mcp-name", "mcp-session-id"
+END_USER = "x-end-user"
 _ROUTING = (VERSION, METHOD, NAME)
 _NAMED: Mapping[str, str] = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 """By method, the parameter that the header `Mcp-Name` repeats."""

@@ -62,7 +62,7 @@ async def _stateless_client(visitor: Visitor, request: Request) -> Client:
         arguments = request.params.get("arguments")
         http.require_equal_parameters(visitor.headers, tool.function.input_schema, arguments)
     capabilities = askable(request.meta[CAPABILITIES_META])
-    return Client(visitor.principal, visitor.address, reached, visitor.request_id, capabilities)
+    return visitor.stateless_client(reached, capabilities)
 
 
 async def _answer_of_session(visitor: Visitor, message: Message, receive: Receive, send: Send) -> None:

@@ -1,6 +1,8 @@
 """A request to the endpoint, authenticated, before it is known which era it is of."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.datastructures import Headers
 
@@ -8,10 +10,11 @@ from apikeys.principal import Principal
 from assistants.mcp_endpoint import states
 from assistants.mcp_endpoint.addresses import Address
 from assistants.mcp_endpoint.clients import Client
-from assistants.mcp_endpoint.headers import SESSION, VERSION
+from assistants.mcp_endpoint.headers import END_USER, SESSION, VERSION
 from assistants.mcp_endpoint.protocol import INVALID_REQUEST, REFUSED, SESSION_VERSIONS, RpcError
 from assistants.mcp_endpoint.reach import Reach
 from assistants.mcp_endpoint.sessions import Session, read
+from assistants.validation import end_user
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,15 @@ class Visitor:
 
     def client(self, session: Session, reached: Reach) -> Client:
         """Returns who asks in a session."""
-        return Client(self.principal, self.address, reached, self.request_id, session.capabilities, session)
+        return self._client(reached, session.capabilities, session)
+
+    def stateless_client(self, reached: Reach, capabilities: Mapping[str, Any]) -> Client:
+        """Returns who asks without a session."""
+        return self._client(reached, capabilities, None)
+
+    def _client(self, reached: Reach, capabilities: Mapping[str, Any], session: Session | None) -> Client:
+        named = end_user(self.headers.get(END_USER, ""))
+        return Client(self.principal, self.address, reached, self.request_id, capabilities, session, named)
 
     def _owns(self, session: Session) -> bool:
         return session.key_id == self.principal.id and session.address == self.address.path

@@ -5,7 +5,8 @@ from typing import Protocol
 
 from django.http import HttpRequest
 
-from assistants.openai_api.shared_fields import LONGEST_END_USER, LONGEST_SESSION_ID
+from assistants import validation
+from assistants.openai_api.shared_fields import LONGEST_SESSION_ID
 from core.errors import InvalidRequest
 
 
@@ -55,10 +56,7 @@ def end_user(request: HttpRequest, params: EndUserFields) -> str:
 
     Raises InvalidRequest for a header that is too long; a field was checked before.
     """
-    header = _header(request, "X_END_USER").strip()
-    if len(header) > LONGEST_END_USER:
-        message = f"An end user's name is a text of at most {LONGEST_END_USER} characters."
-        raise InvalidRequest(message, param="x-end-user", code="invalid_value")
+    header = validation.end_user(request.META.get("HTTP_X_END_USER", ""))
     return header or params.safety_identifier or params.user or ""
 
 

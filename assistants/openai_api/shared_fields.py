@@ -5,12 +5,11 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from assistants.openai_api.messages import Schema
+from assistants.validation import LONGEST_END_USER
 
 Penalty = Annotated[float, Field(ge=-2, le=2)]
 Word = Annotated[str, Field(pattern=r"^[a-z_-]{1,32}$")]
 """One of a service's own words. They differ between services, and grow in number."""
-LONGEST_END_USER = 512
-"""In characters, of the caller's own name for whom it asks."""
 Identifier = Annotated[str, Field(max_length=LONGEST_END_USER)]
 LONGEST_SESSION_ID = 512
 """In characters: as much as a value of `metadata`, which may name a session."""

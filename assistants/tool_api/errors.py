@@ -4,6 +4,9 @@ from typing import Any
 
 from rest_framework.exceptions import APIException
 
+from assistants.approvals.sentences import path
+from assistants.tool_calls import ApprovalPending, NotCalled
+from assistants.tool_calls.not_called import DENIED, NOT_APPROVED
 from connector.api.errors import Failed, unfitting
 from connector.client import outcomes
 from connector.errors import CallFailed, ServerError
@@ -37,10 +40,27 @@ class ToolFailed(APIException):
         self.details = {} if content is None else {"content": content}
 
 
-def of_failure(failure: InvalidArguments | CallFailed | ServerError) -> APIException:
+class NotMade(APIException):
+    """403: a rule forbids the call, or nobody agreed to it. 409: it waits, or may have been made."""
+
+    def __init__(self, refusal: NotCalled, base_url: str) -> None:
+        super().__init__(str(refusal), refusal.code)
+        self.status_code = 403 if refusal.code in {DENIED, NOT_APPROVED} else 409
+        if isinstance(refusal, ApprovalPending):
+            self.details = {"number": refusal.number, "url": f"{base_url}{path(refusal.number)}"}
+
+
+def of_failure(
+    failure: InvalidArguments | NotCalled | CallFailed | ServerError, base_url: str
+) -> APIException:
+    """`base_url`: where the caller finds the installation."""
     match failure:
         case InvalidArguments():
             return unfitting(failure)
+        case NotCalled():
+            return NotMade(failure, base_url)
+        case CallFailed() if failure.code == outcomes.TOOL_ERROR:
+            return ToolFailed(failure.message)  # the server refused a call that was approved
         case CallFailed():
             return Failed(failure)
         case ServerError():

@@ -15,12 +15,16 @@ from assistants.openai_api.http import json_response
 from assistants.openai_api.viewset import EndpointViewSet
 from assistants.tool_api import description, schema
 from assistants.tool_api.errors import AssistantNotFound, ToolFailed, UnknownTool, of_failure
-from assistants.tool_calls import Asked
+from assistants.tool_calls import Asked, NotCalled
+from assistants.validation import end_user
 from connector.client import outcomes
 from connector.client.requests import InputRequired
 from connector.errors import CallFailed, ServerError
 from core.addresses import base_url
 from tools.arguments import InvalidArguments
+
+EDITED = "x-approval-edited"
+"""The header of a result whose arguments a person has changed before they approved the call."""
 
 
 class AssistantToolViewSet(EndpointViewSet):
@@ -33,12 +37,21 @@ class AssistantToolViewSet(EndpointViewSet):
         assistant = await self._assistant(slug)
         function = _function(assistant, name)
         arguments, _ = await body.read(request, lambda content: content)
-        asked = Asked(self.principal, request.headers.get("x-request-id", ""), RunKind.REST, assistant)
+        asked = Asked(
+            self.principal,
+            request.headers.get("x-request-id", ""),
+            RunKind.REST,
+            assistant,
+            end_user=end_user(request.META.get("HTTP_X_END_USER", "")),
+        )
         try:
             answer = await tool_calls.call(asked, function, arguments)
-        except (InvalidArguments, CallFailed, ServerError) as failure:
-            raise of_failure(failure) from failure
-        return json_response(orjson.dumps(_result(answer)))
+        except (InvalidArguments, NotCalled, CallFailed, ServerError) as failure:
+            raise of_failure(failure, base_url(request)) from failure
+        if isinstance(answer, InputRequired):
+            raise ToolFailed("The tool asks for input from a person, which cannot be given here.")
+        headers = {EDITED: "true"} if answer.note else {}
+        return json_response(orjson.dumps(_result(answer.noted)), headers=headers)
 
     @schema.describe
     async def describe(self, request: HttpRequest, slug: str) -> HttpResponse:
@@ -65,10 +78,8 @@ def _function(assistant: AssistantEntry, name: str) -> FunctionEntry:
     return function
 
 
-def _result(answer: dict[str, Any] | InputRequired) -> Any:
+def _result(answer: dict[str, Any]) -> Any:
     """Returns the structured content, or without any the content. Raises ToolFailed."""
-    if isinstance(answer, InputRequired):
-        raise ToolFailed("The tool asks for input from a person, which cannot be given here.")
     if outcomes.code_of(answer):
         raise ToolFailed(outcomes.text_of(answer), answer.get("content"))
     structured = answer.get("structuredContent")

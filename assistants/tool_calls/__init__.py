@@ -1,6 +1,18 @@
 """Calls of tools that no model asks for: by MCP clients, and over REST. Each is on the record."""
 
 from assistants.tool_calls.asked import Asked
-from assistants.tool_calls.calls import Target, call, request
+from assistants.tool_calls.called import Called
+from assistants.tool_calls.calls import Answer, Target, call, give_up, request
+from assistants.tool_calls.not_called import ApprovalPending, NotCalled
 
-__all__ = ["Asked", "Target", "call", "request"]
+__all__ = [
+    "Answer",
+    "ApprovalPending",
+    "Asked",
+    "Called",
+    "NotCalled",
+    "Target",
+    "call",
+    "give_up",
+    "request",
+]

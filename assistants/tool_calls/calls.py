@@ -1,8 +1,9 @@
 """A call of a tool, and the other requests of an MCP client: within the limits of the key that asks.
 
-Where a server asks back, a round ends with InputRequired, and the next one has its `state`. Each round counts
-in the limits, is checked and is recorded: a stateless server executes the whole call in each, and a state can
-be sent many times.
+A call passes the rules first: see `assistants.approvals`. Where a server asks back, or its caller is asked
+whether the call may be made, a round ends with InputRequired, and the next one has its `state`. Each round
+counts in the limits, is checked and is recorded: a stateless server executes the whole call in each, and a
+state can be sent many times.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -13,8 +14,13 @@ from typing import Any, Protocol
 from apikeys import limits
 from apikeys.principal import Principal
 from assistants.agent.cancellation import cancellable
+from assistants.approvals import Asking, Gate, Refused
 from assistants.catalogue.entries import FunctionEntry
+from assistants.tool_calls import questions
+from assistants.tool_calls.approving import Approving
 from assistants.tool_calls.asked import Asked
+from assistants.tool_calls.called import Called
+from assistants.tool_calls.not_called import DENIED, NotCalled
 from assistants.tool_calls.record import Record
 from connector.client import requests
 from connector.client.requests import NONE, Exchange, InputRequired
@@ -35,11 +41,11 @@ class Target(Protocol):
 
 async def call(
     asked: Asked, function: FunctionEntry, arguments: Mapping[str, Any], exchange: Exchange = NONE
-) -> Answer:
-    """Calls a tool that the caller may use. Returns its result as wire JSON, also where that is an error.
+) -> Called | InputRequired:
+    """Calls a tool that the caller may use, unless a rule forbids it, or wants somebody to agree first.
 
-    Raises LimitReached, LimitsUnavailable, InvalidArguments, CallFailed, ServerError, and where the call is
-    ended from outside InvalidApiKey, RunCancelled or ServerStopping.
+    Raises LimitReached, LimitsUnavailable, InvalidArguments, NotCalled, CallFailed, ServerError, and where
+    the call is ended from outside InvalidApiKey, RunCancelled or ServerStopping.
     """
     given = dict(arguments)
     async with _permitted(asked.principal):
@@ -47,15 +53,38 @@ async def call(
         with record.kept(given):
             async with cancellable(asked.principal, record.run_id):
                 fitting = await checked(function.input_schema, given)
-                answer = await requests.send(
-                    function.server_id,
-                    "tools/call",
-                    {"name": function.name, "arguments": fitting},
-                    timeout_s=function.timeout_s,
-                    exchange=_of_key(exchange, asked.principal),
-                )
-            record.answered(answer)
+                answer = await _passed(asked, function, fitting, _of_key(exchange, asked.principal), record)
+            record.answered(answer.result if isinstance(answer, Called) else answer)
             return answer
+
+
+async def _passed(
+    asked: Asked, function: FunctionEntry, arguments: dict[str, Any], exchange: Exchange, record: Record
+) -> Called | InputRequired:
+    """Has the rules judge the call, and makes it."""
+    asker = asked.asker(record.run_id)
+    gate = await Gate.of(asker)
+    approving = Approving(gate, asker, function, exchange)
+    if questions.is_ours(exchange.state):
+        return await approving.go_on(arguments)
+    passage = await gate.admit(function, arguments)
+    if isinstance(passage, Refused):
+        raise NotCalled(DENIED, passage.reason)
+    if isinstance(passage, Asking):
+        return await approving.ask(passage, arguments)
+    if passage.arguments != arguments:
+        record.masked(passage.arguments)
+    params = {"name": function.name, "arguments": passage.arguments}
+    answer = await requests.send(
+        function.server_id, "tools/call", params, timeout_s=function.timeout_s, exchange=exchange
+    )
+    return answer if isinstance(answer, InputRequired) else Called(await gate.released(function, answer))
+
+
+async def give_up(server_id: int, exchange: Exchange) -> None:
+    """Ends a call that waits for an answer of its caller. One that must be approved goes on waiting."""
+    if not questions.is_ours(exchange.state):
+        await requests.give_up(server_id, exchange)
 
 
 async def request(

@@ -18,6 +18,7 @@ from assistants.recording import storable
 from assistants.recording.recorder import writer
 from assistants.recording.records import CallRecord, Origin, RunRecord
 from assistants.tool_calls.asked import Asked
+from assistants.tool_calls.not_called import PENDING, NotCalled
 from connector.client import outcomes
 from connector.client.requests import InputRequired
 
@@ -32,7 +33,7 @@ class Record:
     def __init__(self, asked: Asked, function: FunctionEntry) -> None:
         self._asked, self._function = asked, function
         self._stores_bodies = asked.assistant is not None and asked.assistant.store_bodies
-        self._origin = Origin(asked.principal, asked.request_id)
+        self._origin = Origin(asked.principal, asked.request_id, end_user=asked.end_user)
         self._started_at, self._began = timezone.now(), time.monotonic()
         self._status, self._error = RunStatus.CANCELLED, ""
         self._called: dict[str, Any] = {}
@@ -59,6 +60,11 @@ class Record:
             shown.cancel()
             writer.add(self._ended())
 
+    def masked(self, arguments: dict[str, Any]) -> None:
+        """Records the arguments as the server gets them: a rule masks what must not be seen."""
+        if self._stores_bodies:
+            self._called["arguments"] = storable.arguments(arguments)
+
     def answered(self, answer: dict[str, Any] | InputRequired) -> None:
         self._status = RunStatus.COMPLETED
         if isinstance(answer, InputRequired):
@@ -74,7 +80,9 @@ class Record:
         if isinstance(failure, APIException):  # ended from outside
             self._error = str(failure.get_codes())
             return
-        self._status, self._error = RunStatus.FAILED, outcomes.code_of_failure(failure)
+        self._error = failure.code if isinstance(failure, NotCalled) else outcomes.code_of_failure(failure)
+        # What waits has not failed: it goes on without its caller.
+        self._status = RunStatus.COMPLETED if self._error == PENDING else RunStatus.FAILED
         self._called |= {"status": ToolCall.Status.ERROR, "error": self._error}
 
     def _show(self) -> None:

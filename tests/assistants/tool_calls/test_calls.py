@@ -14,7 +14,7 @@ from assistants.actions.runs import cancel_run
 from assistants.catalogue.entries import FunctionEntry
 from assistants.errors import RunCancelled
 from assistants.models import Run, RunKind, RunStatus, ToolCall
-from assistants.tool_calls import Asked, call, record
+from assistants.tool_calls import Asked, Called, call, record
 from connector.client import requests
 from connector.client.requests import Exchange, InputRequired
 from connector.errors import CallFailed
@@ -38,7 +38,7 @@ async def test_a_call_returns_the_servers_result_and_leaves_a_run(scene: Scene) 
     async with recording_calls():
         asked = await scene("structured", store_bodies=True)
         result = await call(asked, function_of(asked, "weigh"), {"thing": "egg", "times": "2"})
-    assert result == {"content": [{"type": "text", "text": "2 g"}], "structuredContent": {"grams": 4}}
+    assert result == Called({"content": [{"type": "text", "text": "2 g"}], "structuredContent": {"grams": 4}})
     run, made = await recorded()
     assert (run.kind, run.status, run.error, run.model) == (RunKind.MCP, RunStatus.COMPLETED, "", "")
     assert (run.assistant_slug, run.api_key_name, run.request_id) == ("shop", "alice", "req_1")
@@ -64,7 +64,7 @@ async def test_a_tool_that_reports_a_failure_has_run(scene: Scene) -> None:
     async with recording_calls():
         asked = await scene()
         result: Any = await call(asked, function_of(asked, "fail"), {})
-    assert result["isError"] is True
+    assert result.result["isError"] is True
     run, made = await recorded()
     assert (run.status, run.error, made.status, made.error) == ("completed", "", "error", "tool_error")
 
@@ -114,7 +114,7 @@ async def test_a_caller_who_leaves_leaves_a_cancelled_run(scene: Scene) -> None:
             async with asyncio.timeout(2):
                 await call(asked, function_of(asked, "sleep"), {"s": 30})
         result: Any = await call(asked, function_of(asked, "cancelled"), {})
-    assert result["content"][0]["text"] == "1"
+    assert result.result["content"][0]["text"] == "1"
     run = await orm(Run.objects.order_by("id").first)()
     made = await orm(ToolCall.objects.order_by("id").first)()
     assert (run.status, run.error, made.status) == ("cancelled", "", "cancelled")
@@ -178,7 +178,7 @@ async def test_each_round_of_a_call_is_counted_and_recorded(
         question = await call(asked, echo, {}, first)
         assert isinstance(question, InputRequired)
         second = replace(first, state=question.state, responses={"who": {}})
-        assert await call(asked, echo, {}, second) == {"content": []}
+        assert await call(asked, echo, {}, second) == Called({"content": []})
         with pytest.raises(LimitReached):
             await call(asked, echo, {}, second)
     assert [each.key_id for each in sent] == [asked.principal.id] * 2
