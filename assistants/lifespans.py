@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from apikeys import limits
-from assistants import agent, idempotency, recording
+from assistants import agent, filtering, idempotency, recording
 from assistants.agent import cancellation
 from assistants.approvals import waiting
 from assistants.selection import warm_up
@@ -25,6 +25,7 @@ async def entered() -> AsyncIterator[None]:
             recording.lifespan(),
             idempotency.lifespan(),
             cancellation.lifespan(),
+            filtering.lifespan(),
             waiting.lifespan(),
             agent.lifespan(),
             warm_up.lifespan(),

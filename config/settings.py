@@ -198,6 +198,7 @@ SPECTACULAR_SETTINGS = {
         "ServerApproval": "tools.models.Approval",
         "RunStatus": "assistants.models.RunStatus",
         "RunKind": "assistants.models.RunKind",
+        "EventType": "apikeys.models.EventType",
         "CallStatus": "assistants.models.ToolCall.Status",
         "AccessReason": "assistants.access.Reason",
         "ForcedMode": ["auto", "required"],
@@ -249,6 +250,12 @@ if not all(0 <= days <= 36_500 for days in _retentions):
 APPROVAL_HOLD_S = env.float("APPROVAL_HOLD_S", default=60)
 APPROVAL_DUE_H = env.float("APPROVAL_DUE_H", default=24)
 APPROVAL_RESULT_DAYS = env.float("APPROVAL_RESULT_DAYS", default=7)
+TOOL_FILTER_URL = env.str("TOOL_FILTER_URL", default="")
+TOOL_FILTER_TOKEN = env.str("TOOL_FILTER_TOKEN", default="")
+TOOL_FILTER_TIMEOUT_S = env.float("TOOL_FILTER_TIMEOUT_S", default=2)
+TOOL_FILTER_FAILS = env.str("TOOL_FILTER_FAILS", default="closed")
+if TOOL_FILTER_FAILS not in {"closed", "open"}:
+    raise ImproperlyConfigured("TOOL_FILTER_FAILS must be closed or open.")
 TOOL_RESULT_LIMIT = env.int("TOOL_RESULT_LIMIT", default=64 * 1024)  # bytes of text that reach the model
 
 # --- supervision: seconds, from the table in docs/operating.md ----------------------------------------------

@@ -33,7 +33,7 @@ class AssistantForm(VerbForm[Assistant]):
         fields = [
             "name", "slug", "description", "system_prompt", "provider", "model", "fallback_provider",
             "fallback_model", "parameters", "max_rounds", "selection", "top_k", "schema_token_budget",
-            "learns", "store_bodies", "rendering", "is_enabled",
+            "learns", "store_bodies", "masks_secrets", "rendering", "is_enabled",
         ]  # fmt: skip
         labels = {
             "slug": _("Model name"),
@@ -47,6 +47,7 @@ class AssistantForm(VerbForm[Assistant]):
             "schema_token_budget": _("Most tokens for their definitions"),
             "learns": _("Learn from use"),
             "store_bodies": _("Keep texts"),
+            "masks_secrets": _("Mask secrets in results"),
             "rendering": _("Show tool calls to callers"),
             "is_enabled": _("On"),
         }
@@ -103,7 +104,7 @@ class AssistantAdmin(VerbAdmin[Assistant]):
         (
             _("Privacy"),
             {
-                "fields": ["store_bodies"],
+                "fields": ["store_bodies", "masks_secrets"],
                 "description": _("Without it only names, times and sizes are kept of a run, and no texts."),
             },
         ),

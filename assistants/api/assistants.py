@@ -124,6 +124,10 @@ class AssistantSerializer(StrictSerializer):
         ),
     )
     store_bodies = serializers.BooleanField(required=False)
+    masks_secrets = serializers.BooleanField(
+        required=False,
+        help_text="Whether secrets in results of tools are masked before anybody sees them, by their form.",
+    )
     rendering = serializers.ChoiceField(
         Assistant.Rendering.choices,
         required=False,

@@ -5,15 +5,16 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Protocol, Self, TypeVar
 
-from assistants import rules
+from assistants import filtering, rules
 from assistants.approvals.asking import Asker, Question
 from assistants.catalogue import FunctionEntry
 from assistants.models import Approver, Effect
 from assistants.rules import Call, RuleSet, Verdict
+from connector.wire.results import CallResult
 
 Requirement = Callable[[FunctionEntry], Effect | None]
 """What the caller itself requires beside the rules: None, or Effect.ASK (see `require_approval`)."""
-Result = TypeVar("Result")
+Result = TypeVar("Result", CallResult, dict[str, Any])
 _NOTHING: frozenset[str] = frozenset()
 
 
@@ -72,8 +73,18 @@ class Gate:
     async def admit(
         self, function: FunctionEntry, arguments: Mapping[str, Any]
     ) -> Admitted | Refused | Asking:
-        """Judges a call whose arguments fit the tool's schema. It asks the database nothing."""
+        """Judges a call whose arguments fit the tool's schema. It asks the database nothing.
+
+        The external filter, if there is one, comes before the last word of the rules.
+        """
         verdict = self._judged(function, arguments)
+        if verdict.effect != Effect.DENY:
+            try:
+                filtered = await filtering.filter_call(function, arguments, self._about)
+            except filtering.FilterRefused as refused:
+                return Refused(f"Not called: {refused}")
+            if filtered != arguments:
+                verdict = self._judged(function, filtered)
         given = dict(verdict.arguments)
         match verdict.effect:
             case Effect.DENY:
@@ -86,7 +97,15 @@ class Gate:
         """Passes a result on to the model and the caller, and notes what the conversation touched by it."""
         if self._touched is not None:
             self._touched.note(function.labels)
-        return result
+        assistant = self._asker.assistant
+        masks_secrets = assistant is not None and assistant.masks_secrets
+        return await filtering.passed_on(function, result, self._about, masks_secrets=masks_secrets)
+
+    @property
+    def _about(self) -> filtering.About:
+        asker = self._asker
+        slug = asker.assistant.slug if asker.assistant else ""
+        return filtering.About(slug, asker.principal.key_prefix, asker.end_user)
 
     def question(self, function: FunctionEntry, asking: Asking, *, transcript: str = "") -> Question:
         """Returns the question for `ask`. `transcript`: the digest of the conversation that asks."""

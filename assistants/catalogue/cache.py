@@ -132,6 +132,7 @@ def _entry(row: Assistant, functions: Mapping[int, Sequence[ToolFunction]]) -> A
         servers=tuple(map(_server, links)),
         api_key_ids=frozenset(key.pk for key in row.api_keys.all()),
         store_bodies=row.store_bodies,
+        masks_secrets=row.masks_secrets,
         rendering=row.rendering,
         fallback=endpoint(row.fallback_provider, row.fallback_model) if row.fallback_provider else None,
         selection=row.selection,

@@ -110,6 +110,8 @@ class AssistantEntry:
     servers: tuple[ServerEntry, ...]
     api_key_ids: frozenset[int]
     store_bodies: bool = False
+    masks_secrets: bool = False
+    """Whether secrets in results of its tools are masked."""
     rendering: str = "none"
     fallback: Endpoint | None = None
     """The service that is asked if `endpoint` fails before it answers."""

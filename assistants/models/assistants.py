@@ -141,6 +141,15 @@ class Assistant(Embedded):
         default=False,
         help_text=_("Keep what is said: answers, and the arguments and results of tool calls."),
     )
+    masks_secrets = models.BooleanField(
+        _("masks secrets"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "What looks like an API key, a token, a private key or a card number in the results of tools is"
+            " masked before the model, the record and the caller see it."
+        ),
+    )
     rendering = models.CharField(
         _("rendering"),
         max_length=16,

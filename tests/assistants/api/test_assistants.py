@@ -13,8 +13,8 @@ from tools import actions as tool_actions
 SHAPE = {
     "id", "version", "name", "slug", "aliases", "description", "system_prompt", "provider_id", "model",
     "parameters", "mcp_tool_ids", "tools", "selection", "top_k", "schema_token_budget", "max_rounds",
-    "learns", "store_bodies", "fallback_provider_id", "fallback_model", "rendering", "is_enabled",
-    "api_key_ids", "created_at", "updated_at",
+    "learns", "store_bodies", "masks_secrets", "fallback_provider_id", "fallback_model", "rendering",
+    "is_enabled", "api_key_ids", "created_at", "updated_at",
 }  # fmt: skip
 
 

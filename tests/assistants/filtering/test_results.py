@@ -1,0 +1,57 @@
+"""Results on their way to whoever asked: every text of theirs is looked through for secrets."""
+
+from typing import Any
+
+import pytest
+
+from assistants.filtering import About, passed_on, results
+from assistants.filtering.results import without_secrets
+from connector.wire.results import CallResult
+from tests.assistants.filtering.functions import function
+
+SECRET, MASKED = "ghp_q8Zr2LmT5vXw9BnK3cJd7FhG1sPyA4eUoI6x", "[masked: github-pat]"
+
+
+def content(token: str) -> list[dict[str, Any]]:
+    return [
+        {"type": "text", "text": f"It is {token}."},
+        {"type": "resource", "resource": {"uri": "file:///a", "mimeType": "text/plain", "text": token}},
+        {"type": "resource_link", "uri": f"https://a/?t={token}", "name": "a", "description": token},
+        {"type": "image", "data": SECRET, "mimeType": "image/png"},
+    ]
+
+
+async def test_all_texts_are_looked_through() -> None:
+    def result(token: str) -> dict[str, Any]:
+        structured = {"a": [{"b": token, "c": 1, "d": None, "data": token}]}
+        return {"content": content(token), "structuredContent": structured, "_meta": {"note": token}}
+
+    assert await without_secrets(result(SECRET)) == result(MASKED)
+
+
+async def test_a_large_result_is_looked_through_too() -> None:
+    rows = ["x" * 1000] * 200
+    masked = await without_secrets({"content": [], "structuredContent": {"rows": [*rows, SECRET]}})
+    assert masked["structuredContent"]["rows"] == [*rows, MASKED]
+
+
+async def test_what_is_too_long_or_too_deep_is_withheld(monkeypatch: pytest.MonkeyPatch) -> None:
+    deep: Any = SECRET
+    for _ in range(230):
+        deep = [deep]
+    assert SECRET not in str(await without_secrets({"content": [], "structuredContent": {"a": deep}}))
+    monkeypatch.setattr(results, "MOST_BYTES", 100)
+    withheld = await without_secrets({"content": content("a" * 200)})
+    assert withheld == {"content": [{"type": "text", "text": results.TOO_LONG}], "isError": True}
+
+
+@pytest.mark.parametrize("masks", [True, False])
+async def test_secrets_are_masked_where_the_assistant_says_so(masks: bool) -> None:
+    given = CallResult([{"type": "text", "text": SECRET}], {"token": SECRET}, is_error=True)
+    shown = MASKED if masks else SECRET
+    passed = await passed_on(function(), given, About(), masks_secrets=masks)
+    assert passed == CallResult([{"type": "text", "text": shown}], {"token": shown}, is_error=True)
+    wire = {"content": [{"type": "text", "text": SECRET}]}
+    assert await passed_on(function(), wire, About(), masks_secrets=masks) == {
+        "content": [{"type": "text", "text": shown}]
+    }
