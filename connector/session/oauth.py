@@ -204,7 +204,7 @@ def _united(*scopes: str) -> str:
 
 
 async def _probe(grant: Grant, provider: OAuthClientProvider) -> None:
-    transport = CappedTransport(EgressFilteredTransport(httpx2.AsyncHTTPTransport()), RESPONSE_LIMIT)
+    transport = CappedTransport(EgressFilteredTransport(), RESPONSE_LIMIT)
     async with httpx2.AsyncClient(transport=transport, timeout=DEADLINE_S) as client:
         await client.post(grant.url, json=_PROBE, headers=_HEADERS, auth=provider)
 

@@ -146,7 +146,7 @@ def _http_client(headers: Mapping[str, str], limit: int, auth: Authorization) ->
         # A server that asks back is silent until it has the answer.
         timeout=httpx2.Timeout(CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S + settings.MCP_INPUT_TIMEOUT_S),
         transport=ChallengeTransport(
-            LogTransport(CappedTransport(EgressFilteredTransport(httpx2.AsyncHTTPTransport()), limit))
+            LogTransport(CappedTransport(EgressFilteredTransport(), limit))
         ),
     )
 

@@ -110,7 +110,7 @@ async def test_the_mcp_client_never_connects_to_our_own_network(
     inside: tuple[int, Inside], host: str
 ) -> None:
     port, server = inside
-    async with httpx2.AsyncClient(transport=EgressFilteredTransport(httpx2.AsyncHTTPTransport())) as client:
+    async with httpx2.AsyncClient(transport=EgressFilteredTransport()) as client:
         with pytest.raises((AddressRefused, httpx2.InvalidURL)):
             await client.get(f"http://{host}:{port}/")
     assert server.hits == []
@@ -123,7 +123,7 @@ async def test_the_mcp_client_connects_to_the_address_that_was_checked(
     port, server = inside
     settings.ALLOWED_PRIVATE_HOSTS = [f"mcp.internal:{port}"]
     dns.answers["mcp.internal"] = [["127.0.0.1"], ["127.0.0.2"]]
-    async with httpx2.AsyncClient(transport=EgressFilteredTransport(httpx2.AsyncHTTPTransport())) as client:
+    async with httpx2.AsyncClient(transport=EgressFilteredTransport()) as client:
         for _ in range(2):
             assert (await client.get(f"http://mcp.internal:{port}/")).text == "inside"
     assert server.hits == [f"mcp.internal:{port}"] * 2
@@ -136,7 +136,7 @@ async def test_the_mcp_client_tries_the_next_address(
     port, _ = inside
     settings.ALLOWED_PRIVATE_HOSTS = [f"mcp.internal:{port}"]
     dns.answers["mcp.internal"] = [["127.0.0.3", "127.0.0.1"]]
-    async with httpx2.AsyncClient(transport=EgressFilteredTransport(httpx2.AsyncHTTPTransport())) as client:
+    async with httpx2.AsyncClient(transport=EgressFilteredTransport()) as client:
         assert (await client.get(f"http://mcp.internal:{port}/")).status_code == 200
 
 
@@ -204,9 +204,7 @@ async def test_a_certificate_is_checked_against_the_name_and_not_the_address(
     settings.ALLOWED_PRIVATE_HOSTS = [f"mcp.internal:{port}"]
     dns.answers["mcp.internal"] = [["127.0.0.1"]]
     trust = ssl.create_default_context(cafile=str(pem))
-    async with httpx2.AsyncClient(
-        transport=EgressFilteredTransport(httpx2.AsyncHTTPTransport(verify=trust))
-    ) as client:
+    async with httpx2.AsyncClient(transport=EgressFilteredTransport(trust)) as client:
         try:
             if is_trusted:
                 assert (await client.get(f"https://mcp.internal:{port}/")).text == "inside"
