@@ -13,6 +13,7 @@ from connector.session.challenges import INSUFFICIENT_SCOPE
 from connector.session.definitions import CAPABILITY_LISTINGS, usable_capabilities, usable_tools
 from connector.session.limits import OUTPUT_TOO_LARGE
 from connector.session.requests import Asked, ServerRequests
+from connector.session.streamable_http import Outgoing
 from connector.session.unreadable import BY_TRANSPORT, UNREADABLE_TEXT, answered_request, error_for
 from connector.wire.asking import ALL, without_notices
 
@@ -90,6 +91,8 @@ class TolerantDispatcher(JSONRPCDispatcher[TransportContext]):
             return True
 
         requests = ServerRequests(self._asked, self._note_asked_back)
+        if isinstance(self._write_stream, Outgoing):
+            self._write_stream.receive = lambda item: self._dispatch(item, requests.answer, on_notify, None)
         try:
             await super().run(requests.answer, on_notify, intercept, **options)
         finally:

@@ -11,8 +11,8 @@ import anyio
 import httpx2
 import orjson
 from django.conf import settings
-from mcp.client import sse, streamable_http
-from mcp.client.streamable_http import streamable_http_client
+from mcp.client import sse
+from mcp.client import streamable_http as sdk_transport
 from mcp.shared.message import SessionMessage
 from mcp.types import ErrorData, JSONRPCError
 
@@ -24,6 +24,7 @@ from connector.session.egress_transport import EgressFilteredTransport
 from connector.session.limits import OUTPUT_TOO_LARGE, TOO_LARGE_TEXT, CappedTransport
 from connector.session.log_streams import LogTransport
 from connector.session.notification_limit import NotificationLimit
+from connector.session.streamable_http import streamable_http
 from connector.session.unreadable import BY_TRANSPORT, error_for, messages
 from connector.wire.lines import Oversized
 
@@ -36,7 +37,7 @@ EVENT_OVERHEAD = 1024
 """The SDK's limit counts an event's other lines, too: it must not reject what CappedTransport lets pass."""
 # The SDK (2.3) answers in a server's place where no answer can come, by an error like the server's own ones.
 # This module of the SDK makes all of them by this name, and none of those that a server has sent.
-streamable_http.ErrorData = functools.partial(ErrorData, data=BY_TRANSPORT)  # type: ignore[assignment, attr-defined]
+sdk_transport.ErrorData = functools.partial(ErrorData, data=BY_TRANSPORT)  # type: ignore[assignment, attr-defined]
 
 
 @asynccontextmanager
@@ -120,7 +121,7 @@ async def http_streams(
     """Opens a streamable HTTP transport. `limit` is for one message, in bytes."""
     async with (
         _http_client(headers, limit, auth) as client,
-        streamable_http_client(url, http_client=client, max_sse_event_size=limit + EVENT_OVERHEAD) as streams,
+        streamable_http(client, url, event_limit=limit + EVENT_OVERHEAD) as streams,
     ):
         yield streams
 
@@ -145,9 +146,7 @@ def _http_client(headers: Mapping[str, str], limit: int, auth: Authorization) ->
         auth=auth,
         # A server that asks back is silent until it has the answer.
         timeout=httpx2.Timeout(CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S + settings.MCP_INPUT_TIMEOUT_S),
-        transport=ChallengeTransport(
-            LogTransport(CappedTransport(EgressFilteredTransport(), limit))
-        ),
+        transport=ChallengeTransport(LogTransport(CappedTransport(EgressFilteredTransport(), limit))),
     )
 
 

@@ -1,0 +1,101 @@
+"""The SDK's streamable HTTP transport, with a short way for the requests of callers."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Self, cast
+
+import anyio
+import httpx2
+from anyio.abc import TaskGroup
+from mcp.client.streamable_http import RequestContext, StreamableHTTPTransport, _InFlightPost
+from mcp.shared._context_streams import create_context_streams
+from mcp.shared.message import ClientMessageMetadata, SessionMessage
+from mcp.types import JSONRPCRequest
+from mcp.types.version import MODERN_PROTOCOL_VERSIONS
+
+Receive = Callable[[Any], Awaitable[None]]
+_OF_CALLERS = {"tools/call", "resources/read", "prompts/get", "completion/complete"}
+"""They come once the session is open: how they are posted does not change any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Receiver:
+    """What the SDK's transport takes for the stream of what a server sends."""
+
+    send: Receive
+
+
+class Transport(StreamableHTTPTransport):
+    """How a request is posted, answered, resumed and cancelled is the SDK's own code (2.3)."""
+
+    def __init__(self, url: str, *, client: httpx2.AsyncClient, tasks: TaskGroup, event_limit: int) -> None:
+        super().__init__(url, max_sse_event_size=event_limit)
+        # httpx2 takes either, and would parse a text anew for each request.
+        self.url = cast(str, httpx2.URL(url))
+        self._client = client
+        self._tasks = tasks
+
+    def post(self, sent: SessionMessage, request: JSONRPCRequest, receive: Receive) -> None:
+        """Posts a request by a task of its own, as `post_writer` does. Answers go to `receive`."""
+        metadata = sent.metadata if isinstance(sent.metadata, ClientMessageMetadata) else None
+        receiver = cast(Any, _Receiver(receive))
+        context = RequestContext(self._client, self.session_id, sent, metadata, receiver)
+        is_modern = self._protocol_version_header in MODERN_PROTOCOL_VERSIONS
+        # Here the SDK looks for what a `notifications/cancelled` is about.
+        post = self._in_flight_posts[request.id] = _InFlightPost(anyio.CancelScope(), is_modern)
+        self._tasks.start_soon(
+            self._run_request_post, partial(self._handle_post_request, context), post, request.id
+        )
+
+
+class Outgoing:
+    """The stream that a session writes to.
+
+    Once `receive` is set, a request of a caller is posted at once, and what the server sends on its stream is
+    passed to `receive`. The SDK would hand both from task to task.
+    """
+
+    def __init__(self, transport: Transport, queue: Any) -> None:
+        self.receive: Receive | None = None
+        self._transport = transport
+        self._queue = queue
+
+    async def send(self, sent: SessionMessage) -> None:
+        match sent.message:
+            case JSONRPCRequest(method=method) as request if self.receive and method in _OF_CALLERS:
+                self._transport.post(sent, request, self.receive)
+            case _:
+                await self._queue.send(sent)
+
+    async def aclose(self) -> None:
+        await self._queue.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+@asynccontextmanager
+async def streamable_http(
+    client: httpx2.AsyncClient, url: str, *, event_limit: int
+) -> AsyncIterator[tuple[Any, Outgoing]]:
+    """Does what the SDK's `streamable_http_client` does (2.3), but yields Outgoing."""
+    incoming, read_stream = create_context_streams[SessionMessage | Exception](0)
+    queue, queued = create_context_streams[SessionMessage](0)
+    async with incoming, read_stream, queue, queued, anyio.create_task_group() as tasks:
+        transport = Transport(url, client=client, tasks=tasks, event_limit=event_limit)
+
+        def start_get_stream() -> None:
+            tasks.start_soon(transport.handle_get_stream, client, incoming)
+
+        tasks.start_soon(transport.post_writer, client, queued, incoming, queue, start_get_stream, tasks)
+        try:
+            yield read_stream, Outgoing(transport, queue)
+        finally:
+            if transport.session_id:
+                await transport.terminate_session(client)
+            tasks.cancel_scope.cancel()
