@@ -96,16 +96,22 @@ class _Body(httpx2.AsyncByteStream):
         self._request = request
         self._is_broken = False
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    # No generator: the SDK leaves a stream where the answer was, and asyncio ends each generator by a task.
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
         try:
-            async for chunk in self._response.content.iter_any():
-                yield chunk
+            chunk = await self._response.content.readany()
         except (aiohttp.ClientError, ValueError) as error:
             self._is_broken = True
             raise _translated(error, self._request) from error
         except asyncio.CancelledError:
             self._is_broken = True
             raise
+        if not chunk:
+            raise StopAsyncIteration
+        return chunk
 
     async def aclose(self) -> None:
         """Closes the connection: at once if the reader was cancelled, else if the end does not come soon."""

@@ -74,22 +74,32 @@ class _CappedEvents(_Capped):
     def __init__(self, inner: object, limit: int, notifications: NotificationLimit) -> None:
         super().__init__(inner, limit)
         self._notifications = notifications
+        self._chunks = aiter(self._inner)
+        self._splitter = LineSplitter(limit)
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        splitter = LineSplitter(self._limit)
-        async for chunk in self._inner:
-            lines: list[bytes] = []
-            for line in splitter.feed(chunk):
-                if isinstance(line, Oversized):
-                    lines.append(too_large(line))
-                elif line.startswith(b"data:") and await self._notifications.drops(line[5:]):
-                    # The SDK would build an event of its name alone, and pass over it: for a flood, too dear.
-                    if lines and lines[-1].startswith(b"event:"):
-                        lines.pop()
-                else:
-                    lines.append(_repaired_event(line))
-            if lines:
-                yield b"\n".join(lines) + b"\n"
+    # No generator: see `http_client`.
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        lines: list[bytes] = []
+        while not lines:
+            lines = await self._passed(await anext(self._chunks))
+        return b"\n".join(lines) + b"\n"
+
+    async def _passed(self, chunk: bytes) -> list[bytes]:
+        """Returns the lines that a chunk completes and that pass."""
+        lines: list[bytes] = []
+        for line in self._splitter.feed(chunk):
+            if isinstance(line, Oversized):
+                lines.append(too_large(line))
+            elif line.startswith(b"data:") and await self._notifications.drops(line[5:]):
+                # The SDK would build an event of its name alone, and pass over it: for a flood, too dear.
+                if lines and lines[-1].startswith(b"event:"):
+                    lines.pop()
+            else:
+                lines.append(_repaired_event(line))
+        return lines
 
 
 def _repaired_event(line: bytes) -> bytes:

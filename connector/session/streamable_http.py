@@ -1,5 +1,6 @@
 """The SDK's streamable HTTP transport, with a short way for the requests of callers."""
 
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from typing import Any, Self, cast
 import anyio
 import httpx2
 from anyio.abc import TaskGroup
+from httpx2._sse import _SSEParser
+from mcp.client import streamable_http as sdk
 from mcp.client.streamable_http import RequestContext, StreamableHTTPTransport, _InFlightPost
 from mcp.shared._context_streams import create_context_streams
 from mcp.shared.message import ClientMessageMetadata, SessionMessage
@@ -25,6 +28,34 @@ class _Receiver:
     """What the SDK's transport takes for the stream of what a server sends."""
 
     send: Receive
+
+
+class Events:
+    """The events of a stream, whose chunks are whole lines: see CappedTransport.
+
+    In place of httpx2's EventSource, whose generators are left where the answer was: asyncio ends each of
+    them by a task.
+    """
+
+    def __init__(self, response: httpx2.Response, max_event_size: int | None) -> None:
+        # httpx2 wraps each stream to measure how long it takes, by a generator as well.
+        stream: Any = getattr(response.stream, "_stream", response.stream)
+        self._chunks: AsyncIterator[bytes] = aiter(stream)
+        self._parser = _SSEParser(max_event_size)
+        self._parsed: deque[httpx2.ServerSentEvent] = deque()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> httpx2.ServerSentEvent:
+        while not self._parsed:
+            chunk = await anext(self._chunks)
+            self._parsed.extend(self._parser.decode(chunk.decode(errors="replace")))
+        return self._parsed.popleft()
+
+
+# For answers to requests alone: the stream of a GET is read by another module of the SDK.
+sdk.EventSource = Events  # type: ignore[assignment, attr-defined]
 
 
 class Transport(StreamableHTTPTransport):
