@@ -1,6 +1,6 @@
 """Sends the requests of httpx2, which the MCP SDK makes, by aiohttp: at a fifth of the processor time.
 
-See docs/decisions/0027.
+See docs/decisions/0028.
 """
 
 import asyncio
