@@ -196,6 +196,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "ServerStatus": "tools.models.Status",
         "ServerApproval": "tools.models.Approval",
+        "ApprovalState": "assistants.models.ApprovalState",
+        "Approver": "assistants.models.Approver",
         "RunStatus": "assistants.models.RunStatus",
         "RunKind": "assistants.models.RunKind",
         "EventType": "apikeys.models.EventType",

@@ -1,5 +1,6 @@
 """/api/v1/api-keys"""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +21,21 @@ from core.api.viewsets import ManagementViewSet
 class PermissionsSerializer(StrictSerializer):
     can_manage = serializers.BooleanField(required=False)
     can_call_assistant = serializers.BooleanField(required=False)
+    can_approve = serializers.BooleanField(
+        read_only=True, help_text="May decide about calls that wait. Only managers set it, in the console."
+    )
     is_disabled = serializers.BooleanField(required=False)
+
+    def to_internal_value(self, data: Any) -> Any:
+        self._require_same(data)
+        return super().to_internal_value(data)
+
+    def _require_same(self, data: Any) -> None:
+        """Refuses another value, rather than to ignore it. What was read may be sent back."""
+        present = getattr(self.root.instance, "can_approve", False)
+        if isinstance(data, Mapping) and data.get("can_approve", present) != present:
+            message = "Only a signed-in manager sets this, in the console."
+            raise serializers.ValidationError({"can_approve": [message]})
 
 
 class LimitsSerializer(StrictSerializer):

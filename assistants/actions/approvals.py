@@ -8,6 +8,7 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext
 
+from apikeys import audit
 from assistants.actions import approval_moves as moves
 from assistants.actions.approval_askers import require_asker
 from assistants.actions.approval_codes import is_code_of
@@ -18,7 +19,16 @@ from assistants.models import Approval, ApprovalState, Approver
 from core.actor import Actor
 from core.errors import Conflict
 
-__all__ = ["WrongCode", "approve", "cancel", "cancel_orphans", "decide_by_caller", "expire", "reject"]
+__all__ = [
+    "WrongCode",
+    "approve",
+    "cancel",
+    "cancel_orphans",
+    "decide_by_caller",
+    "expire",
+    "reject",
+    "reveal",
+]
 
 MOST_WRONG_CODES = 5
 MOST_REASON = 1000
@@ -73,6 +83,12 @@ def decide_by_caller(
                 approval, ApprovalState.REJECTED, "rejected", by=by, kind=CALLER, given=given, reason=told
             )
     return approval
+
+
+def reveal(approval: Approval, *, by: Actor) -> None:
+    """Puts on record that somebody who may decide has seen what is covered. Raises Forbidden."""
+    require_decider(approval, by)
+    audit.happened("revealed", by=by, kind="approval", object_id=approval.pk, name=approval.named)
 
 
 @transaction.atomic

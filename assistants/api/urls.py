@@ -2,6 +2,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from assistants.api.access import AccessView, MeView
+from assistants.api.approvals import ApprovalViewSet
 from assistants.api.assistants import AssistantViewSet
 from assistants.api.providers import ProviderViewSet
 from assistants.api.runs import RunViewSet
@@ -11,6 +12,7 @@ from assistants.api.usage import UsageView
 from assistants.api.webhooks import DeliveryViewSet, WebhookViewSet
 
 router = SimpleRouter(trailing_slash=False)
+router.register("approvals", ApprovalViewSet, basename="approval")
 router.register("assistants", AssistantViewSet, basename="assistant")
 router.register("providers", ProviderViewSet, basename="provider")
 router.register("runs", RunViewSet, basename="run")

@@ -36,7 +36,12 @@ def create(api: APIClient, **fields: Any) -> dict[str, Any]:
 
 def test_a_created_key_has_the_ordered_shape_and_is_shown_once(api: APIClient) -> None:
     created = create(api)
-    assert created["permissions"] == {"can_manage": False, "can_call_assistant": True, "is_disabled": False}
+    assert created["permissions"] == {
+        "can_manage": False,
+        "can_call_assistant": True,
+        "can_approve": False,
+        "is_disabled": False,
+    }
     assert created["key"].startswith(created["key_prefix"].removesuffix("..."))
     read = api.get(f"{URL}/{created['id']}").json()
     assert "key" not in read
@@ -53,7 +58,12 @@ def test_a_change_may_be_partial(api: APIClient, method: str) -> None:
         format="json",
     )
     changed = response.json()
-    assert changed["permissions"] == {"can_manage": True, "can_call_assistant": True, "is_disabled": False}
+    assert changed["permissions"] == {
+        "can_manage": True,
+        "can_call_assistant": True,
+        "can_approve": False,
+        "is_disabled": False,
+    }
     assert changed["limits"]["requests_per_minute"] == 5
     assert changed["limits"]["tokens_per_minute"] == 9
     assert changed["name"] == "alice"
@@ -95,6 +105,21 @@ def test_malformed_json_is_refused_in_the_envelope(api: APIClient, body: bytes) 
     response = api.post(URL, body, content_type="application/json")
     assert response.status_code in {400, 422}
     assert response.json()["success"] is False
+
+
+def test_no_key_makes_a_key_that_approves(api: APIClient) -> None:
+    wanted = {"name": "bob", "permissions": {"can_approve": True}}
+    refused = api.post(URL, wanted, format="json")
+    assert list(refused.json()["error"]["details"]["fields"]) == ["permissions"]
+    created = create(api)
+    url = f"{URL}/{created['id']}"
+    assert api.patch(url, {"permissions": {"can_approve": True}}, format="json").status_code == 422
+    assert api.get(url).json()["permissions"]["can_approve"] is False
+    # What was read may be sent back.
+    assert api.put(url, {"permissions": created["permissions"]}, format="json").status_code == 200
+    approving = actions.issue(by=BY, name="approving", can_approve=True).api_key
+    kept = api.patch(f"{URL}/{approving.pk}", {"permissions": {"can_approve": True}}, format="json").json()
+    assert kept["permissions"]["can_approve"] is True
 
 
 def test_a_taken_name_is_a_conflict(api: APIClient) -> None:

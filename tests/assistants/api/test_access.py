@@ -114,7 +114,12 @@ def test_any_key_may_read_itself(api: Client) -> None:
         "id": alice.api_key.pk,
         "name": "alice",
         "key_prefix": alice.api_key.key_prefix,
-        "permissions": {"can_manage": False, "can_call_assistant": True, "is_disabled": False},
+        "permissions": {
+            "can_manage": False,
+            "can_call_assistant": True,
+            "can_approve": False,
+            "is_disabled": False,
+        },
         "limits": {
             "requests_per_minute": 5,
             "tokens_per_minute": None,

@@ -1,112 +1,27 @@
-"""Approved calls are made once, by whoever claims them, if all that was approved still holds."""
+"""Approved calls are made once, by whoever claims them."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
-from django.utils import timezone
 
 from apikeys import actions as key_actions
-from apikeys import limits
-from apikeys.authentication import authenticate
-from apikeys.models import ApiKey, AuditEntry, TokenUsage
-from assistants import actions, catalogue, rules
-from assistants.actions import approval_askers as askers
-from assistants.actions import approvals
 from assistants.approvals import (
-    Asker,
     Failure,
     NotMade,
-    Question,
     Result,
-    ask,
     execution,
     outcome,
     outcomes,
-    standing,
-    waiting,
 )
-from assistants.approvals.execution import ApprovedCalls
-from assistants.models import Approval, ApprovalState, Approver, Assistant, Effect
-from assistants.rules import Verdict
-from connector.client import calls
-from core import feed
-from tests.assistants.approvals.scene import staff
-from tests.connector.conftest import BY, Servers, orm, servers, supervise, wait_for
-from tools import actions as tool_actions
-from tools.functions import actions as function_actions
-from tools.models import MCPTool, ToolFunction
+from assistants.models import Approval, ApprovalState
+from tests.assistants.approvals.world import World, approve, audited, row, working, world
+from tests.connector.conftest import BY, orm, servers, supervise, wait_for
+from tools.models import MCPTool
 
-__all__ = ["servers", "supervise"]
+__all__ = ["servers", "supervise", "world"]
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@dataclass
-class World:
-    server: MCPTool
-    assistant: Assistant
-    key: ApiKey
-    asker: Asker
-    log: Path
-
-    async def ask(self, function: str = "echo", **arguments: Any) -> int:
-        assert self.asker.assistant is not None
-        entry = next(each for each in self.asker.assistant.functions if each.name == function)
-        verdict = Verdict(Effect.ASK, arguments, rule_name="R", approver=Approver.STAFF)
-        return (await ask(Question(self.asker, entry, arguments, verdict))).number
-
-    @property
-    def made(self) -> list[Any]:
-        """The arguments of the calls that the server got."""
-        return [json.loads(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []
-
-
-@pytest.fixture
-async def world(servers: Servers, supervise: Any, tmp_path: Path) -> World:
-    supervise()
-    log = tmp_path / "calls"
-    server = await servers.running("structured", env={"FAKE_CALLS": str(log)})
-    issued = await orm(key_actions.issue)(by=BY, name="alice", tokens_per_month=100)
-    assistant = await orm(actions.create)(by=BY, name="Shop", tools=[server], api_keys=[issued.api_key])
-    principal = await authenticate(f"Bearer {issued.key}")
-    asker = Asker(principal, "run_1", assistant=await catalogue.find("shop", principal))
-    return World(server, assistant, issued.api_key, asker, log)
-
-
-@asynccontextmanager
-async def working(number: int = 1) -> AsyncIterator[list[ApprovedCalls]]:
-    """Workers that make approved calls, all in this loop."""
-    jobs = [ApprovedCalls() for _ in range(number)]
-    async with feed.listening(), limits.lifespan(), calls.lifespan(), waiting.lifespan():
-        tasks = [asyncio.create_task(job.live()) for job in jobs]
-        try:
-            yield jobs
-        finally:
-            for job in jobs:
-                job.stop()
-            await asyncio.gather(*tasks)
-
-
-@orm
-def approve(number: int, **options: Any) -> None:
-    approvals.approve(Approval.objects.get(pk=number), by=staff("olga"), **options)
-
-
-@orm
-def row(number: int) -> Approval:
-    return Approval.objects.get(pk=number)
-
-
-@orm
-def audited(number: int) -> list[str]:
-    entries = AuditEntry.objects.filter(object_kind="approval", object_id=number).order_by("pk")
-    return list(entries.values_list("action", flat=True))
 
 
 async def test_nothing_is_called_before_the_yes_and_once_after_it(world: World) -> None:
@@ -172,116 +87,6 @@ async def test_a_server_that_ends_during_the_call_leaves_an_unknown_outcome(worl
     assert "Unknown outcome" in found.text
 
 
-# --- what is checked at the claim ---
-
-
-def revoke_key(world: World) -> None:
-    key_actions.disable(world.key, by=BY)
-
-
-def disable_assistant(world: World) -> None:
-    actions.update(world.assistant, by=BY, is_enabled=False)
-
-
-def narrow_assistant(world: World) -> None:
-    actions.update(world.assistant, by=BY, tools=[actions.ToolUse(world.server, functions=["pid"])])
-
-
-def disable_function(world: World) -> None:
-    function = ToolFunction.objects.get(server=world.server, name="echo")
-    function_actions.update(function, by=BY, is_enabled=False)
-
-
-def stop_server(world: World) -> None:
-    tool_actions.stop(world.server, by=BY)
-
-
-def spend_budget(world: World) -> None:
-    TokenUsage.objects.create(api_key=world.key, month=timezone.now().date().replace(day=1), tokens=100)
-
-
-def demote_decider(world: World) -> None:
-    User.objects.get(username="olga").groups.clear()
-
-
-def lock_out_decider(world: World) -> None:
-    User.objects.filter(username="olga").update(is_active=False)
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        (revoke_key, askers.KEY_GONE),
-        (disable_assistant, askers.ASSISTANT_GONE),
-        (narrow_assistant, standing.NOT_USED),
-        (disable_function, standing.NOT_OFFERED),
-        (stop_server, standing.NOT_OFFERED),
-        (spend_budget, standing.SPENT),
-        (demote_decider, standing.DECIDER_GONE),
-        (lock_out_decider, standing.DECIDER_GONE),
-    ],
-)
-async def test_what_no_longer_holds_at_the_claim_keeps_the_call_from_being_made(
-    world: World, change: Callable[[World], None], reason: str
-) -> None:
-    number = await world.ask(word="hello")
-    await approve(number)
-    await orm(change)(world)
-    async with working():
-        found = await outcome(number, wait_s=20)
-    assert found == NotMade(f"Not called: the call was cancelled: {reason}", ApprovalState.CANCELLED)
-    assert (world.made, await audited(number)) == ([], ["asked", "approved", "cancelled"])
-
-
-class Denying:
-    is_empty, reads_touched = False, False
-
-    def judge(self, call: Any) -> Verdict:
-        return Verdict(Effect.DENY, call.arguments, rule_name="No", reason="Not any more.")
-
-
-async def test_a_rule_that_denies_by_now_wins_over_the_approval(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    number = await world.ask(word="hello")
-    await approve(number)
-    monkeypatch.setattr(rules, "of_sync", lambda *_: Denying())
-    async with working():
-        found = await outcome(number, wait_s=20)
-    assert isinstance(found, NotMade)
-    assert "Not any more." in found.text
-    assert world.made == []
-
-
-def change_definition(world: World) -> None:
-    ToolFunction.objects.filter(server=world.server, name="echo").update(definition_hash="f" * 64)
-
-
-def change_launch(world: World) -> None:
-    tool_actions.update(world.server, by=BY, env={"FAKE_CALLS": str(world.log), "OTHER": "1"})
-
-
-@pytest.mark.parametrize("change", [change_definition, change_launch])
-async def test_another_definition_or_launch_is_asked_about_anew(
-    world: World, change: Callable[[World], None]
-) -> None:
-    number = await world.ask(word="hello")
-    await approve(number)
-    await orm(change)(world)
-    async with working():
-        await wait_for(lambda: _is(number, ApprovalState.WAITING), within_s=20)
-        asked = await row(number)
-        assert (asked.decided_by, asked.decided_at, world.made) == ("", None, [])
-        assert await audited(number) == ["asked", "approved", "asked anew"]
-        await approve(number)
-        assert isinstance(await outcome(number, wait_s=30), Result)
-    assert world.made == [{"word": "hello"}]
-
-
-async def _is(number: int, state: ApprovalState) -> bool:
-    return (await row(number)).state == state
-
-
 async def test_a_call_is_cut_off_where_its_key_is_taken_away(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -290,7 +95,7 @@ async def test_a_call_is_cut_off_where_its_key_is_taken_away(
         number = await world.ask("sleep", s=60)
         await approve(number)
         await wait_for(lambda: world.made, within_s=20)
-        await orm(revoke_key)(world)
+        await orm(key_actions.disable)(world.key, by=BY)
         found = await outcome(number, wait_s=20)
     assert found == NotMade(outcomes.UNKNOWN % f": {execution.TAKEN_AWAY}", ApprovalState.UNKNOWN_OUTCOME)
 

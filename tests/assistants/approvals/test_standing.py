@@ -1,0 +1,136 @@
+"""What was approved is checked anew when the call is claimed."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from apikeys import actions as key_actions
+from apikeys.models import TokenUsage
+from assistants import actions, rules
+from assistants.actions import approval_askers as askers
+from assistants.approvals import (
+    NotMade,
+    Result,
+    outcome,
+    standing,
+)
+from assistants.models import ApprovalState, Effect
+from assistants.rules import Verdict
+from tests.assistants.approvals.world import World, approve, audited, row, working, world
+from tests.connector.conftest import BY, orm, servers, supervise, wait_for
+from tools import actions as tool_actions
+from tools.functions import actions as function_actions
+from tools.models import ToolFunction
+
+__all__ = ["servers", "supervise", "world"]
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def revoke_key(world: World) -> None:
+    key_actions.disable(world.key, by=BY)
+
+
+def disable_assistant(world: World) -> None:
+    actions.update(world.assistant, by=BY, is_enabled=False)
+
+
+def narrow_assistant(world: World) -> None:
+    actions.update(world.assistant, by=BY, tools=[actions.ToolUse(world.server, functions=["pid"])])
+
+
+def disable_function(world: World) -> None:
+    function = ToolFunction.objects.get(server=world.server, name="echo")
+    function_actions.update(function, by=BY, is_enabled=False)
+
+
+def stop_server(world: World) -> None:
+    tool_actions.stop(world.server, by=BY)
+
+
+def spend_budget(world: World) -> None:
+    TokenUsage.objects.create(api_key=world.key, month=timezone.now().date().replace(day=1), tokens=100)
+
+
+def demote_decider(world: World) -> None:
+    User.objects.get(username="olga").groups.clear()
+
+
+def lock_out_decider(world: World) -> None:
+    User.objects.filter(username="olga").update(is_active=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (revoke_key, askers.KEY_GONE),
+        (disable_assistant, askers.ASSISTANT_GONE),
+        (narrow_assistant, standing.NOT_USED),
+        (disable_function, standing.NOT_OFFERED),
+        (stop_server, standing.NOT_OFFERED),
+        (spend_budget, standing.SPENT),
+        (demote_decider, standing.DECIDER_GONE),
+        (lock_out_decider, standing.DECIDER_GONE),
+    ],
+)
+async def test_what_no_longer_holds_at_the_claim_keeps_the_call_from_being_made(
+    world: World, change: Callable[[World], None], reason: str
+) -> None:
+    number = await world.ask(word="hello")
+    await approve(number)
+    await orm(change)(world)
+    async with working():
+        found = await outcome(number, wait_s=20)
+    assert found == NotMade(f"Not called: the call was cancelled: {reason}", ApprovalState.CANCELLED)
+    assert (world.made, await audited(number)) == ([], ["asked", "approved", "cancelled"])
+
+
+class Denying:
+    is_empty, reads_touched = False, False
+
+    def judge(self, call: Any) -> Verdict:
+        return Verdict(Effect.DENY, call.arguments, rule_name="No", reason="Not any more.")
+
+
+async def test_a_rule_that_denies_by_now_wins_over_the_approval(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = await world.ask(word="hello")
+    await approve(number)
+    monkeypatch.setattr(rules, "of_sync", lambda *_: Denying())
+    async with working():
+        found = await outcome(number, wait_s=20)
+    assert isinstance(found, NotMade)
+    assert "Not any more." in found.text
+    assert world.made == []
+
+
+def change_definition(world: World) -> None:
+    ToolFunction.objects.filter(server=world.server, name="echo").update(definition_hash="f" * 64)
+
+
+def change_launch(world: World) -> None:
+    tool_actions.update(world.server, by=BY, env={"FAKE_CALLS": str(world.log), "OTHER": "1"})
+
+
+@pytest.mark.parametrize("change", [change_definition, change_launch])
+async def test_another_definition_or_launch_is_asked_about_anew(
+    world: World, change: Callable[[World], None]
+) -> None:
+    number = await world.ask(word="hello")
+    await approve(number)
+    await orm(change)(world)
+    async with working():
+        await wait_for(lambda: _is(number, ApprovalState.WAITING), within_s=20)
+        asked = await row(number)
+        assert (asked.decided_by, asked.decided_at, world.made) == ("", None, [])
+        assert await audited(number) == ["asked", "approved", "asked anew"]
+        await approve(number)
+        assert isinstance(await outcome(number, wait_s=30), Result)
+    assert world.made == [{"word": "hello"}]
+
+
+async def _is(number: int, state: ApprovalState) -> bool:
+    return (await row(number)).state == state
