@@ -115,7 +115,8 @@ async def _send_to_owner(request: Request, deadline: Deadline, *, give_up_at: fl
 
 def _unavailable(found: Unavailable) -> CallFailed:
     """Returns the failure to wait with. Raises it where waiting is of no use."""
-    failure = CallFailed("server_unavailable", found.reason)
+    named = Message("%(server)s: %(reason)s", server=found.server, reason=found.reason)
+    failure = CallFailed("server_unavailable", named if found.server else found.reason)
     if not found.is_starting:
         raise failure
     return failure

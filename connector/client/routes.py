@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.db.models.functions import Now
@@ -42,10 +42,14 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """Why a server serves no calls now, for people. `is_starting`: it should serve them soon."""
+    """Why a server serves no calls now, for people. `is_starting`: it should serve them soon.
+
+    `server` is its name, which `reason` does not have; empty if it is not registered.
+    """
 
     reason: str
     is_starting: bool = False
+    server: str = field(default="", compare=False)
 
 
 async def find(server_id: int) -> tuple[Route, ...] | Unavailable:
@@ -116,17 +120,18 @@ def _load(server_id: int) -> tuple[Route, ...]:
 
 @in_thread
 def _load_unavailable(server_id: int) -> Unavailable:
-    shown = MCPTool.objects.present().only("is_enabled", "status", "error")
+    shown = MCPTool.objects.present().only("name", "is_enabled", "status", "error")
     server = shown.filter(pk=server_id).first()
     if server is None:
         return Unavailable(Message("The server is not registered any more."))
     if not server.is_enabled:
-        return Unavailable(Message("The server is stopped."))
+        return Unavailable(Message("The server is stopped."), server=server.name)
     # The status of a server that nobody owns for a moment may still be that of its last owner.
     if server.status == Status.ERROR:
-        return Unavailable(server.error_message or Message("The server failed."))
+        return Unavailable(server.error_message or Message("The server failed."), server=server.name)
     has_worker = server.error is None or server.error["class"] != NO_WORKER
-    return Unavailable(server.error_message or Message("The server is starting."), is_starting=has_worker)
+    why = server.error_message or Message("The server is starting.")
+    return Unavailable(why, is_starting=has_worker, server=server.name)
 
 
 def _wake_waiters() -> None:

@@ -132,5 +132,9 @@ async def _is_alone(connection: Connection) -> bool:
 def _installing(spec: LaunchSpec, connection: Connection) -> Diagnosis:
     lines = connection.stderr_tail.split("\n")
     last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    message = Message("%(runner)s is installing the server.", runner=PurePath(spec.command).name)
+    # Nobody can tell from outside whether it installs, or takes its time to start what is installed already.
+    message = Message(
+        "%(runner)s has not started the server yet: it may be installing it.",
+        runner=PurePath(spec.command).name,
+    )
     return Diagnosis("install", ExitReason.INSTALLING, joined(message, last[:200]))

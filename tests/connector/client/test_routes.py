@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from assistants.agent.run import _unavailable
+from assistants.agent.availability import unavailable
 from assistants.catalogue.entries import ServerEntry
 from connector.client import routes
 from connector.client.routes import Unavailable
@@ -54,7 +54,7 @@ async def test_a_stopped_server_is_not_awaited(slow: Any, servers: Any, caller: 
     await servers.wait_until(slow, Status.STOPPED)
     began = time.monotonic()
     assert isinstance((await routes.availability([slow.pk], wait_s=60))[slow.pk], Unavailable)
-    with pytest.raises(CallFailed, match="stopped"):
+    with pytest.raises(CallFailed, match=f"{slow.name}: The server is stopped"):
         await caller(slow, "echo", timeout_s=60)
     assert time.monotonic() - began < 30
 
@@ -64,9 +64,9 @@ async def test_a_run_waits_for_its_servers_as_set(slow: Any, caller: Any, settin
         servers = (ServerEntry(slow.pk, "slow", "slow"),)
 
     settings.SERVER_WAIT_S = 0.1
-    assert slow.pk in await _unavailable(Assistant)  # type: ignore[arg-type]
+    assert slow.pk in await unavailable(Assistant)  # type: ignore[arg-type]
     settings.SERVER_WAIT_S = 10
-    assert await _unavailable(Assistant) == {}  # type: ignore[arg-type]
+    assert await unavailable(Assistant) == {}  # type: ignore[arg-type]
 
 
 async def test_calls_of_a_restarted_server_wait_for_it(servers: Any, supervise: Any, caller: Any) -> None:

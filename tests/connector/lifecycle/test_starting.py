@@ -50,7 +50,9 @@ async def test_the_start_timeout_begins_when_the_runner_has_installed_the_server
         return error is not None and "chromadb" in error["message"]
 
     await wait_for(last_line)
-    assert (await servers.row(server)).status == Status.STARTING
+    starting = await servers.row(server)
+    assert starting.status == Status.STARTING
+    assert "it may be installing it" in starting.error["message"]
     row = await servers.wait_until(server, Status.RUNNING, within_s=45)
     assert (row.error, (await servers.instance(server)).restarts) == (None, 0)
 
