@@ -70,23 +70,26 @@ class FunctionEntry:
 
     @property
     def title(self) -> str:
-        return cast(str, self._details.get("title") or "")
+        return cast(str, self.read_details().get("title") or "")
 
     @property
     def annotations(self) -> dict[str, Any]:
-        return cast(dict[str, Any], self._details.get("annotations") or {})
+        return cast(dict[str, Any], self.read_details().get("annotations") or {})
 
     @property
     def output_schema(self) -> dict[str, Any] | None:
         """The schema of `structuredContent`; None where the server declares none."""
-        return cast("dict[str, Any] | None", self._details.get("output_schema"))
+        return cast("dict[str, Any] | None", self.read_details().get("output_schema"))
 
     @property
     def extra(self) -> dict[str, Any]:
-        return cast(dict[str, Any], self._details.get("extra") or {})
+        return cast(dict[str, Any], self.read_details().get("extra") or {})
 
-    @property
-    def _details(self) -> dict[str, Any]:
+    def read_details(self) -> dict[str, Any]:
+        """Returns `title`, `annotations`, `output_schema` and `extra`, as far as there are any.
+
+        It parses them each time: whoever wants several of them calls it once.
+        """
         return cast(dict[str, Any], orjson.loads(self.details))
 
 

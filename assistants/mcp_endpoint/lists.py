@@ -38,16 +38,16 @@ def digest(reach: Reach, method: str) -> bytes:
 
 def tool_definition(tool: Tool) -> dict[str, Any]:
     """Returns a tool as wire JSON, under the name that clients know; the rest is the server's."""
-    function = tool.function
+    function, details = tool.function, tool.function.read_details()
     optional = {
-        "title": function.title,
+        "title": details.get("title"),
         "description": function.description,
-        "outputSchema": function.output_schema,
-        "annotations": function.annotations,
+        "outputSchema": details.get("output_schema"),
+        "annotations": details.get("annotations"),
     }
     named = {"name": tool.name, "inputSchema": function.input_schema}
     # How we call the server is no matter of the client's: it calls every tool without a task.
-    extra = {name: value for name, value in function.extra.items() if name != "execution"}
+    extra = {name: value for name, value in (details.get("extra") or {}).items() if name != "execution"}
     return {**extra, **named, **{name: value for name, value in optional.items() if value}}
 
 

@@ -1,7 +1,7 @@
 """What a key reaches at an address of the endpoint: tools, prompts, resources, the servers behind them."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from assistants.mcp_endpoint.protocol import REFUSED, RpcError
 from assistants.models import Assistant
 from core.feed import FeedCache
 from tools.names import public_name
+from tools.search import Scope
 
 TABLES = (*cache.TABLES, *servers.TABLES)
 _APP_SCHEME = "ui://"
@@ -71,10 +72,13 @@ class Reach:
     """The lists as JSON, made when a client first asks: see `lists`."""
     by_function: Mapping[tuple[int, str], Tool] = field(init=False, repr=False)
     """The tools by the id of their server and their own name."""
+    scope: Scope = field(init=False, repr=False)
+    """Its tools, for a search among them."""
 
     def __post_init__(self) -> None:
         by_function = {(each.function.server_id, each.function.name): each for each in self.tools.values()}
         object.__setattr__(self, "by_function", by_function)
+        object.__setattr__(self, "scope", _scope(by_function, {server.id for server in self.servers}))
 
     def server_of(self, uri: str) -> ServerOffer | None:
         """Returns the server that has a resource; None if none is known to."""
@@ -89,6 +93,15 @@ class Reach:
     def announces(self, capability: str, part: str = "") -> bool:
         """Whether one of the servers has announced this capability."""
         return any(server.announces(capability, part) for server in self.servers)
+
+
+def _scope(functions: Iterable[tuple[int, str]], whole: Collection[int]) -> Scope:
+    """`whole`: servers of which every tool is reached."""
+    names: dict[int, set[str]] = {}
+    for server_id, name in functions:
+        names.setdefault(server_id, set()).add(name)
+    narrowed = {each: frozenset(found) for each, found in names.items() if each not in whole}
+    return Scope(frozenset(names), narrowed)
 
 
 async def find(principal: Principal, address: Address) -> Reach:

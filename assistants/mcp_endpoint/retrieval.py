@@ -14,7 +14,7 @@ from assistants.mcp_endpoint.protocol import INTERNAL_ERROR, RpcError
 from assistants.mcp_endpoint.reach import Reach, Tool
 from assistants.selection import meta_tools
 from core.database import DATABASE_ERRORS
-from tools.search import Scope, search
+from tools.search import search
 
 _EMBED_WITHIN_S = 0.6
 
@@ -52,18 +52,9 @@ async def call_found(client: Client, request: Request, outlet: Outlet) -> dict[s
 
 async def _found(reach: Reach, query: str, limit: int) -> Iterable[Tool]:
     try:
-        found = await search([query], _scope(reach), limit=limit, embed_within_s=_EMBED_WITHIN_S)
+        found = await search([query], reach.scope, limit=limit, embed_within_s=_EMBED_WITHIN_S)
     except DATABASE_ERRORS as error:
         raise RpcError(INTERNAL_ERROR, "Tools cannot be searched at the moment.", status=503) from error
     hits = (reach.by_function.get((hit.server_id, hit.function)) for hit in found.hits)
     # The index may be newer than what is known here: a tool that is not known cannot be called.
     return [tool for tool in hits if tool is not None]
-
-
-def _scope(reach: Reach) -> Scope:
-    names: dict[int, set[str]] = {}
-    for server_id, name in reach.by_function:
-        names.setdefault(server_id, set()).add(name)
-    whole = {server.id for server in reach.servers}
-    narrowed = {each: frozenset(found) for each, found in names.items() if each not in whole}
-    return Scope(frozenset(names), narrowed)

@@ -5,26 +5,21 @@ conformance_questions.py. It logs whatever level a client of the older era has s
 """
 
 import argparse
-import warnings
+from functools import partial
 from typing import Any
 
-import anyio
 import conformance_questions  # noqa: F401 - its tools are offered by being defined
 import uvicorn
 from conformance_asking import Asked, Inputs, form
 from conformance_tools import PIXEL, STRING, TOOLS, Call, added_prompts, bus, schema_of, watched
 from mcp import MCPError, types
 from mcp.server.context import ServerRequestContext
-from mcp.server.lowlevel import NotificationOptions, Server
-from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
-from mcp.server.stdio import stdio_server
 from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
 from mcp.server.subscriptions import ListenHandler
-from mcp.shared.exceptions import MCPDeprecationWarning
+from sdk_server import SdkServer, run_stdio, sdk_server
 
 Context = ServerRequestContext[Any, Any]
 RETRY_MS = 500
-NAME = "conformance"
 PROMPTS = [
     types.Prompt(name="test_simple_prompt", description="Says one thing."),
     types.Prompt(
@@ -71,13 +66,6 @@ class Events(EventStore):
             if other == stream and message is not None:
                 await send_callback(EventMessage(message, str(number)))
         return stream
-
-
-class ConformanceServer(Server[Any]):
-    """The SDK's server reports changes of lists in the era of sessions only where it is told to."""
-
-    def create_initialization_options(self, *_: Any, **__: Any) -> Any:
-        return super().create_initialization_options(NotificationOptions(True, True, True))
 
 
 async def list_tools(_: Context, __: Any) -> types.ListToolsResult:
@@ -184,10 +172,9 @@ def prompt(*messages: str | types.ContentBlock) -> types.GetPromptResult:
     return types.GetPromptResult(messages=[types.PromptMessage(role="user", content=each) for each in blocks])
 
 
-def make_server() -> ConformanceServer:
-    server = ConformanceServer(
-        NAME,
-        version="1",
+def make_server() -> SdkServer:
+    return sdk_server(
+        "conformance",
         instructions="Call the tools that the conformance suite names.",
         get_tool_input_schema=schema_of,
         on_list_tools=list_tools,
@@ -203,23 +190,18 @@ def make_server() -> ConformanceServer:
         on_completion=complete,
         on_set_logging_level=set_level,
     )
-    server.middleware.append(RequestStateBoundary(RequestStateSecurity.ephemeral(), default_audience=NAME))
-    return server
 
 
-async def serve_stdio(server: ConformanceServer) -> None:
-    async with stdio_server() as (read, write):
-        await server.run(read, write, server.create_initialization_options())
+async def serve(server: SdkServer, read: Any, write: Any) -> None:
+    await server.run(read, write, server.create_initialization_options())
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--http", type=int, metavar="PORT")
     port = parser.parse_args().http
-    # The log of the older era is deprecated in the later one, and this server is of both.
-    warnings.simplefilter("ignore", MCPDeprecationWarning)
     if port is None:
-        anyio.run(serve_stdio, make_server())
+        run_stdio(partial(serve, make_server()))
     else:
         app = make_server().streamable_http_app(event_store=Events(), retry_interval=RETRY_MS)
         # h11 trims what may stand around a header's value; httptools leaves what follows it.

@@ -6,8 +6,8 @@ caller can tell that the answer is its own. TRANSPORT: stdio, sse or streamable_
 
 import base64
 import sys
-import warnings
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import anyio
@@ -15,14 +15,11 @@ import uvicorn
 from conformance_asking import Asked, Inputs, form, sampling
 from mcp import MCPError, types
 from mcp.server.context import CallNext, ServerRequestContext
-from mcp.server.lowlevel import NotificationOptions, Server
-from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp.server.runner import ServerRunner, serve_loop
 from mcp.server.sse import SseServerTransport
-from mcp.server.stdio import stdio_server
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourceUpdated, ToolsListChanged
-from mcp.shared.exceptions import MCPDeprecationWarning
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
+from sdk_server import SdkServer, run_stdio, sdk_server
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -180,11 +177,6 @@ async def unsubscribe(_: Context, params: types.UnsubscribeRequestParams) -> typ
     return types.EmptyResult()
 
 
-class MatrixServer(Server[Any]):
-    def create_initialization_options(self, *_: Any, **__: Any) -> Any:
-        return super().create_initialization_options(NotificationOptions(True, True, True))
-
-
 async def of_one_version(context: Context, call_next: CallNext) -> Any:
     """Refuses what begins a connection of the other era."""
     if context.method == ("initialize" if IS_MODERN else "server/discover"):
@@ -197,10 +189,9 @@ def negotiated(params: Any) -> tuple[types.InitializeRequestParams, str]:
     return types.InitializeRequestParams.model_validate(params, by_name=False), VERSION
 
 
-def make_server() -> MatrixServer:
-    server = MatrixServer(
+def make_server() -> SdkServer:
+    server = sdk_server(
         "matrix",
-        version="1",
         on_list_tools=list_tools,
         on_call_tool=call_tool,
         on_list_resources=list_resources,
@@ -211,13 +202,10 @@ def make_server() -> MatrixServer:
         on_subscriptions_listen=ListenHandler(bus) if IS_MODERN else None,
     )
     server.middleware.append(of_one_version)
-    server.middleware.append(
-        RequestStateBoundary(RequestStateSecurity.ephemeral(), default_audience="matrix")
-    )
     return server
 
 
-async def serve(server: MatrixServer, read: Any, write: Any) -> None:
+async def serve(server: SdkServer, read: Any, write: Any) -> None:
     options = server.create_initialization_options()
     if IS_MODERN:
         await server.run(read, write, options)
@@ -227,12 +215,7 @@ async def serve(server: MatrixServer, read: Any, write: Any) -> None:
         await serve_loop(server, read, write, lifespan_state=state, init_options=options)
 
 
-async def serve_stdio(server: MatrixServer) -> None:
-    async with stdio_server() as (read, write):
-        await serve(server, read, write)
-
-
-def sse_app(server: MatrixServer) -> Starlette:
+def sse_app(server: SdkServer) -> Starlette:
     transport = SseServerTransport("/messages/")
 
     async def connect(request: Request) -> Response:
@@ -244,11 +227,10 @@ def sse_app(server: MatrixServer) -> Starlette:
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore", MCPDeprecationWarning)
     if not IS_MODERN:
         ServerRunner._negotiate_initialize = staticmethod(negotiated)  # type: ignore[method-assign]
     if TRANSPORT == "stdio":
-        anyio.run(serve_stdio, make_server())
+        run_stdio(partial(serve, make_server()))
     else:
         app = sse_app(make_server()) if TRANSPORT == "sse" else make_server().streamable_http_app()
         uvicorn.run(app, port=int(PORT[0]), log_level="warning")
