@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import pytest
 
 from apikeys.actions import IssuedKey
+from tests.assistants.mcp_endpoint import till as tills
 from tests.assistants.mcp_endpoint.clients import Caller
+from tests.assistants.mcp_endpoint.till import Till
 from tests.stack import SERVERS, Stack
 from tools.models import MCPTool
 
@@ -44,3 +46,10 @@ def caller(desk: Desk) -> Iterator[Callable[..., Caller]]:
     yield make
     for each in made:
         each.http.close()
+
+
+@pytest.fixture(scope="package")
+def till(stack: Stack) -> Iterator[Till]:
+    made = tills.opened(stack, "till")
+    yield made
+    tills.closed(made)
