@@ -62,7 +62,7 @@ class Approving:
         if not questions.can_be_asked(self._exchange):
             raise ApprovalPending(ticket.number, self._function, _CANNOT_BE_ASKED)
         state = questions.sealed(ticket.number, self._asker, self._function, arguments)
-        return questions.question(ticket.number, self._function, asking.arguments, state)
+        return await questions.question(ticket.number, self._function, asking.arguments, state)
 
     async def go_on(self, arguments: dict[str, Any]) -> Called:
         """Takes in what the client was asked. Raises InvalidState, NotCalled and CallFailed.

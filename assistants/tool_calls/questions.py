@@ -15,12 +15,12 @@ from django.core import signing
 from assistants.approvals import Asker
 from assistants.approvals.signatures import signature
 from assistants.catalogue import FunctionEntry
+from assistants.filtering import mask_secrets
 from connector.client.requests import Exchange, InputRequired
 from connector.errors import InvalidState
 from connector.wire.asking import askable, problem
+from core import off_loop
 from core.message import Message
-from tools.secrets.detection import tokens_replaced
-from tools.secrets.masking import MASK
 
 _NAME = "approval"
 _METHOD = "elicitation/create"
@@ -53,20 +53,26 @@ def can_be_asked(exchange: Exchange) -> bool:
     return problem(_METHOD, {"mode": "form"}, askable(exchange.capabilities)) is None
 
 
-def question(number: int, function: FunctionEntry, shown: Mapping[str, Any], state: str) -> InputRequired:
+async def question(
+    number: int, function: FunctionEntry, shown: Mapping[str, Any], state: str
+) -> InputRequired:
     """Returns the question, and how the call goes on. `shown`: the arguments with which it would be made."""
     message = (
         f"The tool {function.name} is to be called, if you approve (approval {number}). "
-        f"Its arguments:\n{readable(shown)}"
+        f"Its arguments:\n{await _readable(shown)}"
     )
     params = {"mode": "form", "message": message, "requestedSchema": _FORM}
     return InputRequired({_NAME: {"method": _METHOD, "params": params}}, state)
 
 
-def readable(arguments: Mapping[str, Any]) -> str:
-    """Returns the whole arguments as JSON for people: keys and tokens covered, nothing in it unseen."""
-    text = orjson.dumps(arguments, option=orjson.OPT_INDENT_2).decode()
-    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", tokens_replaced(text, MASK))
+async def _readable(arguments: Mapping[str, Any]) -> str:
+    """Returns the whole arguments as JSON for people: secrets covered, and nothing in it unseen."""
+    raw = orjson.dumps(arguments, option=orjson.OPT_INDENT_2)
+    return await off_loop.run(lambda: _UNSEEN.sub(_escaped, mask_secrets(raw.decode())), size=len(raw))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
 def sealed(number: int, asker: Asker, function: FunctionEntry, arguments: Mapping[str, Any]) -> str:

@@ -12,7 +12,6 @@ _PREFIXED = re.compile(
     r"|hf_\w{8}|npm_\w{8}|pypi-\w{8}|dop_v1_|SG\.\w{8}|lin_api_|ntn_|secret_\w{8}|tvly-|fc-\w{8}|ak-\d{6}-"
     r"|eyJ[\w-]{8,}\.|(Bearer|Basic|Token)\s+\S"
 )
-_TOKEN = re.compile(rf"(?<![\w-])(?:{_PREFIXED.pattern})[\w.+/=~-]*")
 _HEXADECIMAL = re.compile(r"[0-9a-f]{32,}", re.IGNORECASE)
 _RANDOM = re.compile(r"[\w+/=~-]{20,}", re.ASCII)
 _PLACEHOLDER = re.compile(
@@ -33,11 +32,6 @@ def looks_secret(value: str) -> bool:
     if is_placeholder(value):
         return False
     return bool(_PREFIXED.match(value)) or _looks_random(value)
-
-
-def tokens_replaced(text: str, by: str) -> str:
-    """Returns a text with `by` in place of each key and token of a well-known service."""
-    return _TOKEN.sub(by, text)
 
 
 def is_placeholder(value: str) -> bool:

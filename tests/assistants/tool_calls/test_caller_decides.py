@@ -41,6 +41,7 @@ def answering(question: InputRequired, answer: Any) -> Exchange:
     return replace(FORMS, state=question.state, responses={"approval": answer})
 
 
+TOKEN = "ghp_0aZ9bY8cX7dW6eV5fU4gT3hS2iR1jQ0kP9lO"
 APPROVED = {"action": "accept", "content": {"decision": "approve"}}
 NO = [
     {"action": "accept", "content": {"decision": "reject", "reason": "Not him."}},
@@ -53,11 +54,11 @@ async def test_the_caller_is_asked_by_a_form_and_its_yes_counts(scene: Scene) ->
     async with recording_calls(), waiting.lifespan():
         asked = await scene("structured")
         await rule(Effect.ASK, approver=Approver.CALLER)
-        question, form = await asked_back(asked, thing="egg\u202e", note="sk-abcdefgh12345678")
+        question, form = await asked_back(asked, thing="egg\u202e", note=TOKEN)
         assert form["requestedSchema"]["properties"]["decision"]["enum"] == ["approve", "reject"]
         assert r"egg\u202e" in form["message"]
-        assert "sk-abcdefgh12345678" not in form["message"]
-        given = {"thing": "egg\u202e", "note": "sk-abcdefgh12345678"}
+        assert TOKEN not in form["message"]
+        given = {"thing": "egg\u202e", "note": TOKEN}
         weigh = function_of(asked, "weigh")
         made = asyncio.create_task(call(asked, weigh, given, answering(question, APPROVED)))  # type: ignore[arg-type]
         await wait_for(orm(Approval.objects.filter(state=ApprovalState.APPROVED).exists))
