@@ -12,6 +12,7 @@ from apikeys import audit
 from apikeys.models import ApiKey
 from assistants import names
 from assistants.actions import tool_uses
+from assistants.actions.rules import copy_rules
 from assistants.actions.tool_uses import Tools, ToolUse
 from assistants.models import (
     Assistant,
@@ -94,17 +95,20 @@ def update(
     return assistant
 
 
+@transaction.atomic
 def duplicate(assistant: Assistant, *, by: Actor, name: str = "", slug: str = "") -> Assistant:
-    """Creates a copy with the same tools, but without aliases, which are unique, and without keys."""
+    """Creates a copy with the same tools and rules, but without keys, and aliases, which are unique."""
     ours = {field.attname: field.value_from_object(assistant) for field in Assistant._meta.concrete_fields}
     free_name, free_slug = names.for_copy(assistant)
-    return create(
+    copy = create(
         by=by,
         name=name or free_name,
         slug=slug or (slugify(name) if name else free_slug),
         tools=[ToolUse(link.mcp_tool, link.functions, tuple(link.pinned)) for link in assistant.uses],
         **{name: value for name, value in ours.items() if name not in _OWN},
     )
+    copy_rules(assistant, to=copy, by=by)
+    return copy
 
 
 @transaction.atomic

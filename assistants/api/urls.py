@@ -5,6 +5,7 @@ from assistants.api.access import AccessView, MeView
 from assistants.api.approvals import ApprovalViewSet
 from assistants.api.assistants import AssistantViewSet
 from assistants.api.providers import ProviderViewSet
+from assistants.api.rules import RuleViewSet
 from assistants.api.runs import RunViewSet
 from assistants.api.search import ToolSearchView
 from assistants.api.sessions import SessionViewSet
@@ -15,6 +16,7 @@ router = SimpleRouter(trailing_slash=False)
 router.register("approvals", ApprovalViewSet, basename="approval")
 router.register("assistants", AssistantViewSet, basename="assistant")
 router.register("providers", ProviderViewSet, basename="provider")
+router.register("rules", RuleViewSet, basename="rule")
 router.register("runs", RunViewSet, basename="run")
 router.register("sessions", SessionViewSet, basename="session")
 router.register("webhooks", WebhookViewSet, basename="webhook")

@@ -1,5 +1,6 @@
 """The conditions of a rule: read from JSON, with errors by path, and matched against a call."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -12,6 +13,7 @@ from assistants.rules.verdicts import Call
 from tools.models import Label
 
 MOST_NAMES, LONGEST_END_USER, LONGEST_FUNCTION = 1_000, 512, 64
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _FIELDS = ("servers", "functions", "annotations", "labels", "end_users", "expression")
 
 
@@ -93,7 +95,7 @@ def _end_users(value: Any) -> frozenset[str]:
 
 
 def _is_text(longest: int) -> Callable[[Any], bool]:
-    return lambda item: isinstance(item, str) and 0 < len(item) <= longest and "\0" not in item
+    return lambda item: isinstance(item, str) and 0 < len(item) <= longest and not _UNSTORABLE.search(item)
 
 
 def _labels(value: Any) -> frozenset[str]:
@@ -120,6 +122,8 @@ def _expression(value: Any) -> Expression:
         raise ValueError(gettext("Give a text: an expression in CEL."))
     if not value.strip():
         raise ValueError(gettext("Give an expression, or leave the condition out."))
+    if "\0" in value:
+        raise ValueError(gettext("Null characters are not allowed."))
     return Expression(value)
 
 

@@ -46,6 +46,10 @@ class CompiledRule:
         effect = Effect.DENY if is_broken else Effect(row.effect)
         return cls(row.pk or 0, row.name, effect, approver, row.reason, conditions, paths, is_broken)
 
+    def concerns(self, call: Call) -> bool:
+        """Whether the rule matches a call as far as its expression lets it."""
+        return self.conditions.matches(call) and _hints_match(self, _Facts(call, frozenset(), {}))
+
 
 class RuleSet:
     """The rules that concern an assistant and a key. Threads may share it."""
@@ -157,7 +161,6 @@ def _verdict(rule: CompiledRule, arguments: Mapping[str, Any], problem: str | No
     if rule.is_broken:
         return replace(verdict, reason="the rule cannot be read; a manager has to save it anew.")
     if problem is not None:
-        log.warning("The rule %s could not judge a call: it is denied.", rule.id)
         return replace(verdict, effect=Effect.DENY, reason=f"the rule cannot judge the call: {problem}.")
     if rule.effect != Effect.MASK:
         return verdict

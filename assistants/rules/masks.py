@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 MASKED = "[masked]"
 MOST_PATHS, LONGEST_PATH = 100, 500
 _EVERY = "*"
-_NAME = r"[^\s.\[\]*'\"$]+"
+_NAME = r"[^\s.\[\]*'\"$\x00-\x1f\ud800-\udfff]+"
 _PATH = re.compile(rf"\$\.{_NAME}(?:\.{_NAME}|\[(?:\d{{1,6}}|\*)\])*")
 _STEP = re.compile(rf"\.(?P<name>{_NAME})|\[(?P<index>\d+|\*)\]")
 

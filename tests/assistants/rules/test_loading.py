@@ -60,7 +60,7 @@ def test_a_rule_goes_with_its_assistant_or_key(assistant, key):
     actions.delete(assistant, by=BY)
     key_actions.delete(key, by=BY)
 
-    assert not Rule.objects.exists()
+    assert not Rule.objects.exclude(scope=Rule.Scope.GLOBAL).exists()
 
 
 @pytest.mark.django_db(transaction=True)
