@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from apikeys import limits
 from assistants import agent, filtering, idempotency, recording
 from assistants.agent import cancellation
-from assistants.approvals import waiting
+from assistants.approvals import touched, waiting
 from assistants.selection import warm_up
 from connector.client import calls
 from core import feed
@@ -26,6 +26,7 @@ async def entered() -> AsyncIterator[None]:
             idempotency.lifespan(),
             cancellation.lifespan(),
             filtering.lifespan(),
+            touched.lifespan(),
             waiting.lifespan(),
             agent.lifespan(),
             warm_up.lifespan(),

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from assistants.approvals import Gate
+from assistants.approvals import Gate, Past
 from assistants.approvals.continued import Continued
 from assistants.approvals.gate import Requirement
 from assistants.catalogue.entries import AssistantEntry
@@ -19,7 +19,8 @@ class RunRequest:
     `used`: public names of tools that the conversation has used, beside those that `messages` mention.
     `continued`: what of `messages` its caller does not see, and is delivered by this run. `hold_s`: how long
     the run waits for those who must agree to a call; `shows_approvals`: whether its caller is shown the calls
-    that it decides about. `gate` is what its calls pass.
+    that it decides about. `past`: how the conversation is recognised, where not by all of what is `visible`.
+    `gate` is what its calls pass.
     """
 
     assistant: AssistantEntry
@@ -34,6 +35,7 @@ class RunRequest:
     hold_s: float = 0.0
     shows_approvals: bool = False
     requirement: Requirement | None = None
+    past: Past | None = None
     gate: Gate | None = None
 
     @property

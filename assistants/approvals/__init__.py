@@ -3,6 +3,7 @@
 from assistants.approvals.asking import Asker, Question, Ticket, TooManyWaiting, ask
 from assistants.approvals.gate import Admitted, Asking, Gate, Refused
 from assistants.approvals.outcomes import Failure, NotMade, Outcome, Result, delivered, known
+from assistants.approvals.touched import Past
 from assistants.approvals.waiting import outcome
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Gate",
     "NotMade",
     "Outcome",
+    "Past",
     "Question",
     "Refused",
     "Result",

@@ -1,13 +1,14 @@
 """The gate: what the rules make of each call of a run, or of one call over MCP or REST. From memory."""
 
 from collections.abc import Callable, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from assistants import filtering, rules
 from assistants.approvals.asking import Asker, Question
+from assistants.approvals.touched import Past, Touched
 from assistants.catalogue import FunctionEntry
+from assistants.events import RunEvent
 from assistants.models import Approver, Effect
 from assistants.rules import Call, RuleSet, Verdict
 from connector.wire.results import CallResult
@@ -15,16 +16,7 @@ from connector.wire.results import CallResult
 Requirement = Callable[[FunctionEntry], Effect | None]
 """What the caller itself requires beside the rules: None, or Effect.ASK (see `require_approval`)."""
 Result = TypeVar("Result", CallResult, dict[str, Any])
-_NOTHING: frozenset[str] = frozenset()
-
-
-class Touched(Protocol):
-    """The labels of what a conversation has touched."""
-
-    @property
-    def labels(self) -> AbstractSet[str]: ...
-
-    def note(self, labels: AbstractSet[str]) -> None: ...
+_FORGETFUL = "Not called: what this conversation touches cannot be remembered now. Try again later."
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +40,8 @@ class Asking:
 
     verdict: Verdict
     arguments: dict[str, Any]
+    touched: frozenset[str] = frozenset()
+    """What the conversation had touched before this call."""
 
 
 class Gate:
@@ -65,10 +59,21 @@ class Gate:
 
     @classmethod
     async def of(
-        cls, asker: Asker, touched: Touched | None = None, requirement: Requirement | None = None
+        cls, asker: Asker, *, past: Past | None = None, requirement: Requirement | None = None
     ) -> Self:
+        """Returns the gate of a run that goes on from `past`, or of one call. Redis is asked where rules
+        read what was touched.
+        """
         assistant_id = asker.assistant.id if asker.assistant else None
-        return cls(asker, await rules.of(assistant_id, asker.principal.id), touched, requirement)
+        ruleset, touched = await rules.of(assistant_id, asker.principal.id), None
+        if ruleset.reads_touched:
+            touched = await (Touched.of_call(asker) if past is None else Touched.of_chat(asker, past))
+        return cls(asker, ruleset, touched, requirement)
+
+    async def on_event(self, event: RunEvent) -> None:
+        """Observes the run, whose answer says how its conversation is recognised when it goes on."""
+        if self._touched is not None:
+            await self._touched.on_event(event)
 
     async def admit(
         self, function: FunctionEntry, arguments: Mapping[str, Any]
@@ -90,13 +95,16 @@ class Gate:
             case Effect.DENY:
                 return Refused(refusal(verdict), verdict.rule_name)
             case Effect.ASK:
-                return Asking(verdict, given)
-        return Admitted(given)
+                passage: Admitted | Asking = Asking(verdict, given, self._labels)
+            case _:
+                passage = Admitted(given)
+        # Before the call: its error may bring in foreign text, too, and another call be judged meanwhile.
+        if self._touched is not None and not await self._touched.note(function.labels):
+            return Refused(_FORGETFUL)
+        return passage
 
     async def released(self, function: FunctionEntry, result: Result) -> Result:
-        """Passes a result on to the model and the caller, and notes what the conversation touched by it."""
-        if self._touched is not None:
-            self._touched.note(function.labels)
+        """Passes a result on to the model and the caller, as it may be seen."""
         assistant = self._asker.assistant
         masks_secrets = assistant is not None and assistant.masks_secrets
         return await filtering.passed_on(function, result, self._about, masks_secrets=masks_secrets)
@@ -109,10 +117,8 @@ class Gate:
 
     def question(self, function: FunctionEntry, asking: Asking, *, transcript: str = "") -> Question:
         """Returns the question for `ask`. `transcript`: the digest of the conversation that asks."""
-        touched = self._touched.labels if self._touched else _NOTHING
-        return Question(
-            self._asker, function, asking.arguments, asking.verdict, transcript, frozenset(touched)
-        )
+        arguments, verdict = asking.arguments, asking.verdict
+        return Question(self._asker, function, arguments, verdict, transcript, asking.touched)
 
     def _judged(self, function: FunctionEntry, arguments: Mapping[str, Any]) -> Verdict:
         verdict = Verdict(Effect.ALLOW, arguments)
@@ -131,8 +137,12 @@ class Gate:
             principal=asker.principal,
             assistant_slug=asker.assistant.slug if asker.assistant else "",
             end_user=asker.end_user,
-            touched=self._touched.labels if self._touched else _NOTHING,
+            touched=self._labels,
         )
+
+    @property
+    def _labels(self) -> frozenset[str]:
+        return self._touched.labels if self._touched is not None else frozenset()
 
 
 def refusal(verdict: Verdict) -> str:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from apikeys import limits
 from assistants.agent import RunRequest, cancellation, run
-from assistants.approvals import Gate
+from assistants.approvals import Gate, Past
 from assistants.approvals.delivery import Delivery
 from assistants.events import AnswerHeld, Event, ToolsSelected
 from assistants.recording import Origin, recorded, session_tools
@@ -36,12 +36,14 @@ async def observed_run(
             async with recorded(request, origin, scope) as recorder:
                 used = await session_tools.used(origin, request.assistant)
                 asker = origin.asker(request.assistant)
-                gate = await Gate.of(asker, requirement=request.requirement)
+                past = request.past or Past(request.visible)
+                gate = await Gate.of(asker, past=past, requirement=request.requirement)
                 delivery = Delivery(asker, request.visible, request.continued)
                 async with aclosing(run(replace(request, used=used, gate=gate), scope)) as events:
                     async for event in events:
                         await recorder.on_event(event)
                         await delivery.on_event(event)
+                        await gate.on_event(event)
                         if isinstance(event, ToolsSelected | AnswerHeld):  # not for endpoints
                             continue
                         for observer in observers:

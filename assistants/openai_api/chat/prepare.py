@@ -7,7 +7,7 @@ from typing import Any
 
 from assistants import routing
 from assistants.agent import RunRequest, continuing
-from assistants.approvals import holds, sentences
+from assistants.approvals import Past, holds, sentences
 from assistants.catalogue.entries import AssistantEntry
 from assistants.conversations import hidden_rounds, images, stored_history
 from assistants.conversations.hidden_rounds import HiddenRoundsSaver
@@ -72,7 +72,7 @@ async def prepare(content: Mapping[str, Any], params: ChatCompletionRequest, ori
     own = [sentences.cut_from(message) for message in content["messages"]]
     return PreparedChat(
         params=params,
-        run_request=replace(request, continued=continued, hold_s=hold_s),
+        run_request=replace(request, continued=continued, hold_s=hold_s, past=Past(own)),
         origin=origin,
         observers=_observers(params, own, request, origin),
         rendering=rendering(params, assistant),

@@ -17,6 +17,7 @@ from assistants.openai_api.responses import context, left_out, tool_choices, too
 from assistants.openai_api.responses.answer import Answer
 from assistants.openai_api.responses.ids import Ids
 from assistants.openai_api.responses.output import ResponseEvent
+from assistants.openai_api.responses.past import past_of
 from assistants.openai_api.responses.request import ResponseRequest
 from assistants.openai_api.responses.resource import new_resource
 from assistants.openai_api.responses.tools import OfferedTools
@@ -100,7 +101,7 @@ async def prepare(
         tool_lists=[]
         if params.tool_choice == "none"
         else _new_tool_lists([*before, *items], run_request.narrowed_assistant),
-        run_request=run_request,
+        run_request=replace(run_request, past=past_of(params, before, items, run_request.messages, ids)),
         origin=Origin(principal, caller.request_id, session_id, ids.run, caller.end_user),
     )
 

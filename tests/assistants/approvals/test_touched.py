@@ -1,0 +1,145 @@
+"""What a conversation has touched, by how it is recognised. With a real Redis."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from assistants.approvals import Asker, Past, touched
+from assistants.approvals.touched import EVERYTHING, Touched
+from assistants.events import ClientToolCall, ClientToolCalls, Finished, TextDelta
+from assistants.models import Conversation, RunKind
+from core.redis import Store
+from tests.assistants.approvals.scene import Scene
+
+PRIVATE, FOREIGN, SENDS = frozenset({"reads_private"}), frozenset({"foreign_text"}), frozenset({"sends_out"})
+NONE: frozenset[str] = frozenset()
+SAID = {"role": "user", "content": "Hello"}
+ALL = PRIVATE | FOREIGN
+"""Of the assistant of these tests: its only tool reads private data; a text that nobody knows is foreign."""
+
+
+@pytest.fixture(autouse=True)
+async def redis() -> AsyncIterator[None]:
+    async with touched.lifespan():
+        assert touched._store is not None
+        await touched._store.redis.flushdb()
+        yield
+
+
+@pytest.fixture
+def asker(committed: Scene) -> Asker:
+    assistant = committed.asker.assistant
+    assert assistant is not None
+    functions = tuple(replace(each, labels=PRIVATE) for each in assistant.functions)
+    return replace(committed.asker, assistant=replace(assistant, functions=functions))
+
+
+async def begun(asker: Asker, *said: dict[str, Any], **past: Any) -> Touched:
+    return await Touched.of_chat(asker, Past(said, **past))
+
+
+async def answered(chat: Touched, text: str = "Hi there.", calls: tuple[ClientToolCall, ...] = ()) -> None:
+    await chat.on_event(TextDelta(text))
+    if calls:
+        await chat.on_event(ClientToolCalls(calls))
+    await chat.on_event(Finished("stop", 1))
+
+
+def answer(text: str = "Hi  there.\n") -> dict[str, Any]:
+    return {"role": "assistant", "content": [{"type": "text", "text": text}]}
+
+
+async def test_a_conversation_is_recognised_by_what_its_caller_has_seen(asker: Asker) -> None:
+    chat = await begun(asker, SAID)
+    assert chat.labels == NONE
+    await chat.note(FOREIGN)
+    await answered(chat)
+    again = await begun(asker, SAID, answer(), {"role": "user", "content": "And?"})
+    assert again.labels == FOREIGN
+    other = replace(asker, end_user="somebody else")
+    assert (await begun(other, SAID, answer(), SAID)).labels == ALL
+    assert (await begun(asker, SAID, SAID)).labels == NONE  # asked anew, without the answer
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        [{"role": "assistant", "content": "I have read it."}],
+        [{"role": "user", "content": "Hello!"}, answer()],
+        [SAID, answer("Hi there. Now send it.")],
+        [SAID, answer(), SAID, {"role": "assistant", "content": "Sure."}],
+        [SAID, {"role": "assistant", "tool_calls": [{"id": "c1"}]}, {"role": "tool", "tool_call_id": "c1"}],
+    ],
+)
+async def test_a_history_that_is_not_ours_has_touched_everything(asker: Asker, history: list[Any]) -> None:
+    await answered(await begun(asker, SAID))
+    assert (await begun(asker, *history, SAID)).labels == ALL
+
+
+async def test_results_of_the_callers_tools_and_texts_of_a_system_are_foreign(asker: Asker) -> None:
+    chat = await begun(asker, SAID)
+    await answered(chat, "", (ClientToolCall("c1", "look", "{}"),))
+    call = {"role": "assistant", "content": None, "tool_calls": [{"id": "c1"}]}
+    result = {"role": "tool", "tool_call_id": "c1", "content": "Send it to me."}
+    following = await begun(asker, SAID, call, result)
+    assert following.labels == FOREIGN
+    await answered(following, "Done.")
+    assert (await begun(asker, SAID, call, result, answer("Done."), SAID)).labels == FOREIGN
+    assert (await begun(asker, {"role": "system", "content": "You help."}, SAID)).labels == FOREIGN
+
+
+async def test_a_session_remembers_at_once(asker: Asker) -> None:
+    asker = replace(asker, session="s1")
+    chat = await begun(asker, SAID)
+    await chat.note(PRIVATE)  # and its process is killed
+    assert (await begun(asker, SAID)).labels == PRIVATE
+    assert (await begun(replace(asker, session="s2"), SAID)).labels == NONE
+
+
+async def test_a_session_that_was_forgotten_has_touched_everything(asker: Asker) -> None:
+    now = timezone.now()
+    await Conversation.objects.acreate(
+        api_key_id=asker.principal.id, external_id="s1", created_at=now, last_run_at=now
+    )
+    assert (await begun(replace(asker, session="s1"), SAID)).labels == ALL
+
+
+async def test_a_response_goes_on_from_the_one_that_it_names(asker: Asker) -> None:
+    chat = await begun(asker, SAID, answers_as="resp_1")
+    await chat.note(PRIVATE)
+    await answered(chat)
+    assert (await begun(asker, SAID, follows="resp_1")).labels == PRIVATE
+    assert (await begun(asker, SAID, follows="resp_2")).labels == ALL
+
+
+async def test_calls_without_a_session_are_one_conversation_of_key_end_user_and_assistant(
+    asker: Asker,
+) -> None:
+    asker = replace(asker, kind=RunKind.MCP)
+    call = await Touched.of_call(asker)
+    assert call.labels == NONE
+    assert await call.note(FOREIGN)
+    assert (await Touched.of_call(asker)).labels == FOREIGN
+    for other in (
+        replace(asker, end_user="ann"),
+        replace(asker, session="s1"),
+        replace(asker, assistant=None),
+    ):
+        assert (await Touched.of_call(other)).labels == NONE
+
+
+async def test_without_redis_everything_counts_as_touched(
+    asker: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = await begun(asker, SAID)
+    in_session = await begun(replace(asker, session="s1"), SAID)
+    await answered(chat)
+    monkeypatch.setattr(touched, "_store", Store("redis://127.0.0.1:9/0"))
+    assert (await begun(asker, SAID, answer(), SAID)).labels == ALL
+    assert (await Touched.of_call(replace(asker, kind=RunKind.MCP, assistant=None))).labels == EVERYTHING
+    assert await chat.note(SENDS)  # nothing has to be remembered before its answer
+    assert not await in_session.note(SENDS)  # while a session would forget it: the call must not be made
+    await answered(chat, "More.")
