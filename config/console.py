@@ -68,6 +68,12 @@ NAVIGATION: list[dict[str, Any]] = [
         ],
     },
     {
+        "title": _("Control"),
+        "items": [
+            _page(_("Approvals"), "approval", "assistants_approval_changelist", "assistants.view_approval"),
+        ],
+    },
+    {
         "title": _("Observe"),
         "items": [
             _page(_("Runs"), "timeline", "assistants_run_changelist", "assistants.view_run"),

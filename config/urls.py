@@ -5,6 +5,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
+from assistants.console.approval_changes import approval_changes
 from assistants.console.urls import async_urlpatterns as streams_of_assistants
 from assistants.console.urls import urlpatterns as pages_of_assistants
 from assistants.openai_api.errors import unknown_url
@@ -33,6 +34,7 @@ urlpatterns = [
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", include(streams_of_assistants)),
+    path("admin/approvals/changes", approval_changes, name="approval_changes"),
     path("admin/servers/changes", server_changes, name="server_changes"),
     path("admin/", admin.site.urls),
 ]

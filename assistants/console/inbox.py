@@ -1,4 +1,4 @@
-"""What needs a person: changed definitions, servers that do not serve, keys and budgets that run out.
+"""What needs a person: calls that wait, changed definitions, broken servers, keys and budgets that run out.
 
 A source counts its items with one cheap query for the sidebar, and lists them for the page. More sources are
 added to SOURCES.
@@ -17,7 +17,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from apikeys.models import ApiKey, TokenUsage
+from assistants.models import Approval as CallApproval
+from assistants.models import Approver
 from core.admin.numbers import percent, whole
+from core.admin.times import exact
 from core.message import restored
 from tools.models import Approval, MCPTool, Status, ToolFunction
 
@@ -74,6 +77,29 @@ class Source:
 
     def items(self, user: Any) -> list[Item]:
         return [self.item(row, user) for row in self.rows()[:MOST]]
+
+
+class WaitingCalls(Source):
+    """Calls that staff must decide about. Who asks in a chat waits for it: the page shows them at once."""
+
+    title = gettext_lazy("Calls that wait for approval")
+    icon = "approval"
+    permission = "assistants.view_approval"
+    remedy_permission = "assistants.decide_approval"
+
+    def rows(self) -> QuerySet[Any, Any]:
+        waiting = CallApproval.objects.waiting().filter(approver=Approver.STAFF)
+        return waiting.undecrypted().order_by("expires_at", "pk")
+
+    def item(self, row: Any, user: Any) -> Item:
+        page = reverse("admin:approval", args=[row.pk])
+        words = {"who": row.api_key_name or row.username, "for": row.end_user, "rule": row.rule_name}
+        text = _("%(who)s asks for it on behalf of %(for)s.") if row.end_user else _("%(who)s asks for it.")
+        text = " ".join([text, *([_("Rule: %(rule)s.")] if row.rule_name else [])]) % words
+        left = _("It is not called unless somebody agrees until %(time)s.") % {"time": exact(row.expires_at)}
+        word = _("Look and decide") if self.may_mend(user) else _("Look at it")
+        title = f"{row.server} · {row.function}"
+        return Item(title, page, f"{text} {left}", row.created_at, [Remedy(word, page)])
 
 
 class ChangedDefinitions(Source):
@@ -191,7 +217,14 @@ class SpentBudgets(Source):
         return Item(key.name, reverse("admin:apikeys_apikey_change", args=[key.pk]), text, None, remedies)
 
 
-SOURCES: tuple[Source, ...] = (ChangedDefinitions(), BrokenServers(), ExpiringKeys(), SpentBudgets())
+WAITING_CALLS = WaitingCalls()
+SOURCES: tuple[Source, ...] = (
+    WAITING_CALLS,
+    ChangedDefinitions(),
+    BrokenServers(),
+    ExpiringKeys(),
+    SpentBudgets(),
+)
 
 
 def seen_by(user: Any) -> list[Source]:

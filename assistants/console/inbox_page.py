@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 
-from assistants.console import inbox, remedies
+from assistants.console import approval_changes, inbox, remedies
 from core.admin.refusals import REFUSALS, text_of
 from core.admin.views import ConsolePage
 
@@ -21,8 +21,26 @@ class NeedsYouPage(ConsolePage):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         user = self.request.user
-        sections = [_section(source, user) for source in inbox.seen_by(user)]
-        return super().get_context_data(sections=[each for each in sections if each["items"]], **kwargs)
+        seen = inbox.seen_by(user)
+        sections = [_section(source, user) for source in seen if source is not inbox.WAITING_CALLS]
+        waiting = _section(inbox.WAITING_CALLS, user) if inbox.WAITING_CALLS in seen else None
+        others = [each for each in sections if each["items"]]
+        return super().get_context_data(sections=others, waiting=waiting, **kwargs)
+
+
+class WaitingCallsPart(ConsolePage):
+    """The part of the page that shows calls which wait, and how many items there are in all."""
+
+    permission_required = "assistants.view_approval"
+    template_name = "console/inbox_calls.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        waiting = _section(inbox.WAITING_CALLS, self.request.user)
+        return {"waiting": waiting, "badge": inbox.badge(self.request)}
+
+    def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        headers = {approval_changes.HEADER: approval_changes.address()}
+        return super().render_to_response(context, headers=headers, **kwargs)
 
 
 class RemedyView(ConsolePage):

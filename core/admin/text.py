@@ -24,6 +24,11 @@ def shown(text: Any, *, most: int = 4_000) -> str:
     return f"{visible[:most]} … {_('(cut: %(count)s characters)') % {'count': f'{len(whole):,}'}}"
 
 
+def escaped(json: str) -> str:
+    """Returns JSON in which such characters are escaped: it means the same, and can be edited."""
+    return _INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", json)
+
+
 def tail(text: str, *, lines: int = 200, most: int = 20_000) -> str:
     """Returns the last lines of an output, fit to be shown."""
     return shown("\n".join(text[-most:].splitlines()[-lines:]), most=2 * most)

@@ -9,7 +9,7 @@ from django.db import models
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from apikeys.models import ApiKey
-from assistants.models import Assistant, Provider, Run, ToolCall
+from assistants.models import Approval, Assistant, Provider, Run, ToolCall
 from tools.models import MCPTool, ToolFunction
 
 Rows = dict[type[models.Model], models.Model]
@@ -17,6 +17,7 @@ ROWS_OF_PAGES: dict[str, type[models.Model]] = {
     "keys/": ApiKey,
     "servers/": MCPTool,
     "commands/": MCPTool,
+    "assistants/approval/": Approval,
     "assistants/assistant/": Assistant,
     "assistants/provider/": Provider,
     "assistants/": Assistant,

@@ -39,7 +39,8 @@ LEFT_OUT = re.compile(
     r"|.*/tools/search/|tools/mcptool/live/|usage/csv/"  # parts of pages, and a file
     r"|.*/(start|stop|restart|refresh|duplicate)/|needs-you/.+/|playground/chat|connector/.*/(login|callback)/"
     r"|(servers/.*|assistants/provider/<int:pk>)/test/|servers/test/|.*/inspector/call/"  # posted alone
-    r"|(apikeys/auditentry|tools/toolfunction|connector/instance|assistants/run)/(add|<path:object_id>/delete)/"
+    r"|assistants/approval/(<int:pk>/(state|decide)/|<path:object_id>/change/)"  # parts, and what leads on
+    r"|(apikeys/auditentry|tools/toolfunction|connector/instance|assistants/run|assistants/approval)/(add|<path:object_id>/delete)/"
 )
 """Routes that show nobody a page."""
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apikeys import actions as key_actions
 from assistants import actions
-from assistants.models import Run, ToolCall
+from assistants.models import Approval, Run, ToolCall
 from connector.models import Instance, StateChange, Worker
 from tests.console.pages import BY
 from tools import actions as tool_actions
@@ -82,12 +82,33 @@ def fill(text: str = "plain text", long: str = "") -> dict[type[models.Model], m
         result=_clean(long),
         duration_ms=300,
     )
+    approval = Approval.objects.create(
+        approver="staff",
+        rule_name=_clean(text)[:255],
+        owner=str(key.pk),
+        api_key=key,
+        api_key_name=_name(text, "Key"),
+        key_prefix="ak-000001-...",
+        end_user=_clean(text)[:512],
+        assistant=assistant,
+        assistant_slug="helper",
+        run_id=run.run_id,
+        mcp_tool=server,
+        server=_clean(text)[:255],
+        function=_clean(text)[:255],
+        public_name="clock__now",
+        arguments=_json({"text": long, "token": text}),
+        definition_hash="new",
+        generation=1,
+        signature="s",
+        expires_at=now + timedelta(hours=1),
+    )
     worker = Worker.objects.create(name="w1", node="machine", host_id="h", socket="s", seen_at=now)
     instance = Instance.objects.create(
         server=server, worker=worker, phase="backoff", stderr_tail=_clean(long), error=_json(error), pid=7
     )
     StateChange.objects.create(server=server, status="error", error=_json(error), at=now)
-    rows = (server, function, provider, assistant, key, run, call, worker, instance)
+    rows = (server, function, provider, assistant, key, run, call, approval, worker, instance)
     return {type(row): row for row in rows}
 
 

@@ -42,9 +42,9 @@ const consolePage = {
 
   /**
    * Asks `address` for what moves, and has it shown. Asks again when that has changed, which a cheap request tells
-   * every 3 seconds (see tools/admin/server_changes.py), and every minute, for its times.
+   * every few seconds (see tools/admin/server_changes.py), and every minute, for its times.
    */
-  live(address, show) {
+  live(address, show, seconds = 3) {
     let [changes, known, etag, asked] = ["", "", "", -Infinity];
     const ask = async () => {
       const response = await fetch(address, { headers: etag ? { "If-None-Match": etag } : {}, cache: "no-store" });
@@ -54,7 +54,7 @@ const consolePage = {
       etag = response.headers.get("ETag") || "";
       await show(response);
     };
-    consolePage.every(3, async () => {
+    consolePage.every(seconds, async () => {
       const response = changes ? await fetch(changes, { cache: "no-store" }) : null;
       const now = response && response.ok ? await response.text() : "";
       if (now && now === known && performance.now() - asked < 60000) return;
@@ -96,7 +96,7 @@ document.addEventListener("DOMContentLoaded", () => {
         const top = scrolled.get(box.dataset.keepScroll);
         box.scrollTop = top === undefined ? box.scrollHeight : Math.min(top, box.scrollHeight);
       }
-    });
+    }, Number(part.dataset.liveSeconds) || 3);
     for (const box of part.querySelectorAll("[data-keep-scroll]")) box.scrollTop = box.scrollHeight;
   }
 });

@@ -20,6 +20,12 @@ function pill(word, symbol, tone) {
   return made;
 }
 
+/** Changes the word, the icon and the tone of a pill. */
+function setWord(state, word, symbol, tone) {
+  state.className = `pill pill-${tone}`;
+  state.replaceChildren(icon(symbol), element("span", "pill-word", word));
+}
+
 /** Puts values into the places of a text that are named like {this}. */
 function fill(template, values) {
   return template.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);

@@ -7,7 +7,7 @@ function start() {
   const holder = document.getElementById("inspector-data");
   if (!holder) return;
   const data = JSON.parse(holder.textContent);
-  const texts = document.getElementById("inspector-texts").dataset;
+  const texts = { ...document.getElementById("inspector-texts").dataset, ...document.getElementById("inspector-more-texts").dataset };
   const part = (name) => document.getElementById(`inspector-${name}`);
   const note = (text) => { part("note").textContent = text; };
 

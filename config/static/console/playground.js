@@ -11,20 +11,10 @@ function setUpPlayground(texts) {
   let messages = [];
   let running = null;
 
-  function seconds(ms) {
-    return (ms / 1000).toFixed(1);
-  }
-
   function follow(change) {
     const isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 60;
     change();
     if (isAtEnd) log.scrollTop = log.scrollHeight;
-  }
-
-  function note(text, tone, symbol) {
-    const made = element("p", `c-note ${tone}`);
-    made.append(icon(symbol), text);
-    return made;
   }
 
   function told(text) {
@@ -99,18 +89,57 @@ function setUpPlayground(texts) {
     on_tool_started(event) {
       this.endPart();
       this.reasoning = null;
+      this.call(event);
+    }
+
+    /** Shows a call of a tool. */
+    call(event) {
       const details = element("details", "c-call");
       const summary = element("summary");
       const state = pill(texts.calling, "progress_activity", "info");
       summary.append(icon("build"), element("code", "c-grow", `${event.server} · ${event.function}`), state);
-      details.append(summary, element("h4", "", texts.arguments), element("pre", "", event.arguments));
+      details.append(summary);
+      if (event.arguments !== undefined) details.append(element("h4", "", texts.arguments), element("pre", "", event.arguments));
       this.node.append(details);
-      this.calls.set(event.id, { details, state });
+      const call = { details, state };
+      this.calls.set(event.id, call);
+      return call;
+    }
+
+    /** A call that somebody must agree to: `state` is that of the approval. See playground_approval.js. */
+    on_approval(event) {
+      const call = this.calls.get(event.id);
+      if (event.state === "waiting") {
+        const waiting = call ?? this.call(event);
+        waiting.approval = new ApprovalBox(event, texts, () => this.goOn(waiting));
+        waiting.details.open = true;
+        waiting.details.append(waiting.approval.node);
+        setWord(waiting.state, texts.waits, "hourglass_top", "warning");
+        told(texts.waits);
+      } else if (call?.approval) {
+        call.approval.end();
+        setWord(call.state, texts.calling, "progress_activity", "info");
+      }
+    }
+
+    /** After a decision: the run goes on by itself, or with the next message once it has ended. */
+    goOn(call) {
+      if (!this.isOver || running) return;
+      const button = element("button", "c-button c-primary", texts.goOn);
+      button.type = "button";
+      button.addEventListener("click", () => { button.remove(); sendText(texts.goOnMessage); });
+      call.approval.node.append(button);
+      button.focus();
     }
 
     on_tool_finished(event) {
       const call = this.calls.get(event.id);
       if (!call) return;
+      if (event.error === "approval_pending") {
+        call.isOver = true;
+        return;
+      }
+      call.approval?.end();
       const isOk = event.status === "ok";
       this.showState(call.state, isOk ? texts.done : texts.failed, isOk);
       call.state.after(element("span", "c-help", fill(texts.seconds, { n: seconds(event.ms) })));
@@ -120,8 +149,7 @@ function setUpPlayground(texts) {
     }
 
     showState(state, word, isOk) {
-      state.className = `pill ${isOk ? "pill-success" : "pill-danger"}`;
-      state.replaceChildren(icon(isOk ? "check_circle" : "error"), element("span", "pill-word", word));
+      setWord(state, word, isOk ? "check_circle" : "error", isOk ? "success" : "danger");
     }
 
     on_usage(event) {
@@ -136,19 +164,10 @@ function setUpPlayground(texts) {
       for (const each of event.unavailable) {
         this.node.append(note(fill(texts.unavailable, each), "c-warning", "cloud_off"));
       }
-      const line = element("p", "c-help c-figures-line", this.figures(event));
+      const line = element("p", "c-help c-figures-line", figuresOf(event, this.usage, texts));
       this.node.append(line);
       this.link(line);
       told(texts.finished);
-    }
-
-    figures(event) {
-      const usage = this.usage ?? { prompt_tokens: 0, completion_tokens: 0 };
-      const line = fill(texts.figures, {
-        in: usage.prompt_tokens.toLocaleString(), out: usage.completion_tokens.toLocaleString(),
-        first: seconds(event.first_token_ms ?? event.ms), all: seconds(event.ms), rounds: event.rounds,
-      });
-      return usage.is_estimated ? `${line} (${texts.estimated})` : line;
     }
 
     link(line) {
@@ -176,29 +195,6 @@ function setUpPlayground(texts) {
 
   /* --- the stream --- */
 
-  async function* eventsOf(response, keepAlive) {
-    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-    let rest = "";
-    for (;;) {
-      const { done, value } = await reader.read();
-      keepAlive();
-      if (done) return;
-      const parts = (rest + value).split("\n\n");
-      rest = parts.pop();
-      for (const part of parts) if (part.startsWith("data: ")) yield JSON.parse(part.slice(6));
-    }
-  }
-
-  async function refusal(response) {
-    try {
-      return (await response.json()).error;
-    } catch {
-      // The login page, or that of a failed check against forgery: both mean the session is over.
-      const isOver = response.status === 403 || response.redirected;
-      return { message: `HTTP ${response.status}.`, advice: isOver ? texts.loggedOut : texts.lost };
-    }
-  }
-
   async function answerTo(controller, answer, content) {
     let silence;
     const keepAlive = () => {
@@ -212,7 +208,7 @@ function setUpPlayground(texts) {
         headers: { "content-type": "application/json", "x-csrftoken": token },
       });
       if (!response.ok || !response.headers.get("content-type")?.startsWith("text/event-stream")) {
-        return answer.on_error(await refusal(response));
+        return answer.on_error(await refusalOf(response, texts));
       }
       for await (const event of eventsOf(response, keepAlive)) answer.handle(event);
       if (!answer.isOver) answer.end(note(texts.lost, "c-danger", "cloud_off"));
@@ -243,8 +239,12 @@ function setUpPlayground(texts) {
   async function ask() {
     const text = question.value.trim();
     if (!text || running) return;
-    document.getElementById("hint").hidden = true;
     question.value = "";
+    await sendText(text);
+  }
+
+  async function sendText(text) {
+    document.getElementById("hint").hidden = true;
     messages.push({ role: "user", content: text });
     const mine = messages;
     const asked = element("article", "c-message c-question");

@@ -1,0 +1,84 @@
+"""The form in which somebody changes the arguments of a call before they approve it."""
+
+from typing import Any, Self
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from assistants.actions import approval_covers as covers
+from assistants.actions import approvals
+from assistants.actions.approval_edits import Denied
+from assistants.models import Approval
+from core.actor import Actor
+from core.admin.refusals import text_of
+from core.forms import JSONField
+from core.message import said
+from tools.arguments import InvalidArguments
+
+
+class InvalidEdit(Exception):
+    """The changed arguments cannot be sent; `form` says why."""
+
+    def __init__(self, form: "EditForm") -> None:
+        super().__init__("The changed arguments cannot be sent.")
+        self.form = form
+
+
+class EditForm(forms.Form):
+    arguments = JSONField(label=_("Arguments"))
+
+    @classmethod
+    def of(cls, arguments: str) -> Self:
+        """Returns the form as it is first shown."""
+        form = cls()
+        form.shown = arguments
+        return form
+
+    shown = ""
+    """The text in the field."""
+
+    def approve(self, approval: Approval, *, by: Actor) -> None:
+        """Approves the call with the arguments in the form. Raises InvalidEdit, and what the verb raises."""
+        self.shown = self.data.get("arguments", "")
+        if not self.is_valid():
+            raise InvalidEdit(self)
+        try:
+            arguments = uncovered(self.cleaned_data["arguments"], approval.arguments)
+            approvals.approve(approval, by=by, arguments=arguments)
+        except ValidationError as error:
+            self.add_error("arguments", error)
+        except InvalidArguments as invalid:
+            for each in invalid.problems:
+                self.add_error("arguments", f"{each.where()}: {said(each.message)}")
+        except Denied as denied:
+            self.add_error("arguments", text_of(denied))
+        if self.errors:
+            raise InvalidEdit(self)
+
+    def clean_arguments(self) -> dict[str, Any]:
+        arguments = self.cleaned_data["arguments"]
+        if not isinstance(arguments, dict):
+            raise ValidationError(_("Write a JSON object: { … }"))
+        return arguments
+
+
+def uncovered(sent: Any, stored: Any) -> Any:
+    """Returns what was sent, with the stored value wherever its cover was left as it is.
+
+    Raises ValidationError for a cover that stands for nothing: it must not be sent to the tool.
+    """
+    if sent == covers.COVER:
+        if not isinstance(stored, str) or stored == covers.COVER:
+            raise ValidationError(
+                _("A covered value (%(cover)s) was moved: reveal the values first, or write it anew."),
+                params={"cover": covers.COVER},
+            )
+        return stored
+    if isinstance(sent, dict):
+        known = stored if isinstance(stored, dict) else {}
+        return {name: uncovered(value, known.get(name)) for name, value in sent.items()}
+    if isinstance(sent, list):
+        items = stored if isinstance(stored, list) and len(stored) == len(sent) else [None] * len(sent)
+        return [uncovered(value, item) for value, item in zip(sent, items, strict=True)]
+    return sent
