@@ -47,9 +47,14 @@ def why_not(approval: Approval, by: Actor) -> str:
     return _why_not_key(approval, by)
 
 
-def _why_not_staff(by: Actor) -> str:
+def may_decide(by: Actor) -> bool:
+    """Returns whether a member of staff has the right to decide."""
     person = User.objects.filter(pk=by.id or 0, is_active=True, is_staff=True).first()
-    if person is None or not person.has_perm(PERMISSION):
+    return person is not None and person.has_perm(PERMISSION)
+
+
+def _why_not_staff(by: Actor) -> str:
+    if not may_decide(by):
         return gettext("You may not decide about calls: operators and managers may.")
     return ""
 

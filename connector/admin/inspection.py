@@ -1,7 +1,8 @@
 """What the inspector does: calls a tool, gets a prompt, reads a resource, as a chat would.
 
 It obeys what a chat's call obeys: the server is enabled, the tool is enabled and approved, its arguments fit
-its schema. What is not declared read-only is called only if it was confirmed. Each call is audited first.
+its schema, and the rules allow it. What is not declared read-only is called only if it was confirmed. Each
+call is audited first.
 """
 
 import time
@@ -34,6 +35,16 @@ _WITHHELD = {
 }
 
 
+Judge = Callable[[ToolFunction, dict[str, Any], Actor], dict[str, Any]]
+"""Returns the arguments with which somebody may call a tool. Raises Refused."""
+_judges: list[Judge] = []
+
+
+def judged_by(judge: Judge) -> None:
+    """Has each call judged: whoever knows the rules of calls stands above this app."""
+    _judges.append(judge)
+
+
 class Refused(Exception):
     """The call was not made. `code` is for the script: `confirm` asks the person, `refused` tells why."""
 
@@ -58,6 +69,8 @@ def call_tool(
     """Calls a tool. Raises Refused."""
     function = _offered(server, function_id)
     arguments = _fitting(function, arguments)
+    for judge in _judges:
+        arguments = judge(function, arguments, by)
     if function.annotations.get("readOnlyHint") is not True and not confirmed:
         raise Refused(_("This tool may change something."), "confirm")
     _audit(server, function.public_name, "called", arguments, by)
