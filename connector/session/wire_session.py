@@ -1,6 +1,7 @@
 """The SDK's session, for params and results that are wire JSON."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from mcp import ClientSession
@@ -15,7 +16,7 @@ from mcp.types import (
     ListToolsResult,
     PaginatedRequestParams,
 )
-from mcp.types.methods import validate_server_result
+from mcp.types.methods import SERVER_RESULTS
 from pydantic import TypeAdapter
 
 from connector.wire.asking import NOBODY, Client, without_notices
@@ -29,6 +30,13 @@ _OUR_OWN = {
     LOG_LEVEL_META_KEY,
 }
 """What each client of the stateless era says of itself, and we to the server of ourselves."""
+
+
+@cache
+def _result_of(method: str, version: str) -> TypeAdapter[Any]:
+    """Returns what validates a result. The SDK's `validate_server_result` would build it anew as well."""
+    surface: Any = SERVER_RESULTS[method, version]
+    return TypeAdapter(surface)
 
 
 class WireSession(ClientSession):
@@ -70,7 +78,7 @@ class WireSession(ClientSession):
             if client.log_level:
                 params["_meta"][LOG_LEVEL_META_KEY] = client.log_level
         result = await self._dispatcher.send_raw_request(method, params, options)
-        validate_server_result(method, self.protocol_version or "", result)
+        _result_of(method, self.protocol_version or "").validate_python(result, by_name=False)
         return result
 
     async def send_unchecked(
