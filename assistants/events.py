@@ -151,13 +151,15 @@ class UnavailableTool:
 class Finished:
     """The last event of a run. `rounds` counts the calls of the model.
 
-    `attached`: what the LLM service added to the last turn, as fields beside OpenAI's.
+    `attached`: what the LLM service added to the last turn, as fields beside OpenAI's. `awaits`: the numbers
+    of the approvals with which another run will go on with this answer, which is not over.
     """
 
     finish_reason: FinishReason
     rounds: int
     unavailable: tuple[UnavailableTool, ...] = ()
     attached: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
+    awaits: tuple[int, ...] = ()
 
 
 Event = (

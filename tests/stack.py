@@ -40,6 +40,7 @@ TIMES = {
     "SUPERVISOR_HEALTH_S": "2",
     "SUPERVISOR_DRAIN_S": "1",
     "STREAM_HEARTBEAT_S": "1",
+    "APPROVAL_HOLD_S": "4",
     "LLM_READ_TIMEOUT_S": "3",
     "WEB_DRAIN_S": "2",
 }

@@ -71,7 +71,8 @@ async def continued(
     conversation. `are_rounds_visible`: it shows the calls of our tools before our sentence.
     """
     if not items and not any(map(sentences.is_marked, messages)):
-        return Continued(messages, messages)
+        plain = [_untagged(message) for message in messages] if are_rounds_visible else messages
+        return Continued(plain, plain)
     visible = [sentences.cut_from(message) for message in messages]
     marks = _marks(messages, are_rounds_visible=are_rounds_visible)
     try:
@@ -82,7 +83,7 @@ async def continued(
         if items:
             raise
         log.warning("Held answers cannot be read: %s", type(error).__name__)
-        return Continued(visible, visible)
+        return Continued([_untagged(message) for message in visible], visible)
     return _restored(visible, marks, held, delivery)
 
 
@@ -183,13 +184,27 @@ def _restored(
             position += 1
     messages += visible[position:]
     waiting = [delivery.calls[number] for number, found in delivery.outcomes.items() if found is None]
+    shown = {number for row in held.values() for number in row.numbers}
     return Continued(
-        messages=messages,
+        messages=list(_without_repeated(messages, shown)),
         visible=visible,
         events=list(_events(held.values(), delivery)),
         filled=filled,
         asked_as=waiting[0].transcript if waiting else "",
     )
+
+
+def _without_repeated(messages: Messages, shown: Collection[int]) -> Iterator[Mapping[str, Any]]:
+    """Leaves out turns whose call stands in the rounds of an answer that was held."""
+    is_repeated = False
+    for message in messages:
+        is_repeated = message.get(sentences.TAG) in shown or (is_repeated and message["role"] == "tool")
+        if not is_repeated:
+            yield _untagged(message)
+
+
+def _untagged(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: value for name, value in message.items() if name != sentences.TAG}
 
 
 def _is_decision(message: Mapping[str, Any]) -> bool:
@@ -219,9 +234,10 @@ def _events(
         call, call_id = delivery.calls[number], call_ids[number]
         state = "waiting" if found is None else approval_results.state_of(found)
         yield ApprovalStep(number, state, call_id, call.server, call.server, call.function)
-        if isinstance(found, Result):
+        if found is not None:
+            arguments = found.arguments if isinstance(found, Result) else {}
             yield ToolStarted(
-                call_id, call.public_name, call.server, call.function, found.arguments, approval=number
+                call_id, call.public_name, call.server, call.function, arguments, approval=number
             )
             error = delivery.errors[number]
             content = cast(Any, delivery.results[call_id]["content"])

@@ -20,7 +20,7 @@ def emit(
     answer must be JSON, the sentence is a refusal, for which clients have a place.
     """
     *rounds, _ = new
-    if text := sentences.written(gate.told):
+    if not gate.awaits and (text := sentences.written(gate.told)):
         said = any(block.get("text") for message in rounds for block in message["content"])
         kind = RefusalDelta if is_json else TextDelta
         text = f"\n\n{text}" if said and not is_json else text

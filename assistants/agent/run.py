@@ -165,7 +165,8 @@ async def _run(request: RunRequest, emit: Emit, gate: RunGate, clients: Sequence
     emit(model.usage)
     reason = "tool_calls" if calls else model.finish_reason
     missing = (*unavailable.values(), *refusals.unavailable(request.assistant, model.refused))
-    emit(Finished(reason, model.rounds, missing, {} if is_held else model.turn.completion.attached))
+    attached = {} if is_held else model.turn.completion.attached
+    emit(Finished(reason, model.rounds, missing, attached, gate.awaits if is_held else ()))
 
 
 def _listeners(emit: Emit, *, emits_text: bool) -> Listeners:

@@ -20,6 +20,7 @@ from assistants.approvals import (
     TooManyWaiting,
     ask,
     outcome,
+    sentences,
     transcripts,
 )
 from assistants.approvals.sentences import Waiting
@@ -71,6 +72,17 @@ class RunGate:
         return {call_id: each.ticket.number for call_id, each in self._pending.items()}
 
     @property
+    def keeps_open(self) -> bool:
+        """Whether calls that wait stay open, for another run to end them."""
+        return self._request.is_resumable
+
+    @property
+    def awaits(self) -> tuple[int, ...]:
+        """What another run waits for; () where the answer ends, and its caller goes on."""
+        asks_caller = any(self._asks_caller(each.ticket) for each in self._pending.values())
+        return () if asks_caller or not self.keeps_open else tuple(sorted({*self.waiting.values()}))
+
+    @property
     def told(self) -> list[Waiting]:
         """The calls that the sentence at the end of the answer tells of, each approval once."""
         shown = {
@@ -92,7 +104,10 @@ class RunGate:
         return Admitted(arguments) if self._gate is None else await self._gate.admit(function, arguments)
 
     async def released(self, function: FunctionEntry, result: CallResult) -> CallResult:
-        return result if self._gate is None else await self._gate.released(function, result)
+        """Returns the result as the model and the caller get it."""
+        structured = sentences.cut_in(result.structured_content)
+        clean = replace(result, content=sentences.cut_in(result.content), structured_content=structured)
+        return clean if self._gate is None else await self._gate.released(function, clean)
 
     async def asked(
         self, function: FunctionEntry, call_id: str, asking: Asking
@@ -129,11 +144,12 @@ class RunGate:
     async def _filtered(self, function: FunctionEntry, found: Outcome) -> Outcome:
         if self._gate is None or not isinstance(found, Result):
             return found
-        return replace(found, result=await self._gate.released(function, found.result))
+        return replace(found, result=await self._gate.released(function, sentences.cut_in(found.result)))
 
     async def _outcome(self, ticket: Ticket) -> Outcome | None:
         """Returns None where nobody has decided when the hold ends."""
-        wait_s = 0.0 if self._asks_caller(ticket) else self._left_s()
+        # Whoever decides by a code learns it from the answer's end.
+        wait_s = 0.0 if ticket.code else self._left_s()
         self._holding += 1
         waiting = asyncio.ensure_future(outcome(ticket.number, wait_s=wait_s))
         ended = asyncio.ensure_future(self._ended.wait())

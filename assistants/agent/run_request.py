@@ -19,8 +19,8 @@ class RunRequest:
     `used`: public names of tools that the conversation has used, beside those that `messages` mention.
     `continued`: what of `messages` its caller does not see, and is delivered by this run. `hold_s`: how long
     the run waits for those who must agree to a call; `shows_approvals`: whether its caller is shown the calls
-    that it decides about. `past`: how the conversation is recognised, where not by all of what is `visible`.
-    `gate` is what its calls pass.
+    that it decides about; `is_resumable`: whether another run goes on where this one waits. `past`: how the
+    conversation is recognised, where not by all of what is `visible`. `gate` is what its calls pass.
     """
 
     assistant: AssistantEntry
@@ -34,6 +34,7 @@ class RunRequest:
     continued: Continued | None = None
     hold_s: float = 0.0
     shows_approvals: bool = False
+    is_resumable: bool = False
     requirement: Requirement | None = None
     past: Past | None = None
     gate: Gate | None = None

@@ -10,7 +10,6 @@ from django.conf import settings
 from strands.types.media import ImageFormat
 from strands.types.tools import ToolResult, ToolResultContent
 
-from assistants.approvals import sentences
 from connector.wire.results import CallResult
 from core.repaired_json import repaired_text
 
@@ -34,7 +33,7 @@ def of_call(call_id: str, result: CallResult) -> ToolResult:
         texts.append(f"[{len(images) - MAX_IMAGES} more images, not shown]")
     if not texts and not images:
         texts.append("(no output)")
-    text = _capped(sentences.cut(repaired_text("\n".join(texts))), settings.TOOL_RESULT_LIMIT)
+    text = _capped(repaired_text("\n".join(texts)), settings.TOOL_RESULT_LIMIT)
     content: list[ToolResultContent] = [{"text": text}] if texts else []
     content += images[:MAX_IMAGES]
     return {"toolUseId": call_id, "status": "error" if result.is_error else "success", "content": content}

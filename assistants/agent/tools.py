@@ -82,6 +82,9 @@ class ServerTool(SpecifiedTool):
         yield ToolStarted(call_id, function.public_name, function.server_name, function.name, shown)
         started = time.monotonic()
         result, error = await _outcome(gate, function, call_id, problem or admitted)
+        if error == approval_results.PENDING and gate.keeps_open:
+            yield ToolResultEvent(result)
+            return
         duration_ms = round((time.monotonic() - started) * 1000)
         status: Any = "error" if error else "ok"
         yield ToolFinished(

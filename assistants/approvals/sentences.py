@@ -19,6 +19,8 @@ _DECISION = re.compile(r"(approve|reject) (apc-[a-z2-7]{12})", re.IGNORECASE)
 _MARKS = ("apc-", _BEGIN.lower())
 _NOT_IN_A_NAME = re.compile(r"[\[\]`\s]+")
 _IMAGES = "image_url"
+TAG = "approval"
+"""The field of a turn of the model whose call is that of the approval with this number."""
 CUT = "(code)"
 """What stands for a code where it was."""
 
@@ -69,6 +71,11 @@ def _name(name: str) -> str:
     return without_codes(_NOT_IN_A_NAME.sub(" ", name))[:200]
 
 
+def mark(number: int) -> str:
+    """Returns what stands in a conversation for an item that asks its caller about a call."""
+    return f"{_BEGIN}{number}: its caller was asked.]"
+
+
 def numbers(text: str) -> list[int]:
     """Returns the numbers of the sentences in a text."""
     return [int(match[1]) for match in _SENTENCE.finditer(text)] if _is_marked(text) else []
@@ -89,6 +96,15 @@ def without_codes(text: str) -> str:
     return _CODE.sub(CUT, text) if _MARKS[0] in text.lower() else text
 
 
+def without_codes_in(value: Any) -> Any:
+    """Returns JSON as it may be stored."""
+    if isinstance(value, str):
+        return without_codes(value)
+    if isinstance(value, Mapping):
+        return {name: each if name == _IMAGES else without_codes_in(each) for name, each in value.items()}
+    return [without_codes_in(each) for each in value] if isinstance(value, list) else value
+
+
 def cut(text: str) -> str:
     """Returns the text without our sentences and codes."""
     return _CODE.sub(CUT, _SENTENCE.sub("", text)).strip() if _is_marked(text) else text
@@ -96,7 +112,13 @@ def cut(text: str) -> str:
 
 def cut_from(message: Mapping[str, Any]) -> Mapping[str, Any]:
     """Returns a message without our sentences and codes, wherever they stand in it. Images stay."""
-    return _cut_deep(message) if any(map(_is_marked, _texts(message))) else message
+    cleaned: Mapping[str, Any] = cut_in(message)
+    return cleaned
+
+
+def cut_in(value: Any) -> Any:
+    """Returns JSON without our sentences and codes."""
+    return _cut_deep(value) if any(map(_is_marked, _texts(value))) else value
 
 
 def is_marked(message: Mapping[str, Any]) -> bool:

@@ -80,7 +80,7 @@ async def _answer(request: HttpRequest) -> HttpResponseBase:
     origin = Origin(principal, request.headers.get("x-request-id", ""))
     messages = [message.model_dump() for message in asked.messages]
     hold_s = holds.of(is_streamed=True)
-    continued = await continuing.continued(messages, origin.asker(entry), wait_s=holds.LONGEST_PLAIN_S)
+    continued = await continuing.continued(messages, origin.asker(entry), wait_s=holds.OUTCOMES_S)
     run_request = RunRequest(
         _keeping(entry, is_stored=asked.store), continued.messages, continued=continued, hold_s=hold_s
     )

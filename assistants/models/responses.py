@@ -3,12 +3,13 @@
 from typing import Self
 
 from django.db import models
-from django.db.models import Q, Value
+from django.db.models import Exists, OuterRef, Q, Value
 from django.db.models.functions import Now, Replace
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apikeys.models import ApiKey
+from assistants.models.approvals import Approval, ApprovalState
 from assistants.models.expiring import Expiring
 from assistants.models.runs import Conversation, outlived
 from tools.secrets.encryption import EncryptedJSONField
@@ -26,7 +27,12 @@ class StoredResponseQuerySet(models.QuerySet["StoredResponse"]):
         return self.filter(named | Q(response_id__in=runs))
 
     def waiting(self) -> Self:
-        """Returns responses that wait for a worker."""
+        """Returns responses that wait for a worker, and for no approval."""
+        awaited = Approval.objects.filter(pk=OuterRef("awaits")).exclude(state__in=ApprovalState.final())
+        return self.unclaimed().filter(~Exists(awaited))
+
+    def unclaimed(self) -> Self:
+        """Returns responses that no worker has."""
         return self.filter(status=StoredResponse.Status.QUEUED)
 
     def running(self) -> Self:
@@ -56,13 +62,17 @@ class StoredResponse(Expiring):
     is_background = models.BooleanField(default=False)
     status = models.CharField(max_length=16, choices=Status.choices)
     lease_until = models.DateTimeField(null=True)
+    awaits = models.BigIntegerField(null=True)
+    """The number of the approval that its run needs to go on."""
     created_at = models.DateTimeField(default=timezone.now)
     input = EncryptedJSONField()
     """The items of the request, with ids, without those of the response that it continues."""
     body = EncryptedJSONField()
     """The response object as far as it is complete. The row's `status` counts, not the one in it."""
     request = EncryptedJSONField(null=True)
-    """A worker's input: {"body", "request_id", "session_id", "end_user"}. None once the response is over."""
+    """A worker's input: {"body", "request_id", "session_id", "end_user"}, and "held", where its run waits
+    (`responses.held_runs`). None once the response is over.
+    """
 
     objects = StoredResponseQuerySet.as_manager()
 

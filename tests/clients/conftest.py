@@ -10,10 +10,13 @@ collect_ignore = ["python", "node"]
 
 @pytest.fixture(scope="session")
 def environment(stack: Stack) -> dict[str, str]:
-    """Where a client finds the product, a key that may also manage it, a server, and the LLM's script."""
+    """Where a client finds the product, a key that may also manage it and one that may approve, a server, and
+    the LLM's script.
+    """
     return {
         "PRODUCT_URL": stack.url,
         "PRODUCT_KEY": stack.key("clients", can_manage=True).key,
+        "APPROVER_KEY": stack.key("clients' approver", can_approve=True).key,
         "MCP_SERVER_ID": str(stack.server("Clients").pk),
         "LLM_URL": stack.llm.url,
     }

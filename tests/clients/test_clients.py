@@ -9,7 +9,9 @@ from tests.clients.worlds import World
 pytestmark = pytest.mark.timeout(300)  # the first run installs
 
 
-@pytest.mark.parametrize("file", ["test_openai.py", "test_langchain.py", "test_responses.py"])
+@pytest.mark.parametrize(
+    "file", ["test_openai.py", "test_langchain.py", "test_responses.py", "test_approvals.py"]
+)
 def test_a_client_in_python(python: World, file: str) -> None:
     python.test(file)
 

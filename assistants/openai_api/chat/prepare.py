@@ -62,9 +62,7 @@ async def prepare(content: Mapping[str, Any], params: ChatCompletionRequest, ori
     assistant = route.assistant
     # After routing: the service decides what becomes of images, and hidden rounds belong to an assistant.
     hold_s = holds.of(is_streamed=bool(params.stream))
-    continued = await continuing.continued(
-        messages, origin.asker(assistant), wait_s=min(hold_s, holds.LONGEST_PLAIN_S)
-    )
+    continued = await continuing.continued(messages, origin.asker(assistant), wait_s=holds.OUTCOMES_S)
     takes_addresses = assistant.endpoint.takes_image_addresses
     messages = await images.for_service(continued.messages, takes_addresses=takes_addresses)
     messages = await hidden_rounds.restored(messages, origin.principal, assistant)

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from assistants.events import (
+    ApprovalStep,
     ClientToolCall,
     ClientToolCalls,
     Event,
@@ -21,22 +22,26 @@ from assistants.events import (
     Usage,
 )
 from assistants.openai_api import errors
-from assistants.openai_api.responses import resource
+from assistants.openai_api.responses import call_errors, resource
 from assistants.openai_api.responses.ids import Ids
-from assistants.openai_api.responses.output import Output, ResponseEvent, Writer
+from assistants.openai_api.responses.output import Kind, Output, ResponseEvent, Writer
 from assistants.openai_api.responses.tools import OfferedTool, custom_input, shell_action
-from connector.client import outcomes
 
+_KINDS: dict[type, Kind] = {
+    TextDelta: "output_text",
+    RefusalDelta: "refusal",
+    ReasoningDelta: "summary_text",
+}
 _CUT: dict[FinishReason, str] = {"length": "max_output_tokens", "content_filter": "content_filter"}
 _ERROR_CODES = {"rate_limit_error": "rate_limit_exceeded", "invalid_request_error": "invalid_prompt"}
-_TIMED_OUT, _FAILED = -32001, -32000  # JSON-RPC leaves these numbers to implementations
 
 
 class Answer:
     """`body` is the response object so far; its events are numbered from `first_number` on.
 
     `client_tools`: the caller's tools by the names that the model knows. `shows_server_tools`: whether calls
-    of ours are items. `extension`: fields of `mcp_connector`, beside the run's own.
+    of ours are items. `approval_ids`: of the conversation's items that ask its caller for an approval, by
+    its number. `extension`: fields of `mcp_connector`, beside the run's own.
     """
 
     def __init__(
@@ -47,6 +52,7 @@ class Answer:
         client_tools: Mapping[str, OfferedTool] | None = None,
         shows_server_tools: bool = True,
         first_number: int = 0,
+        approval_ids: Mapping[int, str] | None = None,
         extension: Mapping[str, Any] | None = None,
     ) -> None:
         self.body = body
@@ -58,8 +64,30 @@ class Answer:
         self._client_tools = client_tools or {}
         self._shows_server_tools = shows_server_tools
         self._extension = extension or {}
+        self._approval_ids = approval_ids or {}
+        self._approvals: dict[int, dict[str, Any]] = {}
         self._calls: dict[str, int] = {}  # the indexes in the output of the calls that run
         self._usage = Usage(0, 0)
+        self._used_before: dict[str, Any] | None = None
+        self.awaits: tuple[int, ...] = ()
+        """The approvals that the answer waits for, without which it cannot go on."""
+
+    @property
+    def next_number(self) -> int:
+        """The number of the next event, which is used up."""
+        return self._output.next_number()
+
+    @property
+    def open_calls(self) -> dict[str, int]:
+        """The places in the output of the calls that have not ended."""
+        return dict(self._calls)
+
+    def resume(self, body: Mapping[str, Any], open_calls: Mapping[str, int]) -> None:
+        """Goes on with an answer that waited. `body` is that answer."""
+        self.body |= {"created_at": body["created_at"], "status": "in_progress"}
+        self._output.items.extend(body["output"])
+        self._used_before = body["usage"]
+        self._calls = dict(open_calls)
 
     @property
     def is_over(self) -> bool:
@@ -99,16 +127,14 @@ class Answer:
 
     def _rendered(self, event: Event) -> Iterator[ResponseEvent]:
         match event:
-            case TextDelta():
-                yield from self._writer.write("output_text", event.text)
-            case RefusalDelta():
-                yield from self._writer.write("refusal", event.text)
-            case ReasoningDelta():
-                yield from self._writer.write("summary_text", event.text)
+            case TextDelta() | RefusalDelta() | ReasoningDelta():
+                yield from self._writer.write(_KINDS[type(event)], event.text)
             case ToolStarted():
                 yield from self._start_call(event)
             case ToolFinished():
                 yield from self._finish_call(event)
+            case ApprovalStep():
+                yield from self._approval(event)
             case ClientToolCalls():
                 for call in event.calls:
                     yield from self._client_call(call)
@@ -125,13 +151,19 @@ class Answer:
     # --- items ---
 
     def _start_call(self, event: ToolStarted) -> Iterator[ResponseEvent]:
-        self.ran_tools = True
-        if not self._shows_server_tools:
+        if event.approval is None:
+            self.ran_tools = True
+        # What staff agreed to later was shown as a failed call, and is told to the model alone.
+        asked_by = self._approval_ids.get(event.approval or 0)
+        is_made = self._approvals.get(event.approval or 0, {}).get("state") == "done"
+        if not self._shows_server_tools or (event.approval and not (asked_by and is_made)):
             return
         yield from self._writer.close()
         arguments = orjson.dumps(event.arguments).decode()
         label = self._server_labels.get(event.public_name, event.server)
         call = {"status": "in_progress", "arguments": "", "server_label": label, "name": event.function}
+        if asked_by:
+            call["approval_request_id"] = asked_by
         index, added = self._output.add("mcp_call", call)
         self._calls[event.call_id] = index
         yield added
@@ -141,15 +173,37 @@ class Answer:
         yield self._output.item_event("mcp_call_arguments.done", index, arguments=arguments)
 
     def _finish_call(self, event: ToolFinished) -> Iterator[ResponseEvent]:
-        if not self._shows_server_tools:
+        index = self._calls.pop(event.call_id, None)
+        if index is None:
             return
-        index = self._calls.pop(event.call_id)
         text = "\n".join(str(block["text"]) for block in event.content if "text" in block)
         succeeded = event.status == "ok"
         self._output.items[index] |= {"status": "completed" if succeeded else "failed", "output": text}
         if not succeeded:
-            self._output.items[index]["error"] = _call_error(event.error, text)
+            self._output.items[index]["error"] = call_errors.of(event.error, text)
         yield self._output.item_event("mcp_call.completed" if succeeded else "mcp_call.failed", index)
+        yield self._output.item("done", index)
+
+    def _approval(self, event: ApprovalStep) -> Iterator[ResponseEvent]:
+        self._approvals[event.number] = {
+            "number": event.number,
+            "state": event.state,
+            "server": event.server,
+            "function": event.function,
+        }
+        item_id = self._ids.of_approval(event.number)
+        is_shown = any(item["id"] == item_id for item in self._output.items)
+        if is_shown or not event.asks_caller or event.state != "waiting":
+            return
+        yield from self._writer.close()
+        request = {
+            "server_label": event.server_slug,
+            "name": event.function,
+            "arguments": orjson.dumps(event.arguments).decode(),
+        }
+        index = self._output.append("mcp_approval_request", request)
+        self._output.items[index]["id"] = item_id
+        yield self._output.item("added", index)
         yield self._output.item("done", index)
 
     def _client_call(self, call: ClientToolCall) -> Iterator[ResponseEvent]:
@@ -201,36 +255,42 @@ class Answer:
     # --- the end ---
 
     def _finish(self, event: Finished) -> Iterator[ResponseEvent]:
+        if event.awaits:
+            yield from self._writer.close()
+            self.body["usage"] = self._whole_usage()
+            self.awaits = event.awaits
+            return
         reason = _CUT.get(event.finish_reason)
         status = "incomplete" if reason else "completed"
         yield from self._writer.close(status, event.attached)
+        yield from self._close_calls()
         self.body["incomplete_details"] = {"reason": reason} if reason else None
         self.body["mcp_connector"] = {
             "unavailable_tools": [asdict(tool) for tool in event.unavailable],
             "rounds": event.rounds,
             **({"usage_estimated": True} if self._usage.is_estimated else {}),
+            **({"approvals": list(self._approvals.values())} if self._approvals else {}),
             "run_id": self._ids.run,
             **self._extension,
         }
         yield self._end(status, status)
 
+    def _whole_usage(self) -> dict[str, Any]:
+        used = resource.usage(self._usage)
+        return resource.added(used, self._used_before) if self._used_before else used
+
     def _close_all(self) -> Iterator[ResponseEvent]:
         yield from self._writer.close("incomplete")
+        yield from self._close_calls()
+
+    def _close_calls(self) -> Iterator[ResponseEvent]:
         for index in self._calls.values():
             self._output.items[index]["status"] = "incomplete"
             yield self._output.item("done", index)
         self._calls = {}
 
     def _end(self, status: str, kind: str) -> ResponseEvent:
-        self.body |= {"status": status, "usage": resource.usage(self._usage)}
+        self.body |= {"status": status, "usage": self._whole_usage()}
         if status == "completed":
             self.body["completed_at"] = int(time.time())
         return self._lifecycle(kind)
-
-
-def _call_error(code: str | None, text: str) -> dict[str, Any]:
-    """Returns the error as an MCP client sees it: the tool reported one, or the call had no result at all."""
-    if code == outcomes.TOOL_ERROR:
-        return {"type": "mcp_tool_execution_error", "content": [{"type": "text", "text": text}]}
-    number = _TIMED_OUT if code == "tool_timeout" else _FAILED
-    return {"type": "mcp_protocol_error", "code": number, "message": text}

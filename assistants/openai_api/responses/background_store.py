@@ -10,7 +10,8 @@ from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
-from assistants.models import ResponseEvents, StoredResponse
+from assistants.models import Approval, ApprovalState, ResponseEvents, StoredResponse
+from assistants.openai_api.responses.held_runs import HeldRun
 from core.database import in_thread
 
 LAST_EVENTS = frozenset({"response.completed", "response.incomplete", "response.failed"})
@@ -64,7 +65,7 @@ def page(response_pk: int, *, after: int) -> Page:
 def cancel(response_pk: int) -> None:
     """Marks a response as cancelled: its worker reads that when it next renews the lease."""
     rows = StoredResponse.objects.filter(pk=response_pk)
-    (rows.waiting() | rows.running()).update(status=StoredResponse.Status.CANCELLED)
+    (rows.unclaimed() | rows.running()).update(status=StoredResponse.Status.CANCELLED)
 
 
 # --- the worker's side ---
@@ -92,6 +93,20 @@ def renew(response_pks: Collection[int]) -> set[int]:
     return set(running.values_list("pk", flat=True))
 
 
+@in_thread
+def first_open(numbers: Collection[int]) -> int | None:
+    """Returns the number of an approval that is still waited for."""
+    rows = Approval.objects.filter(pk__in=list(numbers)).exclude(state__in=ApprovalState.final())
+    return rows.values_list("pk", flat=True).order_by("pk").first()
+
+
+async def wait(
+    response_pk: int, awaits: int, held: HeldRun, events: Events, body: Mapping[str, Any] | None = None
+) -> None:
+    """Gives a response back, to be claimed when the approval is decided. `body`: the answer so far."""
+    await _with_retries(lambda: _waits(response_pk, awaits, held, events, body))
+
+
 async def append(response_pk: int, events: Events) -> None:
     await _with_retries(lambda: _appended(response_pk, events))
 
@@ -110,6 +125,21 @@ def _appended(response_pk: int, events: Events) -> None:
     row = _locked(response_pk)
     if row is not None and row.status in _UNDER_WAY:
         _append(response_pk, events)
+
+
+@in_thread
+@transaction.atomic
+def _waits(
+    response_pk: int, awaits: int, held: HeldRun, events: Events, body: Mapping[str, Any] | None
+) -> None:
+    row = StoredResponse.objects.select_for_update().filter(pk=response_pk).first()
+    if row is None or row.status != row.Status.IN_PROGRESS:
+        return
+    row.status, row.awaits, row.lease_until = row.Status.QUEUED, awaits, None
+    row.request = {**row.request, "held": held.as_json}
+    row.body = body or row.body
+    row.save(update_fields=["status", "awaits", "lease_until", "request", "body"])
+    _append(response_pk, events)
 
 
 @in_thread

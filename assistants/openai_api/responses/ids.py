@@ -5,6 +5,7 @@ import uuid
 from dataclasses import dataclass, field
 
 _ITEM = re.compile(r"[a-z]+_([0-9a-f]{32})[io][0-9a-f]{4,}")
+_APPROVAL = re.compile(r"mcpr_[0-9a-f]{32}o([0-9a-f]{4,15})")
 _PREFIXES = {
     "message": "msg",
     "function_call": "fc",
@@ -15,6 +16,8 @@ _PREFIXES = {
     "local_shell_call_output": "lsho",
     "mcp_call": "mcp",
     "mcp_list_tools": "mcpl",
+    "mcp_approval_request": "mcpr",
+    "mcp_approval_response": "mcprr",
     "reasoning": "rs",
 }
 
@@ -39,6 +42,10 @@ class Ids:
     def of_output(self, kind: str, index: int) -> str:
         return f"{_PREFIXES[kind]}_{self.token}o{index:04x}"
 
+    def of_approval(self, number: int) -> str:
+        """Returns the id of the item that asks for an approval. It holds the approval's own number."""
+        return self.of_output("mcp_approval_request", number)
+
     @classmethod
     def of(cls, response_id: str) -> "Ids":
         return cls(response_id.removeprefix("resp_"))
@@ -48,3 +55,9 @@ def response_of(item_id: str) -> str | None:
     """Returns the id of the response that the item belongs to; None for an id that is not ours."""
     match = _ITEM.fullmatch(item_id)
     return f"resp_{match[1]}" if match else None
+
+
+def approval_of(item_id: str) -> int | None:
+    """Returns the number of the approval that an item asks for; None for an id that is not ours."""
+    match = _APPROVAL.fullmatch(item_id)
+    return int(match[1], 16) if match else None

@@ -119,6 +119,27 @@ class ServerCall(Schema):
     arguments: str
     output: str | None = None
     error: Any = None
+    approval_request_id: ItemId | None = None
+
+
+class ApprovalRequest(Schema):
+    """A call of a tool of ours that the caller decides about, as an earlier response showed it."""
+
+    type: Literal["mcp_approval_request"]
+    id: ItemId
+    server_label: str
+    name: str
+    arguments: str
+
+
+class ApprovalResponse(Schema):
+    """The caller's decision."""
+
+    type: Literal["mcp_approval_response"]
+    id: ItemId | None = None
+    approval_request_id: ItemId
+    approve: bool
+    reason: Annotated[str, Field(max_length=1_000)] | None = None
 
 
 class ServerTools(Schema):
@@ -190,7 +211,8 @@ _DESCRIBED = {
     "type": "object",
     "description": (
         "An item as OpenAI has them: message, function_call, custom_tool_call, local_shell_call, outputs of"
-        " these, mcp_call, mcp_list_tools, reasoning, additional_tools or item_reference."
+        " these, mcp_call, mcp_list_tools, mcp_approval_request, mcp_approval_response, reasoning,"
+        " additional_tools or item_reference."
     ),
 }
 
@@ -209,6 +231,8 @@ Item = Annotated[
     | Annotated[IgnoredItem, Tag("ignored")]
     | Annotated[ServerCall, Tag("mcp_call")]
     | Annotated[ServerTools, Tag("mcp_list_tools")]
+    | Annotated[ApprovalRequest, Tag("mcp_approval_request")]
+    | Annotated[ApprovalResponse, Tag("mcp_approval_response")]
     | Annotated[Reasoning, Tag("reasoning")]
     | Annotated[Reference, Tag("item_reference")],
     Discriminator(_tag),

@@ -7,14 +7,25 @@ from typing import Any
 
 from apikeys.authentication import Principal
 from assistants import routing
-from assistants.agent import RunRequest
+from assistants.agent import RunRequest, continuing
+from assistants.approvals import holds, sentences
+from assistants.approvals.decisions import Item
 from assistants.catalogue.entries import AssistantEntry
 from assistants.conversations import hidden_rounds, images
 from assistants.conversations.hidden_rounds import HiddenRoundsSaver
 from assistants.events import Event
 from assistants.openai_api.pipeline import Observer, observed_run
-from assistants.openai_api.responses import context, left_out, tool_choices, tools, transcript
+from assistants.openai_api.responses import (
+    approval_items,
+    approval_terms,
+    context,
+    left_out,
+    tool_choices,
+    tools,
+    transcript,
+)
 from assistants.openai_api.responses.answer import Answer
+from assistants.openai_api.responses.held_runs import HeldRun
 from assistants.openai_api.responses.ids import Ids
 from assistants.openai_api.responses.output import ResponseEvent
 from assistants.openai_api.responses.past import past_of
@@ -24,6 +35,7 @@ from assistants.openai_api.responses.tools import OfferedTools
 from assistants.openai_api.responses.transcript import Items
 from assistants.openai_api.validation import MOST_TOOLS
 from assistants.recording import Origin
+from assistants.recording.records import new_run_id
 from core.errors import InvalidRequest
 
 
@@ -47,22 +59,48 @@ class PreparedResponse:
     tool_lists: Sequence[Mapping[str, Any]]
     run_request: RunRequest
     origin: Origin
+    approvals: Sequence[tuple[int, Item]] = ()
 
     async def start(self, *observers: Observer) -> AsyncGenerator[Event, None]:
-        """Returns the run. Raises InvalidRequest if an image of the request cannot be fetched."""
-        request = await self.complete_request()
+        """Returns the run. Raises InvalidRequest if an image of the request cannot be fetched, or an approval
+        item belongs to no call that waits.
+        """
+        request = await self.complete_request(self.approvals)
         if request.client_tools:
             observers = (HiddenRoundsSaver(self.principal, request.assistant), *observers)
         return observed_run(request, self.origin, observers)
 
-    async def complete_request(self) -> RunRequest:
-        """Returns the request for the run, with images fetched and hidden rounds put back."""
+    async def complete_request(self, approvals: Sequence[tuple[int, Item]] = ()) -> RunRequest:
+        """Returns the request for the run, with images fetched, and hidden and held rounds put back.
+
+        `approvals`: the items that decide about calls.
+        """
         request = self.run_request
+        continued = await continuing.continued(
+            request.messages,
+            self.origin.asker(request.assistant),
+            wait_s=holds.OUTCOMES_S,
+            items=approvals,
+            are_rounds_visible=True,
+        )
+        request = replace(request, messages=continued.messages, continued=continued)
         messages = await _with_images(request, self.params)
         messages = await hidden_rounds.restored(
             messages, self.principal, request.assistant, are_rounds_visible=True
         )
         return replace(request, messages=messages)
+
+    def resumed(self, body: Mapping[str, Any], held: HeldRun) -> "PreparedResponse":
+        """Returns the request for the run that goes on with an answer that waited: with its rounds, on the
+        record as a run of its own. What the request decided has been decided before.
+        """
+        self.answer.resume(body, held.open_calls)
+        return replace(
+            self,
+            run_request=replace(self.run_request, messages=[*self.run_request.messages, *held.marks]),
+            origin=replace(self.origin, run_id=new_run_id()),
+            approvals=(),
+        )
 
     def begin(self) -> list[ResponseEvent]:
         return self.answer.begin(self.tool_lists)
@@ -77,10 +115,11 @@ async def prepare(
     first_number: int = 0,
 ) -> PreparedResponse:
     """Raises InvalidRequest, ModelNotFound and NoAssistantFits."""
-    own = transcript.stored_items(params.input, ids)
+    own = sentences.without_codes_in(transcript.stored_items(params.input, ids))
     before, items = await context.resolve(params, own, principal)
     session_id = params.conversation_id or caller.session_id
-    route = await routing.route(params.model, principal, [*before, *items], session_id)
+    said = [sentences.cut_from(item) for item in (*before, *items)]
+    route = await routing.route(params.model, principal, said, session_id)
     assistant = route.assistant
     offered = _offered_tools(params, [*before, *items], assistant)
     body = new_resource(params, model=route.model, response_id=ids.response, created_at=int(time.time()))
@@ -96,6 +135,7 @@ async def prepare(
             client_tools=offered.by_name,
             shows_server_tools=params.shows_server_tools,
             first_number=first_number,
+            approval_ids=approval_items.ids_by_number([*before, *items]),
             extension={**route.extension, **left_out.extension(params)},
         ),
         tool_lists=[]
@@ -103,6 +143,7 @@ async def prepare(
         else _new_tool_lists([*before, *items], run_request.narrowed_assistant),
         run_request=replace(run_request, past=past_of(params, before, items, run_request.messages, ids)),
         origin=Origin(principal, caller.request_id, session_id, ids.run, caller.end_user),
+        approvals=approval_items.decisions(items),
     )
 
 
@@ -147,6 +188,10 @@ def _run_request(
         tool_choice=choice.tool_choice,
         allowed=choice.allowed,
         max_server_calls=params.max_tool_calls,
+        hold_s=0.0 if params.background else holds.of(is_streamed=bool(params.stream)),
+        shows_approvals=True,
+        is_resumable=bool(params.background),
+        requirement=approval_terms.requirement(params.tools or (), assistant),
     )
 
 

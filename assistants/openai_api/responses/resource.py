@@ -61,6 +61,14 @@ def usage(event: Usage) -> dict[str, Any]:
     }
 
 
+def added(usage: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """Returns the sum of two usage objects."""
+    return {
+        name: added(value, before[name]) if isinstance(value, dict) else value + before[name]
+        for name, value in usage.items()
+    }
+
+
 def _reasoning(config: ReasoningConfig) -> dict[str, Any]:
     return {"effort": config.effort, "summary": config.summary or config.generate_summary}
 

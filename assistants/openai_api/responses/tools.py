@@ -10,6 +10,8 @@ import orjson
 from pydantic import Discriminator, Field, Tag, TypeAdapter
 
 from assistants.openai_api.messages import ByType, Schema
+from assistants.openai_api.responses import approval_terms
+from assistants.openai_api.responses.approval_terms import ServerTerms
 from assistants.openai_api.validation import MOST_TOOLS, FunctionName, tool_schema_problem
 from core.errors import InvalidRequest
 
@@ -72,7 +74,7 @@ class OtherTool(Schema):
 
 def _tag(value: Any) -> str:
     kind = value.get("type") if isinstance(value, dict) else None
-    return kind if kind in ("function", "custom", "namespace", "local_shell") else "other"
+    return kind if kind in ("function", "custom", "namespace", "local_shell", "mcp") else "other"
 
 
 Tool = Annotated[
@@ -80,6 +82,7 @@ Tool = Annotated[
     | Annotated[CustomTool, Tag("custom")]
     | Annotated[NamespaceTool, Tag("namespace")]
     | Annotated[LocalShellTool, Tag("local_shell")]
+    | Annotated[ServerTerms, Tag("mcp")]
     | Annotated[OtherTool, Tag("other")],
     Discriminator(_tag),
 ]
@@ -136,6 +139,8 @@ def check(tools: Sequence[Tool], path: str = "tools") -> None:
                 " 'custom'. The assistant's own are there without being named."
             )
             raise InvalidRequest(message, param=f"{place}.type", code="unsupported_parameter")
+        if isinstance(tool, ServerTerms):
+            approval_terms.check(tool, place)
         for where, each, _ in _singles([(place, tool)]):
             parameters = each.parameters if isinstance(each, FunctionTool) else None
             if problem := tool_schema_problem(parameters):
@@ -178,7 +183,7 @@ def _singles(tools: Iterable[tuple[str, Tool]]) -> Iterator[tuple[str, _Single, 
         if isinstance(tool, NamespaceTool):
             for index, inner in enumerate(tool.tools):
                 yield f"{place}.tools[{index}]", inner, tool.name
-        elif not isinstance(tool, OtherTool):
+        elif not isinstance(tool, OtherTool | ServerTerms):
             yield place, tool, None
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 from pydantic import BaseModel
 
-from assistants.openai_api.responses.ids import Ids
+from assistants.approvals import sentences
+from assistants.openai_api.responses.ids import Ids, approval_of
 from assistants.openai_api.responses.input_items import IgnoredItem
 from assistants.openai_api.responses.tools import LOCAL_SHELL
 from assistants.openai_api.validation import MOST_MESSAGES
@@ -23,6 +24,7 @@ ClientName = Callable[[str, str | None], str]
 
 _CALLS = ("function_call", "custom_tool_call", "local_shell_call")
 _OUTPUTS = tuple(f"{kind}_output" for kind in _CALLS)
+_SILENT = ("additional_tools", "mcp_approval_response")
 _TEXT_TYPES = {"assistant": "output_text"}
 _FIELDS_OF_CALL = frozenset(
     {
@@ -93,18 +95,22 @@ class _Transcript:
         self._calls: list[Mapping[str, Any]] = []  # the calls of the turn that is being read
         self._answered: set[str] = set()
         self._reasoning = ""
+        self._asking: dict[str, Any] = {}  # the last turn that asks its caller about calls: it is over
 
     def add(self, item: Mapping[str, Any]) -> None:
         if item["type"] in _CALLS:
             self._calls.append(item)
             return
-        if item["type"] == "additional_tools":
+        if item["type"] in _SILENT:
             return
         self._end_turn()
         if item["type"] == "message":
             self._add_message(item)
         elif item["type"] == "mcp_call":
             self._add_calls([self._server_call(item)], [_server_result(item)])
+            self._tag(item)
+        elif item["type"] == "mcp_approval_request":
+            self._add_mark(item)
         elif item["type"] == "reasoning":
             self._reasoning = _reasoning_text(item)
 
@@ -134,10 +140,24 @@ class _Transcript:
             self._reasoning = ""
         self.messages.append({"role": item["role"], "content": [_part(part) for part in item["content"]]})
 
+    def _tag(self, item: Mapping[str, Any]) -> None:
+        """Marks a turn whose call was approved: it stands in the rounds of the answer that asked, too."""
+        if number := approval_of(item.get("approval_request_id") or ""):
+            self.messages[-2][sentences.TAG] = number
+
+    def _add_mark(self, item: Mapping[str, Any]) -> None:
+        if number := approval_of(item["id"]):
+            turn = self.messages[-1] if self.messages else {}
+            if turn.get("role") != "assistant" or "tool_calls" in turn:
+                turn = {"role": "assistant", "content": []}
+                self.messages.append(turn)
+            turn["content"] = [*(turn["content"] or ()), {"type": "text", "text": sentences.mark(number)}]
+            self._asking = turn
+
     def _add_calls(self, calls: list[dict[str, Any]], results: list[Any]) -> None:
         # A text right before the calls belongs to the same turn: a chat message holds both.
         turn = self.messages[-1] if self.messages else {}
-        if turn.get("role") != "assistant" or "tool_calls" in turn:
+        if turn.get("role") != "assistant" or "tool_calls" in turn or turn is self._asking:
             turn = {"role": "assistant", "content": None}
             self.messages.append(turn)
         turn["tool_calls"] = calls

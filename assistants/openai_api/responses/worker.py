@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from contextlib import suppress
+from weakref import WeakSet
 
 from django.conf import settings
 from django.db import Error as DatabaseError
@@ -16,10 +17,12 @@ from assistants.models import StoredResponse
 from assistants.openai_api.relay import Relay
 from assistants.openai_api.responses import background_store
 from assistants.openai_api.responses.answer import Answer
+from assistants.openai_api.responses.held_runs import HeldRun
 from assistants.openai_api.responses.ids import Ids
 from assistants.openai_api.responses.output import ResponseEvent
 from assistants.openai_api.responses.prepare import Caller, PreparedResponse, prepare
 from assistants.openai_api.responses.request import validate
+from core import feed
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +57,7 @@ class BackgroundResponses:
 
     async def live(self) -> None:
         """Works until it is stopped; then responses have SUPERVISOR_DRAIN_S to finish, and the rest fails."""
+        _alive.add(self)
         while not self._stopping:
             await self._poll()
             with suppress(TimeoutError):
@@ -102,12 +106,19 @@ class BackgroundResponses:
         self._wake_up.set()  # there is capacity for another one
 
     async def _respond(self, row: StoredResponse) -> None:
-        answer = Answer({**row.body, "output": []}, server_labels={}, first_number=EVENTS_OF_QUEUEING)
+        held = HeldRun.of(row.request)
+        answer = _empty_answer(row, held)
         unwritten: list[ResponseEvent] = []
         try:
-            prepared = await _prepare(row)
+            if held and (awaits := await background_store.first_open(held.numbers[-1])):
+                await background_store.wait(row.pk, awaits, held, [])
+                return
+            prepared = await _prepare(row, held)
             answer = prepared.answer
-            await _follow(prepared, row.pk, unwritten)
+            await _follow(prepared, row.pk, unwritten, is_resumed=held is not None)
+            if answer.awaits:
+                await _give_back(row, held or HeldRun(), answer, unwritten)
+                return
         except asyncio.CancelledError:
             unwritten += answer.fail(WorkerStopped()) if self._stopping else answer.cancel()
         except RunCancelled:
@@ -117,7 +128,24 @@ class BackgroundResponses:
         await background_store.finish(row.pk, answer.body, unwritten)
 
 
-async def _prepare(row: StoredResponse) -> PreparedResponse:
+async def _give_back(
+    row: StoredResponse, held: HeldRun, answer: Answer, unwritten: list[ResponseEvent]
+) -> None:
+    """Leaves the response to whichever worker comes by when the approval is decided."""
+    waiting = held.going_on(answer.awaits, answer.open_calls, answer.next_number)
+    await background_store.wait(row.pk, answer.awaits[0], waiting, unwritten, answer.body)
+
+
+def _empty_answer(row: StoredResponse, held: HeldRun | None) -> Answer:
+    """Returns the answer of a run that fails before it has begun."""
+    first_number = held.next_number if held else EVENTS_OF_QUEUEING
+    answer = Answer({**row.body, "output": []}, server_labels={}, first_number=first_number)
+    if held:
+        answer.resume(row.body, held.open_calls)
+    return answer
+
+
+async def _prepare(row: StoredResponse, held: HeldRun | None) -> PreparedResponse:
     """Prepares the request once more: the key or the assistant may be gone by now."""
     request = row.request
     principal = await authentication.principal_of(row.api_key_id)
@@ -129,25 +157,30 @@ async def _prepare(row: StoredResponse) -> PreparedResponse:
         ids=Ids.of(row.response_id),
         # A row that an older release left has no end user.
         caller=Caller(request["request_id"], request["session_id"], request.get("end_user", "")),
-        first_number=EVENTS_OF_QUEUEING,
+        first_number=held.next_number if held else EVENTS_OF_QUEUEING,
     )
+    if held:
+        return prepared.resumed(row.body, held)
     prepared.answer.body |= {"created_at": row.body["created_at"], "status": row.body["status"]}
     return prepared
 
 
-async def _follow(prepared: PreparedResponse, response_pk: int, unwritten: list[ResponseEvent]) -> None:
+async def _follow(
+    prepared: PreparedResponse, response_pk: int, unwritten: list[ResponseEvent], *, is_resumed: bool
+) -> None:
     """Runs the response, and writes its events in batches.
 
     It returns with the last events in `unwritten`: `finish` writes them together with the end.
     """
-    unwritten += prepared.begin()
+    if not is_resumed:
+        unwritten += prepared.begin()
     await background_store.append(response_pk, unwritten)
     unwritten.clear()
     relay = Relay(await prepared.start())
     try:
         while (events := await relay.next_events()) is not None:
             unwritten += [each for event in events for each in prepared.answer.render(event)]
-            if prepared.answer.is_over:
+            if prepared.answer.is_over or prepared.answer.awaits:
                 await relay.next_events()  # to the end of the run, which records it
                 return
             await asyncio.sleep(GATHER_S)
@@ -155,6 +188,18 @@ async def _follow(prepared: PreparedResponse, response_pk: int, unwritten: list[
             unwritten.clear()
     finally:
         await relay.close()
+
+
+_alive: "WeakSet[BackgroundResponses]" = WeakSet()
+
+
+def _on_approval() -> None:
+    """A response may have waited for it."""
+    for job in _alive:
+        job.wake()
+
+
+feed.subscribe(["assistants_approval"], _on_approval)
 
 
 def nudge() -> None:

@@ -175,7 +175,7 @@ def test_a_cut_answer_is_incomplete(
          "input[0].content[0].type", "unsupported_parameter"),
         ({"input": [{"type": "computer_call"}]}, "input[0]", "unsupported_parameter"),
         ({"input": [{"type": "compaction_trigger"}]}, "input[0]", "unsupported_parameter"),
-        ({"input": [{"type": "additional_tools", "tools": [{"type": "mcp"}]}]},
+        ({"input": [{"type": "additional_tools", "tools": [{"type": "file_search"}]}]},
          "input[0].tools[0].type", "unsupported_parameter"),
         ({"input": [{"type": "custom_tool_call", "call_id": "a", "name": "b", "input": "c"}]},
          "input", "invalid_messages"),
