@@ -61,10 +61,11 @@ test-slow: $(DEVELOPS)
 # How long faults are thrown; the rest takes about three minutes more.
 CHAOS_SECONDS ?= 480
 
-chaos: $(DEVELOPS)  ## kill, freeze and cut off whatever can be, on processes of its own, for 11 minutes
+chaos: $(DEVELOPS)  ## kill, freeze and cut off whatever can be, on processes of its own, for 14 minutes
 	@$(BIN)/python -m tests.chaos storm --seconds $(CHAOS_SECONDS)
 	@$(BIN)/python -m tests.chaos partition || test $$? = 77
 	@$(BIN)/python -m tests.chaos capacity
+	@$(BIN)/python -m tests.chaos approvals --seconds 60
 
 # Tests skip what their machine lacks, and never install anything of the system.
 CHROMIUM = $(firstword $(foreach name,chromium chromium-browser google-chrome,$(shell command -v $(name))))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from assistants.filtering import mask_secrets
 from tools.secrets.detection import is_secret_name, looks_secret
 from tools.secrets.encryption import Unreadable
 
@@ -10,7 +11,7 @@ UNREADABLE = "••••: the key that encrypted this is not in SECRET_ENCRYPT
 
 
 def covered(arguments: Any) -> Any:
-    """Returns arguments with secrets covered: by the form of a text, or by the name of its argument."""
+    """Returns arguments with secrets covered: whole texts by form or name, and those within texts."""
     if isinstance(arguments, Unreadable):
         return {"unreadable": UNREADABLE}
     return _covered(arguments, "")
@@ -34,4 +35,6 @@ def _covered(value: Any, name: str) -> Any:
             return [_covered(each, name) for each in value]
         case str() if value and (looks_secret(value) or is_secret_name(name)):
             return COVER
+        case str():
+            return mask_secrets(value)
     return value

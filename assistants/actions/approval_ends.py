@@ -8,6 +8,7 @@ from assistants.models import Approval, ApprovalState
 from core import pruning
 from core.actor import Actor
 
+_COLUMNS = ("state", "owner", "assistant_id", "assistant_slug", "server", "function")
 _SYSTEM = Actor.system("approvals")
 
 
@@ -22,7 +23,7 @@ def expire() -> int:
 
 def cancel_orphans() -> int:
     """Ends waiting calls whose key, person or assistant is gone, and returns their number."""
-    waiting = list(Approval.objects.waiting().undecrypted())
+    waiting = list(Approval.objects.waiting().only(*_COLUMNS))
     askers = Askers(waiting)
     gone = [(row, reason) for row in waiting if (reason := askers.why_gone(row))]
     return sum(cancel(row, by=_SYSTEM, reason=reason) for row, reason in gone)

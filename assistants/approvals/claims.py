@@ -22,6 +22,7 @@ from assistants.actions.approval_askers import Askers
 from assistants.actions.approval_edits import function_of
 from assistants.approvals.standing import Changed, Fell, Stands, standing
 from assistants.catalogue import FunctionEntry
+from assistants.filtering import About
 from assistants.models import Approval, ApprovalState
 from core.actor import Actor
 from core.database import in_thread
@@ -41,6 +42,7 @@ class Claim:
     function: FunctionEntry
     arguments: dict[str, Any] = field(repr=False)
     key_id: int
+    about: About
 
 
 @in_thread
@@ -119,7 +121,8 @@ def _claimed(row: Approval, function: FunctionEntry, arguments: dict[str, Any]) 
     fence = uuid4()
     columns: dict[str, Any] = {"fence": fence, "lease_until": _lease_end()}
     _move(row, ApprovalState.RUNNING, "begun", of=ApprovalState.APPROVED, **columns)
-    return Claim(row.pk, fence, function, arguments, row.asking_key_id or 0)
+    about = About(row.assistant_slug, row.key_prefix, row.end_user)
+    return Claim(row.pk, fence, function, arguments, row.asking_key_id or 0, about)
 
 
 def _ask_anew(row: Approval, function: FunctionEntry) -> None:

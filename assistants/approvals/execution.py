@@ -13,6 +13,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 
 from assistants.approvals import claims
 from assistants.approvals.claims import Claim
+from assistants.filtering import FilterRefused, filter_call
 from connector.client import outcomes, requests
 from connector.client.requests import Exchange, InputRequired
 from connector.errors import CallFailed, MayHaveRun, ServerError
@@ -124,7 +125,12 @@ class ApprovedCalls:
 async def _call(claim: Claim) -> dict[str, Any]:
     """Returns what `Approval.result` holds. Raises MayHaveRun."""
     function = claim.function
-    params = {"name": function.name, "arguments": claim.arguments}
+    try:
+        # Once more: a person may have written these arguments after the filter had seen others.
+        arguments = await filter_call(function, claim.arguments, claim.about)
+    except FilterRefused as refusal:
+        return _failure("refused", f"Not called: {refusal}")
+    params = {"name": function.name, "arguments": arguments}
     # Never by what the server says of itself: a broken call is repeated by `claims.tend_lost`, or not at all.
     exchange = Exchange(key_id=claim.key_id, is_repeatable=False)
     try:

@@ -13,6 +13,8 @@ from tests.assistants.approvals.scene import BY, Scene, build, the_row
 
 pytestmark = pytest.mark.django_db(transaction=True)
 URL = "/api/v1/approvals"
+COVERED = {"api_key": "••••", "text": "••••", "body": "The key is [masked: github-pat], keep it."}
+BODY = f"The key is ghp_{'a1B2c3D4e5F6' * 3}, keep it."
 SECRET = "sk-proj-1234567890abcdefGHIJ"
 
 
@@ -28,7 +30,9 @@ def scene(transactional_db: None) -> Scene:
 
 @pytest.fixture
 def number(scene: Scene) -> int:
-    question = scene.question({"to": "bob", "amount": 3, "note": {"api_key": "abc", "text": SECRET}})
+    question = scene.question(
+        {"to": "bob", "amount": 3, "note": {"api_key": "abc", "text": SECRET}, "body": BODY}
+    )
     return async_to_sync(ask)(question).number
 
 
@@ -50,7 +54,12 @@ def test_a_waiting_call_is_shown_with_its_secrets_covered(number: int) -> None:
         "run_id": "run_1",
         "server": "Bank",
         "function": "pay",
-        "arguments": {"to": "bob", "amount": 3, "note": {"api_key": "••••", "text": "••••"}},
+        "arguments": {
+            "to": "bob",
+            "amount": 3,
+            "note": {"api_key": "••••", "text": "••••"},
+            "body": "The key is [masked: github-pat], keep it.",
+        },
         "edited_arguments": None,
         "reason": "",
         "decided_by": "",
@@ -68,7 +77,7 @@ def test_who_may_decide_may_reveal_and_that_is_audited(number: int) -> None:
     assert (refused.status_code, kind(refused)) == (403, "may_not_approve")
     assert not AuditEntry.objects.filter(action="revealed").exists()
     shown = client(can_approve=True).get(f"{URL}/{number}?reveal=1").json()
-    assert shown["arguments"]["note"] == {"api_key": "abc", "text": SECRET}
+    assert shown["arguments"]["note"] == {"api_key": "abc", "text": SECRET, "body": BODY}
     entry = AuditEntry.objects.get(action="revealed")
     assert (entry.object_id, entry.actor_name) == (number, "can_approve")
     assert client(can_approve=True, can_manage=False).get(f"{URL}/{number}?reveal=perhaps").status_code == 422

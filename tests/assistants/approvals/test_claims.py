@@ -1,6 +1,7 @@
 """Claims: one for each call, and what is told where a worker is lost between a claim and its result."""
 
 import asyncio
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -60,7 +61,7 @@ async def test_workers_that_claim_at_once_get_one_claim(committed: Scene) -> Non
 
 async def test_only_who_holds_the_fence_writes_the_result(committed: Scene) -> None:
     claim = await claimed(committed)
-    stranger = Claim(claim.number, uuid4(), claim.function, {}, claim.key_id)
+    stranger = replace(claim, fence=uuid4())
     assert not await claims.finish(stranger, DONE)
     await claims.lose(stranger, "somebody says so")
     assert await state(claim.number) == ApprovalState.RUNNING

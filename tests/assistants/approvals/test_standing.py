@@ -1,7 +1,6 @@
 """What was approved is checked anew when the call is claimed."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -9,7 +8,7 @@ from django.utils import timezone
 
 from apikeys import actions as key_actions
 from apikeys.models import TokenUsage
-from assistants import actions, rules
+from assistants import actions
 from assistants.actions import approval_askers as askers
 from assistants.approvals import (
     NotMade,
@@ -17,8 +16,7 @@ from assistants.approvals import (
     outcome,
     standing,
 )
-from assistants.models import ApprovalState, Effect
-from assistants.rules import Verdict
+from assistants.models import ApprovalState, Approver, Effect, Rule
 from tests.assistants.approvals.world import World, approve, audited, row, working, world
 from tests.connector.conftest import BY, orm, servers, supervise, wait_for
 from tools import actions as tool_actions
@@ -87,24 +85,23 @@ async def test_what_no_longer_holds_at_the_claim_keeps_the_call_from_being_made(
     assert (world.made, await audited(number)) == ([], ["asked", "approved", "cancelled"])
 
 
-class Denying:
-    is_empty, reads_touched = False, False
-
-    def judge(self, call: Any) -> Verdict:
-        return Verdict(Effect.DENY, call.arguments, rule_name="No", reason="Not any more.")
-
-
-async def test_a_rule_that_denies_by_now_wins_over_the_approval(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_rule_that_denies_by_now_wins_over_the_approval(world: World) -> None:
     number = await world.ask(word="hello")
     await approve(number)
-    monkeypatch.setattr(rules, "of_sync", lambda *_: Denying())
+    await orm(Rule.objects.create)(name="No", effect=Effect.DENY, reason="Not any more.")
     async with working():
         found = await outcome(number, wait_s=20)
     assert isinstance(found, NotMade)
     assert "Not any more." in found.text
     assert world.made == []
+
+
+async def test_a_rule_that_asks_differently_by_now_does_not_ask_again(world: World) -> None:
+    number = await world.ask(word="hello")
+    await approve(number)
+    await orm(Rule.objects.create)(name="All", effect=Effect.ASK, approver=Approver.CALLER)
+    async with working():
+        assert isinstance(await outcome(number, wait_s=20), Result)
 
 
 def change_definition(world: World) -> None:
