@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext
+from rest_framework.exceptions import PermissionDenied
 
 from apikeys import audit, keys
 from apikeys.models import ApiKey
@@ -34,6 +35,8 @@ def issue(*, name: str, by: Actor, assistant_ids: Iterable[int] = (), **fields: 
     api_key = ApiKey(name=name, key_hash=keys.hash_key(key), key_prefix=keys.display_prefix(key), **fields)
     clean(api_key)
     _require_future_expiry(api_key)
+    if api_key.can_approve:
+        _require_person(by)
     api_key.save(force_insert=True)
     _grant(api_key, assistant_ids)
     audit.created(api_key, by=by, assistant_ids=_granted(api_key))
@@ -47,6 +50,8 @@ def update(
     """Changes a key. Raises ValidationError, and Conflict if no key could manage afterwards."""
     _lock(api_key)
     managing = _lock_managing()
+    if changes.get("can_approve", api_key.can_approve) != api_key.can_approve:
+        _require_person(by)
     if changes.get("expires_at", api_key.expires_at) != api_key.expires_at:
         changes["expiry_told_days"] = None
     with audit.changing(api_key, by=by, assistant_ids=lambda: _granted(api_key)):
@@ -70,13 +75,16 @@ def disable(api_key: ApiKey, *, by: Actor) -> ApiKey:
 def rotate(api_key: ApiKey, *, by: Actor, grace: timedelta) -> IssuedKey:
     """Gives a key a new secret. The last one works until the grace period ends, an older one no more.
 
-    Raises ValidationError for a grace period that is negative or longer than LONGEST_GRACE.
+    Raises ValidationError for a grace period that is negative or longer than LONGEST_GRACE, and
+    PermissionDenied where a key would get the secret of one that may approve.
     """
     if not timedelta() <= grace <= LONGEST_GRACE:
         longest = int(LONGEST_GRACE.total_seconds())
         raise ValidationError({"grace_seconds": gettext("Give a whole number from 0 to %d.") % longest})
     key = keys.generate()
     _lock(api_key)
+    if api_key.can_approve and by.kind == "key":
+        raise PermissionDenied(gettext("A key that may approve is rotated by a manager, in the console."))
     with audit.changing(api_key, by=by, action="rotated"):
         api_key.previous_key_hash = api_key.key_hash
         api_key.previous_key_until = timezone.now() + grace
@@ -114,6 +122,13 @@ def _save(api_key: ApiKey, fields: Iterable[str]) -> None:
 def _require_future_expiry(api_key: ApiKey) -> None:
     if api_key.expires_at is not None and api_key.expires_at <= timezone.now():
         raise ValidationError({"expires_at": gettext("Give a time in the future.")})
+
+
+def _require_person(by: Actor) -> None:
+    """Raises ValidationError where a key changes who may approve: no program approves its own calls."""
+    if by.kind == "key":
+        message = gettext("Only a manager lets a key approve, in the console.")
+        raise ValidationError({"can_approve": message})
 
 
 def _lock_managing() -> set[int]:

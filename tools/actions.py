@@ -40,7 +40,7 @@ RELAUNCHING = INTENT | {
 """Fields whose change means that the server has to be started anew."""
 _COPIED = (
     "description", "connection_type", "command", "args", "env", "url", "headers",
-    "start_timeout_s", "call_timeout_s", "approval", "is_enriched", "asks_back", "replicas",
+    "start_timeout_s", "call_timeout_s", "approval", "is_enriched", "asks_back", "replicas", "labels",
 )  # fmt: skip
 _INDEXED_WITH_TOOLS = {"name", "description"}
 """Fields whose text is part of the indexed text of each tool."""

@@ -1,7 +1,7 @@
 """The forms of API keys: to issue or change one, and to rotate it."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.utils import timezone
@@ -78,15 +78,20 @@ class ApiKeyForm(VerbForm[ApiKey]):
         help_text=_("Where the key may be used from, one network a line. Empty: from anywhere."),
     )
 
+    may_let_approve: ClassVar[bool] = False
+    """Whether who fills it in may themselves decide about calls. The page sets it."""
+
     class Meta:
         model = ApiKey
         fields = [
-            "name", "can_call_assistant", "can_manage", "is_disabled", "expires_at", "requests_per_minute",
-            "tokens_per_minute", "concurrent_requests", "tokens_per_month", "allowed_networks",
+            "name", "can_call_assistant", "can_manage", "can_approve", "is_disabled", "expires_at",
+            "requests_per_minute", "tokens_per_minute", "concurrent_requests", "tokens_per_month",
+            "allowed_networks",
         ]  # fmt: skip
         labels = {
             "can_call_assistant": _("May call assistants"),
             "can_manage": _("May use the management API"),
+            "can_approve": _("May approve calls"),
             "is_disabled": _("Disabled"),
             "expires_at": _("Time of expiry"),
         }
@@ -96,6 +101,10 @@ class ApiKeyForm(VerbForm[ApiKey]):
             "can_call_assistant": _("Those that are granted to it below."),
             "can_manage": _(
                 "May change everything that the console can change: for programs of yours alone."
+            ),
+            "can_approve": _(
+                "May decide over REST about calls that wait for staff, "
+                "but not about its own and those of keys that it made."
             ),
             "is_disabled": _("Callers who use a disabled key are refused from the next moment on."),
         }
@@ -111,6 +120,9 @@ class ApiKeyForm(VerbForm[ApiKey]):
         if "expiry" in self.fields:
             present = DATE if self.instance.expires_at else NEVER
             self.initial.setdefault("expiry", present if is_stored else "90")
+
+        if "can_approve" in self.fields and not self.may_let_approve:
+            self.fields["can_approve"].disabled = True  # what is sent for it is ignored
 
     def _granted(self) -> list[int]:
         return list(self.instance.assistants.values_list("pk", flat=True))

@@ -26,6 +26,7 @@ from core.admin.refusals import refusals_in
 from core.admin.times import exact, time_tag
 from core.admin.verbs import VERSION, Fields, VerbAdmin, refuse_if_changed_meanwhile
 
+MAY_APPROVE = "assistants.decide_approval"
 SOON = timedelta(days=7)
 """A key that expires within this time is marked."""
 
@@ -57,11 +58,11 @@ class ApiKeyAdmin(VerbAdmin[ApiKey]):
     form = ApiKeyForm
     when_empty = _("With a key, any OpenAI client may call the assistants that are granted to it.")
     list_display = ["name", "prefix", "scopes", "assistant_count", "expires", "last_used", "state"]
-    list_filter = [StateFilter, "can_manage", "can_call_assistant"]
+    list_filter = [StateFilter, "can_manage", "can_call_assistant", "can_approve"]
     search_fields = ["name", "key_prefix"]
     search_help_text = _("Finds names, and the beginnings of keys.")
     fieldsets = [
-        (None, {"fields": ["name", "can_call_assistant", "assistants", "can_manage"]}),
+        (None, {"fields": ["name", "can_call_assistant", "assistants", "can_manage", "can_approve"]}),
         (_("How long"), {"fields": ["expiry", "expires_at", "is_disabled"]}),
         (_("How much"), {"fields": list(Limits.names()), "description": _("Empty: no limit.")}),
         (_("From where"), {"fields": ["allowed_networks"]}),
@@ -71,6 +72,14 @@ class ApiKeyAdmin(VerbAdmin[ApiKey]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiKey]:
         return super().get_queryset(request).annotate(granted=Count("assistants"))
+
+    def get_form(
+        self, request: HttpRequest, obj: ApiKey | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        form: Any = super().get_form(request, obj, change=change, **kwargs)
+        # Nobody hands out a right that they do not have. Who may only look has no such field.
+        form.may_let_approve = cast(Any, request.user).has_perm(MAY_APPROVE)
+        return form
 
     def perform_create(self, request: HttpRequest, fields: Fields) -> ApiKey:
         issued = actions.issue(by=Actor.of(request), **_for_verbs(fields))
@@ -108,6 +117,8 @@ class ApiKeyAdmin(VerbAdmin[ApiKey]):
             raise PermissionDenied
         if api_key is None:
             raise Http404
+        if api_key.can_approve and not cast(Any, request.user).has_perm(MAY_APPROVE):
+            raise PermissionDenied
         form = RotationForm(request.POST or None)
         if form.is_valid():
             grace = timedelta(seconds=form.cleaned_data["grace_seconds"])
@@ -156,6 +167,8 @@ class ApiKeyAdmin(VerbAdmin[ApiKey]):
             pills.append(pill(_("call"), "smart_toy", "info"))
         if api_key.can_manage:
             pills.append(pill(_("manage"), "admin_panel_settings", "warning"))
+        if api_key.can_approve:
+            pills.append(pill(_("approve"), "how_to_reg", "warning"))
         return format_html_join(" ", "{}", ((each,) for each in pills)) or gettext("nothing")
 
     @admin.display(description=_("Assistants"), ordering="granted")

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from core.api.serializers import NullFreeCharField, StrictSerializer
-from tools.models import Approval, ConnectionType, MCPTool, Status
+from tools.models import Approval, ConnectionType, Label, MCPTool, Status
 from tools.validation import LONGEST_DESCRIPTION, LONGEST_OVERRIDES, LONGEST_TEXT, LONGEST_URL
 
 SECRETS = MCPTool.secret_fields()
@@ -93,6 +93,11 @@ class MCPToolSerializer(ConnectionSerializer):
     )
     replicas = serializers.IntegerField(required=False, min_value=1, max_value=16)
     approval = serializers.ChoiceField(Approval.choices, required=False)
+    labels = serializers.ListField(
+        child=serializers.ChoiceField(Label.choices),
+        required=False,
+        help_text="What its tools do in a conversation, unless a tool has labels of its own.",
+    )
     status = serializers.ChoiceField(Status.choices, read_only=True)
     error_message = serializers.CharField(read_only=True, allow_null=True)
     error = ServerErrorSerializer(read_only=True, allow_null=True)
@@ -157,6 +162,17 @@ class FunctionSerializer(StrictSerializer):
         help_text="Send `approved`, with If-Match for the definition that you have seen, to approve it.",
     )
     overrides = OverridesSerializer(required=False)
+    labels = serializers.ListField(
+        child=serializers.ChoiceField(Label.choices),
+        required=False,
+        allow_null=True,
+        help_text="What it does in a conversation. null: what its server's labels say.",
+    )
+    suggested_labels = serializers.ListField(
+        child=serializers.ChoiceField(Label.choices),
+        read_only=True,
+        help_text="What its annotations suggest. Nothing sets them but you.",
+    )
     change = ChangeSerializer(read_only=True, allow_null=True)
     refusal = RefusalSerializer(source="present_refusal", read_only=True, allow_null=True)
     examples = ExamplesSerializer(

@@ -12,6 +12,7 @@ from apikeys import audit
 from core.actor import Actor
 from core.errors import Conflict
 from tools.functions.reindexing import outdate
+from tools.hints import validate_labels
 from tools.models import MCPTool, ToolFunction
 from tools.names import SLUG_LENGTH, folded, public_name
 from tools.validation import overrides_problem
@@ -25,6 +26,7 @@ OBSERVED = [
 _CHOSEN = [
     "is_enabled",
     "overrides",
+    "labels",
     "public_name",
     "approved_hash",
     "replaced",
@@ -35,6 +37,9 @@ _CHOSEN = [
 ]
 """Fields that staff change. Two lists, because the two writers must not undo each other's changes."""
 
+UNCHANGED: Any = object()
+"""Stands for what is not given, where None means something."""
+
 
 @transaction.atomic
 def update(
@@ -44,18 +49,27 @@ def update(
     is_enabled: bool | None = None,
     overrides: dict[str, str | None] | None = None,
     approve: bool = False,
+    labels: Any = UNCHANGED,
 ) -> ToolFunction:
     """Changes a tool. `overrides` are merged; None or "" removes one. `function` must be locked.
 
-    Raises ValidationError, and Conflict if another tool has the new public name.
+    `labels`: a list, or None for those of its server. Raises ValidationError, and Conflict if another tool
+    has the new public name.
     """
     if overrides is not None and (problem := overrides_problem(overrides)):
         raise ValidationError({"overrides": problem})
+    if labels not in (UNCHANGED, None):
+        try:
+            validate_labels(labels)
+        except ValidationError as error:
+            raise ValidationError({"labels": error}) from error
     with audit.changing(function, by=by, action="approved" if approve else "updated"):
         if is_enabled is not None:
             function.is_enabled = is_enabled
         if overrides is not None:
             _override(function, overrides)
+        if labels is not UNCHANGED:
+            function.labels = labels
         if approve:
             _approve(function)
         function.version += 1

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_noop
 from pgvector.django import SparseVectorField
 
 from tools.choices import Approval
+from tools.hints import suggested_labels, validate_labels
 from tools.indexed import Embedded
 from tools.models.servers import MCPTool
 
@@ -76,7 +77,7 @@ class ToolFunction(Embedded):
     annotations = models.JSONField(_("annotations"), default=dict)
     extra = models.JSONField(_("other fields"), default=dict, editable=False)
     overrides = models.JSONField(_("overrides"), default=dict, blank=True)
-    labels = models.JSONField(_("labels"), null=True, blank=True)
+    labels = models.JSONField(_("labels"), null=True, blank=True, validators=[validate_labels])
     """Of `Label`; None: those of the server."""
     examples = models.JSONField(_("examples"), null=True, editable=False)
     refusal = models.JSONField(_("refusal"), null=True, editable=False)
@@ -141,6 +142,11 @@ class ToolFunction(Embedded):
         if not self.refusal or self.refusal["definition_hash"] != self.definition_hash:
             return None
         return {"model": self.refusal["model"], "at": self.refusal["at"]}
+
+    @property
+    def suggested_labels(self) -> list[str]:
+        """Labels that its annotations suggest, for staff to set."""
+        return suggested_labels(self.annotations)
 
     @property
     def change(self) -> dict[str, Any] | None:

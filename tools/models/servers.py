@@ -16,6 +16,7 @@ from core.message import restored
 from core.validation import name_taken, no_nul
 from tools import references
 from tools.choices import Approval, ConnectionType, Status
+from tools.hints import validate_labels
 from tools.indexed import Embedded
 from tools.names import RESERVED_SLUGS
 from tools.secrets.encryption import (
@@ -113,7 +114,9 @@ class MCPTool(Embedded):
     )
     approval = models.CharField(_("approval"), max_length=8, choices=Approval.choices, default=Approval.AUTO)
 
-    labels = models.JSONField(_("labels"), default=list, db_default=[], blank=True)
+    labels = models.JSONField(
+        _("labels"), default=list, db_default=[], blank=True, validators=[validate_labels]
+    )
     """Of `Label`: what its tools do, unless a tool has labels of its own."""
     is_enriched = models.BooleanField(
         _("write example requests"),

@@ -52,6 +52,8 @@ def test_tools_have_the_documented_shape(api: APIClient, server: MCPTool) -> Non
         "is_enabled": True,
         "approval": "approved",
         "overrides": {"name": None, "description": None},
+        "labels": None,
+        "suggested_labels": ["foreign_text", "sends_out"],
         "change": None,
         "refusal": None,
         "examples": None,

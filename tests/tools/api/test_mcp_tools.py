@@ -24,7 +24,8 @@ REMOTE: dict[str, Any] = {
 CANARY = "canary-5f1c"
 SHAPE = {
     "id", "version", "name", "slug", "description", "connection_type", "command", "args", "env", "url",
-    "headers", "is_enabled", "is_enriched", "asks_back", "replicas", "approval", "timeouts", "status",
+    "headers", "is_enabled", "is_enriched", "asks_back", "replicas", "approval", "labels", "timeouts",
+    "status",
     "error_message", "error", "function_count", "warnings", "last_healthy_at", "created_at", "updated_at",
 }  # fmt: skip
 
