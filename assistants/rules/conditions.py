@@ -7,9 +7,9 @@ from typing import Any, Self
 
 from django.utils.translation import gettext
 
+from assistants.catalogue import FunctionEntry
 from assistants.rules.expressions import Expression
 from assistants.rules.hints import DEFAULTS, Hints
-from assistants.rules.verdicts import Call
 from tools.models import Label
 
 MOST_NAMES, LONGEST_END_USER, LONGEST_FUNCTION = 1_000, 512, 64
@@ -56,15 +56,16 @@ class Conditions:
             raise InvalidConditions(errors)
         return cls(**values)
 
-    def matches(self, call: Call) -> bool:
-        """Whether a call matches, apart from its annotations and the expression."""
-        function = call.function
+    def match_function(self, function: FunctionEntry) -> bool:
+        """Whether all calls of a function match, apart from its annotations."""
         return (
             (self.servers is None or function.server_id in self.servers)
             and (self.functions is None or function.public_name in self.functions)
             and (self.labels is None or not self.labels.isdisjoint(function.labels))
-            and (self.end_users is None or call.end_user in self.end_users)
         )
+
+    def match_end_user(self, end_user: str) -> bool:
+        return self.end_users is None or end_user in self.end_users
 
     def match_hints(self, *hints: Hints) -> bool:
         """Whether each annotation is as one of these says."""

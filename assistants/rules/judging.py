@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import cel
 
+from assistants.catalogue import FunctionEntry
 from assistants.models import Approver, Effect, Rule
 from assistants.rules import expressions, hints, masks
 from assistants.rules.conditions import Conditions, InvalidConditions
@@ -17,6 +18,8 @@ from assistants.rules.masks import Mask
 from assistants.rules.verdicts import Call, Verdict, stricter
 
 log = logging.getLogger(__name__)
+
+_MOST_FUNCTIONS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +51,30 @@ class CompiledRule:
 
     def concerns(self, call: Call) -> bool:
         """Whether the rule matches a call as far as its expression lets it."""
-        return self.conditions.matches(call) and _hints_match(self, _Facts(call, frozenset(), {}))
+        return self.is_for(call.function) and self.conditions.match_end_user(call.end_user)
+
+    def is_for(self, function: FunctionEntry) -> bool:
+        """Whether the rule may match calls of a function, by what is known before any call."""
+        return self.conditions.match_function(function) and self._hints_match(function)
+
+    def _hints_match(self, function: FunctionEntry) -> bool:
+        if self.conditions.annotations is None:
+            return True
+        believed = hints.effective(function)
+        if self.effect == Effect.ALLOW:  # what nobody has approved loosens nothing
+            return self.conditions.match_hints(believed)
+        return self.conditions.match_hints(believed, hints.claimed(function))
+
+
+Scopes = tuple[tuple[CompiledRule, ...], ...]
 
 
 class RuleSet:
     """The rules that concern an assistant and a key. Threads may share it."""
 
     def __init__(self, *scopes: Sequence[CompiledRule]) -> None:
-        self._scopes = tuple(filter(None, scopes))
+        self._scopes = tuple(tuple(rules) for rules in scopes if rules)
+        self._for_functions: dict[str, tuple[FunctionEntry, Scopes]] = {}
         self.is_empty = not self._scopes
         found = [rule.conditions.expression for rule in _all(self._scopes)]
         self._expressions = [expression for expression in found if expression is not None]
@@ -71,7 +90,7 @@ class RuleSet:
         worst = Verdict(Effect.ALLOW, call.arguments)
         facts = _Facts(call, self._names, self._patterns)
         try:
-            for rules in self._scopes:
+            for rules in self._rules_for(call.function):
                 worst = stricter(worst, _first_match(rules, facts))
                 if worst.effect == Effect.DENY:
                     break
@@ -79,6 +98,17 @@ class RuleSet:
             log.exception("The rules could not judge a call of %s.", call.function.public_name)
             return Verdict(Effect.DENY, call.arguments, reason="the rules could not judge this call.")
         return worst
+
+    def _rules_for(self, function: FunctionEntry) -> Scopes:
+        """Returns the rules that may match calls of a function, for as long as it is the same entry."""
+        known = self._for_functions.get(function.public_name)
+        if known is not None and known[0] is function:
+            return known[1]
+        found = tuple(tuple(rule for rule in rules if rule.is_for(function)) for rules in self._scopes)
+        if len(self._for_functions) >= _MOST_FUNCTIONS:
+            self._for_functions.clear()
+        self._for_functions[function.public_name] = (function, found)
+        return found
 
 
 def _all(scopes: Iterable[Sequence[CompiledRule]]) -> Iterable[CompiledRule]:
@@ -95,10 +125,6 @@ class _Facts:
     @cached_property
     def effective(self) -> Hints:
         return hints.effective(self.call.function)
-
-    @cached_property
-    def claimed(self) -> Hints:
-        return hints.claimed(self.call.function)
 
     @cached_property
     def size_problem(self) -> str | None:
@@ -128,7 +154,7 @@ _VALUES: Mapping[str, Callable[[_Facts], Any]] = {
 
 def _first_match(rules: Sequence[CompiledRule], facts: _Facts) -> Verdict:
     for rule in rules:
-        if rule.conditions.matches(facts.call) and _hints_match(rule, facts):
+        if rule.conditions.match_end_user(facts.call.end_user):
             problem = None
             try:
                 if not _holds(rule, facts):
@@ -137,14 +163,6 @@ def _first_match(rules: Sequence[CompiledRule], facts: _Facts) -> Verdict:
                 problem = str(error)
             return _verdict(rule, facts.call.arguments, problem)
     return Verdict(Effect.ALLOW, facts.call.arguments)
-
-
-def _hints_match(rule: CompiledRule, facts: _Facts) -> bool:
-    if rule.conditions.annotations is None:
-        return True
-    if rule.effect == Effect.ALLOW:  # what nobody has approved loosens nothing
-        return rule.conditions.match_hints(facts.effective)
-    return rule.conditions.match_hints(facts.effective, facts.claimed)
 
 
 def _holds(rule: CompiledRule, facts: _Facts) -> bool:
