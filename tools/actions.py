@@ -133,6 +133,8 @@ def delete(server: MCPTool, *, by: Actor, force: bool = False) -> None:
     # The row stays until its owner has stopped it. Its slug becomes one that nobody could choose.
     server.slug = f"~{server.pk}"
     server.save(update_fields=["slug", "deleted_at", "updated_at"])
+    # In the order in which the index locks them: else each could wait for the other.
+    list(server.functions.order_by("pk").select_for_update().values_list("pk"))
     server.functions.only("pk").delete()
     server.offers.all().delete()
     server.word_counts.all().delete()
