@@ -5,8 +5,8 @@ caller leaves, or cancels its request: people may still decide, and an equal cal
 """
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import count
 from typing import Any, cast
 
@@ -35,7 +35,7 @@ from connector.client.requests import Exchange, InputRequired
 from connector.errors import CallFailed, FailureCode
 from connector.wire.results import Progress
 from core.database import in_thread
-from core.errors import Conflict
+from core.errors import Conflict, ServerStopping
 
 FIRST_PROGRESS_S, PROGRESS_EVERY_S = 0.5, 5.0
 _CANNOT_BE_ASKED = "The rule lets the caller decide, but this client cannot be asked: staff decide instead. "
@@ -47,24 +47,34 @@ OnProgress = Callable[[Progress], None]
 class Approving:
     """Asks about one call of a caller's, and waits for what becomes of it."""
 
-    def __init__(self, gate: Gate, asker: Asker, function: FunctionEntry, exchange: Exchange) -> None:
-        self._gate, self._asker = gate, asker
-        self._function, self._exchange = function, exchange
+    def __init__(self, asker: Asker, function: FunctionEntry, exchange: Exchange) -> None:
+        self._asker, self._function, self._exchange = asker, function, exchange
+        self._waits_for: int | None = None
 
-    async def ask(self, asking: Asking, arguments: dict[str, Any]) -> Called | InputRequired:
+    @contextmanager
+    def outliving_shutdown(self) -> Iterator[None]:
+        """Where the process ends while the call is held, its caller is told what waits."""
+        try:
+            yield
+        except ServerStopping as stopping:
+            if self._waits_for is None:
+                raise
+            raise ApprovalPending(self._waits_for, self._function) from stopping
+
+    async def ask(self, gate: Gate, asking: Asking, arguments: dict[str, Any]) -> Called | InputRequired:
         """Asks. `arguments`: as the caller gave them. Raises NotCalled and CallFailed."""
         try:
-            ticket = await ask(self._gate.question(self._function, asking))
+            ticket = await ask(gate.question(self._function, asking))
         except TooManyWaiting as error:
             raise NotCalled(NOT_APPROVED, str(error)) from error
         if not ticket.code:  # staff decide, or somebody has decided
-            return await self._held(ticket.number, _hold_s(self._exchange))
+            return await self._held(gate, ticket.number, _hold_s(self._exchange))
         if not questions.can_be_asked(self._exchange):
             raise ApprovalPending(ticket.number, self._function, _CANNOT_BE_ASKED)
         state = questions.sealed(ticket.number, self._asker, self._function, arguments)
         return await questions.question(ticket.number, self._function, asking.arguments, state)
 
-    async def go_on(self, arguments: dict[str, Any]) -> Called:
+    async def go_on(self, gate: Gate, arguments: dict[str, Any]) -> Called:
         """Takes in what the client was asked. Raises InvalidState, NotCalled and CallFailed.
 
         The rules are not asked again: the worker does, before it makes the call.
@@ -72,16 +82,18 @@ class Approving:
         number = questions.opened(self._exchange.state, self._asker, self._function, arguments)
         reply = questions.reply(self._exchange.responses)
         if reply is None:
-            return await self._held(number, 0.0, _NOT_ANSWERED)
+            return await self._held(gate, number, 0.0, _NOT_ANSWERED)
         await _decide(number, self._asker, reply)
-        return await self._held(number, _hold_s(self._exchange))
+        return await self._held(gate, number, _hold_s(self._exchange))
 
-    async def _held(self, number: int, hold_s: float, why: str = "") -> Called:
+    async def _held(self, gate: Gate, number: int, hold_s: float, why: str = "") -> Called:
+        self._waits_for = number
         found = await _outcome(number, hold_s, self._exchange.on_progress)
+        self._waits_for = None
         if found is None:
             raise ApprovalPending(number, self._function, why)
         if isinstance(found, Result):
-            called = Called(await self._gate.released(self._function, found.result), found.note)
+            called = Called(await gate.released(self._function, found.result), found.note)
             await delivered([number])
             return called
         await delivered([number])

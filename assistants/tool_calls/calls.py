@@ -47,33 +47,40 @@ async def call(
     Raises LimitReached, LimitsUnavailable, InvalidArguments, NotCalled, CallFailed, ServerError, and where
     the call is ended from outside InvalidApiKey, RunCancelled or ServerStopping.
     """
-    given = dict(arguments)
+    given, exchange = dict(arguments), _of_key(exchange, asked.principal)
     async with _permitted(asked.principal):
         record = Record(asked, function)
-        with record.kept(given):
+        asker = asked.asker(record.run_id)
+        approving = Approving(asker, function, exchange)
+        with record.kept(given), approving.outliving_shutdown():
             async with cancellable(asked.principal, record.run_id):
                 fitting = await checked(function.input_schema, given)
-                answer = await _passed(asked, function, fitting, _of_key(exchange, asked.principal), record)
+                gate = await Gate.of(asker)
+                answer = await _passed(gate, approving, function, fitting, exchange=exchange, record=record)
             record.answered(answer.result if isinstance(answer, Called) else answer)
             return answer
 
 
 async def _passed(
-    asked: Asked, function: FunctionEntry, arguments: dict[str, Any], exchange: Exchange, record: Record
+    gate: Gate,
+    approving: Approving,
+    function: FunctionEntry,
+    arguments: dict[str, Any],
+    *,
+    exchange: Exchange,
+    record: Record,
 ) -> Called | InputRequired:
     """Has the rules judge the call, and makes it."""
-    asker = asked.asker(record.run_id)
-    gate = await Gate.of(asker)
-    approving = Approving(gate, asker, function, exchange)
     if questions.is_ours(exchange.state):
-        return await approving.go_on(arguments)
+        record.sends(None)  # they stand in the round before, masked where a rule says so
+        return await approving.go_on(gate, arguments)
     passage = await gate.admit(function, arguments)
     if isinstance(passage, Refused):
         raise NotCalled(DENIED, passage.reason)
-    if isinstance(passage, Asking):
-        return await approving.ask(passage, arguments)
     if passage.arguments != arguments:
-        record.masked(passage.arguments)
+        record.sends(passage.arguments)
+    if isinstance(passage, Asking):
+        return await approving.ask(gate, passage, arguments)
     params = {"name": function.name, "arguments": passage.arguments}
     answer = await requests.send(
         function.server_id, "tools/call", params, timeout_s=function.timeout_s, exchange=exchange

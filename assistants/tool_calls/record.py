@@ -60,10 +60,10 @@ class Record:
             shown.cancel()
             writer.add(self._ended())
 
-    def masked(self, arguments: dict[str, Any]) -> None:
-        """Records the arguments as the server gets them: a rule masks what must not be seen."""
+    def sends(self, arguments: dict[str, Any] | None) -> None:
+        """Records these arguments, as the server gets them, instead of those that the caller gave."""
         if self._stores_bodies:
-            self._called["arguments"] = storable.arguments(arguments)
+            self._called["arguments"] = None if arguments is None else storable.arguments(arguments)
 
     def answered(self, answer: dict[str, Any] | InputRequired) -> None:
         self._status = RunStatus.COMPLETED

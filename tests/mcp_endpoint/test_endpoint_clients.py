@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ from mcp import StdioServerParameters
 from mcp.client.client import Client
 from mcp.types import TextContent
 
+from assistants.actions import approvals
+from assistants.models import Approval, Effect, Rule
+from core.actor import Actor
 from tests.mcp_endpoint.conformance import Packages
 from tests.mcp_endpoint.programs import Programs
-from tests.stack import Stack
+from tests.stack import Stack, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # the first run installs
 TOOL = "clients-desk__echo"
@@ -49,22 +53,46 @@ def test_the_sdk_for_typescript(packages: Packages, desk: Desk, release: str, mo
     check(**json.loads(packages.call(node, "client.mjs", release, mode, desk.url, desk.key, TOOL)))
 
 
-@pytest.mark.parametrize("era", ["legacy", "auto", "modern"])
-def test_the_inspector(packages: Packages, desk: Desk, era: str, tmp_path: Path) -> None:
-    def inspect(method: str, *options: str) -> dict[str, Any]:
-        program = (
-            packages.installed / "@modelcontextprotocol" / "inspector" / "clients/launcher/build/index.js"
-        )
-        key = ("--header", f"Authorization: Bearer {desk.key}")
-        where = ("--server-url", desk.url, "--transport", "http", "--protocol-era", era, *key)
-        form = ("--format", "json", "--quiet", "--stored-auth-only")
-        said = packages.call(
-            str(packages.program()), str(program), "--cli", *where, *form, "--method", method, *options
-        )
-        return dict(json.loads(said)["result"])
+def inspected(packages: Packages, desk: Desk, era: str, method: str, *options: str) -> dict[str, Any]:
+    """Returns what the Inspector prints of a request."""
+    program = packages.installed / "@modelcontextprotocol" / "inspector" / "clients/launcher/build/index.js"
+    key = ("--header", f"Authorization: Bearer {desk.key}")
+    where = ("--server-url", desk.url, "--transport", "http", "--protocol-era", era, *key)
+    form = ("--format", "json", "--quiet", "--stored-auth-only")
+    said = packages.call(
+        str(packages.program()), str(program), "--cli", *where, *form, "--method", method, *options
+    )
+    return dict(json.loads(said)["result"])
 
+
+ERAS_OF_THE_INSPECTOR = ["legacy", "auto", "modern"]
+
+
+@pytest.mark.parametrize("era", ERAS_OF_THE_INSPECTOR)
+def test_the_inspector(packages: Packages, desk: Desk, era: str) -> None:
     call = ("--tool-name", TOOL, "--tool-args-json", '{"say": "hi"}')
-    check(inspect("tools/list")["tools"], inspect("tools/call", *call))
+    listed = inspected(packages, desk, era, "tools/list")["tools"]
+    check(listed, inspected(packages, desk, era, "tools/call", *call))
+
+
+@pytest.mark.parametrize("era", ERAS_OF_THE_INSPECTOR)
+def test_the_inspector_waits_until_somebody_approves_its_call(
+    packages: Packages, stack: Stack, desk: Desk, era: str
+) -> None:
+    with stack.database():
+        asks = Rule.objects.create(
+            name=f"Counting {era}", effect=Effect.ASK, conditions={"functions": ["clients-desk__count"]}
+        )
+    approver = stack.key(f"Approves {era}", can_approve=True).api_key
+    call = ("--tool-name", "clients-desk__count", "--tool-args-json", f'{{"text": "{era}"}}')
+    with ThreadPoolExecutor() as threads:
+        printed = threads.submit(inspected, packages, desk, era, "tools/call", *call)
+        with stack.database():
+            waiting = Approval.objects.waiting()
+            wait_for(waiting.exists, within_s=60)
+            approvals.approve(waiting.get(), by=Actor("key", approver.name, approver.pk))
+            asks.delete()
+        assert printed.result()["content"] == [{"type": "text", "text": str(len(era))}]
 
 
 @pytest.mark.parametrize("protocol", ["legacy", "auto"])

@@ -9,11 +9,14 @@ import pytest
 from apikeys import actions as key_actions
 from apikeys.errors import InvalidApiKey
 from apikeys.models import ApiKey
-from assistants.approvals import waiting
-from assistants.models import Approval, ApprovalState, Effect, Run, ToolCall
-from assistants.tool_calls import ApprovalPending, Called, call
+from assistants import catalogue
+from assistants.agent import cancellation
+from assistants.approvals import touched, waiting
+from assistants.models import Approval, ApprovalState, Effect, Rule, Run, ToolCall
+from assistants.tool_calls import ApprovalPending, Asked, Called, call
 from connector.errors import CallFailed
 from connector.wire.results import Progress
+from core.errors import ServerStopping
 from tests.assistants.tool_calls.approving import (
     ARGUMENTS,
     FORMS,
@@ -29,6 +32,7 @@ from tests.assistants.tool_calls.approving import (
 from tests.assistants.tool_calls.conftest import Scene, recording_calls
 from tests.assistants.tool_calls.test_calls import function_of
 from tests.connector.conftest import BY, orm, wait_for
+from tools.models import Label, ToolFunction
 
 
 @pytest.fixture
@@ -60,7 +64,22 @@ async def test_a_rule_masks_arguments_before_server_and_record(scene: Scene) -> 
     assert "4111" not in answer.result["content"][0]["text"]
     assert "Ada" in answer.result["content"][0]["text"]
     made = await orm(ToolCall.objects.get)()
+    assert made.arguments["card"]["name"] == "Ada"
     assert "4111" not in str(made.arguments)
+
+
+@pytest.mark.usefixtures("short")
+async def test_masks_apply_to_what_is_asked_about_too(scene: Scene) -> None:
+    async with recording_calls(), waiting.lifespan():
+        asked = await scene("structured", store_bodies=True)
+        await rule(Effect.MASK, mask=["$.thing"])
+        await rule(Effect.ASK, scope=Rule.Scope.ASSISTANT, assistant_id=asked.assistant.id)  # type: ignore[union-attr]
+        with pytest.raises(ApprovalPending):
+            await call(asked, function_of(asked, "weigh"), {"thing": "egg", "times": 3})
+    made = await orm(ToolCall.objects.get)()
+    assert made.arguments == (await row()).arguments
+    assert made.arguments["times"] == 3
+    assert made.arguments["thing"] != "egg"
 
 
 async def test_a_held_call_has_the_result_as_if_it_had_been_slow(scene: Scene) -> None:
@@ -182,6 +201,20 @@ async def test_a_key_that_is_revoked_meanwhile_ends_the_waiting(scene: Scene) ->
     assert await calls_recorded() == [("cancelled", "invalid_api_key", "cancelled", "")]
 
 
+async def test_a_shutdown_ends_the_hold_with_what_waits(scene: Scene) -> None:
+    async with recording_calls(), waiting.lifespan():
+        asked = await scene("structured")
+        await rule(Effect.ASK)
+        reports: list[Progress] = []
+        made = await held(asked, replace(FORMS, on_progress=reports.append))
+        await wait_for(lambda: reports)
+        cancellation.cancel_all(ServerStopping())
+        with pytest.raises(ApprovalPending) as pending:
+            await made
+    assert pending.value.number == (await row()).number
+    assert (await row()).state == ApprovalState.WAITING
+
+
 @pytest.mark.usefixtures("short")
 async def test_too_much_that_waits_is_refused(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("assistants.approvals.asking.MOST_WAITING", 2)
@@ -195,3 +228,21 @@ async def test_too_much_that_waits_is_refused(scene: Scene, monkeypatch: pytest.
         said = await told(call(asked, weigh, {"thing": "feather"}))
     assert "2 calls wait for approval already" in said
     assert (await calls_recorded())[-1] == ("failed", "not_approved", "error", "not_approved")
+
+
+async def test_what_a_session_has_touched_counts_for_its_next_calls(scene: Scene) -> None:
+    async with recording_calls(), touched.lifespan():
+        asked = replace(await scene("structured"), session="one")
+        await rule(Effect.DENY, conditions={"expression": "'reads_private' in touched"})
+        await orm(ToolFunction.objects.filter(name="echo").update)(labels=[Label.READS_PRIVATE])
+
+        async def labelled() -> Asked | None:
+            again = replace(asked, assistant=await catalogue.find("shop", asked.principal))
+            return again if function_of(again, "echo").labels else None
+
+        asked = await wait_for(labelled)
+        await call(asked, function_of(asked, "weigh"), ARGUMENTS)
+        await call(asked, function_of(asked, "echo"), {})
+        assert "forbids" in await told(call(asked, function_of(asked, "weigh"), ARGUMENTS))
+        other = replace(asked, session="another")
+        await call(other, function_of(asked, "weigh"), ARGUMENTS)
