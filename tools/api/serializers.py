@@ -169,9 +169,9 @@ class FunctionSerializer(StrictSerializer):
         help_text="What it does in a conversation. null: what its server's labels say.",
     )
     suggested_labels = serializers.ListField(
-        child=serializers.ChoiceField(Label.choices),
+        child=serializers.CharField(),
         read_only=True,
-        help_text="What its annotations suggest. Nothing sets them but you.",
+        help_text="Labels that its annotations suggest. Nothing sets them but you.",
     )
     change = ChangeSerializer(read_only=True, allow_null=True)
     refusal = RefusalSerializer(source="present_refusal", read_only=True, allow_null=True)
