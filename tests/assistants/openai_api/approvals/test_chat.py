@@ -191,6 +191,22 @@ def test_of_a_round_the_allowed_calls_run_at_once(client: openai.OpenAI, world: 
     assert world.calls == [{"say": "free"}, {"say": "hi"}]
 
 
+def test_beside_a_call_for_the_caller_it_is_made_again_and_joins(client: openai.OpenAI, world: World) -> None:
+    look = {"name": "look", "arguments": {"at": "sky"}}
+    function = {"name": "look", "parameters": {"type": "object"}}
+    tools: Any = [{"type": "function", "function": function}]
+    world.script({"tool_calls": [ECHO, look]}, {"tool_calls": [ECHO]}, {"text": "Both."})
+    first = ask(client, world, tools=tools)
+    approval = world.asked()
+    [call] = first.tool_calls
+    world.approve(approval)
+    world.wait_for_state(approval.pk, "done")
+    called = {"role": "assistant", "content": first.content, "tool_calls": [call.model_dump()]}
+    result = {"role": "tool", "tool_call_id": call.id, "content": "blue"}
+    assert ask(client, world, called, result, tools=tools).content == "Both."
+    assert world.calls == [{"say": "hi"}]
+
+
 def test_a_stored_history_goes_on_as_well(client: openai.OpenAI, world: World) -> None:
     world.script({"tool_calls": [ECHO]}, {"text": "Said."})
     extra = {"session_id": "kept", "mcp_connector": {"history": "stored"}}

@@ -49,6 +49,14 @@ def test_the_caller_is_asked_by_an_item_and_approves(client: openai.OpenAI, worl
     assert world.results() == ['{"say": "hi"}']
 
 
+def test_a_conversation_goes_on_as_well(client: openai.OpenAI, world: World) -> None:
+    world.script({"tool_calls": [ECHO]}, {"text": "Said."})
+    named = {"conversation": f"conv-{world.model}"}
+    request = request_of(create(client, world, **named))
+    assert create(client, world, [decision(request, approve=True)], **named).output_text == "Said."
+    assert (world.calls, world.results()) == ([{"say": "hi"}], ['{"say": "hi"}'])
+
+
 def test_the_caller_rejects(client: openai.OpenAI, world: World) -> None:
     world.script({"tool_calls": [ECHO]}, {"text": "Then not."})
     first = create(client, world)
