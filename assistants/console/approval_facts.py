@@ -147,7 +147,9 @@ def _assistant(approval: Approval, user: Any) -> str:
 def _rule(approval: Approval, user: Any) -> tuple[str, str]:
     if not approval.rule_name:
         return _("The caller's own request to be asked"), ""
-    return _("The rule “%(name)s”") % {"name": approval.rule_name}, ""
+    may_see = approval.rule_id and user.has_perm("assistants.view_rule")
+    url = reverse("admin:assistants_rule_change", args=[approval.rule_id]) if may_see else ""
+    return _("The rule “%(name)s”") % {"name": approval.rule_name}, url
 
 
 def _run(approval: Approval, user: Any) -> str:

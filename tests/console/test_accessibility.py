@@ -37,10 +37,10 @@ LEFT_OUT = re.compile(
     r"logout/|jsi18n/|autocomplete/|search/|r/<.*>/|.*<path:object_id>/|\(\?P<url>.*"  # Django's, no pages
     r"|.*/<path:object_id>/history/"  # leads to the audit log
     r"|.*/tools/search/|tools/mcptool/live/|usage/csv/"  # parts of pages, and a file
-    r"|.*/(start|stop|restart|refresh|duplicate)/|needs-you/.+/|playground/chat|connector/.*/(login|callback)/"
+    r"|.*/(start|stop|restart|refresh|duplicate|toggle|up|down|resend)/|needs-you/.+/|playground/chat|connector/.*/(login|callback)/"
     r"|(servers/.*|assistants/provider/<int:pk>)/test/|servers/test/|.*/inspector/call/"  # posted alone
-    r"|assistants/approval/(<int:pk>/(state|decide)/|<path:object_id>/change/)"  # parts, and what leads on
-    r"|(apikeys/auditentry|tools/toolfunction|connector/instance|assistants/run|assistants/approval)/(add|<path:object_id>/delete)/"
+    r"|assistants/approval/(<int:pk>/(state|decide)/|<path:object_id>/change/)|assistants/rule/dry-run/"
+    r"|(apikeys/auditentry|tools/toolfunction|connector/instance|assistants/run|assistants/approval|assistants/delivery)/(add|<path:object_id>/delete)/"
 )
 """Routes that show nobody a page."""
 

@@ -9,8 +9,9 @@ from django.db import models
 from django.utils import timezone
 
 from apikeys import actions as key_actions
+from apikeys.models import OutboxEvent
 from assistants import actions
-from assistants.models import Approval, Run, ToolCall
+from assistants.models import Approval, Delivery, Run, ToolCall, Webhook
 from connector.models import Instance, StateChange, Worker
 from tests.console.pages import BY
 from tools import actions as tool_actions
@@ -82,7 +83,24 @@ def fill(text: str = "plain text", long: str = "") -> dict[type[models.Model], m
         result=_clean(long),
         duration_ms=300,
     )
+    rule = actions.add_rule(
+        by=BY,
+        name=_name(text, "Rule"),
+        reason=_clean(text)[:1000],
+        effect="ask",
+        conditions={
+            "servers": [server.pk],
+            "end_users": [_clean(text)[:512]],
+            "expression": "end_user == 'x'",
+        },
+    )
+    webhook = Webhook.objects.create(
+        name=_name(text, "Hook"), url="https://hooks.example.org", events=["server.up"]
+    )
+    event = OutboxEvent.objects.create(type="server.up", data=_json({"name": text, "error": long}))
+    delivery = Delivery.objects.create(webhook=webhook, event=event, state="failed", error=_clean(text)[:500])
     approval = Approval.objects.create(
+        rule=rule,
         approver="staff",
         rule_name=_clean(text)[:255],
         owner=str(key.pk),
@@ -108,7 +126,21 @@ def fill(text: str = "plain text", long: str = "") -> dict[type[models.Model], m
         server=server, worker=worker, phase="backoff", stderr_tail=_clean(long), error=_json(error), pid=7
     )
     StateChange.objects.create(server=server, status="error", error=_json(error), at=now)
-    rows = (server, function, provider, assistant, key, run, call, approval, worker, instance)
+    rows = (
+        server,
+        function,
+        provider,
+        assistant,
+        key,
+        run,
+        call,
+        rule,
+        webhook,
+        delivery,
+        approval,
+        worker,
+        instance,
+    )
     return {type(row): row for row in rows}
 
 
