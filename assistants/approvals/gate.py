@@ -12,10 +12,14 @@ from assistants.events import RunEvent
 from assistants.models import Approver, Effect
 from assistants.rules import Call, RuleSet, Verdict
 from connector.wire.results import CallResult
+from tools.arguments import InvalidArguments, checked
 
 Requirement = Callable[[FunctionEntry], Effect | None]
 """What the caller itself requires beside the rules: None, or Effect.ASK (see `require_approval`)."""
 Result = TypeVar("Result", CallResult, dict[str, Any])
+_UNFITTING = (
+    "Not called: this installation's filter changed the arguments, and they do not fit the tool any more."
+)
 _FORGETFUL = "Not called: what this conversation touches cannot be remembered now. Try again later."
 
 
@@ -86,10 +90,12 @@ class Gate:
         if verdict.effect != Effect.DENY:
             try:
                 filtered = await filtering.filter_call(function, arguments, self._about)
+                if filtered != arguments:
+                    verdict = self._judged(function, await checked(function.input_schema, dict(filtered)))
             except filtering.FilterRefused as refused:
                 return Refused(f"Not called: {refused}")
-            if filtered != arguments:
-                verdict = self._judged(function, filtered)
+            except InvalidArguments:
+                return Refused(_UNFITTING)
         given = dict(verdict.arguments)
         match verdict.effect:
             case Effect.DENY:

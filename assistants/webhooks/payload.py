@@ -14,9 +14,8 @@ from apikeys.models import EventType, OutboxEvent
 from assistants.models import Webhook
 
 # By address and not by name: a worker never loads the routes of the console. A test compares them.
-_APPROVAL, _SERVER, _KEY = (
-    f"/admin/{path}/{{id}}/change/" for path in ("assistants/approval", "tools/mcptool", "apikeys/apikey")
-)
+_APPROVAL = "/admin/assistants/approval/{id}/"
+_SERVER, _KEY = (f"/admin/{path}/{{id}}/change/" for path in ("tools/mcptool", "apikeys/apikey"))
 PAGES: dict[str, str] = {
     EventType.APPROVAL_WAITING: _APPROVAL,
     EventType.APPROVAL_DECIDED: _APPROVAL,

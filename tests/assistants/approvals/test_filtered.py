@@ -65,3 +65,18 @@ async def test_what_the_filter_refuses_is_not_called(scene: Scene, monkeypatch: 
     monkeypatch.setattr(filtering, "filter_call", refuses)
     refused = await gate(scene).admit(scene.question().function, {"to": "bob"})
     assert refused == Refused("Not called: Not on Sundays.")
+
+
+async def test_arguments_of_the_filter_must_fit_the_tool(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def replaces(*_: Any) -> dict[str, Any]:
+        return {"to": ["carol"]}
+
+    monkeypatch.setattr(filtering, "filter_call", replaces)
+    function = replace(
+        scene.question().function, input_schema={"type": "object", "properties": {"to": {"type": "string"}}}
+    )
+    passage = await gate(scene).admit(function, {"to": "bob"})
+    assert isinstance(passage, Refused)
+    assert "filter changed the arguments" in passage.reason

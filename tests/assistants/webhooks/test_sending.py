@@ -51,7 +51,7 @@ def test_what_is_sent_is_signed_and_says_where_to_look(
     assert request.headers["webhook-id"] == delivery.event.message_id
     assert request.payload["type"] == "approval.waiting"
     assert request.payload["timestamp"].endswith("Z")
-    url = "https://mcp.example.org/admin/assistants/approval/7/change/"
+    url = "https://mcp.example.org/admin/assistants/approval/7/"
     assert request.payload["data"] == {"id": 7, "name": "mail send", "url": url}
     delivery.refresh_from_db()
     assert (delivery.state, delivery.status_code, delivery.attempts, delivery.next_attempt_at) == (
