@@ -70,7 +70,7 @@ class Approval(models.Model):
     whatever it is.
     """
 
-    FEED_COLUMNS = ("state",)
+    FEED_COLUMNS = ("state", "approver")
     """What wakes those who wait, and the inbox: see `core.feed`."""
 
     state = models.CharField(

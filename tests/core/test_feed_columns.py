@@ -16,6 +16,7 @@ from apikeys import authentication
 from apikeys.models import ApiKey
 from assistants import actions
 from assistants.catalogue import cache, servers
+from assistants.console import approval_changes
 from assistants.models import Conversation, Rule
 from assistants.routing import last_assistant
 from assistants.rules import loading
@@ -38,6 +39,7 @@ UNCHANGING = {
     "apikeys_apikey": {"id", "created_at"},
     "connector_instance": {"id", "server_id", "slot"},
     "assistants_conversation": {"api_key_id", "external_id", "id"},
+    "assistants_approval": {"id"},
     "assistants_rule": {"id"},
     "tools_mcptool": {"id"},
     "tools_toolfunction": {"id"},
@@ -77,6 +79,7 @@ def keys_of_caches() -> Mapping[FeedCache[Any, Any], Any]:
         routes._cache: server.pk,
         last_assistant._last_assistants: (issued.api_key.pk, "s"),
         loading._cache: None,
+        approval_changes._seen: None,
     }
 
 
