@@ -38,6 +38,7 @@ class ApprovalAdmin(ReadOnlyAdmin[Approval]):
     show_full_result_count = False
     sortable_by = ()
     is_audited = True
+    fields = ["state"]  # the page of an approval is none of Django's
     search_fields = ["pk"]
     search_help_text = _("The number of an approval, or the name of a tool or a server.")
 

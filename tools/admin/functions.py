@@ -6,7 +6,7 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 from django.contrib import admin, messages
-from django.db.models import Case, CharField, FloatField, QuerySet, Value, When
+from django.db.models import Case, CharField, FloatField, Q, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import Truncator
 from django.utils.translation import gettext
@@ -14,10 +14,26 @@ from django.utils.translation import gettext_lazy as _
 
 from core.admin.pages import ReadOnlyAdmin
 from core.admin.text import shown
-from tools.models import ToolFunction
+from tools.models import Label, ToolFunction
 from tools.search import EVERYTHING, Hit, index, search
 
 MOST_HITS = 100
+
+
+class LabelFilter(admin.SimpleListFilter):
+    """Tools with a label of their own, or of their server where they have none."""
+
+    title, parameter_name = _("label"), "label"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(Label.choices)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ToolFunction]) -> QuerySet[ToolFunction]:
+        if self.value() not in Label.values:
+            return queryset
+        named = [self.value()]
+        of_server = Q(labels__isnull=True, server__labels__contains=named)
+        return queryset.filter(Q(labels__contains=named) | of_server)
 
 
 @admin.register(ToolFunction)
@@ -28,7 +44,7 @@ class ToolFunctionAdmin(ReadOnlyAdmin[ToolFunction]):
     is_audited = True
     of_search = ("score", "why")
     when_empty = _("Tools are listed once the server that offers them runs.")
-    list_filter = ["is_enabled"]
+    list_filter = ["is_enabled", LabelFilter]
     list_select_related = ["server"]
     search_fields = ["public_name"]
     search_help_text = _("What is a tool wanted for? Finds those that a model may be given.")

@@ -4,11 +4,16 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from core.admin.refusals import VerbForm
 from tools.admin.setting_fields import ArgumentsField, PairsField
-from tools.models import ConnectionType, MCPTool
+from tools.models import ConnectionType, Label, MCPTool
 
 TRANSPORTS = [
     (ConnectionType.STDIO, _("A program that is started here (stdio)")),
@@ -25,7 +30,7 @@ FIELDSETS: Any = [
         None,
         {"fields": ["name", "description", "connection_type", "command", "args", "env", "url", "headers"]},
     ),
-    (None, {"fields": ["is_enabled"]}),
+    (None, {"fields": ["is_enabled", "labels"]}),
     (
         _("Advanced: limits and approval"),
         {
@@ -80,12 +85,22 @@ class MCPToolForm(VerbForm[MCPTool]):
         ),
     )
 
+    labels = forms.MultipleChoiceField(
+        label=_("Labels of its tools"),
+        choices=Label.choices,
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text=_(
+            "What its tools do in a conversation, unless a tool has labels of its own. Rules look at them."
+        ),
+    )
+
     class Meta:
         model = MCPTool
         fields = [
             "name", "slug", "description", "connection_type", "command", "args", "env", "url", "headers",
             "start_timeout_s", "call_timeout_s", "approval", "is_enriched", "asks_back", "replicas",
-            "is_enabled",
+            "is_enabled", "labels",
         ]  # fmt: skip
         widgets = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 3})}
         help_texts = {

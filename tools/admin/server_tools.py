@@ -18,7 +18,8 @@ from core.admin.refusals import REFUSALS, text_of
 from core.admin.views import ConsolePage
 from core.errors import Conflict
 from tools.functions import actions
-from tools.models import Approval, MCPTool, ToolFunction
+from tools.hints import suggested_labels
+from tools.models import Approval, Label, MCPTool, ToolFunction
 
 PER_PAGE = 25
 _PARTS = {
@@ -50,7 +51,7 @@ class ServerTools(ConsolePage):
             page=page,
             query=query,
             is_pinned=server.approval == Approval.PINNED,
-            functions=[(function, _changes(function)) for function in page],
+            functions=[(function, _changes(function), _labels(function, server)) for function in page],
             **kwargs,
         )
 
@@ -83,8 +84,24 @@ def _change(function: ToolFunction, request: HttpRequest) -> str:
         actions.update(function, by=by, is_enabled=False)
         return _("%(tool)s is refused: it is disabled, and no assistant gets it.") % {"tool": name}
     overrides = {each: request.POST.get(each, "").strip() or None for each in ("name", "description")}
-    actions.update(function, by=by, is_enabled="is_enabled" in request.POST, overrides=overrides)
+    labels = request.POST.getlist("labels") if request.POST.get("has_labels") == "yes" else None
+    is_enabled = "is_enabled" in request.POST
+    actions.update(function, by=by, is_enabled=is_enabled, overrides=overrides, labels=labels)
     return _("%(tool)s is saved.") % {"tool": function.public_name}
+
+
+def _labels(function: ToolFunction, server: MCPTool) -> dict[str, Any]:
+    """Returns the labels that count for a tool, and those that its annotations suggest."""
+    set_here = function.labels
+    given = server.labels if set_here is None else set_here
+    suggested = suggested_labels(function.annotations)
+    return {
+        "are_own": set_here is not None,
+        "each": [
+            {"value": value, "name": name, "is_set": value in given, "is_suggested": value in suggested}
+            for value, name in Label.choices
+        ],
+    }
 
 
 def _changes(function: ToolFunction) -> list[dict[str, Any]]:
