@@ -75,7 +75,8 @@ def _problems(use: ToolUse) -> Iterator[ToolUseRefused]:
         if problem:
             yield ToolUseRefused(f"{field}: {problem}", use.server, field)
             chosen[field] = None
-    known = set(use.server.functions.values_list("name", flat=True))
+    listed = use.server.functions.exclude(definition_hash="")
+    known = set(listed.values_list("name", flat=True))
     for field, names in chosen.items():
         unknown = set(names or ()) - known
         # Of a server that has never run no function is known: then any name is accepted.

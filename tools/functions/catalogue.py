@@ -41,9 +41,11 @@ def record(server_id: int, definitions: Sequence[Mapping[str, Any]]) -> None:
     changed = [row for row in known.values() if row.name in offered and _differs(row, offered[row.name])]
     new = [definition for name, definition in offered.items() if name not in known]
     _remove(gone)
-    redefined = [tool for tool in _locked(changed) if _observe(server, tool, offered[tool.name])]
+    is_first = not any(row.definition_hash for row in known.values())
+    trusted = server.approval == Approval.AUTO or is_first
+    redefined = [tool for tool in _locked(changed) if _observe(server, tool, offered[tool.name], trusted)]
     _announce(server, redefined)
-    _add(server, new, trusted=server.approval == Approval.AUTO or not known)
+    _add(server, new, trusted=trusted)
     if gone or changed or new:
         outdate(server)
 
@@ -97,10 +99,16 @@ def _announce(server: MCPTool, redefined: Sequence[ToolFunction]) -> None:
         )
 
 
-def _observe(server: MCPTool, tool: ToolFunction, definition: Mapping[str, Any]) -> bool:
-    """Stores a tool as it is now. Returns whether its definition has changed."""
+def _observe(server: MCPTool, tool: ToolFunction, definition: Mapping[str, Any], trusted: bool) -> bool:
+    """Stores a tool as it is now. Returns whether its definition has changed.
+
+    `trusted`: one that was only expected is approved as it is, unless staff have named the definition.
+    """
     digest = definition_hash(definition)
-    is_changed = digest != tool.definition_hash
+    is_expected = not tool.definition_hash
+    is_changed = digest != tool.definition_hash and not is_expected
+    if is_expected and (server.approval == Approval.AUTO or (trusted and not tool.approved_hash)):
+        tool.approved_hash = digest
     before, was_approved = tool.definition, tool.approved_hash == tool.definition_hash
     _describe(tool, definition, digest)
     if is_changed:  # else the tool was removed, and is back as it was, or only its other fields differ

@@ -8,13 +8,12 @@ import yaml
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 
-from core import jsonc, strict_json
+from core import jsonc, plain_yaml, strict_json
 from core.errors import InvalidRequest
 from core.message import told
 
 LONGEST_YAML = 256 * 1024
 """Characters. Reading YAML takes far longer than reading JSON."""
-_MOST_LEVELS = 32
 _PASTED = re.compile(r'\s*"')
 _JSON = re.compile(r'\s*[{\["]|\s*\Z')
 
@@ -55,18 +54,13 @@ def _syntax_error(data: str, *, is_part: bool) -> str:
     return ""
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Of plain values alone; the fast one where libyaml was there when PyYAML was built."""
-
-
 def _from_yaml(text: str) -> Any:
     if len(text) > LONGEST_YAML:
         raise ValidationError(
             gettext("Give up to %(most)s characters of YAML.") % {"most": f"{LONGEST_YAML:,}"}
         )
     try:
-        _require_plain(text)
-        return yaml.load(text, _Loader)  # noqa: S506 - it derives from SafeLoader
+        return plain_yaml.load(text)
     except yaml.MarkedYAMLError as error:
         raise ValidationError(_yaml_error(error)) from error
     # Numbers and dates that do not exist; characters that YAML does not allow.
@@ -81,14 +75,3 @@ def _yaml_error(error: yaml.MarkedYAMLError) -> str:
     place = {"line": mark.line + 1, "column": mark.column + 1}
     template = gettext("Neither valid JSON nor valid YAML at line %(line)d, column %(column)d: %(problem)s.")
     return template % {**values, **place}
-
-
-def _require_plain(text: str) -> None:
-    """Raises ValidationError for aliases, by which a short text means a huge one, and for deep nesting."""
-    level = 0
-    for event in yaml.parse(text, _Loader):
-        if isinstance(event, yaml.AliasEvent):
-            raise ValidationError(gettext("YAML with aliases (*name) is not read: write the values out."))
-        level += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if level > _MOST_LEVELS:
-            raise ValidationError(gettext("The YAML is nested deeper than %d levels.") % _MOST_LEVELS)

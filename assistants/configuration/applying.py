@@ -1,0 +1,158 @@
+"""Applies a configuration in one transaction, by the verbs of the console and the API."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, connection, transaction
+from pydantic import BaseModel
+from rest_framework.exceptions import APIException
+
+from assistants import actions
+from assistants.configuration import difference
+from assistants.configuration.caller_kinds import Assistants, Keys
+from assistants.configuration.kinds import Kind
+from assistants.configuration.reading import InvalidConfiguration, identity
+from assistants.configuration.rule_kind import Rules
+from assistants.configuration.rule_order import put_in_order
+from assistants.configuration.schema import AssistantEntry, Document
+from assistants.configuration.secret_references import Filling
+from assistants.configuration.server_kind import Servers
+from assistants.configuration.service_kinds import Providers, Webhooks
+from assistants.configuration.tool_settings import ToolSettings
+from assistants.models import Alias, Assistant
+from core.actor import Actor
+
+KINDS: tuple[type[Kind[Any]], ...] = (Providers, Servers, Keys, Assistants, Webhooks, Rules)
+"""In the order in which they are applied: each refers to those before it alone."""
+_OF_VERB = {"conditions": "when", "effect": "then"}
+
+
+@dataclass(slots=True)
+class Applied:
+    """`lines`: the difference that there was. `steps`: what staff have to do."""
+
+    lines: list[str] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
+
+
+def apply(
+    document: Document, *, by: Actor, environ: Mapping[str, str], prune: bool = False, is_trial: bool = False
+) -> Applied:
+    """Makes what is stored equal to the document. Raises InvalidConfiguration, and changes nothing then.
+
+    `prune`: deletes what is not in a section of the document. `is_trial`: changes nothing at all.
+    """
+    try:
+        with transaction.atomic():
+            _wait_for_others()
+            applied = _Application(document, by, environ).apply(prune=prune)
+            transaction.set_rollback(is_trial)
+    except IntegrityError as error:
+        raise InvalidConfiguration(
+            "Somebody else changed something at the same moment. Try again."
+        ) from error
+    return applied
+
+
+def _wait_for_others() -> None:
+    """Waits until no other application goes on: two of one file would add everything twice."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('assistants.configuration'))")
+
+
+class _Application:
+    def __init__(self, document: Document, by: Actor, environ: Mapping[str, str]) -> None:
+        self._document = document
+        self._by = by
+        self._environ = environ
+        self._applied = Applied()
+        self._rest: list[tuple[Kind[Any], Any]] = []
+        """What is stored and not in the document."""
+
+    def apply(self, *, prune: bool) -> Applied:
+        for of_kind in KINDS:
+            if (entries := getattr(self._document, of_kind.section)) is not None:
+                self._apply_section(of_kind, entries)
+        rules = [entry.name for entry in self._document.rules or ()]
+        self._applied.lines += put_in_order(rules, by=self._by)
+        if prune:
+            self._prune()
+        return self._applied
+
+    def _apply_section(self, of_kind: type[Kind[Any]], entries: list[Any]) -> None:
+        kind, field = of_kind(), identity(of_kind.section)
+        rows = {getattr(row, field).lower(): row for row in kind.rows()}
+        if of_kind is Assistants:
+            _free_aliases(entries, by=self._by)
+        for at, entry in enumerate(entries):
+            name = getattr(entry, field)
+            with _at(f"{kind.section}[{at}] ({name})"):
+                self._apply_entry(kind, entry, name, rows.pop(name.lower(), None))
+        self._rest += [(kind, row) for row in rows.values()]
+        if of_kind is Servers:
+            self._apply_tools(entries)
+
+    def _apply_entry(self, kind: Kind[Any], entry: BaseModel, name: str, row: Any) -> None:
+        stored = kind.shown(row) if row else {}
+        filling = Filling(self._environ)
+        fields = kind.filled(entry.model_dump(exclude=_LATER.get(kind.section)), stored, filling)
+        if row is None:
+            kind.add(fields, self._by)
+            self._applied.lines.append(f"+ {kind.noun} {name}")
+            self._applied.steps += [f"{kind.noun} {name}: {kind.step}"] if kind.step else []
+        elif changed := {each for each in fields if fields[each] != stored[each]}:
+            what = f"{kind.noun} {name}"
+            self._applied.lines += difference.lines(what, stored, fields, secret=kind.secrets)
+            kind.change(row, fields, changed, filling, self._by)
+
+    def _apply_tools(self, entries: list[Any]) -> None:
+        settings = ToolSettings(self._by)
+        for at, entry in enumerate(entries):
+            with _at(f"servers[{at}] ({entry.slug}).tools"):
+                settings.apply(entry)
+        self._applied.lines += settings.lines
+        self._applied.steps += settings.steps
+
+    def _prune(self) -> None:
+        for kind, row in reversed(self._rest):
+            name = getattr(row, identity(kind.section))
+            with _at(f"{kind.noun} {name} cannot be deleted"):
+                kind.remove(row, self._by)
+            self._applied.lines.append(f"- {kind.noun} {name}")
+
+
+_LATER = {"servers": {"tools"}}
+"""Fields that are not the entry's own."""
+
+
+def _free_aliases(entries: list[AssistantEntry], *, by: Actor) -> None:
+    """Takes aliases from assistants where another entry is to have the name: they may be exchanged."""
+    owners = {name: entry.slug for entry in entries for name in (entry.slug, *entry.aliases)}
+    kept = {entry.slug: set(entry.aliases) for entry in entries}
+    moving = Alias.objects.filter(name__in=owners, assistant__slug__in=kept).select_related("assistant")
+    losing = {alias.assistant_id for alias in moving if owners[alias.name] != alias.assistant.slug}
+    for assistant in Assistant.objects.filter(pk__in=losing).order_by("pk"):
+        actions.update(assistant, by=by, aliases=kept[assistant.slug].intersection(assistant.aliases))
+
+
+@contextmanager
+def _at(where: str) -> Iterator[None]:
+    """Says at which entry it was what a verb refuses."""
+    try:
+        yield
+    except InvalidConfiguration as error:
+        raise InvalidConfiguration(f"{where}: {error}") from error
+    except ValidationError as error:
+        raise InvalidConfiguration("\n".join(f"{where}: {each}" for each in _messages(error))) from error
+    except APIException as error:
+        raise InvalidConfiguration(f"{where}: {error.detail}") from error
+
+
+def _messages(error: ValidationError) -> Iterator[str]:
+    by_field = error.message_dict if hasattr(error, "error_dict") else {"entry": error.messages}
+    for name, messages in by_field.items():
+        first, dot, rest = name.partition(".")
+        yield f"{_OF_VERB.get(first, first)}{dot}{rest}: {' '.join(messages)}"

@@ -1,0 +1,45 @@
+"""YAML of plain values alone: nothing in it runs, refers to other parts, or is written twice."""
+
+from collections.abc import Hashable
+from typing import Any
+
+import yaml
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
+
+_MOST_LEVELS = 32
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Of plain values alone; the fast one where libyaml was there when PyYAML was built."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Refuses a name that is there twice, of which YAML would drop the first without a word."""
+        seen: set[str] = set()
+        for name in (each for each, _ in node.value if isinstance(each, yaml.ScalarNode)):
+            if name.value in seen:
+                problem = gettext("the name %s is there twice") % name.value[:64]
+                raise yaml.constructor.ConstructorError(None, None, problem, name.start_mark)
+            seen.add(name.value)
+        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)
+        return mapping
+
+
+def load(text: str) -> Any:
+    """Returns the value of a text.
+
+    Raises yaml.YAMLError and ValueError for what is no YAML, and ValidationError for aliases, by which a
+    short text means a huge one, and for deep nesting.
+    """
+    _require_plain(text)
+    return yaml.load(text, _Loader)  # noqa: S506 - it derives from SafeLoader
+
+
+def _require_plain(text: str) -> None:
+    level = 0
+    for event in yaml.parse(text, _Loader):
+        if isinstance(event, yaml.AliasEvent):
+            raise ValidationError(gettext("YAML with aliases (*name) is not read: write the values out."))
+        level += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if level > _MOST_LEVELS:
+            raise ValidationError(gettext("The YAML is nested deeper than %d levels.") % _MOST_LEVELS)
