@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import IntegrityError, connection, transaction
 from pydantic import BaseModel
 from rest_framework.exceptions import APIException
@@ -50,7 +50,7 @@ def apply(
             _wait_for_others()
             applied = _Application(document, by, environ).apply(prune=prune)
             transaction.set_rollback(is_trial)
-    except IntegrityError as error:
+    except (IntegrityError, ObjectDoesNotExist) as error:
         raise InvalidConfiguration(
             "Somebody else changed something at the same moment. Try again."
         ) from error
@@ -77,7 +77,8 @@ class _Application:
             if (entries := getattr(self._document, of_kind.section)) is not None:
                 self._apply_section(of_kind, entries)
         rules = [entry.name for entry in self._document.rules or ()]
-        self._applied.lines += put_in_order(rules, by=self._by)
+        with _at("rules"):
+            self._applied.lines += put_in_order(rules, by=self._by)
         if prune:
             self._prune()
         return self._applied
@@ -86,7 +87,8 @@ class _Application:
         kind, field = of_kind(), identity(of_kind.section)
         rows = {getattr(row, field).lower(): row for row in kind.rows()}
         if of_kind is Assistants:
-            _free_aliases(entries, by=self._by)
+            with _at("assistants"):
+                _free_aliases(entries, by=self._by)
         for at, entry in enumerate(entries):
             name = getattr(entry, field)
             with _at(f"{kind.section}[{at}] ({name})"):

@@ -39,14 +39,18 @@ def read(raw: bytes) -> Document:
         said = f"is {str(version)[:64]!r}" if "version" in loaded else "is missing"
         raise InvalidConfiguration(f"version: It {said}, and this release reads `version: {VERSION}`.")
     _refuse(_unstorable(loaded))
-    try:
-        document = Document.model_validate(loaded)
-    except pydantic.ValidationError as error:
-        # `include_input=False`: what was given may be a secret.
-        _refuse(_said(each) for each in error.errors(include_url=False, include_input=False))
-        raise AssertionError("an error without a message") from error
+    document = _validated(loaded)
     _refuse(_twice(document))
     return document
+
+
+def _validated(loaded: Any) -> Document:
+    try:
+        return Document.model_validate(loaded)
+    except pydantic.ValidationError as error:
+        problems = [_said(each) for each in error.errors(include_url=False, include_input=False)]
+    # Not within the handler: its error holds what was given, which may be a secret.
+    raise _refusal(problems)
 
 
 def _load(text: str) -> Any:
@@ -66,10 +70,14 @@ def _load(text: str) -> Any:
 
 
 def _refuse(problems: Iterator[str]) -> None:
-    told = list(problems)
-    if told:
-        more = [f"... and {len(told) - _MOST_PROBLEMS} more."] if len(told) > _MOST_PROBLEMS else []
-        raise InvalidConfiguration("\n".join([*told[:_MOST_PROBLEMS], *more]))
+    if told := list(problems):
+        raise _refusal(told)
+
+
+def _refusal(problems: Sequence[str]) -> InvalidConfiguration:
+    left = len(problems) - _MOST_PROBLEMS
+    more = [f"... and {left} more."] if left > 0 else []
+    return InvalidConfiguration("\n".join([*problems[:_MOST_PROBLEMS], *more]))
 
 
 def _said(error: Any) -> str:

@@ -1,0 +1,73 @@
+"""The commands as processes: what is written where, their status, and texts of all kinds on the way."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from assistants import actions
+from assistants.models import Assistant, Provider
+from core.actor import Actor
+from tests.assistants.configuration import scene
+from tests.assistants.configuration.conftest import Write
+
+BY = Actor.system("tests")
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def manage(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    base, _, query = os.environ["DATABASE_URL"].partition("?")
+    url = f"{base.rpartition('/')[0]}/{connection.settings_dict['NAME']}?{query}"
+    return subprocess.run(
+        [sys.executable, "manage.py", *words],
+        cwd=ROOT,
+        env={**os.environ, **environment, "DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_trial_an_application_and_a_refusal(written: Write) -> None:
+    path = str(written("version: 1\nproviders: [{name: House, default_model: m, api_key: '${HOUSE_KEY}'}]\n"))
+
+    tried = manage("apply_config", path, "--dry-run", HOUSE_KEY="canary")
+    assert (tried.returncode, tried.stdout, tried.stderr) == (0, "+ provider House\n", "")
+    assert not Provider.objects.exists()
+
+    applied = manage("apply_config", path, HOUSE_KEY="canary")
+    assert (applied.returncode, applied.stdout) == (0, "+ provider House\n")
+    assert Provider.objects.get().api_key == "canary"
+
+    exported = manage("export_config")
+    assert (exported.returncode, exported.stderr) == (0, "")
+    assert exported.stdout.startswith("version: 1\nproviders:\n- name: House\n")
+
+    refused = manage("apply_config", str(written("version: 1\nprovider: []")))
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "CommandError: provider: There is no such field. Did you mean providers?\n"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "text",
+    [
+        "One.\nTwo.\n", " spaces \n\n ", "tab\tand\r\nreturn\r", "next\x85line\u2028and\u2029", "😀 天气",
+        "yes", "1", "- #: |", "${A} $${B}",
+    ],
+)  # fmt: skip
+def test_texts_come_back_as_they_were(written: Write, text: str) -> None:
+    actions.create(by=BY, name="Helper", system_prompt=text, parameters={"extra": {"stop": text}})
+    path = written(scene.export())
+    assert scene.apply(path, "--dry-run") == ([], "")
+
+    Assistant.objects.all().delete()
+    scene.apply(path)
+
+    assistant = Assistant.objects.get()
+    assert (assistant.system_prompt, assistant.parameters) == (text, {"extra": {"stop": text}})
