@@ -70,7 +70,15 @@ NAVIGATION: list[dict[str, Any]] = [
     {
         "title": _("Control"),
         "items": [
+            _page(_("Rules"), "rule", "assistants_rule_changelist", "assistants.view_rule"),
             _page(_("Approvals"), "approval", "assistants_approval_changelist", "assistants.view_approval"),
+            _page(
+                _("Webhooks"),
+                "webhook",
+                "assistants_webhook_changelist",
+                "assistants.view_webhook",
+                below="assistants/delivery/",
+            ),
         ],
     },
     {

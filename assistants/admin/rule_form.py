@@ -130,6 +130,8 @@ class RuleForm(VerbForm[Rule]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         when = self.instance.conditions if isinstance(self.instance.conditions, dict) else {}
+        if self.instance.pk is None:
+            self.initial["effect"] = Effect.ASK
         for name, hint in HINT_FIELDS.items():
             self.initial.setdefault(name, str(when.get("annotations", {}).get(hint, "")).lower())
         if "servers" in self.fields:

@@ -34,6 +34,7 @@ document.addEventListener("DOMContentLoaded", () => {
     const builder = new FormBuilder(schema, texts);
     const made = builder.object(builder.resolved(schema), parsed(), 0, true);
     if (builder.isFull) throw new InputError(texts.tooLarge);
+    if (made.isEmpty) throw new InputError(texts.tooLarge);
     field = made;
     fields.replaceChildren(made.element);
     press(true);
@@ -63,5 +64,5 @@ document.addEventListener("DOMContentLoaded", () => {
   part("form").addEventListener("submit", (event) => {
     if (field && !guarded(showJson)) event.preventDefault();
   });
-  if (!note.textContent.trim()) guarded(showForm);
+  if (!note.textContent.trim() && !guarded(showForm)) note.replaceChildren(); // JSON is what is left
 });
