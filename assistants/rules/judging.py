@@ -58,12 +58,15 @@ class CompiledRule:
         return self.conditions.match_function(function) and self._hints_match(function)
 
     def _hints_match(self, function: FunctionEntry) -> bool:
-        if self.conditions.annotations is None:
+        if self.is_believed_of(function):
             return True
-        believed = hints.effective(function)
-        if self.effect == Effect.ALLOW:  # what nobody has approved loosens nothing
-            return self.conditions.match_hints(believed)
-        return self.conditions.match_hints(believed, hints.claimed(function))
+        # What nobody has approved loosens nothing.
+        conditions, believed = self.conditions, hints.effective(function)
+        return self.effect != Effect.ALLOW and conditions.match_hints(believed, hints.claimed(function))
+
+    def is_believed_of(self, function: FunctionEntry) -> bool:
+        """Whether the rule matches a function's hints without those that a server only claims."""
+        return self.conditions.annotations is None or self.conditions.match_hints(hints.effective(function))
 
 
 Scopes = tuple[tuple[CompiledRule, ...], ...]
@@ -153,6 +156,8 @@ _VALUES: Mapping[str, Callable[[_Facts], Any]] = {
 
 
 def _first_match(rules: Sequence[CompiledRule], facts: _Facts) -> Verdict:
+    """A rule that matches by what a server only claims adds to the next: it must not hide a stricter one."""
+    claimed = Verdict(Effect.ALLOW, facts.call.arguments)
     for rule in rules:
         if rule.conditions.match_end_user(facts.call.end_user):
             problem = None
@@ -161,8 +166,11 @@ def _first_match(rules: Sequence[CompiledRule], facts: _Facts) -> Verdict:
                     continue
             except EvaluationFailed as error:
                 problem = str(error)
-            return _verdict(rule, facts.call.arguments, problem)
-    return Verdict(Effect.ALLOW, facts.call.arguments)
+            verdict = stricter(claimed, _verdict(rule, facts.call.arguments, problem))
+            if verdict.effect == Effect.DENY or rule.is_believed_of(facts.call.function):
+                return verdict
+            claimed = verdict
+    return claimed
 
 
 def _holds(rule: CompiledRule, facts: _Facts) -> bool:

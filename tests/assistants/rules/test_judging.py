@@ -168,10 +168,20 @@ def test_what_an_unapproved_definition_hints_never_loosens():
         for names in itertools.combinations(HINTS, 2):
             for wanted in itertools.product((False, True), repeat=2):
                 when = {"annotations": dict(zip(names, wanted, strict=True))}
-                for kind in ("allow", "ask", "deny"):
-                    rules = [rule(kind, pk=1, when=when), rule("ask", pk=2)]
+                for kind, last in itertools.product(EFFECTS, ("ask", "deny")):
+                    rules = [rule(kind, pk=1, when=when), rule(last, pk=2)]
                     before, after = effect(silent, *rules), effect(claims, *rules)
                     assert EFFECTS.index(after) >= EFFECTS.index(before)
+
+
+def test_a_rule_that_matches_by_a_claim_alone_hides_no_stricter_one():
+    claimed = rule("ask", pk=1, approver="caller", when={"annotations": {"readOnlyHint": True}})
+    others = rule("ask", pk=2, approver="staff")
+    liar, honest = (call(function=hinting(readOnlyHint=True, is_trusted=each)) for each in (False, True))
+
+    assert RuleSet([claimed, others]).judge(liar).approver == Approver.STAFF
+    assert RuleSet([claimed, others]).judge(honest).approver == Approver.CALLER
+    assert RuleSet([claimed]).judge(liar).approver == Approver.CALLER
 
 
 def test_an_expression_sees_the_hints_that_may_be_believed():
