@@ -69,19 +69,23 @@ class _Application:
         self._by = by
         self._environ = environ
         self._applied = Applied()
-        self._rest: list[tuple[Kind[Any], Any]] = []
-        """What is stored and not in the document."""
 
     def apply(self, *, prune: bool) -> Applied:
+        if prune:
+            self._prune(_UNUSED_BY_OTHERS)
         for of_kind in KINDS:
-            if (entries := getattr(self._document, of_kind.section)) is not None:
+            if (entries := self._entries(of_kind)) is not None:
                 self._apply_section(of_kind, entries)
         rules = [entry.name for entry in self._document.rules or ()]
         with _at("rules"):
             self._applied.lines += put_in_order(rules, by=self._by)
         if prune:
-            self._prune()
+            self._prune(_USED_BY_OTHERS)
         return self._applied
+
+    def _entries(self, of_kind: type[Kind[Any]]) -> list[Any] | None:
+        entries: list[Any] | None = getattr(self._document, of_kind.section)
+        return entries
 
     def _apply_section(self, of_kind: type[Kind[Any]], entries: list[Any]) -> None:
         kind, field = of_kind(), identity(of_kind.section)
@@ -93,7 +97,6 @@ class _Application:
             name = getattr(entry, field)
             with _at(f"{kind.section}[{at}] ({name})"):
                 self._apply_entry(kind, entry, name, rows.pop(name.lower(), None))
-        self._rest += [(kind, row) for row in rows.values()]
         if of_kind is Servers:
             self._apply_tools(entries)
 
@@ -118,14 +121,25 @@ class _Application:
         self._applied.lines += settings.lines
         self._applied.steps += settings.steps
 
-    def _prune(self) -> None:
-        for kind, row in reversed(self._rest):
-            name = getattr(row, identity(kind.section))
-            with _at(f"{kind.noun} {name} cannot be deleted"):
-                kind.remove(row, self._by)
-            self._applied.lines.append(f"- {kind.noun} {name}")
+    def _prune(self, kinds: tuple[type[Kind[Any]], ...]) -> None:
+        for of_kind in kinds:
+            if (entries := self._entries(of_kind)) is not None:
+                field = identity(of_kind.section)
+                self._remove_others(of_kind(), field, {getattr(entry, field).lower() for entry in entries})
+
+    def _remove_others(self, kind: Kind[Any], field: str, kept: set[str]) -> None:
+        for row in kind.rows():
+            name = getattr(row, field)
+            if name.lower() not in kept:
+                with _at(f"{kind.noun} {name} cannot be deleted"):
+                    kind.remove(row, self._by)
+                self._applied.lines.append(f"- {kind.noun} {name}")
 
 
+_UNUSED_BY_OTHERS = (Rules, Webhooks, Assistants, Keys)
+"""Deleted first: what takes the place of one may have its name."""
+_USED_BY_OTHERS = (Servers, Providers)
+"""Deleted last, when no assistant of the document uses them any more."""
 _LATER = {"servers": {"tools"}}
 """Fields that are not the entry's own."""
 

@@ -86,5 +86,5 @@ def _add_tools(sections: Mapping[str, list[Fields]]) -> None:
     ids = dict(MCPTool.objects.present().values_list("slug", "pk"))
     tools = tool_settings.exported(named)
     for server in sections["servers"]:
-        if of_server := tools.get(ids[server["slug"]]):
+        if of_server := tools.get(ids.get(server["slug"], 0)):
             server["tools"] = of_server

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any
 
 import pydantic
@@ -48,9 +49,9 @@ def _validated(loaded: Any) -> Document:
     try:
         return Document.model_validate(loaded)
     except pydantic.ValidationError as error:
-        problems = [_said(each) for each in error.errors(include_url=False, include_input=False)]
+        errors = error.errors(include_url=False, include_input=False)
     # Not within the handler: its error holds what was given, which may be a secret.
-    raise _refusal(problems)
+    raise _refusal([_said(each) for each in errors[:_MOST_PROBLEMS]], left=len(errors) - _MOST_PROBLEMS)
 
 
 def _load(text: str) -> Any:
@@ -70,14 +71,13 @@ def _load(text: str) -> Any:
 
 
 def _refuse(problems: Iterator[str]) -> None:
-    if told := list(problems):
-        raise _refusal(told)
+    if told := list(islice(problems, _MOST_PROBLEMS)):
+        raise _refusal(told, left=sum(1 for _ in problems))
 
 
-def _refusal(problems: Sequence[str]) -> InvalidConfiguration:
-    left = len(problems) - _MOST_PROBLEMS
+def _refusal(problems: Sequence[str], *, left: int) -> InvalidConfiguration:
     more = [f"... and {left} more."] if left > 0 else []
-    return InvalidConfiguration("\n".join([*problems[:_MOST_PROBLEMS], *more]))
+    return InvalidConfiguration("\n".join([*problems, *more]))
 
 
 def _said(error: Any) -> str:
@@ -114,8 +114,13 @@ def _near(name: str, known: Sequence[str]) -> str:
 
 
 def _path(path: Sequence[str | int]) -> str:
-    steps = (f"[{step}]" if isinstance(step, int) else f".{step[:64]}" for step in path)
+    steps = (f"[{step}]" if isinstance(step, int) else f".{_printable(step)}" for step in path)
     return "".join(steps).removeprefix(".") or "the file"
+
+
+def _printable(name: str) -> str:
+    # What a terminal would obey is shown instead.
+    return name[:64] if name.isprintable() else ascii(name[:64])
 
 
 def _unstorable(value: Any, *path: str | int) -> Iterator[str]:

@@ -70,11 +70,20 @@ def test_pruning_deletes_what_the_sections_do_not_name_and_no_other_section(writ
     lines, _ = scene.apply(path, "--prune")
 
     assert lines == [
-        "- rule Ask first", "- rule No writing", "- rule Calm",
+        "- rule Calm", "- rule No writing", "- rule Ask first",
         "- assistant helper", "- provider Model house",
     ]  # fmt: skip
     assert not Assistant.objects.exists()
     assert (MCPTool.objects.count(), ApiKey.objects.count()) == (2, 1)
+
+
+def test_an_assistant_with_another_slug_takes_the_name_and_aliases_of_one_that_is_pruned(
+    written: Write,
+) -> None:
+    actions.create(by=BY, name="Helper", aliases=["gpt-4o"])
+    path = written(sections("assistants: [{slug: other, name: Helper, aliases: [gpt-4o]}]"))
+
+    assert scene.apply(path, "--prune")[0] == ["- assistant helper", "+ assistant other"]
 
 
 def test_what_is_in_use_is_not_pruned_and_nothing_else_is_done(written: Write, refused) -> None:
@@ -84,7 +93,7 @@ def test_what_is_in_use_is_not_pruned_and_nothing_else_is_done(written: Write, r
         written(sections("servers: []\nproviders: [{name: Model house, default_model: m-9}]")), "--prune"
     )
 
-    assert "server web cannot be deleted: Assistants use this server: helper." in said
+    assert "server files cannot be deleted: Assistants use this server: helper." in said
     assert Provider.objects.get().default_model == "m-1"
 
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,19 @@ def test_a_trial_an_application_and_a_refusal(written: Write) -> None:
     refused = manage("apply_config", str(written("version: 1\nprovider: []")))
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr == "CommandError: provider: There is no such field. Did you mean providers?\n"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_applications_at_once_the_second_one_finds_nothing_to_do(written: Write) -> None:
+    names = ", ".join(f"{{name: House {number}, default_model: m}}" for number in range(200))
+    path = str(written(f"version: 1\nproviders: [{names}]"))
+
+    with ThreadPoolExecutor() as threads:
+        both = [threads.submit(manage, "apply_config", path) for _ in range(2)]
+    results = [each.result() for each in both]
+
+    assert [(each.returncode, each.stderr) for each in results] == [(0, ""), (0, "")]
+    assert sorted(len(each.stdout.splitlines()) for each in results) == [0, 200]
 
 
 @pytest.mark.django_db
