@@ -19,6 +19,8 @@ TOO_DEEP = "[masked: nested too deeply to be looked through for secrets]"
 _DEEPEST = 200
 _BINARY = frozenset({"data", "blob", "type", "mimeType"})
 """Members of content blocks that hold no text."""
+_LEAST_CARD = 10**12
+"""Card numbers that come as a number have at least 13 digits."""
 
 Wire = dict[str, Any]
 Result = TypeVar("Result", CallResult, Wire)
@@ -60,6 +62,8 @@ def _error(text: str) -> Wire:
 def _masked(value: Any, rules: Sequence[Rule], depth: int) -> Any:
     if isinstance(value, str):
         return masked(value, rules)
+    if isinstance(value, int) and value >= _LEAST_CARD:
+        return value if masked(str(value), ()) == str(value) else 0
     if not isinstance(value, dict | list):
         return value
     if depth > _DEEPEST:
@@ -67,7 +71,13 @@ def _masked(value: Any, rules: Sequence[Rule], depth: int) -> Any:
     if isinstance(value, list):
         return [_masked(each, rules, depth + 1) for each in value]
     is_binary = isinstance(value.get("mimeType"), str)
-    return {
-        name: each if is_binary and name in _BINARY else _masked(each, rules, depth + 1)
-        for name, each in value.items()
-    }
+    kept: Wire = {}
+    for name, each in value.items():
+        is_kept = is_binary and name in _BINARY
+        kept[_free(masked(name, rules), kept)] = each if is_kept else _masked(each, rules, depth + 1)
+    return kept
+
+
+def _free(name: str, taken: Wire) -> str:
+    """Two secrets of a kind that name members must not become one member."""
+    return name if name not in taken else f"{name} {len(taken)}"

@@ -29,6 +29,13 @@ async def test_all_texts_are_looked_through() -> None:
     assert await without_secrets(result(SECRET)) == result(MASKED)
 
 
+async def test_names_of_members_and_numbers_are_looked_through() -> None:
+    other = SECRET[:-1] + "y"
+    structured = {SECRET: 1, other: {"card": 4111111111111111, "at": 1796000000123456, "is": True}}
+    masked = (await without_secrets({"content": [], "structuredContent": structured}))["structuredContent"]
+    assert masked == {MASKED: 1, f"{MASKED} 1": {"card": 0, "at": 1796000000123456, "is": True}}
+
+
 async def test_a_large_result_is_looked_through_too() -> None:
     rows = ["x" * 1000] * 200
     masked = await without_secrets({"content": [], "structuredContent": {"rows": [*rows, SECRET]}})
