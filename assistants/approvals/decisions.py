@@ -40,7 +40,7 @@ def by_code(numbers: Collection[int], shown: str, said: str, asker: Asker) -> se
     code; a history that is stored here has no codes in it. Wrong codes count against the call.
     """
     decision = sentences.decision(said)
-    if decision is None or not (sentences.has_code(shown, decision.code) or sentences.CUT in shown):
+    if decision is None:
         return set()
     rows = Approval.objects.waiting().filter(
         pk__in=list(numbers),
@@ -49,8 +49,10 @@ def by_code(numbers: Collection[int], shown: str, said: str, asker: Asker) -> se
         session=asker.session,
         approver=Approver.CALLER,
     )
-    meant = [row for row in rows if is_code_of(decision.code, row.code_hash)] or list(rows)
-    decided = {row.pk for row in meant if _decides(row, decision, asker)}
+    meant = [row for row in rows if is_code_of(decision.code, row.code_hash)]
+    if meant and not (sentences.has_code(shown, decision.code) or sentences.CUT in shown):
+        return set()
+    decided = {row.pk for row in meant or rows if _decides(row, decision, asker)}
     return decided if decision.approves else set()
 
 
@@ -72,8 +74,14 @@ def by_items(items: Collection[tuple[int, Item]], numbers: Collection[int], aske
         row.pk: row
         for row in Approval.objects.filter(pk__in=list(numbers), owner=asker.owner, end_user=asker.end_user)
     }
+    answered: set[int] = set()
     for number, item in items:
         _check(item, rows.get(number))
+        if item.approves is None:
+            continue
+        if number in answered:  # one might agree and the other not
+            raise _invalid(item, "This approval request is answered twice: send one answer.", "answered_twice")
+        answered.add(number)
     return {
         number for number, item in items if item.approves is not None and _answer(rows[number], item, asker)
     }

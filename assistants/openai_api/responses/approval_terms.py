@@ -7,7 +7,7 @@ default is to ask always.
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from assistants.catalogue.entries import AssistantEntry, FunctionEntry
 from assistants.models import Effect
@@ -17,14 +17,20 @@ from core.errors import InvalidRequest
 Names = Annotated[list[Annotated[str, Field(max_length=128)]], Field(max_length=1_000)]
 
 
-class ToolFilter(Schema):
+class _Exact(Schema):
+    """A field that is misspelled must not mean that nobody is asked."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class ToolFilter(_Exact):
     """Tools by their names, or those that only read."""
 
     tool_names: Names | None = None
     read_only: bool | None = None
 
 
-class ApprovalFilter(Schema):
+class ApprovalFilter(_Exact):
     always: ToolFilter | None = None
     never: ToolFilter | None = None
 

@@ -49,6 +49,19 @@ def test_the_caller_is_asked_by_an_item_and_approves(client: openai.OpenAI, worl
     assert world.results() == ['{"say": "hi"}']
 
 
+def test_two_answers_to_one_request_are_refused(client: openai.OpenAI, world: World) -> None:
+    world.script({"tool_calls": [ECHO]}, {"text": "Said."})
+    first = create(client, world)
+    answers = [decision(request_of(first), approve=approve) for approve in (True, False)]
+    with pytest.raises(openai.BadRequestError) as refused:
+        create(client, world, answers, previous_response_id=first.id)
+    assert (refused.value.param, refused.value.code) == (
+        "input[1].approval_request_id",
+        "approval_answered_twice",
+    )
+    assert (world.asked().state, world.calls) == ("waiting", [])
+
+
 def test_a_conversation_goes_on_as_well(client: openai.OpenAI, world: World) -> None:
     world.script({"tool_calls": [ECHO]}, {"text": "Said."})
     named = {"conversation": f"conv-{world.model}"}
@@ -187,6 +200,11 @@ def test_never_does_not_loosen_a_rule(client: openai.OpenAI, world: World) -> No
         ({"server_label": "nowhere", "require_approval": "always"}, "tools[0].server_label"),
         ({"server_label": "asked", "server_url": "https://example.org"}, "tools[0].server_url"),
         ({"server_label": "asked", "require_approval": "perhaps"}, "tools[0].require_approval"),
+        ({"server_label": "asked", "require_approval": {"alway": {}}}, "tools[0].require_approval.alway"),
+        (
+            {"server_label": "asked", "require_approval": {"always": {"tools": ["echo"]}}},
+            "tools[0].require_approval.always.tools",
+        ),
     ],
 )
 def test_terms_that_cannot_be_kept_are_refused(
