@@ -80,7 +80,8 @@ def by_items(items: Collection[tuple[int, Item]], numbers: Collection[int], aske
         if item.approves is None:
             continue
         if number in answered:  # one might agree and the other not
-            raise _invalid(item, "This approval request is answered twice: send one answer.", "answered_twice")
+            message = "This approval request is answered twice: send one answer."
+            raise _invalid(item, message, "answered_twice")
         answered.add(number)
     return {
         number for number, item in items if item.approves is not None and _answer(rows[number], item, asker)

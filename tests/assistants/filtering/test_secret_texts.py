@@ -36,7 +36,9 @@ SECRETS = {
 
 
 @pytest.mark.parametrize("kind", SECRETS)
-@pytest.mark.parametrize("around", ["{}", 'token="{}"', "({}),", '{{"a": "x\\n{}"}}', "see {}. Then", "密钥{}是"])
+@pytest.mark.parametrize(
+    "around", ["{}", 'token="{}"', "({}),", '{{"a": "x\\n{}"}}', "see {}. Then", "密钥{}是"]
+)
 def test_a_secret_is_masked_wherever_it_stands(kind: str, around: str) -> None:
     text = around.format(SECRETS[kind])
     assert mask_secrets(text) == around.format(f"[masked: {kind}]")
