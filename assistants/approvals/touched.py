@@ -96,11 +96,13 @@ class Touched:
         return cls(asker, Past(), frozenset().union(*filter(None, found)))
 
     async def note(self, labels: Collection[str]) -> bool:
-        """Adds the labels of a call that is about to be made. Returns False if they cannot be remembered."""
-        new = frozenset(labels) - self.labels
-        self.labels |= new
+        """Adds the labels of a call that is about to be made. Returns False if they cannot be remembered.
+
+        What is touched again is remembered from then on.
+        """
+        self.labels |= frozenset(labels)
         try:
-            await _add(_lasting(self._asker), self.labels if new else ())
+            await _add(_lasting(self._asker), self.labels if labels else ())
         except StoreDown:
             return False
         return True

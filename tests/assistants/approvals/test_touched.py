@@ -131,6 +131,17 @@ async def test_calls_without_a_session_are_one_conversation_of_key_end_user_and_
         assert (await Touched.of_call(other)).labels == NONE
 
 
+async def test_what_is_touched_again_is_remembered_from_then_on(asker: Asker) -> None:
+    asked = replace(asker, kind=RunKind.MCP)
+    await (await Touched.of_call(asked)).note(PRIVATE)
+    store = touched._store
+    assert store is not None
+    [name] = await store.redis.keys("mcp-connector:touched:calls:*")
+    await store.redis.expire(name, 60)
+    await (await Touched.of_call(asked)).note(PRIVATE)
+    assert await store.redis.ttl(name) > 60
+
+
 async def test_without_redis_everything_counts_as_touched(
     asker: Asker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
