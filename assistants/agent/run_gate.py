@@ -15,7 +15,6 @@ from assistants.approvals import (
     Asking,
     Outcome,
     Refused,
-    Result,
     Ticket,
     TooManyWaiting,
     ask,
@@ -46,8 +45,6 @@ class RunGate:
     """Stands before each call of one run. All that the run waits for share one deadline, the hold."""
 
     def __init__(self, request: RunRequest, emit: Callable[[RunEvent], None]) -> None:
-        self.delivered: list[int] = []
-        """The numbers of the approvals whose outcome the model was told."""
         self._gate = request.gate
         self._request = request
         self._emit = emit
@@ -125,9 +122,8 @@ class RunGate:
         if found is None:
             self._pending[call_id] = _Pending(ticket, function)
             return approval_results.still_waiting(call_id, ticket.number), approval_results.PENDING
-        self.delivered.append(ticket.number)
         self._step(ticket, approval_results.state_of(found), function, call_id, asking)
-        return approval_results.told(call_id, await self._filtered(function, found))
+        return approval_results.told(call_id, found)
 
     def shows_caller(self, asking: Asking) -> bool:
         """Whether the caller is shown the call instead of a result."""
@@ -140,11 +136,6 @@ class RunGate:
 
     def _digest(self) -> str:
         return transcripts.digest(transcripts.turn(self._request.visible))
-
-    async def _filtered(self, function: FunctionEntry, found: Outcome) -> Outcome:
-        if self._gate is None or not isinstance(found, Result):
-            return found
-        return replace(found, result=await self._gate.released(function, sentences.cut_in(found.result)))
 
     async def _outcome(self, ticket: Ticket) -> Outcome | None:
         """Returns None where nobody has decided when the hold ends."""

@@ -23,7 +23,7 @@ from assistants.actions.approval_edits import function_of
 from assistants.approvals.standing import Changed, Fell, Stands, standing
 from assistants.catalogue import FunctionEntry
 from assistants.filtering import About
-from assistants.models import Approval, ApprovalState
+from assistants.models import Approval, ApprovalState, Assistant
 from core.actor import Actor
 from core.database import in_thread
 
@@ -43,6 +43,8 @@ class Claim:
     arguments: dict[str, Any] = field(repr=False)
     key_id: int
     about: About
+    masks_secrets: bool
+    """Whether the assistant has secrets in results masked."""
 
 
 @in_thread
@@ -122,7 +124,8 @@ def _claimed(row: Approval, function: FunctionEntry, arguments: dict[str, Any]) 
     columns: dict[str, Any] = {"fence": fence, "lease_until": _lease_end()}
     _move(row, ApprovalState.RUNNING, "begun", of=ApprovalState.APPROVED, **columns)
     about = About(row.assistant_slug, row.key_prefix, row.end_user)
-    return Claim(row.pk, fence, function, arguments, row.asking_key_id or 0, about)
+    masks_secrets = Assistant.objects.filter(pk=row.assistant_id or 0, masks_secrets=True).exists()
+    return Claim(row.pk, fence, function, arguments, row.asking_key_id or 0, about, masks_secrets)
 
 
 def _ask_anew(row: Approval, function: FunctionEntry) -> None:

@@ -11,9 +11,9 @@ from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from assistants.approvals import claims
+from assistants.approvals import claims, sentences
 from assistants.approvals.claims import Claim
-from assistants.filtering import FilterRefused, filter_call
+from assistants.filtering import FilterRefused, filter_call, passed_on
 from connector.client import outcomes, requests
 from connector.client.requests import Exchange, InputRequired
 from connector.errors import CallFailed, MayHaveRun, ServerError
@@ -143,7 +143,9 @@ async def _call(claim: Claim) -> dict[str, Any]:
         return _failure(outcomes.code_of_failure(failure), failure.message)
     if isinstance(answer, InputRequired):
         return _failure("refused", "The tool asks for input from a person, which cannot be given here.")
-    return {"result": answer}
+    # What is kept is what may be seen: it is told later, in many ways, of a tool that may be gone by then.
+    clean = sentences.cut_in(answer)
+    return {"result": await passed_on(function, clean, claim.about, masks_secrets=claim.masks_secrets)}
 
 
 def _failure(code: str, message: str) -> dict[str, Any]:

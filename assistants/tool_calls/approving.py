@@ -68,13 +68,13 @@ class Approving:
         except TooManyWaiting as error:
             raise NotCalled(NOT_APPROVED, str(error)) from error
         if not ticket.code:  # staff decide, or somebody has decided
-            return await self._held(gate, ticket.number, _hold_s(self._exchange))
+            return await self._held(ticket.number, _hold_s(self._exchange))
         if not questions.can_be_asked(self._exchange):
             raise ApprovalPending(ticket.number, self._function, _CANNOT_BE_ASKED)
         state = questions.sealed(ticket.number, self._asker, self._function, arguments)
         return await questions.question(ticket.number, self._function, asking.arguments, state)
 
-    async def go_on(self, gate: Gate, arguments: dict[str, Any]) -> Called:
+    async def go_on(self, arguments: dict[str, Any]) -> Called:
         """Takes in what the client was asked. Raises InvalidState, NotCalled and CallFailed.
 
         The rules are not asked again: the worker does, before it makes the call.
@@ -82,21 +82,19 @@ class Approving:
         number = questions.opened(self._exchange.state, self._asker, self._function, arguments)
         reply = questions.reply(self._exchange.responses)
         if reply is None:
-            return await self._held(gate, number, 0.0, _NOT_ANSWERED)
+            return await self._held(number, 0.0, _NOT_ANSWERED)
         await _decide(number, self._asker, reply)
-        return await self._held(gate, number, _hold_s(self._exchange))
+        return await self._held(number, _hold_s(self._exchange))
 
-    async def _held(self, gate: Gate, number: int, hold_s: float, why: str = "") -> Called:
+    async def _held(self, number: int, hold_s: float, why: str = "") -> Called:
         self._waits_for = number
         found = await _outcome(number, hold_s, self._exchange.on_progress)
         self._waits_for = None
         if found is None:
             raise ApprovalPending(number, self._function, why)
-        if isinstance(found, Result):
-            called = Called(await gate.released(self._function, found.result), found.note)
-            await delivered([number])
-            return called
         await delivered([number])
+        if isinstance(found, Result):
+            return Called(found.result, found.note)
         raise _error_of(found)
 
 

@@ -73,7 +73,7 @@ async def _passed(
     """Has the rules judge the call, and makes it."""
     if questions.is_ours(exchange.state):
         record.sends(None)  # they stand in the round before, masked where a rule says so
-        return await approving.go_on(gate, arguments)
+        return await approving.go_on(arguments)
     passage = await gate.admit(function, arguments)
     if isinstance(passage, Refused):
         raise NotCalled(DENIED, passage.reason)

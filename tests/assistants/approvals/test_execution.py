@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from apikeys import actions as key_actions
+from assistants import actions
 from assistants.approvals import (
     Failure,
     NotMade,
@@ -48,6 +49,17 @@ async def test_many_calls_are_made_once_each_by_several_workers(world: World) ->
         found = await asyncio.gather(*(outcome(number, wait_s=20) for number in numbers))
     assert all(isinstance(each, Result) for each in found)
     assert sorted(each["number"] for each in world.made) == list(range(10))
+
+
+async def test_what_is_kept_of_a_result_is_what_may_be_seen(world: World) -> None:
+    """Whoever delivers it, and whenever: secrets are masked before, and no code of ours stands in it."""
+    await orm(actions.update)(world.assistant, by=BY, masks_secrets=True)
+    async with working():
+        number = await world.ask(word="ghp_q8Zr2LmT5vXw9BnK3cJd7FhG1sPyA4eUoI6x apc-aaaabbbbcccc")
+        await approve(number)
+        found = await outcome(number, wait_s=20)
+    assert isinstance(found, Result)
+    assert json.loads(found.result["content"][0]["text"]) == {"word": "[masked: github-pat] (code)"}
 
 
 async def test_edited_arguments_are_what_is_called_and_the_model_is_told(world: World) -> None:

@@ -8,8 +8,10 @@ import openai
 import pytest
 
 from apikeys.actions import IssuedKey
+from assistants import actions
 from assistants.models import Approver, Rule
 from config.runner.network import free_port
+from core.actor import Actor
 from tests.assistants.openai_api.approvals.conftest import ECHO, World
 from tests.stack import Stack, readiness, wait_for
 
@@ -88,6 +90,19 @@ def test_what_was_approved_after_the_answer_ended_is_told_to_the_next_message(
     # It stays in its place, although the approval has been delivered.
     ask(client, world, shown(first), ON, shown(second), ON)
     assert (world.results(), world.calls) == (['{"say": "hi"}'], [{"say": "hi"}])
+
+
+def test_a_result_that_is_told_later_has_no_secrets_either(client: openai.OpenAI, world: World) -> None:
+    with world.stack.database():
+        actions.update(world.assistant, by=Actor.system("tests"), masks_secrets=True)
+    secret = "ghp_q8Zr2LmT5vXw9BnK3cJd7FhG1sPyA4eUoI6x"
+    world.script({"tool_calls": [{**ECHO, "arguments": {"say": secret}}]}, {"text": "Said."})
+    first = ask(client, world)
+    approval = world.asked()
+    world.approve(approval)
+    world.wait_for_state(approval.pk, "done")
+    assert ask(client, world, shown(first), ON).content == "Said."
+    assert (world.results(), world.calls) == (['{"say": "[masked: github-pat]"}'], [{"say": secret}])
 
 
 def test_edited_arguments_are_told_to_the_model(client: openai.OpenAI, world: World) -> None:
