@@ -41,17 +41,18 @@ class ToolSettings:
     def apply(self, entry: ServerEntry) -> None:
         if not entry.tools:
             return
-        server = MCPTool.objects.select_for_update().without_vectors().get(slug=entry.slug)
-        rows = server.functions.filter(name__in=entry.tools).select_for_update().without_vectors()
+        rows = ToolFunction.objects.filter(server__slug=entry.slug, name__in=entry.tools)
+        rows = rows.select_for_update(of=("self",)).without_vectors()
         known = {row.name: row for row in rows.order_by("pk")}
         for name, wanted in sorted(entry.tools.items()):
-            function = known.get(name) or self._expected(server, name)
+            function = known.get(name) or self._expected(entry.slug, name)
             self._set(function, wanted)
-            is_pinned = server.approval == Approval.PINNED
+            is_pinned = entry.approval == Approval.PINNED
             if is_pinned and wanted.approved not in ("", function.approved_hash):
                 self._approve(function, wanted.approved)
 
-    def _expected(self, server: MCPTool, name: str) -> ToolFunction:
+    def _expected(self, slug: str, name: str) -> ToolFunction:
+        server = MCPTool.objects.select_for_update().without_vectors().get(slug=slug)
         function = expect(server, name, by=self._by)
         self.lines.append(f"+ tool {function.public_name}")
         return function
