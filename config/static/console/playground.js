@@ -94,6 +94,7 @@ function setUpPlayground(texts) {
 
     /** Shows a call of a tool. */
     call(event) {
+      this.calls.get(event.id)?.details.remove(); // it is told anew where somebody has changed its arguments
       const details = element("details", "c-call");
       const summary = element("summary");
       const state = pill(texts.calling, "progress_activity", "info");
