@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
 from assistants.filtering import mask_secrets
 from tools.secrets.detection import is_secret_name, looks_secret
 from tools.secrets.encryption import Unreadable
@@ -25,6 +28,28 @@ def has_covers(arguments: Any) -> bool:
 def revealed(arguments: Any) -> Any:
     """Returns arguments in full."""
     return {"unreadable": UNREADABLE} if isinstance(arguments, Unreadable) else arguments
+
+
+def uncovered(sent: Any, stored: Any, name: str = "") -> Any:
+    """Returns arguments that a person wrote, with the stored value wherever its cover was left as it is.
+
+    Raises ValidationError for a cover that stands for nothing: it must not be sent to the tool.
+    """
+    match sent:
+        case str() if isinstance(stored, str) and stored != COVER and sent == _covered(stored, name):
+            return stored
+        case str() if sent == COVER:
+            raise ValidationError(
+                _("A covered value (%(cover)s) was moved: reveal the values first, or write it anew."),
+                params={"cover": COVER},
+            )
+        case dict():
+            known = stored if isinstance(stored, dict) else {}
+            return {key: uncovered(each, known.get(key), key) for key, each in sent.items()}
+        case list():
+            items = stored if isinstance(stored, list) and len(stored) == len(sent) else [None] * len(sent)
+            return [uncovered(each, item, name) for each, item in zip(sent, items, strict=True)]
+    return sent
 
 
 def _covered(value: Any, name: str) -> Any:

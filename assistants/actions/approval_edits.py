@@ -8,6 +8,7 @@ from rest_framework.exceptions import APIException
 
 from apikeys.principal import Principal
 from assistants import rules
+from assistants.actions import approval_covers as covers
 from assistants.catalogue import cache
 from assistants.catalogue.entries import FunctionEntry
 from assistants.models import Approval, Effect
@@ -31,12 +32,13 @@ class Denied(APIException):
 def edited(approval: Approval, arguments: Mapping[str, Any], principal: Principal) -> dict[str, Any]:
     """Returns the arguments to send: masked where a rule says so, even what a person wrote.
 
-    Raises InvalidArguments, Denied, and Conflict where the tool is gone.
+    Raises ValidationError, InvalidArguments, Denied, and Conflict where the tool is gone.
     """
     function = function_of(approval)
     if function is None:
         raise Conflict(gettext("The tool is not offered any more."), "tool_gone")
-    fitting = checked_here(function.input_schema, dict(arguments))
+    written = covers.uncovered(dict(arguments), approval.arguments)
+    fitting = checked_here(function.input_schema, written)
     verdict = judged(approval, function, fitting, principal)
     if verdict.effect == Effect.DENY:
         raise Denied(verdict)

@@ -46,7 +46,7 @@ class WrongCode(Exception):
 def approve(approval: Approval, *, by: Actor, arguments: Mapping[str, Any] | None = None) -> Approval:
     """Has the call made, with other arguments where they are given. A worker makes it.
 
-    Raises Conflict, Forbidden, InvalidArguments and Denied; then nothing has changed.
+    Raises Conflict, Forbidden, ValidationError, InvalidArguments and Denied; then nothing has changed.
     """
     require_decider(approval, by)
     with transaction.atomic():

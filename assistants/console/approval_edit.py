@@ -6,7 +6,6 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from assistants.actions import approval_covers as covers
 from assistants.actions import approvals
 from assistants.actions.approval_edits import Denied
 from assistants.models import Approval
@@ -44,8 +43,7 @@ class EditForm(forms.Form):
         if not self.is_valid():
             raise InvalidEdit(self)
         try:
-            arguments = uncovered(self.cleaned_data["arguments"], approval.arguments)
-            approvals.approve(approval, by=by, arguments=arguments)
+            approvals.approve(approval, by=by, arguments=self.cleaned_data["arguments"])
         except ValidationError as error:
             self.add_error("arguments", error)
         except InvalidArguments as invalid:
@@ -61,24 +59,3 @@ class EditForm(forms.Form):
         if not isinstance(arguments, dict):
             raise ValidationError(_("Write a JSON object: { … }"))
         return arguments
-
-
-def uncovered(sent: Any, stored: Any) -> Any:
-    """Returns what was sent, with the stored value wherever its cover was left as it is.
-
-    Raises ValidationError for a cover that stands for nothing: it must not be sent to the tool.
-    """
-    if sent == covers.COVER:
-        if not isinstance(stored, str) or stored == covers.COVER:
-            raise ValidationError(
-                _("A covered value (%(cover)s) was moved: reveal the values first, or write it anew."),
-                params={"cover": covers.COVER},
-            )
-        return stored
-    if isinstance(sent, dict):
-        known = stored if isinstance(stored, dict) else {}
-        return {name: uncovered(value, known.get(name)) for name, value in sent.items()}
-    if isinstance(sent, list):
-        items = stored if isinstance(stored, list) and len(stored) == len(sent) else [None] * len(sent)
-        return [uncovered(value, item) for value, item in zip(sent, items, strict=True)]
-    return sent

@@ -121,3 +121,14 @@ def test_other_keys_see_nothing(number: int) -> None:
 @pytest.mark.parametrize("unknown", ["999999", "0", "x", "9" * 18])
 def test_there_is_no_other_call(number: int, unknown: str) -> None:
     assert client(can_approve=True).get(f"{URL}/{unknown}").status_code == 404
+
+
+def test_covers_that_are_sent_back_stand_for_what_they_cover(number: int) -> None:
+    decider = client(can_approve=True)
+    moved = {"to": "bob", "note": {"text": "Pay.", "other": "••••"}}
+    assert decider.post(f"{URL}/{number}/approve", {"arguments": moved}, format="json").status_code == 422
+    assert the_row().state == "waiting"
+    edited = {"to": "bob", "amount": 2, "note": COVERED}
+    assert decider.post(f"{URL}/{number}/approve", {"arguments": edited}, format="json").status_code == 200
+    kept = {"api_key": "abc", "text": SECRET, "body": BODY}
+    assert the_row().sent_arguments == {"to": "bob", "amount": 2, "note": kept}
