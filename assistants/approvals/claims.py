@@ -23,7 +23,7 @@ from assistants.actions.approval_edits import function_of
 from assistants.approvals.standing import Changed, Fell, Stands, standing
 from assistants.catalogue import FunctionEntry
 from assistants.filtering import About
-from assistants.models import Approval, ApprovalState, Assistant
+from assistants.models import Approval, ApprovalState, Approver, Assistant
 from core.actor import Actor
 from core.database import in_thread
 
@@ -65,8 +65,8 @@ def claim(number: int) -> Claim | None:
     match standing(row):
         case Stands(function, arguments):
             return _claimed(row, function, arguments)
-        case Changed(function):
-            _ask_anew(row, function)
+        case Changed(function, approver):
+            _ask_anew(row, function, approver)
         case Fell(reason):
             _move(row, ApprovalState.CANCELLED, "cancelled", of=ApprovalState.APPROVED, reason=reason)
     return None
@@ -128,10 +128,10 @@ def _claimed(row: Approval, function: FunctionEntry, arguments: dict[str, Any]) 
     return Claim(row.pk, fence, function, arguments, row.asking_key_id or 0, about, masks_secrets)
 
 
-def _ask_anew(row: Approval, function: FunctionEntry) -> None:
-    """Clears the decision: it was about a tool that is another by now."""
+def _ask_anew(row: Approval, function: FunctionEntry, approver: Approver) -> None:
+    """Clears the decision: it was about a tool that is another by now, or not theirs."""
     _move(
-        row, ApprovalState.WAITING, "asked anew", of=ApprovalState.APPROVED,
+        row, ApprovalState.WAITING, "asked anew", of=ApprovalState.APPROVED, approver=approver,
         definition_hash=function.definition_hash, generation=function.generation,
         decided_by="", decider_kind="", decider_id=None, decided_at=None,
         expires_at=timezone.now() + timedelta(hours=settings.APPROVAL_DUE_H),

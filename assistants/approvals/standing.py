@@ -8,9 +8,11 @@ from apikeys.principal import Principal
 from assistants.actions.approval_askers import Askers
 from assistants.actions.approval_edits import function_of, judged
 from assistants.actions.approval_rights import why_not
+from assistants.actions.approvals import CALLER
 from assistants.approvals.gate import refusal
 from assistants.catalogue import FunctionEntry
-from assistants.models import Approval, AssistantTool, Effect
+from assistants.models import Approval, Approver, AssistantTool, Effect
+from assistants.rules import Verdict
 from core.actor import Actor
 from core.message import Message
 from tools.arguments import InvalidArguments, checked_here
@@ -34,9 +36,10 @@ class Stands:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The tool, or how its server is reached, is not what was approved: people must be asked anew."""
+    """The tool, how its server is reached, or who must decide is not what it was: it must be asked anew."""
 
     function: FunctionEntry
+    approver: Approver
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,10 @@ def standing(approval: Approval) -> Stands | Changed | Fell:
     verdict = judged(approval, function, sent, askers.principal(approval))
     if verdict.effect == Effect.DENY:
         return Fell(refusal(verdict))
-    if _has_changed(approval, function):
-        return Changed(function) if _fits(function, sent) else Fell(NOT_FITTING)
+    approver = Approver.STAFF if _asks_staff(verdict) else Approver(approval.approver)
+    is_decided = approver == Approver.CALLER or approval.decider_kind != CALLER
+    if _has_changed(approval, function) or not is_decided:
+        return Changed(function, approver) if _fits(function, sent) else Fell(NOT_FITTING)
     return Stands(function, dict(verdict.arguments))
 
 
@@ -71,6 +76,10 @@ def _why_not(approval: Approval, askers: Askers) -> Message | None:
         or _why_not_used(approval)
         or _why_not_paid(askers.principal(approval))
     )
+
+
+def _asks_staff(verdict: Verdict) -> bool:
+    return verdict.effect == Effect.ASK and verdict.approver == Approver.STAFF
 
 
 def _has_changed(approval: Approval, function: FunctionEntry) -> bool:
@@ -87,7 +96,7 @@ def _fits(function: FunctionEntry, arguments: dict[str, Any]) -> bool:
 
 
 def _why_not_decided(approval: Approval) -> Message | None:
-    if approval.decider_kind == "caller":  # who asked, which stands
+    if approval.decider_kind == CALLER:  # who asked, which stands
         return None
     decider = Actor(approval.decider_kind, approval.decided_by, approval.decider_id)
     return DECIDER_GONE if why_not(approval, decider) else None

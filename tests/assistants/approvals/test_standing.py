@@ -10,13 +10,14 @@ from apikeys import actions as key_actions
 from apikeys.models import TokenUsage
 from assistants import actions
 from assistants.actions import approval_askers as askers
+from assistants.actions import approvals
 from assistants.approvals import (
     NotMade,
     Result,
     outcome,
     standing,
 )
-from assistants.models import ApprovalState, Approver, Effect, Rule
+from assistants.models import Approval, ApprovalState, Approver, Effect, Rule
 from tests.assistants.approvals.world import World, approve, audited, row, working, world
 from tests.connector.conftest import BY, orm, servers, supervise, wait_for
 from tools import actions as tool_actions
@@ -102,6 +103,18 @@ async def test_a_rule_that_asks_differently_by_now_does_not_ask_again(world: Wor
     await orm(Rule.objects.create)(name="All", effect=Effect.ASK, approver=Approver.CALLER)
     async with working():
         assert isinstance(await outcome(number, wait_s=20), Result)
+
+
+async def test_what_staff_must_decide_by_now_is_not_made_by_the_callers_yes(world: World) -> None:
+    number = await world.ask(word="hello")
+    await orm(Approval.objects.update)(approver=Approver.CALLER)
+    await orm(approvals.decide_by_caller)(await row(number), by=world.asker.actor, approves=True)
+    await orm(Rule.objects.create)(name="All", effect=Effect.ASK, approver=Approver.STAFF)
+    async with working():
+        await wait_for(lambda: _is(number, ApprovalState.WAITING), within_s=20)
+        assert ((await row(number)).approver, world.made) == (Approver.STAFF, [])
+        await approve(number)
+        assert isinstance(await outcome(number, wait_s=30), Result)
 
 
 def change_definition(world: World) -> None:
