@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 MOST_BYTES = 4 * 1024 * 1024
 """Of what it is sent, and of what it answers."""
 LONGEST_REASON = 1_000
-_NO_ANSWER = "The filter of this installation did not answer. Try again later."
+_NO_ANSWER = "The filter of this installation did not answer."
 _session: aiohttp.ClientSession | None = None
 
 Stage = Literal["call", "result"]

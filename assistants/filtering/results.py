@@ -14,6 +14,7 @@ from core import off_loop
 
 MOST_BYTES = 4 * 1024 * 1024
 """Of a result as JSON. A longer one is withheld: nobody has looked through it."""
+WITHHELD = "The tool was called and its result is withheld: do not call it again to see it."
 TOO_LONG = "[masked: too long to be looked through for secrets]"
 TOO_DEEP = "[masked: nested too deeply to be looked through for secrets]"
 _DEEPEST = 200
@@ -44,7 +45,7 @@ async def _seen(function: FunctionEntry, wire: Wire, about: About, masks_secrets
     try:
         return await filter_result(function, wire, about)
     except FilterRefused as refusal:
-        return _error(f"The result is withheld. {refusal}")
+        return _error(f"{WITHHELD} {refusal}")
 
 
 async def without_secrets(wire: Wire) -> Wire:

@@ -14,6 +14,7 @@ from assistants.filtering import (
     filter_result,
     lifespan,
     passed_on,
+    results,
 )
 from connector.wire.results import CallResult
 from tests.assistants.filtering.functions import function
@@ -65,7 +66,7 @@ async def test_it_refuses(service: Receiver) -> None:
         await filter_call(function(), {}, ABOUT)
     passed = await passed_on(function(), CallResult([], None), ABOUT, masks_secrets=False)
     assert passed.is_error
-    assert passed.content == [{"type": "text", "text": "The result is withheld. No mail to competitors."}]
+    assert passed.content == [{"type": "text", "text": f"{results.WITHHELD} No mail to competitors."}]
 
 
 @pytest.mark.parametrize(
