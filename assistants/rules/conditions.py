@@ -74,8 +74,10 @@ class Conditions:
 
 
 def _list(value: Any, is_item: Callable[[Any], bool], example: str) -> frozenset[Any]:
-    if not isinstance(value, list) or not all(map(is_item, value)):
+    if not isinstance(value, list):
         raise ValueError(gettext("Give a list, for example %s.") % example)
+    if not all(map(is_item, value)):
+        raise ValueError(gettext("An entry is of the wrong kind: write each as in %s.") % example)
     if not value:
         raise ValueError(gettext("Name at least one, or leave the condition out."))
     if len(value) > MOST_NAMES:

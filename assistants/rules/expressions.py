@@ -21,6 +21,8 @@ MOST_ARGUMENT_BYTES, MOST_ITEMS = 64 * 1024, 1_000
 LONGEST_PATTERN, MOST_REPETITIONS = 500, 100
 _REPETITION = re.compile(r"\{(\d+)(?:,(\d*))?\}")
 _PLACE = re.compile(r"<input>:(\d+):(\d+): (?:Syntax error: )?(.*)")
+_PARSER_ERROR = re.compile(r'\bmsg: "((?:[^"\\]|\\.)*)"')
+"""Where the library shows its own error, this is what it says to people."""
 _FUNCTIONS = {
     "size", "contains", "startsWith", "endsWith", "matches", "string", "double", "int", "uint", "bytes",
     "timestamp", "duration", "type", "dyn", "getFullYear", "getMonth", "getDate", "getDayOfMonth",
@@ -111,6 +113,8 @@ def _compiled(source: str) -> cel.Program:
             raise InvalidExpression(gettext("This is no expression in CEL.")) from error
         message = gettext("Line %(line)s, column %(column)s: %(problem)s")
         line, column, problem = found.groups()
+        if told := _PARSER_ERROR.search(problem):
+            problem = told[1]
         raise InvalidExpression(message % {"line": line, "column": column, "problem": problem}) from error
 
 
