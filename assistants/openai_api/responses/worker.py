@@ -99,10 +99,12 @@ class BackgroundResponses:
 
     def _start(self, row: StoredResponse) -> None:
         task = self._running[row.pk] = asyncio.create_task(self._respond(row))
-        task.add_done_callback(lambda _: self._forget(row.pk))
+        task.add_done_callback(lambda done: self._forget(row.pk, done))
 
-    def _forget(self, response_pk: int) -> None:
-        self._running.pop(response_pk, None)
+    def _forget(self, response_pk: int, done: asyncio.Task[None]) -> None:
+        # A response that was given back may have been claimed again before the run that waited has ended.
+        if self._running.get(response_pk) is done:
+            del self._running[response_pk]
         self._wake_up.set()  # there is capacity for another one
 
     async def _respond(self, row: StoredResponse) -> None:
