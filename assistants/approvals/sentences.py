@@ -14,7 +14,7 @@ from django.conf import settings
 
 _BEGIN = "[Waiting for approval "
 _SENTENCE = re.compile(r"\[Waiting for approval (\d{1,18}): [^\[\]]{0,2000}\]", re.IGNORECASE)
-_CODE = re.compile(r"\bapc-[a-z2-7]{12}\b", re.IGNORECASE)
+_CODE = re.compile(r"(?<![a-z0-9])apc-[a-z2-7]{12}(?![a-z0-9])", re.IGNORECASE)
 _DECISION = re.compile(r"(approve|reject) (apc-[a-z2-7]{12})", re.IGNORECASE)
 _MARKS = ("apc-", _BEGIN.lower())
 _NOT_IN_A_NAME = re.compile(r"[\[\]`\s]+")

@@ -81,3 +81,9 @@ def test_a_conversation_is_known_by_its_roles_words_and_calls() -> None:
     others: list[Any] = [[ask], [*said, ask], [{**ask, "role": "assistant"}, said[1]]]
     others.append([ask, {**said[1], "tool_calls": [call]}])
     assert transcripts.digest(said) not in {transcripts.digest(other) for other in others}
+
+
+def test_a_code_is_cut_out_of_emphasis_too() -> None:
+    """Clients and title generators write Markdown: `_` counts as part of a word in patterns."""
+    assert sentences.cut("_approve apc-aaaabbbbcccc_, _apc-aaaabbbbcccc_") == "_approve (code)_, _(code)_"
+    assert sentences.cut("apc-aaaabbbbccccd") == "apc-aaaabbbbccccd"
