@@ -24,8 +24,14 @@ class InvalidEdit(Exception):
         self.form = form
 
 
+class _ArgumentsField(JSONField):
+    """`{}` is an answer: a tool may be called without arguments."""
+
+    empty_values = [None, ""]
+
+
 class EditForm(forms.Form):
-    arguments = JSONField(label=_("Arguments"))
+    arguments = _ArgumentsField(label=_("Arguments"))
 
     @classmethod
     def of(cls, arguments: str) -> Self:

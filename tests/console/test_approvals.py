@@ -10,6 +10,7 @@ from django.test import Client
 from apikeys.models import AuditEntry
 from assistants.actions import approvals
 from assistants.approvals import ask
+from assistants.console.approval_edit import EditForm
 from assistants.models import Approval, ApprovalState
 from tests.assistants.approvals import scene as scenes
 from tests.assistants.approvals.scene import Scene
@@ -134,6 +135,11 @@ def test_changes_that_do_not_fit_are_told_at_the_field(scene: Scene, sent: str, 
     assert 'aria-invalid="true"' in content
     approval.refresh_from_db()
     assert approval.state == ApprovalState.WAITING
+
+
+def test_all_arguments_can_be_taken_away() -> None:
+    assert EditForm({"arguments": "{}"}).is_valid()
+    assert EditForm({"arguments": "[]"}).errors["arguments"] == ["Write a JSON object: { … }"]
 
 
 # --- secrets ---
