@@ -1,7 +1,7 @@
 """Reads what the library does not tell of an expression: its comprehensions, its patterns, what it names.
 
-What cannot be interrupted must be cheap: no comprehension within another one, few of them, few additions, and
-patterns that are known before any call.
+What cannot be interrupted must be cheap: no comprehension within another one, few of them, few additions and
+none within a comprehension, and patterns that are known before any call.
 """
 
 from collections.abc import Sequence
@@ -83,6 +83,10 @@ class _Reader:
         return self._tokens[at] if 0 <= at < len(self._tokens) else END
 
     def _read_sign(self, at: int, token: Token) -> None:
+        if token.text == "+" and self._is_in_comprehension:
+            raise InvalidExpression(
+                gettext("An addition must not stand within a comprehension (all, exists, filter, map).")
+            )
         if token.text in _CLOSING:
             is_comprehension = self._opens_comprehension(at - 1)
             self._frames.append(_Frame(self._at(at + 1).text if is_comprehension else ""))
@@ -106,8 +110,12 @@ class _Reader:
         elif token.text not in _LITERALS and not is_called:
             self._read_variable(at, token)
 
+    @property
+    def _is_in_comprehension(self) -> bool:
+        return any(frame.variable for frame in self._frames)
+
     def _read_comprehension(self, at: int) -> None:
-        if any(frame.variable for frame in self._frames):
+        if self._is_in_comprehension:
             raise InvalidExpression(
                 gettext("A comprehension (all, exists, filter, map) must not stand within another one.")
             )

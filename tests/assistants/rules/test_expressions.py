@@ -146,6 +146,8 @@ NESTED = "must not stand within another one"
         ("call.arguments.l.map(x, x /* no comment */", "Line 1"),
         ("call.arguments.l" + ".map(x, x)" * 6 + " == []", "At most 5 comprehensions"),
         ("call.arguments.s" + " + 'a'" * 21 + " == ''", "At most 20 additions"),
+        ("call.arguments.l.map(x, x + 'a') == []", "addition must not stand within a comprehension"),
+        ("call.arguments.l.exists(x, size([x + 'a']) > 1)", "addition must not stand within"),
         ("call.arguments.s.matches(call.server)", "constant text"),
         ("call.arguments.s.matches('a' + 'b')", "constant text"),
         ("call.arguments.s.matches(('a'))", "constant text"),
