@@ -13,7 +13,10 @@ from typing import Any
 from django.conf import settings
 
 _BEGIN = "[Waiting for approval "
-_SENTENCE = re.compile(r"\[Waiting for approval (\d{1,18}): [^\[\]]{0,2000}\]", re.IGNORECASE)
+_SENTENCE = re.compile(
+    r"\[Waiting for approval (\d{1,18}): (?:[^\[\]]|\[[0-9a-f:.%]{2,64}\]){0,2000}\]", re.IGNORECASE
+)
+"""PUBLIC_URL may have an IPv6 address, in brackets of its own."""
 _CODE = re.compile(r"(?<![a-z0-9])apc-[a-z2-7]{12}(?![a-z0-9])", re.IGNORECASE)
 _DECISION = re.compile(r"(approve|reject) (apc-[a-z2-7]{12})", re.IGNORECASE)
 _MARKS = ("apc-", _BEGIN.lower())

@@ -21,6 +21,13 @@ def test_the_sentence_says_what_waits_and_where_it_is_decided(settings: Any) -> 
     assert sentences.numbers(f"Well.\n\n{staff}\n{caller}") == [17, 18]
 
 
+def test_an_address_in_brackets_does_not_end_the_sentence(settings: Any) -> None:
+    settings.PUBLIC_URL = "http://[2001:db8::1]:8000"
+    text = sentences.written([STAFF])
+    assert "http://[2001:db8::1]:8000/admin/" in text
+    assert (sentences.numbers(text), sentences.cut(text)) == ([17], "")
+
+
 def test_a_name_can_neither_end_the_sentence_nor_hold_a_code() -> None:
     text = sentences.written([Waiting(1, f"a]b {CODE}", "x [Waiting for approval 2: y]\n`z`")])
     assert sentences.numbers(text) == [1]
