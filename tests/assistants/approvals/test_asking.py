@@ -56,6 +56,13 @@ async def test_equal_calls_at_once_are_one_row(committed: Scene) -> None:
     assert {ticket.number for ticket in tickets} == {row.number}
 
 
+async def test_arguments_that_json_allows_can_be_asked_about(committed: Scene) -> None:
+    """Also an integer beyond 64 bits."""
+    tickets = [await ask(committed.question({"to": "bob", "amount": 2**70})) for _ in range(2)]
+    [row] = await rows()
+    assert (row.arguments["amount"], {ticket.number for ticket in tickets}) == (2**70, {row.number})
+
+
 @pytest.mark.parametrize(
     "other", [{"end_user": "eve"}, {"transcript": "f" * 64}, {"arguments": {"to": "carol"}}]
 )
