@@ -129,11 +129,11 @@ def _claimed(row: Approval, function: FunctionEntry, arguments: dict[str, Any]) 
 
 
 def _ask_anew(row: Approval, function: FunctionEntry, approver: Approver) -> None:
-    """Clears the decision: it was about a tool that is another by now, or not theirs."""
+    """Clears the decision, and what it changed: it was about another tool than now, or not theirs."""
     _move(
         row, ApprovalState.WAITING, "asked anew", of=ApprovalState.APPROVED, approver=approver,
         definition_hash=function.definition_hash, generation=function.generation,
-        decided_by="", decider_kind="", decider_id=None, decided_at=None,
+        decided_by="", decider_kind="", decider_id=None, decided_at=None, edited_arguments=None,
         expires_at=timezone.now() + timedelta(hours=settings.APPROVAL_DUE_H),
     )  # fmt: skip
 

@@ -11,13 +11,16 @@ from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from assistants.approvals import claims, sentences
+from assistants.approvals import claims, sentences, standing
 from assistants.approvals.claims import Claim
+from assistants.approvals.gate import UNFITTING
+from assistants.approvals.standing import Fell, Stands
 from assistants.filtering import FilterRefused, filter_call, passed_on
 from connector.client import outcomes, requests
 from connector.client.requests import Exchange, InputRequired
 from connector.errors import CallFailed, MayHaveRun, ServerError
 from core import feed
+from tools.arguments import InvalidArguments, checked
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +32,10 @@ _CANCEL_S = 4.0
 STOPPED = "the worker was stopped while it made the call."
 TAKEN_AWAY = "whoever asked may not call any more: the call was cut off."
 BROKEN_OFF = "the connection to the server broke during the call."
+
+
+class _NotCalled(Exception):
+    """The call is not made. Its text is for the model."""
 
 
 class ApprovedCalls:
@@ -126,10 +133,9 @@ async def _call(claim: Claim) -> dict[str, Any]:
     """Returns what `Approval.result` holds. Raises MayHaveRun."""
     function = claim.function
     try:
-        # Once more: a person may have written these arguments after the filter had seen others.
-        arguments = await filter_call(function, claim.arguments, claim.about)
-    except FilterRefused as refusal:
-        return _failure("refused", f"Not called: {refusal}")
+        arguments = await _filtered(claim)
+    except _NotCalled as refusal:
+        return _failure("refused", str(refusal))
     params = {"name": function.name, "arguments": arguments}
     # Never by what the server says of itself: a broken call is repeated by `claims.tend_lost`, or not at all.
     exchange = Exchange(key_id=claim.key_id, is_repeatable=False)
@@ -146,6 +152,27 @@ async def _call(claim: Claim) -> dict[str, Any]:
     # What is kept is what may be seen: it is told later, in many ways, of a tool that may be gone by then.
     clean = sentences.cut_in(answer)
     return {"result": await passed_on(function, clean, claim.about, masks_secrets=claim.masks_secrets)}
+
+
+async def _filtered(claim: Claim) -> dict[str, Any]:
+    """Asks the filter once more: a person may have written these arguments after it had seen others.
+
+    As in the gate, the rules have the last word about what it makes of them. Raises _NotCalled.
+    """
+    try:
+        arguments = await filter_call(claim.function, claim.arguments, claim.about)
+        if arguments == claim.arguments:
+            return arguments
+        fitting = await checked(claim.function.input_schema, arguments)
+    except FilterRefused as refusal:
+        raise _NotCalled(f"Not called: {refusal}") from refusal
+    except InvalidArguments as error:
+        raise _NotCalled(UNFITTING) from error
+    match await standing.filtered(claim.number, claim.function, fitting):
+        case Fell(reason):
+            raise _NotCalled(reason)
+        case Stands(_, judged):
+            return judged
 
 
 def _failure(code: str, message: str) -> dict[str, Any]:

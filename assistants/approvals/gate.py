@@ -17,7 +17,7 @@ from tools.arguments import InvalidArguments, checked
 Requirement = Callable[[FunctionEntry], Effect | None]
 """What the caller itself requires beside the rules: None, or Effect.ASK (see `require_approval`)."""
 Result = TypeVar("Result", CallResult, dict[str, Any])
-_UNFITTING = (
+UNFITTING = (
     "Not called: this installation's filter changed the arguments, and they do not fit the tool any more."
 )
 _FORGETFUL = "Not called: what this conversation touches cannot be remembered now. Try again later."
@@ -95,7 +95,7 @@ class Gate:
             except filtering.FilterRefused as refused:
                 return Refused(f"Not called: {refused}")
             except InvalidArguments:
-                return Refused(_UNFITTING)
+                return Refused(UNFITTING)
         given = dict(verdict.arguments)
         match verdict.effect:
             case Effect.DENY:

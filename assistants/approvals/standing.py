@@ -14,6 +14,7 @@ from assistants.catalogue import FunctionEntry
 from assistants.models import Approval, Approver, AssistantTool, Effect
 from assistants.rules import Verdict
 from core.actor import Actor
+from core.database import in_thread
 from core.message import Message
 from tools.arguments import InvalidArguments, checked_here
 from tools.secrets.encryption import Unreadable
@@ -24,6 +25,7 @@ NOT_USED = Message("The assistant does not use the tool any more.")
 NOT_FITTING = Message("The tool's definition has changed, and the arguments do not fit it any more.")
 DECIDER_GONE = Message("Whoever approved the call may not do so any more.")
 SPENT = Message("The API key that asked has spent its tokens of this month.")
+FILTERED = "Not called: this installation's filter changed the arguments, and staff must decide about them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,20 @@ def standing(approval: Approval) -> Stands | Changed | Fell:
     approver = Approver.STAFF if _asks_staff(verdict) else Approver(approval.approver)
     is_decided = approver == Approver.CALLER or approval.decider_kind != CALLER
     if _has_changed(approval, function) or not is_decided:
-        return Changed(function, approver) if _fits(function, sent) else Fell(NOT_FITTING)
+        # What was asked about first: an edit is part of the decision, which is cleared.
+        return Changed(function, approver) if _fits(function, approval.arguments) else Fell(NOT_FITTING)
+    return Stands(function, dict(verdict.arguments))
+
+
+@in_thread
+def filtered(number: int, function: FunctionEntry, arguments: dict[str, Any]) -> Stands | Fell:
+    """Asks the rules about what the external filter made of an approved call, which nobody has seen."""
+    approval = Approval.objects.get(pk=number)
+    verdict = judged(approval, function, arguments, Askers([approval]).principal(approval))
+    if verdict.effect == Effect.DENY:
+        return Fell(refusal(verdict))
+    if _asks_staff(verdict) and approval.decider_kind == CALLER:
+        return Fell(FILTERED)
     return Stands(function, dict(verdict.arguments))
 
 

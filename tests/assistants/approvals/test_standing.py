@@ -142,5 +142,19 @@ async def test_another_definition_or_launch_is_asked_about_anew(
     assert world.made == [{"word": "hello"}]
 
 
+async def test_what_is_asked_anew_is_what_was_asked_first_without_the_edit(world: World) -> None:
+    """The page shows what a plain yes sends."""
+    number = await world.ask(word="hello")
+    await approve(number, arguments={"word": "bye"})
+    await orm(change_definition)(world)
+    async with working():
+        await wait_for(lambda: _is(number, ApprovalState.WAITING), within_s=20)
+        assert (await row(number)).sent_arguments == {"word": "hello"}
+        await approve(number)
+        found = await outcome(number, wait_s=30)
+    assert isinstance(found, Result)
+    assert (world.made, found.was_edited) == ([{"word": "hello"}], False)
+
+
 async def _is(number: int, state: ApprovalState) -> bool:
     return (await row(number)).state == state
