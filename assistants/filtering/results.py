@@ -18,8 +18,8 @@ WITHHELD = "The tool was called and its result is withheld: do not call it again
 TOO_LONG = "[masked: too long to be looked through for secrets]"
 TOO_DEEP = "[masked: nested too deeply to be looked through for secrets]"
 _DEEPEST = 200
-_BINARY = frozenset({"data", "blob", "type", "mimeType"})
-"""Members of content blocks that hold no text."""
+_BYTES = {"image": "data", "audio": "data", "resource": "blob"}
+"""The members of content blocks that hold no text, by the type of the block (MCP 2025-11-25, *Tools*)."""
 _LEAST_CARD = 10**12
 """Card numbers that come as a number have at least 13 digits."""
 
@@ -53,14 +53,32 @@ async def without_secrets(wire: Wire) -> Wire:
     raw = orjson.dumps(wire)
     if len(raw) > MOST_BYTES:
         return _error(TOO_LONG)
-    return cast(Wire, await off_loop.run(lambda: _masked(wire, rules_for(raw.decode()), 0), size=len(raw)))
+    return await off_loop.run(lambda: _whole(wire, rules_for(raw.decode())), size=len(raw))
+
+
+def _whole(wire: Wire, rules: Sequence[Rule]) -> Wire:
+    """Masks all of a result but the bytes in its content."""
+    content = wire.get("content")
+    if not isinstance(content, list):
+        return cast(Wire, _masked(wire, rules, 0))
+    rest = {name: each for name, each in wire.items() if name != "content"}
+    return {
+        "content": [_masked(block, rules, 2, kept=_bytes_of(block)) for block in content],
+        **_masked(rest, rules, 0),
+    }
+
+
+def _bytes_of(block: Any) -> str:
+    """Returns the member of a content block that holds no text, or ""."""
+    return _BYTES.get(str(block.get("type")), "") if isinstance(block, dict) else ""
 
 
 def _error(text: str) -> Wire:
     return {"content": [{"type": "text", "text": text}], "isError": True}
 
 
-def _masked(value: Any, rules: Sequence[Rule], depth: int) -> Any:
+def _masked(value: Any, rules: Sequence[Rule], depth: int, *, kept: str = "") -> Any:
+    """`kept` names the member that stays as it is."""
     if isinstance(value, str):
         return masked(value, rules)
     if isinstance(value, int) and value >= _LEAST_CARD:
@@ -70,13 +88,14 @@ def _masked(value: Any, rules: Sequence[Rule], depth: int) -> Any:
     if depth > _DEEPEST:
         return TOO_DEEP
     if isinstance(value, list):
-        return [_masked(each, rules, depth + 1) for each in value]
-    is_binary = isinstance(value.get("mimeType"), str)
-    kept: Wire = {}
+        return [_masked(each, rules, depth + 1, kept=kept) for each in value]
+    seen: Wire = {}
     for name, each in value.items():
-        is_kept = is_binary and name in _BINARY
-        kept[_free(masked(name, rules), kept)] = each if is_kept else _masked(each, rules, depth + 1)
-    return kept
+        is_kept = name == kept and isinstance(each, str)
+        seen[_free(masked(name, rules), seen)] = (
+            each if is_kept else _masked(each, rules, depth + 1, kept=kept)
+        )
+    return seen
 
 
 def _free(name: str, taken: Wire) -> str:

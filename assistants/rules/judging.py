@@ -185,9 +185,9 @@ def _holds(rule: CompiledRule, facts: _Facts) -> bool:
 def _verdict(rule: CompiledRule, arguments: Mapping[str, Any], problem: str | None) -> Verdict:
     verdict = Verdict(rule.effect, arguments, rule.id, rule.name, rule.reason, rule.approver)
     if rule.is_broken:
-        return replace(verdict, reason="the rule cannot be read; a manager has to save it anew.")
+        return replace(verdict, reason=f"{rule.name} cannot be read; a manager has to save it anew.")
     if problem is not None:
-        return replace(verdict, effect=Effect.DENY, reason=f"the rule cannot judge the call: {problem}.")
+        return replace(verdict, effect=Effect.DENY, reason=f"{rule.name} cannot judge the call: {problem}.")
     if rule.effect != Effect.MASK:
         return verdict
     return replace(verdict, arguments=masks.masked(arguments, rule.masks), masks=rule.masks)

@@ -4,7 +4,7 @@ It can only add to the rules, where OpenAI's API knows no others. Left out, it a
 default is to ask always.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
@@ -78,9 +78,9 @@ def requirement(
 ) -> Callable[[FunctionEntry], Effect | None] | None:
     """Returns what the request's tools demand of a function; None where they demand nothing.
 
-    Raises InvalidRequest for a server that the assistant does not have.
+    Raises InvalidRequest for a server or a tool that the assistant does not have.
     """
-    demanding = list(_demanding(tools, {server.slug for server in assistant.servers}))
+    demanding = list(_demanding(tools, assistant))
     if not demanding:
         return None
 
@@ -90,15 +90,28 @@ def requirement(
     return required
 
 
-def _demanding(tools: Sequence[Any], labels: Collection[str]) -> Iterator[ServerTerms]:
+def _demanding(tools: Sequence[Any], assistant: AssistantEntry) -> Iterator[ServerTerms]:
+    labels = {server.slug for server in assistant.servers}
     for index, tool in enumerate(tools):
         if not isinstance(tool, ServerTerms):
             continue
         if tool.server_label not in labels:
             message = "The assistant has no server with this label."
             raise InvalidRequest(message, param=f"tools[{index}].server_label", code="invalid_value")
+        _check_names(tool, assistant, f"tools[{index}].require_approval.always.tool_names")
         if tool.require_approval not in (None, "never"):
             yield tool
+
+
+def _check_names(terms: ServerTerms, assistant: AssistantEntry, param: str) -> None:
+    """A name that is misspelled must not mean that nobody is asked."""
+    asked = terms.require_approval
+    if not isinstance(asked, ApprovalFilter) or asked.always is None:
+        return
+    known = {each.name for each in assistant.functions if each.server_slug == terms.server_label}
+    if unknown := sorted(set(asked.always.tool_names or ()) - known):
+        message = f"The server has no tool {unknown[0]!r} that this assistant offers."
+        raise InvalidRequest(message, param=param, code="invalid_value")
 
 
 def _asks(terms: ServerTerms, function: FunctionEntry) -> bool:

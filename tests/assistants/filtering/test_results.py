@@ -17,13 +17,16 @@ def content(token: str) -> list[dict[str, Any]]:
         {"type": "text", "text": f"It is {token}."},
         {"type": "resource", "resource": {"uri": "file:///a", "mimeType": "text/plain", "text": token}},
         {"type": "resource_link", "uri": f"https://a/?t={token}", "name": "a", "description": token},
+        {"type": "text", "text": "", "mimeType": "text/plain", "data": token},
         {"type": "image", "data": SECRET, "mimeType": "image/png"},
+        {"type": "resource", "resource": {"uri": "file:///b", "mimeType": "image/png", "blob": SECRET}},
     ]
 
 
 async def test_all_texts_are_looked_through() -> None:
     def result(token: str) -> dict[str, Any]:
-        structured = {"a": [{"b": token, "c": 1, "d": None, "data": token}]}
+        attached = {"mimeType": "text/plain", "data": token, "blob": token}
+        structured = {"a": [{"b": token, "c": 1, "d": None, "data": token}, attached]}
         return {"content": content(token), "structuredContent": structured, "_meta": {"note": token}}
 
     assert await without_secrets(result(SECRET)) == result(MASKED)

@@ -60,7 +60,7 @@ class Till:
     def state(self, to: str) -> str:
         """The state of the payment that was asked about last; "" if none was."""
         with self.stack.database():
-            found = [each for each in Approval.objects.order_by("-pk") if each.arguments["to"] == to]
+            found = [each for each in Approval.objects.order_by("-pk") if each.arguments.get("to") == to]
             return str(found[0].state) if found else ""
 
     def wait_for_state(self, to: str, wanted: ApprovalState) -> None:
@@ -68,7 +68,7 @@ class Till:
 
     @staticmethod
     def _waiting(to: str) -> list[Approval]:
-        return [each for each in Approval.objects.waiting() if each.arguments["to"] == to]
+        return [each for each in Approval.objects.waiting() if each.arguments.get("to") == to]
 
 
 def opened(stack: Stack, slug: str) -> Till:

@@ -102,7 +102,7 @@ def test_calls_for_two_end_users_wait_apart(till: Till) -> None:
         headers = {"x-end-user": name.encode().decode("latin-1")}
         assert pay(till, "staff-for", url=till.impatient, **headers).status_code == 409
     with till.stack.database():
-        rows = [each for each in Approval.objects.waiting() if each.arguments["to"] == "staff-for"]
+        rows = [each for each in Approval.objects.waiting() if each.arguments.get("to") == "staff-for"]
         assert sorted(row.end_user for row in rows) == ["Yan", "Zoë"]
         runs = Run.objects.filter(run_id__in=[row.run_id for row in rows])
         wait_for(lambda: sorted(runs.values_list("end_user", flat=True)) == ["Yan", "Zoë"], within_s=10)

@@ -171,7 +171,7 @@ def test_staff_decide_about_their_calls_and_no_item_does(client: openai.OpenAI, 
         (None, False),
         ("never", False),
         ({"always": {"tool_names": ["echo"]}}, True),
-        ({"always": {"tool_names": ["add"]}}, False),
+        ({"always": {"tool_names": ["sleep"]}}, False),
         ({"never": {"tool_names": ["echo"]}}, False),
         ({"never": {"tool_names": ["add"]}}, True),
         ({"never": {"read_only": True}}, True),
@@ -204,6 +204,10 @@ def test_never_does_not_loosen_a_rule(client: openai.OpenAI, world: World) -> No
         (
             {"server_label": "asked", "require_approval": {"always": {"tools": ["echo"]}}},
             "tools[0].require_approval.always.tools",
+        ),
+        (
+            {"server_label": "asked", "require_approval": {"always": {"tool_names": ["ehco"]}}},
+            "tools[0].require_approval.always.tool_names",
         ),
     ],
 )
