@@ -6,6 +6,7 @@ from django.utils.translation import gettext
 from rest_framework.exceptions import PermissionDenied
 
 from apikeys.models import ApiKey
+from apikeys.principal import Principal
 from assistants.models import Approval
 from core.actor import Actor
 
@@ -47,14 +48,18 @@ def why_not(approval: Approval, by: Actor) -> str:
     return _why_not_key(approval, by)
 
 
-def may_decide(by: Actor) -> bool:
-    """Returns whether a member of staff has the right to decide."""
-    person = User.objects.filter(pk=by.id or 0, is_active=True, is_staff=True).first()
+def may_agree(caller: Principal) -> bool:
+    """Returns whether who makes a call outside of chats needs nobody else to agree to it."""
+    return caller.can_approve if caller.user_id is None else _staff_may(caller.user_id)
+
+
+def _staff_may(user_id: int) -> bool:
+    person = User.objects.filter(pk=user_id, is_active=True, is_staff=True).first()
     return person is not None and person.has_perm(PERMISSION)
 
 
 def _why_not_staff(by: Actor) -> str:
-    if not may_decide(by):
+    if not _staff_may(by.id or 0):
         return gettext("You may not decide about calls: operators and managers may.")
     return ""
 

@@ -21,7 +21,14 @@ from assistants.errors import ModelNotFound
 from assistants.models import Assistant, AssistantQuerySet, AssistantTool
 from core.database import in_thread
 from core.feed import FeedCache
-from tools.models import Approval, Embedded, MCPTool, ToolFunction
+from tools.models import (
+    Approval,
+    Embedded,
+    MCPTool,
+    MCPToolQuerySet,
+    ToolFunction,
+    ToolFunctionQuerySet,
+)
 
 # Every table that an entry is made of. Their triggers are in the migrations named `feed`.
 TABLES = (
@@ -178,11 +185,22 @@ def functions_of(server: MCPTool) -> tuple[FunctionEntry, ...]:
 
 def function_of(server_id: int, name: str) -> FunctionEntry | None:
     """Returns a function that models may be given now; None where it is not offered. It uses the ORM."""
-    server = MCPTool.objects.wanted().without_vectors().filter(pk=server_id).first()
+    return _one(MCPTool.objects.wanted(), server_id, ToolFunction.objects.offered(), name)
+
+
+def registered(server_id: int, name: str) -> FunctionEntry | None:
+    """Returns a function that its server has, offered to models or not. It uses the ORM."""
+    return _one(MCPTool.objects.present(), server_id, ToolFunction.objects.present(), name)
+
+
+def _one(
+    servers: MCPToolQuerySet, server_id: int, functions: ToolFunctionQuerySet, name: str
+) -> FunctionEntry | None:
+    server = servers.without_vectors().filter(pk=server_id).first()
     if server is None:
         return None
-    offered = ToolFunction.objects.offered().filter(server=server, name=name)
-    row = offered.only(*_FUNCTION).annotate(details=_DETAILS).first()
+    named = functions.filter(server=server, name=name)
+    row = named.only(*_FUNCTION).annotate(details=_DETAILS).first()
     return None if row is None else _function(server, row)
 
 

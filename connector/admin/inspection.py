@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from apikeys import audit
+from apikeys.principal import Limits, Principal
 from connector.admin.inspected import Part, parts_of_call, parts_of_messages, parts_of_resource
-from connector.client import calls
+from connector.client import calls, direct_calls
+from connector.client.direct_calls import Refused, record, require_offered
 from connector.client.waiting import awaited
 from connector.errors import CallFailed
 from core.actor import Actor
@@ -24,33 +24,8 @@ from core.message import said
 from tools.arguments import InvalidArguments, checked
 from tools.models import MCPTool, Offer, ToolFunction
 
-MOST_NAMES = 50
 LONGEST_URI = 2048
-_WITHHELD = {
-    "function_removed": gettext_lazy("The server does not offer this tool any more."),
-    "function_disabled": gettext_lazy("This tool is disabled. Enable it under Tools to call it."),
-    "not_approved": gettext_lazy(
-        "The definition of this tool awaits approval. Approve it under Tools to call it."
-    ),
-}
-
-
-Judge = Callable[[ToolFunction, dict[str, Any], Actor], dict[str, Any]]
-"""Returns the arguments with which somebody may call a tool. Raises Refused."""
-_judges: list[Judge] = []
-
-
-def judged_by(judge: Judge) -> None:
-    """Has each call judged: whoever knows the rules of calls stands above this app."""
-    _judges.append(judge)
-
-
-class Refused(Exception):
-    """The call was not made. `code` is for the script: `confirm` asks the person, `refused` tells why."""
-
-    def __init__(self, message: str, code: str = "refused") -> None:
-        super().__init__(message)
-        self.code = code
+PERMISSION = "tools.call_toolfunction"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +44,11 @@ def call_tool(
     """Calls a tool. Raises Refused."""
     function = _offered(server, function_id)
     arguments = _fitting(function, arguments)
-    for judge in _judges:
-        arguments = judge(function, arguments, by)
+    caller = Principal.of_user(by.id or 0, by.name, PERMISSION, Limits())
+    arguments = direct_calls.judged(function, arguments, caller)
     if function.annotations.get("readOnlyHint") is not True and not confirmed:
         raise Refused(_("This tool may change something."), "confirm")
-    _audit(server, function.public_name, "called", arguments, by)
+    record(server, function.public_name, "called", arguments, by=by)
 
     def call() -> tuple[list[Part], bool]:
         timeout_s = server.call_timeout_s
@@ -88,7 +63,7 @@ def get_prompt(server: MCPTool, name: str, arguments: dict[str, Any], *, by: Act
     _require_enabled(server)
     _require_offer(server, [Offer.Kind.PROMPT], name)
     texts = {key: value for key, value in arguments.items() if isinstance(value, str)}
-    _audit(server, name, "got prompt", texts, by)
+    record(server, name, "got prompt", texts, by=by)
 
     def get() -> tuple[list[Part], bool]:
         result = awaited(calls.get_prompt(server.pk, name, texts, timeout_s=server.call_timeout_s))
@@ -102,7 +77,7 @@ def read_resource(server: MCPTool, uri: str, *, by: Actor) -> Inspected:
     _require_enabled(server)
     if not uri or "\0" in uri or len(uri) > LONGEST_URI:
         raise Refused(_("Give the address (URI) of a resource, of up to %d characters.") % LONGEST_URI)
-    _audit(server, uri, "read resource", {}, by)
+    record(server, uri, "read resource", {}, by=by)
 
     def read() -> tuple[list[Part], bool]:
         contents = awaited(calls.read_resource(server.pk, uri, timeout_s=server.call_timeout_s))
@@ -128,9 +103,8 @@ def _offered(server: MCPTool, function_id: int) -> ToolFunction:
     _require_enabled(server)
     function = ToolFunction.objects.without_vectors().filter(server=server, pk=function_id).first()
     if function is None:
-        raise Refused(str(_WITHHELD["function_removed"]))
-    for reason in function.withheld(server):
-        raise Refused(str(_WITHHELD[reason]))
+        raise Refused(_("The server does not offer this tool any more."))
+    require_offered(function, server)
     return function
 
 
@@ -151,11 +125,3 @@ def _fitting(function: ToolFunction, arguments: dict[str, Any]) -> dict[str, Any
     except InvalidArguments as invalid:
         told = "; ".join(f"{each.where()}: {said(each.message)}" for each in invalid.problems)
         raise Refused(_("The arguments do not fit: %s") % shown(told, most=2_000)) from invalid
-
-
-def _audit(server: MCPTool, name: str, action: str, arguments: dict[str, Any], by: Actor) -> None:
-    """Records who calls what, with the names of the arguments: their values may be anything."""
-    names = sorted(map(str, arguments))[:MOST_NAMES]
-    audit.happened(
-        action, by=by, kind="MCP server", object_id=server.pk, name=f"{server.name}: {name}", arguments=names
-    )

@@ -13,8 +13,9 @@ from django.utils.translation import gettext as _
 from django.views.generic import View
 
 from connector.admin import inspection
-from connector.admin.inspection import LONGEST_URI, Inspected, Refused
+from connector.admin.inspection import LONGEST_URI, PERMISSION, Inspected
 from connector.admin.server_page import ServerPage
+from connector.client.direct_calls import Refused
 from core import strict_json
 from core.actor import Actor
 from core.admin.text import shown
@@ -24,7 +25,6 @@ from tools.models import MCPTool, Offer, ToolFunction
 MOST_LISTED = 200
 LARGEST_SCHEMA = 256 * 1024
 """Bytes. A form for a larger one is not made: its arguments are written as JSON."""
-PERMISSION = "tools.call_toolfunction"
 
 
 class Inspector(ServerPage):

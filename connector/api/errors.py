@@ -2,6 +2,7 @@
 
 from rest_framework.exceptions import APIException, ValidationError
 
+from connector.client.direct_calls import Refused
 from connector.errors import CallFailed, FailureCode
 from tools.arguments import InvalidArguments
 
@@ -23,6 +24,14 @@ class Failed(APIException):
         self.status_code = _STATUSES.get(failure.code, 503)
         # DRF sends `wait` as Retry-After: a server that restarts is often back within a second.
         self.wait = 1 if self.status_code == 503 else None
+
+
+class NotAllowed(APIException):
+    """A call that was not made: 403 where the rules stand against it, 409 where the tool is not offered."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__(str(refused), refused.code)
+        self.status_code = 403 if refused.code in {"denied_by_rule", "approval_required"} else 409
 
 
 def unfitting(invalid: InvalidArguments) -> ValidationError:

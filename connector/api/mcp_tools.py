@@ -3,7 +3,7 @@
 import time
 from collections.abc import Coroutine
 from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
@@ -11,7 +11,8 @@ from rest_framework import viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from connector.api.errors import Failed, unfitting
+from apikeys.principal import Principal
+from connector.api.errors import Failed, NotAllowed, unfitting
 from connector.api.serializers import (
     CallResultSerializer,
     CallSerializer,
@@ -19,10 +20,11 @@ from connector.api.serializers import (
     ConnectionTestSerializer,
     InstanceSerializer,
 )
-from connector.client import calls, connection_tests
+from connector.client import calls, connection_tests, direct_calls
 from connector.client.waiting import awaited
 from connector.errors import CallFailed
 from connector.models import Instance
+from core.actor import Actor
 from core.api.viewsets import found
 from tools import actions, connection_settings
 from tools.api.serializers import MCPToolSerializer
@@ -75,13 +77,14 @@ class RuntimeViewSet(viewsets.GenericViewSet[MCPTool]):
 
     @extend_schema(request=CallSerializer, responses=CallResultSerializer)
     def call(self, request: Request, pk: str, name: str) -> Response:
-        """Call a function by its own name, once."""
+        """Call a function by its own name, once. The rules for all calls and those of the API key hold."""
         server = self.get_object()
         function = get_object_or_404(ToolFunction.objects.present(), server=server, name=name)
         sent = CallSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         timeout_s = sent.validated_data.get("timeout_s", server.call_timeout_s)
-        arguments = _awaited(_checked(function, sent.validated_data["arguments"]))
+        fitting = _awaited(_checked(function, sent.validated_data["arguments"]))
+        arguments = _allowed(server, function, fitting, request)
         began = time.monotonic()
         result = _awaited(calls.call(server.pk, function.name, arguments, timeout_s=timeout_s))
         duration_ms = round((time.monotonic() - began) * 1000)
@@ -93,6 +96,19 @@ class RuntimeViewSet(viewsets.GenericViewSet[MCPTool]):
         # The candidate was never saved, so no verb of `tools.actions` has checked it.
         server.clean()
         return Response(ConnectionTestSerializer(_awaited(connection_tests.run(launch_spec(server)))).data)
+
+
+def _allowed(
+    server: MCPTool, function: ToolFunction, arguments: dict[str, Any], request: Request
+) -> dict[str, Any]:
+    """Returns the arguments to send, and records the call. Raises NotAllowed."""
+    try:
+        direct_calls.require_offered(function, server)
+        allowed = direct_calls.judged(function, arguments, cast(Principal, request.user))
+    except direct_calls.Refused as refused:
+        raise NotAllowed(refused) from refused
+    direct_calls.record(server, function.public_name, "called", allowed, by=Actor.of(request))
+    return allowed
 
 
 async def _checked(function: ToolFunction, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from assistants.admin.inspected_calls import judged
+from apikeys.principal import Limits, Principal
 from assistants.models import Approver, Effect, Rule
 from connector.admin import inspection
-from connector.admin.inspection import Refused
+from connector.client.direct_calls import Refused, judged
 from core.actor import Actor
 from tests.assistants.approvals import scene as scenes
 from tests.assistants.approvals.scene import Scene
@@ -49,7 +49,9 @@ def test_a_rule_that_forbids_the_call_is_named(scene: Scene) -> None:
 
 def test_masks_apply_to_staff_too(scene: Scene) -> None:
     rule(Effect.MASK, mask=["$.to"])
-    sent = judged(ToolFunction.objects.get(name="pay"), GIVEN, somebody())
+    person = somebody()
+    caller = Principal.of_user(person.id or 0, person.name, inspection.PERMISSION, Limits())
+    sent = judged(ToolFunction.objects.get(name="pay"), GIVEN, caller)
     assert sent["amount"] == 5
     assert sent["to"] != "bob"
 

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from assistants.models import Effect, Rule
 from connector.process.orphans import marked_processes
 from tests.connector.session.test_transports import Remote
 from tests.stack import SERVERS, Stack, wait_for
@@ -50,6 +51,19 @@ def test_a_tool_is_called(api: httpx.Client, fake: MCPTool) -> None:
         "structured_content": None,
         "is_error": False,
     }
+
+
+def test_a_call_obeys_the_masks_of_its_key(stack: Stack, fake: MCPTool) -> None:
+    issued = stack.key("masked caller", can_manage=True)
+    with stack.database():
+        Rule.objects.create(
+            name="No cards", effect=Effect.MASK, mask=["$.card"], scope=Rule.Scope.KEY, api_key=issued.api_key
+        )
+    headers = {"Authorization": f"Bearer {issued.key}"}
+    sent = {"arguments": {"card": "4111", "to": "ann"}}
+    url = f"{stack.url}{PATH}/api-fake/functions/echo/call"
+    answer = httpx.post(url, json=sent, headers=headers, timeout=30).json()
+    assert answer["content"] == [{"type": "text", "text": '{"card": "[masked]", "to": "ann"}'}]
 
 
 def test_wrong_arguments_are_refused_at_their_path(api: httpx.Client, stack: Stack) -> None:
