@@ -5,12 +5,15 @@ calls is told to the model as their results. About those that are open the reque
 approval items: see `decisions`.
 """
 
+import asyncio
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from apikeys import limits
 from assistants.agent import approval_results
+from assistants.agent.cancellation import cancellable
 from assistants.agent.llm.chat_messages import to_transcript
 from assistants.approvals import (
     Asker,
@@ -64,11 +67,15 @@ async def continued(
     wait_s: float,
     items: Sequence[tuple[int, Item]] = (),
     are_rounds_visible: bool = False,
+    is_answer_stored: bool = False,
 ) -> Continued:
     """Returns the conversation for a run. Waits for the outcomes of calls that were agreed to.
 
+    It waits as a run does: within the key's limits, and until the caller may not call any more.
+
     `items`: approval items, by number. InvalidRequest is raised for those that do not belong to the
     conversation. `are_rounds_visible`: it shows the calls of our tools before our sentence.
+    `is_answer_stored`: the answer before its last message is as we stored it, so without its code.
     """
     if not items and not any(map(sentences.is_marked, messages)):
         plain = [_untagged(message) for message in messages] if are_rounds_visible else messages
@@ -77,7 +84,11 @@ async def continued(
     marks = _marks(messages, are_rounds_visible=are_rounds_visible)
     try:
         held = await _found(marks, asker)
-        decided = await _decided(messages, held, items, asker)
+        if items:
+            numbers = {number for row in held.values() for number in row.numbers}
+            decided = await decisions.by_items(items, numbers, asker)
+        else:
+            decided = await _decided(messages, held, asker, is_answer_stored=is_answer_stored)
         delivery = await _delivery(held.values(), asker, decided, wait_s)
     except DATABASE_ERRORS as error:
         if items:
@@ -124,18 +135,15 @@ async def _found(marks: Sequence[_Mark], asker: Asker) -> dict[int, Held]:
 
 
 async def _decided(
-    messages: Messages, held: Mapping[int, Held], items: Sequence[tuple[int, Item]], asker: Asker
+    messages: Messages, held: Mapping[int, Held], asker: Asker, *, is_answer_stored: bool
 ) -> set[int]:
-    """Returns the numbers that the caller agrees to with this request."""
-    if items:
-        numbers = {number for row in held.values() for number in row.numbers}
-        return await decisions.by_items(items, numbers, asker)
+    """Returns the numbers that the user agrees to with the last message."""
     last = messages[-1]
     row = held.get(len(messages) - 2)  # the answer right before the last message
     if row is None or last["role"] != "user":
         return set()
-    shown, said = transcripts.text_of(messages[-2]), transcripts.text_of(last)
-    return await decisions.by_code(row.numbers, shown, said, asker)
+    shown = None if is_answer_stored else transcripts.text_of(messages[-2])
+    return await decisions.by_code(row.numbers, shown, transcripts.text_of(last), asker)
 
 
 async def _delivery(
@@ -143,15 +151,27 @@ async def _delivery(
 ) -> _Delivery:
     numbers = {number for row in held for number in row.open_calls.values()}
     calls = await open_calls(numbers, asker) if numbers else {}
-    outcomes: dict[int, Outcome | None] = {}
-    for number, call in calls.items():
-        waits = number in decided or call.is_under_way
-        outcomes[number] = await outcome(number, wait_s=wait_s if waits else 0.0)
-    delivery = _Delivery(calls, outcomes)
+    waits = {
+        number: wait_s if number in decided or call.is_under_way else 0.0 for number, call in calls.items()
+    }
+    delivery = _Delivery(calls, await _outcomes(waits, asker))
     for row in held:
         for call_id, number in row.open_calls.items():
             _tell(delivery, call_id, number)
     return delivery
+
+
+async def _outcomes(waits: Mapping[int, float], asker: Asker) -> dict[int, Outcome | None]:
+    """Waits for all at once, for so many seconds each."""
+    if not any(waits.values()):
+        return await _all(waits)
+    async with limits.current().permit(asker.principal), cancellable(asker.principal):
+        return await _all(waits)
+
+
+async def _all(waits: Mapping[int, float]) -> dict[int, Outcome | None]:
+    found = await asyncio.gather(*(outcome(number, wait_s=wait_s) for number, wait_s in waits.items()))
+    return dict(zip(waits, found, strict=True))
 
 
 def _tell(delivery: _Delivery, call_id: str, number: int) -> None:

@@ -33,11 +33,11 @@ class Item:
 
 
 @in_thread
-def by_code(numbers: Collection[int], shown: str, said: str, asker: Asker) -> set[int]:
+def by_code(numbers: Collection[int], shown: str | None, said: str, asker: Asker) -> set[int]:
     """Decides by the user's message, and returns the numbers that it agrees to.
 
     It counts only if the whole of it is a decision, and `shown`, the text of the answer before it, held its
-    code; a history that is stored here has no codes in it. Wrong codes count against the call.
+    code; None where that text is as we stored it, which is without codes. Wrong codes count against the call.
     """
     decision = sentences.decision(said)
     if decision is None:
@@ -50,7 +50,7 @@ def by_code(numbers: Collection[int], shown: str, said: str, asker: Asker) -> se
         approver=Approver.CALLER,
     )
     meant = [row for row in rows if is_code_of(decision.code, row.code_hash)]
-    if meant and not (sentences.has_code(shown, decision.code) or sentences.CUT in shown):
+    if meant and shown is not None and not sentences.has_code(shown, decision.code):
         return set()
     decided = {row.pk for row in meant or rows if _decides(row, decision, asker)}
     return decided if decision.approves else set()

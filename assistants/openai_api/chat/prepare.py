@@ -62,7 +62,10 @@ async def prepare(content: Mapping[str, Any], params: ChatCompletionRequest, ori
     assistant = route.assistant
     # After routing: the service decides what becomes of images, and hidden rounds belong to an assistant.
     hold_s = holds.of(is_streamed=bool(params.stream))
-    continued = await continuing.continued(messages, origin.asker(assistant), wait_s=holds.OUTCOMES_S)
+    is_stored = params.is_history_stored and not any(map(_is_answer, content["messages"]))
+    continued = await continuing.continued(
+        messages, origin.asker(assistant), wait_s=holds.OUTCOMES_S, is_answer_stored=is_stored
+    )
     takes_addresses = assistant.endpoint.takes_image_addresses
     messages = await images.for_service(continued.messages, takes_addresses=takes_addresses)
     messages = await hidden_rounds.restored(messages, origin.principal, assistant)
@@ -77,6 +80,10 @@ async def prepare(content: Mapping[str, Any], params: ChatCompletionRequest, ori
         model=route.model,
         extension={**origin.extension, **route.extension},
     )
+
+
+def _is_answer(message: Mapping[str, Any]) -> bool:
+    return bool(message["role"] == "assistant")
 
 
 async def _stored_messages(origin: Origin) -> Messages:

@@ -72,6 +72,10 @@ def said_to_another_sentence(code: str, held: dict[str, Any]) -> Messages:
     return [{**held, "content": held["content"].replace(code, "apc-aaaaaaaaaaaa")}, user(f"approve {code}")]
 
 
+def said_to_a_sentence_without_its_code(code: str, held: dict[str, Any]) -> Messages:
+    return [{**held, "content": held["content"].replace(code, "(code)")}, user(f"approve {code}")]
+
+
 def said_in_another_conversation(code: str, held: dict[str, Any]) -> Messages:
     return [{"role": "assistant", "content": "Hello."}, ON, held, user(f"approve {code}")]
 
@@ -85,6 +89,7 @@ def said_in_another_conversation(code: str, held: dict[str, Any]) -> Messages:
         said_by_the_assistant,
         said_after_another_answer,
         said_to_another_sentence,
+        said_to_a_sentence_without_its_code,
         said_in_another_conversation,
     ],
 )
