@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from django.conf import settings
@@ -33,6 +33,10 @@ KEY = "run_gate"
 """Where it stands in Strands' invocation state, from which tools take it: they are shared by all runs."""
 _ENDING_S = 10.0
 """How long before the run's deadline the waiting ends, so that the answer still can."""
+_NOT_BESIDE = (
+    "Not called, and nobody was asked: the caller must approve this call, and cannot while it has a call of "
+    "its own tools to answer. Call it again in a turn without calls of the caller's tools."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class RunGate:
         self._ended = asyncio.Event()
         self._holding = 0
         self._transcript = ""
+        self._calls_client = False
 
     @property
     def is_holding(self) -> bool:
@@ -95,6 +100,10 @@ class RunGate:
         """Ends the waiting at once: the answer ends, and says what waits."""
         self._ended.set()
 
+    def begin_turn(self, names: Collection[str]) -> None:
+        """`names`: of the tools that the model calls in this turn."""
+        self._calls_client = not self._request.client_names.isdisjoint(names)
+
     async def admit(
         self, function: FunctionEntry, arguments: dict[str, object]
     ) -> Admitted | Refused | Asking:
@@ -110,6 +119,9 @@ class RunGate:
         self, function: FunctionEntry, call_id: str, asking: Asking
     ) -> tuple[ToolResult, str | None]:
         """Asks, and waits for the outcome. Returns the result for the model, and the code of a failure."""
+        # The run ends with calls of the caller's tools then, and no answer of ours is held for its decision.
+        if self._calls_client and asking.verdict.approver == Approver.CALLER:
+            return tool_results.error(call_id, _NOT_BESIDE), approval_results.NOT_APPROVED
         try:
             ticket = await self._ask(function, asking)
         except TooManyWaiting as error:

@@ -48,6 +48,7 @@ class TurnRules(HookProvider):
 
     def _before_turn(self, event: BeforeToolsEvent) -> None:
         tool_uses = [block["toolUse"] for block in event.message["content"] if "toolUse" in block]
+        self._gate.begin_turn({tool_use["name"] for tool_use in tool_uses})
         self._refused = {tool_use["toolUseId"] for tool_use in tool_uses[MAX_CALLS_PER_TURN:]}
         # A set: a turn that makes the same call twice, beside each other, counts once.
         self._repeats.update({_signature(tool_use) for tool_use in tool_uses})

@@ -106,6 +106,24 @@ def test_a_stream_shows_the_item_in_openais_events(client: openai.OpenAI, world:
     ]
 
 
+def test_beside_a_call_of_its_own_tools_the_caller_is_not_asked(client: openai.OpenAI, world: World) -> None:
+    """It must answer its own call, and the model then makes the other one alone."""
+    own = {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}}
+    fields: dict[str, Any] = {"tools": [*ASK, own]}
+    world.script(
+        {"tool_calls": [ECHO, {"name": "look", "arguments": {}}]}, {"tool_calls": [ECHO]}, {"text": "Said."}
+    )
+    first = create(client, world, **fields)
+    shown = [item for item in first.output if item.type not in {"mcp_list_tools", "message"}]
+    assert [item.type for item in shown] == ["mcp_call", "function_call"]
+    looked = {"type": "function_call_output", "call_id": shown[1].call_id, "output": "Nothing."}
+    second = create(client, world, [looked], previous_response_id=first.id, **fields)
+    assert "Call it again in a turn without calls of the caller's tools" in world.results()[0]
+    said = [decision(request_of(second), approve=True)]
+    third = create(client, world, said, previous_response_id=second.id, **fields)
+    assert (third.output_text, world.calls) == ("Said.", [{"say": "hi"}])
+
+
 @pytest.mark.parametrize("wrong", ["unknown", "foreign", "other conversation", "no id of ours"])
 def test_an_unknown_and_a_foreign_request_cannot_be_told_apart(
     client: openai.OpenAI, world: World, wrong: str
