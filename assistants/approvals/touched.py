@@ -7,7 +7,7 @@ touched all that its assistant can touch, as does everything while Redis is away
 
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
@@ -126,6 +126,15 @@ class Touched:
             await _add([*names, *_lasting(self._asker)], self.labels, is_new=True)
         except StoreDown:
             log.warning("What a conversation has touched is lost: it counts as having touched everything.")
+
+
+async def note(askers: Iterable[Asker], labels: Collection[str]) -> bool:
+    """Adds labels to what the conversations of MCP clients have touched. Returns False if it cannot."""
+    try:
+        await _add([name for asker in askers for name in _lasting(asker)], labels)
+    except StoreDown:
+        return False
+    return True
 
 
 async def _touched_before(asker: Asker, past: Past) -> frozenset[str]:

@@ -10,7 +10,7 @@ from core.database import in_thread
 from core.feed import FeedCache
 from tools.models import MCPTool, Offer
 
-_COLUMNS = ("name", "slug", "call_timeout_s", "announced")
+_COLUMNS = ("name", "slug", "call_timeout_s", "announced", "labels")
 TABLES = ("tools_mcptool", "tools_toolfunction", "tools_offer")
 
 
@@ -31,6 +31,8 @@ class ServerOffer:
     templates: tuple[Mapping[str, Any], ...]
     prompts: tuple[Mapping[str, Any], ...]
     announced: Mapping[str, Any] = field(default_factory=dict)
+    labels: frozenset[str] = frozenset()
+    """Of `tools.models.Label`: what it means to read its resources and prompts."""
 
     def announces(self, name: str, part: str = "") -> bool:
         """Whether the server announced a capability, or a part of one, as `resources`, `subscribe`."""
@@ -66,6 +68,7 @@ def _load(server_id: int) -> ServerOffer | None:
         templates=by_kind[Offer.Kind.TEMPLATE],
         prompts=by_kind[Offer.Kind.PROMPT],
         announced=row.announced,
+        labels=frozenset(row.labels),
     )
 
 

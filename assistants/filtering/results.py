@@ -68,6 +68,29 @@ def _whole(wire: Wire, rules: Sequence[Rule]) -> Wire:
     }
 
 
+async def read_without_secrets(wire: Wire) -> Wire | None:
+    """Returns contents of a resource, or a prompt, likewise; None if they are too long to look through."""
+    raw = orjson.dumps(wire)
+    if len(raw) > MOST_BYTES:
+        return None
+    return await off_loop.run(lambda: _whole_read(wire, rules_for(raw.decode())), size=len(raw))
+
+
+def _whole_read(wire: Wire, rules: Sequence[Rule]) -> Wire:
+    return {
+        name: [_masked(part, rules, 2, kept=_bytes_of_part(part)) for part in each]
+        if name in {"contents", "messages"} and isinstance(each, list)
+        else _masked(each, rules, 1)
+        for name, each in wire.items()
+    }
+
+
+def _bytes_of_part(part: Any) -> str:
+    """`part`: contents of a resource, or a message of a prompt, which has one content block."""
+    is_message = isinstance(part, dict) and "content" in part
+    return _bytes_of(part["content"]) if is_message else _BYTES["resource"]
+
+
 def _bytes_of(block: Any) -> str:
     """Returns the member of a content block that holds no text, or ""."""
     return _BYTES.get(str(block.get("type")), "") if isinstance(block, dict) else ""

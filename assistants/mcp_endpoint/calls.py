@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from assistants import tool_calls
+from assistants.catalogue.entries import AssistantEntry
 from assistants.catalogue.servers import ServerOffer
 from assistants.mcp_endpoint import callbacks, messages, params, states
 from assistants.mcp_endpoint.clients import Client
@@ -26,7 +27,7 @@ from assistants.mcp_endpoint.protocol import (
 from assistants.mcp_endpoint.reach import Tool
 from assistants.mcp_endpoint.sessions import Session
 from assistants.models import RunKind
-from assistants.tool_calls import Asked, NotCalled
+from assistants.tool_calls import Asked, NotCalled, NotRead, Reader
 from connector.client.requests import Exchange, InputRequired
 from connector.errors import CallFailed, InvalidState, ServerError
 from connector.wire.asking import ELICITED
@@ -66,8 +67,7 @@ async def run_tool(
     client: Client, request: Request, outlet: Outlet, tool: Tool, arguments: Mapping[str, Any]
 ) -> Result:
     """Calls a tool for a request. Raises RpcError and what the limits of the key raise."""
-    session = client.session.name if client.session else ""
-    asked = Asked(client.principal, client.request_id, RunKind.MCP, tool.assistant, client.end_user, session)
+    asked = _asked(client, tool.assistant)
 
     async def send(exchange: Exchange) -> Result | InputRequired:
         answer = await tool_calls.call(asked, tool.function, arguments, exchange)
@@ -92,7 +92,7 @@ async def read_resource(client: Client, request: Request, outlet: Outlet) -> Res
     if server is None:
         raise unknown_resource(client, uri)
     try:
-        result = await _requested(client, request, outlet, server, {"uri": uri})
+        result = await _read(client, request, outlet, server, {"uri": uri})
     except RpcError as error:
         if error.code in {RESOURCE_NOT_FOUND, INVALID_PARAMS}:
             raise unknown_resource(client, uri) from error
@@ -109,7 +109,7 @@ async def get_prompt(client: Client, request: Request, outlet: Outlet) -> Result
     if prompt is None:
         raise invalid_params(f"Unknown prompt: {name[:_LONGEST_NAME]}")
     sent = {"name": prompt.definition["name"], "arguments": params.objects(request, "arguments")}
-    return await _requested(client, request, outlet, prompt.server, sent)
+    return await _read(client, request, outlet, prompt.server, sent)
 
 
 async def complete(client: Client, request: Request, outlet: Outlet) -> Result:
@@ -120,7 +120,12 @@ async def complete(client: Client, request: Request, outlet: Outlet) -> Result:
         sent["context"] = context
     if not server.announces("completions"):
         return complete_result({"completion": {"values": [], "hasMore": False}}, client)
-    return await _requested(client, request, outlet, server, sent)
+    asked = _asked(client)
+
+    async def send(exchange: Exchange) -> Result | InputRequired:
+        return await tool_calls.request(asked, server, request.method, sent, exchange)
+
+    return await _requested(client, request, outlet, server, send)
 
 
 def _completed(client: Client, reference: Mapping[str, Any]) -> tuple[ServerOffer, dict[str, Any]]:
@@ -133,19 +138,33 @@ def _completed(client: Client, reference: Mapping[str, Any]) -> tuple[ServerOffe
     raise invalid_params("The reference names no prompt and no resource of this server.")
 
 
-async def _requested(
+async def _read(
     client: Client, request: Request, outlet: Outlet, server: ServerOffer, sent: dict[str, Any]
 ) -> Result:
-    asked = Asked(client.principal, client.request_id, RunKind.MCP)
+    reader = Reader(_asked(client), client.reach.assistants)
 
     async def send(exchange: Exchange) -> Result | InputRequired:
-        return await tool_calls.request(asked, server, request.method, sent, exchange)
+        return await tool_calls.read(reader, server, request.method, sent, exchange)
 
+    try:
+        return await _requested(client, request, outlet, server, send)
+    except NotRead as refusal:
+        raise RpcError(INTERNAL_ERROR, str(refusal)) from refusal
+
+
+async def _requested(
+    client: Client, request: Request, outlet: Outlet, server: ServerOffer, send: Send
+) -> Result:
     try:
         return await _answered(client, request, outlet, Behind(server.id, server.name), send)
     except CallFailed as failure:
         code = RESOURCE_NOT_FOUND if failure.code == "not_found" else INTERNAL_ERROR
         raise RpcError(code, failure.message) from failure
+
+
+def _asked(client: Client, assistant: AssistantEntry | None = None) -> Asked:
+    session = client.session.name if client.session else ""
+    return Asked(client.principal, client.request_id, RunKind.MCP, assistant, client.end_user, session)
 
 
 async def _answered(client: Client, request: Request, outlet: Outlet, server: Behind, send: Send) -> Result:

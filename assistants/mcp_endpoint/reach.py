@@ -53,7 +53,8 @@ class Resource:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reach:
-    """`servers` are those whose resources and prompts are offered, too.
+    """`servers` are those whose resources and prompts are offered, too. `assistants`: all by which the key
+    may call tools here; None stands for calls without one.
 
     Of two servers with a resource of the same URI the first one is asked: a URI must stay as it is, because
     results of tools refer to it.
@@ -61,6 +62,7 @@ class Reach:
 
     title: str
     instructions: str
+    assistants: tuple[AssistantEntry | None, ...]
     tools: Mapping[str, Tool]
     servers: tuple[ServerOffer, ...]
     prompts: Mapping[str, Prompt]
@@ -134,6 +136,7 @@ async def _of_server(address: Address, granted: Sequence[AssistantEntry], *, see
     server = await servers.named(address.slug)
     if server is None:
         return None
+    granted = [each for each in granted if any(link.id == server.id for link in each.servers)]
     links = [link for each in granted for link in each.servers if link.id == server.id]
     if not links and not sees_all:
         return None
@@ -143,6 +146,7 @@ async def _of_server(address: Address, granted: Sequence[AssistantEntry], *, see
     is_whole = sees_all or any(link.narrowed_to is None for link in links)
     return _reach(
         title=server.name,
+        assistants=[*granted, None] if sees_all else granted,
         instructions=server.announced.get("instructions") or "",
         tools=tools,
         whole=[server] if is_whole else [],
@@ -161,6 +165,7 @@ async def _of_assistants(address: Address, assistants: Sequence[AssistantEntry])
     tools = [Tool(each.public_name, each, using) for using in assistants for each in using.functions]
     return _reach(
         title=one.name if one else "MCP Connector",
+        assistants=assistants,
         instructions=one.description if one else "",
         tools=tools,
         whole=[each for each in offers if each.id in whole],
@@ -183,6 +188,7 @@ def _reach(
     *,
     title: str,
     instructions: str,
+    assistants: Sequence[AssistantEntry | None],
     tools: Iterable[Tool],
     whole: Sequence[ServerOffer],
     narrowed: Sequence[ServerOffer],
@@ -205,6 +211,7 @@ def _reach(
     return Reach(
         title=title,
         instructions=instructions,
+        assistants=tuple(assistants),
         tools={each.name: each for each in sorted(tools, key=lambda each: each.name)},
         servers=tuple(whole),
         # Backwards, so that the first of a name stays.

@@ -2,8 +2,9 @@
 
 from assistants.tool_calls.asked import Asked
 from assistants.tool_calls.called import Called
-from assistants.tool_calls.calls import Answer, Target, call, give_up, request
+from assistants.tool_calls.calls import Answer, Target, call, give_up, read, request
 from assistants.tool_calls.not_called import ApprovalPending, NotCalled
+from assistants.tool_calls.reading import NotRead, Reader
 
 __all__ = [
     "Answer",
@@ -11,8 +12,11 @@ __all__ = [
     "Asked",
     "Called",
     "NotCalled",
+    "NotRead",
+    "Reader",
     "Target",
     "call",
     "give_up",
+    "read",
     "request",
 ]

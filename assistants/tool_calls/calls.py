@@ -21,6 +21,7 @@ from assistants.tool_calls.approving import Approving
 from assistants.tool_calls.asked import Asked
 from assistants.tool_calls.called import Called
 from assistants.tool_calls.not_called import DENIED, NotCalled
+from assistants.tool_calls.reading import Reader
 from assistants.tool_calls.record import Record
 from connector.client import requests
 from connector.client.requests import NONE, Exchange, InputRequired
@@ -37,6 +38,13 @@ class Target(Protocol):
 
     @property
     def timeout_s(self) -> float: ...
+
+
+class Labelled(Target, Protocol):
+    """A server of which staff say what it means to read from it, such as a ServerOffer."""
+
+    @property
+    def labels(self) -> frozenset[str]: ...
 
 
 async def call(
@@ -97,13 +105,26 @@ async def give_up(server_id: int, exchange: Exchange) -> None:
 async def request(
     asked: Asked, server: Target, method: str, params: Mapping[str, Any], exchange: Exchange = NONE
 ) -> Answer:
-    """Reads a resource, gets a prompt or completes an argument: whatever leaves no run.
+    """Completes an argument, or asks a server for something else that nobody reads and that leaves no run.
 
     Raises LimitReached, LimitsUnavailable, CallFailed, ServerError, InvalidApiKey and ServerStopping.
     """
     ours, timeout_s = _of_key(exchange, asked.principal), server.timeout_s
     async with _permitted(asked.principal), cancellable(asked.principal):
         return await requests.send(server.id, method, params, timeout_s=timeout_s, exchange=ours)
+
+
+async def read(
+    reader: Reader, server: Labelled, method: str, params: Mapping[str, Any], exchange: Exchange = NONE
+) -> Answer:
+    """Reads a resource or gets a prompt, which leaves no run. Raises what `request` raises, and NotRead."""
+    principal, timeout_s = reader.asked.principal, server.timeout_s
+    async with _permitted(principal), cancellable(principal):
+        # Before it is read, as with calls: another call may be judged meanwhile.
+        await reader.note(server.labels)
+        ours = _of_key(exchange, principal)
+        answer = await requests.send(server.id, method, params, timeout_s=timeout_s, exchange=ours)
+        return answer if isinstance(answer, InputRequired) else await reader.released(server.id, answer)
 
 
 @asynccontextmanager

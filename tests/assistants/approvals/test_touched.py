@@ -154,3 +154,6 @@ async def test_without_redis_everything_counts_as_touched(
     assert await chat.note(SENDS)  # nothing has to be remembered before its answer
     assert not await in_session.note(SENDS)  # while a session would forget it: the call must not be made
     await answered(chat, "More.")
+    reading = replace(asker, kind=RunKind.MCP)
+    assert not await touched.note([reading], PRIVATE)
+    assert await touched.note([], PRIVATE)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from assistants.filtering import About, passed_on, results
-from assistants.filtering.results import without_secrets
+from assistants.filtering.results import read_without_secrets, without_secrets
 from connector.wire.results import CallResult
 from tests.assistants.filtering.functions import function
 
@@ -65,3 +65,22 @@ async def test_secrets_are_masked_where_the_assistant_says_so(masks: bool) -> No
     assert await passed_on(function(), wire, About(), masks_secrets=masks) == {
         "content": [{"type": "text", "text": shown}]
     }
+
+
+async def test_texts_of_resources_and_prompts_are_looked_through_and_their_bytes_stay(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    texts: dict[str, Any] = {
+        "contents": [{"uri": "memo://1", "text": SECRET}, {"uri": "memo://2", "blob": SECRET}],
+        "_meta": {"blob": SECRET},
+    }
+    seen: Any = await read_without_secrets(texts)
+    assert seen["contents"] == [{"uri": "memo://1", "text": MASKED}, texts["contents"][1]]
+    assert seen["_meta"] == {"blob": MASKED}
+    image = {"role": "user", "content": {"type": "image", "data": SECRET, "mimeType": "image/png"}}
+    said = {"role": "user", "content": {"type": "text", "text": SECRET, "data": SECRET}}
+    prompt: Any = await read_without_secrets({"messages": [image, said]})
+    assert prompt["messages"][0] == image
+    assert SECRET not in str(prompt["messages"][1])
+    monkeypatch.setattr(results, "MOST_BYTES", 10)
+    assert await read_without_secrets(texts) is None

@@ -1,0 +1,50 @@
+"""Resources and prompts, which are read without a call of a tool: they count as touched, as results do."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from assistants import filtering, rules
+from assistants.approvals import touched
+from assistants.catalogue.entries import AssistantEntry
+from assistants.tool_calls.asked import Asked
+
+FORGETFUL = "Not read: what this conversation touches cannot be remembered now. Try again later."
+
+
+class NotRead(Exception):
+    """The text is for the model, and for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who reads at an address. `assistants`: those with which tools are called there; None: without one."""
+
+    asked: Asked
+    assistants: Collection[AssistantEntry | None]
+
+    async def note(self, labels: Collection[str]) -> None:
+        """Remembers labels for the calls to come, where rules ask for them. Raises NotRead."""
+        if not labels:
+            return
+        askers = [replace(self.asked, assistant=each).asker("") for each in self.assistants]
+        concerned = []
+        for asker in askers:
+            assistant_id = asker.assistant.id if asker.assistant else None
+            if (await rules.of(assistant_id, asker.principal.id)).reads_touched:
+                concerned.append(asker)
+        if not await touched.note(concerned, labels):
+            raise NotRead(FORGETFUL)
+
+    async def released(self, server_id: int, result: dict[str, Any]) -> dict[str, Any]:
+        """Returns what may be seen, without secrets if an assistant of the server says so. Raises NotRead."""
+        if not any(each.masks_secrets for each in _using(server_id, self.assistants)):
+            return result
+        masked = await filtering.read_without_secrets(result)
+        if masked is None:
+            raise NotRead(filtering.TOO_LONG)
+        return masked
+
+
+def _using(server_id: int, assistants: Iterable[AssistantEntry | None]) -> Iterable[AssistantEntry]:
+    return (each for each in assistants if each and any(server.id == server_id for server in each.servers))
