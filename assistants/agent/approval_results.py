@@ -9,10 +9,6 @@ from assistants.approvals import Failure, NotMade, Outcome, Result
 from connector.client import outcomes
 from connector.wire.results import CallResult
 
-PENDING = "approval_pending"
-NOT_APPROVED = "not_approved"
-DENIED = "denied_by_rule"
-
 
 def told(call_id: str, outcome: Outcome) -> tuple[ToolResult, str | None]:
     """Returns the result for the model, and the code of the failure, if it failed."""
@@ -25,7 +21,7 @@ def told(call_id: str, outcome: Outcome) -> tuple[ToolResult, str | None]:
         case Failure():
             return tool_results.error(call_id, outcome.message), outcome.code
         case NotMade():
-            return tool_results.error(call_id, outcome.text), NOT_APPROVED
+            return tool_results.error(call_id, outcome.text), outcome.code
 
 
 def still_waiting(call_id: str, number: int) -> ToolResult:

@@ -13,11 +13,13 @@ from assistants.agent.run_request import RunRequest
 from assistants.approvals import (
     Admitted,
     Asking,
+    Gate,
     Outcome,
     Refused,
     Ticket,
     TooManyWaiting,
     ask,
+    codes,
     outcome,
     sentences,
     transcripts,
@@ -107,13 +109,13 @@ class RunGate:
     async def admit(
         self, function: FunctionEntry, arguments: dict[str, object]
     ) -> Admitted | Refused | Asking:
-        return Admitted(arguments) if self._gate is None else await self._gate.admit(function, arguments)
+        return await self._required.admit(function, arguments)
 
     async def released(self, function: FunctionEntry, result: CallResult) -> CallResult:
         """Returns the result as the model and the caller get it."""
         structured = sentences.cut_in(result.structured_content)
         clean = replace(result, content=sentences.cut_in(result.content), structured_content=structured)
-        return clean if self._gate is None else await self._gate.released(function, clean)
+        return await self._required.released(function, clean)
 
     async def asked(
         self, function: FunctionEntry, call_id: str, asking: Asking
@@ -121,19 +123,19 @@ class RunGate:
         """Asks, and waits for the outcome. Returns the result for the model, and the code of a failure."""
         # The run ends with calls of the caller's tools then, and no answer of ours is held for its decision.
         if self._calls_client and asking.verdict.approver == Approver.CALLER:
-            return tool_results.error(call_id, _NOT_BESIDE), approval_results.NOT_APPROVED
+            return tool_results.error(call_id, _NOT_BESIDE), codes.NOT_APPROVED
         try:
             ticket = await self._ask(function, asking)
         except TooManyWaiting as error:
-            return tool_results.error(call_id, str(error)), approval_results.NOT_APPROVED
+            return tool_results.error(call_id, str(error)), codes.NOT_APPROVED
         except DATABASE_ERRORS:
             text = "Not called: it must be approved, and nobody can be asked now."
-            return tool_results.error(call_id, text), approval_results.NOT_APPROVED
+            return tool_results.error(call_id, text), codes.NOT_APPROVED
         self._step(ticket, "waiting", function, call_id, asking)
         found = await self._outcome(ticket)
         if found is None:
             self._pending[call_id] = _Pending(ticket, function)
-            return approval_results.still_waiting(call_id, ticket.number), approval_results.PENDING
+            return approval_results.still_waiting(call_id, ticket.number), codes.PENDING
         self._step(ticket, approval_results.state_of(found), function, call_id, asking)
         return approval_results.told(call_id, found)
 
@@ -141,10 +143,16 @@ class RunGate:
         """Whether the caller is shown the call instead of a result."""
         return self._request.shows_approvals and asking.verdict.approver == Approver.CALLER
 
+    @property
+    def _required(self) -> Gate:
+        """Without a gate nothing is called: a run has none where only the tokens of its input are counted."""
+        if self._gate is None:
+            raise RuntimeError("Calls of tools need a gate.")
+        return self._gate
+
     async def _ask(self, function: FunctionEntry, asking: Asking) -> Ticket:
-        assert self._gate is not None  # noqa: S101 - nothing asks without one
         self._transcript = self._transcript or self._request.asked_as or self._digest()
-        return await ask(self._gate.question(function, asking, transcript=self._transcript))
+        return await ask(self._required.question(function, asking, transcript=self._transcript))
 
     def _digest(self) -> str:
         return transcripts.digest(transcripts.turn(self._request.visible))

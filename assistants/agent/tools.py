@@ -10,10 +10,10 @@ from strands.tools.registry import ToolRegistry
 from strands.types.events import ToolResultEvent
 from strands.types.tools import AgentTool, ToolResult, ToolSpec, ToolUse
 
-from assistants.agent import approval_results, run_gate, tool_results
+from assistants.agent import run_gate, tool_results
 from assistants.agent.llm.spec import Spec
 from assistants.agent.run_gate import RunGate
-from assistants.approvals import Admitted, Asking, Refused
+from assistants.approvals import Admitted, Asking, Refused, codes
 from assistants.catalogue.entries import AssistantEntry, FunctionEntry
 from assistants.events import ToolFinished, ToolStarted
 from connector.client import calls, outcomes
@@ -82,7 +82,7 @@ class ServerTool(SpecifiedTool):
         yield ToolStarted(call_id, function.public_name, function.server_name, function.name, shown)
         started = time.monotonic()
         result, error = await _outcome(gate, function, call_id, problem or admitted)
-        if error == approval_results.PENDING and gate.keeps_open:
+        if error == codes.PENDING and gate.keeps_open:
             yield ToolResultEvent(result)
             return
         duration_ms = round((time.monotonic() - started) * 1000)
@@ -98,7 +98,7 @@ async def _shown_to_caller(
 ) -> AsyncGenerator[Any, None]:
     """Asks the caller. The call itself is shown only where it has been decided about already."""
     result, error = await gate.asked(function, call_id, asking)
-    if error != approval_results.PENDING:
+    if error != codes.PENDING:
         names = (function.public_name, function.server_name, function.name)
         yield ToolStarted(call_id, *names, asking.arguments)
         content = cast(Any, result["content"])
@@ -134,7 +134,7 @@ async def _outcome(
         case Asking():
             return await gate.asked(function, call_id, admitted)
         case Refused():
-            return tool_results.error(call_id, admitted.reason), approval_results.DENIED
+            return tool_results.error(call_id, admitted.reason), codes.DENIED
 
 
 async def _call(

@@ -2,7 +2,7 @@
 
 from assistants.approvals.asking import Asker, Question, Ticket, TooManyWaiting, ask
 from assistants.approvals.gate import Admitted, Asking, Gate, Refused
-from assistants.approvals.outcomes import Failure, NotMade, Outcome, Result, delivered, known
+from assistants.approvals.outcomes import Failure, NotMade, Outcome, Result, delivered
 from assistants.approvals.touched import Past
 from assistants.approvals.waiting import outcome
 
@@ -22,6 +22,5 @@ __all__ = [
     "TooManyWaiting",
     "ask",
     "delivered",
-    "known",
     "outcome",
 ]

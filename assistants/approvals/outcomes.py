@@ -7,11 +7,11 @@ from typing import Any
 import orjson
 from django.utils import timezone
 
+from assistants.approvals import codes
 from assistants.models import Approval, ApprovalState
 from core.database import in_thread
 from tools.secrets.encryption import Unreadable
 
-_COLUMNS = ("state", "arguments", "edited_arguments", "reason", "result")
 _NOT_MADE = {
     ApprovalState.REJECTED: "Not called: a person rejected the call%s",
     ApprovalState.EXPIRED: "Not called: nobody decided about the call in time%s",
@@ -55,15 +55,12 @@ class NotMade:
     text: str
     state: ApprovalState
 
+    @property
+    def code(self) -> str:
+        return codes.UNKNOWN_OUTCOME if self.state == ApprovalState.UNKNOWN_OUTCOME else codes.NOT_APPROVED
+
 
 Outcome = Result | Failure | NotMade
-
-
-@in_thread
-def known(numbers: Collection[int], owner: str) -> dict[int, Outcome | None]:
-    """Returns what became of this owner's calls; None for those that are not over. Others are left out."""
-    rows = Approval.objects.filter(pk__in=list(numbers), owner=owner).only(*_COLUMNS)
-    return {row.pk: outcome_of(row) for row in rows}
 
 
 @in_thread

@@ -4,9 +4,9 @@ from typing import Any
 
 from rest_framework.exceptions import APIException
 
+from assistants.approvals.codes import DENIED, NOT_APPROVED
 from assistants.approvals.sentences import path
 from assistants.tool_calls import ApprovalPending, NotCalled
-from assistants.tool_calls.not_called import DENIED, NOT_APPROVED
 from connector.api.errors import Failed, unfitting
 from connector.client import outcomes
 from connector.errors import CallFailed, ServerError

@@ -25,11 +25,12 @@ from assistants.approvals import (
     holds,
     outcome,
 )
+from assistants.approvals.codes import NOT_APPROVED
 from assistants.catalogue import FunctionEntry
 from assistants.models import Approval
 from assistants.tool_calls import questions
 from assistants.tool_calls.called import Called
-from assistants.tool_calls.not_called import NOT_APPROVED, ApprovalPending, NotCalled, of_outcome
+from assistants.tool_calls.not_called import ApprovalPending, NotCalled
 from assistants.tool_calls.questions import Reply
 from connector.client.requests import Exchange, InputRequired
 from connector.errors import CallFailed, FailureCode
@@ -101,7 +102,7 @@ class Approving:
 def _error_of(found: Failure | NotMade) -> CallFailed | NotCalled:
     if isinstance(found, Failure):
         return CallFailed(cast(FailureCode, found.code), found.message)
-    return of_outcome(found)
+    return NotCalled(found.code, found.text)
 
 
 async def _outcome(number: int, hold_s: float, on_progress: OnProgress | None) -> Outcome | None:

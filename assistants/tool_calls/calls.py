@@ -15,12 +15,13 @@ from apikeys import limits
 from apikeys.principal import Principal
 from assistants.agent.cancellation import cancellable
 from assistants.approvals import Asking, Gate, Refused
+from assistants.approvals.codes import DENIED
 from assistants.catalogue.entries import FunctionEntry
 from assistants.tool_calls import questions
 from assistants.tool_calls.approving import Approving
 from assistants.tool_calls.asked import Asked
 from assistants.tool_calls.called import Called
-from assistants.tool_calls.not_called import DENIED, NotCalled
+from assistants.tool_calls.not_called import NotCalled
 from assistants.tool_calls.reading import Reader
 from assistants.tool_calls.record import Record
 from connector.client import requests

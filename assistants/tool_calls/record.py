@@ -12,13 +12,14 @@ from typing import Any
 from django.utils import timezone
 from rest_framework.exceptions import APIException
 
+from assistants.approvals.codes import PENDING
 from assistants.catalogue.entries import FunctionEntry
 from assistants.models import RunStatus, ToolCall
 from assistants.recording import storable
 from assistants.recording.recorder import writer
 from assistants.recording.records import CallRecord, Origin, RunRecord
 from assistants.tool_calls.asked import Asked
-from assistants.tool_calls.not_called import PENDING, NotCalled
+from assistants.tool_calls.not_called import NotCalled
 from connector.client import outcomes
 from connector.client.requests import InputRequired
 

@@ -6,10 +6,13 @@ from uuid import uuid4
 import pytest
 from pytest_django import Settings
 
+from apikeys.principal import Principal
 from assistants.agent import RunRequest, lifespan, run
+from assistants.approvals import Asker, Gate
 from assistants.catalogue.endpoints import Endpoint
 from assistants.catalogue.entries import AssistantEntry, FunctionEntry, ServerEntry
 from assistants.events import Event, TextDelta
+from assistants.rules import RuleSet
 from tests.llm import ScriptedLLM
 
 CANARY = "sk-canary-93ab1f"
@@ -46,7 +49,8 @@ class Assistant:
         """`changes` are fields of RunRequest or of AssistantEntry."""
         messages = [{"role": "user", "content": messages}] if isinstance(messages, str) else messages
         asked = {name: changes.pop(name) for name in RunRequest.__dataclass_fields__ if name in changes}
-        return RunRequest(entry(self.endpoint, **changes), messages, **asked)
+        assistant = entry(self.endpoint, **changes)
+        return RunRequest(assistant, messages, **{"gate": open_gate(assistant), **asked})
 
     async def events(
         self, messages: str | Sequence[Mapping[str, Any]] = "Hello", **changes: Any
@@ -58,6 +62,12 @@ class Assistant:
 @pytest.fixture
 def assistant(llm: ScriptedLLM, agent: None) -> Assistant:
     return Assistant(llm)
+
+
+def open_gate(assistant: AssistantEntry) -> Gate:
+    """A gate without rules."""
+    principal = Principal(1, "alice", "", False, True, False, None)
+    return Gate(Asker(principal, "run_1", assistant=assistant), RuleSet())
 
 
 def entry(endpoint: Endpoint, **changes: Any) -> AssistantEntry:

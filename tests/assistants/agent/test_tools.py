@@ -28,7 +28,7 @@ from assistants.events import (
 )
 from connector.client import calls
 from core import feed
-from tests.assistants.agent.conftest import Assistant, client_tool, text, tool_messages
+from tests.assistants.agent.conftest import Assistant, client_tool, open_gate, text, tool_messages
 from tests.connector.conftest import BY, Servers, orm, servers, supervise
 from tools import actions as server_actions
 from tools.models import MCPTool, Status
@@ -56,7 +56,8 @@ class Helper:
 
     async def request(self, **asked: Any) -> RunRequest:
         entry: AssistantEntry = await catalogue.find("helper", self.principal)
-        return RunRequest(entry, **{"messages": [{"role": "user", "content": "Please"}], **asked})
+        given = {"messages": [{"role": "user", "content": "Please"}], "gate": open_gate(entry), **asked}
+        return RunRequest(entry, **given)
 
     async def events(self, **asked: Any) -> list[Any]:
         return [event async for event in run(await self.request(**asked))]

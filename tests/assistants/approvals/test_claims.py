@@ -9,7 +9,7 @@ from asgiref.sync import sync_to_async
 from django.db.models.functions import Now
 
 from assistants.actions import approvals
-from assistants.approvals import NotMade, ask, claims, known
+from assistants.approvals import NotMade, ask, claims, outcome
 from assistants.approvals.claims import Claim
 from assistants.models import Approval, ApprovalState
 from tests.assistants.approvals.scene import TOOL, Scene, staff
@@ -77,7 +77,7 @@ async def test_a_call_whose_worker_was_lost_is_not_made_again_but_told(committed
     await claims.tend_lost()
     assert await claims.approved(10) == []
     assert await claims.claim(claim.number) is None
-    told = (await known([claim.number], committed.asker.owner))[claim.number]
+    told = await outcome(claim.number, wait_s=0)
     assert isinstance(told, NotMade)
     assert told.state == ApprovalState.UNKNOWN_OUTCOME
     # The worker was only slow: what it brings now comes too late, and what was told stays.

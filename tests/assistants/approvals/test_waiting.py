@@ -8,7 +8,7 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from assistants.actions import approvals
-from assistants.approvals import NotMade, ask, known, outcome, waiting
+from assistants.approvals import NotMade, ask, outcome, waiting
 from assistants.models import Approval
 from core import feed
 from tests.assistants.approvals.scene import Scene, staff
@@ -73,12 +73,3 @@ async def test_without_the_feed_waiters_are_looked_up_every_second(committed: Sc
         await asyncio.sleep(0.2)
         await reject(ticket.number)
         assert isinstance(await waiter, NotMade)
-
-
-async def test_outcomes_are_known_to_their_owner_alone(committed: Scene) -> None:
-    ticket = await ask(committed.question())
-    owner = committed.asker.owner
-    assert await known([ticket.number, 999_999], owner) == {ticket.number: None}
-    await reject(ticket.number)
-    assert isinstance((await known([ticket.number], owner))[ticket.number], NotMade)
-    assert await known([ticket.number], "999999") == {}
