@@ -9,7 +9,7 @@ import pytest
 
 from connector.client import calls, requests
 from connector.errors import CallFailed
-from connector.lifecycle import dedicated, session_caps
+from connector.lifecycle import dedicated_session, session_caps
 from tests.connector.client.asking import ALL, ANSWERS, CLIENT, answered, asked, call, said
 from tests.connector.conftest import FAST, SERVERS, wait_for
 from tests.connector.processes import server_processes
@@ -41,7 +41,7 @@ async def test_a_session_for_one_request_ends_with_it(asking: MCPTool) -> None:
 
 
 async def test_an_idle_session_ends(asking: MCPTool, monkeypatch: Any) -> None:
-    monkeypatch.setattr(dedicated, "IDLE_S", 0.5)
+    monkeypatch.setattr(dedicated_session, "IDLE_S", 0.5)
     before = len(server_processes())
     await call(asking, "pid")
     await wait_for(lambda: len(server_processes()) == before)

@@ -100,7 +100,8 @@ async def test_the_task_reconcile_makes_supervisors_compare_before_their_poll(
     servers: Any, supervise: Any
 ) -> None:
     supervise(timings=replace(FAST, poll=60))
-    server = await servers.running()
+    # Longer than a poll: nothing is notified before the supervisor listens.
+    server = await servers.wait_until(await servers.register(), Status.RUNNING, within_s=75)
     await wait_for(orm(MCPTool.objects.exclude(announced={}).exists))  # which is notified, too
     await orm(_stop_without_a_notification)(server.pk)
     await asyncio.sleep(1)
