@@ -81,6 +81,7 @@ def test_there_are_four_groups(db: None) -> None:
         "operate_mcptool",
         "call_toolfunction",
         "chat_assistant",
+        "decide_approval",
     }
     assert {"add_mcptool", "delete_apikey", "change_user"} <= granted["manager"]
 

@@ -24,6 +24,7 @@ NAMES = {
     "JSON",
     "CSV",
     "REST",
+    "Webhook",
     "Ctrl",
     "SSE",
     "stdio",

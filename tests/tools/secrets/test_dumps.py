@@ -13,7 +13,16 @@ from django.utils import timezone
 
 from apikeys import actions as key_actions
 from assistants import actions
-from assistants.models import Attempt, Conversation, HiddenRounds, Provider, ResponseEvents, StoredResponse
+from assistants.models import (
+    Approval,
+    Attempt,
+    Conversation,
+    HeldAnswer,
+    HiddenRounds,
+    Provider,
+    ResponseEvents,
+    StoredResponse,
+)
 from connector import grants
 from connector.models import OAuthGrant
 from core.actor import Actor
@@ -58,6 +67,15 @@ def scene(transactional_db: None) -> None:
         response_id="resp_1", status="completed", input=[CANARY], body={"output": CANARY}, **expiring
     )
     ResponseEvents.objects.create(response=response, first_number=0, events=[{"text": CANARY}])
+    Approval.objects.create(
+        owner="1", server="Far", function="now", generation=1, arguments={"to": CANARY}, expires_at=now
+    )
+    HeldAnswer.objects.create(
+        owner="1", assistant=helper, transcript="d", messages=[{"content": CANARY}], expires_at=now
+    )
+    actions.add_webhook(
+        by=BY, name="pager", url=f"https://hooks.example.org/?token={CANARY}", events=["server.down"]
+    )
 
 
 def rows() -> dict[str, list[dict[str, str]]]:
