@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from apikeys.principal import Principal
 from assistants.actions import approval_covers as covers
 from assistants.actions import approvals
+from assistants.api.runs import RunAssistantSerializer, RunKeySerializer
 from assistants.models import Approval, ApprovalState, Approver
 from connector.api.errors import unfitting
 from core.actor import Actor
@@ -55,19 +56,12 @@ class ApprovalRuleSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(source="rule_name")
 
 
-class ApprovalKeySerializer(serializers.Serializer[Any]):
+class ApprovalKeySerializer(RunKeySerializer):
     """The key that asked. `id` is null once it is deleted, and for a member of staff."""
 
-    id = serializers.IntegerField(source="api_key_id", allow_null=True)
-    name = serializers.CharField(source="api_key_name")
-    key_prefix = serializers.CharField()
 
-
-class ApprovalAssistantSerializer(serializers.Serializer[Any]):
+class ApprovalAssistantSerializer(RunAssistantSerializer):
     """`id` is null once it is deleted. Where a server was asked, `slug` is empty, too."""
-
-    id = serializers.IntegerField(source="assistant_id", allow_null=True)
-    slug = serializers.CharField(source="assistant_slug")
 
 
 class ApprovalSerializer(serializers.Serializer[Any]):
