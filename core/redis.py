@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from django.conf import settings
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -77,13 +78,49 @@ class Store:
                 async with _deadline():
                     yield self.redis
                 if self._breaker.failures:
-                    log.warning("Redis answers again: limits are counted.")
+                    log.warning("Redis answers again.")
         except CircuitOpen as refusal:
             raise StoreDown from refusal
         except _FAILURES as error:
             if self._breaker.failures == 1:  # an outage is logged once, not for each question
-                log.error("Redis does not answer (%s): limits cannot be counted.", type(error).__name__)
+                log.error("Redis does not answer (%s): it is asked once a second.", type(error).__name__)
             raise StoreDown from error
 
     async def close(self) -> None:
         await self.pool.disconnect()
+
+
+class SharedStore:
+    """A Store of Redis that the code of one event loop shares for as long as `lifespan` lasts.
+
+    Each use has its own, with a pool and a breaker: what is slow for one must not stop the others.
+    """
+
+    def __init__(self) -> None:
+        self._store: Store | None = None
+
+    @asynccontextmanager
+    async def lifespan(self) -> AsyncIterator[None]:
+        """Connects this event loop to Redis."""
+        store = self._store = Store(settings.REDIS_URL)
+        try:
+            yield
+        finally:
+            self._store = None
+            await store.close()
+
+    @property
+    def redis(self) -> Redis:
+        """Redis without a deadline. Raises StoreDown outside of `lifespan`."""
+        return self._opened().redis
+
+    @asynccontextmanager
+    async def within_deadline(self) -> AsyncIterator[Redis]:
+        """Bounds the block as `Store.within_deadline` does. Raises StoreDown, outside of `lifespan` too."""
+        async with self._opened().within_deadline() as redis:
+            yield redis
+
+    def _opened(self) -> Store:
+        if self._store is None:
+            raise StoreDown
+        return self._store

@@ -7,20 +7,18 @@ touched all that its assistant can touch, as does everything while Redis is away
 
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import orjson
-from django.conf import settings
 
 from assistants.approvals import sentences, transcripts
 from assistants.approvals.asking import Asker
 from assistants.events import ClientToolCalls, Finished, RefusalDelta, RunEvent, TextDelta
 from assistants.models import Conversation, RunKind
 from core.database import DATABASE_ERRORS, in_thread
-from core.redis import Store, StoreDown
+from core.redis import SharedStore, StoreDown
 from tools.choices import Label
 
 log = logging.getLogger(__name__)
@@ -34,21 +32,10 @@ _KNOWN = b"-"
 """Is in each set: Redis keeps no empty one."""
 _OURS = {"assistant", "tool"}
 _SYSTEM = {"system", "developer"}
-_store: Store | None = None
+_store = SharedStore()
+lifespan = _store.lifespan
 
 Messages = Sequence[Mapping[str, Any]]
-
-
-@asynccontextmanager
-async def lifespan() -> AsyncIterator[None]:
-    """Connects this event loop to Redis for as long as the context lasts."""
-    global _store  # noqa: PLW0603 - one pool of connections a process
-    store = _store = Store(settings.REDIS_URL)
-    try:
-        yield
-    finally:
-        _store = None
-        await store.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +180,6 @@ async def _read(names: Sequence[str]) -> list[frozenset[str] | None]:
     """Returns the labels under each name; None for a name that is not known. Raises StoreDown."""
     if not names:
         return []
-    if _store is None:
-        raise StoreDown
     async with _store.within_deadline() as redis:
         pipeline = redis.pipeline(transaction=False)
         for name in names:
@@ -207,8 +192,6 @@ async def _add(names: Sequence[str], labels: Collection[str], *, is_new: bool = 
     """Adds labels under each name; `is_new`: the name becomes known even without one. Raises StoreDown."""
     if not names or not (labels or is_new):
         return
-    if _store is None:
-        raise StoreDown
     async with _store.within_deadline() as redis:
         pipeline = redis.pipeline(transaction=True)
         for name in names:

@@ -12,11 +12,10 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import orjson
-from django.conf import settings
 from redis.exceptions import RedisError
 
 from core.background import supervised
-from core.redis import Store, StoreDown
+from core.redis import SharedStore, StoreDown
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +26,7 @@ Receive = Callable[[str, Any], object]
 """Gets the name of a session, and what concerns it."""
 
 _receivers: dict[str, Receive] = {}
-_store: Store | None = None
+store = SharedStore()
 _process = secrets.token_hex(8)
 
 
@@ -38,38 +37,23 @@ def receives(kind: str, receive: Receive) -> None:
 
 async def send(kind: str, session: str, content: Any = None) -> None:
     """Tells the other web processes. It waits 100 ms at most; without Redis nobody is told."""
-    if _store is None:
-        return
     message = orjson.dumps({"from": _process, "kind": kind, "session": session, "content": content})
     with suppress(StoreDown):
-        async with _store.within_deadline() as redis:
+        async with store.within_deadline() as redis:
             await redis.publish(CHANNEL, message)
 
 
 @asynccontextmanager
 async def lifespan() -> AsyncIterator[None]:
     """Sends and receives for as long as the context lasts."""
-    global _store  # noqa: PLW0603 - one pool of connections a process
-    _store = Store(settings.REDIS_URL)
-    try:
-        async with supervised("The bus of MCP sessions", _listen):
-            yield
-    finally:
-        store, _store = _store, None
-        await store.close()
-
-
-def store() -> Store:
-    """Returns this process's Redis. Raises StoreDown outside of `lifespan`."""
-    if _store is None:
-        raise StoreDown
-    return _store
+    async with store.lifespan(), supervised("The bus of MCP sessions", _listen):
+        yield
 
 
 async def _listen() -> None:
-    while _store is not None:
+    while True:
         try:
-            async with _store.redis.pubsub() as channel:
+            async with store.redis.pubsub() as channel:
                 await channel.subscribe(CHANNEL)
                 while True:
                     message = await channel.get_message(ignore_subscribe_messages=True, timeout=_ALIVE_S)

@@ -66,7 +66,7 @@ def on_change(session: Session, callback: Callable[[], None]) -> Callable[[], No
 
 async def _stored(name: str) -> State:
     try:
-        async with bus.store().within_deadline() as redis:
+        async with bus.store.within_deadline() as redis:
             stored = await redis.hgetall(_KEY + name)
     except StoreDown:
         return State()
@@ -82,7 +82,7 @@ async def _store(session: Session, state: State) -> None:
     fields: dict[Any, Any] = {"log_level": state.log_level, "resources": " ".join(sorted(state.resources))}
     if state.has_ended:
         fields["has_ended"] = "1"
-    async with bus.store().within_deadline() as redis:
+    async with bus.store.within_deadline() as redis:
         await redis.hset(_KEY + session.name, mapping=fields)
         await redis.expireat(_KEY + session.name, int(session.expires_at) + 1)
 

@@ -7,8 +7,8 @@ but for that case (docs/decisions/0009-ended-runs-wait-in-redis.md).
 
 import logging
 import time
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Collection
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -16,7 +16,7 @@ from redis import Redis
 
 from assistants.recording import rows, serialization
 from assistants.recording.records import RunRecord
-from core.redis import Store, StoreDown
+from core.redis import SharedStore, StoreDown
 from tools.secrets.encryption import UndecryptableSecret, decrypt, encrypt
 
 log = logging.getLogger(__name__)
@@ -25,33 +25,21 @@ KEY = "mcp-connector:ended-runs"
 LOST_AFTER_S = 15.0
 _TIMEOUT_S = 5.0
 
-_store: Store | None = None
-
-
-@asynccontextmanager
-async def lifespan() -> AsyncIterator[None]:
-    """Connects this event loop to the outbox for as long as the context lasts."""
-    global _store  # noqa: PLW0603 - one pool of connections a process
-    store = _store = Store(settings.REDIS_URL)
-    try:
-        yield
-    finally:
-        _store = None
-        await store.close()
+_store = SharedStore()
+lifespan = _store.lifespan
 
 
 async def put(record: RunRecord) -> None:
     """Delays the caller by 100 ms at most. A failure is logged by the store, and nothing else comes of it."""
     encrypted = encrypt({"at": time.time(), "record": serialization.dump(record)})
-    if _store is not None:
-        with suppress(StoreDown):
-            async with _store.within_deadline() as redis:
-                await redis.hset(KEY, record.origin.run_id, encrypted)
+    with suppress(StoreDown):
+        async with _store.within_deadline() as redis:
+            await redis.hset(KEY, record.origin.run_id, encrypted)
 
 
 async def remove(run_ids: Collection[str]) -> None:
     """Removes runs that are rows now."""
-    if _store is not None and run_ids:
+    if run_ids:
         with suppress(StoreDown):
             async with _store.within_deadline() as redis:
                 await redis.hdel(KEY, *run_ids)

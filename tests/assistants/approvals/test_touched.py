@@ -24,7 +24,6 @@ ALL = PRIVATE | FOREIGN
 @pytest.fixture(autouse=True)
 async def redis() -> AsyncIterator[None]:
     async with touched.lifespan():
-        assert touched._store is not None
         await touched._store.redis.flushdb()
         yield
 
@@ -135,7 +134,6 @@ async def test_what_is_touched_again_is_remembered_from_then_on(asker: Asker) ->
     asked = replace(asker, kind=RunKind.MCP)
     await (await Touched.of_call(asked)).note(PRIVATE)
     store = touched._store
-    assert store is not None
     [name] = await store.redis.keys("mcp-connector:touched:calls:*")
     await store.redis.expire(name, 60)
     await (await Touched.of_call(asked)).note(PRIVATE)
