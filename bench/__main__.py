@@ -10,7 +10,7 @@ from tests.chaos.world import world
 
 BENCHMARKS = (
     "takeover", "lease_expiry", "handover", "crash", "hop", "flood", "big_result", "many_servers",
-    "retrieval", "loop_pause", "console", "live_pages", "mcp", "approvals", "rules",
+    "retrieval", "chat", "loop_pause", "console", "live_pages", "mcp", "approvals", "rules",
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ _FOREIGN = "mcp_echo"
 def seconds(world: World) -> dict[str, float]:
     """Returns the seconds of processor time that each kind of process has used, with its children.
 
-    The MCP servers of `bench.mcp_echo` are not ours, and left out.
+    The MCP servers of `bench.mcp_echo` and the LLM service are not ours, and left out.
     """
     kinds = {
         "web": [helper.pid for helper in world.helpers if helper.name == "web"],

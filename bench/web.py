@@ -43,11 +43,11 @@ class Caller:
 
 def start_web(world: World) -> Caller:
     llm, web = free_port(), free_port()
-    _start(world, "llm", [sys.executable, "-m", "uvicorn", *QUIET, str(llm), "config.standin.app:app"])
+    start_program(world, "llm", [sys.executable, "-m", "uvicorn", *QUIET, str(llm), "config.standin.app:app"])
     settings = {"OPENAI_BASE_URL": f"http://127.0.0.1:{llm}/v1", "OPENAI_API_KEY": "none"}
     url = f"http://127.0.0.1:{web}"
     command = [sys.executable, "-m", "config.web", *QUIET, str(web)]
-    _start(world, "web", command, settings, is_ready=lambda: _is_healthy(url))
+    start_program(world, "web", command, settings, is_ready=lambda: _is_healthy(url))
     return Caller(url)
 
 
@@ -59,7 +59,7 @@ def _is_healthy(url: str) -> bool:
         return False
 
 
-def _start(
+def start_program(
     world: World, name: str, command: list[str], settings: dict[str, str] | None = None, **ready: Any
 ) -> None:
     program = Program(name, command, cwd=ROOT, env=settings or {})
