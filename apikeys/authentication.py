@@ -19,8 +19,8 @@ from core.feed import FeedCache
 __all__ = ["ApiKeyAuthentication", "Principal", "authenticate", "principal_of"]
 
 SCHEME = "Bearer"
-_COLUMNS = ("key_prefix", *ApiKey.FEED_COLUMNS)
-"""What a principal is made of. The prefix changes along with the hash: the feed need not report it."""
+_COLUMNS = ("key_prefix", "created_at", *ApiKey.FEED_COLUMNS)
+"""What a principal is made of. The prefix changes along with the hash, the date never: no feed is needed."""
 
 
 async def authenticate(authorization: str | None, address: str = "") -> Principal:
@@ -97,6 +97,7 @@ def _principal(row: ApiKey, key_hash: str) -> Principal:
         limits=Limits(*(getattr(row, name) for name in Limits.names())),
         networks=networks.parse(row.allowed_networks),
         key_hash=key_hash,
+        created_at=row.created_at,
     )
 
 

@@ -49,6 +49,9 @@ class Principal:
     user_id: int | None = None
     permission: str = ""
 
+    created_at: datetime | None = None
+    """When the key was created; None where nobody knows."""
+
     is_authenticated = True
 
     @classmethod

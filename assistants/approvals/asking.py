@@ -27,7 +27,11 @@ MOST_OF_A_RUN, MOST_WAITING = 5, 50
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who asks: a run of an assistant, or a call over MCP or REST, which may have no assistant."""
+    """Who asks: a run of an assistant, or a call over MCP or REST, which may have no assistant.
+
+    `beside`: where an MCP client has tools of several assistants, all of them, this one too; None stands for
+    tools without one. `session_opened_at`: of the client's session, seconds since 1970; 0: nobody knows.
+    """
 
     principal: Principal
     run_id: str
@@ -36,6 +40,8 @@ class Asker:
     end_user: str = ""
     session: str = ""
     request_id: str = ""
+    beside: tuple[AssistantEntry | None, ...] = ()
+    session_opened_at: float = 0.0
 
     @property
     def owner(self) -> str:

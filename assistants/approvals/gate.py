@@ -68,11 +68,8 @@ class Gate:
         """Returns the gate of a run that goes on from `past`, or of one call. Redis is asked where rules
         read what was touched.
         """
-        assistant_id = asker.assistant.id if asker.assistant else None
-        ruleset, touched = await rules.of(assistant_id, asker.principal.id), None
-        if ruleset.reads_touched:
-            touched = await (Touched.of_call(asker) if past is None else Touched.of_chat(asker, past))
-        return cls(asker, ruleset, touched, requirement)
+        ruleset = await rules.of(asker.assistant.id if asker.assistant else None, asker.principal.id)
+        return cls(asker, ruleset, await Touched.of(asker, past), requirement)
 
     async def on_event(self, event: RunEvent) -> None:
         """Observes the run, whose answer says how its conversation is recognised when it goes on."""

@@ -2,17 +2,21 @@
 
 It is known where rules ask for it alone, by names in Redis: those of the session, of the response that a
 request follows, and the digest of what its caller has seen. Whatever cannot be recognised counts as having
-touched all that its assistant can touch, as does everything while Redis is away.
+touched all that its assistant can touch, as does everything while Redis is away. So does, after Redis has
+lost its data, what may have been in it: conversations that may be older than its `_EPOCH`.
 """
 
 import hashlib
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import orjson
 
+from assistants import rules
 from assistants.approvals import sentences, transcripts
 from assistants.approvals.asking import Asker
 from assistants.events import ClientToolCalls, Finished, RefusalDelta, RunEvent, TextDelta
@@ -32,10 +36,20 @@ _KNOWN = b"-"
 """Is in each set: Redis keeps no empty one."""
 _OURS = {"assistant", "tool"}
 _SYSTEM = {"system", "developer"}
+_EPOCH = "mcp-connector:touched:epoch"
+"""When this Redis was first asked, by the clock of web processes. It goes when data are lost."""
 _store = SharedStore()
-lifespan = _store.lifespan
 
 Messages = Sequence[Mapping[str, Any]]
+
+
+@asynccontextmanager
+async def lifespan() -> AsyncIterator[None]:
+    """What conversations touch is remembered, in this event loop, for as long as the context lasts."""
+    async with _store.lifespan():
+        with suppress(StoreDown):
+            await _read([])
+        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +75,15 @@ class Touched:
         self._calls: list[dict[str, Any]] = []
 
     @classmethod
+    async def of(cls, asker: Asker, past: Past | None = None) -> Self | None:
+        """Returns what a run that goes on from `past` has touched, or one call. None: no rule looks at it."""
+        for assistant in asker.beside or (asker.assistant,):
+            ruleset = await rules.of(assistant.id if assistant else None, asker.principal.id)
+            if ruleset.reads_touched:
+                return await (cls.of_call(asker) if past is None else cls.of_chat(asker, past))
+        return None
+
+    @classmethod
     async def of_chat(cls, asker: Asker, past: Past) -> Self:
         """Returns what the conversation before a run has touched."""
         # Without our sentences, which a caller may have shown otherwise than they were.
@@ -77,10 +100,11 @@ class Touched:
     async def of_call(cls, asker: Asker) -> Self:
         """Returns what was touched by the calls before one over MCP or REST."""
         try:
-            found = await _read(_lasting(asker))
+            found, epoch = await _read(_lasting(asker))
         except StoreDown:
             return cls(asker, Past(), _all_of(asker))
-        return cls(asker, Past(), frozenset().union(*filter(None, found)))
+        is_lost = None in found and _may_have_begun(asker) < epoch
+        return cls(asker, Past(), _all_of(asker) if is_lost else frozenset().union(*filter(None, found)))
 
     async def note(self, labels: Collection[str]) -> bool:
         """Adds the labels of a call that is about to be made. Returns False if they cannot be remembered.
@@ -115,15 +139,6 @@ class Touched:
             log.warning("What a conversation has touched is lost: it counts as having touched everything.")
 
 
-async def note(askers: Iterable[Asker], labels: Collection[str]) -> bool:
-    """Adds labels to what the conversations of MCP clients have touched. Returns False if it cannot."""
-    try:
-        await _add([name for asker in askers for name in _lasting(asker)], labels)
-    except StoreDown:
-        return False
-    return True
-
-
 async def _touched_before(asker: Asker, past: Past) -> frozenset[str]:
     """Raises StoreDown."""
     names = _lasting(asker)
@@ -132,7 +147,7 @@ async def _touched_before(asker: Asker, past: Past) -> frozenset[str]:
         names.append(_seen(asker, beginning))
     if past.follows:
         names.append(_name(asker, "answer", past.follows))
-    found = await _read(names)
+    found = (await _read(names))[0] if names else []
     is_new_session = bool(asker.session) and found[0] is None and await _is_new(asker)
     unknown = [each for each in (found[1:] if is_new_session else found) if each is None]
     labels = _all_of(asker) if unknown else frozenset().union(*filter(None, found))
@@ -154,16 +169,32 @@ def _foreign(said: Messages, beginning: Messages) -> frozenset[str]:
 
 def _all_of(asker: Asker) -> frozenset[str]:
     """Returns all that the conversation may have touched; a text that nobody knows is foreign."""
-    if asker.assistant is None:
-        return EVERYTHING
-    return _FOREIGN.union(*(function.labels for function in asker.assistant.functions))
+    labels = _FOREIGN
+    for assistant in asker.beside or (asker.assistant,):
+        if assistant is None:
+            return EVERYTHING
+        labels = labels.union(*(function.labels for function in assistant.functions))
+    return labels
+
+
+def _may_have_begun(asker: Asker) -> float:
+    """Returns since when calls may belong to a conversation: seconds since 1970."""
+    if asker.session:
+        return asker.session_opened_at
+    issued = asker.principal.created_at
+    return max(time.time() - STATELESS_TTL_S, issued.timestamp() if issued else 0)
 
 
 def _lasting(asker: Asker) -> list[str]:
-    """Returns the name under which labels are kept while a run goes on, where the conversation has one."""
+    """Returns the names under which labels are kept while a run goes on, or a client calls.
+
+    A client has the tools of several assistants in one context: what one of them brings in, all have touched.
+    """
+    if asker.kind == RunKind.CHAT:
+        return [_name(asker, "session", asker.session)] if asker.session else []
     if asker.session:
-        return [_name(asker, "session", asker.session)]
-    return [] if asker.kind == RunKind.CHAT else [_name(asker, "calls", "")]
+        return [_name(replace(asker, assistant=None), "session", asker.session)]
+    return [_name(replace(asker, assistant=each), "calls", "") for each in asker.beside or (asker.assistant,)]
 
 
 def _seen(asker: Asker, messages: Messages) -> str:
@@ -176,16 +207,23 @@ def _name(asker: Asker, kind: str, of: str) -> str:
     return f"mcp-connector:touched:{kind}:{hashlib.sha256(whole).hexdigest()}"
 
 
-async def _read(names: Sequence[str]) -> list[frozenset[str] | None]:
-    """Returns the labels under each name; None for a name that is not known. Raises StoreDown."""
-    if not names:
-        return []
+async def _read(names: Sequence[str]) -> tuple[list[frozenset[str] | None], float]:
+    """Returns the labels under each name, None for one that is not known, and the epoch. Raises StoreDown."""
     async with _store.within_deadline() as redis:
         pipeline = redis.pipeline(transaction=False)
         for name in names:
             pipeline.smembers(name)
-        found = await pipeline.execute()
-    return [frozenset(each.decode() for each in members - {_KNOWN}) if members else None for members in found]
+        # After the names: data that are lost in between must not leave an epoch from before.
+        pipeline.get(_EPOCH)
+        *found, epoch = await pipeline.execute()
+        if epoch is None:
+            epoch = time.time()
+            await redis.set(_EPOCH, epoch, nx=True)
+    return [_labels(members) if members else None for members in found], float(epoch)
+
+
+def _labels(members: Collection[bytes]) -> frozenset[str]:
+    return frozenset(each.decode() for each in members if each != _KNOWN)
 
 
 async def _add(names: Sequence[str], labels: Collection[str], *, is_new: bool = False) -> None:

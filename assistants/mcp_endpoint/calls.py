@@ -141,7 +141,7 @@ def _completed(client: Client, reference: Mapping[str, Any]) -> tuple[ServerOffe
 async def _read(
     client: Client, request: Request, outlet: Outlet, server: ServerOffer, sent: dict[str, Any]
 ) -> Result:
-    reader = Reader(_asked(client), client.reach.assistants)
+    reader = Reader(_asked(client))
 
     async def send(exchange: Exchange) -> Result | InputRequired:
         return await tool_calls.read(reader, server, request.method, sent, exchange)
@@ -163,8 +163,17 @@ async def _requested(
 
 
 def _asked(client: Client, assistant: AssistantEntry | None = None) -> Asked:
-    session = client.session.name if client.session else ""
-    return Asked(client.principal, client.request_id, RunKind.MCP, assistant, client.end_user, session)
+    session, opened_at = (client.session.name, client.session.opened_at) if client.session else ("", 0.0)
+    return Asked(
+        client.principal,
+        client.request_id,
+        RunKind.MCP,
+        assistant,
+        end_user=client.end_user,
+        session=session,
+        session_opened_at=opened_at,
+        beside=client.reach.assistants,
+    )
 
 
 async def _answered(client: Client, request: Request, outlet: Outlet, server: Behind, send: Send) -> Result:

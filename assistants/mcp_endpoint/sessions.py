@@ -25,7 +25,10 @@ _LONGEST_ID = 1024
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """`name` is unique and, unlike the id, no secret. `address` is the path at which it was opened."""
+    """`name` is unique and, unlike the id, no secret. `address` is the path at which it was opened.
+
+    `expires_at` and `opened_at` are seconds since 1970; the latter is 0 if an older version opened it.
+    """
 
     id: str = field(repr=False)
     name: str
@@ -34,17 +37,20 @@ class Session:
     version: str
     capabilities: Mapping[str, Any]
     expires_at: float
+    opened_at: float = 0.0
 
 
 def opened(key_id: int, address: str, version: str, capabilities: Any) -> Session:
     """Returns a new session. Of `capabilities` it keeps what lets servers ask back."""
     name = secrets.token_urlsafe(_NONCE)
-    expires_at = int(time.time()) + settings.MCP_SESSION_S
+    opened_at = time.time()
+    expires_at = int(opened_at) + settings.MCP_SESSION_S
     kept = askable(capabilities)
     if version < _FIRST_WITH_ELICITATION:
         kept.pop("elicitation", None)
-    payload = _encoded(orjson.dumps([name, key_id, address, version, kept, expires_at]))
-    return Session(f"{payload}.{_signature(payload)}", name, key_id, address, version, kept, expires_at)
+    payload = _encoded(orjson.dumps([name, key_id, address, version, kept, expires_at, opened_at]))
+    session_id = f"{payload}.{_signature(payload)}"
+    return Session(session_id, name, key_id, address, version, kept, expires_at, opened_at)
 
 
 def read(session_id: str) -> Session | None:

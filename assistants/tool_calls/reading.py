@@ -1,11 +1,11 @@
 """Resources and prompts, which are read without a call of a tool: they count as touched, as results do."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from assistants import filtering, rules
-from assistants.approvals import touched
+from assistants import filtering
+from assistants.approvals.touched import Touched
 from assistants.catalogue.entries import AssistantEntry
 from assistants.tool_calls.asked import Asked
 
@@ -18,27 +18,21 @@ class NotRead(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who reads at an address. `assistants`: those with which tools are called there; None: without one."""
+    """Who reads at an address, beside all assistants with which tools are called there."""
 
     asked: Asked
-    assistants: Collection[AssistantEntry | None]
 
     async def note(self, labels: Collection[str]) -> None:
         """Remembers labels for the calls to come, where rules ask for them. Raises NotRead."""
         if not labels:
             return
-        askers = [replace(self.asked, assistant=each).asker("") for each in self.assistants]
-        concerned = []
-        for asker in askers:
-            assistant_id = asker.assistant.id if asker.assistant else None
-            if (await rules.of(assistant_id, asker.principal.id)).reads_touched:
-                concerned.append(asker)
-        if not await touched.note(concerned, labels):
+        touched = await Touched.of(self.asked.asker(""))
+        if touched is not None and not await touched.note(labels):
             raise NotRead(FORGETFUL)
 
     async def released(self, server_id: int, result: dict[str, Any]) -> dict[str, Any]:
         """Returns what may be seen, without secrets if an assistant of the server says so. Raises NotRead."""
-        if not any(each.masks_secrets for each in _using(server_id, self.assistants)):
+        if not any(each.masks_secrets for each in _using(server_id, self.asked.beside)):
             return result
         masked = await filtering.read_without_secrets(result)
         if masked is None:

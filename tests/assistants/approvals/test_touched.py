@@ -1,5 +1,6 @@
 """What a conversation has touched, by how it is recognised. With a real Redis."""
 
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,8 @@ from django.utils import timezone
 from assistants.approvals import Asker, Past, touched
 from assistants.approvals.touched import EVERYTHING, Touched
 from assistants.events import ClientToolCall, ClientToolCalls, Finished, TextDelta
-from assistants.models import Conversation, RunKind
+from assistants.models import Conversation, Effect, Rule, RunKind
+from assistants.rules import loading
 from core.redis import Store
 from tests.assistants.approvals.scene import Scene
 
@@ -25,6 +27,7 @@ ALL = PRIVATE | FOREIGN
 async def redis() -> AsyncIterator[None]:
     async with touched.lifespan():
         await touched._store.redis.flushdb()
+        await touched._read([])  # from now on Redis remembers, the keys of the tests come later
         yield
 
 
@@ -124,10 +127,68 @@ async def test_calls_without_a_session_are_one_conversation_of_key_end_user_and_
     assert (await Touched.of_call(asker)).labels == FOREIGN
     for other in (
         replace(asker, end_user="ann"),
-        replace(asker, session="s1"),
+        replace(asker, session="s1", session_opened_at=time.time()),
         replace(asker, assistant=None),
     ):
         assert (await Touched.of_call(other)).labels == NONE
+
+
+@pytest.mark.parametrize("session", [{}, {"session": "s1", "session_opened_at": 1.0}])
+async def test_what_a_client_has_touched_all_assistants_beside_have(
+    asker: Asker, session: dict[str, Any]
+) -> None:
+    assert asker.assistant is not None
+    other = replace(asker.assistant, id=asker.assistant.id + 1)
+    asker = replace(asker, kind=RunKind.MCP, beside=(asker.assistant, other), **session)
+    await Touched(asker, Past(), NONE).note(FOREIGN)
+    assert (await Touched.of_call(replace(asker, assistant=other))).labels == FOREIGN
+
+
+async def test_it_is_followed_where_the_rules_of_an_assistant_beside_look_at_it(asker: Asker) -> None:
+    assert asker.assistant is not None
+    await Rule.objects.acreate(
+        name="Nothing leaves",
+        effect=Effect.DENY,
+        scope=Rule.Scope.ASSISTANT,
+        assistant_id=asker.assistant.id,
+        conditions={"expression": "'foreign_text' in touched"},
+    )
+    loading._cache.clear()
+    other = replace(asker.assistant, id=asker.assistant.id + 1)
+    calling = replace(asker, kind=RunKind.MCP, assistant=other)
+    assert await Touched.of(calling) is None
+    call = await Touched.of(replace(calling, beside=(asker.assistant, other)))
+    assert call is not None
+    await call.note(FOREIGN)
+    assert (await Touched.of_call(replace(asker, kind=RunKind.MCP))).labels == FOREIGN
+
+
+@pytest.mark.parametrize("session", [{}, {"session": "s1"}])
+async def test_a_client_that_may_be_older_than_the_memory_of_redis_has_touched_everything(
+    asker: Asker, session: dict[str, Any]
+) -> None:
+    begun_at = time.time()
+    asker = replace(asker, kind=RunKind.MCP, session_opened_at=begun_at, **session)
+    assert (await Touched.of_call(asker)).labels == NONE
+    await touched._store.redis.flushdb()
+    call = await Touched.of_call(asker)
+    assert call.labels == ALL
+    assert await call.note(SENDS)
+    assert (await Touched.of_call(asker)).labels == ALL | SENDS
+
+    later = timezone.now()
+    principal = replace(asker.principal, id=asker.principal.id + 1, created_at=later)
+    younger = replace(asker, principal=principal, session_opened_at=later.timestamp())
+    assert (await Touched.of_call(younger)).labels == NONE
+
+
+async def test_after_a_day_calls_without_a_session_need_no_memory_from_before(asker: Asker) -> None:
+    asker = replace(asker, kind=RunKind.MCP)
+    await touched._store.redis.set(touched._EPOCH, time.time() - 24 * 3600 - 1)
+    old = replace(asker, principal=replace(asker.principal, created_at=None))
+    assert (await Touched.of_call(old)).labels == NONE
+    await touched._store.redis.set(touched._EPOCH, time.time() - 24 * 3600 + 60)
+    assert (await Touched.of_call(old)).labels == ALL
 
 
 async def test_what_is_touched_again_is_remembered_from_then_on(asker: Asker) -> None:
@@ -152,6 +213,3 @@ async def test_without_redis_everything_counts_as_touched(
     assert await chat.note(SENDS)  # nothing has to be remembered before its answer
     assert not await in_session.note(SENDS)  # while a session would forget it: the call must not be made
     await answered(chat, "More.")
-    reading = replace(asker, kind=RunKind.MCP)
-    assert not await touched.note([reading], PRIVATE)
-    assert await touched.note([], PRIVATE)

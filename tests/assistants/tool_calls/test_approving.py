@@ -1,6 +1,7 @@
 """Calls that rules forbid, mask or want staff to agree to, as MCP clients and REST make them."""
 
 import asyncio
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -232,7 +233,7 @@ async def test_too_much_that_waits_is_refused(scene: Scene, monkeypatch: pytest.
 
 async def test_what_a_session_has_touched_counts_for_its_next_calls(scene: Scene) -> None:
     async with recording_calls(), touched.lifespan():
-        asked = replace(await scene("structured"), session="one")
+        asked = replace(await scene("structured"), session="one", session_opened_at=time.time())
         await rule(Effect.DENY, conditions={"expression": "'reads_private' in touched"})
         await orm(ToolFunction.objects.filter(name="echo").update)(labels=[Label.READS_PRIVATE])
 
