@@ -1,5 +1,10 @@
 # syntax=docker/dockerfile:1
-FROM python:3.12-slim-bookworm AS build
+# Whoever wants the same bytes every time pins them: --build-arg PYTHON_IMAGE=python:3.12-slim-bookworm@sha256:...
+ARG PYTHON_IMAGE=python:3.12-slim-bookworm
+ARG NODE_IMAGE=node:22-bookworm-slim
+
+FROM ${PYTHON_IMAGE} AS build
+SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 WORKDIR /build
 COPY pyproject.toml requirements.lock ./
 # uv by its hash in the lock, which then installs the product, the embedder that needs no service and the demo's MCP
@@ -11,12 +16,18 @@ RUN awk '/^uv==/ {uv = 1} uv {print} uv && !/\\$/ {exit}' requirements.lock > uv
         --require-hashes --constraints requirements.lock -r pyproject.toml --extra minilm \
         "$(grep -o '^mcp-server-time==[^ ]*' requirements.lock)"
 
-FROM python:3.12-slim-bookworm
+FROM ${NODE_IMAGE} AS node
+
+FROM ${PYTHON_IMAGE}
 RUN useradd --system --uid 10001 --home-dir /tmp --shell /usr/sbin/nologin connector
 WORKDIR /srv/mcp-connector
 COPY --from=build /opt/venv /opt/venv
-# `uvx` starts MCP servers from PyPI. Servers that need Node.js want an image made FROM this one.
+# `uvx` starts MCP servers from PyPI, `npx` those from npm.
 COPY --from=build /usr/local/bin/uv /usr/local/bin/uvx /usr/local/bin/
+COPY --from=node /usr/local/bin/node /usr/local/bin/
+COPY --from=node /usr/local/lib/node_modules/npm /usr/local/lib/node_modules/npm
+RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm \
+    && ln -s ../lib/node_modules/npm/bin/npx-cli.js /usr/local/bin/npx
 COPY manage.py ./
 COPY apikeys apikeys
 COPY core core
@@ -26,9 +37,11 @@ COPY assistants assistants
 COPY config config
 COPY templates templates
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 DATA_DIR=/srv/mcp-connector/data
+# A new volume is given to whom its folder belongs to in the image.
 RUN SECRET_KEY=build SECRET_ENCRYPTION_KEYS=build REDIS_URL=redis://build \
     DATABASE_URL=django.db.backends.dummy:// \
-    python manage.py collectstatic --no-input --verbosity 0
+    python manage.py collectstatic --no-input --verbosity 0 \
+    && install --directory --owner 10001 --group 10001 /run/mcp-connector
 USER 10001
 EXPOSE 8000
 CMD ["python", "-m", "config.web", "--host", "0.0.0.0", "--port", "8000"]

@@ -25,7 +25,7 @@ help:  ## list these commands
 	@echo; echo "Commands of an installation: $(BIN)/python manage.py help"
 
 clean:  ## delete what was installed and cached, never the data (.data)
-	rm -rf .venv .venv-clients tests/*/node/node_modules .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* tests/*/node/node_modules .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './.data*' -prune -exec rm -rf {} +
 
 ##@ Test

@@ -4,12 +4,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import django_stubs_ext
-import environ
 from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 
 from config import logins
 from config.console import CONTENT_SECURITY_POLICY, UNFOLD
+from config.environment import Environment
 from config.log_settings import logging_at
 from config.queues import CELERY_BROKER_TRANSPORT_OPTIONS, CELERY_TASK_ROUTES
 from config.schedule import schedule
@@ -21,7 +21,7 @@ django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
+env = Environment()
 env.read_env(BASE_DIR / ".env")
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data"))).absolute()
 # `manage.py up` writes it: generated secrets, addresses of embedded services. The environment wins over it.

@@ -1,12 +1,12 @@
 """PostgreSQL, Redis and the LLM: servers that the environment does not name are started by the runner."""
 
-import os
 import sys
 from pathlib import Path
 
 import psycopg
 from redis import RedisError
 
+from config.environment import given
 from config.runner import postgres, redis
 from config.runner.network import accepts, free_port
 from config.runner.processes import Program, Service, StartFailed
@@ -17,12 +17,12 @@ LLM = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
 
 def check_given() -> None:
     """Raises StartFailed when a service that the environment names does not answer."""
-    if url := os.environ.get("DATABASE_URL"):
+    if url := given("DATABASE_URL"):
         try:
             psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S).close()
         except psycopg.Error as error:
             raise StartFailed(f"DATABASE_URL: {_first_line(error)}") from error
-    if url := os.environ.get("REDIS_URL"):
+    if url := given("REDIS_URL"):
         try:
             redis.ping(url, timeout_s=CONNECT_TIMEOUT_S)
         except (RedisError, ValueError) as error:
@@ -32,11 +32,11 @@ def check_given() -> None:
 def missing(data_dir: Path) -> list[Service]:
     """Returns the services that the environment does not name, in the order of their start."""
     services = []
-    if not os.environ.get("DATABASE_URL"):
+    if not given("DATABASE_URL"):
         services.append(postgres.service(data_dir / "postgres"))
-    if not os.environ.get("REDIS_URL"):
+    if not given("REDIS_URL"):
         services.append(redis.service(data_dir / "redis"))
-    if not any(os.environ.get(name) for name in LLM):
+    if not any(given(name) for name in LLM):
         services.append(_stand_in())
     return services
 
