@@ -7,7 +7,6 @@ class AssistantsConfig(AppConfig):
     verbose_name = _("Assistants")
 
     def ready(self) -> None:
-        from assistants.actions.direct_calls import judged
         from connector.client import direct_calls
 
-        direct_calls.judged_by(judged)
+        direct_calls.guarded_by("assistants.tool_calls.direct")

@@ -23,7 +23,7 @@ from assistants.actions.approval_edits import function_of
 from assistants.approvals.standing import Changed, Fell, Stands, standing
 from assistants.catalogue import FunctionEntry
 from assistants.filtering import About
-from assistants.models import Approval, ApprovalState, Approver, Assistant
+from assistants.models import Approval, ApprovalState, Approver, Assistant, AssistantTool
 from core.actor import Actor
 from core.database import in_thread
 
@@ -44,7 +44,7 @@ class Claim:
     key_id: int
     about: About
     masks_secrets: bool
-    """Whether the assistant has secrets in results masked."""
+    """Whether secrets in its result are masked."""
 
 
 @in_thread
@@ -124,8 +124,15 @@ def _claimed(row: Approval, function: FunctionEntry, arguments: dict[str, Any]) 
     columns: dict[str, Any] = {"fence": fence, "lease_until": _lease_end()}
     _move(row, ApprovalState.RUNNING, "begun", of=ApprovalState.APPROVED, **columns)
     about = About(row.assistant_slug, row.key_prefix, row.end_user)
-    masks_secrets = Assistant.objects.filter(pk=row.assistant_id or 0, masks_secrets=True).exists()
-    return Claim(row.pk, fence, function, arguments, row.asking_key_id or 0, about, masks_secrets)
+    key_id, masks_secrets = row.asking_key_id or 0, _masks_secrets(row)
+    return Claim(row.pk, fence, function, arguments, key_id, about, masks_secrets)
+
+
+def _masks_secrets(row: Approval) -> bool:
+    """As `catalogue.masking` has it, from the database."""
+    if row.assistant_slug:
+        return Assistant.objects.filter(pk=row.assistant_id or 0, masks_secrets=True).exists()
+    return AssistantTool.objects.filter(mcp_tool=row.mcp_tool_id, assistant__masks_secrets=True).exists()
 
 
 def _ask_anew(row: Approval, function: FunctionEntry, approver: Approver) -> None:

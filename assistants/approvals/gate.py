@@ -7,7 +7,7 @@ from typing import Any, Self, TypeVar
 from assistants import filtering, rules
 from assistants.approvals.asking import Asker, Question
 from assistants.approvals.touched import Past, Touched
-from assistants.catalogue import FunctionEntry
+from assistants.catalogue import FunctionEntry, masking
 from assistants.events import RunEvent
 from assistants.models import Approver, Effect
 from assistants.rules import Call, RuleSet, Verdict
@@ -32,10 +32,10 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The call must not be made. `reason` is told to the model; `rule` is the name of the rule, or ""."""
+    """The call must not be made. `reason` is told to the model. `verdict`: of the rules, if they deny it."""
 
     reason: str
-    rule: str = ""
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Gate:
         given = dict(verdict.arguments)
         match verdict.effect:
             case Effect.DENY:
-                return Refused(refusal(verdict), verdict.rule_name)
+                return Refused(refusal(verdict), verdict)
             case Effect.ASK:
                 passage: Admitted | Asking = Asking(verdict, given, self._labels)
             case _:
@@ -108,8 +108,7 @@ class Gate:
 
     async def released(self, function: FunctionEntry, result: Result) -> Result:
         """Passes a result on to the model and the caller, as it may be seen."""
-        assistant = self._asker.assistant
-        masks_secrets = assistant is not None and assistant.masks_secrets
+        masks_secrets = await masking.masks_secrets(function.server_id, [self._asker.assistant])
         return await filtering.passed_on(function, result, self._about, masks_secrets=masks_secrets)
 
     @property

@@ -1,12 +1,12 @@
 """Resources and prompts, which are read without a call of a tool: they count as touched, as results do."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from assistants import filtering
 from assistants.approvals.touched import Touched
-from assistants.catalogue.entries import AssistantEntry
+from assistants.catalogue import masking
 from assistants.tool_calls.asked import Asked
 
 FORGETFUL = "Not read: what this conversation touches cannot be remembered now. Try again later."
@@ -32,13 +32,9 @@ class Reader:
 
     async def released(self, server_id: int, result: dict[str, Any]) -> dict[str, Any]:
         """Returns what may be seen, without secrets if an assistant of the server says so. Raises NotRead."""
-        if not any(each.masks_secrets for each in _using(server_id, self.asked.beside)):
+        if not await masking.masks_secrets(server_id, self.asked.beside):
             return result
         masked = await filtering.read_without_secrets(result)
         if masked is None:
             raise NotRead(filtering.TOO_LONG)
         return masked
-
-
-def _using(server_id: int, assistants: Iterable[AssistantEntry | None]) -> Iterable[AssistantEntry]:
-    return (each for each in assistants if each and any(server.id == server_id for server in each.servers))

@@ -8,7 +8,7 @@ import orjson
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from connector.wire.results import CallResult, PromptResult
+from connector.wire.results import CallResult
 from core.admin.text import shown
 
 MOST_PARTS = 100
@@ -43,9 +43,9 @@ def parts_of_call(result: CallResult) -> list[Part]:
     return parts
 
 
-def parts_of_messages(result: PromptResult) -> list[Part]:
+def parts_of_messages(messages: list[dict[str, Any]]) -> list[Part]:
     parts: list[Part] = []
-    for message in result.messages[:MOST_PARTS]:
+    for message in messages[:MOST_PARTS]:
         content = message.get("content")
         part = _part_of_block(content) if isinstance(content, dict) else _text(_("Text"), content)
         role = shown(message.get("role", ""), most=32)

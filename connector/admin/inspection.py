@@ -1,8 +1,8 @@
 """What the inspector does: calls a tool, gets a prompt, reads a resource, as a chat would.
 
 It obeys what a chat's call obeys: the server is enabled, the tool is enabled and approved, its arguments fit
-its schema, and the rules allow it. What is not declared read-only is called only if it was confirmed. Each
-call is audited first.
+its schema, and rules and filters allow it. What is not declared read-only is called only if it was confirmed.
+Each call is audited first.
 """
 
 import time
@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from apikeys.principal import Limits, Principal
 from connector.admin.inspected import Part, parts_of_call, parts_of_messages, parts_of_resource
 from connector.client import calls, direct_calls
-from connector.client.direct_calls import Refused, record, require_offered
+from connector.client.direct_calls import Refused, record
 from connector.client.waiting import awaited
 from connector.errors import CallFailed
 from core.actor import Actor
@@ -44,15 +44,15 @@ def call_tool(
     """Calls a tool. Raises Refused."""
     function = _offered(server, function_id)
     arguments = _fitting(function, arguments)
-    caller = Principal.of_user(by.id or 0, by.name, PERMISSION, Limits())
-    arguments = direct_calls.judged(function, arguments, caller)
     if function.annotations.get("readOnlyHint") is not True and not confirmed:
         raise Refused(_("This tool may change something."), "confirm")
-    record(server, function.public_name, "called", arguments, by=by)
+    caller = Principal.of_user(by.id or 0, by.name, PERMISSION, Limits())
+    admitted = direct_calls.admitted(server, function, arguments, caller)
+    record(server, function.public_name, "called", admitted.arguments, by=by)
 
     def call() -> tuple[list[Part], bool]:
         timeout_s = server.call_timeout_s
-        result = awaited(calls.call(server.pk, function.name, arguments, timeout_s=timeout_s))
+        result = awaited(direct_calls.made(server.pk, function.name, admitted, timeout_s=timeout_s))
         return parts_of_call(result), result.is_error
 
     return _timed(call)
@@ -67,7 +67,8 @@ def get_prompt(server: MCPTool, name: str, arguments: dict[str, Any], *, by: Act
 
     def get() -> tuple[list[Part], bool]:
         result = awaited(calls.get_prompt(server.pk, name, texts, timeout_s=server.call_timeout_s))
-        return parts_of_messages(result), False
+        seen = awaited(direct_calls.guard().released(server.pk, {"messages": result.messages}))
+        return parts_of_messages(seen["messages"]), False
 
     return _timed(get)
 
@@ -81,7 +82,8 @@ def read_resource(server: MCPTool, uri: str, *, by: Actor) -> Inspected:
 
     def read() -> tuple[list[Part], bool]:
         contents = awaited(calls.read_resource(server.pk, uri, timeout_s=server.call_timeout_s))
-        return [part for each in contents for part in parts_of_resource(each)], False
+        seen = awaited(direct_calls.guard().released(server.pk, {"contents": contents}))
+        return [part for each in seen["contents"] for part in parts_of_resource(each)], False
 
     return _timed(read)
 
@@ -104,7 +106,6 @@ def _offered(server: MCPTool, function_id: int) -> ToolFunction:
     function = ToolFunction.objects.without_vectors().filter(server=server, pk=function_id).first()
     if function is None:
         raise Refused(_("The server does not offer this tool any more."))
-    require_offered(function, server)
     return function
 
 

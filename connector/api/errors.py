@@ -15,6 +15,8 @@ _STATUSES: dict[FailureCode, int] = {
     "refused": 502,
 }
 
+_AGAINST_IT = {"denied_by_rule", "approval_required", "refused_by_filter"}
+
 
 class Failed(APIException):
     """A call without a result: status 404, 502, 503 or 504 by its cause; `type` is the failure's code."""
@@ -27,11 +29,11 @@ class Failed(APIException):
 
 
 class NotAllowed(APIException):
-    """A call that was not made: 403 where the rules stand against it, 409 where the tool is not offered."""
+    """A call that was not made: 403 where rules or a filter are against it, 409 where it is not offered."""
 
     def __init__(self, refused: Refused) -> None:
         super().__init__(str(refused), refused.code)
-        self.status_code = 403 if refused.code in {"denied_by_rule", "approval_required"} else 409
+        self.status_code = 403 if refused.code in _AGAINST_IT else 409
 
 
 def unfitting(invalid: InvalidArguments) -> ValidationError:

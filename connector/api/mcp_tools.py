@@ -20,7 +20,8 @@ from connector.api.serializers import (
     ConnectionTestSerializer,
     InstanceSerializer,
 )
-from connector.client import calls, connection_tests, direct_calls
+from connector.client import connection_tests, direct_calls
+from connector.client.direct_calls import Admitted
 from connector.client.waiting import awaited
 from connector.errors import CallFailed
 from connector.models import Instance
@@ -84,9 +85,9 @@ class RuntimeViewSet(viewsets.GenericViewSet[MCPTool]):
         sent.is_valid(raise_exception=True)
         timeout_s = sent.validated_data.get("timeout_s", server.call_timeout_s)
         fitting = _awaited(_checked(function, sent.validated_data["arguments"]))
-        arguments = _allowed(server, function, fitting, request)
+        admitted = _admitted(server, function, fitting, request)
         began = time.monotonic()
-        result = _awaited(calls.call(server.pk, function.name, arguments, timeout_s=timeout_s))
+        result = _awaited(direct_calls.made(server.pk, function.name, admitted, timeout_s=timeout_s))
         duration_ms = round((time.monotonic() - began) * 1000)
         return Response(CallResultSerializer({**asdict(result), "duration_ms": duration_ms}).data)
 
@@ -98,17 +99,16 @@ class RuntimeViewSet(viewsets.GenericViewSet[MCPTool]):
         return Response(ConnectionTestSerializer(_awaited(connection_tests.run(launch_spec(server)))).data)
 
 
-def _allowed(
+def _admitted(
     server: MCPTool, function: ToolFunction, arguments: dict[str, Any], request: Request
-) -> dict[str, Any]:
-    """Returns the arguments to send, and records the call. Raises NotAllowed."""
+) -> Admitted:
+    """Returns how the call may be made, and records it. Raises NotAllowed."""
     try:
-        direct_calls.require_offered(function, server)
-        allowed = direct_calls.judged(function, arguments, cast(Principal, request.user))
+        admitted = direct_calls.admitted(server, function, arguments, cast(Principal, request.user))
     except direct_calls.Refused as refused:
         raise NotAllowed(refused) from refused
-    direct_calls.record(server, function.public_name, "called", allowed, by=Actor.of(request))
-    return allowed
+    direct_calls.record(server, function.public_name, "called", admitted.arguments, by=Actor.of(request))
+    return admitted
 
 
 async def _checked(function: ToolFunction, arguments: dict[str, Any]) -> dict[str, Any]:

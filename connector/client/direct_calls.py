@@ -1,16 +1,20 @@
 """Calls of tools outside of chats: of staff in the inspector, and of managing keys over REST.
 
-They obey what a chat's call obeys: the tool is enabled, its definition is approved, and the rules allow the
-call. Each call is audited first.
+They obey what a chat's call obeys: the tool is enabled, its definition is approved, rules and filters allow
+the call, and its result passes the filters. Each call is audited first.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, Protocol, cast
 
 from django.utils.translation import gettext_lazy
 
 from apikeys import audit
 from apikeys.principal import Principal
+from connector.client import calls
+from connector.wire.results import CallResult
 from core.actor import Actor
 from tools.models import MCPTool, ToolFunction
 
@@ -23,10 +27,6 @@ _WITHHELD = {
     ),
 }
 
-Judge = Callable[[ToolFunction, dict[str, Any], Principal], dict[str, Any]]
-"""Returns the arguments with which somebody may call a tool. Raises Refused."""
-_judges: list[Judge] = []
-
 
 class Refused(Exception):
     """The call was not made. `code` is for programs, the text for people."""
@@ -36,22 +36,49 @@ class Refused(Exception):
         self.code = code
 
 
-def judged_by(judge: Judge) -> None:
-    """Has each call judged: whoever knows the rules of calls stands above this app."""
-    _judges.append(judge)
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A call that may be made, with these arguments. `released` returns its result as it may be seen."""
+
+    arguments: dict[str, Any] = field(repr=False)
+    released: Callable[[CallResult], Awaitable[CallResult]]
 
 
-def require_offered(function: ToolFunction, server: MCPTool) -> None:
-    """Raises Refused for a tool that models are not given. `server`: its own."""
+class Guard(Protocol):
+    """Knows the rules and filters of calls. It is called in threads that use the ORM."""
+
+    def admitted(self, function: ToolFunction, arguments: dict[str, Any], caller: Principal) -> Admitted:
+        """Judges a call whose arguments fit the tool's schema. Raises Refused."""
+
+    async def released(self, server_id: int, read: dict[str, Any]) -> dict[str, Any]:
+        """Returns what was read from a server, contents or messages, as it may be seen. Raises Refused."""
+
+
+_guard = ""
+
+
+def guarded_by(module: str) -> None:
+    """Names the module that is the Guard: it stands above this app, and only a web process loads it."""
+    global _guard  # noqa: PLW0603 - said once, when the apps are loaded
+    _guard = module
+
+
+def guard() -> Guard:
+    return cast(Guard, import_module(_guard))
+
+
+def admitted(
+    server: MCPTool, function: ToolFunction, arguments: dict[str, Any], caller: Principal
+) -> Admitted:
+    """Returns how somebody may call a tool. Raises Refused, for one that models are not given too."""
     for reason in function.withheld(server):
         raise Refused(str(_WITHHELD[reason]), reason)
+    return guard().admitted(function, arguments, caller)
 
 
-def judged(function: ToolFunction, arguments: dict[str, Any], caller: Principal) -> dict[str, Any]:
-    """Returns the arguments to send, which fit the tool's schema before. Raises Refused."""
-    for judge in _judges:
-        arguments = judge(function, arguments, caller)
-    return arguments
+async def made(server_id: int, name: str, call: Admitted, *, timeout_s: float) -> CallResult:
+    """Makes a call, and returns its result as it may be seen. Raises CallFailed."""
+    return await call.released(await calls.call(server_id, name, call.arguments, timeout_s=timeout_s))
 
 
 def record(server: MCPTool, name: str, action: str, arguments: Mapping[str, Any], *, by: Actor) -> None:

@@ -3,11 +3,17 @@
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 
 from apikeys.principal import Limits, Principal
-from assistants.models import Approver, Effect, Rule
+from assistants import filtering
+from assistants.catalogue import masking
+from assistants.filtering import FilterRefused, results
+from assistants.models import Approver, Assistant, Effect, Rule
 from connector.admin import inspection
-from connector.client.direct_calls import Refused, judged
+from connector.client import direct_calls
+from connector.client.direct_calls import Refused, admitted
+from connector.wire.results import CallResult
 from core.actor import Actor
 from tests.assistants.approvals import scene as scenes
 from tests.assistants.approvals.scene import Scene
@@ -15,6 +21,7 @@ from tests.console.people import member
 from tools.models import ToolFunction
 
 pytestmark = pytest.mark.django_db(transaction=True)
+SECRET = "ghp_q8Zr2LmT5vXw9BnK3cJd7FhG1sPyA4eUoI6x"
 GIVEN = {"to": "bob", "amount": 5}
 
 
@@ -51,7 +58,7 @@ def test_masks_apply_to_staff_too(scene: Scene) -> None:
     rule(Effect.MASK, mask=["$.to"])
     person = somebody()
     caller = Principal.of_user(person.id or 0, person.name, inspection.PERMISSION, Limits())
-    sent = judged(ToolFunction.objects.get(name="pay"), GIVEN, caller)
+    sent = admitted(scene.server, ToolFunction.objects.get(name="pay"), GIVEN, caller).arguments
     assert sent["amount"] == 5
     assert sent["to"] != "bob"
 
@@ -67,3 +74,50 @@ def test_who_may_decide_has_decided_by_calling(scene: Scene, approver: Approver)
 def test_rules_of_assistants_and_keys_do_not_concern_the_inspector(scene: Scene) -> None:
     rule(Effect.DENY, scope=Rule.Scope.ASSISTANT, assistant=scene.assistant)
     assert call(scene, somebody()).failure
+
+
+@pytest.mark.parametrize("masks", [True, False])
+def test_secrets_are_masked_where_any_assistant_of_the_server_masks_them(scene: Scene, masks: bool) -> None:
+    Assistant.objects.update(masks_secrets=masks)
+    masking._masked.clear()
+    person = somebody()
+    caller = Principal.of_user(person.id or 0, person.name, inspection.PERMISSION, Limits())
+    call = admitted(scene.server, ToolFunction.objects.get(name="pay"), GIVEN, caller)
+    block = {"type": "text", "text": SECRET}
+    seen = block | {"text": "[masked: github-pat]"} if masks else block
+    released: Any = async_to_sync(call.released)
+    assert released(CallResult([block], None)).content == [seen]
+    contents = [{"uri": "memo://today", "text": SECRET}]
+    read: Any = async_to_sync(direct_calls.guard().released)
+    assert read(scene.server.pk, {"contents": contents})["contents"][0]["text"] == seen["text"]
+
+
+def test_the_filter_is_asked_about_the_call_and_its_result(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule(Effect.DENY, conditions={"expression": "call.arguments.to == 'eve'"}, reason="Not her.")
+    answers: list[Any] = []
+
+    async def filtered(*_: Any) -> Any:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(filtering, "filter_call", filtered)
+    monkeypatch.setattr(results, "filter_result", filtered)
+    person = somebody()
+    caller = Principal.of_user(person.id or 0, person.name, inspection.PERMISSION, Limits())
+    pay = ToolFunction.objects.get(name="pay")
+    answers += [FilterRefused("No payments today.")]
+    with pytest.raises(Refused, match=r"No payments today\.") as refused:
+        admitted(scene.server, pay, GIVEN, caller)
+    assert refused.value.code == "refused_by_filter"
+    answers += [{"to": "eve"}]
+    with pytest.raises(Refused, match=r"“Payments” forbids this call: Not her\."):  # the rules' last word
+        admitted(scene.server, pay, GIVEN, caller)
+    answers += [{"to": "ann"}, {"content": [{"type": "text", "text": "Paid."}]}]
+    call = admitted(scene.server, pay, GIVEN, caller)
+    assert call.arguments == {"to": "ann"}
+    released: Any = async_to_sync(call.released)
+    assert released(CallResult([], None)).content == [{"type": "text", "text": "Paid."}]

@@ -15,7 +15,7 @@ from apikeys import actions as key_actions
 from apikeys import authentication
 from apikeys.models import ApiKey
 from assistants import actions
-from assistants.catalogue import cache, servers
+from assistants.catalogue import cache, masking, servers
 from assistants.console import approval_changes
 from assistants.models import Conversation, Rule
 from assistants.routing import last_assistant
@@ -64,7 +64,8 @@ def keys_of_caches() -> Mapping[FeedCache[Any, Any], Any]:
     later = timezone.now() + timezone.timedelta(hours=1)
     Instance.objects.create(server=server, worker=worker, phase=next(iter(SERVING)), expires_at=later)
     issued = key_actions.issue(by=BY, name="caller")
-    helper = actions.create(by=BY, name="Helper", tools=[server], api_keys=[issued.api_key])
+    fields = {"tools": [server], "api_keys": [issued.api_key], "masks_secrets": True}
+    helper = actions.create(by=BY, name="Helper", **fields)
     now = timezone.now()
     Conversation.objects.create(
         api_key=issued.api_key, external_id="s", assistant=helper, created_at=now, last_run_at=now
@@ -79,6 +80,7 @@ def keys_of_caches() -> Mapping[FeedCache[Any, Any], Any]:
         routes._cache: server.pk,
         last_assistant._last_assistants: (issued.api_key.pk, "s"),
         loading._cache: None,
+        masking._masked: None,
         approval_changes._seen: None,
     }
 

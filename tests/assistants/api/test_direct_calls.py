@@ -8,6 +8,8 @@ from rest_framework.test import APIClient
 from apikeys import actions as key_actions
 from apikeys.actions import IssuedKey
 from apikeys.models import AuditEntry
+from assistants import filtering
+from assistants.filtering import FilterRefused
 from assistants.models import Approver, Effect, Rule
 from tests.assistants.approvals.scene import BY, Scene, build
 from tools.models import ToolFunction
@@ -66,6 +68,17 @@ def test_where_somebody_must_agree_a_key_that_may_approve_has_agreed(
     assert "“Payments”" in message(refused)
     assert "can_approve" in message(refused)
     assert outcome(call(managing("approver", can_approve=True))) == MADE
+
+
+def test_what_the_filter_refuses_is_not_called(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuses(*_: Any) -> Any:
+        raise FilterRefused("No payments today.")
+
+    monkeypatch.setattr(filtering, "filter_call", refuses)
+    refused = call(managing())
+    assert outcome(refused) == (403, "refused_by_filter")
+    assert "No payments today." in message(refused)
+    assert calls_on_record() == []
 
 
 def test_rules_of_the_key_count_and_those_of_others_do_not(scene: Scene) -> None:
