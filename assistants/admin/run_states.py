@@ -35,6 +35,7 @@ _CAUSES: dict[str, Any] = {
     "server_stopping": _("This installation was stopped meanwhile."),
     "input_required": _("The server asked back. The round with the answer is a call of its own."),
     "denied_by_rule": _("A rule forbids the call: its server was not asked."),
+    "denied_by_filter": _("The filter of this installation refuses the call: its server was not asked."),
     "approval_pending": _("The call still waited for approval when its caller was answered."),
     "not_approved": _("Nobody agreed to the call: it was not made."),
     "unknown_outcome": _("The call was approved and begun. Nobody knows whether the tool carried it out."),

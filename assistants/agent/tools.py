@@ -134,7 +134,7 @@ async def _outcome(
         case Asking():
             return await gate.asked(function, call_id, admitted)
         case Refused():
-            return tool_results.error(call_id, admitted.reason), codes.DENIED
+            return tool_results.error(call_id, admitted.reason), admitted.code
 
 
 async def _call(

@@ -1,6 +1,8 @@
 """Why a call was not made, as a code: beside those of `connector.client.outcomes`."""
 
 DENIED = "denied_by_rule"
+FILTERED = "denied_by_filter"
+"""The external filter refused the call, or made of it what does not fit the tool."""
 PENDING = "approval_pending"
 NOT_APPROVED = "not_approved"
 """A person rejected the call, nobody decided in time, or nobody could be asked any more."""

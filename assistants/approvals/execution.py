@@ -11,7 +11,7 @@ from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from assistants.approvals import claims, sentences, standing
+from assistants.approvals import claims, codes, sentences, standing
 from assistants.approvals.claims import Claim
 from assistants.approvals.gate import UNFITTING
 from assistants.approvals.standing import Fell, Stands
@@ -35,7 +35,11 @@ BROKEN_OFF = "the connection to the server broke during the call."
 
 
 class _NotCalled(Exception):
-    """The call is not made. Its text is for the model."""
+    """The call is not made. `code` is one of `codes`; the text is for the model."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class ApprovedCalls:
@@ -135,7 +139,7 @@ async def _call(claim: Claim) -> dict[str, Any]:
     try:
         arguments = await _filtered(claim)
     except _NotCalled as refusal:
-        return _failure("refused", str(refusal))
+        return _failure(refusal.code, str(refusal))
     params = {"name": function.name, "arguments": arguments}
     # Never by what the server says of itself: a broken call is repeated by `claims.tend_lost`, or not at all.
     exchange = Exchange(key_id=claim.key_id, is_repeatable=False)
@@ -165,12 +169,12 @@ async def _filtered(claim: Claim) -> dict[str, Any]:
             return arguments
         fitting = await checked(claim.function.input_schema, arguments)
     except FilterRefused as refusal:
-        raise _NotCalled(f"Not called: {refusal}") from refusal
+        raise _NotCalled(codes.FILTERED, f"Not called: {refusal}") from refusal
     except InvalidArguments as error:
-        raise _NotCalled(UNFITTING) from error
+        raise _NotCalled(codes.FILTERED, UNFITTING) from error
     match await standing.filtered(claim.number, claim.function, fitting):
         case Fell(reason):
-            raise _NotCalled(reason)
+            raise _NotCalled(codes.DENIED, reason)
         case Stands(_, judged):
             return judged
 

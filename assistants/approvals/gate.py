@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 from assistants import filtering, rules
+from assistants.approvals import codes
 from assistants.approvals.asking import Asker, Question
 from assistants.approvals.touched import Past, Touched
 from assistants.catalogue import FunctionEntry, masking
@@ -32,10 +33,14 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The call must not be made. `reason` is told to the model. `verdict`: of the rules, if they deny it."""
+    """The call must not be made. `reason` is told to the model. `verdict`: of the rules, if they deny it.
+
+    `code`: one of `codes`.
+    """
 
     reason: str
     verdict: Verdict | None = None
+    code: str = codes.DENIED
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +95,9 @@ class Gate:
                 if filtered != arguments:
                     verdict = self._judged(function, await checked(function.input_schema, dict(filtered)))
             except filtering.FilterRefused as refused:
-                return Refused(f"Not called: {refused}")
+                return Refused(f"Not called: {refused}", code=codes.FILTERED)
             except InvalidArguments:
-                return Refused(UNFITTING)
+                return Refused(UNFITTING, code=codes.FILTERED)
         given = dict(verdict.arguments)
         match verdict.effect:
             case Effect.DENY:

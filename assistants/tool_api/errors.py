@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework.exceptions import APIException
 
-from assistants.approvals.codes import DENIED, NOT_APPROVED
+from assistants.approvals.codes import DENIED, FILTERED, NOT_APPROVED
 from assistants.approvals.sentences import path
 from assistants.tool_calls import ApprovalPending, NotCalled
 from connector.api.errors import Failed, unfitting
@@ -41,11 +41,11 @@ class ToolFailed(APIException):
 
 
 class NotMade(APIException):
-    """403: a rule forbids the call, or nobody agreed to it. 409: it waits, or may have been made."""
+    """403: a rule or the filter forbids the call, or nobody agreed to it. 409: it waits, or may have been made."""
 
     def __init__(self, refusal: NotCalled, base_url: str) -> None:
         super().__init__(str(refusal), refusal.code)
-        self.status_code = 403 if refusal.code in {DENIED, NOT_APPROVED} else 409
+        self.status_code = 403 if refusal.code in {DENIED, FILTERED, NOT_APPROVED} else 409
         if isinstance(refusal, ApprovalPending):
             self.details = {"number": refusal.number, "url": f"{base_url}{path(refusal.number)}"}
 

@@ -25,7 +25,7 @@ from assistants.approvals import (
     holds,
     outcome,
 )
-from assistants.approvals.codes import NOT_APPROVED
+from assistants.approvals.codes import DENIED, FILTERED, NOT_APPROVED
 from assistants.catalogue import FunctionEntry
 from assistants.models import Approval
 from assistants.tool_calls import questions
@@ -101,6 +101,8 @@ class Approving:
 
 def _error_of(found: Failure | NotMade) -> CallFailed | NotCalled:
     if isinstance(found, Failure):
+        if found.code in {DENIED, FILTERED}:  # when the worker was about to make the call
+            return NotCalled(found.code, found.message)
         return CallFailed(cast(FailureCode, found.code), found.message)
     return NotCalled(found.code, found.text)
 

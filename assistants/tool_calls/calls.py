@@ -15,7 +15,6 @@ from apikeys import limits
 from apikeys.principal import Principal
 from assistants.agent.cancellation import cancellable
 from assistants.approvals import Asking, Gate, Refused
-from assistants.approvals.codes import DENIED
 from assistants.catalogue.entries import FunctionEntry
 from assistants.tool_calls import questions
 from assistants.tool_calls.approving import Approving
@@ -85,7 +84,7 @@ async def _passed(
         return await approving.go_on(arguments)
     passage = await gate.admit(function, arguments)
     if isinstance(passage, Refused):
-        raise NotCalled(DENIED, passage.reason)
+        raise NotCalled(passage.code, passage.reason)
     if passage.arguments != arguments:
         record.sends(passage.arguments)
     if isinstance(passage, Asking):

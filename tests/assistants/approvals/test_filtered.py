@@ -53,7 +53,9 @@ async def test_the_filter_changes_a_call_and_the_rules_have_the_last_word(
 
     monkeypatch.setattr(filtering, "filter_call", replaces)
     assert await gate(scene).admit(function, {"to": "bob"}) == Admitted({"to": "carol"})
-    assert isinstance(await gate(scene).admit(function, {"to": "mallory"}), Refused)
+    refused = await gate(scene).admit(function, {"to": "mallory"})
+    assert isinstance(refused, Refused)
+    assert refused.code == "denied_by_rule"
     assert isinstance(await gate(scene).admit(function, {"to": "eve"}), Refused)
     assert asked == [({"to": "bob"}, "shop"), ({"to": "mallory"}, "shop")]  # what is denied is not told to it
 
@@ -64,7 +66,7 @@ async def test_what_the_filter_refuses_is_not_called(scene: Scene, monkeypatch: 
 
     monkeypatch.setattr(filtering, "filter_call", refuses)
     refused = await gate(scene).admit(scene.question().function, {"to": "bob"})
-    assert refused == Refused("Not called: Not on Sundays.")
+    assert refused == Refused("Not called: Not on Sundays.", code="denied_by_filter")
 
 
 async def test_arguments_of_the_filter_must_fit_the_tool(
@@ -79,4 +81,5 @@ async def test_arguments_of_the_filter_must_fit_the_tool(
     )
     passage = await gate(scene).admit(function, {"to": "bob"})
     assert isinstance(passage, Refused)
+    assert passage.code == "denied_by_filter"
     assert "filter changed the arguments" in passage.reason

@@ -46,7 +46,7 @@ async def test_what_the_rules_deny_is_not_called_and_the_model_is_told(world: Wo
     await orm(Rule.objects.create)(name="Eve", effect=Effect.DENY, reason="Not Eve.", conditions=EVE)
     found = await _made(world)
     assert isinstance(found, Failure)
-    assert (found.code, world.made) == ("refused", [])
+    assert (found.code, world.made) == ("denied_by_rule", [])
     assert "Not Eve." in found.message
 
 
@@ -54,7 +54,7 @@ async def test_what_does_not_fit_the_tool_is_not_called(world: World, replaced: 
     schema = {"type": "object", "properties": {"word": {"type": "string"}}}
     await orm(ToolFunction.objects.filter(name="echo").update)(input_schema=schema)
     replaced["word"] = ["eve"]
-    assert (await _made(world), world.made) == (Failure("refused", UNFITTING), [])
+    assert (await _made(world), world.made) == (Failure("denied_by_filter", UNFITTING), [])
 
 
 async def test_what_staff_must_decide_is_not_called_by_the_callers_yes(world: World) -> None:
@@ -64,4 +64,4 @@ async def test_what_staff_must_decide_is_not_called_by_the_callers_yes(world: Wo
         await orm(Approval.objects.update)(approver=Approver.CALLER)
         await orm(approvals.decide_by_caller)(await row(number), by=world.asker.actor, approves=True)
         found = await outcome(number, wait_s=20)
-    assert (found, world.made) == (Failure("refused", standing.FILTERED), [])
+    assert (found, world.made) == (Failure("denied_by_rule", standing.FILTERED), [])

@@ -10,11 +10,12 @@ import pytest
 from apikeys import actions as key_actions
 from apikeys.errors import InvalidApiKey
 from apikeys.models import ApiKey
-from assistants import catalogue
+from assistants import catalogue, filtering
 from assistants.agent import cancellation
 from assistants.approvals import touched, waiting
 from assistants.models import Approval, ApprovalState, Effect, Rule, Run, ToolCall
-from assistants.tool_calls import ApprovalPending, Asked, Called, call
+from assistants.tool_api.errors import NotMade
+from assistants.tool_calls import ApprovalPending, Asked, Called, NotCalled, call
 from connector.errors import CallFailed
 from connector.wire.results import Progress
 from core.errors import ServerStopping
@@ -54,6 +55,30 @@ async def test_a_rule_forbids_a_call_and_says_why(scene: Scene) -> None:
         ("completed", "", "ok", ""),
     ]
     assert not await orm(Approval.objects.exists)()
+
+
+async def test_the_filter_has_a_code_of_its_own(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuses(*_: Any) -> dict[str, Any]:
+        raise filtering.FilterRefused("Not on Sundays.")
+
+    monkeypatch.setattr(filtering, "filter_call", refuses)
+    async with recording_calls():
+        asked = await scene("structured")
+        assert "Not on Sundays." in await told(call(asked, function_of(asked, "weigh"), ARGUMENTS))
+    assert await calls_recorded() == [("failed", "denied_by_filter", "error", "denied_by_filter")]
+
+
+@pytest.mark.parametrize("code", ["denied_by_rule", "denied_by_filter"])
+async def test_a_call_that_falls_when_the_worker_comes_to_it_was_not_made(scene: Scene, code: str) -> None:
+    async with recording_calls(), waiting.lifespan():
+        asked = await scene("structured")
+        await rule(Effect.ASK)
+        made = await held(asked)
+        await decide()
+        await make({"failure": {"code": code, "message": "Not on Sundays."}})
+        with pytest.raises(NotCalled) as refused:
+            await made
+    assert (refused.value.code, NotMade(refused.value, "").status_code) == (code, 403)
 
 
 async def test_a_rule_masks_arguments_before_server_and_record(scene: Scene) -> None:
