@@ -65,21 +65,24 @@ class PreparedResponse:
         """Returns the run. Raises InvalidRequest if an image of the request cannot be fetched, or an approval
         item belongs to no call that waits.
         """
-        request = await self.complete_request(self.approvals)
+        request = await self.complete_request(self.approvals, wait_s=holds.OUTCOMES_S)
         if request.client_tools:
             observers = (HiddenRoundsSaver(self.principal, request.assistant), *observers)
         return observed_run(request, self.origin, observers)
 
-    async def complete_request(self, approvals: Sequence[tuple[int, Item]] = ()) -> RunRequest:
+    async def complete_request(
+        self, approvals: Sequence[tuple[int, Item]] = (), *, wait_s: float = 0.0
+    ) -> RunRequest:
         """Returns the request for the run, with images fetched, and hidden and held rounds put back.
 
-        `approvals`: the items that decide about calls.
+        `approvals`: the items that decide about calls. `wait_s`: how long it waits for calls that were agreed
+        to; without it they count as waiting.
         """
         request = self.run_request
         continued = await continuing.continued(
             request.messages,
             self.origin.asker(request.assistant),
-            wait_s=holds.OUTCOMES_S,
+            wait_s=wait_s,
             items=approvals,
             are_rounds_visible=True,
         )

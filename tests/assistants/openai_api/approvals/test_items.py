@@ -1,12 +1,15 @@
 """Calls of the Responses API that the caller decides about, by approval items, and those that staff do."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
+import httpx
 import openai
 import pytest
+from django.utils import timezone
 
-from assistants.models import Approver
+from assistants.models import Approval, Approver
 from tests.assistants.openai_api.approvals.conftest import ECHO, World
 
 ASK = [{"type": "mcp", "server_label": "asked", "require_approval": "always"}]
@@ -181,6 +184,21 @@ def test_staff_decide_about_their_calls_and_no_item_does(client: openai.OpenAI, 
     world.wait_for_state(approval.pk, "done")
     assert create(client, world, "Well?", previous_response_id=first.id).output_text == "Said."
     assert (world.calls, world.results()) == ([{"say": "hi"}], ['{"say": "hi"}'])
+
+
+def test_counting_does_not_wait_for_a_call_that_is_being_made(
+    client: openai.OpenAI, http: httpx.Client, world: World
+) -> None:
+    world.ask_before(Approver.STAFF)
+    world.script({"tool_calls": [ECHO]})
+    first = create(client, world)
+    with world.stack.database():
+        lease_until = timezone.now() + timedelta(hours=1)
+        rows = Approval.objects.filter(pk=world.asked().pk)
+        rows.update(state="running", lease_until=lease_until)
+    body = {"model": world.model, "input": "Well?", "previous_response_id": first.id}
+    counted = http.post("/v1/responses/input_tokens", json=body, timeout=10)
+    assert counted.json()["input_tokens"] > 0
 
 
 @pytest.mark.parametrize(
