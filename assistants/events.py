@@ -79,6 +79,7 @@ class ApprovalStep:
     """A call that somebody must agree to, and how far that is. `state`: of `assistants.models.ApprovalState`.
 
     `asks_caller`: the caller is to be shown the call and to decide, and the run does not wait for it.
+    `is_joined`: another call asked, and this one gets its result.
     """
 
     number: int
@@ -89,6 +90,7 @@ class ApprovalStep:
     function: str
     arguments: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
     asks_caller: bool = False
+    is_joined: bool = False
 
 
 @dataclass(frozen=True, slots=True)

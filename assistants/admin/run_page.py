@@ -39,6 +39,7 @@ def page_of(run: Run, request: HttpRequest, *, with_bodies: bool) -> dict[str, A
         "error_cause": cause_of(run.error),
         "facts": _facts(run),
         "bars": [_row(bar, with_bodies=with_bodies) for bar in waterfall.bars(run, calls)],
+        "may_see_approvals": request.user.has_perm("assistants.view_approval"),
         "ticks": [duration(tick) for tick in waterfall.ticks(run, calls)],
         "has_times": run.model_rounds is not None,
         "selection": _selection(run),

@@ -253,7 +253,8 @@ def _events(
     for number, found in delivery.outcomes.items():
         call, call_id = delivery.calls[number], call_ids[number]
         state = "waiting" if found is None else approval_results.state_of(found)
-        yield ApprovalStep(number, state, call_id, call.server, call.server, call.function)
+        names = (call.server, call.server, call.function)
+        yield ApprovalStep(number, state, call_id, *names, is_joined=True)
         if found is not None:
             arguments = found.arguments if isinstance(found, Result) else {}
             yield ToolStarted(

@@ -194,5 +194,6 @@ class RunGate:
                 function.name,
                 asking.arguments,
                 asks_caller=self._asks_caller(ticket),
+                is_joined=ticket.is_joined,
             )
         )

@@ -93,6 +93,7 @@ class TracedCallSerializer(serializers.ModelSerializer[ToolCall]):
             "duration_ms",
             "error",
             "result_size",
+            "approval",
             "arguments",
             "result",
         ]

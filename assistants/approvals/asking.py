@@ -76,6 +76,8 @@ class Ticket:
     number: int
     approver: Approver
     code: str = field(default="", repr=False)
+    is_joined: bool = field(default=False, compare=False)
+    """Whether an equal call waited already: then this one is not made."""
 
 
 class TooManyWaiting(Exception):
@@ -89,6 +91,7 @@ def ask(question: Question) -> Ticket:
     asker = question.asker
     _take_turns(asker.owner)
     row = _equal(question)
+    is_joined = row is not None
     if row is None:
         _require_few(asker)
         row = _new(question)
@@ -97,7 +100,7 @@ def ask(question: Question) -> Ticket:
     elif _is_stricter(question, row):
         Approval.objects.waiting().filter(pk=row.pk).update(approver=Approver.STAFF, code_hash="")
         row.approver = Approver.STAFF
-    return _ticket(row)
+    return _ticket(row, is_joined=is_joined)
 
 
 def _take_turns(owner: str) -> None:
@@ -172,10 +175,10 @@ def _new(question: Question) -> Approval:
     )
 
 
-def _ticket(row: Approval) -> Ticket:
+def _ticket(row: Approval, *, is_joined: bool) -> Ticket:
     if row.approver != Approver.CALLER or row.state != ApprovalState.WAITING:
-        return Ticket(row.pk, Approver(row.approver))
+        return Ticket(row.pk, Approver(row.approver), is_joined=is_joined)
     # A joined row gets a new code: the one before was in an answer that its caller may not have read.
     code = new_code()
     Approval.objects.waiting().filter(pk=row.pk).update(code_hash=code_hash(code))
-    return Ticket(row.pk, Approver.CALLER, code)
+    return Ticket(row.pk, Approver.CALLER, code, is_joined)

@@ -7,6 +7,7 @@ begun again, unless staff have approved a definition that says that calling twic
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
+from time import monotonic
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,6 +21,7 @@ from apikeys.models import AuditEntry
 from assistants.actions import approval_moves as moves
 from assistants.actions.approval_askers import Askers
 from assistants.actions.approval_edits import function_of
+from assistants.approvals import made_calls
 from assistants.approvals.standing import Changed, Fell, Stands, standing
 from assistants.catalogue import FunctionEntry
 from assistants.filtering import About
@@ -45,6 +47,7 @@ class Claim:
     about: About
     masks_secrets: bool
     """Whether secrets in its result are masked."""
+    began: float = field(default_factory=monotonic)
 
 
 @in_thread
@@ -87,13 +90,17 @@ def renew(claims: Collection[Claim]) -> set[UUID]:
 
 
 @in_thread
+@transaction.atomic
 def finish(claim: Claim, result: dict[str, Any]) -> bool:
-    """Keeps the result. Returns whether the claim still held."""
+    """Keeps the result, and records the call. Returns whether the claim still held."""
     row = Approval.objects.undecrypted().filter(pk=claim.number).first()
-    return row is not None and _move(
+    held = row is not None and _move(
         row, ApprovalState.DONE, "made", of=ApprovalState.RUNNING, given={"fence": claim.fence},
         result=result, lease_until=None,
     )  # fmt: skip
+    if row is not None and held:
+        made_calls.record(row, took_ms=round((monotonic() - claim.began) * 1000))
+    return held
 
 
 @in_thread
@@ -154,11 +161,14 @@ def _is_repeatable(row: Approval) -> bool:
     return not entries.exists()
 
 
-def _lose(row: Approval, fence: UUID | None, reason: str, **given: Any) -> bool:
-    return _move(
+@transaction.atomic
+def _lose(row: Approval, fence: UUID | None, reason: str, **given: Any) -> None:
+    is_lost = _move(
         row, ApprovalState.UNKNOWN_OUTCOME, "lost", of=ApprovalState.RUNNING,
         given={"fence": fence, **given}, reason=reason, lease_until=None,
     )  # fmt: skip
+    if is_lost:
+        made_calls.record(row)
 
 
 def _move(

@@ -62,6 +62,8 @@ class StoredResponse(Expiring):
     is_background = models.BooleanField(default=False)
     status = models.CharField(max_length=16, choices=Status.choices)
     lease_until = models.DateTimeField(null=True)
+    fence = models.UUIDField(null=True)
+    """Identifies the worker's claim: only who holds it may write."""
     awaits = models.BigIntegerField(null=True)
     """The number of the approval that its run needs to go on."""
     created_at = models.DateTimeField(default=timezone.now)

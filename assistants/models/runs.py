@@ -261,6 +261,10 @@ class ToolCall(models.Model):
     error = models.CharField(_("error"), max_length=64, blank=True)
     result_size = models.PositiveIntegerField(_("result size"), default=0)
     """Characters of the result that the model was given."""
+    approval = models.BigIntegerField(_("approval"), null=True)
+    """The number of the approval that this call asked for. Where a worker made the call after its run had
+    ended, this row says what came of it: see `assistants.approvals.made_calls`.
+    """
     arguments = models.JSONField(_("arguments"), null=True)
     result = models.TextField(_("result"), null=True)  # noqa: DJ001 - NULL: not stored
 
@@ -271,6 +275,9 @@ class ToolCall(models.Model):
         constraints = [models.UniqueConstraint(fields=["run", "position"], name="toolcall_run_position")]
         indexes = [
             models.Index(fields=["function", "server", "run"], name="toolcall_function_run"),
+            models.Index(
+                fields=["approval"], condition=Q(approval__isnull=False), name="toolcall_approval"
+            ),
             models.Index(
                 fields=["started_at"],
                 include=["status", "server", "function", "duration_ms"],

@@ -62,6 +62,8 @@ class CallRecord:
     result: str | None = field(default=None, repr=False)
     started_ms: int = 0
     """Milliseconds after the start of the run."""
+    approval: int | None = None
+    """The number of the approval that the call asked for."""
 
 
 @dataclass(frozen=True, slots=True)

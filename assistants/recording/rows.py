@@ -9,6 +9,7 @@ import orjson
 from django.db import DataError, IntegrityError, connection, transaction
 from django.utils import timezone
 
+from assistants.approvals import codes, made_calls
 from assistants.models import Conversation, Run, ToolCall
 from assistants.recording.records import CallRecord, RunRecord
 
@@ -77,6 +78,8 @@ def _write(records: Collection[RunRecord]) -> None:
         ]
         if calls:
             cursor.execute(_INSERT_CALLS, [_json(calls)])
+    if waiting := [call["approval"] for call in calls if call["approval"] and call["error"] == codes.PENDING]:
+        made_calls.record_made(waiting)
 
 
 def _json(rows: list[_Row]) -> str:
@@ -158,6 +161,7 @@ def _call(record: RunRecord, run_id: int, position: int, call: CallRecord) -> _R
         "duration_ms": call.duration_ms,
         "error": call.error,
         "result_size": call.result_size,
+        "approval": call.approval,
         "arguments": call.arguments,
         "result": call.result,
     }

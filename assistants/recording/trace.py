@@ -7,8 +7,11 @@ from typing import Any
 
 from django.utils import timezone
 
+from assistants import storable
 from assistants.agent import RunRequest
+from assistants.approvals import codes
 from assistants.events import (
+    ApprovalStep,
     Finished,
     ReasoningDelta,
     RefusalDelta,
@@ -19,8 +22,8 @@ from assistants.events import (
     ToolStarted,
     Usage,
 )
-from assistants.models import RunStatus, ToolCall
-from assistants.recording import selections, storable
+from assistants.models import ApprovalState, RunStatus, ToolCall
+from assistants.recording import selections
 from assistants.recording.records import CallRecord, Origin, RunRecord
 from assistants.recording.rounds import Rounds
 from assistants.selection import feedback, query
@@ -51,6 +54,8 @@ class Trace:
         self._uncounted = 0  # characters that the model wrote since its last Usage
         self._text: list[str] = []
         self._calls: dict[str, CallRecord] = {}
+        self._delivered: set[str] = set()
+        """Calls that workers made before this run, and that are on the record of the runs that asked."""
         self._selection: ToolsSelected | None = None
         self._finished: Finished | None = None
 
@@ -61,7 +66,9 @@ class Trace:
             case ReasoningDelta():
                 self._uncounted += len(event.text)
             case ToolStarted():
-                self._calls[event.call_id] = self._call(event)
+                self._start_call(event)
+            case ApprovalStep() if event.state == ApprovalState.WAITING and not event.is_joined:
+                self._wait_for_approval(event)
             case ToolFinished():
                 self._finish_call(event)
             case Usage():
@@ -79,7 +86,7 @@ class Trace:
         read all.
         """
         usage = self._usage if self._finished else self._estimated_usage()
-        calls = tuple(self._calls.values())
+        calls = tuple(call for call_id, call in self._calls.items() if call_id not in self._delivered)
         if not self._finished and all(call.duration_ms is not None for call in calls):
             self._rounds.cut_off(usage, self._elapsed_ms())
         return replace(
@@ -115,15 +122,36 @@ class Trace:
         if self._stores_bodies:
             self._text.append(text)
 
-    def _call(self, event: ToolStarted) -> CallRecord:
+    def _start_call(self, event: ToolStarted) -> None:
+        if event.approval is not None:
+            self._delivered.add(event.call_id)
         function = self._functions.get(event.public_name)
-        return CallRecord(
+        waiting = self._calls.get(event.call_id)
+        self._calls[event.call_id] = CallRecord(
             server_id=function.server_id if function else None,
             server=event.server,
             function=event.function,
             started_ms=self._elapsed_ms(),
             arguments=storable.arguments(event.arguments) if self._stores_bodies else None,
+            approval=waiting.approval if waiting else None,
         )
+
+    def _wait_for_approval(self, step: ApprovalStep) -> None:
+        """A call that its caller is to decide about is shown as none: the record has it all the same."""
+        call = self._calls.get(step.call_id) or CallRecord(
+            server_id=self._server_id(step.server_slug),
+            server=step.server,
+            function=step.function,
+            started_ms=self._elapsed_ms(),
+            arguments=storable.arguments(step.arguments) if self._stores_bodies else None,
+        )
+        self._calls[step.call_id] = replace(
+            call, status=ToolCall.Status.ERROR, error=codes.PENDING, approval=step.number
+        )
+
+    def _server_id(self, slug: str) -> int | None:
+        functions = self._functions.values()
+        return next((each.server_id for each in functions if each.server_slug == slug), None)
 
     def _finish_call(self, event: ToolFinished) -> None:
         self._rounds.tools_ended(self._elapsed_ms())

@@ -48,8 +48,16 @@ OnProgress = Callable[[Progress], None]
 class Approving:
     """Asks about one call of a caller's, and waits for what becomes of it."""
 
-    def __init__(self, asker: Asker, function: FunctionEntry, exchange: Exchange) -> None:
+    def __init__(
+        self,
+        asker: Asker,
+        function: FunctionEntry,
+        exchange: Exchange,
+        on_asked: Callable[[int], None],
+    ) -> None:
+        """`on_asked` gets the number of the approval that this call waits for, and no other call before."""
         self._asker, self._function, self._exchange = asker, function, exchange
+        self._on_asked = on_asked
         self._waits_for: int | None = None
 
     @contextmanager
@@ -68,9 +76,12 @@ class Approving:
             ticket = await ask(gate.question(self._function, asking))
         except TooManyWaiting as error:
             raise NotCalled(NOT_APPROVED, str(error)) from error
+        can_be_asked = questions.can_be_asked(self._exchange)
+        if not ticket.is_joined and not (ticket.code and can_be_asked):
+            self._on_asked(ticket.number)
         if not ticket.code:  # staff decide, or somebody has decided
             return await self._held(ticket.number, _hold_s(self._exchange))
-        if not questions.can_be_asked(self._exchange):
+        if not can_be_asked:
             raise ApprovalPending(ticket.number, self._function, _CANNOT_BE_ASKED)
         state = questions.sealed(ticket.number, self._asker, self._function, arguments)
         return await questions.question(ticket.number, self._function, asking.arguments, state)
@@ -81,6 +92,7 @@ class Approving:
         The rules are not asked again: the worker does, before it makes the call.
         """
         number = questions.opened(self._exchange.state, self._asker, self._function, arguments)
+        self._on_asked(number)
         reply = questions.reply(self._exchange.responses)
         if reply is None:
             return await self._held(number, 0.0, _NOT_ANSWERED)

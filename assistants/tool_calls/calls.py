@@ -59,7 +59,7 @@ async def call(
     async with _permitted(asked.principal):
         record = Record(asked, function)
         asker = asked.asker(record.run_id)
-        approving = Approving(asker, function, exchange)
+        approving = Approving(asker, function, exchange, record.asks)
         with record.kept(given), approving.outliving_shutdown():
             async with cancellable(asked.principal, record.run_id):
                 fitting = await checked(function.input_schema, given)

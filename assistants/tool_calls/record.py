@@ -12,10 +12,10 @@ from typing import Any
 from django.utils import timezone
 from rest_framework.exceptions import APIException
 
+from assistants import storable
 from assistants.approvals.codes import PENDING
 from assistants.catalogue.entries import FunctionEntry
 from assistants.models import RunStatus, ToolCall
-from assistants.recording import storable
 from assistants.recording.recorder import writer
 from assistants.recording.records import CallRecord, Origin, RunRecord
 from assistants.tool_calls.asked import Asked
@@ -65,6 +65,10 @@ class Record:
         """Records these arguments, as the server gets them, instead of those that the caller gave."""
         if self._stores_bodies:
             self._called["arguments"] = None if arguments is None else storable.arguments(arguments)
+
+    def asks(self, number: int) -> None:
+        """Somebody is asked about the call: a worker makes it, maybe after this record was written."""
+        self._called["approval"] = number
 
     def answered(self, answer: dict[str, Any] | InputRequired) -> None:
         self._status = RunStatus.COMPLETED

@@ -1,9 +1,14 @@
-"""Background responses as rows: the lease of the worker that runs one, its events so far, and its end."""
+"""Background responses as rows: the lease of the worker that runs one, its events so far, and its end.
+
+Each claim has a fence. Whoever writes gives it: a response that was given back, and claimed by another worker
+since, is not written by the one before, whose write may come late or be repeated.
+"""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import UUID, uuid4
 
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models.expressions import CombinedExpression
@@ -77,20 +82,22 @@ def claim(most: int) -> list[StoredResponse]:
     """Leases up to `most` responses that no worker has, the oldest first, and returns them."""
     waiting = StoredResponse.objects.waiting().filter(expires_at__gt=Now())
     rows = list(waiting.select_for_update(skip_locked=True).order_by("pk")[:most])
-    claimed = StoredResponse.objects.filter(pk__in=[row.pk for row in rows])
-    claimed.update(status=StoredResponse.Status.IN_PROGRESS, lease_until=_lease_end())
+    for row in rows:
+        row.status, row.fence = row.Status.IN_PROGRESS, uuid4()
+    StoredResponse.objects.bulk_update(rows, ["status", "fence"])
+    StoredResponse.objects.filter(pk__in=[row.pk for row in rows]).update(lease_until=_lease_end())
     return rows
 
 
 @in_thread
-def renew(response_pks: Collection[int]) -> set[int]:
-    """Renews the leases of the responses that may go on, and returns their ids.
+def renew(fences: Collection[UUID]) -> set[UUID]:
+    """Renews the leases of the responses that may go on, and returns their fences.
 
     The others were cancelled or deleted, or their lease ran out and they count as lost.
     """
-    running = StoredResponse.objects.running().filter(pk__in=response_pks)
+    running = StoredResponse.objects.running().filter(fence__in=fences)
     running.update(lease_until=_lease_end())
-    return set(running.values_list("pk", flat=True))
+    return {fence for fence in running.values_list("fence", flat=True) if fence is not None}
 
 
 @in_thread
@@ -101,62 +108,67 @@ def first_open(numbers: Collection[int]) -> int | None:
 
 
 async def wait(
-    response_pk: int, awaits: int, held: HeldRun, events: Events, body: Mapping[str, Any] | None = None
+    claimed: StoredResponse,
+    awaits: int,
+    held: HeldRun,
+    events: Events,
+    body: Mapping[str, Any] | None = None,
 ) -> None:
     """Gives a response back, to be claimed when the approval is decided. `body`: the answer so far."""
-    await _with_retries(lambda: _waits(response_pk, awaits, held, events, body))
+    await _with_retries(lambda: _waits(claimed, awaits, held, events, body))
 
 
-async def append(response_pk: int, events: Events) -> None:
-    await _with_retries(lambda: _appended(response_pk, events))
+async def append(claimed: StoredResponse, events: Events) -> None:
+    await _with_retries(lambda: _appended(claimed, events))
 
 
-async def finish(response_pk: int, body: Mapping[str, Any], events: Events) -> None:
+async def finish(claimed: StoredResponse, body: Mapping[str, Any], events: Events) -> None:
     """Saves how a response ended, unless it was marked as lost meanwhile.
 
     One that was cancelled keeps that status, with what it had answered so far.
     """
-    await _with_retries(lambda: _finished(response_pk, body, events))
+    await _with_retries(lambda: _finished(claimed, body, events))
 
 
 @in_thread
 @transaction.atomic
-def _appended(response_pk: int, events: Events) -> None:
-    row = _locked(response_pk)
-    if row is not None and row.status in _UNDER_WAY:
-        _append(response_pk, events)
+def _appended(claimed: StoredResponse, events: Events) -> None:
+    if _locked(claimed) is not None:
+        _append(claimed.pk, events)
 
 
 @in_thread
 @transaction.atomic
 def _waits(
-    response_pk: int, awaits: int, held: HeldRun, events: Events, body: Mapping[str, Any] | None
+    claimed: StoredResponse, awaits: int, held: HeldRun, events: Events, body: Mapping[str, Any] | None
 ) -> None:
-    row = StoredResponse.objects.select_for_update().filter(pk=response_pk).first()
+    row = _locked(claimed)
     if row is None or row.status != row.Status.IN_PROGRESS:
         return
-    row.status, row.awaits, row.lease_until = row.Status.QUEUED, awaits, None
-    row.request = {**row.request, "held": held.as_json}
-    row.body = body or row.body
-    row.save(update_fields=["status", "awaits", "lease_until", "request", "body"])
-    _append(response_pk, events)
+    row.status, row.awaits, row.lease_until, row.fence = row.Status.QUEUED, awaits, None, None
+    row.request = {**claimed.request, "held": held.as_json}
+    row.body = body or claimed.body
+    row.save(update_fields=["status", "awaits", "lease_until", "fence", "request", "body"])
+    _append(row.pk, events)
 
 
 @in_thread
 @transaction.atomic
-def _finished(response_pk: int, body: Mapping[str, Any], events: Events) -> None:
-    row = _locked(response_pk)
-    if row is None or row.status not in _UNDER_WAY:
+def _finished(claimed: StoredResponse, body: Mapping[str, Any], events: Events) -> None:
+    row = _locked(claimed)
+    if row is None:
         return
     if row.status == row.Status.IN_PROGRESS:
         row.status = body["status"]
     row.body, row.request, row.lease_until = body, None, None
     row.save(update_fields=["status", "body", "request", "lease_until"])
-    _append(response_pk, events)
+    _append(row.pk, events)
 
 
-def _locked(response_pk: int) -> StoredResponse | None:
-    return StoredResponse.objects.only("status").select_for_update().filter(pk=response_pk).first()
+def _locked(claimed: StoredResponse) -> StoredResponse | None:
+    """Returns the row, which only this transaction changes; None where the claim does not hold any more."""
+    rows = StoredResponse.objects.only("status").select_for_update()
+    return rows.filter(pk=claimed.pk, fence=claimed.fence, status__in=_UNDER_WAY).first()
 
 
 def _append(response_pk: int, events: Events) -> None:

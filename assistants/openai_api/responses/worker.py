@@ -3,6 +3,8 @@
 import asyncio
 import logging
 from contextlib import suppress
+from typing import cast
+from uuid import UUID
 from weakref import WeakSet
 
 from django.conf import settings
@@ -43,7 +45,8 @@ class BackgroundResponses:
     """Claims waiting responses, up to MOST_AT_ONCE, and cancels those that nobody wants any more."""
 
     def __init__(self) -> None:
-        self._running: dict[int, asyncio.Task[None]] = {}
+        self._running: dict[UUID, asyncio.Task[None]] = {}
+        """By the fences of their claims."""
         self._stopping = False
         self._wake_up = asyncio.Event()
 
@@ -88,7 +91,7 @@ class BackgroundResponses:
         if not self._running:
             return
         renewed = await background_store.renew(list(self._running))
-        await self._cancel([task for pk, task in self._running.items() if pk not in renewed])
+        await self._cancel([task for fence, task in self._running.items() if fence not in renewed])
 
     async def _cancel(self, tasks: list[asyncio.Task[None]]) -> None:
         for task in tasks:
@@ -98,13 +101,12 @@ class BackgroundResponses:
             await asyncio.wait(tasks, timeout=_CANCEL_S)
 
     def _start(self, row: StoredResponse) -> None:
-        task = self._running[row.pk] = asyncio.create_task(self._respond(row))
-        task.add_done_callback(lambda done: self._forget(row.pk, done))
+        fence = cast(UUID, row.fence)
+        task = self._running[fence] = asyncio.create_task(self._respond(row))
+        task.add_done_callback(lambda _: self._forget(fence))
 
-    def _forget(self, response_pk: int, done: asyncio.Task[None]) -> None:
-        # A response that was given back may have been claimed again before the run that waited has ended.
-        if self._running.get(response_pk) is done:
-            del self._running[response_pk]
+    def _forget(self, fence: UUID) -> None:
+        del self._running[fence]
         self._wake_up.set()  # there is capacity for another one
 
     async def _respond(self, row: StoredResponse) -> None:
@@ -113,11 +115,11 @@ class BackgroundResponses:
         unwritten: list[ResponseEvent] = []
         try:
             if held and (awaits := await background_store.first_open(held.numbers[-1])):
-                await background_store.wait(row.pk, awaits, held, [])
+                await background_store.wait(row, awaits, held, [])
                 return
             prepared = await _prepare(row, held)
             answer = prepared.answer
-            await _follow(prepared, row.pk, unwritten, is_resumed=held is not None)
+            await _follow(prepared, row, unwritten, is_resumed=held is not None)
             if answer.awaits:
                 await _give_back(row, held or HeldRun(), answer, unwritten)
                 return
@@ -127,7 +129,7 @@ class BackgroundResponses:
             unwritten += answer.cancel()
         except Exception as error:  # noqa: BLE001 - the run's boundary: rendered into the response, and logged there
             unwritten += answer.fail(error)
-        await background_store.finish(row.pk, answer.body, unwritten)
+        await background_store.finish(row, answer.body, unwritten)
 
 
 async def _give_back(
@@ -135,7 +137,7 @@ async def _give_back(
 ) -> None:
     """Leaves the response to whichever worker comes by when the approval is decided."""
     waiting = held.going_on(answer.awaits, answer.open_calls, answer.next_number)
-    await background_store.wait(row.pk, answer.awaits[0], waiting, unwritten, answer.body)
+    await background_store.wait(row, answer.awaits[0], waiting, unwritten, answer.body)
 
 
 def _empty_answer(row: StoredResponse, held: HeldRun | None) -> Answer:
@@ -168,7 +170,7 @@ async def _prepare(row: StoredResponse, held: HeldRun | None) -> PreparedRespons
 
 
 async def _follow(
-    prepared: PreparedResponse, response_pk: int, unwritten: list[ResponseEvent], *, is_resumed: bool
+    prepared: PreparedResponse, row: StoredResponse, unwritten: list[ResponseEvent], *, is_resumed: bool
 ) -> None:
     """Runs the response, and writes its events in batches.
 
@@ -176,7 +178,7 @@ async def _follow(
     """
     if not is_resumed:
         unwritten += prepared.begin()
-    await background_store.append(response_pk, unwritten)
+    await background_store.append(row, unwritten)
     unwritten.clear()
     relay = Relay(await prepared.start())
     try:
@@ -186,7 +188,7 @@ async def _follow(
                 await relay.next_events()  # to the end of the run, which records it
                 return
             await asyncio.sleep(GATHER_S)
-            await background_store.append(response_pk, unwritten)
+            await background_store.append(row, unwritten)
             unwritten.clear()
     finally:
         await relay.close()

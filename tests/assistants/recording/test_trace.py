@@ -13,7 +13,7 @@ from assistants.events import Event, Finished, TextDelta, ToolFinished, ToolStar
 from assistants.models import RunStatus, ToolCall
 from assistants.recording import trace as trace_module
 from assistants.recording.records import Origin, RunRecord
-from assistants.recording.storable import LONGEST_BODY
+from assistants.storable import LONGEST_BODY
 from assistants.recording.trace import Trace
 from tests.assistants.agent.conftest import entry, function
 

@@ -149,6 +149,8 @@ async def test_an_equal_call_joins_what_waits_and_gets_the_result_once(scene: Sc
             await call(asked, weigh, ARGUMENTS)
     assert anew.value.number != number
     assert (await calls_recorded())[0] == ("completed", "approval_pending", "error", "approval_pending")
+    calls = await orm(lambda: list(ToolCall.objects.order_by("pk").values_list("approval", flat=True)))()
+    assert calls == [number, None, None, anew.value.number]
 
 
 @pytest.mark.usefixtures("short")

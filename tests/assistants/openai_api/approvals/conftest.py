@@ -9,10 +9,11 @@ from typing import Any
 import openai
 import pytest
 from django.contrib.auth.models import User
+from django.db.models import Sum
 
 from apikeys.actions import IssuedKey
 from assistants.actions import approvals
-from assistants.models import Approval, Approver, Assistant, Rule
+from assistants.models import Approval, Approver, Assistant, Rule, Run, ToolCall
 from core.actor import Actor
 from tests.llm import ScriptedLLM
 from tests.stack import Stack, wait_for
@@ -80,6 +81,18 @@ class World:
     def received(self) -> list[dict[str, Any]]:
         """The last conversation that the model was given."""
         return list(self.llm.bodies(self.model)[-1]["messages"])
+
+    def recorded(self, number: int) -> list[tuple[str, str, str]]:
+        """The calls on record that asked for an approval: the run of each, its status and error."""
+        with self.stack.database():
+            calls = ToolCall.objects.filter(approval=number)
+            return list(calls.values_list("run__run_id", "status", "error"))
+
+    def calls_of_runs(self) -> int:
+        """How many calls the usage counts."""
+        with self.stack.database():
+            runs = Run.objects.filter(assistant=self.assistant)
+            return int(runs.aggregate(calls=Sum("server_tool_calls"))["calls"] or 0)
 
     def results(self) -> list[str]:
         return [each["content"] for each in self.received() if each["role"] == "tool"]

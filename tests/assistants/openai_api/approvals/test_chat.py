@@ -9,7 +9,7 @@ import pytest
 
 from apikeys.actions import IssuedKey
 from assistants import actions
-from assistants.models import Approver, Rule
+from assistants.models import Approver, Rule, Run
 from config.runner.network import free_port
 from core.actor import Actor
 from tests.assistants.openai_api.approvals.conftest import ECHO, World
@@ -90,6 +90,34 @@ def test_what_was_approved_after_the_answer_ended_is_told_to_the_next_message(
     # It stays in its place, although the approval has been delivered.
     ask(client, world, shown(first), ON, shown(second), ON)
     assert (world.results(), world.calls) == (['{"say": "hi"}'], [{"say": "hi"}])
+
+
+def test_a_call_that_was_made_later_is_on_record_once_in_the_run_that_asked(
+    client: openai.OpenAI, world: World
+) -> None:
+    world.script({"tool_calls": [ECHO]}, {"text": "Said."})
+    first = ask(client, world)
+    approval = world.asked()
+    run = first.mcp_connector["run_id"]
+    wait_for(lambda: world.recorded(approval.pk) == [(run, "error", "approval_pending")], within_s=10)
+    world.approve(approval)
+    wait_for(lambda: world.recorded(approval.pk) == [(run, "ok", "")], within_s=20)
+    ask(client, world, shown(first), ON)
+    with world.stack.database():
+        runs = Run.objects.filter(assistant=world.assistant, status="completed")
+        wait_for(lambda: runs.count() == 2, within_s=10)
+    assert world.recorded(approval.pk) == [(run, "ok", "")]
+    assert world.calls_of_runs() == 1
+
+
+def test_a_call_that_was_held_is_on_record_with_its_approval(client: openai.OpenAI, world: World) -> None:
+    world.script({"tool_calls": [ECHO]}, {"text": "Said."})
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(ask, client, world)
+        approval = world.asked()
+        world.approve(approval)
+        run = answer.result().mcp_connector["run_id"]
+    wait_for(lambda: world.recorded(approval.pk) == [(run, "ok", "")], within_s=10)
 
 
 def test_a_result_that_is_told_later_has_no_secrets_either(client: openai.OpenAI, world: World) -> None:

@@ -50,6 +50,8 @@ def test_the_caller_is_asked_by_an_item_and_approves(client: openai.OpenAI, worl
     assert (call.approval_request_id, call.output) == (request.id, '{"say": "hi"}')
     create(client, world, "And?", previous_response_id=second.id)
     assert world.results() == ['{"say": "hi"}']
+    [[run, status, error]] = world.recorded(int(request.id.rpartition("o")[2], 16))
+    assert (run, status, error) == (first.id.replace("resp_", "run_"), "ok", "")
 
 
 def test_two_answers_to_one_request_are_refused(client: openai.OpenAI, world: World) -> None:
