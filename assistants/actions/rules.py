@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 
 from apikeys import audit
 from assistants.models import Approver, Assistant, Effect, Rule
-from assistants.rules import Conditions, InvalidConditions, masks
+from assistants.rules import Conditions, InvalidConditions, InvalidExpression, masks
 from core.actor import Actor
 from core.errors import Conflict
 from core.validation import clean
@@ -149,6 +149,11 @@ def _problems_of_conditions(stored: Any) -> Mapping[str, str]:
     except InvalidConditions as error:
         return {f"conditions.{path}" if path else "conditions": text for path, text in error.errors.items()}
     errors = {}
+    try:
+        if conditions.expression is not None:
+            conditions.expression.require_boolean()
+    except InvalidExpression as error:
+        errors["conditions.expression"] = str(error)
     servers = MCPTool.objects.present().filter(pk__in=conditions.servers or ())
     if missing := (conditions.servers or frozenset()) - set(servers.values_list("pk", flat=True)):
         errors["conditions.servers"] = gettext("There is no server %s.") % min(missing)

@@ -4,6 +4,7 @@ from assistants.rules.conditions import Conditions, InvalidConditions
 from assistants.rules.dry_run import PERIOD, DryRun, PastCall, dry_run
 from assistants.rules.judging import CompiledRule, RuleSet
 from assistants.rules.loading import of, of_sync
+from assistants.rules.reading import InvalidExpression
 from assistants.rules.verdicts import Call, Verdict, stricter
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Conditions",
     "DryRun",
     "InvalidConditions",
+    "InvalidExpression",
     "PastCall",
     "RuleSet",
     "Verdict",

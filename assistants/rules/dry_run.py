@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import chain, combinations
 
 from apikeys.principal import Principal
 from assistants.catalogue import FunctionEntry
@@ -17,7 +18,11 @@ from tools.models import Label
 MOST_CALLS, LONGEST_S = 10_000, 5.0
 PERIOD = timedelta(days=7)
 _AT_ONCE = 500
-_NOTHING, _EVERYTHING = frozenset[str](), frozenset(Label.values)
+_NOTHING = (frozenset[str](),)
+_WHATEVER = [
+    frozenset(each) for each in chain.from_iterable(combinations(Label.values, count) for count in range(len(Label.values) + 1))
+]
+"""All that a conversation can have touched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +84,9 @@ class _Judge:
             return Effect.ALLOW
         if self._ruleset.reads_arguments and not isinstance(row.arguments, dict):
             return None
-        # What the conversation had touched is not stored: known is what holds whatever it was.
-        touched = (_NOTHING, _EVERYTHING) if self._ruleset.reads_touched else (_NOTHING,)
+        # What the conversation had touched is not stored: known is what holds whatever it was. A rule may
+        # match for some of it alone, and neither for nothing nor for all.
+        touched = _WHATEVER if self._ruleset.reads_touched else _NOTHING
         effects = {self._ruleset.judge(replace(call, touched=each)).effect for each in touched}
         return effects.pop() if len(effects) == 1 else None
 

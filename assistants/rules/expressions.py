@@ -13,7 +13,7 @@ import orjson
 from django.utils.translation import gettext
 from pydantic_core import SchemaError, SchemaValidator, core_schema
 
-from assistants.rules import reading
+from assistants.rules import reading, result_types
 from assistants.rules.reading import InvalidExpression
 
 LONGEST = 4 * 1024
@@ -49,12 +49,32 @@ class Expression:
             message = gettext("There is no function `%(name)s`. There are %(known)s.")
             known = ", ".join(sorted(_FUNCTIONS))
             raise InvalidExpression(message % {"name": unknown[0], "known": known})
+        self._source = source
         read = reading.read(source)
         self.names = frozenset(read.names)
         self.patterns: Patterns = dict(map(_pattern, read.patterns))
         self._program = _compiled(read.source)
         if others := set(self._program.variables()) - read.names - read.own:
             raise reading.unknown(min(others))
+
+    def require_boolean(self) -> None:
+        """Raises InvalidExpression where its value is never true or false. Before a rule is saved, that is.
+
+        One that is stored denies what it is about; as a rule that cannot be read it would deny every call.
+        """
+        is_so = result_types.may_be_boolean(self._source)
+        if is_so and not self.names:  # a constant
+            try:
+                self.holds(context({}, self.patterns))
+            except EvaluationFailed:
+                is_so = False
+        if not is_so:
+            raise InvalidExpression(
+                gettext(
+                    "The value is never true or false, so that the rule would deny every call that it is about."
+                    " Compare something, for example call.arguments.amount > 100."
+                )
+            )
 
     def holds(self, context: cel.Context) -> bool:
         """Evaluates it. Raises EvaluationFailed."""

@@ -229,6 +229,24 @@ def test_what_a_conversation_had_touched_is_not_known_afterwards(api: Client, ca
     assert dry_run(api, {"then": "ask", "when": never})["undecidable"] == 0
 
 
+def test_what_depends_on_a_part_of_what_was_touched_is_not_known_either(api: Client, calls: None) -> None:
+    apart = {"expression": "'foreign_text' in touched && !('sends_out' in touched)"}
+    told = dry_run(api, {"then": "ask", "when": apart})
+    assert (told["asked"], told["undecidable"]) == ([], 4)
+    always = {"expression": "'foreign_text' in touched || !('foreign_text' in touched)"}
+    told = dry_run(api, {"then": "ask", "when": always})
+    assert (len(told["asked"]), told["undecidable"]) == (4, 0)
+
+
+@pytest.mark.parametrize("expression", ["1", "call.arguments.n + 1"])
+def test_an_expression_that_judges_nothing_is_refused(api: Client, expression: str) -> None:
+    fields = {"then": "deny", "when": {"expression": expression}}
+    for path, sent, named in (("rules", {"name": "A", **fields}, ""), ("rules/dry-run", {"rule": fields}, "rule.")):
+        status, error = api.refused("post", path, sent)
+        [message] = error["details"]["fields"][f"{named}when.expression"]
+        assert (status, "never true or false" in message) == (422, True)
+
+
 def test_a_dry_run_of_a_scope_looks_at_its_calls(api: Client, calls: None) -> None:
     other = actions.create(by=BY, name="Other")
     helper = Assistant.objects.get(slug="helper")
