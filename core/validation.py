@@ -21,6 +21,8 @@ name_taken: dict[str, Any] = {
 
 _INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Control characters, ANSI escapes (ECMA-48) among them, and those that reorder text (Unicode TR 36)."""
+_INVISIBLE_IN_LINES = re.compile(_INVISIBLE.pattern.replace("\x00-\x1f", "\x00-\x08\x0b\x0c\x0e-\x1f"))
+"""The same in a text of several lines."""
 
 
 def clean(row: models.Model) -> None:
@@ -36,6 +38,21 @@ def clean(row: models.Model) -> None:
         if all(each.code in TAKEN for messages in errors.values() for each in messages):
             raise Conflict(" ".join(error.messages), "already_taken", field=next(iter(errors))) from error
         raise ValidationError(errors) from error
+
+
+def text_problem(text: str, *, most: int) -> str | None:
+    """Returns what is wrong with a text that people and models are told; None where nothing is."""
+    if len(text) > most:
+        message = gettext("At most %(most)s characters: these are %(count)s.")
+        return message % {"most": f"{most:,}", "count": f"{len(text):,}"}
+    if _INVISIBLE_IN_LINES.search(text):
+        return gettext("No control characters, and none that reorder text.")
+    return None
+
+
+def readable(text: str) -> str:
+    """Returns a text without the characters that `text_problem` refuses."""
+    return _INVISIBLE_IN_LINES.sub("", text)
 
 
 def at_their_fields(error: ValidationError) -> dict[str, list[ValidationError]]:

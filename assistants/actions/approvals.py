@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
@@ -18,6 +19,7 @@ from assistants.actions.approval_rights import require_decider
 from assistants.models import Approval, ApprovalState, Approver
 from core.actor import Actor
 from core.errors import Conflict
+from core.validation import readable, text_problem
 
 __all__ = [
     "WrongCode",
@@ -57,9 +59,11 @@ def approve(approval: Approval, *, by: Actor, arguments: Mapping[str, Any] | Non
 
 
 def reject(approval: Approval, *, by: Actor, reason: str = "") -> Approval:
-    """Refuses the call. The model is told the reason. Raises Conflict and Forbidden."""
+    """Refuses the call. The model is told the reason. Raises Conflict, Forbidden and ValidationError."""
     require_decider(approval, by)
-    _decide(approval, ApprovalState.REJECTED, "rejected", by=by, kind=by.kind, reason=_fitting(reason))
+    if problem := text_problem(reason.strip(), most=MOST_REASON):
+        raise ValidationError({"reason": problem})
+    _decide(approval, ApprovalState.REJECTED, "rejected", by=by, kind=by.kind, reason=reason.strip())
     return approval
 
 
@@ -150,4 +154,5 @@ def _require_code(approval: Approval, code: str) -> dict[str, Any]:
 
 
 def _fitting(reason: str) -> str:
-    return reason.replace("\0", "\ufffd").strip()[:MOST_REASON]
+    """A caller's decision must not fail by its reason."""
+    return readable(reason).strip()[:MOST_REASON]

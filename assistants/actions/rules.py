@@ -14,13 +14,14 @@ from assistants.models import Approver, Assistant, Effect, Rule
 from assistants.rules import Conditions, InvalidConditions, InvalidExpression, masks
 from core.actor import Actor
 from core.errors import Conflict
-from core.validation import clean
+from core.validation import clean, text_problem
 from tools.models import MCPTool, ToolFunction
 
 MOST_RULES = 200
 """For each scope: of all calls, of one assistant, of one key. Each costs every call of its scope."""
 LAST_POSITION = 1_000_000
 """Of the rule that is shipped: what is added stands before it."""
+MOST_REASON = 1_000
 _STEP = 10
 _FIELDS = (
     "name", "position", "scope", "assistant", "api_key", "conditions", "effect", "approver", "reason", "mask",
@@ -51,7 +52,7 @@ def checked_rule(**fields: Any) -> Rule:
     """Returns a rule that could be added, and is not. Raises ValidationError."""
     rule = Rule(**fields)
     _make_consistent(rule)
-    _require_valid(rule, {"conditions", "mask"})
+    _require_valid(rule, {"conditions", "mask", "reason"})
     return rule
 
 
@@ -131,6 +132,8 @@ def _require_valid(rule: Rule, changed: set[str]) -> None:
         errors["assistant"] = gettext("Choose the assistant whose calls it is for.")
     if rule.scope == Rule.Scope.KEY and rule.api_key_id is None:
         errors["api_key"] = gettext("Choose the key whose calls it is for.")
+    if "reason" in changed and (problem := text_problem(rule.reason, most=MOST_REASON)):
+        errors["reason"] = problem
     if "conditions" in changed:
         errors |= _problems_of_conditions(rule.conditions)
     if (

@@ -65,6 +65,7 @@ async def continued(
     asker: Asker,
     *,
     wait_s: float,
+    visible: Messages | None = None,
     items: Sequence[tuple[int, Item]] = (),
     are_rounds_visible: bool = False,
     is_answer_stored: bool = False,
@@ -73,14 +74,15 @@ async def continued(
 
     It waits as a run does: within the key's limits, and until the caller may not call any more.
 
+    `visible`: the messages as `sentences.cut_from_all` has them, where that is known.
     `items`: approval items, by number. InvalidRequest is raised for those that do not belong to the
     conversation. `are_rounds_visible`: it shows the calls of our tools before our sentence.
     `is_answer_stored`: the answer before its last message is as we stored it, so without its code.
     """
-    if not items and not any(map(sentences.is_marked, messages)):
+    visible = sentences.cut_from_all(messages) if visible is None else visible
+    if not items and visible is messages:
         plain = [_untagged(message) for message in messages] if are_rounds_visible else messages
         return Continued(plain, plain)
-    visible = [sentences.cut_from(message) for message in messages]
     marks = _marks(messages, are_rounds_visible=are_rounds_visible)
     try:
         held = await _found(marks, asker)

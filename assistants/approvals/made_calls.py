@@ -1,8 +1,8 @@
 """The record of calls that workers make: each stands once, in the run that asked about it.
 
 A run records what becomes of its calls while it lasts. A call that still waits when it ends stands in its
-record as such, until it was made. Whoever comes last writes that: the worker that made the call, or the process
-that records the run. Both hold the row of the approval meanwhile, so that one of them sees what the other did.
+record as such, until it was made. Whoever comes last writes that: the worker that made the call, or the
+process that records the run. Both hold the row of the approval, so that one of them sees what the other did.
 """
 
 from collections.abc import Collection
@@ -17,7 +17,7 @@ _MADE = (ApprovalState.DONE, ApprovalState.UNKNOWN_OUTCOME)
 
 
 def record_made(numbers: Collection[int]) -> None:
-    """Records what came of calls whose runs are recorded. Call it where runs have just been, in a transaction."""
+    """Records what came of calls, in the transaction that has just recorded their runs."""
     rows = Approval.objects.filter(pk__in=list(numbers)).order_by("pk").select_for_update(of=("self",))
     for approval in rows:
         if approval.state in _MADE:

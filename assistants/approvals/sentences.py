@@ -20,7 +20,7 @@ _SENTENCE = re.compile(
 _CODE = re.compile(r"(?<![a-z0-9])apc-[a-z2-7]{12}(?![a-z0-9])", re.IGNORECASE)
 _DECISION = re.compile(r"(approve|reject) (apc-[a-z2-7]{12})", re.IGNORECASE)
 _MARKS = ("apc-", _BEGIN.lower())
-_NOT_IN_A_NAME = re.compile(r"[\[\]`\s]+")
+_NOT_IN_A_NAME = re.compile(r"[\[\]`\s\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
 _IMAGES = "image_url"
 TAG = "approval"
 """The field of a turn of the model whose call is that of the approval with this number."""
@@ -117,6 +117,11 @@ def cut_from(message: Mapping[str, Any]) -> Mapping[str, Any]:
     """Returns a message without our sentences and codes, wherever they stand in it. Images stay."""
     cleaned: Mapping[str, Any] = cut_in(message)
     return cleaned
+
+
+def cut_from_all(messages: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """Returns messages likewise: the very same where none holds a sentence or a code, as nearly always."""
+    return [cut_from(message) for message in messages] if any(map(is_marked, messages)) else messages
 
 
 def cut_in(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
@@ -47,6 +48,9 @@ class ApprovalPage(ConsolePage):
             told = _decide(approval, request)
         except InvalidEdit as invalid:
             return self.render_to_response(self.get_context_data(approval=approval, edit=invalid.form))
+        except ValidationError as error:
+            told_at = {"reason": request.POST.get("reason", ""), "reason_problem": text_of(error)}
+            return self.render_to_response(self.get_context_data(approval=approval, **told_at))
         except REFUSALS as error:
             messages.error(request, text_of(error))
             return redirect("admin:approval", pk)
@@ -74,7 +78,7 @@ class ApprovalStatePart(ConsolePage):
 
 class ApprovalDecision(ConsolePage):
     """POST decides from the playground: `do` is approve, or else reject. Answers {message}, and 409 where it
-    is refused.
+    is refused, 422 where the reason cannot be told.
     """
 
     permission_required = "assistants.decide_approval"
@@ -88,7 +92,8 @@ class ApprovalDecision(ConsolePage):
             else:
                 approvals.reject(approval, by=by, reason=request.POST.get("reason", ""))
         except REFUSALS as error:
-            return JsonResponse({"message": text_of(error)}, status=409)
+            status = 422 if isinstance(error, ValidationError) else 409
+            return JsonResponse({"message": text_of(error)}, status=status)
         return JsonResponse({"message": ""})
 
 
@@ -102,7 +107,7 @@ def _found(pk: int) -> Approval:
 def _decide(approval: Approval, request: HttpRequest) -> str | None:
     """Does what the button says. Returns what to tell, or None where secrets may be shown.
 
-    Raises InvalidEdit for the form, and what verbs raise.
+    Raises InvalidEdit for the form of the arguments, ValidationError for the reason, and what verbs raise.
     """
     by = Actor.of(request)
     match request.POST.get("do"):

@@ -275,9 +275,7 @@ class ToolCall(models.Model):
         constraints = [models.UniqueConstraint(fields=["run", "position"], name="toolcall_run_position")]
         indexes = [
             models.Index(fields=["function", "server", "run"], name="toolcall_function_run"),
-            models.Index(
-                fields=["approval"], condition=Q(approval__isnull=False), name="toolcall_approval"
-            ),
+            models.Index(fields=["approval"], condition=Q(approval__isnull=False), name="toolcall_approval"),
             models.Index(
                 fields=["started_at"],
                 include=["status", "server", "function", "duration_ms"],

@@ -20,7 +20,10 @@ PERIOD = timedelta(days=7)
 _AT_ONCE = 500
 _NOTHING = (frozenset[str](),)
 _WHATEVER = [
-    frozenset(each) for each in chain.from_iterable(combinations(Label.values, count) for count in range(len(Label.values) + 1))
+    frozenset(each)
+    for each in chain.from_iterable(
+        combinations(Label.values, count) for count in range(len(Label.values) + 1)
+    )
 ]
 """All that a conversation can have touched."""
 

@@ -71,7 +71,7 @@ class Expression:
         if not is_so:
             raise InvalidExpression(
                 gettext(
-                    "The value is never true or false, so that the rule would deny every call that it is about."
+                    "The value is never true or false: the rule would deny every call that it is about."
                     " Compare something, for example call.arguments.amount > 100."
                 )
             )

@@ -1,6 +1,6 @@
 """Whether the value of an expression can be true or false at all: the library checks no types. Pure.
 
-An expression of another type judges no call, so that its rule denies whatever it is about. What cannot be known
+An expression of another type judges no call: its rule denies whatever it is about. What cannot be known
 before a call, such as an argument, may be true or false.
 """
 

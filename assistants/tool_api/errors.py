@@ -41,7 +41,7 @@ class ToolFailed(APIException):
 
 
 class NotMade(APIException):
-    """403: a rule or the filter forbids the call, or nobody agreed to it. 409: it waits, or may have been made."""
+    """403: a rule or the filter forbids the call, or nobody agreed. 409: it waits, or may have been made."""
 
     def __init__(self, refusal: NotCalled, base_url: str) -> None:
         super().__init__(str(refusal), refusal.code)

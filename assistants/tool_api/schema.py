@@ -12,8 +12,9 @@ call = extend_schema(
     description=(
         "The body is the tool's arguments. The answer is the tool's structured content, or else "
         '`{"content": [..]}` with MCP content blocks. A tool that reports a failure is 422 `tool_error`. '
-        "A call that a rule or the filter denies is 403 `denied_by_rule` or `denied_by_filter`; one that still waits for approval is 409 "
-        "`approval_pending`, and an equal call gets its result."
+        "A call that a rule denies is 403 `denied_by_rule`, one that the filter refuses 403 "
+        "`denied_by_filter`; one that still waits for approval is 409 `approval_pending`, and an equal call "
+        "gets its result."
     ),
     parameters=[_SLUG, _NAME],
     request=OpenApiTypes.OBJECT,

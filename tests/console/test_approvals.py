@@ -89,6 +89,23 @@ def test_it_is_rejected_with_a_reason(scene: Scene) -> None:
     assert (approval.state, approval.reason) == (ApprovalState.REJECTED, "Paid <b>already</b>")
 
 
+@pytest.mark.parametrize(
+    ("reason", "problem"), [("x" * 1_001, "At most 1,000 characters"), ("a\u202eb", "reorder text")]
+)
+def test_a_reason_that_cannot_be_told_is_refused_at_the_field(
+    scene: Scene, reason: str, problem: str
+) -> None:
+    approval, client = waiting(scene), client_of("operator")
+    shown = client.post(page(approval), {"do": "reject", "reason": reason})
+    assert (shown.status_code, shown.context["reason"]) == (200, reason)
+    assert problem in shown.context["reason_problem"]
+    assert problem in shown.content.decode()
+    answer = client.post(f"{page(approval)}decide/", {"do": "reject", "reason": reason})
+    assert (answer.status_code, problem in answer.json()["message"]) == (422, True)
+    approval.refresh_from_db()
+    assert approval.state == ApprovalState.WAITING
+
+
 def test_the_second_to_decide_is_told_who_was_first(scene: Scene) -> None:
     approval = waiting(scene)
     first, second = Client(), client_of("operator")

@@ -57,20 +57,21 @@ async def prepare(content: Mapping[str, Any], params: ChatCompletionRequest, ori
         message_order.check((await off_loop.run(whole, size=off_loop.SMALL + 1)).messages)
     else:
         message_order.check(params.messages)
-    said = [sentences.cut_from(message) for message in messages]
+    sent: Messages = content["messages"]
+    said = sentences.cut_from_all(messages)
+    own = said if messages is sent else sentences.cut_from_all(sent)
     route = await routing.route(params.model, origin.principal, said, origin.session_id)
     assistant = route.assistant
     # After routing: the service decides what becomes of images, and hidden rounds belong to an assistant.
     hold_s = holds.of(is_streamed=bool(params.stream))
-    is_stored = params.is_history_stored and not any(map(_is_answer, content["messages"]))
+    is_stored = params.is_history_stored and not any(map(_is_answer, sent))
     continued = await continuing.continued(
-        messages, origin.asker(assistant), wait_s=holds.OUTCOMES_S, is_answer_stored=is_stored
+        messages, origin.asker(assistant), visible=said, wait_s=holds.OUTCOMES_S, is_answer_stored=is_stored
     )
     takes_addresses = assistant.endpoint.takes_image_addresses
     messages = await images.for_service(continued.messages, takes_addresses=takes_addresses)
     messages = await hidden_rounds.restored(messages, origin.principal, assistant)
     request = _run_request(params, messages, assistant)
-    own = [sentences.cut_from(message) for message in content["messages"]]
     return PreparedChat(
         params=params,
         run_request=replace(request, continued=continued, hold_s=hold_s, past=Past(own)),

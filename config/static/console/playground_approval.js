@@ -25,7 +25,6 @@ class ApprovalBox {
     const reason = element("input", "c-input");
     reason.placeholder = this.texts.reason;
     reason.setAttribute("aria-label", this.texts.reason);
-    reason.maxLength = 1000;
     const button = (word, symbol, className, decision) => {
       const made = element("button", `c-button ${className}`);
       made.type = "button";
@@ -45,8 +44,9 @@ class ApprovalBox {
       const response = await fetch(this.texts.decide.replace("/0/", `/${this.number}/`), { method: "POST", headers, body });
       const isJson = response.headers.get("content-type")?.startsWith("application/json");
       this.told.textContent = isJson ? (await response.json()).message || this.texts[decision === "approve" ? "approved" : "rejected"] : this.texts.loggedOut;
-      this.buttons.hidden = isJson;
-      if (isJson) this.decided();
+      const isDecided = isJson && response.status !== 422; // a reason that cannot be told may be corrected
+      this.buttons.hidden = isDecided;
+      if (isDecided) this.decided();
     } catch {
       this.told.textContent = this.texts.lost;
     }

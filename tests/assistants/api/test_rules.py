@@ -101,6 +101,7 @@ def test_only_keys_that_manage_see_rules(api: Client) -> None:
         ({"position": -1}, "position"),
         ({"position": 10**9}, "position"),
         ({"reason": "x" * 1001}, "reason"),
+        ({"reason": "a\u202eb"}, "reason"),
         ({"colour": "red"}, "colour"),
         ({"when": []}, "when"),
         ({"when": None}, "when"),
@@ -241,7 +242,10 @@ def test_what_depends_on_a_part_of_what_was_touched_is_not_known_either(api: Cli
 @pytest.mark.parametrize("expression", ["1", "call.arguments.n + 1"])
 def test_an_expression_that_judges_nothing_is_refused(api: Client, expression: str) -> None:
     fields = {"then": "deny", "when": {"expression": expression}}
-    for path, sent, named in (("rules", {"name": "A", **fields}, ""), ("rules/dry-run", {"rule": fields}, "rule.")):
+    for path, sent, named in (
+        ("rules", {"name": "A", **fields}, ""),
+        ("rules/dry-run", {"rule": fields}, "rule."),
+    ):
         status, error = api.refused("post", path, sent)
         [message] = error["details"]["fields"][f"{named}when.expression"]
         assert (status, "never true or false" in message) == (422, True)

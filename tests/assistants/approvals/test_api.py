@@ -104,6 +104,13 @@ def test_a_rejection_over_rest_has_a_reason(number: int) -> None:
     assert (answer.json()["state"], answer.json()["reason"]) == ("rejected", "Ask Carol.")
 
 
+@pytest.mark.parametrize("reason", ["x" * 1_001, "a\u202eb", "a\0b"])
+def test_a_reason_that_cannot_be_told_is_refused(number: int, reason: str) -> None:
+    refused = client(can_approve=True).post(f"{URL}/{number}/reject", {"reason": reason}, format="json")
+    assert (refused.status_code, list(refused.json()["error"]["details"]["fields"])) == (422, ["reason"])
+    assert the_row().state == "waiting"
+
+
 @pytest.mark.parametrize("verb", ["approve", "reject"])
 def test_a_key_that_only_manages_decides_nothing(number: int, verb: str) -> None:
     refused = client(can_manage=True).post(f"{URL}/{number}/{verb}", {}, format="json")

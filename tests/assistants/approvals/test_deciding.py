@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.utils import timezone
 
@@ -281,4 +282,15 @@ def test_a_caller_does_not_decide_what_staff_must(scene: Scene) -> None:
 
 def test_staff_may_decide_for_a_caller(scene: Scene) -> None:
     asked(scene, approver=Approver.CALLER)
-    assert approvals.reject(the_row(), by=staff(), reason=" no\0 ").reason == "no\ufffd"
+    for reason in ("no\0", "n\u202eo", "x" * 1_001):
+        with pytest.raises(ValidationError) as refused:
+            approvals.reject(the_row(), by=staff(), reason=reason)
+        assert list(refused.value.message_dict) == ["reason"]
+    assert approvals.reject(the_row(), by=staff(), reason=" no\nnever ").reason == "no\nnever"
+
+
+def test_a_callers_decision_does_not_fail_by_its_reason(scene: Scene) -> None:
+    asked(scene, approver=Approver.CALLER)
+    said = "n\u202eo\0" + "x" * 1_000
+    approvals.decide_by_caller(the_row(), by=by_caller(scene), approves=False, reason=said)
+    assert (the_row().state, the_row().reason) == ("rejected", "no" + "x" * 998)

@@ -1,4 +1,4 @@
-"""What came of an approved call is on record in the run that asked, whoever comes last: worker or recorder."""
+"""What came of an approved call is on record in the run that asked, whether worker or recorder comes last."""
 
 from typing import Any
 
@@ -47,7 +47,12 @@ async def test_the_one_who_comes_last_records_it(world: World, is_recorded_first
     if not is_recorded_first:
         await record(world, number)
     row = await recorded()
-    assert (row.status, row.error, row.result_size, row.approval) == ("ok", "", len('{"word": "hello"}'), number)
+    assert (row.status, row.error, row.result_size, row.approval) == (
+        "ok",
+        "",
+        len('{"word": "hello"}'),
+        number,
+    )
     assert (row.arguments, row.result) == (None, None)
     assert ((row.duration_ms or 0) < 60_000) == is_recorded_first
     await record(world, number)  # written again, as after a killed process

@@ -33,6 +33,7 @@ def test_a_name_can_neither_end_the_sentence_nor_hold_a_code() -> None:
     assert sentences.numbers(text) == [1]
     assert sentences.cut(text) == ""
     assert CODE not in text
+    assert "\u202e" not in sentences.written([Waiting(1, "pay\u202e\x1b", "Bank")])
 
 
 @pytest.mark.parametrize(

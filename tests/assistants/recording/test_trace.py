@@ -13,8 +13,8 @@ from assistants.events import Event, Finished, TextDelta, ToolFinished, ToolStar
 from assistants.models import RunStatus, ToolCall
 from assistants.recording import trace as trace_module
 from assistants.recording.records import Origin, RunRecord
-from assistants.storable import LONGEST_BODY
 from assistants.recording.trace import Trace
+from assistants.storable import LONGEST_BODY
 from tests.assistants.agent.conftest import entry, function
 
 ALICE = Principal(

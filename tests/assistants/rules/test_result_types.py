@@ -15,10 +15,12 @@ NEVER = [
     "timestamp(call.arguments.at).getHours()", "!call.arguments.a + 1 // == 1",
 ]  # fmt: skip
 PERHAPS = [
-    "true", "false", "!false", "1 > 0", "(1 == 1)", "[1].exists(x, x == 1)", "1 in [1]", "has(call.arguments.a)",
+    "true", "false", "!false", "1 > 0", "(1 == 1)", "[1].exists(x, x == 1)", "1 in [1]",
+    "has(call.arguments.a)",
     "call.arguments.a", "call.arguments.a[0]", "call.arguments['a']", "call.annotations.readOnlyHint",
     "dyn(call.arguments.a)", "call.arguments.a ? true : 1", "(call.arguments.a) ? 1 : call.arguments.b",
-    "end_user.startsWith('a')", "end_user.matches('^a')", "touched == []", "size(touched) > 1", "!(call.arguments.a)",
+    "end_user.startsWith('a')", "end_user.matches('^a')", "touched == []", "size(touched) > 1",
+    "!(call.arguments.a)",
     "touched.exists(x, x == '+')", "'a' + end_user == 'ab'", "call.arguments.n - 1 < 2 || end_user == ''",
     "[true, false][0]", "{'a': true}['a']", "{'a': true}.a", "[call.arguments.a > 1, true][0]", "'b' != 'c'",
 ]  # fmt: skip
