@@ -82,6 +82,9 @@ class TracedCallSerializer(serializers.ModelSerializer[ToolCall]):
     """`arguments` and `result` are null unless the assistant stores bodies."""
 
     error = CodeField(allow_null=True)
+    approval = serializers.IntegerField(
+        allow_null=True, help_text="The number of the approval that the call asked for."
+    )
 
     class Meta:
         model = ToolCall

@@ -128,6 +128,13 @@ def test_a_run_is_a_waterfall_with_numbers(admin_client: Client) -> None:
         assert text in page
 
 
+def test_a_call_that_was_asked_about_leads_to_its_approval(admin_client: Client) -> None:
+    run = add_run(1)
+    run.tool_calls.update(approval=1_234)
+    shown = page_of(admin_client, run)
+    assert '<a href="/admin/assistants/approval/1234/">Approval 1234</a>' in shown
+
+
 def test_a_run_without_recorded_times_is_shown_in_order(admin_client: Client) -> None:
     page = page_of(admin_client, add_run(1, calls=2, model_rounds=None))
     assert "without the times of its steps" in page

@@ -103,6 +103,7 @@ def test_one_run_is_shown_with_its_trace(api: Client, helper: Assistant, alice: 
                 "duration_ms": 12,
                 "error": None,
                 "result_size": 4,
+                "approval": None,
                 "arguments": {"zone": "UTC"},
                 "result": "noon",
             }

@@ -1,4 +1,6 @@
-"""What is made of a conversation before a run: without our sentences, and at next to no cost where it has none."""
+"""What is made of a conversation before a run: without our sentences, and looked through once."""
+
+from typing import Any
 
 import pytest
 
