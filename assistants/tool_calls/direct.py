@@ -53,10 +53,10 @@ async def released(server_id: int, read: dict[str, Any]) -> dict[str, Any]:
 def _refused(by_gate: RefusedByGate) -> Refused:
     verdict = by_gate.verdict
     if verdict is None:
-        return Refused(by_gate.reason, "refused_by_filter")
+        return Refused(by_gate.reason, by_gate.code)
     reason = verdict.reason or _("it gives no reason.")
     told = _("The rule “%(rule)s” forbids this call: %(reason)s")
-    return Refused(told % {"rule": verdict.rule_name, "reason": reason}, "denied_by_rule")
+    return Refused(told % {"rule": verdict.rule_name, "reason": reason}, by_gate.code)
 
 
 def _unasked(caller: Principal) -> str:

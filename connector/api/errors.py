@@ -15,7 +15,7 @@ _STATUSES: dict[FailureCode, int] = {
     "refused": 502,
 }
 
-_AGAINST_IT = {"denied_by_rule", "approval_required", "refused_by_filter"}
+_AGAINST_IT = {"denied_by_rule", "approval_required", "denied_by_filter"}
 
 
 class Failed(APIException):

@@ -112,7 +112,7 @@ def test_the_filter_is_asked_about_the_call_and_its_result(
     answers += [FilterRefused("No payments today.")]
     with pytest.raises(Refused, match=r"No payments today\.") as refused:
         admitted(scene.server, pay, GIVEN, caller)
-    assert refused.value.code == "refused_by_filter"
+    assert refused.value.code == "denied_by_filter"
     answers += [{"to": "eve"}]
     with pytest.raises(Refused, match=r"“Payments” forbids this call: Not her\."):  # the rules' last word
         admitted(scene.server, pay, GIVEN, caller)

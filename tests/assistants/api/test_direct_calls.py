@@ -76,7 +76,7 @@ def test_what_the_filter_refuses_is_not_called(scene: Scene, monkeypatch: pytest
 
     monkeypatch.setattr(filtering, "filter_call", refuses)
     refused = call(managing())
-    assert outcome(refused) == (403, "refused_by_filter")
+    assert outcome(refused) == (403, "denied_by_filter")
     assert "No payments today." in message(refused)
     assert calls_on_record() == []
 
