@@ -7,10 +7,11 @@ so that anybody could fill the log. What we could delete is hardly longer than i
 
 import logging
 import re
-import uuid
 from contextvars import ContextVar
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core import ids
 
 HEADER = b"x-request-id"
 _HARMLESS = re.compile(rb"[A-Za-z0-9_.:-]{1,128}")
@@ -19,7 +20,7 @@ request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
 
 def new_id() -> str:
-    return f"req_{uuid.uuid4().hex}"
+    return f"req_{ids.unique()}"
 
 
 class RequestIds:

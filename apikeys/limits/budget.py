@@ -14,6 +14,8 @@ from core.feed import FeedCache
 
 KNOWN_FOR_S = 5.0
 """For how long a process serves a number from memory, to which other processes may have added."""
+_GATHER_S = 0.25
+"""For how long tokens wait for more to be written with them. Until then they do not count."""
 
 _THIS_MONTH = "date_trunc('month', now() AT TIME ZONE 'UTC')::date"
 _READ = f"SELECT tokens FROM apikeys_tokenusage WHERE api_key_id = %s AND month = {_THIS_MONTH}"  # noqa: S608
@@ -110,4 +112,4 @@ async def _write(spendings: Iterable[Spending]) -> None:
 
 
 _spent: FeedCache[int, int] = FeedCache(in_thread(read), [], maxsize=10_000, max_age_s=KNOWN_FOR_S)
-writer = BatchWriter("tokens of keys", _write)
+writer = BatchWriter("tokens of keys", _write, gather_s=_GATHER_S)

@@ -5,11 +5,11 @@ A process knows its leases too, and renewing restores them in a Redis that was e
 """
 
 import asyncio
-import uuid
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from apikeys.limits.rates import PREFIX
+from core.ids import unique
 from core.redis import Store, StoreDown
 
 LEASE_S = 15.0
@@ -42,7 +42,7 @@ class Lease:
     """The right of one running request. `caller`: see `Principal.limited_as`."""
 
     caller: str
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    id: str = field(default_factory=unique)
 
     @property
     def key(self) -> str:

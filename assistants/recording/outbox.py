@@ -3,12 +3,15 @@
 A run is put here before its caller receives its end, and removed when it is a row, a fraction of a second
 later. Where its process dies in between, a worker makes a row of it. Without Redis runs are recorded, too,
 but for that case (docs/decisions/0009-ended-runs-wait-in-redis.md).
+
+Runs that end at the same time share an entry, which is encrypted and sent once, and removed when all of them
+are rows (docs/decisions/0032-runs-that-end-together-are-put-together.md).
 """
 
 import logging
 import time
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from django.conf import settings
@@ -16,6 +19,8 @@ from redis import Redis
 
 from assistants.recording import rows, serialization
 from assistants.recording.records import RunRecord
+from core import ids
+from core.group_commit import GroupCommit
 from core.redis import SharedStore, StoreDown
 from tools.secrets.encryption import UndecryptableSecret, decrypt, encrypt
 
@@ -26,23 +31,43 @@ LOST_AFTER_S = 15.0
 _TIMEOUT_S = 5.0
 
 _store = SharedStore()
-lifespan = _store.lifespan
+_entries: dict[str, str] = {}
+"""The entries of runs that are no rows yet, by the ids of the runs."""
+
+
+@asynccontextmanager
+async def lifespan() -> AsyncIterator[None]:
+    """Connects this event loop to Redis."""
+    global _puts  # noqa: PLW0603 - one for each loop, whose tasks it holds
+    _puts = GroupCommit(_put)
+    async with _store.lifespan():
+        yield
 
 
 async def put(record: RunRecord) -> None:
-    """Delays the caller by 100 ms at most. A failure is logged by the store, and nothing else comes of it."""
-    encrypted = encrypt({"at": time.time(), "record": serialization.dump(record)})
+    """Delays the caller by 200 ms at most. A failure is logged by the store, and nothing else comes of it."""
+    await _puts.add(record)
+
+
+async def _put(records: Sequence[RunRecord]) -> None:
+    encrypted = encrypt({"at": time.time(), "records": list(map(serialization.dump, records))})
+    entry = ids.unique()
+    _entries.update((record.origin.run_id, entry) for record in records)
     with suppress(StoreDown):
         async with _store.within_deadline() as redis:
-            await redis.hset(KEY, record.origin.run_id, encrypted)
+            await redis.hset(KEY, entry, encrypted)
+
+
+_puts = GroupCommit(_put)
 
 
 async def remove(run_ids: Collection[str]) -> None:
-    """Removes runs that are rows now."""
-    if run_ids:
+    """Notes that these runs are rows now. Entries of which that is true of all runs are removed."""
+    left = {_entries.pop(run_id) for run_id in run_ids if run_id in _entries}
+    if done := left.difference(_entries.values()):
         with suppress(StoreDown):
             async with _store.within_deadline() as redis:
-                await redis.hdel(KEY, *run_ids)
+                await redis.hdel(KEY, *done)
 
 
 def recover(*, older_than_s: float = LOST_AFTER_S) -> int:
@@ -51,19 +76,21 @@ def recover(*, older_than_s: float = LOST_AFTER_S) -> int:
         settings.REDIS_URL, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S
     ) as redis:
         entries: dict[bytes, bytes] = redis.hgetall(KEY)
-        read = {run_id: _lost_record(encrypted, older_than_s) for run_id, encrypted in entries.items()}
-        lost = {run_id: record for run_id, record in read.items() if record is not None}
+        read = {name: _lost_records(encrypted, older_than_s) for name, encrypted in entries.items()}
+        lost = {name: records for name, records in read.items() if records}
         if lost:
-            rows.write(map(serialization.load, lost.values()))
+            runs = [serialization.load(record) for records in lost.values() for record in records]
+            rows.write(runs)
             redis.hdel(KEY, *lost)
-        return len(lost)
+        return sum(map(len, lost.values()))
 
 
-def _lost_record(encrypted: bytes, older_than_s: float) -> dict[str, Any] | None:
+def _lost_records(encrypted: bytes, older_than_s: float) -> list[dict[str, Any]]:
+    """Returns the runs of an entry that is so old; of an older release, each had an entry of its own."""
     try:
         entry: dict[str, Any] = decrypt(encrypted.decode())
     except UndecryptableSecret:
-        log.error("A run that a killed process left cannot be read: its encryption key is gone.")
-        return None
-    record: dict[str, Any] = entry["record"]
-    return record if entry["at"] <= time.time() - older_than_s else None
+        log.error("Runs that a killed process left cannot be read: their encryption key is gone.")
+        return []
+    records: list[dict[str, Any]] = entry["records"] if "records" in entry else [entry["record"]]
+    return records if entry["at"] <= time.time() - older_than_s else []

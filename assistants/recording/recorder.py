@@ -35,6 +35,7 @@ class Recorder:
         self._request = request
         self._origin = origin
         self._trace = Trace(request, origin)
+        self._finished: RunRecord | None = None
 
     def begin(self) -> None:
         writer.add(self._trace.record)
@@ -47,11 +48,16 @@ class Recorder:
             case Finished():
                 # Rows are written in batches, a quarter of a second later. A process that is killed in
                 # between must not lose a run whose end its caller has seen.
-                await outbox.put(self._trace.ended(RunStatus.COMPLETED, ""))
+                self._finished = self._trace.ended(RunStatus.COMPLETED, "")
+                await outbox.put(self._finished)
 
     async def end(self, status: RunStatus, error: str) -> None:
-        """Records the outcome, and counts the tokens that the run used, once."""
-        record = self._trace.ended(status, error)
+        """Records the outcome, and counts the tokens that the run used, once.
+
+        A run that emitted Finished is completed, whatever came after: its caller left, say, before it had
+        read all.
+        """
+        record = self._finished or self._trace.ended(status, error)
         writer.add(record)
         feedback.note(self._request.assistant, self._request.messages, self._trace.served)
         await limits.current().charge(self._origin.principal, record.prompt_tokens + record.completion_tokens)

@@ -1,6 +1,5 @@
 """Runs and their tool calls on the way to the database."""
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,10 +9,11 @@ from apikeys.authentication import Principal
 from assistants.approvals import Asker
 from assistants.catalogue import AssistantEntry
 from assistants.models import RunKind, RunStatus, ToolCall
+from core import ids
 
 
 def new_run_id() -> str:
-    return f"run_{uuid.uuid4().hex}"
+    return f"run_{ids.unique()}"
 
 
 @dataclass(frozen=True, slots=True)

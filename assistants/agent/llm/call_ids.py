@@ -20,7 +20,7 @@ _NOT_PLAIN = re.compile(rb"[^A-Za-z0-9_]")
 
 def mint(upstream_id: str) -> str:
     """Returns a new id for a call of this id at its service, which may be empty."""
-    token = "".join(secrets.choice(_ALPHABET) for _ in range(_TOKEN_LENGTH))
+    token = "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in secrets.token_bytes(_TOKEN_LENGTH))
     call_id = f"{token}-{_escaped(upstream_id)}"
     return call_id if upstream_id and len(call_id) <= _LONGEST else token
 

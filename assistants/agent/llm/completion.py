@@ -20,6 +20,10 @@ ATTACHED_REASONING = "reasoning_details"
 """The reasoning field of services that send it in an attachment alone."""
 
 
+_PLAIN = frozenset({"role", "content"})
+"""The fields of a delta with text alone."""
+
+
 def ignore_text(_: str) -> None:
     """A listener for callers that read the text once the answer is whole."""
 
@@ -141,9 +145,10 @@ class Completion:
             raise stream_failure(error)
         self.tokens.add(chunk.get("usage"))
         choice = _first_choice(chunk)
-        self._add_delta(_dict(choice.get("delta")))
-        if not _dict(choice.get("delta")):  # a service that does not stream answers with a `message`
-            self._add_message(_dict(choice.get("message")))
+        if delta := _dict(choice.get("delta")):
+            self._add_delta(delta)
+        elif message := _dict(choice.get("message")):  # of a service that does not stream
+            self._add_message(message)
         if reason := choice.get("finish_reason"):
             self._finish(str(reason), choice)
 
@@ -162,12 +167,16 @@ class Completion:
         self._add_texts(message)
 
     def _add_texts(self, delta: dict[str, Any]) -> None:
+        content = delta.get("content")
+        if isinstance(content, str) and delta.keys() <= _PLAIN:  # as nearly all are
+            self.add_text(content)
+            return
         for name, text in _reasonings(delta):
             if text:
                 self.reasoning_field = name
                 self.add_reasoning(text)
                 break  # some services send the same text under several names
-        self.add_text(_text(delta.get("content")))
+        self.add_text(_text(content))
         self._refusal.add(_text(delta.get("refusal")))
         attachments.accumulate(self.attached, attachments.of_message(delta))
 
@@ -196,8 +205,10 @@ def _parse(payload: bytes) -> dict[str, Any]:
 
 
 def _first_choice(chunk: dict[str, Any]) -> dict[str, Any]:
-    choices = [_dict(choice) for choice in _list(chunk.get("choices"))]
-    return next((choice for choice in choices if not choice.get("index")), {})
+    for choice in map(_dict, _list(chunk.get("choices"))):
+        if not choice.get("index"):
+            return choice
+    return {}
 
 
 def _text(value: Any) -> str:

@@ -9,14 +9,13 @@ from io import BytesIO
 
 import aiohttp
 from django.conf import settings
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from assistants.agent.llm.errors import TransientFailure, status_failure
 from assistants.catalogue.endpoints import Endpoint
 from assistants.errors import UpstreamFailed
 from core.bounded_read import BodyTooLarge, read_at_most
 from core.message import Message
-from core.retries import backoff, log_retry
+from core.retries import pause_s
 from tools.outbound.http import filtered_connector
 
 log = logging.getLogger(__name__)
@@ -64,14 +63,16 @@ class ConnectionPool:
             self._calls[base_url] -= 1
 
     async def _send_with_retries(self, endpoint: Endpoint, body: bytes) -> aiohttp.ClientResponse:
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(TransientFailure),
-            wait=backoff(_FIRST_PAUSE_S),
-            stop=_must_stop,
-            before_sleep=log_retry(log, "the language model"),
-            reraise=True,
-        )
-        return await retrying(self._send, endpoint, body)
+        for attempt in range(1, RETRIES + 1):
+            try:
+                return await self._send(endpoint, body)
+            except TransientFailure as failure:
+                seconds = pause_s(failure, attempt, first_s=_FIRST_PAUSE_S)
+                if seconds > LONGEST_PAUSE_S:  # so long the service asks for, and no caller waits
+                    raise
+                log.info("Asking the language model again in %.1f s: %s", seconds, failure)
+            await asyncio.sleep(seconds)
+        return await self._send(endpoint, body)
 
     async def _send(self, endpoint: Endpoint, body: bytes) -> aiohttp.ClientResponse:
         """Returns a response of status 200. Raises TransientFailure where another attempt may help."""
@@ -112,11 +113,6 @@ async def connection_pool() -> AsyncIterator[ConnectionPool]:
         connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()
     ) as session:
         yield ConnectionPool(session)
-
-
-def _must_stop(state: RetryCallState) -> bool:
-    """Whether to give up: a caller waits, so a service that asks for a longer pause is not asked again."""
-    return state.attempt_number > RETRIES or state.upcoming_sleep > LONGEST_PAUSE_S
 
 
 def _headers(endpoint: Endpoint) -> dict[str, str]:
@@ -166,6 +162,8 @@ async def _error_body(response: aiohttp.ClientResponse) -> bytes:
 
 async def _drain(response: aiohttp.ClientResponse) -> None:
     """Read what follows the last payload: aiohttp reuses a connection only after its response's end."""
+    if response.content.at_eof():
+        return
     # Not for long: some services hold the stream open after [DONE], and the caller waits for this.
     with suppress(TimeoutError):
         async with asyncio.timeout(_DRAIN_S):

@@ -1,7 +1,6 @@
 """Renders a run as a chat completion, or as its chunks. Our own fields are in `mcp_connector`."""
 
 import time
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -24,6 +23,7 @@ from assistants.events import (
 from assistants.openai_api import errors
 from assistants.openai_api.chat.tool_call_rendering import Rendering, ToolCallRenderer
 from assistants.openai_api.sse import DONE, error_event
+from core import ids
 
 _DELTA_NAMES: dict[type, bytes] = {
     TextDelta: b"content",
@@ -37,7 +37,7 @@ class Head:
     """The fields that all chunks of an answer share."""
 
     model: str
-    id: str = field(default_factory=lambda: f"chatcmpl-{uuid.uuid4().hex}")
+    id: str = field(default_factory=lambda: f"chatcmpl-{ids.unique()}")
     created: int = field(default_factory=lambda: int(time.time()))
 
     def fields(self, kind: str) -> dict[str, Any]:

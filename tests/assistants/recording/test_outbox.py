@@ -1,0 +1,71 @@
+"""Runs that end together wait in Redis together. With a real Redis and database."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.utils import timezone
+from redis import Redis
+
+from apikeys.principal import Principal
+from assistants.models import Run, RunStatus
+from assistants.recording import Origin, outbox, serialization
+from assistants.recording.records import RunRecord
+from tools.secrets.encryption import encrypt
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ALICE = Principal(1, "alice", "ak-123456", False, True, False, None)
+
+
+@pytest.fixture
+def redis() -> Iterator["Redis"]:
+    with Redis.from_url(settings.REDIS_URL) as connection:
+        connection.delete(outbox.KEY)
+        yield connection
+        connection.delete(outbox.KEY)
+
+
+@pytest.fixture
+async def living(redis: "Redis") -> AsyncIterator[None]:
+    async with outbox.lifespan():
+        yield
+
+
+def ended() -> RunRecord:
+    origin = Origin(replace(ALICE, user_id=1), "req_1")
+    return RunRecord(origin, None, "helper", "model", timezone.now(), RunStatus.COMPLETED, answer="Said.")
+
+
+@sync_to_async
+def recovered() -> set[str]:
+    outbox.recover(older_than_s=0)
+    return set(Run.objects.filter(status=RunStatus.COMPLETED).values_list("run_id", flat=True))
+
+
+async def test_runs_that_end_together_are_one_entry_and_are_all_recovered(
+    redis: "Redis", living: None
+) -> None:
+    records = [ended() for _ in range(20)]
+    await asyncio.gather(*map(outbox.put, records))
+    assert redis.hlen(outbox.KEY) <= 2
+    assert await recovered() == {record.origin.run_id for record in records}
+    assert redis.hlen(outbox.KEY) == 0
+
+
+async def test_an_entry_stays_until_all_of_its_runs_are_rows(redis: "Redis", living: None) -> None:
+    first, second = ended(), ended()
+    await asyncio.gather(outbox.put(first), outbox.put(second))
+    assert redis.hlen(outbox.KEY) == 1
+    await outbox.remove([first.origin.run_id])
+    assert redis.hlen(outbox.KEY) == 1
+    await outbox.remove([second.origin.run_id])
+    assert redis.hlen(outbox.KEY) == 0
+
+
+async def test_an_entry_of_an_older_release_is_recovered(redis: "Redis") -> None:
+    record = ended()
+    redis.hset(outbox.KEY, record.origin.run_id, encrypt({"at": 1.0, "record": serialization.dump(record)}))
+    assert await recovered() == {record.origin.run_id}
