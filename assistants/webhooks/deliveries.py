@@ -1,12 +1,13 @@
 """The rows of deliveries: who sends one, and what became of it. Any number of workers may send at once."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import uuid4
 
 from django.db import transaction
-from django.db.models import F
-from django.db.models.functions import Now
+from django.db.models import F, Window
+from django.db.models.functions import Now, RowNumber
 
 from assistants.models import Delivery, DeliveryState
 
@@ -26,13 +27,19 @@ class Attempt:
 
 
 @transaction.atomic
-def claim(most: int) -> list[Delivery]:
-    """Returns deliveries that are due, with webhook and event. Nobody else gets them for CLAIMED_S."""
+def claim(most: int, *, busy: Collection[int] = ()) -> list[Delivery]:
+    """Returns deliveries that are due, with webhook and event. Nobody else gets them for CLAIMED_S.
+
+    `most` of each webhook, those that have waited longest; none of `busy` webhooks.
+    """
     due = Delivery.objects.filter(
         state=DeliveryState.WAITING, next_attempt_at__lte=Now(), webhook__is_enabled=True
-    ).order_by("next_attempt_at")
-    locked = due.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True)
-    claimed = Delivery.objects.filter(pk__in=list(locked[:most]))
+    ).exclude(webhook__in=busy)
+    place = Window(RowNumber(), partition_by="webhook", order_by="next_attempt_at")
+    first = due.annotate(place=place).filter(place__lte=most).values_list("pk", flat=True)
+    # PostgreSQL locks no rows that a window is about: hence two queries, and the conditions in both.
+    locked = due.filter(pk__in=list(first)).select_for_update(skip_locked=True, of=("self",))
+    claimed = Delivery.objects.filter(pk__in=list(locked.values_list("pk", flat=True)))
     claimed.update(
         fence=uuid4(),
         attempts=F("attempts") + 1,

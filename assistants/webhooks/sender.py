@@ -1,11 +1,13 @@
-"""Sends deliveries that are due."""
+"""Sends deliveries that are due. However slow one receiver is, the others are told at once."""
 
-import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import asynccontextmanager
 
 import aiohttp
+from anyio.from_thread import start_blocking_portal
 from django.utils import timezone
 
 from assistants.models import Delivery
@@ -19,7 +21,9 @@ from tools.secrets.encryption import UndecryptableSecret
 log = logging.getLogger(__name__)
 
 DEADLINE_S = 10.0
-AT_ONCE = 50
+AT_ONCE = 10
+"""To one webhook. The next are sent to it when all of these have ended."""
+_LOOK_EVERY_S = 1.0
 _SHOWN_BYTES = 200
 """Of an answer that says what is wrong. The rest is not read."""
 
@@ -27,23 +31,30 @@ _SHOWN_BYTES = 200
 def send_due(*, for_s: float) -> int:
     """Sends what is due, for `for_s` seconds and the last deadline. Returns the number of attempts."""
     count, until = 0, time.monotonic() + for_s
-    while time.monotonic() < until and (claimed := deliveries.claim(AT_ONCE)):
-        attempts = asyncio.run(_send_all(claimed))
-        for delivery, attempt in zip(claimed, attempts, strict=True):
-            deliveries.finish(delivery, attempt)
-        count += len(claimed)
-    return count
+    running: dict[Future[Attempt], Delivery] = {}
+    # The requests are in a loop of another thread, because the rows are read and written in this one.
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(_session()) as session:
+        while True:
+            if time.monotonic() < until:
+                busy = {delivery.webhook_id for delivery in running.values()}
+                for delivery in deliveries.claim(AT_ONCE, busy=busy):
+                    running[portal.start_task_soon(_attempt, session, delivery)] = delivery
+                    count += 1
+            if not running:
+                return count
+            for ended in wait(running, _LOOK_EVERY_S, FIRST_COMPLETED).done:
+                deliveries.finish(running.pop(ended), ended.result())
 
 
-async def _send_all(claimed: Sequence[Delivery]) -> list[Attempt]:
-    timeout = aiohttp.ClientTimeout(total=DEADLINE_S)
+@asynccontextmanager
+async def _session() -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession(
         connector=filtered_connector(limit=0),
-        timeout=timeout,
+        timeout=aiohttp.ClientTimeout(total=DEADLINE_S),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
     ) as session:
-        return await asyncio.gather(*(_attempt(session, delivery) for delivery in claimed))
+        yield session
 
 
 async def _attempt(session: aiohttp.ClientSession, delivery: Delivery) -> Attempt:
@@ -55,7 +66,7 @@ async def _attempt(session: aiohttp.ClientSession, delivery: Delivery) -> Attemp
         return Attempt(None, f"There was no answer within {DEADLINE_S:g} s.")
     except (aiohttp.ClientError, ValueError) as error:
         return Attempt(None, _reason(error))
-    except Exception as error:  # one delivery's boundary: the others of the batch are sent
+    except Exception as error:  # one delivery's boundary: the others are sent
         log.exception("Delivery %d failed by a fault of ours.", delivery.pk)
         return Attempt(None, f"It could not be sent: {type(error).__name__}.")
 

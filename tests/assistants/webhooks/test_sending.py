@@ -14,17 +14,26 @@ from django.utils import timezone
 from standardwebhooks import Webhook as Verifier
 
 from apikeys.models import EventType
-from assistants.actions import rotate_webhook_secret, update_webhook
+from assistants.actions import add_webhook, rotate_webhook_secret, update_webhook
 from assistants.models import Delivery, Webhook
 from assistants.webhooks import deliveries, payload, send_due, sender
 from assistants.webhooks.deliveries import BACKOFF_S, CLAIMED_S, Attempt
 from tests.assistants.webhooks.conftest import BY, announced
-from tests.assistants.webhooks.receiver import Receiver
+from tests.assistants.webhooks.receiver import Receiver, receiver
+from tests.stack import wait_for
 from tools.secrets.encryption import encrypt
 
 
 def send() -> int:
     return send_due(for_s=5)
+
+
+def work(for_s: float) -> int:
+    """Sends in a thread."""
+    try:
+        return send_due(for_s=for_s)
+    finally:
+        connection.close()
 
 
 def let_pass(seconds: float) -> None:
@@ -200,17 +209,36 @@ def test_a_webhook_that_is_switched_off_is_told_nothing_more(webhook: Webhook, r
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_slow_receiver_holds_up_no_other(
+    webhook: Webhook, receiving: Receiver, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "DEADLINE_S", 4)
+    monkeypatch.setattr(sender, "_LOOK_EVERY_S", 0.1)
+    receiving.slow_s = 8
+    for number in range(60):
+        announced(id=number)
+    with receiver() as quick, ThreadPoolExecutor(1) as senders:
+        settings.ALLOWED_PRIVATE_HOSTS = [receiving.host, quick.host]
+        add_webhook(name="quick", url=quick.address, events=["approval.waiting"], by=BY)
+        quick.statuses = [500]
+        retried = announced(id=100)
+        sending = senders.submit(work, for_s=2)
+        wait_for(lambda: Delivery.objects.filter(pk=retried.pk, status_code=500).exists(), within_s=3)
+        let_pass(BACKOFF_S[0])  # its retry is due, and another event comes
+        announced(id=101)
+        wait_for(lambda: len(quick.requests) == 3, within_s=3)
+        assert not sending.done()
+        assert len(receiving.requests) == sender.AT_ONCE
+        sending.result()
+    assert {request.payload["data"]["id"] for request in quick.requests} == {100, 101}
+
+
+@pytest.mark.django_db(transaction=True)
 def test_many_senders_send_each_delivery_once(webhook: Webhook, receiving: Receiver) -> None:
     for number in range(60):
         announced(id=number)
 
-    def work(_: int) -> int:
-        try:
-            return send_due(for_s=20)
-        finally:
-            connection.close()
-
     with ThreadPoolExecutor(4) as senders:
-        assert sum(senders.map(work, range(4))) == 60
+        assert sum(senders.map(work, [20] * 4)) == 60
     assert sorted(request.payload["data"]["id"] for request in receiving.requests) == [*range(60)]
     assert set(Delivery.objects.values_list("state", "attempts")) == {("delivered", 1)}
