@@ -135,7 +135,7 @@ class ApiKeyAdmin(VerbAdmin[ApiKey]):
 
         A redirect would have to carry it: in a message, which is a cookie, in the session or in the address.
         """
-        context = {"title": gettext("Copy the key now"), "original": issued.api_key, "key": issued.key}
+        context = {"title": gettext("Copy the key now"), "original": issued.api_key, "secret": issued.key}
         response = self._page(request, "issued", context)
         response.headers["Cache-Control"] = "no-store"
         return response
