@@ -6,11 +6,12 @@ from typing import Any
 
 import click
 from celery import Celery
-from celery.signals import celeryd_init
+from celery.signals import beat_init, celeryd_init
 from django.utils.module_loading import import_string
 
 from config import broker_transport
 from config.environment import load_settings
+from config.safety import require_safe_settings
 
 
 def exit_at_once_while_starting() -> None:
@@ -33,6 +34,13 @@ broker_transport.install()
 app = Celery("mcp-connector")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@celeryd_init.connect
+@beat_init.connect
+def refuse_unsafe_settings(**_: Any) -> None:
+    """Neither a worker nor beat runs with them; a command that only looks does."""
+    require_safe_settings()
 
 
 @celeryd_init.connect

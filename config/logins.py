@@ -1,7 +1,8 @@
-"""Settings of the console's login: django-axes locks a user's name at an address after some failures.
+"""Settings of the console's logins: which passwords are taken, and what happens after failures.
 
-Failures are counted in the database, so that all web processes share them. How many, and for how long, is set
-by LOGIN_FAILURE_LIMIT and LOGIN_LOCK_S in config/settings.py.
+django-axes locks a user's name at an address after some failures. They are counted in the database, so that
+all web processes share them. How many, and for how long, is set by LOGIN_FAILURE_LIMIT and LOGIN_LOCK_S in
+config/settings.py.
 """
 
 from ipaddress import ip_address
@@ -9,7 +10,16 @@ from typing import Any
 
 from django.http import HttpRequest
 
-THROTTLE: dict[str, Any] = {
+LOGINS: dict[str, Any] = {
+    "AUTH_PASSWORD_VALIDATORS": [
+        {"NAME": f"django.contrib.auth.password_validation.{name}"}
+        for name in (
+            "UserAttributeSimilarityValidator",
+            "MinimumLengthValidator",
+            "CommonPasswordValidator",
+            "NumericPasswordValidator",
+        )
+    ],
     "AUTHENTICATION_BACKENDS": [
         "axes.backends.AxesStandaloneBackend",
         "django.contrib.auth.backends.ModelBackend",

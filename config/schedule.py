@@ -2,10 +2,14 @@
 
 from typing import Any
 
+NOTE_S = 20
+"""`manage.py doctor` sees by it that periodic tasks run."""
+
 
 def schedule(*, health_s: float) -> dict[str, dict[str, Any]]:
     """Returns CELERY_BEAT_SCHEDULE. `health_s` is the interval of the checks of MCP servers, in seconds."""
     return {
+        "note-beat": _every(NOTE_S, "config.tasks.note_beat"),
         "check-mcp-servers": _every(health_s, "connector.tasks.check"),
         "tidy-mcp-servers": _every(300, "connector.tasks.tidy"),
         "index-tools": _every(30, "tools.tasks.index_tools"),

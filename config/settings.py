@@ -88,6 +88,8 @@ MCP_BODY_LIMIT = env.int("MCP_BODY_LIMIT", default=4 * 1024 * 1024)
 CHAT_BODY_LIMIT = env.int("CHAT_BODY_LIMIT", default=10 * 1024 * 1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("API_BODY_LIMIT", default=1024 * 1024)
 FILE_UPLOAD_MAX_MEMORY_SIZE = CHAT_BODY_LIMIT  # no body is written to a disk, in the event loop
+# The proxy that ends TLS redirects to it, and has browsers remember it.
+SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008"]
 APPEND_SLASH = False
 WEB_DRAIN_S = env.float("WEB_DRAIN_S", default=10)
 
@@ -151,18 +153,9 @@ AXES_FAILURE_LIMIT = env.int("LOGIN_FAILURE_LIMIT", default=5)
 AXES_COOLOFF_TIME = timedelta(seconds=env.int("LOGIN_LOCK_S", default=900))
 if AXES_FAILURE_LIMIT < 1 or not timedelta() < AXES_COOLOFF_TIME <= timedelta(days=365):
     raise ImproperlyConfigured("LOGIN_FAILURE_LIMIT must be at least 1, LOGIN_LOCK_S from 1 to 31536000.")
-globals().update(logins.THROTTLE)
+globals().update(logins.LOGINS)
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
-    )
-]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]

@@ -12,12 +12,14 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.main import main as uvicorn
 
 from config.environment import load_settings
+from config.safety import require_safe_settings
 
 OPTIONS = ("--http", "config.asgi:Protocol", "--ws", "none", "--lifespan", "on", "--no-server-header")
 
 
 def main(arguments: Sequence[str]) -> None:
     load_settings()
+    require_safe_settings()
     drain = ("--timeout-graceful-shutdown", str(math.ceil(settings.WEB_DRAIN_S)))
     try:
         uvicorn(["config.asgi:application", *OPTIONS, "--no-access-log", *drain, *arguments])

@@ -1,0 +1,38 @@
+"""The other processes: MCP workers by their heartbeats, beat and the default worker by what they did."""
+
+import time
+from collections.abc import Iterator
+
+from redis import RedisError
+
+from config.doctor.finding import Finding, failed, ok
+from config.schedule import NOTE_S
+from config.tasks import last_beat_s
+from connector.status.workers import nodes_alive
+
+_LATE_S = 3 * NOTE_S
+
+
+def check() -> Iterator[Finding]:
+    nodes = nodes_alive()
+    if nodes:
+        yield ok("MCP workers", ", ".join(nodes))
+    else:
+        yield failed(
+            "MCP workers", "none is alive: no MCP server runs.", "celery -A config worker -Q mcp -P threads"
+        )
+    try:
+        yield _periodic_tasks(last_beat_s())
+    except RedisError:
+        return  # the broker's own check has said it
+
+
+def _periodic_tasks(last_s: float | None) -> Finding:
+    if last_s is not None and time.time() - last_s < _LATE_S:
+        return ok("Beat and worker", f"the last periodic task ran {time.time() - last_s:.0f} s ago")
+    ago = "never" if last_s is None else f"{time.time() - last_s:.0f} s ago"
+    return failed(
+        "Beat and worker",
+        f"periodic tasks do not run: the last one ran {ago}.",
+        "Both have to run: celery -A config beat, and celery -A config worker -Q default -P threads.",
+    )
