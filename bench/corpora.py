@@ -82,5 +82,7 @@ def _definition(tool: Tool) -> Tool:
 
 def _assistant(corpus: str, servers: Iterable[MCPTool]) -> str:
     name = slug(corpus)
-    assistant_actions.create(by=BY, name=name, slug=name, tools=list(servers))
+    assistant = assistant_actions.create(by=BY, name=name, slug=name)
+    # Not by the action: a corpus has more servers than an assistant may be given.
+    assistant.tools.set(servers)
     return name
