@@ -9,7 +9,7 @@ from assistants.agent import cancellation
 from assistants.approvals import touched, waiting
 from assistants.selection import warm_up
 from connector.client import calls
-from core import feed
+from core import feed, reading
 from tools.search import embedder
 
 
@@ -21,6 +21,7 @@ async def entered() -> AsyncIterator[None]:
             feed.listening(),
             limits.lifespan(),
             calls.lifespan(),
+            reading.lifespan(),
             embedder.lifespan(),
             recording.lifespan(),
             idempotency.lifespan(),

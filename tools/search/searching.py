@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext_noop
 
-from core.database import in_thread
-from tools.models import ToolFunction
 from tools.search import embedder, fusion, queries, sql
 from tools.search.embedder import EmbedderFailed
 from tools.search.fusion import Why
@@ -105,33 +103,26 @@ async def _embedded(texts: Sequence[str], within_s: float | None) -> _Query:
         return _Query(texts, (), "", f"The embedder did not answer within {within_s:g} s.")
 
 
-@in_thread
-def _find(query: _Query, scope: Scope, limit: int) -> Found:
-    candidates, missing = sql.measure(query.texts, query.vectors, query.embedder, scope, limit=limit)
-    hits = _hits(fusion.rank(candidates)[:limit])
+async def _find(query: _Query, scope: Scope, limit: int) -> Found:
+    measured = await sql.measure(query.texts, query.vectors, query.embedder, scope, limit=limit)
+    ranked = fusion.rank(measured.candidates)
+    hits = tuple(_hit(one, measured.texts[one.function_id]) for one in ranked)
     degraded = query.degraded
-    if query.vectors and missing:
-        degraded = f"Found by words alone, not embedded by {query.embedder} yet: {missing} of the tools."
+    if measured.missing:
+        missing = f"{measured.missing} of the tools."
+        degraded = f"Found by words alone, not embedded by {query.embedder} yet: {missing}"
     return Found(hits, query.embedder, degraded)
 
 
-def _hits(ranked: Sequence[fusion.Ranked]) -> tuple[Hit, ...]:
-    """Returns the hits with their texts, without tools that have gone since they were measured."""
-    rows = ToolFunction.objects.present().filter(server__deleted_at=None).select_related("server").order_by()
-    shown = rows.only("public_name", "name", "description", "overrides", "server__name", "server__slug")
-    found = shown.in_bulk([one.function_id for one in ranked])
-    return tuple(_hit(found[one.function_id], one) for one in ranked if one.function_id in found)
-
-
-def _hit(row: ToolFunction, ranked: fusion.Ranked) -> Hit:
+def _hit(ranked: fusion.Ranked, texts: sql.Texts) -> Hit:
     return Hit(
-        function_id=row.pk,
-        server_id=row.server_id,
-        public_name=row.public_name,
-        server=row.server.name,
-        server_slug=row.server.slug,
-        function=row.name,
-        description=row.overrides.get("description") or row.description,
+        function_id=ranked.function_id,
+        server_id=texts.server_id,
+        public_name=texts.public_name,
+        server=texts.server,
+        server_slug=texts.server_slug,
+        function=texts.function,
+        description=texts.description,
         score=ranked.score,
         why=ranked.why,
     )

@@ -1,25 +1,30 @@
 """The SQL statement of a search: it measures every tool in scope against every text of the query.
 
-One exact scan: an index of neighbours would filter by server after the fact and find few of the rows wanted,
-and a scan takes 10 ms for 10,000 tools. Inverse document frequencies are those of the scope, from WordCount:
-a tool that a caller may not use must not change the rank of another.
+One exact scan: an index of neighbours would filter by server after the fact and find few of the rows wanted.
+Inverse document frequencies are those of the scope, from WordCount: a tool that a caller may not use must not
+change the rank of another.
+
+Similarities are negative in SQL, as pgvector's <#> is the negative inner product, and so are scores: the
+lowest are the best. A scan spends its time on expressions for every row, of which there are none to spare.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 
 import orjson
-from django.db import connection
 from django.db.models import Case, F, Func, IntegerField, Q, When
 from django.db.models.lookups import Exact
 from pgvector.django import VectorField
 
+from core import reading
 from tools.models import ToolFunction, WordCount
 from tools.search import bm25
 from tools.search.fusion import PART_WEIGHT, Candidate
 from tools.search.scope import Scope
+from tools.search.text import terms
 
 SPARE_CANDIDATES = 100
 """The number of candidates beyond the limit if feedback may lift some of them above others."""
@@ -36,7 +41,7 @@ _QUERY_VECTORS = f"""
     terms AS (SELECT * FROM unnest(%s::int[], %s::int[], %s::float8[]) AS terms(text, word, weight)),
     frequencies AS MATERIALIZED (
         SELECT word, sum(functions)::float8 AS functions FROM tools_wordcount
-        WHERE word = ANY(%s) AND {{in_scope}} GROUP BY word
+        WHERE word = ANY(%s::int[]) AND {{in_scope}} GROUP BY word
     ),
     total AS (SELECT functions AS n FROM frequencies WHERE word = {WordCount.EVERY}),
     queries AS MATERIALIZED (
@@ -54,61 +59,114 @@ _BOOST = f"""coalesce((
         FROM tools_functionuse
         WHERE used_by = %s AND function_id = best.id AND embedder = %s AND vector_dims(requests) = %s
     ), 0)"""  # noqa: S608 - constants
+_TEXTS = """tool.public_name, tool.name,
+    coalesce(nullif(tool.overrides->>'description', ''), tool.description),
+    server.id, server.name, server.slug"""
 Vector = Sequence[float]
 Sql = tuple[str, list[Any]]
 
 
-def measure(
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The best candidates, what is shown of each by its id, and how many tools in scope have no vector."""
+
+    candidates: Sequence[Candidate]
+    texts: Mapping[int, "Texts"]
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """What is shown of a tool. `description`: as models get it."""
+
+    public_name: str
+    function: str
+    description: str
+    server_id: int
+    server: str
+    server_slug: str
+
+
+async def measure(
     texts: Sequence[str], vectors: Sequence[Vector], embedder: str, scope: Scope, *, limit: int
-) -> tuple[list[Candidate], int]:
-    """Returns the candidates for `limit` hits, and the number of tools in scope without a vector.
+) -> Measured:
+    """Returns `limit` candidates at most.
 
-    `vectors`: of the texts, by this embedder; empty to measure lexical similarity alone.
+    `vectors`: of the texts, by this embedder; empty to measure lexical similarity alone: nothing is missing
+    then. Raises django.db.OperationalError.
     """
-    most = limit if scope.used_by is None else limit + SPARE_CANDIDATES
-    sql, parameters = _statement(texts, vectors, embedder, scope, most)
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        rows = cursor.fetchall()
-    # Without any candidate there is one row, which has the number of tools without a vector and no id.
-    found = [row for row in rows if row[1] is not None]
-    return [_candidate(row, len(texts), has_vectors=bool(vectors)) for row in found], rows[0][0]
+    rows = await _fetch(texts, vectors, embedder, scope, limit, with_means=False)
+    # Usually each tool has a vector. The means for those that have none would be a second pass over the rows.
+    if any(None in row for row in rows):
+        rows = await _fetch(texts, vectors, embedder, scope, limit, with_means=True)
+    candidates = [_candidate(row, len(texts), len(vectors)) for row in rows]
+    shown = {row[1]: Texts(*row[-len(fields(Texts)) :]) for row in rows}
+    return Measured(candidates, shown, rows[0][0] if rows else 0)
 
 
-def _candidate(row: Sequence[Any], texts: int, *, has_vectors: bool) -> Candidate:
-    """Reads a row: (missing, id, lexical similarity by text, dense similarity by text, boost)."""
-    lexical, dense = row[2 : 2 + texts], row[2 + texts : 2 + 2 * texts]
-    is_embedded = has_vectors and dense[0] is not None
-    return Candidate(row[1], dense if is_embedded else None, lexical, row[-1])
+async def _fetch(
+    texts: Sequence[str], vectors: Sequence[Vector], embedder: str, scope: Scope, limit: int, *, with_means: bool
+) -> reading.Rows:
+    return await reading.fetch(*_statement(texts, vectors, embedder, scope, limit, with_means=with_means))
+
+
+def _candidate(row: Sequence[Any], texts: int, vectors: int) -> Candidate:
+    """Reads a row: (missing, id, lexical similarity by text, dense similarity by vector, boost, texts)."""
+    lexical, dense = row[2 : 2 + texts], row[2 + texts : 2 + texts + vectors]
+    is_embedded = vectors > 0 and dense[0] is not None
+    boost = row[2 + texts + vectors]
+    return Candidate(row[1], _positive(dense) if is_embedded else None, _positive(lexical), boost)
+
+
+def _positive(similarities: Sequence[float]) -> tuple[float, ...]:
+    return tuple(-each for each in similarities)
 
 
 def _statement(
-    texts: Sequence[str], vectors: Sequence[Vector], embedder: str, scope: Scope, most: int
+    texts: Sequence[str],
+    vectors: Sequence[Vector],
+    embedder: str,
+    scope: Scope,
+    limit: int,
+    *,
+    with_means: bool,
 ) -> Sql:
     """Returns the statement for this query, and its parameters.
 
     OFFSET 0 in `scoped` keeps the planner from merging it into `measured`, where the CASE that picks a tool's
-    vector would be evaluated once for each text. `means` has exactly one row, and the left join from it keeps
-    that row if nothing is found.
+    vector would be evaluated once for each text; in `measured`, from measuring again for each mention.
+
+    `with_means`: a tool without a vector gets the mean of the others, as in `fusion`. Without, it has no
+    score, and comes first.
     """
     serialized = [orjson.dumps(vector).decode() for vector in vectors]
     size = len(vectors[0]) if vectors else 0
     offered, offered_parameters = _offered(frozenset(scope.narrowed.items()), embedder, size)
-    servers = [] if scope.server_ids is None else [f"{{{','.join(map(str, scope.server_ids))}}}"]
+    servers = [] if scope.server_ids is None else [_array(scope.server_ids)]
     in_scope = "server_id = ANY(%s::bigint[])" if servers else "true"
-    columns = ", ".join([*_columns("lexical", texts), *_columns("dense", vectors)])
+    is_boosted = bool(vectors) and scope.used_by is not None
+    most = limit + SPARE_CANDIDATES if is_boosted else limit
+    columns = ", ".join(["id", *_columns("lexical", texts), *_columns("dense", vectors)])
+    materialized, means, missing = "", "", "0::bigint"
+    if with_means:
+        materialized, missing = "MATERIALIZED", "(SELECT missing FROM means)"
+        means = f"means AS (SELECT {_means(vectors)} FROM measured),"  # noqa: S608
     sql = f"""WITH {_QUERY_VECTORS.replace("{in_scope}", in_scope)},
         offered (id, server_id, words, vector) AS ({offered}),
-        scoped AS (SELECT * FROM offered WHERE {in_scope} OFFSET 0),
-        measured AS MATERIALIZED (SELECT id, {_similarities(texts, vectors)} FROM scoped),
-        means AS (SELECT {_means(vectors)} FROM measured),
+        scoped AS (SELECT *, {_lexical(0)} AS lexical_0 FROM offered WHERE {in_scope} OFFSET 0),
+        measured AS {materialized} (SELECT id, {_similarities(texts, vectors)} FROM scoped OFFSET 0),
+        {means}
         best AS (
-            SELECT id, {columns} FROM measured, means
-            WHERE greatest({columns}) > 0
-            ORDER BY {_score(texts, vectors)} DESC, id LIMIT {most}
-        )
-        SELECT missing, best.*, {_BOOST if vectors else "0::float8"} FROM means LEFT JOIN best ON true"""  # noqa: S608 - its own names and numbers
-    boost = [serialized[0], scope.used_by, embedder, size] if vectors else []
+            SELECT {columns}, {_score(texts, vectors, with_means=with_means)} AS score
+            FROM measured{", means" if with_means else ""} ORDER BY score NULLS FIRST, id LIMIT {most}
+        ),
+        boosted AS (SELECT *, {_BOOST if is_boosted else "0::float8"} AS boost FROM best)
+        SELECT {missing}, boosted.{columns}, boost, {_TEXTS} FROM boosted
+        JOIN tools_toolfunction AS tool ON tool.id = boosted.id
+        JOIN tools_mcptool AS server ON server.id = tool.server_id
+        WHERE server.deleted_at IS NULL
+        ORDER BY score - boost NULLS FIRST, boosted.id LIMIT {limit}"""  # noqa: S608 - its own names and numbers
+    boost = [serialized[0], scope.used_by, embedder, size] if is_boosted else []
     return sql, [*_terms(texts), *servers, *offered_parameters, *servers, *serialized, *boost]
 
 
@@ -145,12 +203,21 @@ def _has_size(vector: str, size: int) -> Q:
 def _terms(texts: Sequence[str]) -> list[Any]:
     """Returns the parameters of `terms` and `frequencies`: text, dimension and weight of each term."""
     weighted = [
-        (number, index, count * bm25.weight(text))
+        (number, index, count * weight)
         for number, text in enumerate(texts)
+        for weight in [bm25.weight(text)]
         for index, count in Counter(bm25.dimensions(text)).items()
     ]
     numbers, indices, weights = map(list, zip(*weighted, strict=True)) if weighted else ([], [], [])
-    return [numbers, indices, weights, [*indices, WordCount.EVERY]]
+    return [*map(_array, (numbers, indices, weights)), _array([*indices, WordCount.EVERY])]
+
+
+def _array(numbers: Iterable[float]) -> str:
+    """Returns PostgreSQL's text of an array: psycopg would give a list the smallest type that holds it.
+
+    So the same statement would be prepared several times.
+    """
+    return f"{{{','.join(map(str, numbers))}}}"
 
 
 def _columns(name: str, items: Sequence[Any]) -> list[str]:
@@ -158,32 +225,33 @@ def _columns(name: str, items: Sequence[Any]) -> list[str]:
 
 
 def _similarities(texts: Sequence[str], vectors: Sequence[Vector]) -> str:
-    """pgvector's <#> is the negative inner product, which of vectors of length 1 is the negative cosine.
-
-    Without a common term or without a vector the lexical similarity is 0, the dense one NULL.
-    """
+    """Without a common term the lexical similarity is 0; without a vector the dense one is NULL."""
+    whole, *parts = (set(terms(text)) for text in texts)
+    # Half of the tools have no term of the whole, and so none of its clauses.
     lexical = [
-        f"coalesce(-(words <#> (SELECT words FROM queries WHERE text = {number})), 0)::real AS {name}"  # noqa: S608
-        for number, name in enumerate(_columns("lexical", texts))
+        f"CASE lexical_0 WHEN 0 THEN 0 ELSE {_lexical(number)} END" if part <= whole else _lexical(number)
+        for number, part in enumerate(parts, 1)
     ]
-    dense = [f"(-(vector <#> %s::vector))::real AS {name}" for name in _columns("dense", vectors)]
-    return ", ".join(lexical + dense)
+    dense = ["vector <#> %s::vector" for _ in vectors]
+    named = zip([*lexical, *dense], [*_columns("lexical", texts)[1:], *_columns("dense", vectors)], strict=True)
+    return ", ".join(["lexical_0", *(f"{similarity} AS {name}" for similarity, name in named)])
+
+
+def _lexical(number: int) -> str:
+    return f"coalesce(words <#> (SELECT words FROM queries WHERE text = {number}), 0)"  # noqa: S608
 
 
 def _means(vectors: Sequence[Vector]) -> str:
     means = [f"coalesce(avg({name}), 0) AS mean_{name}" for name in _columns("dense", vectors)]
-    missing = "count(*) FILTER (WHERE dense_0 IS NULL)" if vectors else "count(*)"
-    return ", ".join([*means, f"{missing} AS missing"])
+    return ", ".join([*means, "count(*) FILTER (WHERE dense_0 IS NULL) AS missing"])
 
 
-def _score(texts: Sequence[str], vectors: Sequence[Vector]) -> str:
-    """The score of `fusion`, without the boost: it orders the rows, so that few have to be returned.
-
-    A tool without a vector gets the mean, as in `fusion`.
-    """
-    lexical, dense = _columns("lexical", texts), _columns("dense", vectors)
-    similarities = [
-        f"{one} + coalesce({other}, mean_{other})" for one, other in zip(lexical, dense, strict=False)
-    ] or lexical
-    parts = f" + {PART_WEIGHT} * greatest({', '.join(similarities[1:])})" if similarities[1:] else ""
-    return similarities[0] + parts
+def _score(texts: Sequence[str], vectors: Sequence[Vector], *, with_means: bool) -> str:
+    """The score of `fusion`, negative and without the boost: it orders the rows, so that few are returned."""
+    dense = [f"coalesce({name}, mean_{name})" if with_means else name for name in _columns("dense", vectors)]
+    lexical = _columns("lexical", texts)
+    similarities = [f"{one} + {other}" for one, other in zip(lexical, dense, strict=False)] or lexical
+    parts = similarities[1:]
+    if not parts:
+        return similarities[0]
+    return f"({similarities[0]} + {PART_WEIGHT} * least({', '.join(parts)})) / {1 + PART_WEIGHT}"

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
+from asgiref.sync import async_to_sync
 
 from tests.tools.search.conftest import (
     BY,
@@ -145,7 +146,7 @@ def test_the_rarity_of_a_word_is_that_in_scope(servers: dict[str, MCPTool]) -> N
     """The statement computes the same as the module `bm25`."""
     scope = Scope(frozenset([servers["post"].pk, servers["disk"].pk]))
     text = "send the letter a letter"
-    candidates, missing = sql.measure([text], [], "", scope, limit=10)
+    found = async_to_sync(sql.measure)([text], [], "", scope, limit=10)
     in_scope = [document(function(name)) for name in ("send", "read", "remove", "list")]
     vectors = [bm25.document_vector(each) for each in in_scope]
     frequencies = Counter(place for vector in vectors for place in vector)
@@ -155,9 +156,8 @@ def test_the_rarity_of_a_word_is_that_in_scope(servers: dict[str, MCPTool]) -> N
         * sum(vector.get(place, 0) * rarity for place, rarity in query.items())
         for name, vector in zip(("send", "read", "remove", "list"), vectors, strict=True)
     }
-    measured = {candidate.function_id: candidate.lexical[0] for candidate in candidates}
-    assert missing == 4
-    assert measured == pytest.approx({pk: score for pk, score in expected.items() if score > 0}, rel=1e-4)
+    measured = {candidate.function_id: candidate.lexical[0] for candidate in found.candidates}
+    assert measured == pytest.approx(expected, rel=1e-4)
 
 
 def test_relevance_feedback_lifts_a_tool_for_similar_requests(servers: dict[str, MCPTool]) -> None:
