@@ -56,12 +56,12 @@ def dimensions(text: str) -> list[int]:
     return [dimension(term) for term in terms(text)]
 
 
-def weight(query: str) -> float:
-    """Returns the factor that makes the inner product comparable with a cosine.
+def weight(number: int) -> float:
+    """Returns the factor that makes the inner product of a query of so many terms comparable with a cosine.
 
     The sum over more terms is larger without meaning more: it grows about as the root of their number.
     """
-    return _SHARE / sqrt(max(len(terms(query)), 1))
+    return _SHARE / sqrt(max(number, 1))
 
 
 def _rarity(frequency: int, documents: int) -> float:

@@ -24,7 +24,6 @@ from tools.models import ToolFunction, WordCount
 from tools.search import bm25
 from tools.search.fusion import PART_WEIGHT, Candidate
 from tools.search.scope import Scope
-from tools.search.text import terms
 
 SPARE_CANDIDATES = 100
 """The number of candidates beyond the limit if feedback may lift some of them above others."""
@@ -63,6 +62,8 @@ _TEXTS = """tool.public_name, tool.name,
     coalesce(nullif(tool.overrides->>'description', ''), tool.description),
     server.id, server.name, server.slug"""
 Vector = Sequence[float]
+Terms = Counter[int]
+"""How often a text has the terms, by their dimensions."""
 Sql = tuple[str, list[Any]]
 
 
@@ -95,19 +96,14 @@ async def measure(
     `vectors`: of the texts, by this embedder; empty to measure lexical similarity alone: nothing is missing
     then. Raises django.db.OperationalError.
     """
-    rows = await _fetch(texts, vectors, embedder, scope, limit, with_means=False)
+    given = [Counter(bm25.dimensions(text)) for text in texts], vectors, embedder, scope, limit
+    rows = await reading.fetch(*_statement(*given, with_means=False))
     # Usually each tool has a vector. The means for those that have none would be a second pass over the rows.
     if any(None in row for row in rows):
-        rows = await _fetch(texts, vectors, embedder, scope, limit, with_means=True)
+        rows = await reading.fetch(*_statement(*given, with_means=True))
     candidates = [_candidate(row, len(texts), len(vectors)) for row in rows]
     shown = {row[1]: Texts(*row[-len(fields(Texts)) :]) for row in rows}
     return Measured(candidates, shown, rows[0][0] if rows else 0)
-
-
-async def _fetch(
-    texts: Sequence[str], vectors: Sequence[Vector], embedder: str, scope: Scope, limit: int, *, with_means: bool
-) -> reading.Rows:
-    return await reading.fetch(*_statement(texts, vectors, embedder, scope, limit, with_means=with_means))
 
 
 def _candidate(row: Sequence[Any], texts: int, vectors: int) -> Candidate:
@@ -123,7 +119,7 @@ def _positive(similarities: Sequence[float]) -> tuple[float, ...]:
 
 
 def _statement(
-    texts: Sequence[str],
+    texts: Sequence[Terms],
     vectors: Sequence[Vector],
     embedder: str,
     scope: Scope,
@@ -200,13 +196,12 @@ def _has_size(vector: str, size: int) -> Q:
     return Q(Exact(Func(F(vector), function="vector_dims", output_field=IntegerField()), size))
 
 
-def _terms(texts: Sequence[str]) -> list[Any]:
+def _terms(texts: Sequence[Terms]) -> list[Any]:
     """Returns the parameters of `terms` and `frequencies`: text, dimension and weight of each term."""
     weighted = [
-        (number, index, count * weight)
-        for number, text in enumerate(texts)
-        for weight in [bm25.weight(text)]
-        for index, count in Counter(bm25.dimensions(text)).items()
+        (number, index, count * bm25.weight(terms.total()))
+        for number, terms in enumerate(texts)
+        for index, count in terms.items()
     ]
     numbers, indices, weights = map(list, zip(*weighted, strict=True)) if weighted else ([], [], [])
     return [*map(_array, (numbers, indices, weights)), _array([*indices, WordCount.EVERY])]
@@ -224,16 +219,18 @@ def _columns(name: str, items: Sequence[Any]) -> list[str]:
     return [f"{name}_{number}" for number in range(len(items))]
 
 
-def _similarities(texts: Sequence[str], vectors: Sequence[Vector]) -> str:
+def _similarities(texts: Sequence[Terms], vectors: Sequence[Vector]) -> str:
     """Without a common term the lexical similarity is 0; without a vector the dense one is NULL."""
-    whole, *parts = (set(terms(text)) for text in texts)
+    whole, *parts = (text.keys() for text in texts)
     # Half of the tools have no term of the whole, and so none of its clauses.
     lexical = [
         f"CASE lexical_0 WHEN 0 THEN 0 ELSE {_lexical(number)} END" if part <= whole else _lexical(number)
         for number, part in enumerate(parts, 1)
     ]
     dense = ["vector <#> %s::vector" for _ in vectors]
-    named = zip([*lexical, *dense], [*_columns("lexical", texts)[1:], *_columns("dense", vectors)], strict=True)
+    named = zip(
+        [*lexical, *dense], [*_columns("lexical", texts)[1:], *_columns("dense", vectors)], strict=True
+    )
     return ", ".join(["lexical_0", *(f"{similarity} AS {name}" for similarity, name in named)])
 
 
@@ -246,7 +243,7 @@ def _means(vectors: Sequence[Vector]) -> str:
     return ", ".join([*means, "count(*) FILTER (WHERE dense_0 IS NULL) AS missing"])
 
 
-def _score(texts: Sequence[str], vectors: Sequence[Vector], *, with_means: bool) -> str:
+def _score(texts: Sequence[Terms], vectors: Sequence[Vector], *, with_means: bool) -> str:
     """The score of `fusion`, negative and without the boost: it orders the rows, so that few are returned."""
     dense = [f"coalesce({name}, mean_{name})" if with_means else name for name in _columns("dense", vectors)]
     lexical = _columns("lexical", texts)

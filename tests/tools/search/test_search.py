@@ -152,7 +152,7 @@ def test_the_rarity_of_a_word_is_that_in_scope(servers: dict[str, MCPTool]) -> N
     frequencies = Counter(place for vector in vectors for place in vector)
     query = bm25.query_vector(text, frequencies=frequencies, documents=4)
     expected = {
-        function(name).pk: bm25.weight(text)
+        function(name).pk: bm25.weight(len(bm25.dimensions(text)))
         * sum(vector.get(place, 0) * rarity for place, rarity in query.items())
         for name, vector in zip(("send", "read", "remove", "list"), vectors, strict=True)
     }
