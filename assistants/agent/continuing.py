@@ -29,6 +29,7 @@ from assistants.approvals.continued import Continued, Messages
 from assistants.approvals.decisions import Item
 from assistants.approvals.held_answers import Held
 from assistants.approvals.open_calls import OpenCall, open_calls
+from assistants.conversations import hidden_rounds
 from assistants.events import ApprovalStep, ToolFinished, ToolStarted
 from core.database import DATABASE_ERRORS
 
@@ -197,8 +198,7 @@ def _restored(
         if row is None:
             continue
         messages += visible[position : mark.starts[row.transcript]]
-        rounds = _with_results(row, delivery, is_open=True)
-        messages += rounds
+        messages += hidden_rounds.merged(visible[mark.end], _with_results(row, delivery, is_open=True))
         if any(delivery.outcomes.get(number) for number in row.open_calls.values()):
             filled[row.id] = _with_results(row, delivery, is_open=False)
         position = mark.end + 1

@@ -12,15 +12,21 @@ from assistants.events import AnswerHeld, RefusalDelta, RunEvent, TextDelta
 
 
 def emit(
-    new: Messages, gate: RunGate, model: RunModel, emit: Callable[[RunEvent], None], *, is_json: bool
+    rounds: Messages,
+    gate: RunGate,
+    model: RunModel,
+    emit: Callable[[RunEvent], None],
+    *,
+    is_told: bool,
+    is_json: bool,
 ) -> None:
     """Emits what the caller is told, and what is kept for its next message.
 
-    `new`: the run's messages, of which the last one is not the model's own: see `turn_rules.ENDED`. Where the
-    answer must be JSON, the sentence is a refusal, for which clients have a place.
+    `rounds`: what the model said in this run, with the results. `is_told`: the answer ends here, maybe with
+    calls of the caller's tools beside what waits. Where it must be JSON, the sentence is a refusal, for which
+    clients have a place.
     """
-    *rounds, _ = new
-    if not gate.awaits and (text := sentences.written(gate.told)):
+    if is_told and (text := sentences.written(gate.told)):
         said = any(block.get("text") for message in rounds for block in message["content"])
         kind = RefusalDelta if is_json else TextDelta
         text = f"\n\n{text}" if said and not is_json else text

@@ -155,13 +155,14 @@ async def _run(request: RunRequest, emit: Emit, gate: RunGate, clients: Sequence
     await run_rounds()
     calls = _client_calls(request, model)
     is_held = gate.is_waiting and not calls
-    if is_held:
-        is_json = requested_format is not None
-        held_answer.emit(agent.messages[before:], gate, model, emit, is_json=is_json)
+    if gate.is_waiting:
+        new = _whole(agent.messages[before:], rules) if calls else agent.messages[before:-1]
+        is_told, is_json = bool(calls) or not gate.awaits, requested_format is not None
+        held_answer.emit(new, gate, model, emit, is_told=is_told, is_json=is_json)
     elif requested_format and (answer := await checked_answer(agent, model, requested_format, run_rounds)):
         emit(TextDelta(answer))
     if calls:
-        emit(ClientToolCalls(calls, _hidden(agent.messages[before:], rules, model)))
+        emit(ClientToolCalls(calls, _hidden(_whole(agent.messages[before:], rules), model)))
     emit(model.usage)
     reason = "tool_calls" if calls else model.finish_reason
     missing = (*unavailable.values(), *refusals.unavailable(request.assistant, model.refused))
@@ -280,13 +281,19 @@ def _client_calls(request: RunRequest, model: RunModel) -> tuple[ClientToolCall,
     )
 
 
-def _hidden(new: Messages, rules: TurnRules, model: RunModel) -> tuple[Mapping[str, Any], ...]:
+def _whole(new: Messages, rules: TurnRules) -> Messages:
     """Returns the run's `new` messages with the results of its last turn.
 
-    () where the caller sees all of it: no tool of ours ran, and the LLM service attached nothing. A turn that
-    the caller's tools interrupted leaves its results in the hook: Strands never adds them.
+    A turn that the caller's tools interrupted leaves them in the hook: Strands never adds them.
     """
-    results = [rules.results] if rules.results and rules.results["content"] else []
-    if len(new) == 1 and not results and not model.turn.has_attachments:
+    return [*new, rules.results] if rules.results and rules.results["content"] else new
+
+
+def _hidden(whole: Messages, model: RunModel) -> tuple[Mapping[str, Any], ...]:
+    """Returns the run's messages as they are stored.
+
+    () where the caller sees all of it: no tool of ours ran, and the LLM service attached nothing.
+    """
+    if len(whole) == 1 and not model.turn.has_attachments:
         return ()
-    return tuple(to_transcript([*new, *results], model.reasoning_field))
+    return tuple(to_transcript(whole, model.reasoning_field))

@@ -65,7 +65,7 @@ async def restored(
         hidden = _hidden_before(message, stored)
         if are_rounds_visible:
             _drop_visible_rounds(restored, hidden)
-        restored += _merged(message, hidden) if hidden else [message]
+        restored += merged(message, hidden) if hidden else [message]
     return restored
 
 
@@ -76,10 +76,11 @@ def _hidden_before(message: Mapping[str, Any], stored: Mapping[str, Messages]) -
     return hidden if _unanswered(hidden) == call_ids else ()
 
 
-def _merged(message: Mapping[str, Any], hidden: Messages) -> Iterator[Mapping[str, Any]]:
-    """The caller's calls come as it sent them: it may have corrected their arguments.
+def merged(message: Mapping[str, Any], hidden: Messages) -> Iterator[Mapping[str, Any]]:
+    """Yields the rounds that stand for an answer, which the caller has sent back as `message`.
 
-    What the LLM service attached to them is added, for clients drop what they do not know.
+    The caller's calls come as it sent them: it may have corrected their arguments. What the LLM service
+    attached to them is added, for clients drop what they do not know.
     """
     shown = {call["id"]: call for call in _calls(message)}
     for each in hidden:

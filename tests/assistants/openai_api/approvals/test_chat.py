@@ -234,20 +234,57 @@ def test_of_a_round_the_allowed_calls_run_at_once(client: openai.OpenAI, world: 
     assert world.calls == [{"say": "free"}, {"say": "hi"}]
 
 
-def test_beside_a_call_for_the_caller_it_is_made_again_and_joins(client: openai.OpenAI, world: World) -> None:
-    look = {"name": "look", "arguments": {"at": "sky"}}
-    function = {"name": "look", "parameters": {"type": "object"}}
-    tools: Any = [{"type": "function", "function": function}]
-    world.script({"tool_calls": [ECHO, look]}, {"tool_calls": [ECHO]}, {"text": "Both."})
-    first = ask(client, world, tools=tools)
+LOOK = {"name": "look", "arguments": {"at": "sky"}}
+TOOLS: Any = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]
+
+
+def looked(answer: Any) -> list[dict[str, Any]]:
+    """What the caller sends back: the answer with its call, and the result of that."""
+    [call] = answer.tool_calls
+    called = {"role": "assistant", "content": answer.content, "tool_calls": [call.model_dump()]}
+    return [called, {"role": "tool", "tool_call_id": call.id, "content": "blue"}]
+
+
+def test_beside_a_call_for_the_caller_it_is_told_and_its_result_delivered(
+    client: openai.OpenAI, world: World
+) -> None:
+    world.script({"tool_calls": [ECHO, LOOK]}, {"text": "Both."}, {"text": "Twice?"})
+    first = ask(client, world, tools=TOOLS)
     approval = world.asked()
-    [call] = first.tool_calls
+    assert first.content.startswith(f"[Waiting for approval {approval.pk}: echo of Asked")
     world.approve(approval)
     world.wait_for_state(approval.pk, "done")
-    called = {"role": "assistant", "content": first.content, "tool_calls": [call.model_dump()]}
-    result = {"role": "tool", "tool_call_id": call.id, "content": "blue"}
-    assert ask(client, world, called, result, tools=tools).content == "Both."
+    second = ask(client, world, *looked(first), tools=TOOLS)
+    assert second.content == "Both."
+    assert [each["role"] for each in world.received()] == ["user", "assistant", "tool", "tool"]
+    assert sorted(world.results()) == ["blue", '{"say": "hi"}']
+    assert [each["function"]["name"] for each in world.received()[1]["tool_calls"]] == ["asked__echo", "look"]
+    assert "Waiting for approval" not in str(world.received())
+    ask(client, world, *looked(first), shown(second), ON, tools=TOOLS)
+    assert sorted(world.results()) == ["blue", '{"say": "hi"}']
     assert world.calls == [{"say": "hi"}]
+
+
+def test_beside_a_call_for_the_caller_it_may_wait_longer(client: openai.OpenAI, world: World) -> None:
+    world.script({"text": "Two.", "tool_calls": [ECHO, LOOK]}, {"text": "One waits."}, {"text": "Both."})
+    first = ask(client, world, tools=TOOLS)
+    approval = world.asked()
+    assert first.content.startswith("Two.\n\n[Waiting for approval")
+    second = ask(client, world, *looked(first), tools=TOOLS)
+    waiting, blue = world.results()
+    assert ("still waited for" in waiting, blue) == (True, "blue")
+    world.approve(approval)
+    world.wait_for_state(approval.pk, "done")
+    assert ask(client, world, *looked(first), shown(second), ON, tools=TOOLS).content == "Both."
+    assert (world.results(), world.calls) == (['{"say": "hi"}', "blue"], [{"say": "hi"}])
+
+
+def test_beside_a_call_for_the_caller_a_stream_tells_it_too(http: httpx.Client, world: World) -> None:
+    world.script({"tool_calls": [ECHO, LOOK]})
+    body = {"model": world.model, "messages": [GO], "stream": True, "tools": TOOLS}
+    text = http.post("/v1/chat/completions", json=body).text
+    assert f"[Waiting for approval {world.asked().pk}" in text
+    assert '"finish_reason":"tool_calls"' in text
 
 
 def test_a_stored_history_goes_on_as_well(client: openai.OpenAI, world: World) -> None:

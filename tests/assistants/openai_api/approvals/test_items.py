@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from assistants.models import Approval, Approver
 from tests.assistants.openai_api.approvals.conftest import ECHO, World
+from tests.assistants.openai_api.responses.test_background import ended
 
 ASK = [{"type": "mcp", "server_label": "asked", "require_approval": "always"}]
 
@@ -127,6 +128,28 @@ def test_beside_a_call_of_its_own_tools_the_caller_is_not_asked(client: openai.O
     said = [decision(request_of(second), approve=True)]
     third = create(client, world, said, previous_response_id=second.id, **fields)
     assert (third.output_text, world.calls) == ("Said.", [{"say": "hi"}])
+
+
+@pytest.mark.parametrize("is_background", [False, True])
+def test_what_staff_decide_is_told_beside_a_call_of_the_callers_tools(
+    client: openai.OpenAI, world: World, is_background: bool
+) -> None:
+    world.ask_before(Approver.STAFF)
+    own: Any = [{"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}}]
+    world.script({"tool_calls": [ECHO, {"name": "look", "arguments": {}}]}, {"text": "Both."})
+    first = create(client, world, tools=own, background=is_background)
+    if is_background:
+        first = ended(client, first.id)
+    approval = world.asked()
+    assert f"/approval/{approval.pk}/" in first.output_text
+    [call] = [item for item in first.output if item.type == "function_call"]
+    world.approve(approval)
+    world.wait_for_state(approval.pk, "done")
+    looked: Any = [{"type": "function_call_output", "call_id": call.call_id, "output": "blue"}]
+    second = create(client, world, looked, previous_response_id=first.id, tools=own)
+    assert (second.output_text, world.results()) == ("Both.", ['{"say": "hi"}', "blue"])
+    assert [each["role"] for each in world.received()] == ["user", "assistant", "tool", "tool"]
+    assert world.calls == [{"say": "hi"}]
 
 
 @pytest.mark.parametrize("wrong", ["unknown", "foreign", "other conversation", "no id of ours"])
