@@ -8,7 +8,7 @@ approval items: see `decisions`.
 import asyncio
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from apikeys import limits
@@ -19,6 +19,7 @@ from assistants.approvals import (
     Asker,
     Outcome,
     Result,
+    attempts,
     decisions,
     held_answers,
     outcome,
@@ -26,7 +27,7 @@ from assistants.approvals import (
     transcripts,
 )
 from assistants.approvals.continued import Continued, Messages
-from assistants.approvals.decisions import Item
+from assistants.approvals.decisions import Decided, Item
 from assistants.approvals.held_answers import Held
 from assistants.approvals.open_calls import OpenCall, open_calls
 from assistants.conversations import hidden_rounds
@@ -89,16 +90,16 @@ async def continued(
         held = await _found(marks, asker)
         if items:
             numbers = {number for row in held.values() for number in row.numbers}
-            decided = await decisions.by_items(items, numbers, asker)
+            decided = Decided(await decisions.by_items(items, numbers, asker))
         else:
             decided = await _decided(messages, held, asker, is_answer_stored=is_answer_stored)
-        delivery = await _delivery(held.values(), asker, decided, wait_s)
+        delivery = await _delivery(held.values(), asker, decided.agreed, wait_s)
     except DATABASE_ERRORS as error:
         if items:
             raise
         log.warning("Held answers cannot be read: %s", type(error).__name__)
         return Continued([_untagged(message) for message in visible], visible)
-    return _restored(visible, marks, held, delivery)
+    return replace(_restored(messages, visible, marks, held, delivery), refusal=decided.refusal)
 
 
 def _marks(messages: Messages, *, are_rounds_visible: bool) -> list[_Mark]:
@@ -139,13 +140,14 @@ async def _found(marks: Sequence[_Mark], asker: Asker) -> dict[int, Held]:
 
 async def _decided(
     messages: Messages, held: Mapping[int, Held], asker: Asker, *, is_answer_stored: bool
-) -> set[int]:
-    """Returns the numbers that the user agrees to with the last message."""
+) -> Decided:
+    """Decides by the user's last message."""
     last = messages[-1]
-    row = held.get(len(messages) - 2)  # the answer right before the last message
+    at = attempts.asked_before(messages, len(messages) - 2)  # the answer right before it
+    row = held.get(at)
     if row is None or last["role"] != "user":
-        return set()
-    shown = None if is_answer_stored else transcripts.text_of(messages[-2])
+        return Decided()
+    shown = None if is_answer_stored else transcripts.text_of(messages[at])
     return await decisions.by_code(row.numbers, shown, transcripts.text_of(last), asker)
 
 
@@ -188,7 +190,7 @@ def _tell(delivery: _Delivery, call_id: str, number: int) -> None:
 
 
 def _restored(
-    visible: Messages, marks: Sequence[_Mark], held: Mapping[int, Held], delivery: _Delivery
+    sent: Messages, visible: Messages, marks: Sequence[_Mark], held: Mapping[int, Held], delivery: _Delivery
 ) -> Continued:
     messages: list[Mapping[str, Any]] = []
     filled: dict[int, Messages] = {}
@@ -201,7 +203,7 @@ def _restored(
         messages += hidden_rounds.merged(visible[mark.end], _with_results(row, delivery, is_open=True))
         if any(delivery.outcomes.get(number) for number in row.open_calls.values()):
             filled[row.id] = _with_results(row, delivery, is_open=False)
-        position = mark.end + 1
+        position = mark.end + 1 + attempts.failed_after(sent, mark.end)
         if position < len(visible) and _is_decision(visible[position]):
             position += 1
     messages += visible[position:]

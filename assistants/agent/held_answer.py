@@ -8,7 +8,7 @@ from assistants.agent.llm.chat_messages import to_transcript
 from assistants.agent.run_gate import RunGate
 from assistants.agent.strands_model import RunModel
 from assistants.approvals import sentences
-from assistants.events import AnswerHeld, RefusalDelta, RunEvent, TextDelta
+from assistants.events import AnswerHeld, Finished, RefusalDelta, RunEvent, TextDelta, Usage
 
 
 def emit(
@@ -34,3 +34,10 @@ def emit(
     waiting = gate.waiting
     kept = to_transcript(rounds, model.reasoning_field)
     emit(AnswerHeld(tuple(each for each in kept if each.get("tool_call_id") not in waiting), waiting))
+
+
+def refuse(text: str, emit: Callable[[RunEvent], None], *, is_json: bool) -> None:
+    """Emits an answer of ours alone, for which no model was asked."""
+    emit(RefusalDelta(text) if is_json else TextDelta(text))
+    emit(Usage(0, 0))
+    emit(Finished("stop", 0))

@@ -140,8 +140,11 @@ async def _run(request: RunRequest, emit: Emit, gate: RunGate, clients: Sequence
     """`clients`: of the services to ask; None: the assistant's."""
     for event in request.continued.events if request.continued else ():
         emit(event)
-    unavailable = await availability.unavailable(request.assistant)
     requested_format = response_formats.requested(request.parameters.get("response_format"))
+    if request.refusal:
+        held_answer.refuse(request.refusal, emit, is_json=requested_format is not None)
+        return
+    unavailable = await availability.unavailable(request.assistant)
     listeners = _listeners(emit, emits_text=requested_format is None)
     model = _model(request, clients or await _clients(request), listeners)
     rules = TurnRules(gate, request.max_server_calls)
@@ -156,13 +159,13 @@ async def _run(request: RunRequest, emit: Emit, gate: RunGate, clients: Sequence
     calls = _client_calls(request, model)
     is_held = gate.is_waiting and not calls
     if gate.is_waiting:
-        new = _whole(agent.messages[before:], rules) if calls else agent.messages[before:-1]
+        new = rules.whole(agent.messages[before:]) if calls else agent.messages[before:-1]
         is_told, is_json = bool(calls) or not gate.awaits, requested_format is not None
         held_answer.emit(new, gate, model, emit, is_told=is_told, is_json=is_json)
     elif requested_format and (answer := await checked_answer(agent, model, requested_format, run_rounds)):
         emit(TextDelta(answer))
     if calls:
-        emit(ClientToolCalls(calls, _hidden(_whole(agent.messages[before:], rules), model)))
+        emit(ClientToolCalls(calls, _hidden(rules.whole(agent.messages[before:]), model)))
     emit(model.usage)
     reason = "tool_calls" if calls else model.finish_reason
     missing = (*unavailable.values(), *refusals.unavailable(request.assistant, model.refused))
@@ -279,14 +282,6 @@ def _client_calls(request: RunRequest, model: RunModel) -> tuple[ClientToolCall,
         for call in model.calls
         if call.name in names
     )
-
-
-def _whole(new: Messages, rules: TurnRules) -> Messages:
-    """Returns the run's `new` messages with the results of its last turn.
-
-    A turn that the caller's tools interrupted leaves them in the hook: Strands never adds them.
-    """
-    return [*new, rules.results] if rules.results and rules.results["content"] else new
 
 
 def _hidden(whole: Messages, model: RunModel) -> tuple[Mapping[str, Any], ...]:

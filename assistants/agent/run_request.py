@@ -54,6 +54,11 @@ class RunRequest:
         """The digest under which calls are asked about, where calls of an earlier answer still wait."""
         return "" if self.continued is None else self.continued.asked_as
 
+    @property
+    def refusal(self) -> str:
+        """What is answered instead of asking a model, or ""."""
+        return "" if self.continued is None else self.continued.refusal
+
     def narrowed(self) -> Self:
         """Returns the request with the tools that are allowed, and no others."""
         allowed = self.allowed

@@ -11,7 +11,7 @@ from strands.hooks import (
     HookProvider,
     HookRegistry,
 )
-from strands.types.content import Message
+from strands.types.content import Message, Messages
 from strands.types.tools import ToolUse
 
 from assistants.agent.run_gate import RunGate
@@ -45,6 +45,13 @@ class TurnRules(HookProvider):
         registry.add_callback(BeforeToolsEvent, self._before_turn)
         registry.add_callback(BeforeToolCallEvent, self._before_call)
         registry.add_callback(AfterToolsEvent, self._after_turn)
+
+    def whole(self, new: Messages) -> Messages:
+        """Returns a run's messages with the results of its last turn.
+
+        A turn that the caller's tools interrupted leaves them here: Strands never adds them.
+        """
+        return [*new, self.results] if self.results and self.results["content"] else new
 
     def _before_turn(self, event: BeforeToolsEvent) -> None:
         tool_uses = [block["toolUse"] for block in event.message["content"] if "toolUse" in block]

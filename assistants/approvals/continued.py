@@ -15,7 +15,8 @@ class Continued:
 
     `events` tell of the calls whose outcome this run delivers, and `filled` are the messages of held answers
     with these outcomes, by their ids. `asked_as`: the digest under which the calls that still wait were asked
-    about, so that an equal call joins them.
+    about, so that an equal call joins them. `refusal`: where the last message should have decided and did
+    not, what is answered instead of asking a model.
     """
 
     messages: Messages
@@ -23,3 +24,4 @@ class Continued:
     events: Sequence[ApprovalStep | ToolStarted | ToolFinished] = ()
     filled: Mapping[int, Messages] = field(default_factory=dict, repr=False)
     asked_as: str = ""
+    refusal: str = ""

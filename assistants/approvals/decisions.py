@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+from django.db.models import Q
 
 from assistants.actions import approvals
 from assistants.actions.approval_codes import is_code_of
-from assistants.approvals import sentences
+from assistants.approvals import attempts, sentences
 from assistants.approvals.asking import Asker
 from assistants.models import Approval, Approver
 from core.database import in_thread
@@ -32,28 +33,56 @@ class Item:
     call: tuple[str, str, str] | None = field(default=None, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a message has decided. `agreed`: the numbers that it agrees to.
+
+    `refusal`: the sentences that say why its code was not accepted, and that are all of the answer then.
+    """
+
+    agreed: Collection[int] = ()
+    refusal: str = ""
+
+
 @in_thread
-def by_code(numbers: Collection[int], shown: str | None, said: str, asker: Asker) -> set[int]:
-    """Decides by the user's message, and returns the numbers that it agrees to.
+def by_code(numbers: Collection[int], shown: str | None, said: str, asker: Asker) -> Decided:
+    """Decides by the user's message.
 
     It counts only if the whole of it is a decision, and `shown`, the text of the answer before it, held its
     code; None where that text is as we stored it, which is without codes. Wrong codes count against the call.
     """
-    decision = sentences.decision(said)
+    if not attempts.is_attempt(said):
+        return Decided()
+    decision, rows = sentences.decision(said), _by_code(numbers, asker)
     if decision is None:
-        return set()
+        return Decided(refusal=_refusal(rows, attempts.NOT_ALONE))
+    callers = [row for row in rows if row.approver == Approver.CALLER]
+    meant = [row for row in callers if is_code_of(decision.code, row.code_hash)]
+    if meant and shown is not None and not sentences.has_code(shown, decision.code):
+        return Decided(refusal=_refusal(rows, attempts.WRONG))
+    decided = {row.pk for row in meant or callers if _decides(row, decision, asker)}
+    refusal = "" if meant else _refusal(_by_code(numbers, asker), attempts.WRONG)
+    return Decided(decided if decision.approves else (), refusal)
+
+
+def _by_code(numbers: Collection[int], asker: Asker) -> list[Approval]:
+    """Returns the calls that wait and that the caller decides about, or could before its codes were wrong."""
     rows = Approval.objects.waiting().filter(
+        Q(approver=Approver.CALLER) | Q(wrong_codes__gte=approvals.MOST_WRONG_CODES),
         pk__in=list(numbers),
         owner=asker.owner,
         end_user=asker.end_user,
         session=asker.session,
-        approver=Approver.CALLER,
     )
-    meant = [row for row in rows if is_code_of(decision.code, row.code_hash)]
-    if meant and shown is not None and not sentences.has_code(shown, decision.code):
-        return set()
-    decided = {row.pk for row in meant or rows if _decides(row, decision, asker)}
-    return decided if decision.approves else set()
+    return list(rows.order_by("pk"))
+
+
+def _refusal(rows: Collection[Approval], why: str) -> str:
+    lines = (
+        attempts.not_accepted(row.pk, why, max(0, approvals.MOST_WRONG_CODES - row.wrong_codes))
+        for row in rows
+    )
+    return "\n".join(lines)
 
 
 def _decides(row: Approval, decision: sentences.Decision, asker: Asker) -> bool:

@@ -66,7 +66,7 @@ def _sentence(call: Waiting) -> str:
         how = f"Answer `approve {call.code}` or `reject {call.code}`, and nothing else, to decide."
     else:
         how = f"It is decided at {address(call.number)} - then send any message to go on."
-    return f"{_BEGIN}{call.number}: {what} is not called before somebody agrees. {how}]"
+    return told(call.number, f"{what} is not called before somebody agrees. {how}")
 
 
 def _name(name: str) -> str:
@@ -76,7 +76,12 @@ def _name(name: str) -> str:
 
 def mark(number: int) -> str:
     """Returns what stands in a conversation for an item that asks its caller about a call."""
-    return f"{_BEGIN}{number}: its caller was asked.]"
+    return told(number, "its caller was asked.")
+
+
+def told(number: int, what: str) -> str:
+    """Returns a sentence of ours about a call that waits, in the form in which it is cut out again."""
+    return f"{_BEGIN}{number}: {what}]"
 
 
 def numbers(text: str) -> list[int]:

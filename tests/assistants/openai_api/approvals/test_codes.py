@@ -139,6 +139,84 @@ def test_after_five_wrong_codes_only_staff_decide(
     world.wait_for_state(row.pk, "done")
 
 
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda code: f"approve {code}.",
+        lambda code: f"Approve: {code}",
+        lambda code: f"please approve {code}",
+        lambda code: f"approve {code[:-1]}",
+        lambda code: f"aprove {code}",
+        lambda code: code,
+        lambda code: f"approve {code.replace('-', chr(0x2013))}",
+    ],
+)
+def test_what_nearly_decides_is_told_why_it_does_not_and_may_be_corrected(
+    client: openai.OpenAI, world: World, write: Callable[[str], str]
+) -> None:
+    world.script({"tool_calls": [ECHO]}, {"text": "Done."})
+    first = ask(client, world)
+    approval, code = world.asked(), code_of(first)
+    said = user(write(code))
+    told = ask(client, world, shown(first), said)
+    assert told.content.startswith(
+        f"[Waiting for approval {approval.pk}: the code was not accepted: a decision"
+    )
+    assert "5 tries are left" in told.content
+    assert "apc-" not in told.content
+    assert len(world.llm.bodies(world.model)) == 1  # no model was asked
+    second = ask(client, world, shown(first), said, shown(told), user(f"approve {code}"))
+    assert (second.content, world.calls, world.results()) == ("Done.", [{"say": "hi"}], ['{"say": "hi"}'])
+    assert [each["role"] for each in world.received()] == ["user", "assistant", "tool"]
+
+
+def test_a_wrong_code_is_told_with_the_tries_that_are_left(client: openai.OpenAI, world: World) -> None:
+    world.script({"tool_calls": [ECHO]}, {"text": "Well."}, {"text": "Done."})
+    first = ask(client, world)
+    approval, code = world.asked(), code_of(first)
+    conversation: Messages = [shown(first)]
+    for left in ("4 tries are left", "3 tries are left"):
+        conversation.append(user("approve apc-aaaaaaaaaaaa"))
+        told = ask(client, world, *conversation)
+        assert (
+            "it is not the code that stands in the answer above" in told.content,
+            left in told.content,
+        ) == (
+            True,
+            True,
+        )
+        conversation.append(shown(told))
+    # Whatever else is said meanwhile, the code counts right after its answer alone.
+    other = [*conversation, user("Hm?"), {"role": "assistant", "content": "Yes?"}, user(f"approve {code}")]
+    assert ask(client, world, *other).content == "Well."
+    assert world.row(approval.pk).state == "waiting"
+    assert ask(client, world, *conversation, user(f"reject {code}")).content == "Done."
+    assert (world.row(approval.pk).state, world.calls) == ("rejected", [])
+
+
+def test_the_last_wrong_code_is_told_too(client: openai.OpenAI, world: World) -> None:
+    world.script({"tool_calls": [ECHO]})
+    first = ask(client, world)
+    approval, code = world.asked(), code_of(first)
+    for said in ["approve apc-aaaaaaaaaaaa"] * 5 + [f"approve {code}"]:
+        told = ask(client, world, shown(first), user(said))
+    assert "no tries are left: staff decide" in told.content
+    assert f"/approval/{approval.pk}/" in told.content
+
+
+def test_in_a_stored_history_a_wrong_code_may_be_corrected_too(client: openai.OpenAI, world: World) -> None:
+    world.script({"tool_calls": [ECHO]}, {"text": "Done."})
+    kept: dict[str, Any] = {
+        "model": world.model,
+        "extra_body": {"session_id": "corrected", "mcp_connector": {"history": "stored"}},
+    }
+    first = client.chat.completions.create(messages=[GO], **kept).choices[0].message
+    told = client.chat.completions.create(messages=[user(f"approve {code_of(first)}!")], **kept)
+    assert "was not accepted" in str(told.choices[0].message.content)
+    client.chat.completions.create(messages=[user(f"approve {code_of(first)}")], **kept)
+    assert (world.calls, world.results()) == ([{"say": "hi"}], ['{"say": "hi"}'])
+
+
 def test_a_code_is_in_its_answer_alone(client: openai.OpenAI, world: World) -> None:
     world.script({"tool_calls": [ECHO]}, {"text": "Done."})
     with world.stack.database():
