@@ -1,0 +1,62 @@
+"""Writes a backup: pg_dump's output goes into the archive as it comes."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import zipfile
+from pathlib import Path
+
+from config.backups import manifest, programs
+from config.backups.manifest import Manifest
+from config.backups.problems import BackupFailed
+
+DUMP, MANIFEST = "database.dump", "manifest.json"
+_COMMAND = ("--format=custom", "--no-owner", "--no-privileges", "--schema=public", "--extension=vector")
+
+
+def back_up(path: Path) -> Manifest:
+    """Writes a new file, which only its owner may read. Raises BackupFailed; then there is none."""
+    if path.exists():
+        raise BackupFailed(f"{path} exists. Give another name: no backup is written over another.")
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    try:
+        made = _write(unfinished)
+        unfinished.rename(path)
+    except OSError as error:
+        raise BackupFailed(f"{path} cannot be written: {error.strerror}.") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return made
+
+
+def _write(path: Path) -> Manifest:
+    made = manifest.of_now()
+    with (
+        os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,  # the dump is compressed already
+    ):
+        archive.writestr(MANIFEST, made.as_json())
+        _dump(archive)
+        file.flush()
+    return made
+
+
+def _dump(archive: zipfile.ZipFile) -> None:
+    command = [programs.program("pg_dump"), *_COMMAND]
+    # Into a file: a pipe that nobody reads while the dump is copied could fill, and stop the program.
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, env=programs.environment()) as dump,
+        archive.open(DUMP, "w", force_zip64=True) as entry,
+    ):
+        assert dump.stdout is not None  # noqa: S101 - as it was started
+        try:
+            shutil.copyfileobj(dump.stdout, entry)
+        except BaseException:
+            dump.kill()
+            raise
+        said.seek(0)
+        dump.wait()
+        said.seek(0)
+        programs.check(dump, said.read(), "pg_dump")

@@ -1,0 +1,65 @@
+"""What a backup says about itself: its form, the version that made it, and the keys that its secrets need."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+from django.utils import timezone
+
+from config.backups.problems import BackupFailed
+
+FORM = 1
+"""Of the archive: a ZIP file with `manifest.json`, and `database.dump` in pg_dump's custom format."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """`keys`: fingerprints of SECRET_ENCRYPTION_KEYS. `migrations`: `app.name` of each that was applied."""
+
+    form: int
+    made_at: str
+    keys: list[str]
+    migrations: list[str]
+
+    @property
+    def age(self) -> str:
+        return f"{datetime.fromisoformat(self.made_at):%Y-%m-%d %H:%M} UTC"
+
+    def as_json(self) -> bytes:
+        return json.dumps(asdict(self), indent=1).encode()
+
+
+def of_now() -> Manifest:
+    applied = MigrationLoader(connection).applied_migrations
+    return Manifest(
+        form=FORM,
+        made_at=timezone.now().isoformat(timespec="seconds"),
+        keys=own_keys(),
+        migrations=sorted(f"{app}.{name}" for app, name in applied),
+    )
+
+
+def own_keys() -> list[str]:
+    """Returns a fingerprint of each of SECRET_ENCRYPTION_KEYS, by which nobody can find out the key."""
+    return [_fingerprint(key) for key in settings.SECRET_ENCRYPTION_KEYS]
+
+
+def _fingerprint(key: str) -> str:
+    return hashlib.sha256(b"fingerprint:" + key.encode()).hexdigest()[:12]
+
+
+def parsed(text: bytes) -> Manifest:
+    """Raises BackupFailed for what is no manifest, or one of a form that this version does not know."""
+    try:
+        values: dict[str, Any] = json.loads(text)
+        manifest = Manifest(**{name: values[name] for name in Manifest.__slots__})
+    except (ValueError, KeyError, TypeError) as error:
+        raise BackupFailed("The file is no backup of MCP Connector: its manifest cannot be read.") from error
+    if manifest.form != FORM:
+        raise BackupFailed(f"The backup has form {manifest.form}: a newer version made it. Use that one.")
+    return manifest

@@ -1,0 +1,2 @@
+class BackupFailed(Exception):
+    """Nothing was backed up, or nothing was restored. The text says why, and what to do."""

@@ -1,0 +1,73 @@
+"""pg_dump, pg_restore and psql: those of the embedded PostgreSQL, or of the PATH."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from django.db import connection
+
+from config.backups.problems import BackupFailed
+from config.runner.postgres import BINARIES, PACKAGE
+
+_VARIABLES = {
+    "host": "PGHOST",
+    "port": "PGPORT",
+    "user": "PGUSER",
+    "password": "PGPASSWORD",
+    "name": "PGDATABASE",
+    "sslmode": "PGSSLMODE",
+    "sslrootcert": "PGSSLROOTCERT",
+    "sslcert": "PGSSLCERT",
+    "sslkey": "PGSSLKEY",
+    "target_session_attrs": "PGTARGETSESSIONATTRS",
+}
+"""Not `options`: a dump takes longer than a statement may."""
+_VERSION = re.compile(rb"(\d+)(?:\.\d+)? *(?:\(|$)")
+_LAST_CHARACTERS = 500
+
+
+def program(name: str) -> str:
+    """Returns the path of a program that is at least as new as the database. Raises BackupFailed."""
+    needed = connection.pg_version // 10_000  # type: ignore[attr-defined]  # PostgreSQL has it
+    for path in _candidates(name):
+        if _version(path) >= needed:
+            return path
+    raise BackupFailed(
+        f"There is no {name} of PostgreSQL {needed} or later: install PostgreSQL's client programs"
+        f" (in Debian postgresql-client-{needed})."
+    )
+
+
+def environment() -> dict[str, str]:
+    """Returns the environment that leads to Django's database: all see a password on a command line."""
+    database = connection.settings_dict
+    given = {name.lower(): value for name, value in database.items()} | database["OPTIONS"]
+    named = {variable: str(given[name]) for name, variable in _VARIABLES.items() if given.get(name)}
+    return {**os.environ, **named}
+
+
+def check(ended: "subprocess.Popen[bytes]", said: bytes, name: str) -> None:
+    """Raises BackupFailed with what a program said, if it did not end well."""
+    if ended.wait() != 0:
+        text = said.decode(errors="replace").strip()[-_LAST_CHARACTERS:]
+        raise BackupFailed(f"{name} failed: {text or f'status {ended.returncode}'}")
+
+
+def _candidates(name: str) -> Iterator[str]:
+    spec = find_spec(PACKAGE)
+    if spec is not None and spec.origin is not None:
+        path = Path(spec.origin).parent.parent / BINARIES / name
+        if path.exists():
+            yield str(path)
+    if found := shutil.which(name):
+        yield found
+
+
+def _version(path: str) -> int:
+    said = subprocess.run([path, "--version"], capture_output=True, check=False).stdout
+    found = _VERSION.search(said)
+    return int(found[1]) if found else 0

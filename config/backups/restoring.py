@@ -1,0 +1,111 @@
+"""Restores a backup: in one transaction, so that a failure leaves the database as it was."""
+
+import shutil
+import subprocess
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+
+from config.backups import manifest, programs
+from config.backups.backing_up import DUMP, MANIFEST
+from config.backups.manifest import Manifest
+from config.backups.problems import BackupFailed
+
+_EMPTIED = b"DROP SCHEMA public CASCADE;\n"  # the dump makes it anew
+
+
+def restore(path: Path, *, replace: bool, without_keys: bool) -> Manifest:
+    """Makes the database what it was when the backup was made. Raises BackupFailed; then nothing has changed.
+
+    With `replace` it need not be empty. With `without_keys` secrets may be restored that no key decrypts.
+    """
+    with _opened(path) as archive:
+        found = manifest.parsed(archive.read(MANIFEST))
+        _require_known_migrations(found)
+        if not without_keys:
+            _require_keys(found)
+        _require_free_database(replace=replace)
+        _restore(archive)
+    return found
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if set(archive.namelist()) != {DUMP, MANIFEST}:
+                raise BackupFailed(f"{path} is no backup of MCP Connector.")
+            yield archive
+    except zipfile.BadZipFile as error:
+        raise BackupFailed(f"{path} is no backup of MCP Connector, or it is damaged.") from error
+    except OSError as error:
+        raise BackupFailed(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _require_known_migrations(found: Manifest) -> None:
+    known = {f"{app}.{name}" for app, name in MigrationLoader(None).disk_migrations}
+    if unknown := sorted(set(found.migrations) - known):
+        raise BackupFailed(f"A newer version made it: this one does not know {unknown[0]}. Use that one.")
+
+
+def _require_keys(found: Manifest) -> None:
+    if missing := sorted(set(found.keys) - set(manifest.own_keys())):
+        raise BackupFailed(
+            f"Its secrets need keys that are not listed, with the fingerprints {', '.join(missing)}."
+            " Add them to SECRET_ENCRYPTION_KEYS, or restore with --without-keys and enter the secrets anew."
+        )
+
+
+def _require_free_database(*, replace: bool) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
+        (others,) = cursor.fetchone()
+        cursor.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
+        (tables,) = cursor.fetchone()
+    connection.close()
+    if others:
+        raise BackupFailed(f"The database is in use ({others} connections): stop web, workers and beat.")
+    if tables and not replace:
+        raise BackupFailed(
+            "The database is not empty. --replace deletes what is in it: back it up, if you may need it."
+        )
+
+
+def _restore(archive: zipfile.ZipFile) -> None:
+    """pg_restore makes a script of the dump. psql runs it, and empties the schema in the same transaction."""
+    script = [programs.program("pg_restore"), "--no-owner", "--no-privileges", "--file=-"]
+    run = [
+        programs.program("psql"),
+        "--no-psqlrc",
+        "--quiet",
+        "--single-transaction",
+        "--set=ON_ERROR_STOP=1",
+    ]
+    with tempfile.TemporaryFile() as dump, tempfile.TemporaryFile() as sql, tempfile.TemporaryFile() as said:
+        with archive.open(DUMP) as entry:
+            shutil.copyfileobj(entry, dump)
+        sql.write(_EMPTIED)
+        sql.flush()
+        _run(script, dump, sql, said, "pg_restore")
+        with tempfile.TemporaryFile() as nothing:
+            _run([*run, "--file=-"], sql, nothing, said, "psql")
+
+
+def _run(command: list[str], given: IO[bytes], result: IO[bytes], said: IO[bytes], name: str) -> None:
+    given.seek(0)
+    said.truncate(0)
+    with subprocess.Popen(
+        command, stdin=given, stdout=result, stderr=said, env=programs.environment()
+    ) as process:
+        process.wait()
+        said.seek(0)
+        programs.check(process, said.read(), name)

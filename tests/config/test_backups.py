@@ -1,0 +1,144 @@
+"""A backup, and what is restored from it: all of it or nothing."""
+
+import json
+import os
+import subprocess
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from cryptography.fernet import Fernet
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from assistants.models import Provider
+from config.backups import programs
+from tests.database import connected_to, create
+from tools.secrets import encryption
+
+CANARY = "canary-5d1f0c"
+
+
+@pytest.fixture
+def backup(transactional_db: None, tmp_path: Path) -> Path:
+    Provider.objects.create(name="Backed up", default_model="m", api_key=CANARY)
+    path = tmp_path / "backup.zip"
+    call_command("backup", str(path))
+    return path
+
+
+@pytest.fixture
+def empty(backup: Path) -> Iterator[None]:
+    create("restored", template="template0")
+    with connected_to("restored"):
+        yield
+
+
+def restore(path: Path, **options: bool) -> str:
+    return str(call_command("restore", str(path), **options))
+
+
+def with_manifest(path: Path, **changes: object) -> Path:
+    changed = path.with_name("changed.zip")
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(changed, "w") as new:
+        new.writestr("manifest.json", json.dumps({**json.loads(old.read("manifest.json")), **changes}))
+        new.writestr("database.dump", old.read("database.dump"))
+    return changed
+
+
+def test_what_was_backed_up_is_restored(backup: Path, empty: None) -> None:
+    restore(backup)
+    assert Provider.objects.get().api_key == CANARY
+
+
+def test_only_an_empty_database_is_filled_unless_it_is_to_be_replaced(backup: Path, empty: None) -> None:
+    restore(backup)
+    Provider.objects.update(name="Later")
+    with pytest.raises(CommandError, match="is not empty"):
+        restore(backup)
+    assert Provider.objects.get().name == "Later"
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE of_a_newer_version ()")
+    connection.close()
+    restore(backup, replace=True)
+    assert Provider.objects.get().name == "Backed up"
+    assert "of_a_newer_version" not in connection.introspection.table_names()
+
+
+def test_a_failure_leaves_the_database_as_it_was(backup: Path, empty: None, tmp_path: Path) -> None:
+    restore(backup)
+    damaged = tmp_path / "damaged.zip"
+    with zipfile.ZipFile(backup) as old, zipfile.ZipFile(damaged, "w") as new:
+        new.writestr("manifest.json", old.read("manifest.json"))
+        dump = old.read("database.dump")
+        new.writestr("database.dump", dump[: len(dump) * 9 // 10])
+    with pytest.raises(CommandError, match="failed"):
+        restore(damaged, replace=True)
+    assert Provider.objects.get().name == "Backed up"
+
+
+def test_a_database_that_is_in_use_is_not_touched(backup: Path, empty: None) -> None:
+    restore(backup)
+    with (
+        psycopg.connect(os.environ["DATABASE_URL"], dbname="restored"),
+        pytest.raises(CommandError, match="stop web, workers and beat"),
+    ):
+        restore(backup, replace=True)
+
+
+def test_secrets_that_no_key_decrypts_are_not_restored_unawares(
+    backup: Path, empty: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "SECRET_ENCRYPTION_KEYS", [Fernet.generate_key().decode()])
+    encryption._fernet.cache_clear()
+    try:
+        with pytest.raises(CommandError, match="fingerprints"):
+            restore(backup)
+        restore(backup, without_keys=True)
+        assert Provider.objects.count() == 1
+    finally:
+        encryption._fernet.cache_clear()
+
+
+def test_what_a_newer_version_made_is_refused(backup: Path, empty: None) -> None:
+    with pytest.raises(CommandError, match=r"does not know tools\.9999_later"):
+        restore(with_manifest(backup, migrations=["tools.9999_later"]))
+    with pytest.raises(CommandError, match="form 2"):
+        restore(with_manifest(backup, form=2))
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 broken"])
+def test_what_is_no_backup_is_refused(transactional_db: None, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(CommandError, match="is no backup"):
+        restore(tmp_path / "file")
+    with pytest.raises(CommandError, match="cannot be read: No such file"):
+        restore(tmp_path / "none")
+
+
+def test_no_backup_is_written_over_another(backup: Path) -> None:
+    before = backup.read_bytes()
+    with pytest.raises(CommandError, match="exists"):
+        call_command("backup", str(backup))
+    assert backup.read_bytes() == before
+
+
+def test_a_place_that_cannot_be_written_leaves_nothing(transactional_db: None, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="cannot be written"):
+        call_command("backup", str(tmp_path / "no folder" / "backup.zip"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_backup_is_its_owners_and_holds_no_secret_in_clear(backup: Path, tmp_path: Path) -> None:
+    assert backup.stat().st_mode & 0o077 == 0
+    with zipfile.ZipFile(backup) as archive:
+        archive.extract("database.dump", tmp_path)
+        manifest = archive.read("manifest.json").decode()
+    command = [programs.program("pg_restore"), "--file=-", str(tmp_path / "database.dump")]
+    sql = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "Backed up" in sql
+    for secret in (CANARY, *settings.SECRET_ENCRYPTION_KEYS, settings.SECRET_KEY):
+        assert secret not in sql + manifest
