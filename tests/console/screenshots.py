@@ -1,7 +1,7 @@
 """Makes the pictures of docs/images: `make screenshots`, while `make up` runs.
 
-It reads the address and the login from `demo.env` in DATA_DIR, chats once in the playground and calls one
-tool in the inspector.
+It reads the address and the login from `demo.env` in DATA_DIR, chats in the playground, calls one tool in the
+inspector, and leaves a rule and a webhook behind. Of the calls that the rule asks about, none is made.
 """
 
 import os
@@ -16,6 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "docs/images"
 FOLDERS = {"en": IMAGES, "zh-CN": IMAGES / "zh-hans"}
 QUESTION = "What time is it in Asia/Shanghai?"
+ASKED_ABOUT = "Convert the time 14:30 from Asia/Shanghai to Europe/Berlin"
+RULE = "Somebody looks at conversions"
+WEBHOOK = "On-call pager"
 SIZE = {"width": 1280, "height": 800}
 
 
@@ -40,10 +43,18 @@ def take(browser: Browser, language: str, folder: Path) -> None:
         "run": newest_run,
         "servers": lambda page: page.goto("/admin/tools/mcptool/"),
         "overview": lambda page: page.goto("/admin/"),
+        "rules": rules,
+        "approval-in-chat": chat_that_waits,
+        "needs-you": lambda page: page.context.new_page().goto("/admin/needs-you/"),
+        "approval": lambda page: page.context.pages[-1].click(".inbox-remedies a >> nth=0"),
+        "webhooks": webhooks,
     }.items():
         show(page)
-        page.wait_for_load_state("networkidle")
-        page.screenshot(path=folder / f"{name}.png")
+        shown = page.context.pages[-1]
+        # The network never rests: what waits is followed by a stream.
+        shown.wait_for_load_state("load")
+        shown.wait_for_timeout(1500)
+        shown.screenshot(path=folder / f"{name}.png", full_page=name == "approval")
     page.context.close()
 
 
@@ -66,6 +77,41 @@ def call(page: Page) -> None:
     if page.is_visible("#inspector-confirm"):
         page.click("#inspector-confirm [data-answer=yes]")
     page.wait_for_selector("#inspector-result:not([hidden])")
+
+
+def rules(page: Page) -> None:
+    page.goto("/admin/assistants/rule/")
+    if page.get_by_text(RULE).count():
+        return
+    page.goto("/admin/assistants/rule/add/")
+    page.fill("#id_name", RULE)
+    page.fill("#id_functions", "time__convert_time")
+    page.click("[name=_save]")
+    page.goto("/admin/assistants/rule/")
+
+
+def chat_that_waits(page: Page) -> None:
+    page.goto("/admin/playground/?assistant=demo")
+    page.fill("#question", ASKED_ABOUT)
+    page.click("#send")
+    page.wait_for_selector(".c-approval")
+
+
+def webhooks(page: Page) -> None:
+    page.context.pages[-1].close()
+    # In the chat, which is told so: else an equal call would still be told, instead of waiting.
+    page.click(".c-approval button >> nth=1")
+    page.wait_for_selector("#send:not([disabled]):not([hidden])")
+    page.goto("/admin/assistants/webhook/")
+    if page.get_by_text(WEBHOOK).count():
+        return
+    page.goto("/admin/assistants/webhook/add/")
+    page.fill("#id_name", WEBHOOK)
+    page.fill("#id_url", "https://hooks.example.com/mcp")
+    for event in ("server.down", "server.up", "tool.changed"):
+        page.check(f"[name=events][value='{event}']")
+    page.click("[name=_save]")
+    page.goto("/admin/assistants/webhook/")
 
 
 def newest_run(page: Page) -> None:
