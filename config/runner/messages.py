@@ -41,6 +41,4 @@ def curl(values: Mapping[str, str]) -> str:
 
 
 def late(waiting_for: str) -> None:
-    print_line(
-        f"Not everything is up yet: {waiting_for or 'see /ready'}. What is above works as soon as it is."
-    )
+    print_line(f"Not everything is up yet: {waiting_for}. What is above works as soon as it is.")

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from config.runner.forks import Fork
+
 EXEC_WRAPPER = Path(__file__).with_name("exec_wrapper.py")
 
 
@@ -20,7 +22,11 @@ class StartFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A command. `user` is the user to run as, if root starts it; `stop_signal` ends it cleanly."""
+    """A command. `user` is the user to run as, if root starts it; `stop_signal` ends it cleanly.
+
+    One that `is_forked` runs a module of Python's, without a folder, environment or user of its own: a fork of
+    this process runs it, with all that is imported here.
+    """
 
     name: str
     argv: Sequence[str]
@@ -28,6 +34,12 @@ class Program:
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     user: str = ""
     stop_signal: signal.Signals = signal.SIGTERM
+    is_forked: bool = False
+
+    def start(self, output: IO[bytes]) -> subprocess.Popen[bytes] | Fork:
+        if self.is_forked:
+            return Fork(self.argv, output.fileno(), self.stop_signal)
+        return self.popen(output)
 
     def popen(self, output: IO[bytes] | int) -> subprocess.Popen[bytes]:
         """Starts the command, which ends with the calling thread: call this from the main thread.
@@ -73,7 +85,7 @@ class Running:
         self._log = log
         with log.open("ab") as output:
             self._log_start = output.tell()
-            self.popen = program.popen(output)
+            self.popen = program.start(output)
 
     def is_alive(self) -> bool:
         return self.popen.poll() is None

@@ -11,18 +11,31 @@ NO_EVENTS = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 WORKER = (*CELERY, "worker", "-P", "threads", "-c", "4", *NO_EVENTS)
 
 
+def preparing(base_url: str) -> Program:
+    return _forked("prepare", "config.runner.preparation", base_url)
+
+
 def serving(host: str, port: int) -> list[Program]:
     """Returns the processes that a chat needs."""
     return [
-        Program("web", [sys.executable, "-m", "config.web", "--host", host, "--port", str(port)]),
-        Program("worker-mcp", [*WORKER, "-Q", "mcp", "-n", "mcp@%h"]),
+        _forked("web", "config.web", "--host", host, "--port", str(port)),
+        Program("worker-mcp", [*WORKER, "-Q", "mcp", "-n", "mcp@%h"], is_forked=True),
     ]
+
+
+def awaiting(base_url: str) -> Program:
+    """Returns the process that ends when the others can answer a chat, or with what is late."""
+    return _forked("readiness", "config.runner.readiness", base_url)
 
 
 def background(data_dir: Path) -> list[Program]:
     """Returns the processes that do everything else: indexing, deleting, responses in the background."""
     schedule = str(data_dir / "beat")
     return [
-        Program("worker", [*WORKER, "-Q", "default", "-n", "default@%h"]),
-        Program("beat", [*CELERY, "beat", "--schedule", schedule, "--pidfile", ""]),
+        Program("worker", [*WORKER, "-Q", "default", "-n", "default@%h"], is_forked=True),
+        Program("beat", [*CELERY, "beat", "--schedule", schedule, "--pidfile", ""], is_forked=True),
     ]
+
+
+def _forked(name: str, module: str, *arguments: str) -> Program:
+    return Program(name, [sys.executable, "-m", module, *arguments], is_forked=True)

@@ -1,11 +1,29 @@
-"""Checks whether the installation can answer the curl line that `up` prints."""
+"""`python -m config.runner.readiness BASE_URL`: waits until the curl line that `up` prints can be answered.
+
+It ends with status 1 after READY_S seconds, and prints what is late.
+"""
 
 import json
+import sys
+import time
 import urllib.request
 
+import django
 from django.apps import apps
 
+from config.environment import load_settings
+
+READY_S = 30
 TIMEOUT_S = 3
+POLL_S = 0.1
+
+
+def wait(base_url: str) -> None:
+    deadline = time.monotonic() + READY_S
+    while not is_ready(base_url):
+        if time.monotonic() > deadline:
+            sys.exit(waiting_for() or "see /ready")
+        time.sleep(POLL_S)
 
 
 def is_ready(base_url: str) -> bool:
@@ -26,3 +44,9 @@ def _probe(base_url: str) -> str:
             return str(json.load(answer).get("status"))
     except (OSError, ValueError):
         return ""
+
+
+if __name__ == "__main__":
+    load_settings()
+    django.setup()
+    wait(sys.argv[1])

@@ -3,7 +3,8 @@
 import math
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -90,22 +91,43 @@ class Supervisor:
         _stop(self._processes, deadline=began + STOP_PROCESSES_S)
         _stop(self._services[::-1], deadline=began + STOP_ALL_S)
 
-    def start_service(self, service: Service) -> None:
-        """Starts `service` and waits until it is ready. Raises StartFailed."""
-        child = Child(service.program, self._logs, self._report)
-        self._services.append(child)
-        child.running.wait_until(service.is_ready, timeout_s=READY_S)
+    @contextmanager
+    def starting(self, services: Iterable[Service]) -> Iterator[None]:
+        """Starts `services`, and waits at the end until each is ready. Raises StartFailed."""
+        started = []
+        for service in services:
+            child = Child(service.program, self._logs, self._report)
+            self._services.append(child)
+            started.append((child, service))
+        yield
+        for child, service in started:
+            child.running.wait_until(service.is_ready, timeout_s=READY_S)
 
     def start(self, program: Program) -> None:
         self._processes.append(Child(lambda: program, self._logs, self._report))
 
-    def tend(self, until: Callable[[], bool] = lambda: False, *, timeout_s: float = math.inf) -> bool:
+    def run(self, program: Program) -> Running:
+        """Keeps everything running until `program` has ended, and returns what is known of it."""
+        running = Running(program, self._logs / f"{program.name}.log")
+        try:
+            self.tend(until=lambda: not running.is_alive(), poll_s=0.03)
+        finally:
+            running.stop(timeout_s=1)
+        return running
+
+    def tend(
+        self,
+        until: Callable[[], bool] = lambda: False,
+        *,
+        timeout_s: float = math.inf,
+        poll_s: float | None = None,
+    ) -> bool:
         """Keeps everything running until `until` returns True or the time is over. Returns whether it did."""
         deadline = time.monotonic() + timeout_s
         while not (done := until()) and time.monotonic() < deadline:
             for child in (*self._services, *self._processes):
                 child.tend()
-            time.sleep(POLL_S)
+            time.sleep(poll_s or POLL_S)
         return done
 
 

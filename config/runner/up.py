@@ -1,28 +1,40 @@
 """`manage.py up`: everything on one machine, from nothing, until Ctrl-C."""
 
 import argparse
+import gc
 import os
 import signal
 import sys
-from collections.abc import Iterable, Sequence
-from io import StringIO
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 
-import django
 import environ
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import CommandError, call_command
-from django.db import DatabaseError, connection
 
 from config.environment import load_settings
-from config.runner import messages, programs, readiness, services
+from config.runner import messages, programs, services
 from config.runner.data_dir import DataDir
 from config.runner.options import Options
-from config.runner.processes import Service, StartFailed
+from config.runner.processes import StartFailed
 from config.runner.supervisor import Supervisor
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
-READY_S = 30  # the curl line is printed once it works, or after this time with a warning
+# The first sets Django up. What these import on their first use is named, too.
+PRELOADED = (
+    "config.asgi",
+    "uvicorn.main",
+    "uvicorn.loops.auto",
+    "celery.bin.celery",
+    "celery.apps.beat",
+    "celery.apps.worker",
+    "celery.concurrency.thread",
+    "celery.worker.consumer",
+    "config.consumer",
+    "assistants.tasks",
+    "connector.tasks",
+    "tools.tasks",
+)
 DESCRIPTION = "Run everything on this machine, from nothing, until Ctrl-C."
 ENVIRONMENT = """\
 It takes no options. The environment, or the file .env, may set among others:
@@ -33,7 +45,7 @@ It takes no options. The environment, or the file .env, may set among others:
                                    an LLM, instead of the offline stand-in
 docs/settings.md describes every setting.
 """
-EXPECTED = (StartFailed, ImproperlyConfigured, CommandError, DatabaseError)
+EXPECTED = (StartFailed, ImproperlyConfigured)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -76,12 +88,22 @@ def up() -> None:
     with data_dir.announced(environment), Supervisor(data_dir.logs, messages.print_line) as supervisor:
         load_settings()
         messages.starting(data_dir.path, [service.name for service in embedded])
-        django.setup()
-        start_services(supervisor, embedded)
-        is_new = prepare_database(options.base_url)
-        start_product(supervisor, options)
-        announce(data_dir, options.base_url, is_new=is_new)
+        with supervisor.starting(embedded):
+            preload()
+        known = data_dir.demo(base_url=options.base_url)
+        prepare_database(supervisor, options.base_url)
+        late = start_product(supervisor, options)
+        announce(data_dir, options.base_url, known=known, late=late)
         supervisor.tend()
+
+
+def preload() -> None:
+    """Imports what the product's processes need, for them to be forks of this one."""
+    gc.disable()  # nothing of it becomes garbage
+    for module in PRELOADED:
+        import_module(module)
+    gc.collect()
+    gc.freeze()
 
 
 def prepare_environment(data_dir: Path, environment: dict[str, str]) -> None:
@@ -98,31 +120,27 @@ def prepare_environment(data_dir: Path, environment: dict[str, str]) -> None:
     os.environ.setdefault("WEB_DRAIN_S", "3")
 
 
-def start_services(supervisor: Supervisor, embedded: Iterable[Service]) -> None:
-    for service in embedded:
-        supervisor.start_service(service)
+def prepare_database(supervisor: Supervisor, base_url: str) -> None:
+    prepared = supervisor.run(programs.preparing(base_url))
+    if prepared.popen.returncode:
+        raise StartFailed(prepared.last_output())
 
 
-def prepare_database(base_url: str) -> bool:
-    """Migrates, and fills an empty database with the demo. Returns whether it was empty."""
-    call_command("migrate", verbosity=0, interactive=False)
-    call_command("collectstatic", verbosity=0, interactive=False)
-    return bool(call_command("demo", base_url=base_url, stdout=StringIO()))
-
-
-def start_product(supervisor: Supervisor, options: Options) -> None:
+def start_product(supervisor: Supervisor, options: Options) -> str:
+    """Starts all processes. Returns what is late, or ""."""
     for program in programs.serving(options.host, options.port):
         supervisor.start(program)
-    supervisor.tend(until=lambda: readiness.is_ready(options.base_url), timeout_s=READY_S)
-    # Only now, because loading them would delay the first chat.
+    awaited = supervisor.run(programs.awaiting(options.base_url))
+    # Only now, because what they have to do would delay the first chat.
     for program in programs.background(options.data_dir):
         supervisor.start(program)
+    return awaited.last_output() if awaited.popen.returncode else ""
 
 
-def announce(data_dir: DataDir, base_url: str, *, is_new: bool) -> None:
+def announce(data_dir: DataDir, base_url: str, *, known: Mapping[str, str], late: str) -> None:
     messages.running(base_url)
     if demo := data_dir.demo(base_url=base_url):
+        is_new = demo["ADMIN_PASSWORD"] != known.get("ADMIN_PASSWORD")
         messages.demo(demo, path=data_dir.demo_env, is_new=is_new)
-    if not readiness.is_ready(base_url):
-        messages.late(readiness.waiting_for())
-    connection.close_pool()  # type: ignore[attr-defined] # the runner itself needs the database no more
+    if late:
+        messages.late(late)
