@@ -18,8 +18,8 @@ class ConfigConfig(AppConfig):
         post_migrate.connect(database.restore_statement_limit)
 
 
-class ConsoleConfig(admin_apps.AdminConfig):
-    """Django's admin app, with the console's site as its default."""
+class ConsoleConfig(admin_apps.SimpleAdminConfig):
+    """Django's admin app, with the console's site as its default. Only `config.urls` loads its pages."""
 
     default = False  # of this module: ConfigConfig is
     default_site = "config.admin_site.ConsoleSite"

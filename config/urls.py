@@ -16,6 +16,7 @@ from config.schema_view import SchemaView
 from connector.admin.urls import urlpatterns as pages_of_connector
 from tools.admin.server_changes import server_changes
 
+admin.autodiscover()
 cast(ConsoleSite, admin.site).pages = [*pages_of_assistants, *pages_of_connector]
 
 urlpatterns = [

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import django.contrib.auth.admin  # noqa: F401 - registers what is unregistered below
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import Group, Permission

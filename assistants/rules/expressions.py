@@ -8,12 +8,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import cel
 import orjson
 from django.utils.translation import gettext
 from pydantic_core import SchemaError, SchemaValidator, core_schema
 
 from assistants.rules import reading, result_types
+from assistants.rules.cel_library import cel
 from assistants.rules.reading import InvalidExpression
 
 LONGEST = 4 * 1024

@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
-import cel
-
 from assistants.catalogue import FunctionEntry
 from assistants.models import Approver, Effect, Rule
 from assistants.rules import expressions, hints, masks
+from assistants.rules.cel_library import cel
 from assistants.rules.conditions import Conditions, InvalidConditions
 from assistants.rules.expressions import EvaluationFailed, Patterns
 from assistants.rules.hints import Hints

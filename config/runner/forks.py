@@ -67,7 +67,7 @@ def _status(argv: Sequence[str], output: int, parent: int, death_signal: int) ->
             return end.code or 0
         print(end.code, file=sys.stderr)
         return 1
-    except BaseException:  # the top of a process: nothing may go on in what was its parent's code
+    except BaseException:  # noqa: BLE001 - the top of a process: nothing may go on in what was its parent's code
         traceback.print_exc()
         return 1
     finally:

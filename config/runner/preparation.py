@@ -1,4 +1,4 @@
-"""`python -m config.runner.preparation BASE_URL`: prepares the database before anything of the product runs."""
+"""`python -m config.runner.preparation BASE_URL`: prepares the database, before the product runs."""
 
 import sys
 from io import StringIO

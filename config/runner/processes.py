@@ -24,7 +24,7 @@ class StartFailed(Exception):
 class Program:
     """A command. `user` is the user to run as, if root starts it; `stop_signal` ends it cleanly.
 
-    One that `is_forked` runs a module of Python's, without a folder, environment or user of its own: a fork of
+    One that `is_forked` is `python -m MODULE...`, without a folder, environment or user of its own: a fork of
     this process runs it, with all that is imported here.
     """
 

@@ -30,11 +30,8 @@ def awaiting(base_url: str) -> Program:
 
 def background(data_dir: Path) -> list[Program]:
     """Returns the processes that do everything else: indexing, deleting, responses in the background."""
-    schedule = str(data_dir / "beat")
-    return [
-        Program("worker", [*WORKER, "-Q", "default", "-n", "default@%h"], is_forked=True),
-        Program("beat", [*CELERY, "beat", "--schedule", schedule, "--pidfile", ""], is_forked=True),
-    ]
+    beat = ("-B", "--schedule", str(data_dir / "beat"))
+    return [Program("worker", [*WORKER, "-Q", "default", "-n", "default@%h", *beat], is_forked=True)]
 
 
 def _forked(name: str, module: str, *arguments: str) -> Program:

@@ -5,19 +5,22 @@ Needs the threads pool: with prefork tasks run in other processes than the super
 
 import atexit
 import signal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery import Celery, bootsteps
 from celery.signals import worker_shutting_down
 from celery.worker.state import maybe_shutdown
+from django.utils.module_loading import import_string
 from kombu import Exchange, Queue
 
-from connector.supervisor.worker import McpWorker
 from core import broker
+
+if TYPE_CHECKING:
+    from connector.supervisor.worker import McpWorker
 
 QUEUE = "mcp"
 CANARY_TASK = "connector.tasks.echo"
-_running: list[McpWorker] = []
+_running: list["McpWorker"] = []
 
 
 class McpWorkerStep(bootsteps.StartStopStep):
@@ -37,7 +40,9 @@ class McpWorkerStep(bootsteps.StartStopStep):
     def start(self, parent: Any) -> None:
         # A signal may have arrived while the worker started: it need not claim anything then.
         maybe_shutdown()
-        _running.append(McpWorker(parent.hostname, send_canary=self._send_canary))
+        # By name: no other worker loads the MCP client.
+        worker = import_string("connector.supervisor.worker.McpWorker")
+        _running.append(worker(parent.hostname, send_canary=self._send_canary))
         _running[-1].start()
 
     def stop(self, parent: Any) -> None:
