@@ -5,6 +5,7 @@ A delta of the model's text goes from `llm.openai_compatible` (bytes) to `llm.co
 tools.
 """
 
+from assistants.agent import strands_without_boto3  # noqa: F401, I001 - before what imports Strands
 from assistants.agent import telemetry
 from assistants.agent.run import count_input, lifespan, run
 from assistants.agent.run_request import RunRequest

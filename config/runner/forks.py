@@ -15,6 +15,7 @@ from pathlib import Path
 from config.runner.exec_wrapper import die_with
 
 POLL_S = 0.01
+M_ARENA_MAX = -8  # of mallopt(3): else each of many threads has a heap of its own
 
 
 class Fork:
@@ -87,6 +88,8 @@ def _begin_anew(output: int, parent: int, death_signal: int) -> None:
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # among them DATA_DIR's lock
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     die_with(parent, death_signal)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
     gc.enable()
 
 

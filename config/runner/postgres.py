@@ -29,7 +29,13 @@ BINARIES = Path(PACKAGE, "pginstall18", "bin")
 COPIES = Path("/var/lib/mcp-connector")
 SOCKET = ".s.PGSQL.5432"
 MAX_SOCKET_PATH = 107  # bytes: sun_path of unix(7), less its terminator
-SETTINGS = ("listen_addresses=", "unix_socket_permissions=0700", "max_connections=200", "log_checkpoints=off")
+SETTINGS = (
+    "listen_addresses=", "unix_socket_permissions=0700", "max_connections=200", "log_checkpoints=off",
+    # Five processes less: nothing is replicated, and its data are small.
+    "io_method=sync", "max_logical_replication_workers=0",
+    # Our statements are short: compiling one takes longer than it saves.
+    "jit=off",
+)  # fmt: skip
 FOR_TESTS = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
 LOCALE = ("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C")
 # Trust is enough: only its own user and root reach the socket, in a folder of mode 700.
