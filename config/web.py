@@ -1,30 +1,64 @@
 """A web process: `python -m config.web`, with any options of the command `uvicorn`.
 
-It gives uvicorn our HTTP protocol and WEB_DRAIN_S, and ends with status 1 when it cannot start.
+It gives uvicorn our HTTP protocol and WEB_DRAIN_S, and ends with status 1 when it cannot start. With
+WEB_CONCURRENCY (or `--workers`) above 1 it answers no request itself: uvicorn keeps so many forks of it
+running, which share its socket, and the memory of what it has loaded.
 """
 
 import math
+import os
+import signal
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+from multiprocessing.context import ForkProcess
+from types import SimpleNamespace
+from typing import ClassVar
 
+import uvicorn._subprocess
 from django.conf import settings
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.main import main as uvicorn
+from uvicorn.main import main as uvicorn_command
 
 from config.environment import load_settings
+from config.runner.exec_wrapper import die_with
 from config.safety import require_safe_settings
 
-OPTIONS = ("--http", "config.asgi:Protocol", "--ws", "none", "--lifespan", "on", "--no-server-header")
+OPTIONS = (
+    *("--http", "config.asgi:Protocol", "--ws", "none", "--lifespan", "on"),
+    *("--no-server-header", "--no-access-log"),
+    # A process that does not answer its parent for so long is killed, and replaced.
+    *("--timeout-worker-healthcheck", "30"),
+)
+
+
+class Worker(ForkProcess):
+    """One of several web processes. It ends with its parent, and as `config.asgi.end_cleanly` says."""
+
+    started: ClassVar[list["Worker"]] = []
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options)  # type: ignore[arg-type]
+        self.started.append(self)
+
+    def run(self) -> None:
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(os.EX_OK))
+        die_with(os.getppid(), signal.SIGTERM)
+        super().run()
 
 
 def main(arguments: Sequence[str]) -> None:
     load_settings()
     require_safe_settings()
+    import_module("config.asgi")
+    # uvicorn would start new interpreters, each of which would load everything.
+    uvicorn._subprocess.spawn = SimpleNamespace(Process=Worker)  # type: ignore[assignment]  # noqa: SLF001
     drain = ("--timeout-graceful-shutdown", str(math.ceil(settings.WEB_DRAIN_S)))
     try:
-        uvicorn(["config.asgi:application", *OPTIONS, "--no-access-log", *drain, *arguments])
+        uvicorn_command(["config.asgi:application", *OPTIONS, *drain, *arguments])
     except SystemExit as end:
-        sys.exit(1 if end.code == STARTUP_FAILURE else end.code)
+        failed = STARTUP_FAILURE in (end.code, *(worker.exitcode for worker in Worker.started))
+        sys.exit(1 if failed else end.code)
 
 
 if __name__ == "__main__":
