@@ -27,7 +27,7 @@ Receive = Callable[[str, Any], object]
 
 _receivers: dict[str, Receive] = {}
 store = SharedStore()
-_process = secrets.token_hex(8)
+_process = ""
 
 
 def receives(kind: str, receive: Receive) -> None:
@@ -46,6 +46,8 @@ async def send(kind: str, session: str, content: Any = None) -> None:
 @asynccontextmanager
 async def lifespan() -> AsyncIterator[None]:
     """Sends and receives for as long as the context lasts."""
+    global _process  # noqa: PLW0603 - not when this is imported: web processes may be forks of one
+    _process = secrets.token_hex(8)
     async with store.lifespan(), supervised("The bus of MCP sessions", _listen):
         yield
 
