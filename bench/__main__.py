@@ -11,6 +11,7 @@ from tests.chaos.world import world
 BENCHMARKS = (
     "takeover", "lease_expiry", "handover", "crash", "hop", "flood", "big_result", "many_servers",
     "retrieval", "chat", "loop_pause", "console", "live_pages", "mcp", "approvals", "rules",
+    "start", "memory",
 )  # fmt: skip
 
 

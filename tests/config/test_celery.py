@@ -1,9 +1,11 @@
-"""What a Celery worker loads before it gets its first task."""
+"""What a Celery worker loads before it gets its first task, by kind."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SCRIPT = """
@@ -11,15 +13,36 @@ import sys
 from config.celery import app
 app.loader.import_default_modules()
 app.finalize()
+from connector.supervisor import bootstep
+if sys.argv[1] == "mcp": import connector.supervisor.worker
 print(*sys.modules, sep="\\n")
 """
+TASKS = {"connector.tasks", "assistants.tasks", "tools.tasks"}
+VIEWS = (
+    "config.urls", "config.application", "assistants.openai_api", "assistants.mcp_endpoint", "assistants.console",
+    *(f"{app}.{package}" for app in ("apikeys", "tools", "connector", "assistants") for package in ("admin", "api")),
+)  # fmt: skip
+OF_NO_WORKER = (*VIEWS, "assistants.agent", "strands", "boto3", "botocore", "typer", "rich")
+OF_NO_OTHER = ("mcp", "connector.session", "connector.lifecycle", "connector.data_plane")
 
 
-def test_a_worker_loads_the_tasks_and_neither_views_nor_the_agent() -> None:
-    command = [sys.executable, "-c", SCRIPT]
+def loaded(kind: str) -> set[str]:
+    command = [sys.executable, "-c", SCRIPT, kind]
     environment = {name: value for name, value in os.environ.items() if name != "CELERY_SKIP_CHECKS"}
     result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    loaded = set(result.stdout.splitlines())
-    assert {"connector.tasks", "assistants.tasks", "tools.tasks"} <= loaded
-    assert not {"config.urls", "config.application", "assistants.openai_api", "connector.api"} & loaded
-    assert not {"assistants.agent", "strands"} & loaded
+    return set(result.stdout.splitlines())
+
+
+def of(packages: tuple[str, ...], modules: set[str]) -> list[str]:
+    return sorted(name for name in modules if f"{name}.".startswith(tuple(f"{each}." for each in packages)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "forbidden"), [("mcp", OF_NO_WORKER), ("default", OF_NO_WORKER + OF_NO_OTHER)]
+)
+def test_a_worker_loads_the_tasks_and_not_what_other_processes_are_for(
+    kind: str, forbidden: tuple[str, ...]
+) -> None:
+    modules = loaded(kind)
+    assert modules >= TASKS
+    assert of(forbidden, modules) == []

@@ -1,4 +1,4 @@
-"""What a web process loads: neither the MCP client, nor the code that only a worker runs."""
+"""What a web process loads: no MCP client, no code that only a worker runs, nothing that few need."""
 
 import subprocess
 import sys
@@ -13,10 +13,11 @@ get_resolver().url_patterns
 print(*sys.modules, sep="\\n")
 """
 OF_WORKERS = ("session", "process", "lifecycle", "data_plane", "supervisor")
-FORBIDDEN = ("mcp", *(f"connector.{package}" for package in OF_WORKERS))
+OF_NOBODY = ("boto3", "botocore", "typer", "rich", "prompt_toolkit", "numpy", "onnxruntime", "tokenizers")
+FORBIDDEN = ("mcp", *OF_NOBODY, *(f"connector.{package}" for package in OF_WORKERS))
 
 
-def test_it_loads_neither_the_mcp_client_nor_what_only_a_worker_runs(db: None) -> None:
+def test_it_loads_nothing_that_only_a_worker_or_hardly_anybody_needs(db: None) -> None:
     result = subprocess.run(
         [sys.executable, "-c", SCRIPT],
         env=environment(),

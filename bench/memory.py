@@ -1,0 +1,75 @@
+"""Memory: of all processes of `make up` when idle, and of a web process before and after 10,000 chats."""
+
+import asyncio
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from bench.chat import LOADS, _client, _send_all, start_scene
+from bench.figures import Figure
+from tests.chaos.world import World
+from tests.config.installation import Installation
+
+KINDS = {
+    "manage.py": "runner", "config.web": "web", "-Q mcp": "MCP worker", "-Q default": "worker",
+    "postgres": "PostgreSQL", "redis": "Redis", "shim.py": "shims",
+}  # fmt: skip
+"""By words of a command line. The stand-in for an LLM and MCP servers are not ours, and left out."""
+SETTLED_S = 20
+WARM_UP, CHATS = 1_000, 10_000
+
+
+def measure(world: World) -> Iterator[Figure]:
+    """Yields MB of PSS (what is shared is counted once), and the growth of a web process in percent."""
+    yield _idle()
+    yield from _growth(world)
+
+
+def _idle() -> Figure:
+    with tempfile.TemporaryDirectory() as folder:
+        installation = Installation(Path(folder, "data")).wait_for_curl()
+        installation.up.terminate()
+        installation.wait(timeout_s=30)
+        again = Installation(installation.data_dir).wait_for_curl()
+        try:
+            time.sleep(SETTLED_S)
+            kinds = _by_kind([psutil.Process(again.up.pid), *again.processes()])
+        finally:
+            again.up.terminate()
+            again.wait(timeout_s=30)
+    parts = ", ".join(f"{kind} {mb:.0f}" for kind, mb in kinds.items())
+    return Figure(f"`make up`, idle, started a second time ({parts})", [sum(kinds.values())], "MB", 300.0)
+
+
+def _by_kind(processes: list[psutil.Process]) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for process in processes:
+        command = " ".join(process.cmdline())
+        if kind := next((kind for words, kind in KINDS.items() if words in command), ""):
+            found[kind] += _pss_mb(process)
+    return found
+
+
+def _pss_mb(process: psutil.Process) -> float:
+    return float(process.memory_full_info().pss) / 2**20
+
+
+def _growth(world: World) -> Iterator[Figure]:
+    web = start_scene(world)
+    [pid] = [helper.pid for helper in world.helpers if helper.name == "web"]
+    process, load = psutil.Process(pid), LOADS[0]
+
+    async def chats(number: int) -> float:
+        async with _client(web) as http:
+            await _send_all(http, load, number)
+        await asyncio.sleep(2)
+        return _pss_mb(process)
+
+    before = asyncio.run(chats(WARM_UP))
+    after = asyncio.run(chats(CHATS))
+    yield Figure(f"a web process after {WARM_UP} chats", [before], "MB")
+    yield Figure(f"it has grown after {CHATS} more", [(after / before - 1) * 100], "%", 5.0)
