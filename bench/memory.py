@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,8 +45,8 @@ def _idle() -> Figure:
     return Figure(f"`make up`, idle, started a second time ({parts})", [sum(kinds.values())], "MB", 300.0)
 
 
-def _by_kind(processes: list[psutil.Process]) -> Counter[str]:
-    found: Counter[str] = Counter()
+def _by_kind(processes: list[psutil.Process]) -> dict[str, float]:
+    found: dict[str, float] = defaultdict(float)
     for process in processes:
         command = " ".join(process.cmdline())
         if kind := next((kind for words, kind in KINDS.items() if words in command), ""):

@@ -23,4 +23,4 @@ class BeatThread(threading.Thread):
 
 
 def install() -> None:
-    celery.beat.EmbeddedService = BeatThread
+    celery.beat.EmbeddedService = BeatThread  # type: ignore[assignment]

@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import math
 import os
 import runpy
 import signal
@@ -41,8 +42,9 @@ class Fork:
                 self.returncode = os.waitstatus_to_exitcode(status)
         return self.returncode
 
-    def wait(self, timeout: float) -> int:
+    def wait(self, timeout: float | None = None) -> int:
         """Returns its status. Raises subprocess.TimeoutExpired after `timeout` seconds."""
+        timeout = math.inf if timeout is None else timeout
         deadline = time.monotonic() + timeout
         while (status := self.poll()) is None:
             if time.monotonic() > deadline:

@@ -44,6 +44,7 @@ class Installation:
         return inherited | UNSET | {"DATA_DIR": str(self.data_dir)}
 
     def _read(self) -> None:
+        assert self.up.stdout is not None
         with self.up.stdout as lines:
             for line in lines:
                 self._new.put(line.rstrip("\n"))

@@ -18,10 +18,12 @@ if sys.argv[1] == "mcp": import connector.supervisor.worker
 print(*sys.modules, sep="\\n")
 """
 TASKS = {"connector.tasks", "assistants.tasks", "tools.tasks"}
+APPS = ("apikeys", "tools", "connector", "assistants")
 VIEWS = (
-    "config.urls", "config.application", "assistants.openai_api", "assistants.mcp_endpoint", "assistants.console",
-    *(f"{app}.{package}" for app in ("apikeys", "tools", "connector", "assistants") for package in ("admin", "api")),
-)  # fmt: skip
+    *("config.urls", "config.application", "assistants.openai_api"),
+    *("assistants.mcp_endpoint", "assistants.console"),
+    *(f"{app}.{package}" for app in APPS for package in ("admin", "api")),
+)
 OF_NO_WORKER = (*VIEWS, "assistants.agent", "strands", "boto3", "botocore", "typer", "rich")
 OF_NO_OTHER = ("mcp", "connector.session", "connector.lifecycle", "connector.data_plane")
 
