@@ -92,6 +92,9 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = CHAT_BODY_LIMIT  # no body is written to a disk, i
 SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008"]
 APPEND_SLASH = False
 WEB_DRAIN_S = env.float("WEB_DRAIN_S", default=10)
+WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=1)
+if WEB_CONCURRENCY < 1:
+    raise ImproperlyConfigured("WEB_CONCURRENCY must be at least 1.")
 
 ROOT_URLCONF = "config.urls"
 ASGI_APPLICATION = "config.asgi.application"

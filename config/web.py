@@ -1,8 +1,8 @@
 """A web process: `python -m config.web`, with any options of the command `uvicorn`.
 
-It gives uvicorn our HTTP protocol and WEB_DRAIN_S, and ends with status 1 when it cannot start. With
-WEB_CONCURRENCY (or `--workers`) above 1 it answers no request itself: uvicorn keeps so many forks of it
-running, which share its socket, and the memory of what it has loaded.
+It gives uvicorn our HTTP protocol and the settings WEB_CONCURRENCY and WEB_DRAIN_S, and ends with status 1
+when it cannot start. If it is to be several processes, it answers no request itself: uvicorn keeps so many
+forks of it running, which share its socket, and the memory of what it has loaded.
 """
 
 import math
@@ -53,9 +53,10 @@ def main(arguments: Sequence[str]) -> None:
     import_module("config.asgi")
     # uvicorn would start new interpreters, each of which would load everything.
     uvicorn._subprocess.spawn = SimpleNamespace(Process=Worker)  # type: ignore[assignment]  # noqa: SLF001
+    workers = ("--workers", str(settings.WEB_CONCURRENCY))
     drain = ("--timeout-graceful-shutdown", str(math.ceil(settings.WEB_DRAIN_S)))
     try:
-        uvicorn_command(["config.asgi:application", *OPTIONS, *drain, *arguments])
+        uvicorn_command(["config.asgi:application", *OPTIONS, *workers, *drain, *arguments])
     except SystemExit as end:
         failed = STARTUP_FAILURE in (end.code, *(worker.exitcode for worker in Worker.started))
         sys.exit(1 if failed else end.code)
