@@ -1,8 +1,8 @@
-"""The agent: Strands' loop of model and tools behind one function, `run`. Nothing else imports Strands.
+"""The agent: a model, or Strands' loop of model and tools, behind one function, `run`.
 
-A delta of the model's text goes from `llm.openai_compatible` (bytes) to `llm.completion` (text) to
-`strands_model` (rounds) to `run` (events). Strands gets each answer once it is whole, and decides about
-tools.
+Nothing else imports Strands. A delta of the model's text goes from `llm.openai_compatible` (bytes) to
+`llm.completion` (text) to `run_model` (rounds) to `run` (events). Where the model has tools, Strands gets
+each answer once it is whole, and decides what follows; without tools nothing does (docs/decisions/0031).
 """
 
 from assistants.agent import strands_without_boto3  # noqa: F401, I001 - before what imports Strands

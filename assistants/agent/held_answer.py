@@ -6,7 +6,7 @@ from strands.types.content import Messages
 
 from assistants.agent.llm.chat_messages import to_transcript
 from assistants.agent.run_gate import RunGate
-from assistants.agent.strands_model import RunModel
+from assistants.agent.run_model import RunModel
 from assistants.approvals import sentences
 from assistants.events import AnswerHeld, Finished, RefusalDelta, RunEvent, TextDelta, Usage
 

@@ -5,7 +5,7 @@ import binascii
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import dropwhile, takewhile
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import orjson
 from strands.types.content import ContentBlock, Message, Messages, Role
@@ -21,15 +21,12 @@ _DATA_URL = re.compile(r"data:image/(png|jpeg|jpg|gif|webp);base64,", re.IGNOREC
 _SYSTEM_ROLES = ("system", "developer")
 
 
-class _FrozenMessage(dict[str, Any]):
-    """A message of the conversation so far.
+_BLANK = "[blank text]"
+_TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
-    Strands deep-copies all messages, twice for every call of the model. Nobody changes these, so a copy of
-    one is itself.
-    """
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self
+class _SentMessage(dict[str, Any]):
+    """A message that may be sent to a service as it is: see `as_sent`."""
 
 
 def system_prompt(*own: str, messages: Iterable[Mapping[str, Any]]) -> str | None:
@@ -51,6 +48,20 @@ def to_strands(messages: Sequence[Mapping[str, Any]]) -> Messages:
         # Strands would run these calls, which the caller may have made up, without asking the model.
         raise InvalidMessages("The conversation ends in tool calls without their results.")
     return history
+
+
+def as_sent(messages: Messages) -> Messages:
+    """Returns the messages as services accept them.
+
+    Of the model's turns no text is blank, and no call has a name that no tool can have. Of what Strands notes
+    in messages nothing goes out.
+    """
+    return [*map(_sent, messages)]
+
+
+def _sent(message: Message) -> Message:
+    is_accepted = isinstance(cast(Any, message), _SentMessage)
+    return message if is_accepted else _message(message["role"], message["content"])
 
 
 def image_characters(messages: Sequence[Mapping[str, Any]]) -> int:
@@ -91,7 +102,27 @@ def _named(blocks: list[ContentBlock], message: Mapping[str, Any]) -> list[Conte
 
 
 def _message(role: Role, content: list[ContentBlock]) -> Message:
-    return cast(Message, _FrozenMessage(role=role, content=content))
+    return cast(Message, _SentMessage(role=role, content=_accepted(role, content)))
+
+
+def _accepted(role: Role, blocks: list[ContentBlock]) -> list[ContentBlock]:
+    if role == "user":
+        return blocks
+    if any("toolUse" in block for block in blocks):
+        return [_named_call(block) for block in blocks if not _is_blank(block)]
+    return [{**block, "text": _BLANK} if _is_blank(block) else block for block in blocks] or [
+        {"text": _BLANK}
+    ]
+
+
+def _is_blank(block: ContentBlock) -> bool:
+    return "text" in block and not block["text"].strip()
+
+
+def _named_call(block: ContentBlock) -> ContentBlock:
+    if "toolUse" not in block or _TOOL_NAME.fullmatch(block["toolUse"]["name"]):
+        return block
+    return {**block, "toolUse": {**block["toolUse"], "name": "INVALID_TOOL_NAME"}}
 
 
 def _blocks(message: Mapping[str, Any]) -> Iterator[ContentBlock]:

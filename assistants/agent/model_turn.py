@@ -1,12 +1,11 @@
-"""One turn of a model in Strands' shapes: an answer as events, with what its service attached to it."""
+"""One turn of a model: an answer as a message, with what its service attached to it."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
-from strands.hooks import AfterModelCallEvent, HookProvider, HookRegistry
-from strands.types.content import ContentBlock, ContentBlockStartToolUse, Message
-from strands.types.streaming import StreamEvent
+from strands.types.content import ContentBlock, Message
+from strands.types.tools import ToolUse
 
 from assistants.agent.llm import attachments, call_ids
 from assistants.agent.llm.chat_messages import reasoning_block
@@ -29,44 +28,18 @@ class Turn:
         completion = self.completion
         return bool(completion.attached or completion.reasoning) or any(map(_attached, self.calls))
 
-    def events(self) -> Iterator[StreamEvent]:
-        """Yields the answer in Strands' events: one block of reasoning and text, and one for each call."""
-        text = self.completion.text or self.completion.refusal
-        if self.completion.reasoning:
-            delta: Any = {"reasoningContent": {"text": self.completion.reasoning}}
-            yield {"contentBlockDelta": {"delta": delta}}
-        if text:
-            yield {"contentBlockDelta": {"delta": {"text": text}}}
-        yield {"contentBlockStop": {}}
-        for call in self.calls:
-            yield from _tool_use(call)
-        yield {"messageStop": {"stopReason": "tool_use" if self.calls else "end_turn"}}
-
-    def attach_to(self, message: Message) -> None:
-        """Add to Strands' message of this turn what its events have no place for."""
-        blocks = message["content"]
-        by_id = {call.id: call for call in self.calls}
-        for index, block in enumerate(blocks):
-            if "reasoningContent" in block:
-                blocks[index] = reasoning_block(self.completion.reasoning, self.completion.reasoning_field)
-            elif "toolUse" in block and block["toolUse"]["toolUseId"] in by_id:
-                attachments.attach(block["toolUse"], _attached(by_id[block["toolUse"]["toolUseId"]]))
+    def message(self) -> Message:
+        """Returns the answer as Strands and `chat_messages` have it, with what its service attached to it."""
+        completion, blocks = self.completion, list[ContentBlock]()
+        if text := completion.text or completion.refusal:
+            blocks.append({"text": text})
+        if completion.reasoning:
+            blocks.append(reasoning_block(completion.reasoning, completion.reasoning_field))
+        # Nobody could answer a call without a name.
+        blocks += [_tool_use(call) for call in self.calls if call.name]
         if blocks:
-            attachments.attach(blocks[-1], self.completion.attached)
-
-
-class AttachToTurn(HookProvider):
-    """Completes each message of the model by its attachments, which Strands' events cannot carry."""
-
-    def __init__(self, model: Any) -> None:
-        self._model = model
-
-    def register_hooks(self, registry: HookRegistry, **_: Any) -> None:
-        registry.add_callback(AfterModelCallEvent, self._after_call)
-
-    def _after_call(self, event: AfterModelCallEvent) -> None:
-        if event.stop_response is not None:
-            self._model.turn.attach_to(event.stop_response.message)
+            attachments.attach(blocks[-1], completion.attached)
+        return {"role": "assistant", "content": blocks}
 
 
 def texts(asked: Round) -> Iterator[str]:
@@ -101,13 +74,9 @@ def _attached(call: ToolCall) -> dict[str, Any]:
     return {**call.attached, **own_id, **signature}
 
 
-def _tool_use(call: ToolCall) -> Iterator[StreamEvent]:
-    # Strands parses the input, and replaces what it cannot parse by {}. So it always gets JSON: an object or,
-    # of arguments that are none, a string (see `tool_input`), which the tool refuses.
-    text = orjson.dumps(tool_input(call.arguments)).decode()
-    start: ContentBlockStartToolUse = {"name": call.name, "toolUseId": call.id}
+def _tool_use(call: ToolCall) -> ContentBlock:
+    tool_use: ToolUse = {"toolUseId": call.id, "name": call.name, "input": tool_input(call.arguments)}
     if call.signature:
-        start["reasoningSignature"] = call.signature
-    yield {"contentBlockStart": {"start": {"toolUse": start}}}
-    yield {"contentBlockDelta": {"delta": {"toolUse": {"input": text}}}}
-    yield {"contentBlockStop": {}}
+        tool_use["reasoningSignature"] = call.signature
+    attachments.attach(tool_use, _attached(call))
+    return {"toolUse": tool_use}

@@ -3,34 +3,32 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from django.conf import settings
-from strands import Agent
-from strands.agent.conversation_manager import NullConversationManager
 from strands.types.content import Messages
 from strands.types.exceptions import EventLoopException
-from strands.types.tools import AgentTool
 
 from assistants import response_formats
-from assistants.agent import availability, held_answer, refusals, run_gate
+from assistants.agent import availability, held_answer, refusals
 from assistants.agent import messages as history
 from assistants.agent.cancellation import CancelScope
+from assistants.agent.equipment import equipment
 from assistants.agent.input_counter import Counted, InputCounter
 from assistants.agent.llm import failover
 from assistants.agent.llm.chat_messages import to_transcript
 from assistants.agent.llm.client import LLMClient
 from assistants.agent.llm.completion import Listeners, ignore_text
 from assistants.agent.llm.http import ConnectionPool, connection_pool
-from assistants.agent.model_turn import AttachToTurn
+from assistants.agent.loop import Loop
+from assistants.agent.rounds import Rounds
 from assistants.agent.run_gate import RunGate
+from assistants.agent.run_model import RunModel
 from assistants.agent.run_request import RunRequest
-from assistants.agent.strands_model import RunModel
+from assistants.agent.single_call import SingleCall
 from assistants.agent.structured_output import checked_answer
-from assistants.agent.tool_selection import equip
-from assistants.agent.tools import ClientTool, Toolbox, server_tools
 from assistants.agent.turn_rules import TurnRules
 from assistants.errors import UpstreamFailed
 from assistants.events import (
@@ -41,11 +39,7 @@ from assistants.events import (
     RefusalDelta,
     RunEvent,
     TextDelta,
-    ToolStarted,
-    UnavailableTool,
 )
-from assistants.selection import query, used_tools
-from assistants.selection.context import SelectionContext
 from core import off_loop
 from core.errors import ServerStopping
 from core.message import Message
@@ -54,8 +48,6 @@ log = logging.getLogger(__name__)
 
 _ENDING_S = 1.0
 """How long an answer that only waits may take to end, when its process ends."""
-MOST_TOOLS = 128
-"""LLM services refuse more."""
 Emit = Callable[[RunEvent], None]
 _pool: ConnectionPool | None = None
 
@@ -151,21 +143,27 @@ async def _run(request: RunRequest, emit: Emit, gate: RunGate, clients: Sequence
     messages = await off_loop.run(
         partial(history.to_strands, request.messages), size=history.image_characters(request.messages)
     )
-    agent = _agent(request, messages, model, unavailable, rules)
-    _equip(agent, model, request, unavailable, emit)
-    before = len(agent.messages)
-    run_rounds = partial(_run_rounds, agent, model, emit, gate)
-    await run_rounds()
+    prompt = history.system_prompt(
+        request.assistant.system_prompt, availability.notice(unavailable), messages=request.messages
+    )
+    before = len(messages)
+    tools, selecting = equipment(request, unavailable, model, emit)
+    rounds: Rounds
+    if tools.registry or selecting:
+        rounds = Loop(model, messages, prompt, tools=tools, hooks=[rules, *selecting], gate=gate, emit=emit)
+    else:
+        rounds = SingleCall(model, messages, prompt)
+    await rounds.run()
     calls = _client_calls(request, model)
     is_held = gate.is_waiting and not calls
     if gate.is_waiting:
-        new = rules.whole(agent.messages[before:]) if calls else agent.messages[before:-1]
+        new = rules.whole(rounds.messages[before:]) if calls else rounds.messages[before:-1]
         is_told, is_json = bool(calls) or not gate.awaits, requested_format is not None
         held_answer.emit(new, gate, model, emit, is_told=is_told, is_json=is_json)
-    elif requested_format and (answer := await checked_answer(agent, model, requested_format, run_rounds)):
+    elif requested_format and (answer := await checked_answer(rounds, model, requested_format)):
         emit(TextDelta(answer))
     if calls:
-        emit(ClientToolCalls(calls, _hidden(rules.whole(agent.messages[before:]), model)))
+        emit(ClientToolCalls(calls, _hidden(rules.whole(rounds.messages[before:]), model)))
     emit(model.usage)
     reason = "tool_calls" if calls else model.finish_reason
     missing = (*unavailable.values(), *refusals.unavailable(request.assistant, model.refused))
@@ -180,18 +178,6 @@ def _listeners(emit: Emit, *, emits_text: bool) -> Listeners:
         on_reasoning=lambda text: emit(ReasoningDelta(text)),
         on_refusal=lambda text: emit(RefusalDelta(text)),
     )
-
-
-async def _run_rounds(agent: Agent, model: RunModel, emit: Emit, gate: RunGate) -> None:
-    """Run rounds of model and tools until the model answers. The RunModel emits the text itself."""
-    events = agent.stream_async(invocation_state={run_gate.KEY: gate})
-    async with aclosing(cast(AsyncGenerator[dict[str, Any], None], events)) as stream:
-        async for event in stream:
-            if "tool_stream_event" in event:  # what a tool's `stream` yields, but its result
-                data = event["tool_stream_event"]["data"]
-                if isinstance(data, ToolStarted):
-                    emit(model.usage)
-                emit(data)
 
 
 async def _clients(request: RunRequest) -> Sequence[LLMClient]:
@@ -210,68 +196,6 @@ def _model(request: RunRequest, clients: Sequence[LLMClient], listeners: Listene
         server_names=request.assistant.by_name.keys(),
         on_refused=partial(refusals.note, request.assistant),
     )
-
-
-def _agent(
-    request: RunRequest,
-    messages: Messages,
-    model: RunModel,
-    unavailable: Mapping[int, UnavailableTool],
-    rules: TurnRules,
-) -> Agent:
-    assistant = request.assistant
-    return Agent(
-        model=model,
-        messages=messages,
-        system_prompt=history.system_prompt(
-            assistant.system_prompt, availability.notice(unavailable), messages=request.messages
-        ),
-        # The default prints each text to stdout.
-        callback_handler=None,
-        # The default drops the oldest messages of a long conversation; what to leave out is the caller's
-        # choice.
-        conversation_manager=NullConversationManager(),
-        # The default repeats a failed call six times, with pauses of 4 to 240 s. `llm.http` retries in time.
-        retry_strategy=None,
-        hooks=[rules, AttachToTurn(model)],
-    )
-
-
-def _equip(
-    agent: Agent,
-    model: RunModel,
-    request: RunRequest,
-    unavailable: Mapping[int, UnavailableTool],
-    emit: Emit,
-) -> None:
-    """Give the agent all its tools, or have them selected before each round."""
-    if request.assistant.selection == "all" or request.tool_choice == "none":
-        agent.tool_registry = Toolbox(_tools(request, unavailable))
-        return
-    context = _selection_context(request, unavailable)
-    equip(agent, model, context, [*map(ClientTool, request.client_tools)], emit)
-
-
-def _selection_context(request: RunRequest, unavailable: Mapping[int, UnavailableTool]) -> SelectionContext:
-    assistant, messages = request.assistant, request.messages
-    return SelectionContext(
-        assistant,
-        {server.id for server in assistant.servers} - unavailable.keys(),
-        query.from_messages(messages),
-        max_tools=MOST_TOOLS - len(request.client_tools),
-        used=[*used_tools.used(messages, assistant), *request.used],
-        forced=request.forced,
-    )
-
-
-def _tools(request: RunRequest, unavailable: Mapping[int, UnavailableTool]) -> list[AgentTool]:
-    if request.tool_choice == "none":
-        return []
-    own = [tool for tool in server_tools(request.assistant) if tool.server_id not in unavailable]
-    capacity = MOST_TOOLS - len(request.client_tools)
-    if len(own) > capacity:
-        log.warning("Of %d tools of %s the model is offered %d.", len(own), request.assistant.slug, capacity)
-    return [*own[:capacity], *(ClientTool(definition) for definition in request.client_tools)]
 
 
 def _client_calls(request: RunRequest, model: RunModel) -> tuple[ClientToolCall, ...]:

@@ -1,4 +1,4 @@
-"""Strands' telemetry, switched off.
+"""Strands' telemetry, switched off: it costs nothing then, either.
 
 Strands writes prompts, arguments and results into OpenTelemetry spans, serialized anew for each round, and
 some of them into its log. They are our callers' words: none goes to whatever exporter or log the process
@@ -10,6 +10,7 @@ from typing import Any
 
 from opentelemetry.trace import INVALID_SPAN, Span
 from strands.telemetry import tracer
+from strands.telemetry.metrics import EventLoopMetrics, Trace
 
 
 class NoTracer(tracer.Tracer):
@@ -27,6 +28,32 @@ class NoTracer(tracer.Tracer):
     start_agent_span = start_event_loop_cycle_span = start_model_invoke_span = start_tool_call_span = _start
     end_agent_span = end_event_loop_cycle_span = end_model_invoke_span = end_tool_call_span = _end
     end_span_with_error = end_span_with_cancellation = _end
+
+
+class _NoTrace(Trace):
+    """A part of a run that is not measured. It has no id, for which the base asks the system."""
+
+    id = ""
+
+    def __init__(self, *_: Any, **__: Any) -> None:  # deliberately without the base's
+        pass
+
+    def _ignore(self, *_: Any, **__: Any) -> None:
+        pass
+
+    end = add_child = add_message = _ignore
+
+
+class NoMetrics(EventLoopMetrics):
+    """Counts nothing, so all runs may share it."""
+
+    def start_cycle(self, attributes: dict[str, Any]) -> tuple[float, Trace]:
+        return 0.0, _NoTrace()
+
+    def _ignore(self, *_: Any, **__: Any) -> None:
+        pass
+
+    end_cycle = add_tool_usage = update_usage = update_metrics = reset_usage_metrics = _ignore
 
 
 def silence_strands() -> None:

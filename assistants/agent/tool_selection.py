@@ -4,13 +4,12 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
-from strands import Agent
 from strands.hooks import BeforeModelCallEvent, BeforeToolCallEvent, HookProvider, HookRegistry
 from strands.types.content import Messages
 from strands.types.tools import AgentTool
 
 from assistants.agent import tool_search
-from assistants.agent.strands_model import RunModel
+from assistants.agent.run_model import RunModel
 from assistants.agent.tools import ClientTool, ServerTool, Toolbox
 from assistants.events import ToolsSelected
 from assistants.selection.budget import SelectedTool
@@ -23,19 +22,11 @@ log = logging.getLogger(__name__)
 Emit = Callable[[ToolsSelected], None]
 
 
-def equip(
-    agent: Agent, model: RunModel, context: SelectionContext, client_tools: Sequence[ClientTool], emit: Emit
-) -> None:
-    """Give the agent the tools for the model to search with, or have tools selected before each round."""
-    if context.assistant.selection == "search":
-        # Whatever a search found, or an earlier turn called, the model may call by its name.
-        unlisted = context.assistant.by_name
-        agent.tool_registry = Toolbox(
-            [*_initial_tools(context, client_tools, emit), *client_tools], unlisted=unlisted
-        )
-    else:
-        agent.tool_registry = Toolbox(client_tools)
-        agent.hooks.add_hook(SelectBeforeRound(Retriever(context), model, client_tools, emit))
+def searched(context: SelectionContext, client_tools: Sequence[ClientTool], emit: Emit) -> Toolbox:
+    """Returns the tools with which the model searches for others."""
+    # Whatever a search found, or an earlier turn called, the model may call by its name.
+    unlisted = context.assistant.by_name
+    return Toolbox([*_initial_tools(context, client_tools, emit), *client_tools], unlisted=unlisted)
 
 
 class SelectBeforeRound(HookProvider):

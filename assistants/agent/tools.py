@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from typing import Any, cast
+from typing import Any, Self, cast
 from weakref import WeakKeyDictionary
 
 from strands.tools.registry import ToolRegistry
@@ -175,11 +175,21 @@ class _Registry(dict[str, AgentTool]):
         return super().get(name, default) if function is None else ServerTool(function)
 
 
+class Uncopied(list[Any]):
+    """A list of which a deep copy is itself.
+
+    Strands copies the conversation and all specs for each call of the model, lest middleware changes them.
+    """
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+
 class Toolbox(ToolRegistry):
-    """A run's tools. `unlisted` are functions, by name, that the model may call without their definition.
+    """The tools of runs. `unlisted` are functions, by name, that the model may call without their definition.
 
     Strands' own registry normalizes and validates every spec for every call of the model. Ours are valid, so
-    `get_all_tools_config` returns them as they are.
+    `get_all_tool_specs` returns them as they are.
     """
 
     def __init__(
@@ -188,6 +198,7 @@ class Toolbox(ToolRegistry):
         super().__init__()
         # Directly into the dict: register_tool refuses "a_b" beside "a-b", which MCP servers may both have.
         self.registry = _Registry(unlisted or {}, {tool.tool_name: tool for tool in tools})
+        self._specs = Uncopied(tool.tool_spec for tool in self.registry.values())
 
-    def get_all_tools_config(self) -> dict[str, Any]:
-        return {name: tool.tool_spec for name, tool in self.registry.items()}
+    def get_all_tool_specs(self) -> list[ToolSpec]:
+        return self._specs

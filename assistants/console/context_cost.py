@@ -9,7 +9,7 @@ from django.core.paginator import Paginator
 from django.db.models import Count, Max
 from django.utils import timezone
 
-from assistants.agent.run import MOST_TOOLS
+from assistants.agent.equipment import MOST_TOOLS
 from assistants.catalogue import definitions, tool_schemas
 from assistants.catalogue.endpoints import endpoint
 from assistants.catalogue.entries import SCHEMA_TOKEN_BUDGET

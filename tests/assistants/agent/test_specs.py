@@ -2,14 +2,15 @@
 
 import copy
 import gc
-from typing import Any
+from typing import Any, cast
 from weakref import ref
 
 import orjson
 import pytest
 
+from assistants.agent.equipment import equipment
 from assistants.agent.llm.spec import Spec
-from assistants.agent.run import RunRequest, _tools
+from assistants.agent.run_request import RunRequest
 from assistants.agent.tools import ClientTool, ServerTool, Toolbox, server_tools
 from assistants.catalogue.endpoints import Endpoint
 from assistants.catalogue.entries import ServerEntry
@@ -83,5 +84,6 @@ def test_the_tools_of_an_assistant_are_made_once_and_go_with_it() -> None:
 def test_the_model_is_offered_no_more_tools_than_services_take_and_the_callers_first() -> None:
     functions = tuple(function(f"f{number}", server=SERVER) for number in range(200))
     request = RunRequest(entry(LOCAL, functions=functions), [], client_tools=[client_tool("mine")])
-    names = [tool.tool_name for tool in _tools(request, {})]
+    toolbox, _ = equipment(request, {}, cast(Any, None), print)
+    names = list(toolbox.registry)
     assert (len(names), names[-1]) == (128, "mine")

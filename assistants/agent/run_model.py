@@ -1,16 +1,14 @@
-"""Strands' view of a run's LLM: counted, with a second service that takes over where the first one fails."""
+"""The LLM of one run: its rounds are counted, and a second service takes over where the first one fails."""
 
 import logging
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NoReturn, cast
+from typing import Any
 
-from strands.models.model import Model
 from strands.types.content import Messages
-from strands.types.streaming import StreamEvent
-from strands.types.tools import ToolSpec
 
+from assistants.agent import messages as history
 from assistants.agent.llm import image_blocks, refused_tools
 from assistants.agent.llm.client import LLMClient, Round
 from assistants.agent.llm.completion import Completion, Listeners
@@ -32,7 +30,7 @@ def ignore_refused(name: str, model: str) -> None:
 _FINISH_REASONS: dict[str, FinishReason] = {"length": "length", "content_filter": "content_filter"}
 
 
-class RunModel(Model):
+class RunModel:
     """The model of one run. It offers tools for `max_rounds` rounds; in one more the model must answer.
 
     Where a client fails before the model has said anything, the next one is asked, from then on alone.
@@ -75,25 +73,18 @@ class RunModel(Model):
             listeners.on_refusal,
         )
 
-    async def stream(
-        self,
-        messages: Messages,
-        tool_specs: list[ToolSpec] | None = None,
-        system_prompt: str | None = None,
-        **_: Any,
-    ) -> AsyncGenerator[StreamEvent, None]:
-        """One round, for Strands: the answer once it is whole. Raises UpstreamFailed.
+    async def ask(self, messages: Messages, specs: Sequence[Spec], system_prompt: str | None) -> Turn:
+        """One round: returns the answer once it is whole. Raises UpstreamFailed.
 
-        The run's caller gets the text while it comes, by its listeners. Strands would pass each delta through
-        five generators and back to us.
+        The run's caller gets the text while it comes, by its listeners.
         """
         self.rounds += 1
-        specs = self._offered(cast(list[Spec], tool_specs or []))
-        asked = Round(messages, system_prompt, specs, self._choice(specs), self.reasoning_field)
-        yield {"messageStart": {"role": "assistant"}}
+        offered = self._offered(specs)
+        asked = Round(
+            history.as_sent(messages), system_prompt, offered, self._choice(offered), self.reasoning_field
+        )
         self._settle(await self._answer(asked), asked)
-        for event in self.turn.events():
-            yield event
+        return self.turn
 
     @property
     def calls(self) -> Sequence[ToolCall]:
@@ -116,13 +107,13 @@ class RunModel(Model):
             return self._tool_choice.get("function", {}).get("name") in self._client_names
         return self._tool_choice == "required" and bool(self._client_names)
 
-    def _offered(self, specs: list[Spec]) -> list[Spec]:
+    def _offered(self, specs: Sequence[Spec]) -> Sequence[Spec]:
         if self.rounds <= self._max_rounds:
             return specs
         # In the last round the model must answer, and a demanded call is the only answer that helps.
         return [spec for spec in specs if self._demands_client_call and spec["name"] in self._client_names]
 
-    def _choice(self, specs: list[Spec]) -> str | Mapping[str, Any] | None:
+    def _choice(self, specs: Sequence[Spec]) -> str | Mapping[str, Any] | None:
         """Forcing one of our tools holds for the first round only, or the model could never answer."""
         is_forced = self.rounds == 1 or self._demands_client_call
         return self._tool_choice if is_forced and _is_possible(self._tool_choice, specs) else None
@@ -217,19 +208,6 @@ class RunModel(Model):
             Counter(before.completion_details) + Counter(tokens.completion_details),
             before.is_estimated or is_estimated,
         )
-
-    async def count_tokens(self, *_: Any, **__: Any) -> int:
-        """Strands asks before each call, for conversation managers that are not used here."""
-        return 0
-
-    def get_config(self) -> dict[str, Any]:
-        return {"model_id": self._clients[0].model}
-
-    def update_config(self, **model_config: Any) -> NoReturn:
-        raise NotImplementedError("A model is made for one run.")
-
-    def structured_output(self, *_: Any, **__: Any) -> NoReturn:
-        raise NotImplementedError("A response format goes through to the LLM service.")
 
 
 class _SeparatedRounds:
