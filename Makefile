@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help up clean test test-assistants test-connector test-journeys test-packages test-all test-slow chaos \
-	check lint architecture browser bench screenshots messages lock lock-clients
+	check lint architecture browser bench profile screenshots messages lock lock-clients
 
 ##@ Run
 
@@ -105,6 +105,12 @@ lint: $(DEVELOPS)  ## the part of it that takes a minute: no database, no proces
 
 bench: $(DEVELOPS)  ## measure, and print the figures beside their goals
 	@$(BIN)/python -m bench
+
+# A load of `python -m bench load --help`.
+LOAD ?= chat
+
+profile: $(DEVELOPS)  ## draw flame graphs of a web process and of a worker under LOAD (chat), in .data/profiles
+	@$(BIN)/python -m bench.profile $(LOAD)
 
 screenshots: $(DEVELOPS)  ## take the pictures of docs/images anew, from what `make up` runs
 	@$(BIN)/python -m tests.console.screenshots

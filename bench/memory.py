@@ -1,6 +1,5 @@
 """Memory: of all processes of `make up` when idle, and of a web process before and after 10,000 chats."""
 
-import asyncio
 import tempfile
 import time
 from collections import defaultdict
@@ -9,8 +8,10 @@ from pathlib import Path
 
 import psutil
 
-from bench.chat import LOADS, _client, _send_all, start_scene
 from bench.figures import Figure
+from bench.loading import product
+from bench.loading.generator import turn
+from bench.loading.loads import BY_KEY
 from tests.chaos.world import World
 from tests.config.installation import Installation
 
@@ -21,6 +22,7 @@ KINDS = {
 """By words of a command line. The stand-in for an LLM and MCP servers are not ours, and left out."""
 SETTLED_S = 20
 WARM_UP, CHATS = 1_000, 10_000
+CALLERS, TURN_S = 16, 2.0
 
 
 def measure(world: World) -> Iterator[Figure]:
@@ -59,17 +61,16 @@ def _pss_mb(process: psutil.Process) -> float:
 
 
 def _growth(world: World) -> Iterator[Figure]:
-    web = start_scene(world)
-    [pid] = [helper.pid for helper in world.helpers if helper.name == "web"]
-    process, load = psutil.Process(pid), LOADS[0]
+    made = product.start(world, product.start_behind(world))
+    web = psutil.Process(made.kinds["web"][0])
 
-    async def chats(number: int) -> float:
-        async with _client(web) as http:
-            await _send_all(http, load, number)
-        await asyncio.sleep(2)
-        return _pss_mb(process)
+    def size_after(chats: int) -> float:
+        while chats > 0:
+            chats -= turn(made, BY_KEY["chat"], CALLERS, TURN_S).requests
+        time.sleep(2)
+        return _pss_mb(web)
 
-    before = asyncio.run(chats(WARM_UP))
-    after = asyncio.run(chats(CHATS))
+    before = size_after(WARM_UP)
+    after = size_after(CHATS)
     yield Figure(f"a web process after {WARM_UP} chats", [before], "MB")
     yield Figure(f"it has grown after {CHATS} more", [(after / before - 1) * 100], "%", 5.0)

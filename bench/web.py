@@ -47,13 +47,13 @@ def start_web(world: World) -> Caller:
     settings = {"OPENAI_BASE_URL": f"http://127.0.0.1:{llm}/v1", "OPENAI_API_KEY": "none"}
     url = f"http://127.0.0.1:{web}"
     command = [sys.executable, "-m", "config.web", *QUIET, str(web)]
-    start_program(world, "web", command, settings, is_ready=lambda: _is_healthy(url))
+    start_program(world, "web", command, settings, is_ready=lambda: is_healthy(url))
     return Caller(url)
 
 
-def _is_healthy(url: str) -> bool:
+def is_healthy(url: str, path: str = "/health") -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/health", timeout=3):  # noqa: S310 - our own
+        with urllib.request.urlopen(url + path, timeout=3):  # noqa: S310 - our own
             return True
     except OSError:
         return False
