@@ -27,7 +27,7 @@ from assistants.mcp_endpoint.protocol import (
 from assistants.mcp_endpoint.reach import Tool
 from assistants.mcp_endpoint.sessions import Session
 from assistants.models import RunKind
-from assistants.tool_calls import Asked, NotCalled, NotRead, Reader
+from assistants.tool_calls import Asked, NotCalled, NotRead
 from connector.client.requests import Exchange, InputRequired
 from connector.errors import CallFailed, InvalidState, ServerError
 from connector.wire.asking import ELICITED
@@ -141,10 +141,10 @@ def _completed(client: Client, reference: Mapping[str, Any]) -> tuple[ServerOffe
 async def _read(
     client: Client, request: Request, outlet: Outlet, server: ServerOffer, sent: dict[str, Any]
 ) -> Result:
-    reader = Reader(_asked(client))
+    asked = _asked(client)
 
     async def send(exchange: Exchange) -> Result | InputRequired:
-        return await tool_calls.read(reader, server, request.method, sent, exchange)
+        return await tool_calls.read(asked, server, request.method, sent, exchange)
 
     try:
         return await _requested(client, request, outlet, server, send)

@@ -4,7 +4,7 @@ from assistants.tool_calls.asked import Asked
 from assistants.tool_calls.called import Called
 from assistants.tool_calls.calls import Answer, Target, call, give_up, read, request
 from assistants.tool_calls.not_called import ApprovalPending, NotCalled
-from assistants.tool_calls.reading import NotRead, Reader
+from assistants.tool_calls.reading import NotRead
 
 __all__ = [
     "Answer",
@@ -13,7 +13,6 @@ __all__ = [
     "Called",
     "NotCalled",
     "NotRead",
-    "Reader",
     "Target",
     "call",
     "give_up",

@@ -16,12 +16,11 @@ from apikeys.principal import Principal
 from assistants.agent.cancellation import cancellable
 from assistants.approvals import Asking, Gate, Refused
 from assistants.catalogue.entries import FunctionEntry
-from assistants.tool_calls import questions
+from assistants.tool_calls import questions, reading
 from assistants.tool_calls.approving import Approving
 from assistants.tool_calls.asked import Asked
 from assistants.tool_calls.called import Called
 from assistants.tool_calls.not_called import NotCalled
-from assistants.tool_calls.reading import Reader
 from assistants.tool_calls.record import Record
 from connector.client import requests
 from connector.client.requests import NONE, Exchange, InputRequired
@@ -115,16 +114,17 @@ async def request(
 
 
 async def read(
-    reader: Reader, server: Labelled, method: str, params: Mapping[str, Any], exchange: Exchange = NONE
+    asked: Asked, server: Labelled, method: str, params: Mapping[str, Any], exchange: Exchange = NONE
 ) -> Answer:
     """Reads a resource or gets a prompt, which leaves no run. Raises what `request` raises, and NotRead."""
-    principal, timeout_s = reader.asked.principal, server.timeout_s
-    async with _permitted(principal), cancellable(principal):
+    ours, timeout_s = _of_key(exchange, asked.principal), server.timeout_s
+    async with _permitted(asked.principal), cancellable(asked.principal):
         # Before it is read, as with calls: another call may be judged meanwhile.
-        await reader.note(server.labels)
-        ours = _of_key(exchange, principal)
+        await reading.note(asked, server.labels)
         answer = await requests.send(server.id, method, params, timeout_s=timeout_s, exchange=ours)
-        return answer if isinstance(answer, InputRequired) else await reader.released(server.id, answer)
+        if isinstance(answer, InputRequired):
+            return answer
+        return await reading.released(asked, server.id, answer)
 
 
 @asynccontextmanager

@@ -1,7 +1,6 @@
 """Resources and prompts, which are read without a call of a tool: they count as touched, as results do."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any
 
 from assistants import filtering
@@ -16,25 +15,20 @@ class NotRead(Exception):
     """The text is for the model, and for people."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """Who reads at an address, beside all assistants with which tools are called there."""
+async def note(asked: Asked, labels: Collection[str]) -> None:
+    """Remembers labels for the calls to come, where rules ask for them. Raises NotRead."""
+    if not labels:
+        return
+    touched = await Touched.of(asked.asker(""))
+    if touched is not None and not await touched.note(labels):
+        raise NotRead(FORGETFUL)
 
-    asked: Asked
 
-    async def note(self, labels: Collection[str]) -> None:
-        """Remembers labels for the calls to come, where rules ask for them. Raises NotRead."""
-        if not labels:
-            return
-        touched = await Touched.of(self.asked.asker(""))
-        if touched is not None and not await touched.note(labels):
-            raise NotRead(FORGETFUL)
-
-    async def released(self, server_id: int, result: dict[str, Any]) -> dict[str, Any]:
-        """Returns what may be seen, without secrets if an assistant of the server says so. Raises NotRead."""
-        if not await masking.masks_secrets(server_id, self.asked.beside):
-            return result
-        masked = await filtering.read_without_secrets(result)
-        if masked is None:
-            raise NotRead(filtering.TOO_LONG)
-        return masked
+async def released(asked: Asked, server_id: int, result: dict[str, Any]) -> dict[str, Any]:
+    """Returns what may be seen, without secrets where an assistant that may call says so. Raises NotRead."""
+    if not await masking.masks_secrets(server_id, asked.beside):
+        return result
+    masked = await filtering.read_without_secrets(result)
+    if masked is None:
+        raise NotRead(filtering.TOO_LONG)
+    return masked
