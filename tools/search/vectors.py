@@ -12,19 +12,25 @@ from math import hypot
 from operator import mul
 from typing import TypeVar
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
+from pgvector import Vector
 
 from tools.models import Embedded
 from tools.search.documents import INDEXED, text_hash
 from tools.search.embedder import Embedder
 
-BATCH = 32
+BATCH = 64
 NO_VECTOR = {"embedding": None, "embedder": "", "next_embedding": None, "next_embedder": ""}
 Row = TypeVar("Row", bound=Embedded)
-Vector = Sequence[float]
+Numbers = Sequence[float]
 Weighted = Sequence[tuple[str, float]]
 """Texts with the weights of their vectors."""
+# One statement for a batch. A row whose text has changed has another hash.
+_STORE = """
+    UPDATE {table} SET {column}embedding = made.vector::vector, {column}embedder = %s
+    FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS made(id, hash, vector)
+    WHERE {table}.id = made.id AND indexed_hash = made.hash"""
 
 
 def carrying(embedder: str) -> Q:
@@ -63,24 +69,33 @@ def embed_some(rows: QuerySet[Row], texts_of: Callable[[Row], Weighted], embedde
     return len(batch)
 
 
-def _weighted_sum(texts: Weighted, vectors: Sequence[Vector]) -> Vector:
+def _weighted_sum(texts: Weighted, vectors: Sequence[Numbers]) -> Numbers:
     """Returns the weighted sum of the vectors, scaled to the length 1."""
     weights = [weight for _, weight in texts]
     return _unit([sum(map(mul, weights, numbers)) for numbers in zip(*vectors, strict=True)])
 
 
-def _unit(vector: Vector) -> Vector:
+def _unit(vector: Numbers) -> Numbers:
     length = hypot(*vector) or 1.0
     return [value / length for value in vector]
 
 
 @transaction.atomic
-def _write(batch: Sequence[Embedded], vectors: Sequence[Vector], name: str) -> None:
-    for row, vector in zip(batch, vectors, strict=True):
-        is_first = row.embedding is None or row.embedder == name
-        prefix = "" if is_first else "next_"
-        unchanged = type(row)._default_manager.filter(pk=row.pk, indexed_hash=row.indexed_hash)
-        unchanged.update(**{f"{prefix}embedding": vector, f"{prefix}embedder": name})
+def _write(batch: Sequence[Embedded], vectors: Sequence[Numbers], name: str) -> None:
+    made = [
+        (_column(row, name), row.pk, row.indexed_hash, Vector(vector).to_text())
+        for row, vector in zip(batch, vectors, strict=True)
+    ]
+    with connection.cursor() as cursor:
+        for column in {column for column, *_ in made}:
+            values = zip(*(rest for each, *rest in made if each == column), strict=True)
+            statement = _STORE.format(table=batch[0]._meta.db_table, column=column)
+            cursor.execute(statement, [name, *map(list, values)])
+
+
+def _column(row: Embedded, name: str) -> str:
+    """Returns the prefix of the column for a vector of this embedder."""
+    return "" if row.embedding is None or row.embedder == name else "next_"
 
 
 def promote(rows: QuerySet[Row], embedder: str) -> int:

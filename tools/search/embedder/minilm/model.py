@@ -1,6 +1,8 @@
 """The model in memory: the tokenizer, the table of word vectors, and the session that runs the graph."""
 
 import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
@@ -17,7 +19,10 @@ MOST_TOKENS = 256
 
 
 class Model:
-    """Embeds texts one by one: in a batch the vector of a text would depend on the others."""
+    """Embeds texts of the same number of tokens together, which needs no padding.
+
+    Each token is quantised by itself, so a vector does not depend on the texts beside it.
+    """
 
     def __init__(self) -> None:
         folder = _folder()
@@ -30,12 +35,30 @@ class Model:
         self._positions = weights["embeddings.position_embeddings.weight"][:MOST_TOKENS] + kinds[0]
         self._session = _session(weights)
 
-    def vector(self, text: str) -> list[float]:
-        """Returns the vector of a text, of which MOST_TOKENS count: 384 numbers, of length 1."""
-        ids = self._tokenizer.encode(text).ids
-        tokens = self._words[ids] + self._positions[: len(ids)]
-        [vector] = self._session.run(None, {"tokens": tokens[None]})
-        return cast(list[float], vector.tolist())
+    def vectors(self, texts: Sequence[str]) -> list[list[float]]:
+        """Returns a vector for each text, of which MOST_TOKENS count: 384 numbers, of length 1."""
+        # Not the tokenizer's own batches, which use threads of another niceness.
+        tokens = [self._tokenizer.encode(text).ids for text in texts]
+        vectors: list[list[float]] = [[]] * len(texts)
+        for places in _of_one_length(tokens):
+            for place, vector in zip(places, self._embed([tokens[each] for each in places]), strict=True):
+                vectors[place] = vector
+        return vectors
+
+    def _embed(self, tokens: Sequence[Sequence[int]]) -> list[list[float]]:
+        embedded = self._words[np.array(tokens)] + self._positions[: len(tokens[0])]
+        [vectors] = self._session.run(None, {"tokens": embedded})
+        return cast(list[list[float]], vectors.tolist())
+
+
+def _of_one_length(tokens: Sequence[Sequence[int]]) -> Iterator[Sequence[int]]:
+    """Yields the places of texts with the same number of tokens, a few at a time."""
+    by_length: dict[int, list[int]] = defaultdict(list)
+    for place, each in enumerate(tokens):
+        by_length[len(each)].append(place)
+    for length, places in by_length.items():
+        most = max(1, MOST_TOKENS // length)
+        yield from (places[start : start + most] for start in range(0, len(places), most))
 
 
 def _folder() -> Path:
