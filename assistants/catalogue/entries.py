@@ -59,6 +59,9 @@ class FunctionEntry:
     offered: tool_schemas.Offered = field(init=False, repr=False, compare=False)
     """Its schema as models see it."""
     tokens: int = field(init=False)
+    _lean: tuple[definitions.Definition, int] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "offered", tool_schemas.offered(self.input_schema))
@@ -67,6 +70,14 @@ class FunctionEntry:
     @property
     def definition(self) -> definitions.Definition:
         return definitions.whole(self.public_name, self.description, self.offered)
+
+    @property
+    def lean(self) -> tuple[definitions.Definition, int]:
+        """Its lean definition and the tokens of that: made once it is wanted, which of many tools few are."""
+        if self._lean is None:
+            definition = definitions.lean(self.definition)
+            object.__setattr__(self, "_lean", (definition, definitions.tokens(definition)))
+        return cast("tuple[definitions.Definition, int]", self._lean)
 
     @property
     def title(self) -> str:
@@ -127,9 +138,16 @@ class AssistantEntry:
     vectors: Vectors = field(default_factory=dict, repr=False)
     by_name: Mapping[str, FunctionEntry] = field(init=False, repr=False)
     """Its functions, by public name."""
+    pinned: tuple[str, ...] = field(init=False, repr=False)
+    """The public names of those that are in every selection."""
+    tokens: int = field(init=False, repr=False)
+    """Of all its definitions. Both are derived once: no run should look at each of a thousand tools."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_name", {each.public_name: each for each in self.functions})
+        pinned = tuple(each.public_name for each in self.functions if each.is_pinned)
+        object.__setattr__(self, "pinned", pinned)
+        object.__setattr__(self, "tokens", sum(each.tokens for each in self.functions))
 
     def narrowed_to(self, names: Collection[str]) -> Self:
         """Returns the assistant with these of its functions, by public name, and their servers."""

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from assistants.catalogue import definitions
 from assistants.catalogue.definitions import Definition
 from assistants.catalogue.entries import FunctionEntry
 
@@ -38,8 +37,7 @@ class TokenBudget:
             return True
         if len(self._lean) >= self.max_tools:
             return False
-        definition = definitions.lean(function.definition)
-        tool = SelectedTool(function, definition, definitions.tokens(definition))
+        tool = SelectedTool(function, *function.lean)
         if tool.tokens > self._left:
             return False
         self._lean[function.public_name] = tool

@@ -33,9 +33,7 @@ class SelectionContext:
         They come in the order in which the budget admits them. `called`: what this run has called so far.
         """
         forced: dict[str, Reason] = {self.forced: "forced"}
-        pinned: dict[str, Reason] = dict.fromkeys(
-            (each.public_name for each in self.assistant.functions if each.is_pinned), "pinned"
-        )
+        pinned: dict[str, Reason] = dict.fromkeys(self.assistant.pinned, "pinned")
         used: dict[str, Reason] = dict.fromkeys(self.used, "used")
         reasons: dict[str, Reason] = {}
         for group in (forced, pinned, called, used):
@@ -79,7 +77,7 @@ class ToolSelection:
             cutoff=min((score for score in ranked if score is not None), default=None),
             budget=assistant.schema_token_budget,
             tokens=sum(tool.tokens for tool in tools),
-            tokens_all=sum(each.tokens for each in assistant.functions),
+            tokens_all=assistant.tokens,
             candidates=candidates,
         )
         return cls(tools, event)
