@@ -83,7 +83,7 @@ def _unit(vector: Numbers) -> Numbers:
 @transaction.atomic
 def _write(batch: Sequence[Embedded], vectors: Sequence[Numbers], name: str) -> None:
     made = [
-        (_column(row, name), row.pk, row.indexed_hash, Vector(vector).to_text())
+        (_column(row, name), row.pk, row.indexed_hash, Vector([*vector]).to_text())
         for row, vector in zip(batch, vectors, strict=True)
     ]
     with connection.cursor() as cursor:
