@@ -2,20 +2,22 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
+from io import BytesIO
 from typing import Any, cast
 
-from django.conf import settings
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
 from django.core.handlers.exception import convert_exception_to_response
-from django.http import HttpResponseBase
-from django.urls import set_script_prefix, set_urlconf
+from django.http import HttpRequest, HttpResponseBase
+from django.urls import ResolverMatch, get_resolver, set_script_prefix
 
 from assistants.agent import cancellation
 from config.cors import CorsMiddleware
 from core.errors import ServerStopping
 
 _ENDING_S = 2.0
+_MOST_PATHS, _LONGEST_PATH = 1_024, 128
 
 # As Django has them: its messages are read-only, Starlette's are not.
 Scope = dict[str, Any]
@@ -31,9 +33,9 @@ class AsyncASGIHandler(ASGIHandler):
     not hold, and it runs the middleware of the console.
 
     Replaced here, of what Django 5.2 documents nowhere: `load_middleware` (with `_view_middleware`,
-    `_template_response_middleware`, `_exception_middleware` and `_middleware_chain`, which it has to set) and
-    `__call__`. Called: `_get_response_async`, `read_body`, `create_request`, `send_response`. pyproject.toml
-    therefore allows no other minor version of Django.
+    `_template_response_middleware`, `_exception_middleware` and `_middleware_chain`, which it has to set),
+    `__call__`, `read_body` and `resolve_request`. Called: `_get_response_async`, `create_request`,
+    `send_response`. pyproject.toml therefore allows no other minor version of Django.
     """
 
     def load_middleware(self, is_async: bool = False) -> None:
@@ -48,7 +50,8 @@ class AsyncASGIHandler(ASGIHandler):
             body = await self.read_body(receive)
         except RequestAborted:
             return
-        set_script_prefix(get_script_prefix(scope))
+        if prefix := get_script_prefix(scope):
+            set_script_prefix(prefix)
         request, refusal = self.create_request(scope, body)
         if request is None:
             await self.send_response(cast(HttpResponseBase, refusal), send)
@@ -57,6 +60,26 @@ class AsyncASGIHandler(ASGIHandler):
             await self._answer_until_disconnect(request, receive, send)
         finally:
             body.close()
+
+    async def read_body(self, receive: Receive) -> BytesIO:
+        """Raises RequestAborted. In memory, as FILE_UPLOAD_MAX_MEMORY_SIZE would have it, too."""
+        body = BytesIO()
+        has_more = True
+        while has_more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise RequestAborted
+            body.write(message.get("body", b""))
+            has_more = message.get("more_body", False)
+        body.seek(0)
+        return body
+
+    def resolve_request(self, request: HttpRequest) -> ResolverMatch:
+        path = request.path_info
+        resolve = _resolved if len(path) <= _LONGEST_PATH else get_resolver().resolve
+        match: ResolverMatch = resolve(path)
+        request.resolver_match = match
+        return match
 
     async def _answer_until_disconnect(self, request: ASGIRequest, receive: Receive, send: Send) -> None:
         answer = asyncio.ensure_future(self._answer(request, send))
@@ -77,6 +100,11 @@ class AsyncASGIHandler(ASGIHandler):
             answer.result()
 
     async def _answer(self, request: ASGIRequest, send: Send) -> None:
-        set_urlconf(settings.ROOT_URLCONF)
         response = await cast(Any, self._middleware_chain)(request)
         await self.send_response(response, send)
+
+
+@lru_cache(_MOST_PATHS)
+def _resolved(path: str) -> ResolverMatch:
+    """Raises Resolver404. Django compares a path with each pattern before its own, each time."""
+    return get_resolver().resolve(path)

@@ -5,6 +5,7 @@ import re
 from corsheaders import middleware
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
 
 _ALLOWED = middleware.ACCESS_CONTROL_ALLOW_HEADERS
 _REQUESTED = "access-control-request-headers"
@@ -22,6 +23,10 @@ class CorsMiddleware(middleware.CorsMiddleware):
     """
 
     def add_response_headers(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        if not request.META.get("HTTP_ORIGIN"):  # no page: spared the parsing of all headers
+            if self.is_enabled(request):
+                patch_vary_headers(response, ("origin",))
+            return response
         super().add_response_headers(request, response)
         requested = request.headers.get(_REQUESTED, "")
         if _ALLOWED in response.headers and _NAMES.fullmatch(requested):

@@ -39,7 +39,7 @@ class AssistantToolViewSet(EndpointViewSet):
         arguments, _ = await body.read(request, lambda content: content)
         asked = Asked(
             self.principal,
-            request.headers.get("x-request-id", ""),
+            request.META.get("HTTP_X_REQUEST_ID", ""),
             RunKind.REST,
             assistant,
             end_user=end_user(request.META.get("HTTP_X_END_USER", "")),

@@ -27,7 +27,7 @@ class ChatCompletionViewSet(OpenAIViewSet):
         content, params = await body.read(request, validate)
         origin = Origin(
             self.principal,
-            request.headers.get("x-request-id", ""),
+            request.META.get("HTTP_X_REQUEST_ID", ""),
             session_id(request, params),
             end_user=end_user(request, params),
         )

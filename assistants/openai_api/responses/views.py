@@ -111,7 +111,7 @@ class StoredResponseViewSet(OpenAIViewSet):
 
 def _caller(request: HttpRequest, params: ResponseRequest) -> Caller:
     return Caller(
-        request.headers.get("x-request-id", ""), session_id(request, params), end_user(request, params)
+        request.META.get("HTTP_X_REQUEST_ID", ""), session_id(request, params), end_user(request, params)
     )
 
 
