@@ -4,10 +4,9 @@ import asyncio
 import random
 from dataclasses import asdict
 
-import aiohttp
-
 from connector.client import workers
 from connector.errors import CallFailed
+from connector.wire.known import known
 from connector.wire.results import TEARDOWN_S, ConnectionTestResult
 from core.message import Message, restored
 from tools.launch import LaunchSpec
@@ -24,15 +23,12 @@ async def run(spec: LaunchSpec) -> ConnectionTestResult:
     worker = random.choice(alive)  # noqa: S311 - spreading load
     try:
         async with asyncio.timeout(ATTEMPTS * (spec.start_timeout_s + TEARDOWN_S) + spec.install_limit_s):
-            answer = await workers.ask(worker, "/connection-test", asdict(spec))
+            answer = await workers.ask(worker, "connection-test", asdict(spec))
     except TimeoutError as error:
         raise CallFailed("server_unavailable", Message("The worker did not end the test in time.")) from error
-    except aiohttp.ClientError as error:
-        raise _failure(error) from error
-    return ConnectionTestResult(**{**answer, "warning": restored(answer["warning"])})
-
-
-def _failure(error: aiohttp.ClientError) -> CallFailed:
-    if isinstance(error, aiohttp.ClientResponseError) and error.status == 503:
-        return CallFailed("overloaded", Message("The worker is busy with other connection tests."))
-    return CallFailed("server_unavailable", Message("The worker ended during the connection test."))
+    except CallFailed as failure:
+        if failure.code == "overloaded":
+            raise
+        message = Message("The worker ended during the connection test.")
+        raise CallFailed("server_unavailable", message) from failure
+    return known(ConnectionTestResult, {**answer, "warning": restored(answer["warning"])})

@@ -4,8 +4,8 @@ When the change feed reports changed instances, calls to a slot that serves unde
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from connector.client import routes
 from connector.client.routes import Route
@@ -13,26 +13,19 @@ from connector.errors import CallFailed
 from core import feed
 from core.message import Message
 
-_in_flight: dict[asyncio.Timeout, Route] = {}
+Answer = asyncio.Future[bytes | bytearray]
+_in_flight: dict[Answer, Route] = {}
 _checks: set[asyncio.Task[None]] = set()
 
 
-@asynccontextmanager
-async def tracked(route: Route) -> AsyncIterator[None]:
-    """Ends the block with CallFailed `session_lost` as soon as the slot serves calls under another fence."""
-    # A time-out without a time: to reschedule it is the way to end the block from another task.
-    timeout = asyncio.timeout(None)
+@contextmanager
+def tracked(answer: Answer, route: Route) -> Iterator[None]:
+    """Inside the block the answer fails with CallFailed `session_lost` once the slot has another fence."""
+    _in_flight[answer] = route
     try:
-        async with timeout:
-            _in_flight[timeout] = route
-            yield
-    except TimeoutError as error:
-        if not timeout.expired():  # somebody else's, raised inside the block
-            raise
-        message = Message("The server moved to another worker during the call.")
-        raise CallFailed("session_lost", message) from error
+        yield
     finally:
-        _in_flight.pop(timeout, None)
+        del _in_flight[answer]
 
 
 def _check_after_change() -> None:
@@ -44,11 +37,12 @@ def _check_after_change() -> None:
 
 
 async def _end_moved() -> None:
-    for timeout, route in list(_in_flight.items()):
+    for answer, route in list(_in_flight.items()):
         found = await routes.find(route.server_id)
         has_moved = isinstance(found, tuple) and any(_replaces(other, route) for other in found)
-        if has_moved and timeout in _in_flight:  # it may have ended during the await
-            timeout.reschedule(asyncio.get_running_loop().time())
+        if has_moved and not answer.done():  # it may have come during the await
+            message = Message("The server moved to another worker during the call.")
+            answer.set_exception(CallFailed("session_lost", message))
 
 
 def _replaces(other: Route, route: Route) -> bool:

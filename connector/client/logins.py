@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
-
 from connector.client import workers
+from connector.errors import CallFailed
 from connector.models import Worker
 from core.message import Message, restored
 
@@ -33,7 +32,7 @@ async def begin(server_id: int, redirect_uri: str) -> Begun:
     if not alive:
         raise LoginFailed(Message("No worker is running that could log in."))
     worker = random.choice(alive)  # noqa: S311 - spreading load
-    answer = await _ask(worker, "/login", {"server_id": server_id, "redirect_uri": redirect_uri})
+    answer = await _ask(worker, "login", {"server_id": server_id, "redirect_uri": redirect_uri})
     return Begun(answer["url"], answer["state"], worker.name)
 
 
@@ -45,13 +44,13 @@ async def finish(worker: str, redirected: Mapping[str, str]) -> None:
     found = [each for each in await workers.alive() if each.name == worker]
     if not found:
         raise LoginFailed(Message("The worker that began this login has ended. Begin it again."))
-    await _ask(found[0], "/login/answer", dict(redirected))
+    await _ask(found[0], "login/answer", dict(redirected))
 
 
-async def _ask(worker: Worker, path: str, body: dict[str, Any]) -> dict[str, Any]:
+async def _ask(worker: Worker, name: str, body: dict[str, Any]) -> dict[str, Any]:
     try:
-        answer = await workers.ask(worker, path, body, timeout_s=TIMEOUT_S)
-    except (aiohttp.ClientError, TimeoutError) as error:
+        answer: dict[str, Any] = await workers.ask(worker, name, body, timeout_s=TIMEOUT_S)
+    except (CallFailed, TimeoutError) as error:
         raise LoginFailed(Message("The worker ended, or took too long. Begin the login again.")) from error
     if "error" in answer:
         raise LoginFailed(restored(answer["error"]))

@@ -107,7 +107,7 @@ async def round_trip(
     }
     name = name_of(method, params)
     listeners = exchange.on_progress, exchange.on_log, exchange.on_elicited
-    request = Request(server_id, "/request", body, name, timeout_s, *listeners)
+    request = Request(server_id, body, name, timeout_s, *listeners)
 
     async def is_repeatable() -> bool:
         if state is not None:
@@ -136,24 +136,24 @@ async def give_up(server_id: int, exchange: Exchange) -> None:
     parked = opened(exchange.state, server_id, exchange.key_id).parked
     if parked is not None:
         with suppress(CallFailed):
-            request = Request(server_id, "/request", {"is_given_up": True}, "", GIVE_UP_S)
+            request = Request(server_id, {"is_given_up": True}, "", GIVE_UP_S)
             await _resume(request, parked, exchange)
 
 
 async def end_session(session: str) -> None:
     """Ends the sessions with servers that this client's session has, at whichever worker they are."""
     # They would end by themselves, once they have been idle for a while.
-    await _tell_workers("/session/end", session)
+    await _tell_workers("session/end", session)
 
 
 async def tell_roots_changed(session: str) -> None:
     """Tells the servers with which this client's session has sessions that its roots are others."""
-    await _tell_workers("/session/roots-changed", session)
+    await _tell_workers("session/roots-changed", session)
 
 
-async def _tell_workers(path: str, session: str) -> None:
+async def _tell_workers(name: str, session: str) -> None:
     asked = [
-        workers.ask(each, path, {"session": session}, timeout_s=GIVE_UP_S) for each in await workers.alive()
+        workers.ask(each, name, {"session": session}, timeout_s=GIVE_UP_S) for each in await workers.alive()
     ]
     await asyncio.gather(*asked, return_exceptions=True)
 

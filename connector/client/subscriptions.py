@@ -74,13 +74,13 @@ class _Following:
     async def follow(self, route: Route) -> None:
         """Raises what `transport.send` raises: only an error ends it."""
         target = {"server_id": route.server_id, "slot": route.slot, "fence": route.fence}
-        await transport.follow("/subscription", {**target, "uri": self._uri}, route, self._heed)
+        await transport.follow("subscription", {**target, "uri": self._uri}, route, self._heed)
 
-    def _heed(self, line: dict[str, Any]) -> None:
+    def _heed(self, message: dict[str, Any]) -> None:
         self._last_seen = _now()
-        if line.get("updated") or (line.get("subscribed") and self._has_subscribed):
+        if message.get("updated") or (message.get("subscribed") and self._has_subscribed):
             self._updated.set()
-        if line.get("subscribed"):
+        if message.get("subscribed"):
             self._on_begun()
         self._has_subscribed = True
 

@@ -1,17 +1,14 @@
 """The worker client: asks one worker for what any of them can do, from any process."""
 
+import asyncio
 from typing import Any
 
-import aiohttp
-import orjson
-
+from connector.client.connection import opened
+from connector.client.transport import result_of
 from connector.host import host_id
 from connector.models import Worker
-from connector.wire.token import TOKEN_HEADER, data_plane_token
 from core.database import in_thread
 from tools.secrets.encryption import encrypt
-
-CONNECT_TIMEOUT_S = 3
 
 
 @in_thread
@@ -22,22 +19,16 @@ def alive() -> list[Worker]:
     return here or [worker for worker in found if worker.address]
 
 
-async def ask(
-    worker: Worker, path: str, body: dict[str, Any], *, timeout_s: float | None = None
-) -> dict[str, Any]:
-    """Returns the worker's answer to `body`. Raises aiohttp.ClientError or TimeoutError.
+async def ask(worker: Worker, name: str, body: dict[str, Any], *, timeout_s: float | None = None) -> Any:
+    """Returns the worker's result for `body`. Raises CallFailed and TimeoutError.
 
-    The body is encrypted: it holds secrets, and may go to another machine in clear HTTP.
+    The body is encrypted: it holds secrets, and may go to another machine in clear.
     """
-    is_here = worker.host_id == host_id()
-    # A session for each request: these are rare, and follow no worker beyond its life.
-    connector = aiohttp.UnixConnector(worker.socket) if is_here else aiohttp.TCPConnector()
-    url = f"http://{'worker' if is_here else worker.address}{path}"
-    timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=CONNECT_TIMEOUT_S)
-    headers = {TOKEN_HEADER: data_plane_token()}
-    async with (
-        aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers) as session,
-        session.post(url, data=encrypt(body), raise_for_status=True) as response,
-    ):
-        answer: dict[str, Any] = orjson.loads(await response.read())
-    return answer
+    address = worker.socket if worker.host_id == host_id() else worker.address
+    async with asyncio.timeout(timeout_s):
+        # A connection for each request: these are rare, and come from event loops that live as long as they.
+        connection = await opened(address)
+        try:
+            return result_of(await connection.ask(name, encrypt(body), lambda _: None))
+        finally:
+            connection.close()

@@ -3,12 +3,10 @@
 import asyncio
 from dataclasses import asdict
 from itertools import count
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import orjson
-from aiohttp import web
-
-from connector.errors import SessionLost, innermost
+from connector.data_plane.answers import Answer
+from connector.errors import CallFailed, SessionLost, innermost
 from connector.host import clock, timestamp
 from connector.lifecycle.brief_session import listed
 from connector.lifecycle.cache_repair import CacheRepair
@@ -17,8 +15,9 @@ from connector.lifecycle.diagnosis import Diagnosis, ExitReason
 from connector.lifecycle.starting import Start, StartSlots
 from connector.lifecycle.unexpected import log_unexpected
 from connector.process.resource_monitor import ResourceMonitor
+from connector.wire.known import known
 from connector.wire.results import TEARDOWN_S, ConnectionTestResult
-from core.message import stored
+from core.message import Message, stored
 from tools.launch import LaunchSpec
 from tools.secrets.encryption import decrypt
 
@@ -49,15 +48,16 @@ class ConnectionTests:
         self._permits = asyncio.Semaphore(AT_ONCE)
         self._starts = StartSlots(AT_ONCE)  # no test waits for another, or for a start
 
-    async def handle(self, request: web.Request) -> web.Response:
-        """Answers `POST /connection-test`, whose body is an encrypted LaunchSpec: it holds secrets."""
-        spec = LaunchSpec(**decrypt((await request.read()).decode()))
+    async def run(self, body: str, _: Answer) -> dict[str, Any]:
+        """`body` is an encrypted LaunchSpec: it holds secrets. Returns a ConnectionTestResult."""
+        spec = known(LaunchSpec, decrypt(body))
         # Refused and not queued: a person waits for the answer.
         if self._permits.locked():
-            raise web.HTTPServiceUnavailable
+            busy = Message("The worker is busy with other connection tests.")
+            raise CallFailed("overloaded", busy)
         async with self._permits:
             result = await self._test(spec)
-        return web.Response(body=orjson.dumps({**asdict(result), "warning": stored(result.warning)}))
+        return {**asdict(result), "warning": stored(result.warning)}
 
     async def _test(self, spec: LaunchSpec) -> ConnectionTestResult:
         result, again = await self._attempt(spec, probe=True)

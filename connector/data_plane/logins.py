@@ -1,9 +1,9 @@
 """OAuth logins of people: a worker holds the flow while the person is at the authorization server.
 
-`POST /login` `{server_id, redirect_uri}` answers `{url, state}`, and the person is sent to the URL. The
-parameters of the redirect back, as `POST /login/answer` `{code, state, iss}`, answer `{}` once the tokens are
-stored. Either may answer `{error}`, as `core.message` stores it. Bodies are encrypted: they hold a code, and
-may come from another machine.
+`login` `{server_id, redirect_uri}` answers `{url, state}`, and the person is sent to the URL. The parameters
+of the redirect back, as `login/answer` `{code, state, iss}`, answer `{}` once the tokens are stored. Either
+may answer `{error}`, as `core.message` stores it. Bodies are encrypted: they hold a code, and may come from
+another machine.
 """
 
 import asyncio
@@ -12,10 +12,8 @@ from collections.abc import Coroutine, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import orjson
-from aiohttp import web
-
 from connector import grants
+from connector.data_plane.answers import Answer
 from connector.errors import LoginRequired, innermost
 from connector.grants import Grant
 from connector.lifecycle.unexpected import log_unexpected
@@ -54,11 +52,12 @@ class OAuthLogins:
     def __init__(self) -> None:
         self._logins: dict[str, _Login] = {}
 
-    async def begin(self, request: web.Request) -> web.Response:
-        return await _respond(self._begin(**decrypt((await request.read()).decode())))
+    async def begin(self, body: str, _: Answer) -> dict[str, Any]:
+        asked = decrypt(body)
+        return await _told(self._begin(asked["server_id"], asked["redirect_uri"]))
 
-    async def answer(self, request: web.Request) -> web.Response:
-        return await _respond(self._answer(decrypt((await request.read()).decode())))
+    async def answer(self, body: str, _: Answer) -> dict[str, Any]:
+        return await _told(self._answer(decrypt(body)))
 
     async def _begin(self, server_id: int, redirect_uri: str) -> dict[str, str]:
         grant = await grants.find(server_id)
@@ -97,9 +96,9 @@ class OAuthLogins:
         return {}
 
 
-async def _respond(work: Coroutine[Any, Any, dict[str, Any]]) -> web.Response:
+async def _told(work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
     try:
-        answer = await work
+        return await work
     # The boundary to a foreign server: whatever it does becomes a text for the person who logs in.
     except Exception as raised:  # noqa: BLE001
         error = innermost(raised)
@@ -111,5 +110,4 @@ async def _respond(work: Coroutine[Any, Any, dict[str, Any]]) -> web.Response:
         )
         log.info("A login failed: %s", type(error).__name__)
         log_unexpected(error, "Login")
-        answer = {"error": stored(text)}
-    return web.Response(body=orjson.dumps(answer))
+        return {"error": stored(text)}

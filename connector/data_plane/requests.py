@@ -1,10 +1,7 @@
-"""Requests to the servers of this worker: `POST /request`, see `data_plane.server`."""
+"""Requests to the servers of this worker: see `data_plane.server`."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
-
-import orjson
-from aiohttp import web
 
 from connector.data_plane.answers import Answer
 from connector.leases.observation import Slot
@@ -14,6 +11,7 @@ from connector.lifecycle.dedicated import DedicatedSessions
 from connector.lifecycle.server_task import ServerTask
 from connector.wire.asking import NOBODY, Client
 from connector.wire.deadline import Deadline
+from connector.wire.known import known
 from tools.secrets.encryption import decrypt
 
 TIMEOUT_LIMIT_S = 600.0
@@ -29,45 +27,36 @@ class Requests:
         self._find = find
         self._dedicated = dedicated
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        body, answer = orjson.loads(await request.read()), Answer(request)
+    async def send(self, body: dict[str, Any], answer: Answer) -> dict[str, Any]:
+        """Sends a request to a server, or ends one that waits."""
+        requests = self._find(Slot(body["server_id"], body["slot"]), body["fence"]).requests
+        if body.get("is_given_up"):
+            requests.dedicated.give_up(body["parked"])
+            return {}
+        deadline = Deadline(min(body["timeout_s"], TIMEOUT_LIMIT_S), left_s=body["left_s"])
+        listener = Listener(answer.progress, answer.log, answer.elicited)
+        return await requests.send(_request(body), deadline, listener)
 
-        async def work() -> dict[str, Any]:
-            requests = self._find(Slot(body["server_id"], body["slot"]), body["fence"]).requests
-            if body.get("is_given_up"):
-                requests.dedicated.give_up(body["parked"])
-                return {}
-            deadline = Deadline(min(body["timeout_s"], TIMEOUT_LIMIT_S), left_s=body["left_s"])
-            return await requests.send(
-                _request(body), deadline, Listener(answer.progress, answer.log, answer.elicited)
-            )
-
-        return await answer.send(work)
-
-    async def end_client(self, request: web.Request) -> web.Response:
-        """Answers `POST /session/end`, whose encrypted body is `{session}`: a client's session has ended."""
-        name = await _session(request)
+    async def end_client(self, body: str, _: Answer) -> dict[str, Any]:
+        """`body` is `{session}`, encrypted: a client's session has ended."""
+        name = str(decrypt(body)["session"])
         for dedicated in self._dedicated():
             dedicated.end(of_client=name)
-        return web.Response(body=b"{}")
+        return {}
 
-    async def roots_changed(self, request: web.Request) -> web.Response:
-        """Answers `POST /session/roots-changed`, with the same body: the client has other roots now."""
-        name = await _session(request)
+    async def roots_changed(self, body: str, _: Answer) -> dict[str, Any]:
+        """`body` is the same: the client has other roots now."""
+        name = str(decrypt(body)["session"])
         for dedicated in self._dedicated():
             dedicated.tell_roots_changed(of_client=name)
-        return web.Response(body=b"{}")
-
-
-async def _session(request: web.Request) -> str:
-    return str(decrypt((await request.read()).decode())["session"])
+        return {}
 
 
 def _request(body: dict[str, Any]) -> ClientRequest:
     return ClientRequest(
         body["method"],
         body["params"],
-        client=Client(**body["client"]) if "client" in body else NOBODY,
+        client=known(Client, body["client"]) if "client" in body else NOBODY,
         asks_back=body.get("asks_back", False),
         parked=body.get("parked", ""),
         responses=body.get("responses") or {},

@@ -1,41 +1,38 @@
-"""The HTTP server of a worker's sessions: on a unix socket, and on TCP where other machines call.
+"""The server of a worker's sessions: on a unix socket, and on TCP where other machines call.
 
-`POST /request` sends a request of MCP to a server. Its body is `{server_id, slot, fence, timeout_s, left_s,
-method, params}`: `timeout_s` from the request or its last progress to the answer, of which `left_s` are
-left now. `client` (see `wire.asking.Client`) and `asks_back` may say who can be asked. The answer is lines
-of JSON: any number of `{"progress": ..}`, `{"log": ..}` and `{"elicited": ..}`, then one `{"result": ..}`,
-`{"error": {"code", ..}}` for a CallFailed, with its message as `core.message` stores it, `{"server_error":
-{"code", "message", "data"}}` for a ServerError, or `{"asked": {"requests", "slot", "fence", "call"}}` for
-AskedBack. After that, the same request with `{"parked": call, "responses"}` goes on, and with `is_given_up`
-ends the call. A caller that closes the connection cancels the request.
+What it is asked, by names, over the frames of `wire.frames`:
 
-`POST /subscription`, with `{server_id, slot, fence, uri}`, is answered by `{"subscribed": true}`, then by
-`{"updated": true}` for each update of the resource; false says that the subscription lives. It ends when
-the caller closes the connection, and with an error as above.
+`request` sends a request of MCP to a server. Its body is `{server_id, slot, fence, timeout_s, left_s, method,
+params}`: `timeout_s` from the request or its last progress to the answer, of which `left_s` are left now.
+`client` (see `wire.asking.Client`) and `asks_back` may say who can be asked. The answer is any number of
+`{"progress": ..}`, `{"log": ..}` and `{"elicited": ..}`, then one `{"result": ..}`, `{"error": {"code", ..}}`
+for a CallFailed, with its message as `core.message` stores it, `{"server_error": {"code", "message",
+"data"}}` for a ServerError, or `{"asked": {"requests", "slot", "fence", "call"}}` for AskedBack. After that,
+the same request with `{"parked": call, "responses"}` goes on, and with `is_given_up` ends the call.
 
-`POST /connection-test` is in `data_plane.connection_tests`, `/login` in `data_plane.logins`.
+`subscription`, with `{server_id, slot, fence, uri}`, is answered by `{"subscribed": true}`, then by
+`{"updated": true}` for each update of the resource; false says that the subscription lives. It ends when the
+caller cancels it, and with an error as above.
+
+`session/end` and `session/roots-changed` are in `data_plane.requests`, `connection-test` in
+`data_plane.connection_tests`, `login` and `login/answer` in `data_plane.logins`.
 """
 
-import hmac
+import asyncio
 import os
 import stat
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
-from aiohttp import web
-from aiohttp.typedefs import Handler
-from django.conf import settings
-
+from connector.data_plane.connection import Connection, Handler
 from connector.data_plane.connection_tests import ConnectionTests
 from connector.data_plane.logins import OAuthLogins
 from connector.data_plane.requests import Dedicated, Find, Requests
 from connector.data_plane.subscriptions import Subscriptions
 from connector.process.orphans import owner_is_alive
 from connector.process.resource_monitor import ResourceMonitor
-from connector.wire.token import TOKEN_HEADER, data_plane_token
 
 SOCKET_PATH_LIMIT = 107  # bytes of sun_path without its NUL
 SHUTDOWN_TIMEOUT_S = 0.5
@@ -49,26 +46,43 @@ async def serving(
 
     An empty `bind` serves this host only, and yields no `host:port`.
     """
-    # handler_cancellation: aiohttp cancels a handler whose client has gone only if asked to.
-    options: Any = {"handler_cancellation": True, "access_log": None, "shutdown_timeout": SHUTDOWN_TIMEOUT_S}
-    runner = web.AppRunner(_application(find, dedicated, monitor, name), **options)
-    await runner.setup()
+    loop, connections = asyncio.get_running_loop(), set[Connection]()
+    handlers = _handlers(find, dedicated, monitor, name)
+
+    def connected() -> Connection:
+        return Connection(handlers, connections)
+
     folder = socket_folder()
     _remove_stale_sockets(folder)
     path = folder / f"{name}.sock"
+    servers = []
     try:
-        await web.UnixSite(runner, str(path)).start()
-        yield str(path), await _serve_other_hosts(runner, bind) if bind else ""
+        servers.append(await loop.create_unix_server(connected, path))
+        address = ""
+        if bind:
+            host, _, port = bind.rpartition(":")
+            servers.append(await loop.create_server(connected, host.strip("[]"), int(port)))
+            address = f"{host}:{servers[-1].sockets[0].getsockname()[1]}"
+        yield str(path), address
     finally:
-        await runner.cleanup()
+        for server in servers:
+            server.close()
         path.unlink(missing_ok=True)
+        await _end(connections)
 
 
-async def _serve_other_hosts(runner: web.AppRunner, bind: str) -> str:
-    host, _, port = bind.rpartition(":")
-    site = web.TCPSite(runner, host, int(port))
-    await site.start()
-    return f"{host}:{runner.addresses[-1][1]}"
+async def _end(connections: set[Connection]) -> None:
+    """Lets what is under way end within SHUTDOWN_TIMEOUT_S, and cancels the rest."""
+    tasks = [task for each in connections for task in each.tasks.values()]
+    if tasks:
+        await asyncio.wait(tasks, timeout=SHUTDOWN_TIMEOUT_S)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for each in list(connections):
+        each.close()
+    # The event loop closes sockets in its next round.
+    await asyncio.sleep(0)
 
 
 def socket_folder() -> Path:
@@ -97,24 +111,14 @@ def _remove_stale_sockets(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _application(find: Find, dedicated: Dedicated, monitor: ResourceMonitor, name: str) -> web.Application:
-    application = web.Application(client_max_size=settings.MCP_RESULT_LIMIT, middlewares=[_authenticated])
-    requests = Requests(find, dedicated)
-    application.router.add_post("/request", requests.handle)
-    application.router.add_post("/session/end", requests.end_client)
-    application.router.add_post("/session/roots-changed", requests.roots_changed)
-    application.router.add_post("/subscription", Subscriptions(find).handle)
-    application.router.add_post("/connection-test", ConnectionTests(name, monitor).handle)
-    logins = OAuthLogins()
-    application.router.add_post("/login", logins.begin)
-    application.router.add_post("/login/answer", logins.answer)
-    return application
-
-
-@web.middleware
-async def _authenticated(request: web.Request, handler: Handler) -> web.StreamResponse:
-    token = request.headers.get(TOKEN_HEADER, "")
-    # As bytes: compare_digest raises TypeError for text that is not ASCII.
-    if not hmac.compare_digest(token.encode(), data_plane_token().encode()):
-        raise web.HTTPForbidden
-    return await handler(request)
+def _handlers(find: Find, dedicated: Dedicated, monitor: ResourceMonitor, name: str) -> Mapping[str, Handler]:
+    requests, logins = Requests(find, dedicated), OAuthLogins()
+    return {
+        "request": requests.send,
+        "session/end": requests.end_client,
+        "session/roots-changed": requests.roots_changed,
+        "subscription": Subscriptions(find).follow,
+        "connection-test": ConnectionTests(name, monitor).run,
+        "login": logins.begin,
+        "login/answer": logins.answer,
+    }

@@ -1,9 +1,6 @@
-"""Subscriptions to resources: `POST /subscription`, see `data_plane.server`."""
+"""Subscriptions to resources: see `data_plane.server`."""
 
-from contextlib import suppress
-
-import orjson
-from aiohttp import web
+from typing import Any, NoReturn
 
 from connector.data_plane.answers import Answer
 from connector.data_plane.requests import Find
@@ -13,28 +10,21 @@ from connector.leases.observation import Slot
 from core.message import Message
 
 ALIVE_S = 30.0
-"""Between two lines without a meaning: a caller that has gone without a word is noticed by them."""
+"""Between two messages without a meaning: a caller that has gone without a word is noticed by them."""
 
 
 class Subscriptions:
     def __init__(self, find: Find) -> None:
         self._find = find
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        body, answer = orjson.loads(await request.read()), Answer(request)
-
-        async def follow() -> None:
-            task = self._find(Slot(body["server_id"], body["slot"]), body["fence"])
-            async with task.requests.resource_updates(body["uri"]) as (updated, ended):
-                answer.interim({"subscribed": True})
-                # A drain ends it, too: another worker serves by then.
-                while not ended.is_set() and not task.is_ending.is_set():
-                    await first_of(updated, ended, task.is_ending, within=ALIVE_S)
-                    answer.interim({"updated": updated.is_set()})
-                    updated.clear()
-            message = Message("The server ended, or moves to another worker.")
-            raise CallFailed("session_lost", message)
-
-        with suppress(ConnectionResetError):
-            return await answer.send(follow)
-        return web.Response()
+    async def follow(self, body: dict[str, Any], answer: Answer) -> NoReturn:
+        """Raises CallFailed and ServerError: only an error ends it, or the caller."""
+        task = self._find(Slot(body["server_id"], body["slot"]), body["fence"])
+        async with task.requests.resource_updates(body["uri"]) as (updated, ended):
+            answer.interim({"subscribed": True})
+            # A drain ends it, too: another worker serves by then.
+            while not ended.is_set() and not task.is_ending.is_set():
+                await first_of(updated, ended, task.is_ending, within=ALIVE_S)
+                answer.interim({"updated": updated.is_set()})
+                updated.clear()
+        raise CallFailed("session_lost", Message("The server ended, or moves to another worker."))

@@ -4,8 +4,6 @@ import hmac
 
 from django.conf import settings
 
-TOKEN_HEADER = "X-MCP-Connector-Token"  # noqa: S105 - a header's name
-
 
 def data_plane_token() -> str:
     """Returns the same token in every process: it is derived from SECRET_KEY, which all of them have."""

@@ -116,7 +116,7 @@ def _answer_of(route: Route) -> str:
     async def ask() -> str:
         params = {"name": "pid", "arguments": {}}
         body = {"method": "tools/call", "params": params, "progress": False}
-        request = Request(route.server_id, "/request", body, "pid", timeout_s=3)
+        request = Request(route.server_id, body, "pid", timeout_s=3)
         deadline = Deadline(3)
         async with transport.lifespan():
             try:

@@ -5,13 +5,13 @@ import stat
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from django.db import OperationalError
 
 from connector.client import routes, transport
+from connector.client.connection import opened
+from connector.client.transport import result_of
 from connector.errors import CallFailed
-from connector.wire.token import TOKEN_HEADER, data_plane_token
 
 PARAMS = {"name": "echo", "arguments": {}}
 CALL = {
@@ -20,30 +20,38 @@ CALL = {
 }  # fmt: skip
 
 
-async def post(socket: str, body: dict[str, Any], token: str) -> tuple[int, str]:
-    connector = aiohttp.UnixConnector(socket)
-    async with (
-        aiohttp.ClientSession(connector=connector, headers={TOKEN_HEADER: token}) as session,
-        session.post("http://worker/request", json=body) as response,
-    ):
-        return response.status, await response.text()
+async def asked(socket: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Returns the answer of a worker, whose errors are raised."""
+    connection = await opened(socket)
+    try:
+        result: dict[str, Any] = result_of(await connection.ask("request", body, lambda _: None))
+    finally:
+        connection.close()
+    return result
 
 
-@pytest.mark.parametrize("token", ["", "wrong", "Ünicode".encode().decode("latin-1")])
-async def test_a_caller_without_the_token_is_refused(servers: Any, supervise: Any, token: str) -> None:
+@pytest.mark.parametrize("token", ["", "wrong", "Ünicode"])
+async def test_a_caller_without_the_token_is_refused(
+    servers: Any, supervise: Any, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
     supervise()
     instance = await servers.instance(await servers.running())
     body = {**CALL, "server_id": instance.server_id}
-    assert (await post(instance.worker.socket, body, token))[0] == 403
-    assert (await post(instance.worker.socket, body, data_plane_token()))[0] == 200
+    assert (await asked(instance.worker.socket, body))["content"]
+    monkeypatch.setattr("connector.client.connection.data_plane_token", lambda: token)
+    with pytest.raises(CallFailed, match="SECRET_KEY") as refused:
+        await asked(instance.worker.socket, body)
+    assert refused.value.code == "server_unavailable"
 
 
 async def test_a_stale_fence_is_refused(servers: Any, supervise: Any) -> None:
     supervise()
     instance = await servers.instance(await servers.running())
-    body = {**CALL, "server_id": instance.server_id, "fence": instance.fence - 1}
-    status, answer = await post(instance.worker.socket, body, data_plane_token())
-    assert (status, '"stale_fence"' in answer) == (200, True)
+    with pytest.raises(CallFailed) as refused:
+        await asked(
+            instance.worker.socket, {**CALL, "server_id": instance.server_id, "fence": instance.fence - 1}
+        )
+    assert refused.value.code == "stale_fence"
 
 
 async def test_only_this_user_can_reach_the_socket(servers: Any, supervise: Any) -> None:
