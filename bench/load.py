@@ -53,9 +53,10 @@ def _measured(targets: Sequence[Target], load: Load, callers: int, seconds: floa
     """Turns alternate: what else the machine does meanwhile hits all alike."""
     able = [target for target in targets if target.allows(load, callers)]
     samples = {target.name: Sample() for target in able}
-    for _ in range(TURNS):
+    for number in range(TURNS):
         for target in able:
-            samples[target.name] += turn(target, load, callers, seconds * target.share)
+            own_s = seconds * target.share
+            samples[target.name] += turn(target, load, callers, own_s, is_warm=number > 0)
     return (Result(load, callers, name, sample) for name, sample in samples.items())
 
 

@@ -64,16 +64,17 @@ def percentile(values: Sequence[float], percent: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))] if ordered else float("nan")
 
 
-def turn(target: Target, load: Load, callers: int, seconds: float) -> Sample:
+def turn(target: Target, load: Load, callers: int, seconds: float, *, is_warm: bool = False) -> Sample:
     """Loads a target for so long. What lets no caller begin is an error of the sample."""
+    warm_up = 0.0 if is_warm else seconds / 4
     try:
-        return asyncio.run(drive(target, load, callers=callers, seconds=seconds, warm_up=seconds / 4))
+        return asyncio.run(drive(target, load, callers=callers, seconds=seconds, warm_up=warm_up))
     except (OSError, EOFError, RuntimeError) as error:
         return Sample(errors=[f"{type(error).__name__}: {error}"])
 
 
 async def drive(target: Target, load: Load, *, callers: int, seconds: float, warm_up: float) -> Sample:
-    """Loads a target, and measures once it is warm. `spent` holds what its processes used, to their last."""
+    """Loads a target, and measures it after `warm_up` seconds. `spent` holds what its processes used, to their last."""
     asks = target.asks(load)
     connections = [Connection(target.port) for _ in range(callers)]
     try:
@@ -81,7 +82,8 @@ async def drive(target: Target, load: Load, *, callers: int, seconds: float, war
         sending = [
             _Caller(load, connection, sent) for connection, sent in zip(connections, requests, strict=True)
         ]
-        await _send_for(warm_up, sending, Sample())
+        if warm_up:
+            await _send_for(warm_up, sending, Sample())
         return await _measured(target, sending, seconds)
     finally:
         for connection in connections:

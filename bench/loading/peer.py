@@ -26,8 +26,8 @@ ENVIRONMENT = {
 }
 OURS = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY")
 """Variables of ours that it would take for its own."""
-PER_CALL_CALLERS = 16
-"""It starts a process for each call over stdio: with more callers at once a call takes minutes."""
+MOST_CALLERS = {"long": 1, "list-1000": 1, "tool-stdio": 16, "call-stdio": 16}
+"""With more callers at once an answer takes a minute: it starts a process for each call over stdio."""
 
 
 def start(world: World, behind: Behind) -> Target:
@@ -71,7 +71,7 @@ class LiteLLM(Target):
         return []
 
     def allows(self, load: Load, callers: int) -> bool:
-        return Target.allows(self, load, callers) and (load.server != "stdio" or callers <= PER_CALL_CALLERS)
+        return bool(self.asks(load)) and callers <= MOST_CALLERS.get(load.key, callers)
 
 
 def _tool(load: Load) -> dict[str, str]:

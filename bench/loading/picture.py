@@ -38,7 +38,7 @@ def drawn(run: Run) -> str:
 
 
 def _row(run: Run, load: Load, targets: list[str]) -> tuple[str, list[tuple[str, float]]] | None:
-    found = [(target, run.find(load, USUAL, target)) for target in targets]
+    found = [(target, run.find(load, USUAL, target) or run.find(load, 1, target)) for target in targets]
     costs = [(target, result.cost_ms) for target, result in found if result and result.cost_ms]
     return (load.name, costs) if costs else None
 

@@ -107,8 +107,10 @@ def _costs(run: Run) -> str:
 
 
 def _cost(run: Run, load: Load, target: str) -> str:
-    result = run.find(load, USUAL, target)
-    return "-" if result is None else number(result.cost_ms) + _note(result)
+    if usual := run.find(load, USUAL, target):
+        return number(usual.cost_ms) + _note(usual)
+    alone = run.find(load, 1, target)
+    return f"{number(alone.cost_ms)} (one caller)" if alone else "-"
 
 
 def _waits(run: Run) -> str:
