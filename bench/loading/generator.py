@@ -74,7 +74,7 @@ def turn(target: Target, load: Load, callers: int, seconds: float, *, is_warm: b
 
 
 async def drive(target: Target, load: Load, *, callers: int, seconds: float, warm_up: float) -> Sample:
-    """Loads a target, and measures it after `warm_up` seconds. `spent` holds what its processes used, to their last."""
+    """Loads a target, and measures it after `warm_up` seconds. `spent` is what its processes used."""
     asks = target.asks(load)
     connections = [Connection(target.port) for _ in range(callers)]
     try:
