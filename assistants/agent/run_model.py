@@ -121,12 +121,10 @@ class RunModel:
     async def _answer(self, asked: Round) -> Completion:
         while True:
             client = self._clients[0]
-            acceptable = self._acceptable(asked, client)
+            acceptable = await self._acceptable(asked, client)
             completion = Completion(self._listeners)
-            messages = asked.messages if client.takes_image_addresses else await self._with_images(asked)
-            own = replace(acceptable, messages=messages)
             try:
-                await client.answer(own, completion)
+                await client.answer(acceptable, completion)
             except UpstreamFailed as failure:
                 # The caller has seen a part of the answer already: another model's would not continue it.
                 if completion.has_begun:
@@ -150,8 +148,10 @@ class RunModel:
                 raise self._failure or refusal from None
         return image_blocks.with_bytes(asked.messages, self._images) if self._images else asked.messages
 
-    def _acceptable(self, asked: Round, client: LLMClient) -> Round:
-        """Returns what is asked, without the tools that the service is known to refuse."""
+    async def _acceptable(self, asked: Round, client: LLMClient) -> Round:
+        """Returns what is asked, without the tools that the service is known to refuse, and with images as it
+        takes them.
+        """
         specs = []
         for spec in asked.specs:
             name = spec["name"]
@@ -160,7 +160,9 @@ class RunModel:
             else:
                 specs.append(spec)
         choice = asked.tool_choice if specs and _is_possible(asked.tool_choice, specs) else None
-        return replace(asked, specs=specs, tool_choice=choice, is_own=client.service == self._service)
+        messages = asked.messages if client.takes_image_addresses else await self._with_images(asked)
+        is_own = client.service == self._service
+        return replace(asked, messages=messages, specs=specs, tool_choice=choice, is_own=is_own)
 
     def _leave_out(self, failure: UpstreamFailed, specs: Sequence[Spec]) -> bool:
         """Returns whether the request can be sent once more, without a tool for which it was refused.

@@ -9,7 +9,7 @@ from strands.types.tools import ToolUse
 
 from assistants.agent import tool_results
 from assistants.agent.messages import tool_input
-from assistants.agent.tools import ServerTool, SpecifiedTool
+from assistants.agent.tools import SpecifiedTool, server_tool
 from assistants.catalogue.definitions import Definition
 from assistants.catalogue.entries import AssistantEntry, FunctionEntry
 from assistants.selection import meta_tools
@@ -81,7 +81,7 @@ class CallTool(SpecifiedTool):
             yield ToolResultEvent(tool_results.error(tool_use["toolUseId"], self._refusal(call.get("name"))))
             return
         real: ToolUse = {**tool_use, "name": function.public_name, "input": _arguments(call)}
-        async for event in ServerTool(function).stream(real, invocation_state):
+        async for event in server_tool(self._assistant, function).stream(real, invocation_state):
             yield event
 
     def _refusal(self, name: Any) -> str:

@@ -10,7 +10,8 @@ from strands.types.tools import AgentTool
 
 from assistants.agent import tool_search
 from assistants.agent.run_model import RunModel
-from assistants.agent.tools import ClientTool, ServerTool, Toolbox
+from assistants.agent.tools import ClientTool, ServerTool, Toolbox, server_tool
+from assistants.catalogue.entries import AssistantEntry
 from assistants.events import ToolsSelected
 from assistants.selection.budget import SelectedTool
 from assistants.selection.context import SelectionContext
@@ -25,8 +26,8 @@ Emit = Callable[[ToolsSelected], None]
 def searched(context: SelectionContext, client_tools: Sequence[ClientTool], emit: Emit) -> Toolbox:
     """Returns the tools with which the model searches for others."""
     # Whatever a search found, or an earlier turn called, the model may call by its name.
-    unlisted = context.assistant.by_name
-    return Toolbox([*_initial_tools(context, client_tools, emit), *client_tools], unlisted=unlisted)
+    tools = [*_initial_tools(context, client_tools, emit), *client_tools]
+    return Toolbox(tools, unlisted=context.assistant)
 
 
 class SelectBeforeRound(HookProvider):
@@ -52,9 +53,8 @@ class SelectBeforeRound(HookProvider):
         selection = await self._retriever.select(text, [name for name in called if name not in client_names])
         if selection is not None:
             self._emit(selection.event)
-            event.agent.tool_registry = Toolbox(
-                [*_server_tools(selection.in_stable_order), *self._client_tools]
-            )
+            tools = _server_tools(self._retriever.context.assistant, selection.in_stable_order)
+            event.agent.tool_registry = Toolbox([*tools, *self._client_tools])
 
     def _before_call(self, event: BeforeToolCallEvent) -> None:
         """Refuse a call of a tool whose definition the model has not seen: its arguments are a guess."""
@@ -74,11 +74,16 @@ def _initial_tools(
         return ()
     selection = search.initial([tool.definition for tool in meta_tools])
     emit(selection.event)
-    return [*_server_tools(selection.in_stable_order), *meta_tools]
+    return [*_server_tools(context.assistant, selection.in_stable_order), *meta_tools]
 
 
-def _server_tools(tools: Iterable[SelectedTool]) -> list[ServerTool]:
-    return [ServerTool(tool.function, tool.definition) for tool in tools]
+def _server_tools(assistant: AssistantEntry, tools: Iterable[SelectedTool]) -> list[ServerTool]:
+    return [
+        server_tool(assistant, tool.function)
+        if tool.definition == tool.function.definition
+        else ServerTool(tool.function, tool.definition)
+        for tool in tools
+    ]
 
 
 def _last_round(messages: Messages) -> tuple[str, Collection[str]]:

@@ -152,27 +152,36 @@ async def _call(
         return tool_results.error(call_id, "The call failed."), outcomes.INTERNAL_ERROR
 
 
-_server_tools: WeakKeyDictionary[AssistantEntry, tuple[ServerTool, ...]] = WeakKeyDictionary()
+_server_tools: WeakKeyDictionary[AssistantEntry, dict[str, ServerTool]] = WeakKeyDictionary()
+"""By public name. They hold no state, so all runs share them."""
+
+
+def server_tool(assistant: AssistantEntry, function: FunctionEntry) -> ServerTool:
+    """Returns the tool of one of the assistant's functions, with its whole definition."""
+    tools = _server_tools.setdefault(assistant, {})
+    tool = tools.get(function.public_name)
+    if tool is None:
+        tool = tools[function.public_name] = ServerTool(function)
+    return tool
 
 
 def server_tools(assistant: AssistantEntry) -> tuple[ServerTool, ...]:
-    """Returns the tools of all the assistant's functions. They hold no state, so all runs share them."""
-    tools = _server_tools.get(assistant)
-    if tools is None:
-        tools = _server_tools[assistant] = tuple(map(ServerTool, assistant.functions))
-    return tools
+    """Returns the tools of all the assistant's functions."""
+    return tuple(server_tool(assistant, function) for function in assistant.functions)
 
 
 class _Registry(dict[str, AgentTool]):
-    """A registry that makes the tool of an unlisted function when the model calls it."""
+    """A registry that has the tools of an assistant's functions, too, when the model calls them."""
 
-    def __init__(self, unlisted: Mapping[str, FunctionEntry], tools: Mapping[str, AgentTool]) -> None:
+    def __init__(self, unlisted: AssistantEntry | None, tools: Mapping[str, AgentTool]) -> None:
         super().__init__(tools)
         self._unlisted = unlisted
 
     def get(self, name: str, default: Any = None) -> Any:
-        function = self._unlisted.get(name) if name not in self else None
-        return super().get(name, default) if function is None else ServerTool(function)
+        assistant = self._unlisted
+        if assistant is None or name in self or name not in assistant.by_name:
+            return super().get(name, default)
+        return server_tool(assistant, assistant.by_name[name])
 
 
 class Uncopied(list[Any]):
@@ -186,18 +195,16 @@ class Uncopied(list[Any]):
 
 
 class Toolbox(ToolRegistry):
-    """The tools of runs. `unlisted` are functions, by name, that the model may call without their definition.
+    """The tools of runs. `unlisted`: whose functions the model may call without their definitions.
 
     Strands' own registry normalizes and validates every spec for every call of the model. Ours are valid, so
     `get_all_tool_specs` returns them as they are.
     """
 
-    def __init__(
-        self, tools: Iterable[AgentTool], *, unlisted: Mapping[str, FunctionEntry] | None = None
-    ) -> None:
+    def __init__(self, tools: Iterable[AgentTool], *, unlisted: AssistantEntry | None = None) -> None:
         super().__init__()
         # Directly into the dict: register_tool refuses "a_b" beside "a-b", which MCP servers may both have.
-        self.registry = _Registry(unlisted or {}, {tool.tool_name: tool for tool in tools})
+        self.registry = _Registry(unlisted, {tool.tool_name: tool for tool in tools})
         self._specs = Uncopied(tool.tool_spec for tool in self.registry.values())
 
     def get_all_tool_specs(self) -> list[ToolSpec]:

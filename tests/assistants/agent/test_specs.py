@@ -11,9 +11,12 @@ import pytest
 from assistants.agent.equipment import equipment
 from assistants.agent.llm.spec import Spec
 from assistants.agent.run_request import RunRequest
+from assistants.agent.tool_selection import _server_tools
 from assistants.agent.tools import ClientTool, ServerTool, Toolbox, server_tools
+from assistants.catalogue import definitions
 from assistants.catalogue.endpoints import Endpoint
 from assistants.catalogue.entries import ServerEntry
+from assistants.selection.budget import SelectedTool
 from tests.assistants.agent.conftest import client_tool, entry, function
 
 SERVER = ServerEntry(1, "Calculator", "calc")
@@ -87,3 +90,21 @@ def test_the_model_is_offered_no_more_tools_than_services_take_and_the_callers_f
     toolbox, _ = equipment(request, {}, cast(Any, None), print)
     names = list(toolbox.registry)
     assert (len(names), names[-1]) == (128, "mine")
+
+
+def test_what_is_called_without_its_definition_is_a_tool_that_all_runs_share() -> None:
+    assistant = entry(LOCAL, functions=(function("add", server=SERVER), function("sub", server=SERVER)))
+    registry = Toolbox((), unlisted=assistant).registry
+    assert registry.get("calc__sub") is server_tools(assistant)[1]
+    assert registry.get("calc__mul") is None
+
+
+def test_a_selected_tool_is_made_anew_only_where_its_definition_is_a_short_one() -> None:
+    long = {"type": "object", "properties": {"a": {"type": "integer", "description": "A number. " * 20}}}
+    add = function(server=SERVER, input_schema=long)
+    assistant = entry(LOCAL, functions=(add,))
+    whole = SelectedTool(add, add.definition, 0)
+    lean = SelectedTool(add, definitions.lean(add.definition), 0)
+    [shared, made] = _server_tools(assistant, [whole, lean])
+    assert shared is server_tools(assistant)[0]
+    assert definition(made) == lean.definition
