@@ -1,6 +1,5 @@
 """A world for chaos and benchmarks: PostgreSQL, Redis and Celery workers in a folder, and Django for them."""
 
-import functools
 import logging
 import os
 import secrets
@@ -10,7 +9,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import django
@@ -19,7 +17,7 @@ from django.core.management import call_command
 
 from config.runner import postgres, redis
 from config.runner.processes import Program, Service
-from config.runner.programs import WORKER, background
+from config.runner.programs import CELERY, WORKER
 from tests.chaos.victims import Victim
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -68,15 +66,16 @@ class World:
 
     def start_beats(self, number: int) -> None:
         """And a worker for their tasks. More than one beat does no harm."""
+        self._start_helper("worker", [*WORKER, "-Q", "default", "-n", "default@storm"])
         for index in range(number):
-            folder = self.folder / f"beat{index}"
-            folder.mkdir()
-            worker, beat = background(folder)
-            for program in (worker, beat) if index == 0 else (beat,):
-                log = self.folder / f"{program.name}{index}.log"
-                helper = Victim(program.name, functools.partial(_in_root, program), log)
-                helper.start()
-                self.helpers.append(helper)
+            schedule = str(self.folder / f"schedule{index}")
+            self._start_helper(f"beat{index}", [*CELERY, "beat", "--schedule", schedule, "--pidfile", ""])
+
+    def _start_helper(self, name: str, command: list[str]) -> None:
+        program = Program(name, command, cwd=ROOT)
+        helper = Victim(name, lambda: program, self.folder / f"{name}.log")
+        helper.start()
+        self.helpers.append(helper)
 
     def stop_workers(self) -> dict[str, int | None]:
         """Their exit codes by name."""
@@ -110,10 +109,6 @@ class World:
             "MAX_DB_CONNECTIONS": "8",
             **settings,
         }
-
-
-def _in_root(program: Program) -> Program:
-    return replace(program, cwd=ROOT)
 
 
 @contextmanager
