@@ -13,7 +13,7 @@ from config.runner.logs import Log
 from config.runner.processes import Program, Running, Service, StartFailed
 
 BACKOFF_S = (0.5, 1, 2, 4, 8)  # before each further start; a child that ends once more is given up
-STEADY_S = 60  # the backoff of a child that lived this long begins anew
+STEADY_S = 60  # a child that lived this long is started again at once, and its backoff begins anew
 POLL_S = 0.2
 SHOWN = 5  # warnings of one child in one poll
 READY_S = 60  # for a service: PostgreSQL may have to recover from a crash
@@ -56,7 +56,7 @@ class Child:
         if self._failures > len(BACKOFF_S):
             output = self.running.last_output(lines=8)
             raise StartFailed(f"{self.name} keeps ending, see {self._path}. Its last words:\n{output}")
-        self._start_at = now + BACKOFF_S[max(self._failures - 1, 0)]
+        self._start_at = now + (BACKOFF_S[self._failures - 1] if self._failures else 0)
         self._report(f"{self.name} ended with status {status} and is started again")
 
     def _show_warnings(self) -> None:

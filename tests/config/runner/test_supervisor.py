@@ -80,3 +80,13 @@ def recording(stop, stopped: list[Running]):
         stop(children, deadline=deadline)
 
     return wrapper
+
+
+def test_a_child_that_has_lived_for_long_is_started_again_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(supervisor, "BACKOFF_S", (60,))
+    monkeypatch.setattr(supervisor, "STEADY_S", 0)
+    with Supervisor(tmp_path, lambda line: None) as children:
+        children.start(python("print('here')"))
+        assert children.tend(until=lambda: starts(tmp_path / "child.log") == 2, timeout_s=30)
