@@ -4,7 +4,7 @@ Gemini refuses to go on without its thought signature (`tool_calls[].extra_conte
 their `reasoning_details`. They return to the service unchanged, also by way of a caller.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 _OF_MESSAGE = frozenset(
@@ -85,7 +85,9 @@ def accumulate(so_far: dict[str, Any], delta: Mapping[str, Any]) -> None:
         so_far[name] = _sum(name, so_far[name], value) if name in so_far else value
 
 
-def _without(fields: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
+def _without(fields: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
+    if fields.keys() <= known:  # as of nearly all
+        return {}
     return {name: value for name, value in fields.items() if name not in known and value not in _NOTHING}
 
 

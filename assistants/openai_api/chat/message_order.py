@@ -18,7 +18,7 @@ def check(messages: Sequence[Message]) -> None:
         raise _invalid("messages", f"At most {MOST_MESSAGES:,} messages are read.", code="too_many_messages")
     calls = _OpenCalls()
     for index, message in enumerate(messages):
-        calls.follow(message, f"messages[{index}]")
+        calls.follow(message, index)
     calls.require_none()
 
 
@@ -30,14 +30,14 @@ class _OpenCalls:
         self.answered: set[str] = set()
         self.path = ""
 
-    def follow(self, message: Message, path: str) -> None:
+    def follow(self, message: Message, index: int) -> None:
         if isinstance(message, ToolMessage):
-            self._answer(message.tool_call_id, path)
+            self._answer(message.tool_call_id, f"messages[{index}]")
             return
         self.require_none()
-        self.answered = set()
+        self.answered.clear()
         if isinstance(message, AssistantMessage):
-            self._open(message, path)
+            self._open(message, f"messages[{index}]")
 
     def require_none(self) -> None:
         if self.waiting:
