@@ -15,6 +15,7 @@ from psycopg import OperationalError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from config import draining
 from connector.status.workers import workers_alive
 from core import database
 
@@ -33,7 +34,11 @@ async def health(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 async def ready(request: HttpRequest) -> JsonResponse:
-    """503 only without the database: chats go on without Redis, and without workers except for the tools."""
+    """503 only without the database, or before the end: chats go on without Redis, and without workers except
+    for the tools.
+    """
+    if draining.has_begun:
+        return JsonResponse({"status": "stopping"}, status=503)
     checks = await _readiness.checks()
     status = "ok" if all(checks.values()) else "degraded" if checks["database"] else "unavailable"
     named = {name: "ok" if passed else "down" for name, passed in checks.items()}

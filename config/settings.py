@@ -91,6 +91,7 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = CHAT_BODY_LIMIT  # no body is written to a disk, i
 # The proxy that ends TLS redirects to it, and has browsers remember it.
 SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008"]
 APPEND_SLASH = False
+SHUTDOWN_DELAY_S = env.float("SHUTDOWN_DELAY_S", default=0)
 WEB_DRAIN_S = env.float("WEB_DRAIN_S", default=10)
 WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=1)
 if WEB_CONCURRENCY < 1:

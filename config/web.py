@@ -1,7 +1,7 @@
 """A web process: `python -m config.web`, with any options of the command `uvicorn`.
 
-It gives uvicorn our HTTP protocol and the settings WEB_CONCURRENCY and WEB_DRAIN_S, and ends with status 1
-when it cannot start. If it is to be several processes, it answers no request itself: uvicorn keeps so many
+It gives uvicorn our HTTP protocol and WEB_CONCURRENCY, SHUTDOWN_DELAY_S and WEB_DRAIN_S, and ends with status
+1 when it cannot start. If it is to be several processes, it answers no request itself: uvicorn keeps so many
 forks of it running, which share its socket, and the memory of what it has loaded.
 """
 
@@ -20,6 +20,7 @@ from django.conf import settings
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.main import main as uvicorn_command
 
+from config.draining import DrainingServer
 from config.environment import load_settings
 from config.runner.exec_wrapper import die_with
 from config.safety import require_safe_settings
@@ -53,6 +54,8 @@ def main(arguments: Sequence[str]) -> None:
     import_module("config.asgi")
     # uvicorn would start new interpreters, each of which would load everything.
     uvicorn._subprocess.spawn = SimpleNamespace(Process=Worker)  # type: ignore[assignment]  # noqa: SLF001
+    for module in ("uvicorn.main", "uvicorn.supervisors.multiprocess"):
+        vars(import_module(module))["Server"] = DrainingServer
     workers = ("--workers", str(settings.WEB_CONCURRENCY))
     drain = ("--timeout-graceful-shutdown", str(math.ceil(settings.WEB_DRAIN_S)))
     try:

@@ -196,3 +196,30 @@ def test_one_without_settings_says_so() -> None:
 
 def test_options_of_uvicorn_are_taken() -> None:
     assert "uvicorn" in run("config.web", "--version").stdout
+
+
+@pytest.mark.parametrize("number", ["1", "2"])
+def test_a_balancer_notices_the_end_before_anything_is_refused(stack: Stack, number: str) -> None:
+    web = Web(stack, SHUTDOWN_DELAY_S="3", WEB_CONCURRENCY=number)
+    with httpx.Client(base_url=web.url) as client:
+        assert "connection" not in client.get("/health").headers
+        web.running.popen.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        wait_for(lambda: client.get("/ready").status_code == 503, within_s=2)
+        answered = 0
+        while time.monotonic() - began < 2.5:
+            assert client.get("/health").status_code == 200
+            answered += 1
+        assert answered > 10
+        assert client.get("/ready").json() == {"status": "stopping"}
+        wait_for(lambda: client.get("/health").headers["connection"] == "close", within_s=0.1)
+    assert web.running.popen.wait(NOT_AT_ALL_S) == 0
+    assert 3 <= time.monotonic() - began < 10
+    assert "Traceback" not in stack.log("stopping-web")
+
+
+def test_a_second_signal_ends_the_delay(stack: Stack) -> None:
+    web = Web(stack, SHUTDOWN_DELAY_S="60")
+    web.running.popen.send_signal(signal.SIGTERM)
+    wait_for(lambda: readiness(web.url) == "", within_s=5)
+    assert web.end() < 10
