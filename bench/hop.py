@@ -1,5 +1,6 @@
-"""The time that the way through a worker adds to a call, against the SDK alone with the same server."""
+"""What the way through a worker adds to a call, against the SDK alone with the same server; what it costs."""
 
+import asyncio
 import statistics
 import sys
 import time
@@ -8,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
+from bench import processor
 from bench.figures import Figure
 from bench.scene import calling, start_servers, start_worker
 from connector.client import calls
@@ -15,6 +17,7 @@ from tests.chaos.scene import FAKE
 from tests.chaos.world import World
 
 WARM_UP, CALLS, TURNS = 50, 100, 10
+AT_ONCE, EACH = 16, 100
 Call = Callable[[], Awaitable[object]]
 
 
@@ -27,6 +30,7 @@ def measure(world: World) -> list[Figure]:
         Figure("call by the SDK alone", direct, "ms"),
         Figure("call by way of a worker", hop, "ms"),
         Figure("added by the way", added, "ms", goal=1.5),
+        Figure(f"caller and worker, {AT_ONCE} at once", calling(lambda: _cost(world, server)), "CPU-ms"),
     ]
 
 
@@ -46,6 +50,22 @@ async def _compare(server: int) -> tuple[list[float], list[float]]:
             await _turn(call, WARM_UP)
         turns = [(await _turn(by_sdk, CALLS), await _turn(by_worker, CALLS)) for _ in range(TURNS)]
     return [direct for direct, _ in turns], [hop for _, hop in turns]
+
+
+async def _cost(world: World, server: int) -> list[float]:
+    """Returns the processor time of a call in both processes, in ms: one of each turn."""
+
+    async def call_again_and_again() -> None:
+        for _ in range(EACH):
+            await calls.call(server, "echo", {"a": 1}, timeout_s=30)
+
+    async def turn() -> float:
+        before = time.process_time() + processor.seconds(world)["worker"]
+        await asyncio.gather(*(call_again_and_again() for _ in range(AT_ONCE)))
+        used = time.process_time() + processor.seconds(world)["worker"] - before
+        return used * 1000 / (AT_ONCE * EACH)
+
+    return [await turn() for _ in range(TURNS)]
 
 
 async def _turn(call: Call, number: int) -> float:
