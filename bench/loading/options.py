@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from bench.loading.loads import BY_KEY
@@ -42,4 +43,6 @@ def add(parser: argparse.ArgumentParser) -> None:
 def read(parsed: argparse.Namespace) -> Options | None:
     """Returns the options that were given; None if none was."""
     given = {name: value for name, value in vars(parsed).items() if name != "names" and value is not None}
-    return Options(**given, command=f"python -m bench {' '.join(sys.argv[1:])}") if given else None
+    # Where the figures are kept says nothing about how they were measured.
+    shown = [word for before, word in pairwise(["", *sys.argv[1:]]) if "--json" not in (before, word)]
+    return Options(**given, command=f"python -m bench {' '.join(shown)}") if given else None

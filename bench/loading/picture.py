@@ -9,7 +9,7 @@ from bench.loading.results import Run
 
 COLOURS = ("#7c3aed", "#94a3b8", "#64748b", "#f59e0b")
 WIDTH, LEFT, RIGHT, BAR, GAP, TOP = 860, 210, 70, 13, 14, 66
-LEAST_MS, MOST_MS = 0.1, 1000.0
+LEAST_MS, MOST_MS = 0.1, 2000.0
 _TEXT = '<text x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}" fill="{fill}">{text}</text>'
 _BAR = '<rect x="{x:.0f}" y="{y:.0f}" width="{width:.1f}" height="{height}" rx="2" fill="{fill}"/>'
 _LINE = '<line x1="{x:.0f}" x2="{x:.0f}" y1="{top}" y2="{bottom}" stroke="#cbd5e1" stroke-dasharray="2 4"/>'

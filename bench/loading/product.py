@@ -1,5 +1,6 @@
 """The product under load: a web process, a worker, PostgreSQL and Redis, and what its loads need."""
 
+import asyncio
 import os
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from django.utils.http import urlencode
 
 from assistants import actions as assistant_actions
 from bench import installation, processor
+from bench.loading.http import Connection, request
 from bench.loading.loads import Load
 from bench.loading.many_tools import add_tools
 from bench.loading.targets import Ask, Target, chat, mcp
@@ -110,11 +112,18 @@ class Product(Target):
     def prepare(self, load: Load) -> None:
         if load.kind == "search" and not self._queries:
             self._queries = add_tools()
+            asyncio.run(self._ask_each(load))  # then the vectors of the texts are in memory
         if load.kind == "console" and "cookie" not in self.headers:
             self.headers["cookie"] = f"{settings.SESSION_COOKIE_NAME}={session_of_a_superuser()}"
             if self.world:
                 self.world.stop_workers()  # or they would try to start the servers of the rows
             installation.fill(HISTORY)
+
+    async def _ask_each(self, load: Load) -> None:
+        connection = Connection(self.port)
+        for ask in self.asks(load):
+            await connection.exchange(request(ask.method, ask.path, self.headers, ask.body))
+        connection.close()
 
 
 def _search(query: str) -> str:
