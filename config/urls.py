@@ -10,7 +10,7 @@ from assistants.console.urls import async_urlpatterns as streams_of_assistants
 from assistants.console.urls import urlpatterns as pages_of_assistants
 from assistants.openai_api.errors import unknown_url
 from assistants.openai_api.urls import endpoint_urlpatterns, unknown_urlpattern
-from config import health
+from config import health, metrics_view
 from config.admin_site import ConsoleSite
 from config.schema_view import SchemaView
 from connector.admin.urls import urlpatterns as pages_of_connector
@@ -23,6 +23,7 @@ urlpatterns = [
     path("", RedirectView.as_view(url="/admin/")),
     path("health", health.health),
     path("ready", health.ready),
+    path("metrics", metrics_view.metrics),
     path("v1", unknown_url),
     path("v1/", include([*endpoint_urlpatterns, unknown_urlpattern])),
     path("api/v1/", include(endpoint_urlpatterns)),

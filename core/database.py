@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -14,7 +15,7 @@ import psycopg
 from django.conf import settings
 from django.db import connection, connections
 
-from core import bounded_connection
+from core import bounded_connection, metrics
 
 DEADLINE_S = 4.0
 CONNECT_TIMEOUT_S = 3
@@ -77,13 +78,29 @@ def _threads() -> ThreadPoolExecutor:
 
 
 def _released(query: Callable[P, T], within_s: float | None, *args: P.args, **kwargs: P.kwargs) -> T:
+    began, outcome = time.monotonic(), "ok"
     try:
         with nullcontext() if within_s is None else bounded_connection.deadline(within_s):
             return query(*args, **kwargs)
+    except DATABASE_ERRORS:
+        outcome = "error"
+        raise
     finally:
         # Returns the connection to the pool. Django does that at the end of a request that its own handler
         # serves, but endpoints have another one, and background tasks none.
         connection.close()
+        metrics.DATABASE_SECONDS.observe(time.monotonic() - began, outcome)
+        _measure_pool()
+
+
+def _measure_pool() -> None:
+    pool = getattr(connection, "pool", None)
+    if pool is not None:
+        found = pool.get_stats()
+        size, idle = found.get("pool_size", 0), found.get("pool_available", 0)
+        metrics.DATABASE_CONNECTIONS.set(idle, "idle")
+        metrics.DATABASE_CONNECTIONS.set(size - idle, "used")
+        metrics.DATABASE_CONNECTIONS.set(found.get("requests_waiting", 0), "awaited")
 
 
 def lift_statement_limit(*, using: str, **_: Any) -> None:

@@ -20,6 +20,7 @@ from typing import Any, Generic, TypeVar
 import psycopg
 from django import db
 
+from core import metrics
 from core.background import supervised
 from core.database import connect, notifications
 
@@ -30,8 +31,11 @@ BLIND_MAX_AGE_S = 1.0
 _HEARTBEAT_S = 2.0
 _RETRY_S = 1.0
 _ROWS = ("OLD", "NEW")
+_LAG = "lag"
+"""A notification that only `lag_s` sends and waits for."""
 
 _subscribers: list[tuple[frozenset[str], Callable[[], None]]] = []
+_awaited: set[asyncio.Event] = set()
 _live = False
 
 
@@ -93,6 +97,7 @@ async def _listen_for_ever() -> None:
             await _listen()
         except (psycopg.Error, OSError, TimeoutError) as error:
             log.warning("The change feed lost the database (%s); retrying.", type(error).__name__)
+            metrics.FEED_LOSSES.add(type(error).__name__)
         finally:
             _set_live(False)
         await asyncio.sleep(_RETRY_S)
@@ -113,6 +118,28 @@ async def _listen() -> None:
                 # arrives.
                 async with asyncio.timeout(_HEARTBEAT_S):
                     await connection.execute("SELECT 1")
+
+
+async def lag_s(*, within_s: float) -> float:
+    """Returns how long this process takes to hear of a change, by a notification that means nothing.
+
+    Raises TimeoutError where it does not hear of it, psycopg.Error and OSError.
+    """
+    heard = asyncio.Event()
+    _awaited.add(heard)
+    try:
+        async with asyncio.timeout(within_s), await connect() as connection:
+            began = time.monotonic()
+            await connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, _LAG])
+            await heard.wait()
+            return time.monotonic() - began
+    finally:
+        _awaited.discard(heard)
+
+
+def _wake_awaited() -> None:
+    for heard in _awaited:
+        heard.set()
 
 
 def _set_live(live: bool) -> None:
@@ -138,6 +165,9 @@ def _call(callbacks: Iterable[Callable[[], None]]) -> None:
             faults.append(fault)
     if faults:
         raise faults[0]
+
+
+subscribe([_LAG], _wake_awaited)
 
 
 def _retrieve_exception(task: asyncio.Task[Any]) -> None:

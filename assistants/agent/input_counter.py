@@ -11,7 +11,7 @@ class Counted(Exception):
 
 
 class InputCounter:
-    model = ""
+    model = kind = ""
     service = ""
     takes_image_addresses = True
 

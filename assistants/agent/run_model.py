@@ -1,6 +1,7 @@
 """The LLM of one run: its rounds are counted, and a second service takes over where the first one fails."""
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +19,7 @@ from assistants.agent.model_turn import Turn, texts, written
 from assistants.conversations import images
 from assistants.errors import UpstreamFailed
 from assistants.events import FinishReason, Usage
+from core import metrics
 from core.errors import InvalidRequest
 
 log = logging.getLogger(__name__)
@@ -124,7 +126,7 @@ class RunModel:
             acceptable = await self._acceptable(asked, client)
             completion = Completion(self._listeners)
             try:
-                await client.answer(acceptable, completion)
+                await _measured(client, acceptable, completion)
             except UpstreamFailed as failure:
                 # The caller has seen a part of the answer already: another model's would not continue it.
                 if completion.has_begun:
@@ -210,6 +212,20 @@ class RunModel:
             Counter(before.completion_details) + Counter(tokens.completion_details),
             before.is_estimated or is_estimated,
         )
+
+
+async def _measured(client: LLMClient, asked: Round, completion: Completion) -> None:
+    began, status = time.monotonic(), "cancelled"
+    try:
+        await client.answer(asked, completion)
+        status = "ok"
+    except UpstreamFailed as failure:
+        status = failure.code
+        raise
+    finally:
+        if client.kind:
+            metrics.LLM_CALLS.add(client.kind, status)
+            metrics.LLM_SECONDS.observe(time.monotonic() - began, client.kind)
 
 
 class _SeparatedRounds:

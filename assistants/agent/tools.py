@@ -18,6 +18,7 @@ from assistants.catalogue.entries import AssistantEntry, FunctionEntry
 from assistants.events import ToolFinished, ToolStarted
 from connector.client import calls, outcomes
 from connector.errors import CallFailed
+from core import metrics
 from tools.arguments import InvalidArguments, checked
 
 log = logging.getLogger(__name__)
@@ -85,7 +86,9 @@ class ServerTool(SpecifiedTool):
         if error == codes.PENDING and gate.keeps_open:
             yield ToolResultEvent(result)
             return
-        duration_ms = round((time.monotonic() - started) * 1000)
+        seconds = time.monotonic() - started
+        duration_ms = round(seconds * 1000)
+        metrics.tool_called(function.server_slug, error, seconds)
         status: Any = "error" if error else "ok"
         yield ToolFinished(
             call_id, function.public_name, status, duration_ms, error, cast(Any, result["content"])

@@ -7,6 +7,7 @@ from assistants.mcp_endpoint.outlet import Answer, Outlet
 from assistants.mcp_endpoint.protocol import RpcError
 from assistants.mcp_endpoint.sessions import Session
 from assistants.mcp_endpoint.visitors import Visitor
+from core import metrics
 
 
 async def answered(visitor: Visitor, client: Client, request: Request, outlet: Outlet) -> Answer:
@@ -18,10 +19,15 @@ async def answered(visitor: Visitor, client: Client, request: Request, outlet: O
 
 
 async def _answered(visitor: Visitor, client: Client, request: Request, outlet: Outlet) -> Answer:
+    outcome = "cancelled"
     try:
-        return Answer(messages.result(request.id, await methods.answer(client, request, outlet)))
+        answer = Answer(messages.result(request.id, await methods.answer(client, request, outlet)))
+        outcome = "ok"
     except Exception as error:  # noqa: BLE001 - the boundary of the request: rendered with its id
-        return failed(visitor, request, error, is_stateless=client.is_stateless)
+        answer, outcome = failed(visitor, request, error, is_stateless=client.is_stateless), "error"
+    finally:
+        metrics.MCP_REQUESTS.add(methods.known(request.method), outcome)
+    return answer
 
 
 def failed(visitor: Visitor, request: Request, error: Exception, *, is_stateless: bool) -> Answer:

@@ -32,6 +32,11 @@ async def answer(client: Client, request: Request, outlet: Outlet) -> dict[str, 
     return await handler(client, request, outlet)
 
 
+def known(method: str) -> str:
+    """Returns the method, or "other" where there is none of this name."""
+    return method if method in _STATELESS or method in _OF_SESSIONS else "other"
+
+
 def is_call(method: str) -> bool:
     """Whether a server is asked: it may take long, report progress and ask back."""
     return method in _CALLS

@@ -14,7 +14,7 @@ from assistants.mcp_endpoint.protocol import CAPABILITIES_META, INVALID_REQUEST,
 from assistants.mcp_endpoint.sessions import opened
 from assistants.mcp_endpoint.visitors import Visitor
 from connector.wire.asking import askable
-from core import strict_json
+from core import metrics, strict_json
 
 _LISTEN = "subscriptions/listen"
 
@@ -97,6 +97,7 @@ async def _initialize(visitor: Visitor, request: Request, send: Send) -> None:
         "serverInfo": capabilities.server_info(reached),
         **capabilities.instructions(reached),
     }
+    metrics.MCP_SESSIONS.add(version)
     head = [(http.SESSION.encode(), session.id.encode())]
     await send_json(send, Answer(messages.result(request.id, result), headers=head))
 

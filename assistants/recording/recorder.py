@@ -14,6 +14,7 @@ from assistants.recording import outbox, rows, session_tools
 from assistants.recording.records import Origin, RunRecord
 from assistants.recording.trace import Trace
 from assistants.selection import feedback
+from core import metrics
 from core.background import BatchWriter
 from core.database import in_thread_until_done
 
@@ -59,8 +60,18 @@ class Recorder:
         """
         record = self._finished or self._trace.ended(status, error)
         writer.add(record)
+        _count(record)
         feedback.note(self._request.assistant, self._request.messages, self._trace.served)
         await limits.current().charge(self._origin.principal, record.prompt_tokens + record.completion_tokens)
+
+
+def _count(record: RunRecord) -> None:
+    metrics.RUNS.add(record.status)
+    if record.prompt_tokens or record.completion_tokens:
+        metrics.TOKENS.add("prompt", amount=record.prompt_tokens)
+        metrics.TOKENS.add("completion", amount=record.completion_tokens)
+    if record.first_token_ms is not None:
+        metrics.FIRST_TOKEN_SECONDS.observe(record.first_token_ms / 1000, record.status)
 
 
 @asynccontextmanager

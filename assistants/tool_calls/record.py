@@ -22,10 +22,12 @@ from assistants.tool_calls.asked import Asked
 from assistants.tool_calls.not_called import NotCalled
 from connector.client import outcomes
 from connector.client.requests import InputRequired
+from core import metrics
 
 SHOWN_AFTER_S = 1.0
 INPUT_REQUIRED = "input_required"
 """The server asked back: the round that follows has a record of its own."""
+_UNSAID = {RunStatus.COMPLETED: "", RunStatus.CANCELLED: "cancelled"}
 
 
 class Record:
@@ -94,7 +96,11 @@ class Record:
         writer.add(self._run(status=RunStatus.RUNNING))
 
     def _ended(self) -> RunRecord:
-        function, duration_ms = self._function, round((time.monotonic() - self._began) * 1000)
+        function, seconds = self._function, time.monotonic() - self._began
+        duration_ms = round(seconds * 1000)
+        if self._called.get("error") != INPUT_REQUIRED:
+            outcome = self._error or self._called.get("error", "")
+            metrics.tool_called(function.server_slug, outcome or _UNSAID[self._status], seconds)
         call = CallRecord(
             function.server_id, function.server_name, function.name, duration_ms=duration_ms, **self._called
         )

@@ -20,6 +20,7 @@ def starting(data_dir: Path, embedded: Sequence[str]) -> None:
 
 def running(base_url: str) -> None:
     print_line(f"\nOpenAI API   {base_url}/v1\nAdmin        {base_url}/admin/")
+    print_line(f"Metrics      {base_url}/metrics")
 
 
 def demo(values: Mapping[str, str], *, path: Path, is_new: bool) -> None:

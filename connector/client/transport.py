@@ -4,6 +4,7 @@ A worker on this host is called on its unix socket, others on TCP. `data_plane.s
 `client.retry` decides on further attempts.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -18,6 +19,7 @@ from connector.wire.deadline import Deadline
 from connector.wire.frames import BadFrame, content
 from connector.wire.known import known
 from connector.wire.results import Progress
+from core import metrics
 from core.message import Message, restored
 
 __all__ = ["OnNotice", "OnProgress", "Request", "follow", "lifespan", "result_of", "send"]
@@ -56,7 +58,11 @@ async def send(request: Request, route: Route, deadline: Deadline) -> dict[str, 
             if kind in message and hear is not None:
                 hear(message[kind])
 
-    return await follow("request", _body(request, route, deadline), route, heed)
+    began = time.monotonic()
+    try:
+        return await follow("request", _body(request, route, deadline), route, heed)
+    finally:
+        metrics.HOP_SECONDS.observe(time.monotonic() - began, "caller")
 
 
 async def follow(name: str, body: dict[str, Any], route: Route, heed: Heed) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Requests to the servers of this worker: see `data_plane.server`."""
 
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -12,6 +13,7 @@ from connector.lifecycle.server_task import ServerTask
 from connector.wire.asking import NOBODY, Client
 from connector.wire.deadline import Deadline
 from connector.wire.known import known
+from core import metrics
 from tools.secrets.encryption import decrypt
 
 TIMEOUT_LIMIT_S = 600.0
@@ -35,7 +37,11 @@ class Requests:
             return {}
         deadline = Deadline(min(body["timeout_s"], TIMEOUT_LIMIT_S), left_s=body["left_s"])
         listener = Listener(answer.progress, answer.log, answer.elicited)
-        return await requests.send(_request(body), deadline, listener)
+        began = time.monotonic()
+        try:
+            return await requests.send(_request(body), deadline, listener)
+        finally:
+            metrics.HOP_SECONDS.observe(time.monotonic() - began, "worker")
 
     async def end_client(self, body: str, _: Answer) -> dict[str, Any]:
         """`body` is `{session}`, encrypted: a client's session has ended."""

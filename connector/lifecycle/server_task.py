@@ -23,7 +23,7 @@ from connector.lifecycle.diagnosis import Diagnosis, ExitReason, warning
 from connector.lifecycle.refreshes import RefreshPace
 from connector.lifecycle.requests import Requests
 from connector.lifecycle.starting import Start
-from connector.lifecycle.unexpected import log_unexpected
+from connector.lifecycle.unexpected import count_exit, log_unexpected
 from connector.session import Capabilities, Listing, Session
 from connector.states import SERVING, Phase, RestartSchedule
 from core.message import Message
@@ -141,12 +141,12 @@ class ServerTask:
 
     async def _run_until_stopped(self) -> None:
         while diagnosis := await self._run_once():
+            count_exit(self.spec.slug, diagnosis)
             if diagnosis.reason != self._logged:  # not at each retry of a server that stays broken
                 self._logged = diagnosis.reason
                 log.warning("MCP server %s: %s", self.spec.slug, diagnosis.message)
             lived_s = clock() - self._began if self._stage == "run" else 0.0
-            policy = diagnosis.restart_policy
-            phase, delay_s = self._restarts.after_exit(policy, now=clock(), lived_s=lived_s)
+            phase, delay_s = self._restarts.after_exit(diagnosis.restart_policy, now=clock(), lived_s=lived_s)
             error, last_exit = diagnosis.as_error(timestamp()), diagnosis.as_last_exit()
             self._observe(phase, pid=None, restarts=self._restarts.count, error=error, last_exit=last_exit)
             await first_of(self._stopping, within=delay_s)

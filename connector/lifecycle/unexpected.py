@@ -7,7 +7,9 @@ import anyio
 import httpx2
 
 from connector.errors import NotForClients, SessionLost, Unresponsive, VariableMissing
+from connector.lifecycle.diagnosis import Diagnosis
 from connector.process.run_as import RunAsRefused
+from core import metrics
 from tools.outbound.egress import AddressRefused
 from tools.policy import CommandRefused
 from tools.secrets.encryption import UndecryptableSecret
@@ -43,3 +45,8 @@ def log_unexpected(error: BaseException, subject: str) -> None:
     if not isinstance(error, EXPECTED):
         frames = "".join(traceback.format_tb(error.__traceback__))
         log.error("%s: unexpected %s, raised here:\n%s", subject, type(error).__name__, frames)
+
+
+def count_exit(slug: str, diagnosis: Diagnosis) -> None:
+    """Counts the end of a server that nobody asked for."""
+    metrics.SERVER_EXITS.add(metrics.bounded(slug), diagnosis.reason)

@@ -31,6 +31,8 @@ class LLMClient(Protocol):
     """Asks one model at one service."""
 
     model: str
+    kind: str
+    """One of Provider.Kind; "" for none."""
     service: str
     """Its address: two models of one service understand each other's turns."""
     takes_image_addresses: bool

@@ -20,7 +20,7 @@ class KeylessClient:
     """Stands for a service whose key cannot be decrypted: it fails when it is asked, as the service would."""
 
     def __init__(self, endpoint: Endpoint) -> None:
-        self.model = endpoint.model
+        self.model, self.kind = endpoint.model, endpoint.kind
         self.service = endpoint.base_url
         self.takes_image_addresses = endpoint.takes_image_addresses
 

@@ -22,7 +22,7 @@ _GEMINI_HOSTS = {"generativelanguage.googleapis.com", "aiplatform.googleapis.com
 
 class OpenAICompatibleClient:
     def __init__(self, pool: ConnectionPool, endpoint: Endpoint, parameters: Mapping[str, Any]) -> None:
-        self.model = endpoint.model
+        self.model, self.kind = endpoint.model, endpoint.kind
         self.service = endpoint.base_url
         self.takes_image_addresses = endpoint.takes_image_addresses
         self._pool = pool

@@ -42,8 +42,10 @@ class VendorSDKClient:
 
     takes_image_addresses = False
 
-    def __init__(self, model: Model, name: str, base_url: str = "", *, is_plain: bool = False) -> None:
-        self.model = name
+    def __init__(
+        self, model: Model, name: str, base_url: str = "", *, kind: str = "", is_plain: bool = False
+    ) -> None:
+        self.model, self.kind = name, kind
         self.service = base_url or type(model).__name__
         self._strands_model = model
         self._base_url = base_url
@@ -76,8 +78,8 @@ async def connect(endpoint: Endpoint, parameters: Mapping[str, Any]) -> VendorSD
     # In a thread: the first import of an SDK takes a second or more, and each client reads the CA bundle (30
     # ms). In the event loop all other runs would wait for that.
     model = await asyncio.to_thread(_model, endpoint, parameters)
-    is_plain = endpoint.kind == "gemini"
-    return VendorSDKClient(model, endpoint.model, endpoint.base_url, is_plain=is_plain)
+    kind, is_plain = endpoint.kind, endpoint.kind == "gemini"
+    return VendorSDKClient(model, endpoint.model, endpoint.base_url, kind=kind, is_plain=is_plain)
 
 
 def _model(endpoint: Endpoint, parameters: Mapping[str, Any]) -> Model:

@@ -1,0 +1,86 @@
+"""What processes count, and how it is added up."""
+
+import multiprocessing
+import os
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from core import metrics
+from core.metrics import files, instruments
+from core.metrics.instruments import Count, Duration, Level
+
+CALLS = Count("test_calls", "Calls.", ["of"])
+SECONDS = Duration("test_seconds", "Seconds.", ["of"], (0.1, 1.0))
+LEVEL = Level("test_level", "How much.", ["of"])
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """In forks alone something is counted: this process would keep the files of the first test."""
+    monkeypatch.setattr(settings, "METRICS_DIR", str(tmp_path / "metrics"))
+    return tmp_path / "metrics"
+
+
+def in_fork(work: object, *args: object) -> None:
+    process = multiprocessing.get_context("fork").Process(target=work, args=args)  # type: ignore[arg-type]
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+
+
+def count(amount: float) -> None:
+    CALLS.add("a", amount=amount)
+    SECONDS.observe(0.5, "a")
+    LEVEL.set(3, "a")
+    assert b'test_level{of="a"} 3.0' in files.rendered()
+
+
+def lines() -> list[str]:
+    return [line for line in files.rendered().decode().splitlines() if line.startswith("test_")]
+
+
+def test_what_ended_processes_counted_stays_and_their_files_do_not(folder: Path) -> None:
+    in_fork(count, 2)
+    in_fork(count, 3)
+    found = lines()
+    assert 'test_calls_total{of="a"} 5.0' in found
+    assert 'test_seconds_bucket{le="1.0",of="a"} 2.0' in found
+    assert 'test_seconds_bucket{le="0.1",of="a"} 0.0' in found
+    assert not any(line.startswith("test_level") for line in found)
+    assert {path.name for path in folder.glob("*.db")} == {"counter_0.db", "histogram_0.db"}
+    assert lines() == found
+
+
+def fill_files() -> None:
+    count(1)
+    (folder,) = {path.parent for path in Path(settings.METRICS_DIR).glob(f"counter_{os.getpid()}.db")}
+    for path in folder.glob(f"*_{os.getpid()}.db"):
+        assert path.stat().st_blocks * 512 >= 1024 * 1024, "the space on the disk is taken"
+
+
+def test_files_take_their_space_before_they_are_written() -> None:
+    in_fork(fill_files)
+
+
+def test_a_folder_that_cannot_be_written_costs_the_numbers_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(settings, "METRICS_DIR", str(tmp_path / "file"))
+    in_fork(CALLS.add, "a")
+
+
+def test_switched_off_nothing_is_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "METRICS", False)
+    in_fork(CALLS.add, "a")
+    assert not folder.exists()
+
+
+def test_names_that_people_give_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(instruments, "_names", set())
+    names = [metrics.bounded(f"server-{number}") for number in range(1000)]
+    assert len(set(names)) == instruments.MOST_NAMES + 1
+    assert names[-1] == instruments.OTHER
+    assert metrics.bounded("server-0") == "server-0"
