@@ -148,6 +148,8 @@ def _set_live(live: bool) -> None:
 
 
 def _notify(table: str) -> None:
+    if table == _LAG:
+        _wake_awaited()
     _call([callback for tables, callback in _subscribers if table in tables])
 
 
@@ -165,9 +167,6 @@ def _call(callbacks: Iterable[Callable[[], None]]) -> None:
             faults.append(fault)
     if faults:
         raise faults[0]
-
-
-subscribe([_LAG], _wake_awaited)
 
 
 def _retrieve_exception(task: asyncio.Task[Any]) -> None:
