@@ -1,7 +1,7 @@
 """Configuration as code: a YAML file of all that staff configure, exported and applied."""
 
 from assistants.configuration.applying import Applied, apply
-from assistants.configuration.exporting import export
+from assistants.configuration.exporting import as_yaml, export
 from assistants.configuration.reading import LONGEST, InvalidConfiguration, read
 
-__all__ = ["LONGEST", "Applied", "InvalidConfiguration", "apply", "export", "read"]
+__all__ = ["LONGEST", "Applied", "InvalidConfiguration", "apply", "as_yaml", "export", "read"]

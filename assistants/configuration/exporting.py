@@ -22,9 +22,13 @@ def export() -> str:
     sections = {of_kind.section: _section(of_kind(), names) for of_kind in KINDS}
     _drop_expired_keys(sections)
     _add_tools(sections)
-    filled = {name: sections[name] for name in SECTIONS if sections[name]}
+    return as_yaml({name: sections[name] for name in SECTIONS if sections[name]})
+
+
+def as_yaml(sections: Mapping[str, list[Fields]]) -> str:
+    """Returns the file of these sections, as people read it best."""
     return yaml.dump(
-        {"version": VERSION, **filled},
+        {"version": VERSION, **sections},
         Dumper=_Dumper,
         sort_keys=False,
         allow_unicode=True,

@@ -3,9 +3,13 @@
 `texts` reads a text, `clients` finds the servers in it, `entries` reads one, `applying` registers them.
 """
 
-from tools.importing.applying import Imported, Outcome, apply, preview
-from tools.importing.clients import Document, find_servers
+from tools.importing.applying import Imported, Outcome, apply, connection_type_of, preview, settings_of
+from tools.importing.clients import MOST_SERVERS, Document, find_servers
+from tools.importing.entries import read_entry
 from tools.importing.exporting import exported
-from tools.importing.texts import read
+from tools.importing.texts import load, read
 
-__all__ = ["Document", "Imported", "Outcome", "apply", "exported", "find_servers", "preview", "read"]
+__all__ = [
+    "MOST_SERVERS", "Document", "Imported", "Outcome", "apply", "connection_type_of", "exported",
+    "find_servers", "load", "preview", "read", "read_entry", "settings_of",
+]  # fmt: skip

@@ -99,8 +99,8 @@ def _apply_one(name: str, written: Any, document: Document, by: Actor, update: b
 
 
 def _registered(name: str, entry: Entry, document: Document, by: Actor, update: bool) -> Imported:
-    settings, extracted = _settings(entry)
-    values = {"connection_type": _connection_type(entry), **asdict(settings)}
+    settings, extracted = settings_of(entry)
+    values = {"connection_type": connection_type_of(entry), **asdict(settings)}
     if entry.asks_back is not None:
         values["asks_back"] = entry.asks_back
     server = MCPTool.objects.present().without_vectors().filter(name__iexact=name).first()
@@ -159,7 +159,7 @@ def _stored(server: MCPTool) -> Settings:
     return Settings(server.command, server.args, server.env, server.url, server.headers)
 
 
-def _settings(entry: Entry) -> tuple[Settings, list[SecretLocation]]:
+def settings_of(entry: Entry) -> tuple[Settings, list[SecretLocation]]:
     """Returns an entry's settings, and the location of credentials that were moved out of its URL.
 
     They become a header, as HTTP clients would send them (RFC 7617).
@@ -194,7 +194,7 @@ def _with_defaults(env: Mapping[str, str]) -> dict[str, str]:
     return {name: references.fill(value, plain)[0] for name, value in env.items()}
 
 
-def _connection_type(entry: Entry) -> str:
+def connection_type_of(entry: Entry) -> str:
     """Returns the entry's type; else a command means stdio, and a URL ending in /sse the older transport."""
     if entry.type:
         kind = _TYPES.get(entry.type.lower())

@@ -28,7 +28,7 @@ class Document:
     prompts: Mapping[str, str]
 
 
-def find_servers(file: Mapping[str, Any]) -> Document:
+def find_servers(file: Mapping[str, Any], *, most: int = MOST_SERVERS) -> Document:
     """Returns the servers of a client's file, without its other settings. Raises ValidationError by key."""
     servers: dict[str, Any] = {}
     for key, found in _places(file):
@@ -36,8 +36,8 @@ def find_servers(file: Mapping[str, Any]) -> Document:
     servers = servers or _unlabelled(file)
     if not servers:
         raise ValidationError({"mcpServers": gettext("Give at least one server.")})
-    if len(servers) > MOST_SERVERS:
-        raise ValidationError({"mcpServers": gettext("Give up to %d servers at once.") % MOST_SERVERS})
+    if len(servers) > most:
+        raise ValidationError({"mcpServers": gettext("Give up to %d servers at once.") % most})
     return Document(servers, dict(_prompts(file)))
 
 

@@ -23,8 +23,7 @@ def read(text: str) -> dict[str, Any]:
 
     A part of a file is taken, too: `"github": {...}` without the braces around it.
     """
-    plain = jsonc.as_json(text)
-    value = _from_json(plain) if _JSON.match(plain) else _from_yaml(text.removeprefix("\ufeff"))
+    value = load(text)
     if not isinstance(value, dict):
         raise ValidationError(
             gettext("Give the whole file of an MCP client: an object with the servers by name.")
@@ -32,12 +31,21 @@ def read(text: str) -> dict[str, Any]:
     return value
 
 
+def load(text: str, *, longest_yaml: int = LONGEST_YAML) -> Any:
+    """Returns the value that a text holds, of JSON an object or a list. Raises ValidationError as `read`."""
+    plain = jsonc.as_json(text)
+    if _JSON.match(plain):
+        return _from_json(plain)
+    return _from_yaml(text.removeprefix("\ufeff"), longest_yaml)
+
+
 def _from_json(plain: str) -> Any:
     is_part = bool(_PASTED.match(plain))
     # A comma after the last entry of a part is one before a bracket now.
     data = jsonc.as_json(f"{{{plain}}}") if is_part else plain
+    loads = strict_json.loads_list if data.lstrip().startswith("[") else strict_json.loads
     try:
-        return strict_json.loads(data.encode())
+        return loads(data.encode())
     except InvalidRequest as error:
         raise ValidationError(_syntax_error(data, is_part=is_part) or told(error).said()) from error
     except UnicodeEncodeError as error:
@@ -54,11 +62,9 @@ def _syntax_error(data: str, *, is_part: bool) -> str:
     return ""
 
 
-def _from_yaml(text: str) -> Any:
-    if len(text) > LONGEST_YAML:
-        raise ValidationError(
-            gettext("Give up to %(most)s characters of YAML.") % {"most": f"{LONGEST_YAML:,}"}
-        )
+def _from_yaml(text: str, longest: int) -> Any:
+    if len(text) > longest:
+        raise ValidationError(gettext("Give up to %(most)s characters of YAML.") % {"most": f"{longest:,}"})
     try:
         return plain_yaml.load(text)
     except yaml.MarkedYAMLError as error:

@@ -1,0 +1,187 @@
+"""Open WebUI: config.json of *Export Config*, and the list of *Export Models*."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from assistants.configuration.schema import ServerEntry, UseEntry
+from assistants.importers.llm_services import add_provider, parameters
+from assistants.importers.servers import LOG_IN, add_server
+from assistants.importers.source import NO_PLACE, Source, shown
+
+MARKS = frozenset({"openai", "ollama", "tool_server", "models", "ui"})
+UNKNOWN_MODEL = "unknown"
+_HARMLESS = (
+    "id",
+    "user_id",
+    "created_at",
+    "updated_at",
+    "object",
+    "created",
+    "owned_by",
+    "preset",
+    "user",
+    "write_access",
+)
+_OF_LOOKS = ("profile_image_url", "suggestion_prompts", "tags", "capabilities", "hidden", "defaultFeatureIds")
+_OWN_SETTINGS = "Settings of Open WebUI itself stay with it."
+_TOOLS = "Tools written in Python, functions and knowledge have no place here: offer them by an MCP server."
+
+
+def read(file: Source) -> None:
+    """Reads connections as providers and servers, then models as assistants."""
+    file = _nested(file)
+    providers = _Providers(file)
+    servers: dict[str, ServerEntry] = {}
+    for connection in file.part("tool_server").parts("connections"):
+        _add_connection(connection, servers)
+    for model in file.parts("models"):
+        _add_model(model, providers, servers)
+    providers.say_what_is_unknown()
+    file.skip("version")
+    file.finish(_OWN_SETTINGS)
+
+
+def _nested(file: Source) -> Source:
+    """Returns the file with `openai.api_keys` as a member of `openai`, as older releases wrote it."""
+    values: dict[str, Any] = {}
+    for name in file.names():
+        outer, dot, inner = name.partition(".")
+        if dot:
+            values.setdefault(outer, {})
+            if isinstance(values[outer], dict):
+                values[outer][inner] = file.value(name)
+        else:
+            values[name] = file.value(name)
+    return Source(values, file.path, file.draft)
+
+
+class _Providers:
+    """The connections to LLM services, and which of them has a model."""
+
+    def __init__(self, file: Source) -> None:
+        self._draft = file.draft
+        self._names: list[str] = []
+        self._by_model: dict[str, tuple[str, str]] = {}
+        openai, ollama = file.part("openai"), file.part("ollama")
+        keys = openai.texts("api_keys")
+        for number, url in enumerate(openai.texts("api_base_urls")):
+            key = keys[number] if number < len(keys) else ""
+            self._add(openai, number, "openai", url, key)
+        for number, url in enumerate(ollama.texts("base_urls")):
+            self._add(ollama, number, "ollama", url, "")
+        for part in (openai, ollama):
+            part.skip("enable", "api_configs")
+            part.finish(_OWN_SETTINGS)
+
+    def of(self, model: str) -> tuple[str, str]:
+        """Returns the provider of a model and what it is called there."""
+        if model in self._by_model:
+            return self._by_model[model]
+        return (self._names[0] if self._names else ""), model
+
+    def say_what_is_unknown(self) -> None:
+        """Gives each provider without a known model the first one that an assistant has of it."""
+        for provider in self._draft.providers:
+            if provider.default_model == UNKNOWN_MODEL:
+                used = [each.model for each in self._draft.assistants if each.provider == provider.name]
+                if used:
+                    provider.default_model = used[0]
+                else:
+                    self._draft.steps.append(
+                        f"provider {provider.name}: name its default model: the file has none."
+                    )
+
+    def _add(self, part: Source, number: int, kind: str, url: str, key: str) -> None:
+        configs = part.part("api_configs")
+        config = configs.part(str(number)) if str(number) in configs else configs.part(url)
+        key = key or config.text("key")
+        if not config.flag("enable", default=True):
+            self._draft.leave_out(config.path, "The connection is off: add the provider when you want it.")
+            return
+        models, prefix = config.texts("model_ids"), config.text("prefix_id")
+        title = config.text("name", "prefix_id") or urlsplit(url).hostname or kind
+        name = add_provider(
+            self._draft, title, f"{part.path}[{number}]", kind=kind, base_url=url, api_key=key,
+            default_model=models[0] if models else UNKNOWN_MODEL,
+        )  # fmt: skip
+        config.skip("tags", "connection_type", "auth_type")
+        config.finish()
+        if name:
+            self._names.append(name)
+            self._by_model |= {f"{prefix}.{each}" if prefix else each: (name, each) for each in models}
+
+
+def _add_connection(connection: Source, servers: dict[str, ServerEntry]) -> None:
+    draft, info, config = connection.draft, connection.part("info"), connection.part("config")
+    if connection.text("type", default="openapi") != "mcp":
+        draft.leave_out(connection.path, "An OpenAPI server is no MCP server: put one in front of it.")
+        return
+    kind, key = connection.text("auth_type").lower(), connection.text("key")
+    headers = _header_texts(connection)
+    if kind in {"bearer", ""} and key:
+        headers["Authorization"] = f"Bearer {key}"
+    elif kind not in {"bearer", "none", ""}:
+        draft.leave_out(connection.at("auth_type"), LOG_IN)
+    name = info.text("name", "id") or urlsplit(connection.text("url")).hostname or "server"
+    written = {
+        "type": "http", "url": connection.text("url"), "headers": headers,
+        "enabled": config.flag("enable", default=True),
+    }  # fmt: skip
+    entry = add_server(draft, name, written, connection.path, description=info.text("description"))
+    if entry:
+        servers[info.text("id", default=name)] = entry
+    connection.skip("path", "spec", "spec_type")
+    config.finish("Who may use a server is said by its assistants and their keys.")
+    info.skip("oauth_client_info")
+    connection.finish()
+
+
+def _header_texts(connection: Source) -> dict[str, str]:
+    """Returns headers, which older releases keep as JSON in a text."""
+    value = connection.value("headers", {})
+    if isinstance(value, str):
+        try:
+            value = json.loads(value or "{}")
+        except ValueError:
+            connection.draft.leave_out(
+                connection.at("headers"), "It is no JSON: give them on the server's page."
+            )
+            return {}
+    part = Source(value, connection.at("headers"), connection.draft)
+    return {name: part.text(name) for name in part.names()}
+
+
+def _add_model(model: Source, providers: _Providers, servers: Mapping[str, ServerEntry]) -> None:
+    draft, name = model.draft, model.text("id")
+    params, meta = model.part("params"), model.part("meta")
+    provider, llm = providers.of(model.text("base_model_id") or name)
+    prompt = params.text("system")
+    draft_entry = draft.add_assistant(
+        model.text("name", default=name), name, description=meta.text("description"), system_prompt=prompt,
+        provider=provider, model=llm, parameters=parameters(params),
+        is_enabled=model.flag("is_active", default=True), tools=_uses(meta, servers),
+    )  # fmt: skip
+    if "{{" in prompt:
+        draft.steps.append(
+            f"assistant {draft_entry.slug}: nothing fills {{{{...}}}} in its system prompt here."
+        )
+    params.skip("stream_response", "function_calling")
+    params.finish()
+    meta.skip(*_OF_LOOKS)
+    meta.finish(_TOOLS)
+    model.skip(*_HARMLESS)
+    who = "Let the keys call it whose users may: on its page."
+    model.finish(NO_PLACE, access_control=who, access_grants=who)
+
+
+def _uses(meta: Source, servers: Mapping[str, ServerEntry]) -> list[UseEntry]:
+    found: dict[str, UseEntry] = {}
+    for each in meta.texts("toolIds"):
+        entry = servers.get(each.removeprefix("server:mcp:")) if each.startswith("server:mcp:") else None
+        if entry is None:
+            meta.draft.leave_out(meta.at("toolIds"), f"{shown(each)}: {_TOOLS}")
+        else:
+            found.setdefault(entry.slug, UseEntry(server=entry.slug))
+    return list(found.values())

@@ -1,0 +1,89 @@
+"""Reads the files of a product, each in its own form, into a draft."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+from assistants.configuration import InvalidConfiguration
+from assistants.importers import contextforge, librechat, litellm, mcp_clients, mcphub, metamcp, open_webui
+from assistants.importers.draft import Draft
+from assistants.importers.source import Source, shown
+from tools import importing
+
+LONGEST = 32 * 1024 * 1024
+"""Bytes: exports may hold pictures."""
+_LONGEST_YAML = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """`marks`: of these its files have one at least, at their top. `of_list`: what a list is in its files."""
+
+    title: str
+    read: Callable[[Source], None]
+    marks: frozenset[str]
+    of_list: str = ""
+
+
+PRODUCTS: Mapping[str, Product] = {
+    "litellm": Product("LiteLLM", litellm.read, litellm.MARKS, "keys"),
+    "mcphub": Product("MCPHub", mcphub.read, mcphub.MARKS),
+    "metamcp": Product("MetaMCP", metamcp.read, metamcp.MARKS),
+    "contextforge": Product("ContextForge", contextforge.read, contextforge.MARKS),
+    "open-webui": Product("Open WebUI", open_webui.read, open_webui.MARKS, "models"),
+    "librechat": Product("LibreChat", librechat.read, librechat.MARKS, "agents"),
+    "claude": Product("Claude", mcp_clients.read_claude, frozenset({"mcpServers", "projects"})),
+    "cursor": Product("Cursor", mcp_clients.read_cursor, frozenset({"mcpServers"})),
+    "vscode": Product("VS Code", mcp_clients.read_vscode, frozenset({"servers", "mcp", "inputs"})),
+}
+
+
+def read(product: str, files: Sequence[bytes], *, environ: Mapping[str, str]) -> Draft:
+    """Reads files that belong together. Raises InvalidConfiguration where they are not this product's."""
+    draft = Draft(environ)
+    PRODUCTS[product].read(Source(_together(product, files), "", draft))
+    return draft
+
+
+def _together(product: str, files: Sequence[bytes]) -> dict[str, Any]:
+    together: dict[str, Any] = {}
+    for file in files:
+        content = _content(product, _loaded(file))
+        if twice := sorted(together.keys() & content.keys() - {"version"}):
+            raise InvalidConfiguration(
+                f"{shown(twice[0])}: Two of the files have it. Import one after the other."
+            )
+        together |= content
+    return together
+
+
+def _content(product: str, loaded: Any) -> dict[str, Any]:
+    known = PRODUCTS[product]
+    if isinstance(loaded, list) and known.of_list:
+        return {known.of_list: loaded}
+    if (
+        not isinstance(loaded, dict)
+        or not (found := {str(name).partition(".")[0] for name in loaded}) & known.marks
+    ):
+        expected = ", ".join(sorted(known.marks))
+        others = (
+            []
+            if not isinstance(loaded, dict)
+            else [name for name, each in PRODUCTS.items() if each.marks & found and name != product]
+        )
+        hint = f" It looks like one of: {', '.join(others)}." if others else ""
+        raise InvalidConfiguration(f"This is no file of {known.title}: it has none of {expected}.{hint}")
+    return {str(name): value for name, value in loaded.items()}
+
+
+def _loaded(raw: bytes) -> Any:
+    if len(raw) > LONGEST:
+        raise InvalidConfiguration(f"The file is over {LONGEST:,} bytes.")
+    try:
+        return importing.load(raw.decode("utf-8-sig"), longest_yaml=_LONGEST_YAML)
+    except UnicodeDecodeError:
+        raise InvalidConfiguration("The file is not in UTF-8.") from None
+    except ValidationError as error:
+        raise InvalidConfiguration(" ".join(error.messages)) from error

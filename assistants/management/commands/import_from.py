@@ -1,0 +1,89 @@
+"""manage.py import_from"""
+
+import os
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from assistants import importers
+from assistants.configuration import InvalidConfiguration
+from assistants.importers import LONGEST, PRODUCTS
+
+
+class Command(BaseCommand):
+    help = "Move here from another product: its configuration or export becomes servers, assistants, keys."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("product", choices=sorted(PRODUCTS))
+        parser.add_argument(
+            "files",
+            nargs="+",
+            metavar="file",
+            help="JSON, JSON with comments or YAML; - reads standard input",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="change nothing, only print what would be")
+        parser.add_argument("--update", action="store_true", help="change what is there already and differs")
+        parser.add_argument(
+            "--to",
+            metavar="FILE",
+            default="",
+            help="write a file for apply_config instead; it holds no secret",
+        )
+
+    def handle(
+        self,
+        *args: Any,
+        product: str,
+        files: list[str],
+        dry_run: bool = False,
+        update: bool = False,
+        to: str = "",
+        **options: Any,
+    ) -> None:
+        try:
+            draft = importers.read(product, [_content(file) for file in files], environ=_environment())
+            if to:
+                moved = _written(importers.write(draft), to)
+            else:
+                moved = importers.place(draft, update=update, is_trial=dry_run)
+        except InvalidConfiguration as error:
+            raise CommandError(str(error)) from error
+        for line in moved.lines:
+            self.stdout.write(line)
+        for each in moved.left_out:
+            self.stderr.write(f"Left out: {each}")
+        for step in moved.steps:
+            self.stderr.write(f"To do: {step}")
+
+
+_OURS = {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "SECRET_ENCRYPTION_KEYS"}
+
+
+def _environment() -> dict[str, str]:
+    """Returns the environment without this installation's own secrets: other products use the same names."""
+    return {name: value for name, value in os.environ.items() if name not in _OURS}
+
+
+def _written(written: importers.Written, to: str) -> importers.Moved:
+    try:
+        with Path(to).open("x", encoding="utf-8") as opened:
+            opened.write(written.text)
+    except FileExistsError:
+        raise CommandError(f"{to} is there already: name another file.") from None
+    except OSError as error:
+        raise CommandError(f"{to} cannot be written: {error.strerror}.") from error
+    return written.moved
+
+
+def _content(file: str) -> bytes:
+    """Returns the file, as far as it takes to tell that it is too large."""
+    try:
+        if file == "-":
+            return sys.stdin.buffer.read(LONGEST + 1)
+        with Path(file).open("rb") as opened:
+            return opened.read(LONGEST + 1)
+    except OSError as error:
+        raise CommandError(f"{file} cannot be read: {error.strerror}.") from error

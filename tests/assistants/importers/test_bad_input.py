@@ -1,0 +1,160 @@
+"""Files that are not what they should be: one message, status 1, and nothing is done."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError
+
+from apikeys.models import AuditEntry
+from assistants.importers import products
+from assistants.models import Provider
+from tests.assistants.importers import scene
+from tools.models import MCPTool
+
+pytestmark = pytest.mark.django_db
+SERVER = {"command": "uvx", "args": ["a@1.0.0"]}
+
+
+def refused(tmp_path: Path, product: str, *texts: str | bytes, options: tuple[str, ...] = ()) -> str:
+    paths = []
+    for number, text in enumerate(texts):
+        paths.append(tmp_path / f"{number}.json")
+        paths[-1].write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(CommandError) as caught:
+        scene.run(product, *paths, options=options)
+    assert caught.value.returncode == 1
+    assert not (MCPTool.objects.exists())
+    assert not (Provider.objects.exists())
+    assert not (AuditEntry.objects.exists())
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("product", scene.PRODUCTS)
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "empty document"),
+        ("{}", "This is no file of"),
+        ("text", "no file of"),
+        ('"text"', "at line 1, column"),
+        ('{"mcpServers": {', "at line 1, column"),
+        ('{"mcpServers": {"a": {}, "a": {}}}', "twice"),
+        (b"\xff\xfe\xe9", "not in UTF-8"),
+        ("a: &a [*a]", "aliases"),
+        ("a: " + "[" * 90 + "]" * 90, "nested deeper"),
+        ('{"a": ' * 90 + "1" + "}" * 90, "nested deeper"),
+    ],
+)
+def test_a_broken_file(product: str, text: str | bytes, said: str, tmp_path: Path) -> None:
+    assert said in refused(tmp_path, product, text)
+
+
+@pytest.mark.parametrize(
+    ("product", "of", "hint"),
+    [
+        ("litellm", "librechat", "librechat"),
+        ("contextforge", "mcphub", "claude"),
+        ("vscode", "cursor", "cursor"),
+        ("open-webui", "litellm", "litellm"),
+    ],
+)
+def test_a_file_of_another_product(product: str, of: str, hint: str, tmp_path: Path) -> None:
+    said = refused(tmp_path, product, (scene.FILES / scene.PRODUCTS[of][0]).read_bytes())
+
+    assert said.startswith("This is no file of")
+    assert hint in said
+
+
+@pytest.mark.parametrize(
+    ("product", "content", "said"),
+    [
+        ("litellm", {"model_list": {}}, "model_list: Give a list."),
+        ("litellm", {"model_list": ["x"]}, "model_list[0]: Give an object."),
+        ("litellm", {"model_list": [{"model_name": ["canary"]}]}, "model_list[0].model_name: Give a text."),
+        ("litellm", {"mcp_servers": {"a": {"args": "canary"}}}, "mcp_servers.a.args: Give a list of texts."),
+        ("litellm", {"mcp_servers": {"a": {"timeout": "canary"}}}, "mcp_servers.a.timeout: Give a number."),
+        ("mcphub", {"mcpServers": {"a": {**SERVER, "env": ["canary"]}}}, "mcpServers.a.env: Give an object"),
+        (
+            "mcphub",
+            {"mcpServers": {"a": {**SERVER, "type": "canary"}}},
+            "mcpServers.a.type: There is no transport",
+        ),
+        ("metamcp", {"namespaces": 5}, "namespaces: Give a list."),
+        ("contextforge", {"entities": []}, "entities: Give an object."),
+        ("open-webui", {"openai": {"api_keys": [5]}}, "openai.api_keys: Give a list of texts."),
+        ("librechat", {"endpoints": {"custom": {}}}, "endpoints.custom: Give a list."),
+        ("cursor", {"mcpServers": {"a": "canary"}}, "mcpServers.a.server: Give the server as an object."),
+        ("claude", {"mcpServers": "canary"}, "mcpServers: Give the servers as an object"),
+        ("vscode", {"servers": {"a": {"command": ["canary"]}}}, "servers.a.command: Give a text."),
+    ],
+)
+def test_something_of_another_type_is_named_with_its_place(
+    product: str, content: Any, said: str, tmp_path: Path
+) -> None:
+    message = refused(tmp_path, product, json.dumps(content))
+
+    assert said in message
+    assert "canary" not in message.replace("transport 'canary'", "")
+
+
+def test_a_bad_entry_behind_good_ones_undoes_nothing_since_nothing_was_done(tmp_path: Path) -> None:
+    content = {"mcpServers": {"good": SERVER, "bad": {"command": 5, "args": {}}}}
+    assert "mcpServers.bad.args" in refused(tmp_path, "cursor", json.dumps(content))
+
+
+def test_what_an_application_refuses_undoes_all(tmp_path: Path) -> None:
+    long = {"model_name": "x", "litellm_params": {"model": "openai/" + "m" * 300}}
+    said = refused(tmp_path, "litellm", json.dumps({"mcp_servers": {"good": SERVER}, "model_list": [long]}))
+    assert "255" in said
+
+
+def test_files_are_read_up_to_a_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "LONGEST", 10)
+    assert (
+        refused(tmp_path, "cursor", json.dumps({"mcpServers": {"a": SERVER}})) == "The file is over 10 bytes."
+    )
+
+
+def test_yaml_is_read_up_to_a_size_of_its_own(tmp_path: Path) -> None:
+    text = "model_list: []\nx: " + "y" * 1_100_000
+    assert "characters of YAML" in refused(tmp_path, "litellm", text)
+
+
+def test_two_files_with_the_same_part_and_a_file_that_is_not_there(tmp_path: Path) -> None:
+    text = json.dumps({"mcp_servers": {"a": SERVER}})
+    assert "Two of the files have it" in refused(tmp_path, "litellm", text, text)
+    with pytest.raises(CommandError, match="cannot be read: No such file"):
+        scene.run("litellm", tmp_path / "none")
+
+
+def test_a_file_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("mine")
+    text = json.dumps({"mcpServers": {"a": SERVER}})
+    said = refused(tmp_path, "cursor", text, options=("--to", str(tmp_path / "config.yaml")))
+    assert "is there already" in said
+    assert (tmp_path / "config.yaml").read_text() == "mine"
+
+
+def test_a_large_file_is_imported(tmp_path: Path) -> None:
+    servers = {f"server {number}": {"command": "uvx", "args": [f"a{number}@1.0.0"]} for number in range(300)}
+    (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": servers}))
+
+    lines, _ = scene.run("cursor", tmp_path / "mcp.json")
+
+    assert len(lines) == MCPTool.objects.count() == 300
+
+
+def test_settings_that_nobody_knows_are_listed(tmp_path: Path) -> None:
+    content = {
+        "mcp_servers": {"a": {**SERVER, "transport": "stdio", "x_new": {"deep": "canary"}, "\x1b[31m": 1}},
+        "new_section": ["canary"],
+    }
+    (tmp_path / "config.json").write_text(json.dumps(content))
+
+    _, report = scene.run("litellm", tmp_path / "config.json")
+
+    assert scene.left_out(report).keys() == {
+        "mcp_servers.a.x_new", "mcp_servers.a.'\\x1b[31m'", "new_section",
+    }  # fmt: skip
