@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help up clean test test-assistants test-connector test-journeys test-packages test-all test-slow chaos \
-	check lint architecture browser bench profile screenshots messages lock lock-clients
+	cves check lint architecture browser bench profile screenshots messages lock lock-clients
 
 ##@ Run
 
@@ -54,6 +54,9 @@ test-all:  ## run the tests, those marked slow, and chaos: what has to pass befo
 	@$(MAKE) --no-print-directory test
 	@$(MAKE) --no-print-directory test-slow
 	@$(MAKE) --no-print-directory chaos
+
+cves: $(DEVELOPS)  ## show that holes of products like this one are none here: tests/advisories
+	@$(BIN)/python -m pytest tests/advisories
 
 test-slow: $(DEVELOPS)
 	@$(BIN)/python -m pytest -m slow
