@@ -240,11 +240,13 @@ RESPONSE_TTL_S = env.float("RESPONSE_TTL_S", default=30 * 24 * 3600)
 STORED_HISTORY_TOKENS = env.int("STORED_HISTORY_TOKENS", default=32_000)
 STORED_HISTORY_DAYS = env.int("STORED_HISTORY_DAYS", default=30)
 RUN_RETENTION_DAYS = env.int("RUN_RETENTION_DAYS", default=365)  # 0: for ever
+BODY_RETENTION_DAYS = env.int("BODY_RETENTION_DAYS", default=0)  # 0: as long as their runs
+APPROVAL_RETENTION_DAYS = env.int("APPROVAL_RETENTION_DAYS", default=RUN_RETENTION_DAYS)
 AUDIT_RETENTION_DAYS = env.int("AUDIT_RETENTION_DAYS", default=3 * 365)
 WEBHOOK_RETENTION_DAYS = env.int("WEBHOOK_RETENTION_DAYS", default=30)
-_retentions = (RUN_RETENTION_DAYS, AUDIT_RETENTION_DAYS, WEBHOOK_RETENTION_DAYS)
-if not all(0 <= days <= 36_500 for days in _retentions):
-    raise ImproperlyConfigured("RUN_, AUDIT_ and WEBHOOK_RETENTION_DAYS must be from 0 to 36500.")
+for _name in ("RUN", "BODY", "APPROVAL", "AUDIT", "WEBHOOK"):
+    if not 0 <= globals()[f"{_name}_RETENTION_DAYS"] <= 36_500:
+        raise ImproperlyConfigured(f"{_name}_RETENTION_DAYS must be from 0 to 36500.")
 APPROVAL_HOLD_S = env.float("APPROVAL_HOLD_S", default=60)
 APPROVAL_DUE_H = env.float("APPROVAL_DUE_H", default=24)
 APPROVAL_RESULT_DAYS = env.float("APPROVAL_RESULT_DAYS", default=7)

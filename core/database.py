@@ -20,6 +20,7 @@ from core import bounded_connection, metrics
 DEADLINE_S = 4.0
 CONNECT_TIMEOUT_S = 3
 STATEMENT_TIMEOUT_S = 3
+MIGRATION_LOCK_S = 5
 
 DATABASE_ERRORS: tuple[type[Exception], ...] = (
     psycopg.OperationalError,
@@ -104,13 +105,19 @@ def _measure_pool() -> None:
 
 
 def lift_statement_limit(*, using: str, **_: Any) -> None:
-    """Lets statements on this thread's connection take as long as they do. A receiver of `pre_migrate`."""
-    _bound_statements(using, "SET statement_timeout = 0", is_bounded=False)
+    """Lets statements on this thread's connection take as long as they do. A receiver of `pre_migrate`.
+
+    They wait for a lock for a few seconds only, since whoever comes later waits behind them: a change of a
+    table that waits for the end of a backup would stop the product until then.
+    """
+    _bound_statements(
+        using, f"SET statement_timeout = 0; SET lock_timeout = '{MIGRATION_LOCK_S}s'", is_bounded=False
+    )
 
 
 def restore_statement_limit(*, using: str, **_: Any) -> None:
     """Undoes it. A receiver of `post_migrate`."""
-    _bound_statements(using, "RESET statement_timeout", is_bounded=True)
+    _bound_statements(using, "RESET statement_timeout; RESET lock_timeout", is_bounded=True)
 
 
 def _bound_statements(using: str, statement: str, *, is_bounded: bool) -> None:

@@ -45,4 +45,4 @@ def cancel(approval: Approval, *, by: Actor, reason: str) -> bool:
 def forget_results() -> None:
     """Erases the results that nobody has fetched in APPROVAL_RESULT_DAYS."""
     over = Approval.objects.filter(result_expires_at__lte=timezone.now())
-    over.update(result=None, result_expires_at=None)
+    pruning.empty(over, ("result", "result_expires_at"))

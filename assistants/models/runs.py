@@ -145,6 +145,9 @@ class Run(models.Model):
     A call of a tool that no assistant was asked for has none: `assistant_slug` is "".
     """
 
+    BODIES = ("request", "answer")
+    """What may be deleted before the run is, see BODY_RETENTION_DAYS."""
+
     kind = models.CharField(
         _("kind"), max_length=8, choices=RunKind.choices, default=RunKind.CHAT, db_default=RunKind.CHAT
     )
@@ -228,6 +231,7 @@ class Run(models.Model):
             models.Index(
                 fields=["started_at"], condition=models.Q(status=RunStatus.RUNNING), name="run_running"
             ),
+            models.Index(fields=["started_at"], condition=~Q(request=None, answer=None), name="run_bodies"),
         ]
 
     def __str__(self) -> str:
@@ -249,6 +253,8 @@ class ToolCall(models.Model):
         OK = "ok", _("Ok")
         ERROR = "error", _("Error")
         CANCELLED = "cancelled", _("Cancelled")
+
+    BODIES = ("arguments", "result")
 
     run = models.ForeignKey(Run, verbose_name=_("run"), on_delete=models.CASCADE, related_name="tool_calls")
     position = models.PositiveSmallIntegerField(_("position"))
@@ -276,6 +282,9 @@ class ToolCall(models.Model):
         indexes = [
             models.Index(fields=["function", "server", "run"], name="toolcall_function_run"),
             models.Index(fields=["approval"], condition=Q(approval__isnull=False), name="toolcall_approval"),
+            models.Index(
+                fields=["started_at"], condition=~Q(arguments=None, result=None), name="toolcall_bodies"
+            ),
             models.Index(
                 fields=["started_at"],
                 include=["status", "server", "function", "duration_ms"],

@@ -9,6 +9,7 @@ from connector.models import StateChange
 from connector.status.actions import UNCLAIMED
 from connector.status.segments import Segment, segments
 from connector.status.uptime import Uptime, uptime
+from core import pruning
 from tools.models import MCPTool, Status
 
 RETENTION = timedelta(days=90)
@@ -46,4 +47,4 @@ def prune() -> None:
     """Deletes changes older than RETENTION, but for the last of each server: it is the status since then."""
     old = StateChange.objects.filter(at__lt=Now() - RETENTION)
     newer = old.filter(server=OuterRef("server"), at__gt=OuterRef("at"))
-    old.filter(Exists(newer)).delete()
+    pruning.delete(old.filter(Exists(newer)))

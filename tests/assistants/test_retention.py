@@ -8,6 +8,7 @@ import pytest
 from cryptography.fernet import Fernet
 from django.contrib.sessions.models import Session
 from django.db import connection
+from django.db.models import Q
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -17,6 +18,7 @@ from apikeys.models import ApiKey, AuditEntry, EventType, OutboxEvent
 from apikeys.outbox import announce
 from assistants import actions
 from assistants.models import (
+    Approval,
     Assistant,
     Attempt,
     Conversation,
@@ -235,3 +237,62 @@ def test_events_of_webhooks_go_with_their_deliveries_after_their_retention(setti
     OutboxEvent.objects.update(created_at=timezone.now() - 9_000 * DAY)
     delete_expired()
     assert Delivery.objects.count() == 1
+
+
+def test_texts_go_before_their_runs(settings: Any) -> None:
+    settings.BODY_RETENTION_DAYS = 30
+    for name, age, status in (("old", 31, "completed"), ("runs", 31, "running"), ("recent", 29, "completed")):
+        at = timezone.now() - age * DAY
+        run(name, at, status=status, request="asked", answer="answered")
+        call = ToolCall.objects.filter(run__run_id=name)
+        call.update(started_at=at, arguments={"a": 1}, result="result")
+    delete_expired()
+    texts = Run.objects.order_by("pk").values_list("request", "answer")
+    assert list(texts) == [(None, None), ("asked", "answered"), ("asked", "answered")]
+    of_calls = ToolCall.objects.order_by("run_id").values_list("arguments", "result")
+    assert list(of_calls) == [(None, None), (None, None), ({"a": 1}, "result")]
+
+
+def test_texts_stay_as_long_as_their_runs_unless_a_setting_says_so() -> None:
+    run("old", timezone.now() - 300 * DAY, request="asked")
+    delete_expired()
+    assert Run.objects.get().request == "asked"
+
+
+@pytest.mark.parametrize(("model", "name"), [(Run, "run_bodies"), (ToolCall, "toolcall_bodies")])
+def test_texts_are_found_by_an_index(model: Any, name: str) -> None:
+    rows = model.objects.filter(~Q(**dict.fromkeys(model.BODIES)), started_at__lt=timezone.now())
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    assert name in rows.order_by("started_at").explain()
+
+
+def test_decided_calls_go_by_a_time_of_their_own(settings: Any) -> None:
+    settings.RUN_RETENTION_DAYS, settings.APPROVAL_RETENTION_DAYS = 0, 30
+    for state, age in (("rejected", 31), ("waiting", 31), ("rejected", 29)):
+        Approval.objects.create(
+            state=state, owner="1", arguments={}, generation=1, server="Time", function="now",
+            created_at=timezone.now() - age * DAY, expires_at=timezone.now() + DAY,
+        )  # fmt: skip
+    actions.delete_old()
+    assert list(Approval.objects.order_by("pk").values_list("state", flat=True)) == ["waiting", "rejected"]
+
+
+def test_a_task_deletes_for_a_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pruning, "BATCH", 2)
+    monkeypatch.setattr(pruning, "MOST_S", 0.0)
+    for number in range(5):
+        run(f"run {number}", timezone.now() - 400 * DAY)
+    delete_expired()
+    assert Run.objects.count() == 3
+
+
+def test_a_column_that_was_emptied_is_not_emptied_again(key: ApiKey) -> None:
+    now = timezone.now()
+    Conversation.objects.create(
+        api_key=key, created_at=now, last_run_at=now, messages=[{}], messages_expire_at=now - DAY
+    )
+    over = Conversation.objects.filter(messages_expire_at__lte=now)
+    assert pruning.empty(over, ("messages", "messages_expire_at")) == 1
+    assert pruning.empty(over, ("messages", "messages_expire_at")) == 0
+    assert Conversation.objects.get().messages is None

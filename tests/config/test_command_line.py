@@ -29,7 +29,8 @@ def test_help_lists_our_commands_before_djangos_with_a_line_each(words: list[str
     ours, _, djangos = result.stdout.partition("\nDjango and its packages:\n")
     assert "  up                        Run everything on this machine" in ours
     assert "  create_key                Issue an API key\n" in ours
-    assert "  migrate                   Updates database schema" in djangos
+    assert "  migrate                   Bring the database to this version" in ours
+    assert "  showmigrations            Shows all available migrations" in djangos
     assert all(len(line.split()) > 1 for line in djangos.splitlines())
 
 
