@@ -11,7 +11,7 @@ export UV_SYSTEM_CERTS ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up clean test test-assistants test-connector test-journeys test-packages test-all test-slow chaos \
+.PHONY: help up clean test test-assistants test-connector test-journeys test-packages test-all test-slow chaos soak \
 	cves check lint architecture browser bench profile screenshots messages lock lock-clients
 
 ##@ Run
@@ -69,6 +69,11 @@ chaos: $(DEVELOPS)  ## kill, freeze and cut off whatever can be, on processes of
 	@$(BIN)/python -m tests.chaos partition || test $$? = 77
 	@$(BIN)/python -m tests.chaos capacity
 	@$(BIN)/python -m tests.chaos approvals --seconds 60
+
+MINUTES ?= 60
+
+soak: $(DEVELOPS)  ## load the whole product for an hour (MINUTES=60), and tell what has grown meanwhile
+	@$(BIN)/python -m bench.soak --minutes $(MINUTES)
 
 # Tests skip what their machine lacks, and never install anything of the system.
 CHROMIUM = $(firstword $(foreach name,chromium chromium-browser google-chrome,$(shell command -v $(name))))

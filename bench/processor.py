@@ -33,7 +33,7 @@ def spent(kinds: Kinds) -> dict[str, float]:
     The LLM service and the MCP servers of the benchmarks are nobody's cost, and left out.
     """
     return {
-        kind: sum(_cpu_s(process, with_ended=kind in ENDING) for process in _trees(pids))
+        kind: sum(_cpu_s(process, with_ended=kind in ENDING) for process in trees(pids))
         for kind, pids in kinds.items()
     }
 
@@ -43,7 +43,7 @@ def memory(kinds: Kinds) -> dict[str, float]:
 
     Where a process's PSS cannot be read, its RSS counts.
     """
-    return {kind: sum(_bytes(process) for process in _trees(pids)) / 1e6 for kind, pids in kinds.items()}
+    return {kind: sum(_bytes(process) for process in trees(pids)) / 1e6 for kind, pids in kinds.items()}
 
 
 def between(before: Mapping[str, float], after: Mapping[str, float], *, each: int) -> dict[str, float]:
@@ -51,7 +51,8 @@ def between(before: Mapping[str, float], after: Mapping[str, float], *, each: in
     return {kind: (after[kind] - before[kind]) * 1000 / each for kind in after}
 
 
-def _trees(pids: Sequence[int]) -> list[psutil.Process]:
+def trees(pids: Sequence[int]) -> list[psutil.Process]:
+    """Returns the processes with all that they started, without LLM services and MCP servers."""
     found = []
     for pid in pids:
         try:

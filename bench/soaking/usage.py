@@ -1,0 +1,104 @@
+"""What the processes of a soak use, measured again and again, and whether it has grown."""
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import redis
+from django.conf import settings
+from django.db import connection
+
+from bench import processor
+from bench.processor import Kinds
+from tests.chaos.world import World
+
+MOST_GROWTH = 0.03
+NOISE = {"memory, MB": 0.5, "temporary files": 2.0, "Redis keys": 5.0}
+"""Differences of medians that are no growth, whatever part of them they are. Of all else FEW."""
+FEW = 2.0
+"""Descriptors, threads and connections come and go by ones and twos."""
+Usage = Mapping[tuple[str, str], float]
+"""Values by what uses it (a kind of process, or a service) and what it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """Medians of the first and the last quarter of the samples."""
+
+    who: str
+    what: str
+    first: float
+    last: float
+
+    @property
+    def part(self) -> float:
+        return (self.last - self.first) / self.first if self.first else 0.0
+
+    @property
+    def is_too_much(self) -> bool:
+        return self.last - self.first > max(MOST_GROWTH * self.first, NOISE.get(self.what, FEW))
+
+
+def processes(world: World) -> Kinds:
+    """Returns the ids of all processes of the product by kind: what a request needs, and the rest."""
+    named = processor.ours(world)
+    others = {helper.name: [helper.pid] for helper in world.helpers if helper.name in ("worker", "beat0")}
+    return {
+        "web": named["web"],
+        "MCP worker": named["worker"],
+        "worker": others["worker"],
+        "beat": others["beat0"],
+        "PostgreSQL": named["postgres"],
+        "Redis": named["redis"],
+    }
+
+
+def measured(kinds: Kinds, folder: Path) -> Usage:
+    """Returns what all of them use now. `folder`: where the product puts temporary files."""
+    found: dict[tuple[str, str], float] = {}
+    for who, pids in kinds.items():
+        for what, value in _of_processes(who, processor.trees(pids)):
+            found[who, what] = found.get((who, what), 0) + value
+    found["PostgreSQL", "connections"] = _connections()
+    found["Redis", "Redis keys"] = _redis_keys()
+    found["all", "temporary files"] = sum(1 for path in folder.rglob("*") if path.is_file())
+    return found
+
+
+def growths(samples: Sequence[Usage]) -> list[Growth]:
+    """Compares the first quarter of the samples with the last. Raises ValueError of fewer than four."""
+    quarter = len(samples) // 4
+    if not quarter:
+        raise ValueError(f"Of {len(samples)} samples there are no quarters.")
+    first, last = samples[:quarter], samples[-quarter:]
+    return [Growth(*name, _median(first, name), _median(last, name)) for name in samples[-1]]
+
+
+def _median(samples: Sequence[Usage], name: tuple[str, str]) -> float:
+    return statistics.median(sample.get(name, 0.0) for sample in samples)
+
+
+def _of_processes(who: str, processes: Sequence[psutil.Process]) -> Iterator[tuple[str, float]]:
+    for process in processes:
+        try:
+            memory = process.memory_full_info()
+            # Of PostgreSQL only what is no shared buffer: those fill, as they should, until they are full.
+            size = memory.uss if who == "PostgreSQL" else memory.pss
+            yield "memory, MB", size / 1e6
+            yield "descriptors", process.num_fds()
+            yield "threads", process.num_threads()
+        except psutil.NoSuchProcess:
+            continue
+
+
+def _connections() -> float:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'")
+        return float(cursor.fetchone()[0])
+
+
+def _redis_keys() -> float:
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        return float(client.dbsize())
