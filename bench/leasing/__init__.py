@@ -1,0 +1,1 @@
+"""The parts of `bench.leases`: workers without processes, and what PostgreSQL does for them."""
