@@ -17,6 +17,8 @@ from tests.chaos.world import World, world
 
 SAMPLE_EVERY_S = 5.0
 SHOWN = 5
+SETTINGS = {"MCP_SESSION_S": "60"}
+"""Redis remembers an ended session of MCP until it would have expired: by default for longer than a soak."""
 
 
 def main() -> int:
@@ -25,7 +27,7 @@ def main() -> int:
     minutes = parser.parse_args().minutes
     if minutes < 1:
         parser.error("a soak takes a minute at least")
-    with world({}) as made:
+    with world(SETTINGS) as made:
         return soak(made, minutes * 60)
 
 

@@ -63,6 +63,7 @@ def kinds(target: Product) -> list[Kind]:
 def invalid() -> list[Invalid]:
     """Returns requests that must be refused, each with a status of its own kind."""
     chats, message = "/v1/chat/completions", [{"role": "user", "content": "hello"}]
+    listing = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
     return [
         Invalid("no JSON", Ask("POST", chats, b'{"model": '), 400),
         Invalid("no messages", _post(chats, model="chunks-1"), 400),
@@ -71,9 +72,9 @@ def invalid() -> list[Invalid]:
         Invalid("an unknown response", Ask("GET", "/v1/responses/resp_unknown"), 404),
         Invalid("a response without input", _post("/v1/responses", model="chunks-1"), 400),
         Invalid("another method", Ask("PUT", "/api/v1/me", b"{}"), 405),
-        Invalid("a server without a name", _post("/api/v1/mcp-tools", command="python"), 400),
+        Invalid("a server without a name", _post("/api/v1/mcp-tools", command="python"), 422),
         Invalid("an unknown path", Ask("GET", "/api/v1/nothing"), 404),
-        Invalid("an unknown server", Ask("POST", "/mcp/s/nobody", b"{}"), 404),
+        Invalid("an unknown server", _post("/mcp/s/nobody", **listing), 404),
         Invalid(
             "MCP without a session", _post("/mcp/s/echo-http", jsonrpc="2.0", id=1, method="tools/list"), 400
         ),

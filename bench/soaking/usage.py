@@ -87,7 +87,9 @@ def _of_processes(who: str, processes: Sequence[psutil.Process]) -> Iterator[tup
             # Of PostgreSQL only what is no shared buffer: those fill, as they should, until they are full.
             size = memory.uss if who == "PostgreSQL" else memory.pss
             yield "memory, MB", size / 1e6
-            yield "descriptors", process.num_fds()
+            # A connection of PostgreSQL keeps open the tables that it has used, up to a limit of its own.
+            if who != "PostgreSQL":
+                yield "descriptors", process.num_fds()
             yield "threads", process.num_threads()
         except psutil.NoSuchProcess:
             continue
