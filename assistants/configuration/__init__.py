@@ -2,6 +2,15 @@
 
 from assistants.configuration.applying import Applied, apply
 from assistants.configuration.exporting import as_yaml, export
-from assistants.configuration.reading import LONGEST, InvalidConfiguration, read
+from assistants.configuration.reading import LONGEST, InvalidConfiguration, read, require_storable
 
-__all__ = ["LONGEST", "Applied", "InvalidConfiguration", "apply", "as_yaml", "export", "read"]
+__all__ = [
+    "LONGEST",
+    "Applied",
+    "InvalidConfiguration",
+    "apply",
+    "as_yaml",
+    "export",
+    "read",
+    "require_storable",
+]

@@ -39,10 +39,15 @@ def read(raw: bytes) -> Document:
     if (version := loaded.get("version")) != VERSION or isinstance(version, bool):
         said = f"is {str(version)[:64]!r}" if "version" in loaded else "is missing"
         raise InvalidConfiguration(f"version: It {said}, and this release reads `version: {VERSION}`.")
-    _refuse(_unstorable(loaded))
+    require_storable(loaded)
     document = _validated(loaded)
     _refuse(_twice(document))
     return document
+
+
+def require_storable(loaded: Any) -> None:
+    """Raises InvalidConfiguration for texts and numbers that the database cannot hold."""
+    _refuse(_unstorable(loaded))
 
 
 def _validated(loaded: Any) -> Document:

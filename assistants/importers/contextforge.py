@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from assistants.configuration.schema import ServerEntry, UseEntry
+from assistants.configuration.schema import ServerEntry, ToolEntry, UseEntry
 from assistants.importers.servers import LOG_IN, add_server
 from assistants.importers.source import NO_PLACE, Source, shown
 from tools.names import slugify
@@ -32,6 +32,8 @@ def read(file: Source) -> None:
         tools |= {tool.text("id"): tool.text("name"), tool.text("name"): tool.text("name")}
         if tool.text("integration_type", default="REST").upper() != "MCP":
             file.draft.leave_out(tool.path, "A REST API is no MCP server: put one in front of it.")
+        elif not tool.flag("is_active", default=tool.flag("enabled", default=True)):
+            _turn_off(tool, gateways)
     for server in entities.parts("servers"):
         _add_virtual_server(server, gateways, tools)
     for name, why in _LEFT.items():
@@ -40,6 +42,14 @@ def read(file: Source) -> None:
     entities.finish()
     file.skip("version", "exported_at", "exported_by", "source_gateway", "encryption_method", "metadata")
     file.finish()
+
+
+def _turn_off(tool: Source, gateways: Mapping[str, ServerEntry]) -> None:
+    if found := _tool(tool.text("name"), gateways):
+        server = next(each for each in gateways.values() if each.slug == found[0])
+        server.tools[found[1]] = ToolEntry(is_enabled=False)
+    else:
+        tool.draft.leave_out(tool.path, "Its gateway did not come over.")
 
 
 def _add_gateway(gateway: Source) -> ServerEntry | None:

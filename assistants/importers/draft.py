@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -41,6 +42,10 @@ class Draft:
     left_out: list[LeftOut] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
     asked: dict[str, str] = field(default_factory=dict)
+    _slugs: set[str] = field(default_factory=lambda: set(RESERVED_SLUGS))
+    _first_servers: dict[str, ServerEntry] = field(default_factory=dict)
+    _by_model: dict[str, AssistantEntry] = field(default_factory=dict)
+    _taken: dict[str, set[str]] = field(default_factory=dict)
 
     def leave_out(self, path: str, why: str) -> None:
         self.left_out.append(LeftOut(path, why))
@@ -50,28 +55,32 @@ class Draft:
         for each in self.providers:
             if all(getattr(each, field) == value for field, value in fields.items() if field in _SERVICE):
                 return each
-        self.providers.append(ProviderEntry(name=self._name(name, self.providers), **fields))
+        self.providers.append(ProviderEntry(name=self._name(name, "providers"), **fields))
         return self.providers[-1]
 
     def add_server(self, name: str, **fields: Any) -> ServerEntry:
-        """Adds a server, or returns the one that is there and differs in nothing."""
-        for each in self.servers:
-            if ServerEntry(slug=each.slug, name=name, **fields) == each:
-                return each
-        slug = numbered(slugify(name), taken=RESERVED_SLUGS.union(each.slug for each in self.servers))
-        self.servers.append(ServerEntry(slug=slug, name=self._name(name, self.servers), **fields))
-        return self.servers[-1]
+        """Adds a server, or returns the one of this name that is there and differs in nothing."""
+        other = self._first_servers.get(name)
+        if other and ServerEntry(slug=other.slug, name=other.name, **fields) == other:
+            return other
+        slug = numbered(slugify(name), taken=self._slugs)
+        self._slugs.add(slug)
+        entry = ServerEntry(slug=slug, name=self._name(name, "servers"), **fields)
+        self._first_servers.setdefault(name, entry)
+        self.servers.append(entry)
+        return entry
 
     def add_key(self, name: str, **fields: Any) -> KeyEntry:
-        self.api_keys.append(KeyEntry(name=self._name(name, self.api_keys), **fields))
+        self.api_keys.append(KeyEntry(name=self._name(name, "api_keys"), **fields))
         return self.api_keys[-1]
 
     def add_assistant(self, name: str, model_name: str = "", **fields: Any) -> AssistantEntry:
         """Adds an assistant. `model_name`: what callers name it; where that is no slug it is an alias."""
         wanted = model_name or name
-        slug = numbered(slugify(wanted), taken=RESERVED_MODELS | self._models())
-        entry = AssistantEntry(slug=slug, name=self._name(name, self.assistants), **fields)
+        slug = numbered(slugify(wanted), taken=self._by_model.keys() | RESERVED_MODELS)
+        entry = AssistantEntry(slug=slug, name=self._name(name, "assistants"), **fields)
         self.assistants.append(entry)
+        self._by_model[slug] = entry
         if model_name and not self.add_alias(entry, model_name):
             self.steps.append(
                 f"assistant {slug}: have callers name it {slug}: {model_name[:64]!r} cannot be a model here."
@@ -82,30 +91,29 @@ class Draft:
         """Gives an assistant another name. Returns False where it cannot have it."""
         if name == assistant.slug or name in assistant.aliases:
             return True
-        if name in self._models() or not _is_alias(name):
+        if name in self._by_model or not _is_alias(name):
             return False
+        self._by_model[name] = assistant
         assistant.aliases = sorted([*assistant.aliases, name])
         return True
 
     def named(self, model_name: str) -> AssistantEntry | None:
         """Returns the assistant that callers know by this name."""
-        return next((each for each in self.assistants if model_name in {each.slug, *each.aliases}), None)
+        return self._by_model.get(model_name)
 
     def document(self) -> Document:
         """Returns the configuration, with a section for all that the file has."""
         sections = ("providers", "servers", "api_keys", "assistants")
         return Document(version=1, **{name: found for name in sections if (found := getattr(self, name))})
 
-    def _models(self) -> set[str]:
-        return {name for each in self.assistants for name in (each.slug, *each.aliases)}
-
-    @staticmethod
-    def _name(name: str, entries: list[Any]) -> str:
-        """Returns a name that no other entry has in any case of letters."""
-        taken = {each.name.lower() for each in entries}
-        name = name.strip()[: _LONGEST_NAME - 5] or "unnamed"
-        numbers = (f"{name} {number}" for number in range(2, len(entries) + 3))
-        return name if name.lower() not in taken else next(n for n in numbers if n.lower() not in taken)
+    def _name(self, name: str, section: str) -> str:
+        """Returns a name that no other entry of the section has in any case of letters."""
+        taken = self._taken.setdefault(section, set())
+        name = name.strip()[: _LONGEST_NAME - 6] or "unnamed"
+        numbers = (f"{name} {number}" for number in count(2))
+        free = name if name.lower() not in taken else next(n for n in numbers if n.lower() not in taken)
+        taken.add(free.lower())
+        return free
 
 
 _SERVICE = ("kind", "base_url", "api_key")

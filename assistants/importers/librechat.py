@@ -132,9 +132,10 @@ def _add_spec(spec: Source, providers: dict[str, str], servers: Mapping[str, Ser
         else:
             spec.draft.leave_out(path, "This server did not come over.")
     model = preset.text("model")
+    provider = _provider(preset, preset.text("endpoint"), model, providers)
     spec.draft.add_assistant(
         spec.text("label", default=name), name, description=spec.text("description"),
-        provider=_provider(preset, preset.text("endpoint"), model, providers), model=model,
+        provider=provider, model=model, is_enabled=bool(provider),
         system_prompt=preset.text("promptPrefix", "instructions", "system"), parameters=parameters(preset),
         tools=list(uses.values()),
     )  # fmt: skip
@@ -149,10 +150,11 @@ def _add_spec(spec: Source, providers: dict[str, str], servers: Mapping[str, Ser
 def _add_agent(agent: Source, providers: dict[str, str], servers: Mapping[str, ServerEntry]) -> None:
     name, model = agent.text("name", "id"), agent.text("model")
     settings = agent.part("model_parameters")
+    provider = _provider(agent, agent.text("provider"), model, providers)
     agent.draft.add_assistant(
         name, agent.text("id"), description=agent.text("description"),
         system_prompt=agent.text("instructions"),
-        provider=_provider(agent, agent.text("provider"), model, providers), model=model,
+        provider=provider, model=model, is_enabled=bool(provider),
         parameters=parameters(settings), tools=_uses(agent, servers),
     )  # fmt: skip
     settings.skip("model")
@@ -197,6 +199,7 @@ def _provider(part: Source, endpoint: str, model: str, providers: dict[str, str]
         )  # fmt: skip
     if key not in providers:
         part.draft.leave_out(
-            part.path, f"The endpoint {shown(endpoint)} did not come over: choose its provider."
+            part.path,
+            f"The endpoint {shown(endpoint)} did not come over: choose its provider, and enable it.",
         )
     return providers.get(key, "")

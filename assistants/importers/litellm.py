@@ -212,11 +212,17 @@ def _add_server(name: str, server: Source) -> ServerEntry | None:
 
 
 def _authentication(server: Source) -> dict[str, str]:
-    kind = server.text("auth_type").lower()
-    value = of_litellm(server.text("auth_value", "authentication_token"))
-    if kind in {"", "none"} or not value:
-        if kind.startswith("oauth"):
-            server.draft.leave_out(server.at("auth_type"), LOG_IN)
+    kind, credentials = server.text("auth_type").lower(), server.part("credentials")
+    value = server.text("auth_value", "authentication_token") or credentials.text("auth_value")
+    value = of_litellm(value)
+    credentials.finish(LOG_IN)
+    if kind in {"", "none"}:
+        return {}
+    if kind.startswith("oauth") or not value:
+        why = (
+            LOG_IN if kind.startswith("oauth") else "The file has no credentials: give a header on its page."
+        )
+        server.draft.leave_out(server.at("auth_type"), why)
         return {}
     if kind == "api_key":
         return {"X-API-Key": value}

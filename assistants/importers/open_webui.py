@@ -66,19 +66,25 @@ class _Providers:
         self._by_model: dict[str, tuple[str, str]] = {}
         openai, ollama = file.part("openai"), file.part("ollama")
         keys = openai.texts("api_keys")
+        self._off = {part.path for part in (openai, ollama) if not part.flag("enable", default=True)}
         for number, url in enumerate(openai.texts("api_base_urls")):
             key = keys[number] if number < len(keys) else ""
             self._add(openai, number, "openai", url, key)
         for number, url in enumerate(ollama.texts("base_urls")):
             self._add(ollama, number, "ollama", url, "")
         for part in (openai, ollama):
-            part.skip("enable", "api_configs")
+            part.skip("api_configs")
             part.finish(_OWN_SETTINGS)
 
     def of(self, model: str) -> tuple[str, str]:
         """Returns the provider of a model and what it is called there."""
         if model in self._by_model:
             return self._by_model[model]
+        if len(self._names) != 1:
+            what = f"the provider {self._names[0]}" if self._names else "OPENAI_BASE_URL"
+            self._draft.steps.append(
+                f"assistants with the model {shown(model)}: it is asked for at {what}. Is it there?"
+            )
         return (self._names[0] if self._names else ""), model
 
     def say_what_is_unknown(self) -> None:
@@ -97,8 +103,10 @@ class _Providers:
         configs = part.part("api_configs")
         config = configs.part(str(number)) if str(number) in configs else configs.part(url)
         key = key or config.text("key")
-        if not config.flag("enable", default=True):
-            self._draft.leave_out(config.path, "The connection is off: add the provider when you want it.")
+        if not config.flag("enable", default=True) or part.path in self._off:
+            self._draft.leave_out(
+                f"{part.path}[{number}]", "The connection is off: add the provider when you want it."
+            )
             return
         models, prefix = config.texts("model_ids"), config.text("prefix_id")
         title = config.text("name", "prefix_id") or urlsplit(url).hostname or kind

@@ -193,8 +193,8 @@ def _leave_alone(draft: Draft, stored: _Stored) -> list[str]:
     )
     differing = _differing(known)
     for section in ("providers", "servers", "api_keys", "assistants"):
-        left = getattr(known, section)
-        setattr(draft, section, [each for each in getattr(draft, section) if each not in left])
+        left = {id(each) for each in getattr(known, section)}
+        setattr(draft, section, [each for each in getattr(draft, section) if id(each) not in left])
     return differing
 
 

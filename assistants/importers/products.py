@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pydantic
 from django.core.exceptions import ValidationError
 
-from assistants.configuration import InvalidConfiguration
+from assistants.configuration import InvalidConfiguration, require_storable
 from assistants.importers import contextforge, librechat, litellm, mcp_clients, mcphub, metamcp, open_webui
 from assistants.importers.draft import Draft
 from assistants.importers.source import Source, shown
@@ -43,8 +44,14 @@ PRODUCTS: Mapping[str, Product] = {
 def read(product: str, files: Sequence[bytes], *, environ: Mapping[str, str]) -> Draft:
     """Reads files that belong together. Raises InvalidConfiguration where they are not this product's."""
     draft = Draft(environ)
-    PRODUCTS[product].read(Source(_together(product, files), "", draft))
-    return draft
+    try:
+        PRODUCTS[product].read(Source(_together(product, files), "", draft))
+    except pydantic.ValidationError as error:
+        places = {".".join(str(step) for step in each["loc"]) for each in error.errors(include_input=False)}
+    else:
+        return draft
+    # Not within the handler: its error holds what was given, which may be a secret.
+    raise InvalidConfiguration(f"A value of another type than {', '.join(sorted(places))} may have.")
 
 
 def _together(product: str, files: Sequence[bytes]) -> dict[str, Any]:
@@ -82,8 +89,10 @@ def _loaded(raw: bytes) -> Any:
     if len(raw) > LONGEST:
         raise InvalidConfiguration(f"The file is over {LONGEST:,} bytes.")
     try:
-        return importing.load(raw.decode("utf-8-sig"), longest_yaml=_LONGEST_YAML)
+        loaded = importing.load(raw.decode("utf-8-sig"), longest_yaml=_LONGEST_YAML)
     except UnicodeDecodeError:
         raise InvalidConfiguration("The file is not in UTF-8.") from None
     except ValidationError as error:
         raise InvalidConfiguration(" ".join(error.messages)) from error
+    require_storable(loaded)
+    return loaded

@@ -24,9 +24,10 @@ class Command(BaseCommand):
             metavar="file",
             help="JSON, JSON with comments or YAML; - reads standard input",
         )
-        parser.add_argument("--dry-run", action="store_true", help="change nothing, only print what would be")
+        either = parser.add_mutually_exclusive_group()
+        either.add_argument("--dry-run", action="store_true", help="change nothing, only print what would be")
         parser.add_argument("--update", action="store_true", help="change what is there already and differs")
-        parser.add_argument(
+        either.add_argument(
             "--to",
             metavar="FILE",
             default="",

@@ -122,6 +122,25 @@ def test_yaml_is_read_up_to_a_size_of_its_own(tmp_path: Path) -> None:
     assert "characters of YAML" in refused(tmp_path, "litellm", text)
 
 
+@pytest.mark.parametrize(
+    ("yaml", "said"),
+    [
+        ('model_list: [{model_name: "a\\0"}]', "holds a character that cannot be stored"),
+        ("model_list: [{model_name: 2020-01-01}]", "model_list[0].model_name: Give a text."),
+        ("model_list: [{model_name: a, litellm_params: {model: openai/x, stop: [2020-01-01]}}]", "stop"),
+        (
+            "model_list: [{model_name: a, litellm_params: {model: openai/x, seed: .nan}}]",
+            "Give a finite number.",
+        ),
+        (f"model_list: [{{model_name: 0x{'f' * 5000}}}]", "shorter number"),
+        ("? [a]\n: 1", "Neither valid JSON nor valid YAML"),
+        ("model_list: !!python/object:os.system {}", "Neither valid JSON nor valid YAML"),
+    ],
+)
+def test_values_that_only_yaml_has(yaml: str, said: str, tmp_path: Path) -> None:
+    assert said in refused(tmp_path, "litellm", yaml)
+
+
 def test_two_files_with_the_same_part_and_a_file_that_is_not_there(tmp_path: Path) -> None:
     text = json.dumps({"mcp_servers": {"a": SERVER}})
     assert "Two of the files have it" in refused(tmp_path, "litellm", text, text)

@@ -152,6 +152,24 @@ def test_a_masked_secret_is_asked_for(imported: Any) -> None:
     assert scene.to_do(report) == ["server a: give it the variable TOKEN, and start it."]
 
 
+def test_models_of_open_webui_whose_provider_nobody_knows_are_named(imported: Any) -> None:
+    lines, report = imported("open-webui", {"models": [{"id": "m", "base_model_id": "x", "name": "M"}]})
+
+    assert lines == ["+ assistant m"]
+    assert scene.to_do(report) == [
+        "assistants with the model x: it is asked for at OPENAI_BASE_URL. Is it there?"
+    ]
+
+
+def test_an_assistant_of_librechat_without_its_provider_is_off(imported: Any) -> None:
+    spec = {"name": "m", "preset": {"endpoint": "azureOpenAI", "model": "x"}}
+
+    _, report = imported("librechat", {"modelSpecs": {"list": [spec]}})
+
+    assert not Assistant.objects.get().is_enabled
+    assert "choose its provider, and enable it" in scene.left_out(report)["modelSpecs.list[0].preset"]
+
+
 @pytest.mark.parametrize("product", scene.PRODUCTS)
 def test_a_file_for_git_becomes_the_same(
     product: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
