@@ -47,14 +47,21 @@ def happened(action: str, *, by: Actor, kind: str, object_id: int, name: str, **
 
 @contextmanager
 def changing(
-    obj: models.Model, *, by: Actor, action: str = "updated", **related: Callable[[], Any]
+    obj: models.Model,
+    *,
+    by: Actor,
+    action: str = "updated",
+    is_as_stored: bool = False,
+    **related: Callable[[], Any] | None,
 ) -> Iterator[None]:
     """Records what the block changes in the row of `obj` and in what `related` returns; nothing if nothing.
 
-    After the block, `obj` must hold the values that were stored.
+    None stands for what it does not change. After the block, `obj` must hold the values that were stored.
+    `is_as_stored`: it holds them before, too; otherwise they are read, since a form of the admin sets the new
+    ones on its row.
     """
-    # From the database: `obj` may already hold the new values, as a form of the admin sets them.
-    before = _values(type(obj)._default_manager.get(pk=obj.pk)) | _read(related)
+    stored = obj if is_as_stored else type(obj)._default_manager.get(pk=obj.pk)
+    before = _values(stored) | _read(related)
     yield
     after = _values(obj) | _read(related)
     differing = [name for name in after if before[name] != after[name]]
@@ -62,8 +69,8 @@ def changing(
         _record(action, obj, by, before=_masked(obj, before, differing), after=_masked(obj, after, differing))
 
 
-def _read(related: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
-    return {name: read() for name, read in related.items()}
+def _read(related: Mapping[str, Callable[[], Any] | None]) -> dict[str, Any]:
+    return {name: read() for name, read in related.items() if read is not None}
 
 
 def _snapshot(obj: models.Model) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Validation that the models and verbs of every app share."""
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -25,19 +26,27 @@ _INVISIBLE_IN_LINES = re.compile(_INVISIBLE.pattern.replace("\x00-\x1f", "\x00-\
 """The same in a text of several lines."""
 
 
-def clean(row: models.Model) -> None:
-    """Validates a row. Raises ValidationError, or Conflict if nothing is wrong but that a name is taken."""
+def clean(row: models.Model, *, changed: Collection[str] | None = None) -> None:
+    """Validates a row. Raises ValidationError, or Conflict if nothing is wrong but that a name is taken.
+
+    `changed`: of a stored row, the names of the fields with new values. The others are not asked of the
+    database again: whether they are unique, and whether what they refer to exists.
+    """
     try:
         if _INVISIBLE.search(getattr(row, "name", "")):
             raise ValidationError(
                 {"name": gettext("A name has no control characters, and none that reorder text.")}
             )
-        row.full_clean()
+        row.full_clean(exclude=None if changed is None else _other_fields(row, changed))
     except ValidationError as error:
         errors = at_their_fields(error)
         if all(each.code in TAKEN for messages in errors.values() for each in messages):
             raise Conflict(" ".join(error.messages), "already_taken", field=next(iter(errors))) from error
         raise ValidationError(errors) from error
+
+
+def _other_fields(row: models.Model, changed: Collection[str]) -> set[str]:
+    return {field.name for field in row._meta.fields if not {field.name, field.attname} & {*changed}}
 
 
 def text_problem(text: str, *, most: int) -> str | None:

@@ -5,7 +5,6 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import F
 from django.utils.translation import gettext
 
 from apikeys import audit
@@ -78,34 +77,34 @@ def update(
     with audit.changing(
         assistant,
         by=by,
-        aliases=lambda: _aliases(assistant),
-        tools=lambda: _tools(assistant),
-        api_key_ids=lambda: _api_key_ids(assistant),
+        is_as_stored=True,
+        aliases=None if aliases is None else lambda: _aliases(assistant),
+        tools=None if tools is None else lambda: _tools(assistant),
+        api_key_ids=None if api_keys is None else lambda: _api_key_ids(assistant),
     ):
         for name, value in changes.items():
             setattr(assistant, name, value)
-        clean(assistant)
-        assistant.save(update_fields=[*changes, "updated_at"])
+        clean(assistant, changed=changes)
         _relate(assistant, aliases, tools, api_keys)
+        assistant.version += 1
+        assistant.save(update_fields=[*changes, "version", "updated_at"])
     if changes.get("learns") is False:
         feedback.forget(assistant.pk)
     _index_after_commit()
-    Assistant.objects.filter(pk=assistant.pk).update(version=F("version") + 1)
-    assistant.refresh_from_db(fields=["version"])
     return assistant
 
 
 @transaction.atomic
 def duplicate(assistant: Assistant, *, by: Actor, name: str = "", slug: str = "") -> Assistant:
     """Creates a copy with the same tools and rules, but without keys, and aliases, which are unique."""
-    ours = {field.attname: field.value_from_object(assistant) for field in Assistant._meta.concrete_fields}
+    names_of_ours = {field.attname for field in Assistant._meta.concrete_fields} - _OWN
     free_name, free_slug = names.for_copy(assistant)
     copy = create(
         by=by,
         name=name or free_name,
         slug=slug or (slugify(name) if name else free_slug),
         tools=[ToolUse(link.mcp_tool, link.functions, tuple(link.pinned)) for link in assistant.uses],
-        **{name: value for name, value in ours.items() if name not in _OWN},
+        **{name: getattr(assistant, name) for name in names_of_ours},
     )
     copy_rules(assistant, to=copy, by=by)
     return copy

@@ -186,7 +186,7 @@ class AssistantViewSet(ManagementViewSet):
     """Assistants, also found by their slug."""
 
     # Of servers the least: to load them whole reads their vectors, and decrypts their settings.
-    queryset = Assistant.objects.prefetch_related(
+    queryset = Assistant.objects.without_vectors().prefetch_related(
         "alias_rows",
         Prefetch("api_keys", ApiKey.objects.only("pk")),
         Prefetch("assistant_tools", AssistantTool.objects.select_related("mcp_tool").only(*_SHOWN_OF_TOOLS)),

@@ -45,7 +45,8 @@ class ManagementViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
 
     def _locked(self) -> Any:
         """Locks the item for a change. Raises Http404 and PreconditionFailed. Call it in a transaction."""
-        row = self._found(self.get_queryset().select_for_update(of=("self",)))
+        # Without the relations that an answer shows: a verb reads those that it changes.
+        row = self._found(self.get_queryset().prefetch_related(None).select_for_update(of=("self",)))
         expected = self.request.headers.get("If-Match")
         if expected and expected != "*" and etag(row) not in [tag.strip() for tag in expected.split(",")]:
             raise PreconditionFailed
@@ -61,7 +62,7 @@ class ManagementViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
         with transaction.atomic():
             row = self._locked()
             self.perform_update(row, self._validated(row))
-        # Read anew, since the verb may have changed relations that the locked row has prefetched.
+        # Read anew, with the relations that an answer shows.
         return self.answer(self._found(self.get_queryset()))
 
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:

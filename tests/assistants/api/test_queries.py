@@ -9,7 +9,7 @@ from assistants import actions
 from assistants.models import Assistant
 from tests.assistants.api.conftest import BY, Client, key, server
 from tests.assistants.api.test_runs import CALL, run
-from tests.queries import assert_same_queries
+from tests.queries import assert_queries, assert_same_queries
 
 pytestmark = pytest.mark.django_db
 
@@ -126,3 +126,10 @@ def test_a_run_with_more_calls(api: Client, alice: IssuedKey) -> None:
     long = run(assistant, alice.api_key, calls=(CALL,) * 5)
     paths = iter([short, short, long])
     assert_same_queries(lambda: api.read(f"runs/{next(paths)}"), after=lambda: None)
+
+
+def test_a_change_asks_for_nothing_that_it_does_not_need(api: Client, alice: IssuedKey) -> None:
+    helper("helper", alice, size=3)
+    api.change("assistants/helper", {"description": "one"})  # fills the caches of the process
+    with assert_queries(13):
+        api.change("assistants/helper", {"description": "two"})
