@@ -48,18 +48,15 @@ class Limiter:
         return headers
 
     async def _counted(self, principal: Principal) -> list[Rate]:
-        limits, rates = principal.limits, []
+        limits = principal.limits
         if limits.requests_per_minute is None and limits.tokens_per_minute is None:
             return []
         try:
             async with self._store.within_deadline():
-                if limits.requests_per_minute is not None:
-                    rates.append(await self._rates.request(principal.limited_as, limits.requests_per_minute))
-                if limits.tokens_per_minute is not None:
-                    rates.append(await self._rates.tokens(principal.limited_as, limits.tokens_per_minute))
+                return await self._rates.count(principal.limited_as, limits)
         except StoreDown:
             _require_open()
-        return rates
+            return []
 
     @asynccontextmanager
     async def permit(self, principal: Principal) -> AsyncIterator[None]:

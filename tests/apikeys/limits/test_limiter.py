@@ -76,6 +76,35 @@ async def test_keys_do_not_share_their_limits() -> None:
         assert [await is_admitted(limiter, each) for each in (first, first, second)] == [True, False, True]
 
 
+async def test_half_a_window_later_half_of_the_requests_fit_again() -> None:
+    principal = caller(requests_per_minute=10)
+    async with limiters(1) as (limiter,):
+        assert [await is_admitted(limiter, principal) for _ in range(11)] == [True] * 10 + [False]
+        with Redis.from_url(redis_url()) as redis:
+            [present] = redis.scan_iter(f"mcp-connector:*{principal.id}*")
+            redis.pexpire(present, 30_500)  # it expires a window after its end
+        assert [await is_admitted(limiter, principal) for _ in range(6)] == [True] * 5 + [False]
+        with pytest.raises(LimitReached) as refusal:
+            await limiter.admit(principal)
+    assert 1 <= int(refusal.value.headers["retry-after"]) <= 6  # one of ten counts for a tenth of a minute
+
+
+async def test_all_limits_a_minute_are_one_question_to_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    principal = caller(requests_per_minute=5, tokens_per_minute=5)
+    asked: list[object] = []
+    async with limiters(1) as (limiter,):
+        await limiter.admit(principal)  # a Redis that does not know the script yet is asked more
+        execute = limiter._store.redis.execute_command
+
+        async def counted(*command: object, **options: object) -> object:
+            asked.append(command[0])
+            return await execute(*command, **options)
+
+        monkeypatch.setattr(limiter._store.redis, "execute_command", counted)
+        await limiter.admit(principal)
+    assert asked == ["EVALSHA"]
+
+
 async def test_headers_report_the_state_of_the_limits() -> None:
     principal = caller(requests_per_minute=5, tokens_per_minute=100)
     async with limiters(1) as (limiter,):
