@@ -214,10 +214,14 @@ class FeedCache(Generic[K, V]):
         self._loading.pop(key, None)
         self._store(key, time.monotonic(), value)
 
+    def peek(self, key: K) -> V | None:
+        """Returns the value for `key`, or None where `get` would have to load it."""
+        entry = self._fresh(key)
+        return None if entry is None else entry[1]
+
     async def get(self, key: K) -> V:
         """Returns the value for `key`. Raises what `load` raises; failures are not cached."""
-        entry = self._entries.get(key)
-        if entry is not None and time.monotonic() - entry[0] <= min(self._max_age_s, max_age()):
+        if (entry := self._fresh(key)) is not None:
             return entry[1]
         task = self._loading.get(key)
         if task is None:
@@ -225,6 +229,12 @@ class FeedCache(Generic[K, V]):
             task.add_done_callback(_retrieve_exception)
         # Shielded: a caller that is cancelled must not fail the others that wait for the same load.
         return await asyncio.shield(task)
+
+    def _fresh(self, key: K) -> tuple[float, V] | None:
+        entry = self._entries.get(key)
+        if entry is not None and time.monotonic() - entry[0] <= min(self._max_age_s, max_age()):
+            return entry
+        return None
 
     async def _fill(self, key: K) -> V:
         started = time.monotonic()

@@ -18,6 +18,8 @@ from referencing import Registry
 MOST_PROPERTIES = 5_000
 """OpenAI's own limit."""
 MOST_MEMBERS = 25_000
+BOUNDED_BYTES = 20_000
+"""A schema whose JSON is no longer is within both: a property takes `"":0,` at least, a value `0,`."""
 MOST_STEPS = 100_000
 _COMPARED = 100
 _MESSAGE_A_STEP = 100

@@ -19,7 +19,7 @@ from assistants.errors import InvalidMessages
 
 _DATA_URL = re.compile(r"data:image/(png|jpeg|jpg|gif|webp);base64,", re.IGNORECASE)
 _SYSTEM_ROLES = ("system", "developer")
-
+_SPEAKERS = ("user", "assistant")
 
 _BLANK = "[blank text]"
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -43,8 +43,8 @@ def to_strands(messages: Sequence[Mapping[str, Any]]) -> Messages:
     history: Messages = []
     for message in dropwhile(_is_system, messages):
         _append(history, message)
-    turns = [turn for turn in history if "role" not in turn["content"][0]]
-    if turns and any("toolUse" in block for block in turns[-1]["content"]):
+    last = next((turn for turn in reversed(history) if "role" not in turn["content"][0]), None)
+    if last and any("toolUse" in block for block in last["content"]):
         # Strands would run these calls, which the caller may have made up, without asking the model.
         raise InvalidMessages("The conversation ends in tool calls without their results.")
     return history
@@ -78,7 +78,9 @@ def _is_system(message: Mapping[str, Any]) -> bool:
 def _append(history: Messages, message: Mapping[str, Any]) -> None:
     """Add a message, or another result to the last one: Strands has all results of a turn in one message."""
     role = message["role"]
-    if role == "tool":
+    if _is_plain(message):
+        history.append(cast(Message, _SentMessage(role=role, content=[{"text": message["content"]}])))
+    elif role == "tool":
         if not (history and "toolResult" in history[-1]["content"][0]):
             history.append(_message("user", []))
         history[-1]["content"].append(_tool_result(message))
@@ -92,6 +94,14 @@ def _append(history: Messages, message: Mapping[str, Any]) -> None:
     elif blocks := [*_reasoning(message), *_said(message), *_tool_uses(message)]:
         attachments.attach(blocks[-1], attachments.of_history(message))
         history.append(_message("assistant", _named(blocks, message)))
+
+
+def _is_plain(message: Mapping[str, Any]) -> bool:
+    """Whether a message is a text of the user or of the model, and nothing else, as most are."""
+    content = message.get("content")
+    if len(message) > 2 or message["role"] not in _SPEAKERS or not isinstance(content, str):
+        return False
+    return bool(content) and not content.isspace()
 
 
 def _named(blocks: list[ContentBlock], message: Mapping[str, Any]) -> list[ContentBlock]:

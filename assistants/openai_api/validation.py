@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
+import orjson
 from pydantic import Field
 from pydantic_core import ErrorDetails
 
@@ -35,6 +36,9 @@ def check_schema(schema: Mapping[str, Any], param: str) -> None:
 
 def tool_schema_problem(schema: Mapping[str, Any] | None) -> str | None:
     """Returns what is wrong with the schema of a caller's tool: it is too large, or refers elsewhere."""
+    text = orjson.dumps(schema)
+    if len(text) <= schema_checks.BOUNDED_BYTES and b'"$ref"' not in text:
+        return None
     try:
         schema_checks.require_bounded(schema or {})
     except schema_checks.TooLarge as problem:

@@ -81,11 +81,12 @@ async def availability(server_ids: Iterable[int], *, wait_s: float = 0.0) -> dic
     loop = asyncio.get_running_loop()
     until = loop.time() + wait_s
     while True:
-        found = await asyncio.gather(*map(find, ids))
-        missing = [each if isinstance(each, Unavailable) else None for each in found]
+        asked = [each for each in ids if not _cache.peek(each)]
+        found = zip(asked, await asyncio.gather(*map(find, asked)), strict=True)
+        missing = {server_id: each for server_id, each in found if isinstance(each, Unavailable)}
         left_s = until - loop.time()
-        if left_s <= 0 or not any(each is not None and each.is_starting for each in missing):
-            return dict(zip(ids, missing, strict=True))
+        if left_s <= 0 or not any(each.is_starting for each in missing.values()):
+            return {server_id: missing.get(server_id) for server_id in ids}
         await changed(within_s=left_s)
 
 

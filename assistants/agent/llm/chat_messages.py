@@ -27,13 +27,20 @@ def to_openai(
     serialized: list[dict[str, Any]] = [{"role": "system", "content": system_prompt}] if system_prompt else []
     ids: dict[str, str] = {}
     for message in messages:
-        if message["role"] == "assistant":
-            ids = _wire_ids(message["content"], is_own=is_own)
-            turn = _assistant(message["content"], reasoning_field, is_own=is_own)
-            serialized.append(_renamed(turn, ids))
+        role, blocks = message["role"], message["content"]
+        if text := _text_alone(blocks):
+            serialized.append({"role": role, "content": text})
+        elif role == "assistant":
+            ids = _wire_ids(blocks, is_own=is_own)
+            serialized.append(_renamed(_assistant(blocks, reasoning_field, is_own=is_own), ids))
         else:
-            serialized.extend(_renamed(each, ids) for each in _user(message["content"]))
+            serialized.extend(_renamed(each, ids) for each in _user(blocks))
     return serialized
+
+
+def _text_alone(blocks: list[ContentBlock]) -> str:
+    """Returns the text of a message that is one, without a name or attachments, as most are; or ""."""
+    return blocks[0].get("text", "") if len(blocks) == 1 and len(blocks[0]) == 1 else ""
 
 
 def to_transcript(messages: Iterable[Message], reasoning_field: str) -> list[dict[str, Any]]:

@@ -134,7 +134,7 @@ class ChatCompletionRequest(SharedFields):
     @property
     def tool_definitions(self) -> list[dict[str, Any]]:
         """The caller's tools as OpenAI tool definitions."""
-        return [tool.model_dump(exclude_none=True) for tool in self.tools or ()]
+        return [_definition(tool) for tool in self.tools or ()]
 
     @property
     def sampling(self) -> dict[str, Any]:
@@ -144,6 +144,14 @@ class ChatCompletionRequest(SharedFields):
         if (limit := params.pop("max_tokens", None)) is not None:
             params.setdefault("max_completion_tokens", limit)
         return params
+
+
+def _definition(tool: Tool) -> dict[str, Any]:
+    # Not by `model_dump`, which copies the schema member by member.
+    return {
+        "type": tool.type,
+        "function": {name: value for name, value in tool.function or () if value is not None},
+    }
 
 
 def validate(body: Mapping[str, Any]) -> ChatCompletionRequest:
