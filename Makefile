@@ -104,12 +104,13 @@ lint messages: export SECRET_KEY = check
 lint messages: export SECRET_ENCRYPTION_KEYS = check
 lint messages: export DATABASE_URL = django.db.backends.dummy://
 lint messages: export REDIS_URL = redis://unused
-lint: $(DEVELOPS)  ## the part of it that takes a minute: no database, no process
+lint: $(DEVELOPS)  ## the part of it that takes a minute: no database, no process; known holes of packages
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/mypy .
 	@$(BIN)/python manage.py makemigrations --check --dry-run
+	@$(BIN)/python -m tests.advisories.audit
 
 bench: $(DEVELOPS)  ## measure, and print the figures beside their goals
 	@$(BIN)/python -m bench
@@ -133,9 +134,11 @@ lock: $(DEVELOPS)  ## resolve pyproject.toml anew: requirements.lock runs, requi
 	@$(COMPILE) --all-extras pyproject.toml -o requirements.lock
 	@$(COMPILE) --group dev --constraints requirements.lock -o requirements-dev.lock
 
-lock-clients: $(DEVELOPS)  ## resolve anew what tests/clients and tests/mcp_endpoint install
+lock-clients: $(DEVELOPS)  ## resolve anew what tests/advisories, clients and mcp_endpoint install
 	@cd tests/clients/python && ../../../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url requirements.in -o requirements.lock
+	@cd tests/advisories && ../../$(BIN)/uv pip compile --no-config --quiet --universal \
+		--python-version 3.11 --generate-hashes --no-emit-index-url requirements.in -o requirements.lock
 	@cd tests/mcp_endpoint/python && ../../../$(BIN)/uv pip compile --no-config --quiet --universal \
 		--python-version 3.11 --generate-hashes --no-emit-index-url requirements.in -o requirements.lock
 	@for world in tests/clients/node tests/mcp_endpoint/node; do (cd $$world && npm install --package-lock-only \
