@@ -1,7 +1,7 @@
 """Asks pip-audit whether a locked package has a known hole: `python -m tests.advisories.audit`.
 
-It is skipped, with the reason, where pip-audit cannot be installed or its database not reached: that takes some
-seconds. A lock of its own installs it: nothing else here needs the packages that it brings.
+It is skipped, with the reason, where pip-audit cannot be installed or its database not reached: that takes
+some seconds. A lock of its own installs it: nothing else here needs the packages that it brings.
 """
 
 import json

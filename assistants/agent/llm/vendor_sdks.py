@@ -16,11 +16,13 @@ from strands.types.exceptions import ContextWindowOverflowException, ModelThrott
 from assistants.agent.llm import errors, image_blocks
 from assistants.agent.llm.client import Round
 from assistants.agent.llm.completion import Completion
+from assistants.agent.llm.egress_transport import EgressFilteredTransport
 from assistants.agent.llm.tool_calls import ToolCall
 from assistants.catalogue.endpoints import Endpoint
 from assistants.errors import UpstreamFailed
 from core.message import Message
 from tools.outbound import egress
+from tools.outbound.addresses import literal
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +55,7 @@ class VendorSDKClient:
 
     async def answer(self, asked: Round, completion: Completion) -> None:
         """See LLMClient."""
-        await _require_allowed(self._base_url)
+        await _require_allowed(self._base_url, self.kind)
         specs = [spec.plain if self._is_plain else spec for spec in asked.specs]
         stream = self._strands_model.stream(
             image_blocks.without_details(asked.messages),
@@ -93,16 +95,33 @@ def _model(endpoint: Endpoint, parameters: Mapping[str, Any]) -> Model:
     return build(model, endpoint, parameters)
 
 
-async def _require_allowed(base_url: str) -> None:
-    """Check the address before each call, because the SDKs open connections that bypass the egress filter."""
+async def _require_allowed(base_url: str, kind: str) -> None:
+    """Check the address before each call, so that a refusal is not taken for a failure of the SDK."""
     if not base_url:
         return
     try:
-        exempt = [egress.endpoint(settings.OPENAI_BASE_URL)]
-        await egress.addresses(egress.endpoint(base_url), exempt=exempt)
+        target = egress.endpoint(base_url)
+        await egress.addresses(target, exempt=_exempt())
+        if kind == "bedrock":
+            _require_certain(target, base_url)
     except OSError as error:
         message = Message("The language model's service cannot be reached.")
         raise UpstreamFailed("upstream_error", message) from error
+
+
+def _exempt() -> list[egress.Endpoint]:
+    return [egress.endpoint(settings.OPENAI_BASE_URL)]
+
+
+def _require_certain(target: egress.Endpoint, base_url: str) -> None:
+    """Raises AddressRefused for a name that may lead inside when boto3, which has no filter, looks it up.
+
+    By https the certificate shows who answers, before anything is sent.
+    """
+    is_certain = base_url.lower().startswith("https:") or literal(target.host) is not None
+    if not is_certain and target not in {*_exempt(), *egress.listed(egress.OPERATORS)}:
+        log.warning("A provider of kind bedrock needs an address with https, or one in %s.", egress.OPERATORS)
+        raise egress.AddressRefused
 
 
 def _sampling(parameters: Mapping[str, Any], limit: str = "max_tokens") -> dict[str, Any]:
@@ -145,7 +164,12 @@ def _gemini(model: Any, endpoint: Endpoint, parameters: Mapping[str, Any]) -> Mo
 
 def _ollama(model: Any, endpoint: Endpoint, parameters: Mapping[str, Any]) -> Model:
     key = {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
-    client = {**_HTTP, "headers": {**key, **_HTTP["headers"]}, "timeout": settings.LLM_READ_TIMEOUT_S}
+    client = {
+        "transport": EgressFilteredTransport(_exempt()),
+        "timeout": settings.LLM_READ_TIMEOUT_S,
+        **_HTTP,
+        "headers": {**key, **_HTTP["headers"]},
+    }
     host = endpoint.base_url or None
     sampling = _sampling(parameters)
     return cast(Model, model(host, ollama_client_args=client, model_id=endpoint.model, **sampling))
@@ -153,7 +177,8 @@ def _ollama(model: Any, endpoint: Endpoint, parameters: Mapping[str, Any]) -> Mo
 
 def _http() -> Any:
     """Returns the HTTP client for an SDK. httpx comes with the SDKs and is no dependency of ours."""
-    return importlib.import_module("httpx").AsyncClient(timeout=settings.LLM_READ_TIMEOUT_S, **_HTTP)
+    client = importlib.import_module("httpx").AsyncClient
+    return client(timeout=settings.LLM_READ_TIMEOUT_S, transport=EgressFilteredTransport(_exempt()), **_HTTP)
 
 
 Build = Callable[[Any, Endpoint, Mapping[str, Any]], Model]
