@@ -4,7 +4,7 @@ BIN := .venv/bin
 # What is installed: the first for what runs, both for what tests and checks. A stamp is newer than its locks.
 RUNS := .venv/.synced
 DEVELOPS := .venv/.synced-dev
-SYNC := $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes
+INSTALL := @$(PYTHON) -m config.runner.installing
 # As pip does: trust whom the machine trusts.
 export UV_SYSTEM_CERTS ?= 1
 # Containers often say that no bytecode is kept: each of many processes would compile what it imports.
@@ -144,18 +144,13 @@ lock-clients: $(DEVELOPS)  ## resolve anew what tests/advisories, clients and mc
 	@for world in tests/clients/node tests/mcp_endpoint/node; do (cd $$world && npm install --package-lock-only \
 		--omit-lockfile-registry-resolved --no-audit --no-fund) || exit 1; done
 
-# The lock holds uv itself: its hash is checked like every other.
 # Once tests were installed they stay, so that `make up` and `make test` take turns without a reinstallation.
 $(RUNS): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=...")'
-	@test -x $(BIN)/uv || { \
-		echo "Setting up .venv" && $(PYTHON) -m venv .venv && \
-		awk '/^uv==/ {uv = 1} uv {print} uv && !/\\$$/ {exit}' requirements.lock > .venv/uv.lock && \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock; }
-	@$(SYNC) requirements.lock $(if $(wildcard $(DEVELOPS)),requirements-dev.lock)
+	$(INSTALL) requirements.lock $(if $(wildcard $(DEVELOPS)),requirements-dev.lock)
 	@touch $@
 
 # Pins of both agree, so a `make up` that is running meanwhile loses no file.
 $(DEVELOPS): $(RUNS) requirements-dev.lock
-	@$(SYNC) requirements.lock requirements-dev.lock
+	$(INSTALL) requirements.lock requirements-dev.lock
 	@touch $@

@@ -1,9 +1,11 @@
 """Celery's consumer, which drops messages that no task can be made of without logging what is in them."""
 
 import logging
+import warnings
 from typing import Any
 
 from celery import signals
+from celery.exceptions import CPendingDeprecationWarning
 from celery.worker.consumer import Consumer
 
 log = logging.getLogger(__name__)
@@ -11,6 +13,12 @@ log = logging.getLogger(__name__)
 
 class QuietConsumer(Consumer):
     """Celery's own logs the whole body: arguments of tasks may be secret."""
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Celery's own also warns of what its next version will do by default, which is news for us alone."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CPendingDeprecationWarning)
+            super().on_connection_error_after_connected(exc)
 
     def on_unknown_message(self, body: Any, message: Any) -> None:
         self._drop(message, "it names no task")

@@ -1,10 +1,14 @@
 import re
 import shutil
+import time
 from pathlib import Path
 
 LIMIT = 5 * 1024 * 1024  # bytes; one older part of that size stays beside it
 # A line in the format of settings.LOGGING or of uvicorn. The lines of a traceback stay in the file.
 WARNING_OR_ERROR = re.compile(r"^(\S+ \S+ )?(WARNING|ERROR|CRITICAL)\b")
+REPEATED_S = 60
+# What differs where a line is repeated: when it was written, for which request or task, about which object.
+PASSING = re.compile(r"^\S+ \S+ (?=[A-Z]+ )|\[req_\w+\]|\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\b0x[0-9a-f]+")
 
 
 class Log:
@@ -32,3 +36,21 @@ class Log:
             with self.path.open("r+b") as file:
                 file.truncate(0)
             self._read_to = 0
+
+
+class Repeats:
+    """Tells what a child has said from what it says again: without a database a line a second."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, float] = {}
+
+    def without(self, lines: list[str]) -> list[str]:
+        """Returns the lines whose like has not been here for REPEATED_S seconds. The log has them all."""
+        now = time.monotonic()
+        self._said = {line: at for line, at in self._said.items() if now - at < REPEATED_S}
+        return [line for line in lines if self._is_new(PASSING.sub("", line), now)]
+
+    def _is_new(self, line: str, now: float) -> bool:
+        is_new = line not in self._said
+        self._said.setdefault(line, now)
+        return is_new

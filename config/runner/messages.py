@@ -5,11 +5,21 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from config.runner.progress import Progress
+
 QUESTION = "What time is it in Asia/Shanghai?"
 
 
+progress = Progress()
+
+
 def print_line(line: str) -> None:
-    print(line, flush=True)
+    progress.line(line)
+
+
+def step(line: str) -> None:
+    """Shows what is done next until something is ready."""
+    progress.step(line)
 
 
 def starting(data_dir: Path, embedded: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from config.runner.logs import Log
+from config.runner.logs import Log, Repeats
 from config.runner.processes import Program, Running, Service, StartFailed
 
 BACKOFF_S = (0.5, 1, 2, 4, 8)  # before each further start; a child that ends once more is given up
@@ -31,6 +31,7 @@ class Child:
         self.name = program.name
         self._path = logs / f"{self.name}.log"
         self._log = Log(self._path)
+        self._repeats = Repeats()
         self._failures = 0
         self._start_at = 0.0
         self._start(program)
@@ -60,7 +61,7 @@ class Child:
         self._report(f"{self.name} ended with status {status} and is started again")
 
     def _show_warnings(self) -> None:
-        warnings = self._log.new_warnings()
+        warnings = self._repeats.without(self._log.new_warnings())
         for line in warnings[:SHOWN]:
             self._report(f"{self.name}: {line[:300]}")
         if len(warnings) > SHOWN:

@@ -63,8 +63,9 @@ def main(arguments: Sequence[str]) -> int:
     try:
         up()
     except KeyboardInterrupt:
-        print("Stopped.")
+        messages.print_line("Stopped.")
     except EXPECTED as error:
+        messages.progress.clear()
         print(f"MCP Connector cannot run: {str(error).strip()}", file=sys.stderr)
         return 1
     return 0
@@ -91,9 +92,11 @@ def up() -> None:
     with data_dir.announced(environment), Supervisor(data_dir.logs, messages.print_line) as supervisor:
         load_settings()
         messages.starting(data_dir.path, [service.name for service in embedded])
+        messages.step("The services start, and the program is loaded")
         with supervisor.starting(embedded):
             preload()
         known = data_dir.demo(base_url=options.base_url)
+        messages.step("The database is prepared: migrations, static files, the demo")
         prepare_database(supervisor, options.base_url)
         late = start_product(supervisor, options)
         announce(data_dir, options.base_url, known=known, late=late)
@@ -154,6 +157,7 @@ def start_product(supervisor: Supervisor, options: Options) -> str:
     """Starts all processes. Returns what is late, or ""."""
     for program in programs.serving(options.host, options.port):
         supervisor.start(program)
+    messages.step("The web, the worker and the demo's MCP server start")
     awaited = supervisor.run(programs.awaiting(options.base_url))
     # Only now, because what they have to do would delay the first chat.
     for program in programs.background(options.data_dir):

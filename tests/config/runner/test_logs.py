@@ -44,3 +44,17 @@ def test_it_is_rotated_while_a_child_writes_to_it(path: Path, monkeypatch: pytes
             assert [line.split()[1] for line in log.new_warnings()] == [str(number)]
             assert path.stat().st_size <= 1200
     assert sorted(file.name for file in path.parent.iterdir()) == ["web.log", "web.log.1"]
+
+
+def test_what_is_said_again_is_not_told_again_for_a_while(monkeypatch: pytest.MonkeyPatch):
+    repeats = logs.Repeats()
+    said = [
+        "2026-11-22 12:00:01,000 WARNING psycopg.pool [-] discarding <Connection [BAD] at 0x7f4fd75d3e10>",
+        "2026-11-22 12:00:02,000 WARNING psycopg.pool [-] discarding <Connection [BAD] at 0x7f4fd45178d0>",
+        "2026-11-22 12:00:03,000 ERROR errors [req_d05032af3553475ff4255b6f68d44fee] The database failed",
+        "2026-11-22 12:00:04,000 ERROR errors [req_85118e8e54dae37340bf6491362386f4] The database failed",
+    ]
+    assert repeats.without(said) == said[::2]
+    assert repeats.without(said) == []
+    monkeypatch.setattr(logs, "REPEATED_S", 0)
+    assert repeats.without(said[:1]) == said[:1]
