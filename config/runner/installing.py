@@ -69,13 +69,13 @@ def _install_uv(lock: Path, progress: Progress) -> None:
         _run([str(PYTHON), "-m", "ensurepip"], step, progress)
         pip = [str(PYTHON), "-m", "pip"]
     pinned = VENV / "uv.lock"
-    pinned.write_text(_pin_of_uv(lock.read_text()))
+    pinned.write_text(pin_of_uv(lock.read_text()))
     # What pip warns of concerns its own settings and version, which are not for who runs this.
     quietly = ("-qq", "--disable-pip-version-check", "--no-input")
     _run([*pip, "install", *quietly, "--require-hashes", "-r", str(pinned)], step, progress)
 
 
-def _pin_of_uv(lock: str) -> str:
+def pin_of_uv(lock: str) -> str:
     """Returns the lines of uv and its hashes."""
     lines = iter(lock.splitlines())
     pin = [next(line for line in lines if line.startswith("uv=="))]

@@ -3,10 +3,13 @@
 import re
 import subprocess
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from config.runner.installing import pin_of_uv
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RUNS, DEVELOPS = "requirements.lock", "requirements-dev.lock"
@@ -50,11 +53,19 @@ def test_what_tests_and_checks_is_in_the_second_lock_alone() -> None:
     assert not entries(RUNS).keys() & {"pytest", "mypy", "hypothesis", "schemathesis", "ruff", "openai"}
 
 
-@pytest.mark.parametrize("file", ["Makefile", "Dockerfile"])
-def test_uv_comes_from_its_own_entry_in_the_lock(file: str):
-    [program] = re.findall(r"awk '(.*?)' requirements.lock", (ROOT / file).read_text())
-    awk = ["awk", program.replace("$$", "$"), "requirements.lock"]
-    entry = subprocess.run(awk, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+def entry_for_the_image() -> list[str]:
+    [program] = re.findall(r"awk '(.*?)' requirements.lock", (ROOT / "Dockerfile").read_text())
+    awk = ["awk", program, RUNS]
+    return subprocess.run(awk, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def entry_for_the_makefile() -> list[str]:
+    return pin_of_uv((ROOT / RUNS).read_text()).splitlines()
+
+
+@pytest.mark.parametrize("taken", [entry_for_the_image, entry_for_the_makefile])
+def test_uv_comes_from_its_own_entry_in_the_lock(taken: Callable[[], list[str]]) -> None:
+    entry = taken()
     assert entry[0].startswith("uv==")
     assert all(line.strip().startswith("--hash=sha256:") for line in entry[1:])
     assert not entry[-1].endswith("\\")
