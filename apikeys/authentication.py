@@ -13,6 +13,7 @@ from apikeys import keys, last_used, networks
 from apikeys.errors import InvalidApiKey, NetworkNotAllowed
 from apikeys.models import ApiKey
 from apikeys.principal import Limits, Principal
+from core import log_context
 from core.database import in_thread
 from core.feed import FeedCache
 
@@ -47,6 +48,7 @@ def _admitted(principal: Principal | None, address: str) -> Principal:
     if not networks.allow(principal.networks, address):
         raise NetworkNotAllowed
     last_used.note(principal.id)
+    log_context.key_prefix.set(principal.key_prefix)
     return principal
 
 

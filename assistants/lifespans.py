@@ -9,7 +9,7 @@ from assistants.agent import cancellation
 from assistants.approvals import touched, waiting
 from assistants.selection import warm_up
 from connector.client import calls
-from core import feed, reading
+from core import feed, reading, tracing
 from tools.search import embedder
 
 
@@ -18,6 +18,7 @@ async def entered() -> AsyncIterator[None]:
     """Assistants can be run, in this event loop, for as long as the context lasts."""
     async with AsyncExitStack() as stack:
         for lifespan in (
+            tracing.lifespan(),
             feed.listening(),
             limits.lifespan(),
             calls.lifespan(),

@@ -29,6 +29,7 @@ from config.asgi_handler import AsyncASGIHandler
 from config.body_limit import BodyLimit
 from config.request_ids import RequestIds
 from config.request_metrics import RequestMetrics
+from config.request_traces import RequestTraces
 
 PROBES = ("/health", "/ready", "/metrics")
 TOOLS = tuple(f"/api/v1/assistants/{{slug}}/{path}" for path in ("openapi.json", "tools/{name}"))
@@ -55,6 +56,8 @@ def create_application() -> ASGIApp:
 def _middleware() -> Iterator[Middleware]:
     if settings.METRICS:
         yield Middleware(RequestMetrics)
+    if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
+        yield Middleware(RequestTraces)
     yield Middleware(RequestIds)
     yield Middleware(boundary.ErrorBoundary)
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 
-def logging_at(level: str) -> dict[str, Any]:
-    """Returns Django's LOGGING for a level of logging."""
+def logging_at(level: str, *, form: str = "text") -> dict[str, Any]:
+    """Returns Django's LOGGING for a level of logging. `form`: "text" or "json"."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -12,11 +12,14 @@ def logging_at(level: str) -> dict[str, Any]:
             "request_id": {"()": "config.request_ids.RequestIdFilter"},
             "task_values": {"()": "config.task_logs.TaskValuesFilter"},
         },
-        "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"}},
+        "formatters": {
+            "text": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"},
+            "json": {"()": "config.json_logs.JSONFormatter"},
+        },
         "handlers": {
             "stderr": {
                 "class": "logging.StreamHandler",
-                "formatter": "line",
+                "formatter": form,
                 "filters": ["request_id", "task_values"],
             }
         },

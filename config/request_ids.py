@@ -7,16 +7,16 @@ so that anybody could fill the log. What we could delete is hardly longer than i
 
 import logging
 import re
-from contextvars import ContextVar
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core import ids
+from core.log_context import request_id
+
+__all__ = ["HEADER", "RequestIdFilter", "RequestIds", "new_id", "request_id"]
 
 HEADER = b"x-request-id"
 _HARMLESS = re.compile(rb"[A-Za-z0-9_.:-]{1,128}")
-
-request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
 
 def new_id() -> str:

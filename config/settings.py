@@ -286,9 +286,14 @@ CELERY_BROKER_URL = REDIS_URL
 globals().update(queues.CELERY)
 CELERY_BEAT_SCHEDULE = schedule(health_s=SUPERVISOR_HEALTH_S)
 
-# --- metrics and logs --------------------------------------------------------------------------------------
+# --- metrics, traces, logs ---------------------------------------------------------------------------------
 METRICS = env.bool("METRICS", default=True)
 METRICS_DIR = env.str("METRICS_DIR", default=str(DATA_DIR / "metrics"))  # one for all processes of a host
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+OTEL_EXPORTER_OTLP_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="")  # "": no traces
+OTEL_EXPORTER_OTLP_HEADERS = env.str("OTEL_EXPORTER_OTLP_HEADERS", default="")
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
-LOGGING = logging_at(LOG_LEVEL)
+LOG_FORMAT = env.str("LOG_FORMAT", default="text")
+if LOG_FORMAT not in {"text", "json"}:
+    raise ImproperlyConfigured("LOG_FORMAT must be text or json.")
+LOGGING = logging_at(LOG_LEVEL, form=LOG_FORMAT)

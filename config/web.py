@@ -17,7 +17,7 @@ from typing import ClassVar
 
 import uvicorn._subprocess
 from django.conf import settings
-from uvicorn.config import STARTUP_FAILURE
+from uvicorn.config import LOGGING_CONFIG, STARTUP_FAILURE
 from uvicorn.main import main as uvicorn_command
 
 from config.draining import DrainingServer
@@ -52,6 +52,9 @@ def main(arguments: Sequence[str]) -> None:
     load_settings()
     require_safe_settings()
     import_module("config.asgi")
+    if settings.LOG_FORMAT == "json":
+        # Its own lines, too: they go where all others do.
+        LOGGING_CONFIG["loggers"]["uvicorn"] = {"level": "INFO"}
     # uvicorn would start new interpreters, each of which would load everything.
     uvicorn._subprocess.spawn = SimpleNamespace(Process=Worker)  # type: ignore[assignment]  # noqa: SLF001
     for module in ("uvicorn.main", "uvicorn.supervisors.multiprocess"):

@@ -19,7 +19,7 @@ from assistants.agent.model_turn import Turn, texts, written
 from assistants.conversations import images
 from assistants.errors import UpstreamFailed
 from assistants.events import FinishReason, Usage
-from core import metrics
+from core import metrics, tracing
 from core.errors import InvalidRequest
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,8 @@ def ignore_refused(name: str, model: str) -> None:
     """A listener for runs that report no refused tools."""
 
 
+_PROVIDERS = {"bedrock": "aws.bedrock", "gemini": "gcp.gemini"}
+"""Kinds of services that OpenTelemetry names otherwise."""
 _FINISH_REASONS: dict[str, FinishReason] = {"length": "length", "content_filter": "content_filter"}
 
 
@@ -217,7 +219,9 @@ class RunModel:
 async def _measured(client: LLMClient, asked: Round, completion: Completion) -> None:
     began, status = time.monotonic(), "cancelled"
     try:
-        await client.answer(asked, completion)
+        with tracing.span(f"chat {client.model}", _about(client), kind=tracing.CLIENT) as span:
+            await client.answer(asked, completion)
+            span.note(_outcome(completion))
         status = "ok"
     except UpstreamFailed as failure:
         status = failure.code
@@ -226,6 +230,22 @@ async def _measured(client: LLMClient, asked: Round, completion: Completion) -> 
         if client.kind:
             metrics.LLM_CALLS.add(client.kind, status)
             metrics.LLM_SECONDS.observe(time.monotonic() - began, client.kind)
+
+
+def _about(client: LLMClient) -> dict[str, str]:
+    return {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": _PROVIDERS.get(client.kind, client.kind),
+        "gen_ai.request.model": client.model,
+    }
+
+
+def _outcome(completion: Completion) -> dict[str, Any]:
+    return {
+        "gen_ai.response.finish_reasons": [completion.finish_reason or "stop"],
+        "gen_ai.usage.input_tokens": completion.tokens.prompt or None,
+        "gen_ai.usage.output_tokens": completion.tokens.completion or None,
+    }
 
 
 class _SeparatedRounds:

@@ -18,7 +18,7 @@ from assistants.catalogue.entries import AssistantEntry, FunctionEntry
 from assistants.events import ToolFinished, ToolStarted
 from connector.client import calls, outcomes
 from connector.errors import CallFailed
-from core import metrics
+from core import metrics, tracing
 from tools.arguments import InvalidArguments, checked
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,10 @@ class ServerTool(SpecifiedTool):
         shown = arguments if isinstance(admitted, Refused) else admitted.arguments
         yield ToolStarted(call_id, function.public_name, function.server_name, function.name, shown)
         started = time.monotonic()
-        result, error = await _outcome(gate, function, call_id, problem or admitted)
+        with tracing.tool(function.public_name, call_id) as span:
+            result, error = await _outcome(gate, function, call_id, problem or admitted)
+            if error:
+                span.fail(error)
         if error == codes.PENDING and gate.keeps_open:
             yield ToolResultEvent(result)
             return

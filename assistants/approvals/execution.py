@@ -19,7 +19,7 @@ from assistants.filtering import FilterRefused, filter_call, passed_on
 from connector.client import outcomes, requests
 from connector.client.requests import Exchange, InputRequired
 from connector.errors import CallFailed, MayHaveRun, ServerError
-from core import feed
+from core import feed, log_context
 from tools.arguments import InvalidArguments, checked
 
 log = logging.getLogger(__name__)
@@ -136,6 +136,7 @@ class ApprovedCalls:
 async def _call(claim: Claim) -> dict[str, Any]:
     """Returns what `Approval.result` holds. Raises MayHaveRun."""
     function = claim.function
+    log_context.take({"key": claim.about.key_prefix})
     try:
         arguments = await _filtered(claim)
     except _NotCalled as refusal:

@@ -7,7 +7,7 @@ from assistants.mcp_endpoint.outlet import Answer, Outlet
 from assistants.mcp_endpoint.protocol import RpcError
 from assistants.mcp_endpoint.sessions import Session
 from assistants.mcp_endpoint.visitors import Visitor
-from core import metrics
+from core import metrics, tracing
 
 
 async def answered(visitor: Visitor, client: Client, request: Request, outlet: Outlet) -> Answer:
@@ -19,14 +19,15 @@ async def answered(visitor: Visitor, client: Client, request: Request, outlet: O
 
 
 async def _answered(visitor: Visitor, client: Client, request: Request, outlet: Outlet) -> Answer:
-    outcome = "cancelled"
+    name, outcome = methods.known(request.method), "cancelled"
     try:
-        answer = Answer(messages.result(request.id, await methods.answer(client, request, outlet)))
+        with tracing.continued(name, request.meta, {"mcp.method.name": name}):
+            answer = Answer(messages.result(request.id, await methods.answer(client, request, outlet)))
         outcome = "ok"
     except Exception as error:  # noqa: BLE001 - the boundary of the request: rendered with its id
         answer, outcome = failed(visitor, request, error, is_stateless=client.is_stateless), "error"
     finally:
-        metrics.MCP_REQUESTS.add(methods.known(request.method), outcome)
+        metrics.MCP_REQUESTS.add(name, outcome)
     return answer
 
 

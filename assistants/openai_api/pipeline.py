@@ -14,6 +14,7 @@ from assistants.approvals import Gate, Past
 from assistants.approvals.delivery import Delivery
 from assistants.events import AnswerHeld, Event, ToolsSelected
 from assistants.recording import Origin, recorded, session_tools
+from core import log_context, tracing
 
 
 class Observer(Protocol):
@@ -31,8 +32,9 @@ async def observed_run(
     raises.
     """
     principal = origin.principal
+    log_context.run_id.set(origin.run_id)
     async with limits.current().permit(principal):
-        with cancellation.registered(principal, origin.run_id) as scope:
+        with cancellation.registered(principal, origin.run_id) as scope, _span(request, origin):
             async with recorded(request, origin, scope) as recorder:
                 used = await session_tools.used(origin, request.assistant)
                 asker = origin.asker(request.assistant)
@@ -49,3 +51,13 @@ async def observed_run(
                         for observer in observers:
                             await observer.on_event(event)
                         yield event
+
+
+def _span(request: RunRequest, origin: Origin) -> tracing.AnySpan:
+    slug = request.assistant.slug
+    attributes = {
+        "gen_ai.operation.name": "invoke_agent",
+        "gen_ai.agent.name": slug,
+        "mcp_connector.run_id": origin.run_id,
+    }
+    return tracing.span(f"invoke_agent {slug}", attributes)

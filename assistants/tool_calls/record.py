@@ -22,7 +22,7 @@ from assistants.tool_calls.asked import Asked
 from assistants.tool_calls.not_called import NotCalled
 from connector.client import outcomes
 from connector.client.requests import InputRequired
-from core import metrics
+from core import log_context, metrics, tracing
 
 SHOWN_AFTER_S = 1.0
 INPUT_REQUIRED = "input_required"
@@ -53,9 +53,11 @@ class Record:
         """
         if self._stores_bodies:
             self._called["arguments"] = storable.arguments(arguments)
+        log_context.run_id.set(self.run_id)
         shown = asyncio.get_running_loop().call_later(SHOWN_AFTER_S, self._show)
         try:
-            yield
+            with tracing.tool(self._function.name):
+                yield
         except Exception as failure:
             self._failed(failure)
             raise

@@ -19,7 +19,7 @@ from connector.wire.deadline import Deadline
 from connector.wire.frames import BadFrame, content
 from connector.wire.known import known
 from connector.wire.results import Progress
-from core import metrics
+from core import log_context, metrics, tracing
 from core.message import Message, restored
 
 __all__ = ["OnNotice", "OnProgress", "Request", "follow", "lifespan", "result_of", "send"]
@@ -60,7 +60,8 @@ async def send(request: Request, route: Route, deadline: Deadline) -> dict[str, 
 
     began = time.monotonic()
     try:
-        return await follow("request", _body(request, route, deadline), route, heed)
+        with tracing.span("worker request", kind=tracing.CLIENT):
+            return await follow("request", _body(request, route, deadline), route, heed)
     finally:
         metrics.HOP_SECONDS.observe(time.monotonic() - began, "caller")
 
@@ -96,7 +97,7 @@ def _body(request: Request, route: Route, deadline: Deadline) -> dict[str, Any]:
         target["asks_back"] = True
     # The time left, not a point in time: clocks of two hosts differ.
     times = {"timeout_s": request.timeout_s, "left_s": deadline.left_s}
-    return {**request.body, **target, **times}
+    return {**request.body, **target, **times, "about": log_context.given(), "trace": tracing.carried()}
 
 
 def _address(route: Route) -> str:

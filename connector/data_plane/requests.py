@@ -13,7 +13,7 @@ from connector.lifecycle.server_task import ServerTask
 from connector.wire.asking import NOBODY, Client
 from connector.wire.deadline import Deadline
 from connector.wire.known import known
-from core import metrics
+from core import log_context, metrics, tracing
 from tools.secrets.encryption import decrypt
 
 TIMEOUT_LIMIT_S = 600.0
@@ -31,6 +31,7 @@ class Requests:
 
     async def send(self, body: dict[str, Any], answer: Answer) -> dict[str, Any]:
         """Sends a request to a server, or ends one that waits."""
+        log_context.take(body.get("about", {}))
         requests = self._find(Slot(body["server_id"], body["slot"]), body["fence"]).requests
         if body.get("is_given_up"):
             requests.dedicated.give_up(body["parked"])
@@ -39,7 +40,8 @@ class Requests:
         listener = Listener(answer.progress, answer.log, answer.elicited)
         began = time.monotonic()
         try:
-            return await requests.send(_request(body), deadline, listener)
+            with tracing.continued("worker request", body.get("trace", {})):
+                return await requests.send(_request(body), deadline, listener)
         finally:
             metrics.HOP_SECONDS.observe(time.monotonic() - began, "worker")
 

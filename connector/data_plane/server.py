@@ -4,6 +4,7 @@ What it is asked, by names, over the frames of `wire.frames`:
 
 `request` sends a request of MCP to a server. Its body is `{server_id, slot, fence, timeout_s, left_s, method,
 params}`: `timeout_s` from the request or its last progress to the answer, of which `left_s` are left now.
+`about` is what lines of the log say (`core.log_context`), `trace` the headers of W3C Trace Context.
 `client` (see `wire.asking.Client`) and `asks_back` may say who can be asked. The answer is any number of
 `{"progress": ..}`, `{"log": ..}` and `{"elicited": ..}`, then one `{"result": ..}`, `{"error": {"code", ..}}`
 for a CallFailed, with its message as `core.message` stores it, `{"server_error": {"code", "message",

@@ -28,7 +28,7 @@ from pydantic import ValidationError
 
 from connector.errors import CallFailed, ProtocolMismatch, ServerError
 from connector.events import Event
-from connector.session import listing, outcomes, tasks
+from connector.session import listing, outcomes, tasks, traces
 from connector.session.dispatcher import TolerantDispatcher
 from connector.session.listing import Capabilities, Listing
 from connector.session.log_streams import LOG, PREFIX, request_of
@@ -185,9 +185,10 @@ class Session:
             on_progress(Progress(progress, total, message))
 
         try:
-            if as_task and tasks.are_offered(self._mcp):
-                return await tasks.call(self._mcp, params, report)
-            return await self._mcp.send_wire(method, params, report, client, request_id=request_id)
+            with traces.of_request(method, params, self.protocol_version) as traced:
+                if as_task and tasks.are_offered(self._mcp):
+                    return await tasks.call(self._mcp, traced, report)
+                return await self._mcp.send_wire(method, traced, report, client, request_id=request_id)
         except MCPError as error:
             outcomes.require_session(error)
             raise ServerError(error.code, error.message, error.data) from error

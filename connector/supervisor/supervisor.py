@@ -20,6 +20,7 @@ from connector.process import orphans
 from connector.process.resource_monitor import ResourceMonitor
 from connector.supervisor.reconciler import Reconciler
 from connector.timings import Timings
+from core import tracing
 from core.database import DATABASE_ERRORS
 from core.message import Message
 
@@ -99,7 +100,7 @@ class Supervisor:
         await asyncio.to_thread(orphans.kill_orphans)
         monitor = ResourceMonitor()
         serving = server.serving(self._find, self._dedicated, monitor, name=self.name, bind=self._bind)
-        async with serving as (socket, address):
+        async with tracing.lifespan(), serving as (socket, address):
             owner = Owner(self.name, self.node, host_id(), socket, address)
             self._reconciler = Reconciler(owner, self.timings, monitor, self._dirty.set)
             self._started.set()

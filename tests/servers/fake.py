@@ -15,9 +15,9 @@ twice       gives each answer twice
 picky       offers a tool, too, whose schema LLM services refuse, and that wants what it says
 structured  offers a tool, too, that declares what it returns, with a title, annotations and fields of its own
 
-FAKE_STARTS and FAKE_CALLS name files: a line with the process id is added to the one by each start, a line of
-JSON with the arguments to the other by each call of a tool. FAKE_DESCRIPTION names a file whose text is read
-at the start: the description of `echo`.
+FAKE_STARTS, FAKE_CALLS and FAKE_META name files: a line with the process id is added to the first by each
+start, a line of JSON with the arguments to the second and with `_meta` to the third by each call of a tool.
+FAKE_DESCRIPTION names a file whose text is read at the start: the description of `echo`.
 """
 
 import json
@@ -187,6 +187,7 @@ def answer(message: dict[str, Any]) -> None:
     elif method == "tools/list":
         send({"id": request_id, "result": tools(params)})
     elif method == "tools/call":
+        note("FAKE_META", json.dumps(params.get("_meta")))
         note("FAKE_CALLS", json.dumps(params.get("arguments")))
         result = TOOLS[params["name"]](params.get("arguments") or {}, request_id)
         if result is not None:

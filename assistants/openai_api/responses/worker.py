@@ -24,7 +24,7 @@ from assistants.openai_api.responses.ids import Ids
 from assistants.openai_api.responses.output import ResponseEvent
 from assistants.openai_api.responses.prepare import Caller, PreparedResponse, prepare
 from assistants.openai_api.responses.request import validate
-from core import feed
+from core import feed, log_context, tracing
 
 log = logging.getLogger(__name__)
 
@@ -102,12 +102,16 @@ class BackgroundResponses:
 
     def _start(self, row: StoredResponse) -> None:
         fence = cast(UUID, row.fence)
-        task = self._running[fence] = asyncio.create_task(self._respond(row))
+        task = self._running[fence] = asyncio.create_task(self._traced(row))
         task.add_done_callback(lambda _: self._forget(fence))
 
     def _forget(self, fence: UUID) -> None:
         del self._running[fence]
         self._wake_up.set()  # there is capacity for another one
+
+    async def _traced(self, row: StoredResponse) -> None:
+        with tracing.continued("response in the background", {}, kind=tracing.CONSUMER):
+            await self._respond(row)
 
     async def _respond(self, row: StoredResponse) -> None:
         held = HeldRun.of(row.request)
@@ -153,6 +157,7 @@ async def _prepare(row: StoredResponse, held: HeldRun | None) -> PreparedRespons
     """Prepares the request once more: the key or the assistant may be gone by now."""
     request = row.request
     principal = await authentication.principal_of(row.api_key_id)
+    log_context.take({"request_id": request["request_id"], "key": principal.key_prefix})
     if not principal.can_call_assistant:
         raise CallingRequired
     prepared = await prepare(

@@ -1,0 +1,117 @@
+"""Traces, as a collector gets them: from the caller over web process and worker to the MCP server."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from django.conf import settings
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
+
+from connector.session import traces
+from core import tracing
+from tests.config.asgi import ask
+
+TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+SAMPLED, UNSAMPLED = f"00-{TRACE}-{PARENT}-01", f"00-{TRACE}-{PARENT}-00"
+
+
+@pytest.fixture
+def exported(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(tracing, "_tracer", provider.get_tracer("test"))
+    monkeypatch.setattr(settings, "OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    yield exporter
+    provider.shutdown()
+
+
+def names(exporter: InMemorySpanExporter) -> list[str]:
+    return [span.name for span in exporter.get_finished_spans()]
+
+
+def test_without_a_collector_there_is_nothing() -> None:
+    with tracing.continued("a", {"traceparent": SAMPLED}) as first, tracing.span("b") as second:
+        assert first is second is tracing.NO_SPAN
+        assert tracing.carried() == {}
+
+
+def test_a_trace_goes_on_from_caller_to_server(exported: InMemorySpanExporter) -> None:
+    caller, call = {"traceparent": SAMPLED, "tracestate": "a=b"}, {"name": "add", "_meta": {"x": 1}}
+    with tracing.continued("request", caller), tracing.tool("add", "call_1"):
+        sent = tracing.carried()
+    with tracing.continued("worker", sent), traces.of_request("tools/call", call, "2025-11-25") as params:
+        meta = params["_meta"]
+    spans = {span.name: span for span in exported.get_finished_spans()}
+    assert list(spans) == ["execute_tool add", "request", "tools/call add", "worker"]
+    assert {format(span.context.trace_id, "032x") for span in spans.values()} == {TRACE}
+    assert format(spans["request"].parent.span_id, "016x") == PARENT
+    assert spans["execute_tool add"].parent.span_id == spans["request"].context.span_id
+    assert spans["worker"].parent.span_id == spans["execute_tool add"].context.span_id
+    last = spans["tools/call add"]
+    assert meta["traceparent"] == f"00-{TRACE}-{last.context.span_id:016x}-01"
+    assert (meta["x"], meta["tracestate"]) == (1, "a=b")
+    assert dict(last.attributes) == {
+        "mcp.method.name": "tools/call",
+        "mcp.protocol.version": "2025-11-25",
+        "gen_ai.tool.name": "add",
+    }
+
+
+def test_what_is_not_sampled_makes_no_spans_and_tells_others_so(exported: InMemorySpanExporter) -> None:
+    with tracing.continued("request", {"traceparent": UNSAMPLED}):
+        with tracing.span("inner") as inner:
+            assert inner is tracing.NO_SPAN
+        with traces.of_request("tools/call", {"name": "add"}, "2025-11-25") as params:
+            assert params["_meta"]["traceparent"].startswith(f"00-{TRACE}-")
+            assert params["_meta"]["traceparent"].endswith("-00")
+    assert names(exported) == []
+
+
+@pytest.mark.parametrize("bad", ["", "x", "00-0-0-01", f"00-{'0' * 32}-{PARENT}-01", 7, None])
+def test_what_is_no_traceparent_begins_a_trace(exported: InMemorySpanExporter, bad: object) -> None:
+    with tracing.continued("request", {"traceparent": bad}):
+        pass
+    (span,) = exported.get_finished_spans()
+    assert span.parent is None
+
+
+def test_a_failure_is_named_and_its_text_is_not(exported: InMemorySpanExporter) -> None:
+    with pytest.raises(ValueError, match="secret"), tracing.continued("request", {}):
+        raise ValueError("secret")
+    (span,) = exported.get_finished_spans()
+    assert (span.status.status_code, span.attributes) == (StatusCode.ERROR, {"error.type": "ValueError"})
+    assert "secret" not in span.to_json()
+
+
+async def test_a_generator_that_another_task_closes_ends_its_span(exported: InMemorySpanExporter) -> None:
+    async def run() -> AsyncIterator[int]:
+        with tracing.span("run"):
+            yield 1
+
+    async def close(generator: Any) -> None:
+        await generator.aclose()
+
+    with tracing.continued("request", {}):
+        generator = run()
+        await anext(generator)
+        await asyncio.create_task(close(generator))
+    assert names(exported) == ["run", "request"]
+    assert exported.get_finished_spans()[0].status.status_code == StatusCode.UNSET
+
+
+@pytest.mark.usefixtures("transactional_db")
+async def test_a_request_is_the_first_span(exported: InMemorySpanExporter) -> None:
+    answer = await ask("/v1/models", headers=[(b"host", b"localhost"), (b"traceparent", SAMPLED.encode())])
+    await ask("/health")
+    (span,) = exported.get_finished_spans()
+    assert (span.name, format(span.context.trace_id, "032x")) == ("GET models", TRACE)
+    assert dict(span.attributes) == {
+        "http.request.method": "GET",
+        "http.route": "models",
+        "http.response.status_code": 401,
+        "mcp_connector.request_id": answer.headers["x-request-id"],
+    }
