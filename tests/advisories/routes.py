@@ -70,7 +70,7 @@ def _filled(route: str, rows: Rows) -> str:
             case "pk" | "number":
                 return str(row.run_id if isinstance(row, Run) else row.pk) if row else "1"
             case "delivery":
-                return str(rows[Delivery].pk)
+                return str(rows[Delivery].pk) if Delivery in rows else "1"
             case _:
                 return "now"
 
