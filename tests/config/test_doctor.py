@@ -202,11 +202,18 @@ def test_a_server_that_does_not_run(installation: None) -> None:
     ],
 )
 @pytest.mark.parametrize(
-    "process", ["config.web", "celery -A config worker -Q default", "celery -A config beat"]
+    "process",
+    [
+        "config.web",
+        "celery -A config worker -Q default",
+        "celery -A config beat --schedule {schedule}",
+    ],
 )
-def test_no_process_starts_with_unsafe_settings(setting: str, value: str, said: str, process: str) -> None:
+def test_no_process_starts_with_unsafe_settings(
+    setting: str, value: str, said: str, process: str, tmp_path: Path
+) -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", *process.split()],
+        [sys.executable, "-m", *process.format(schedule=tmp_path / "schedule").split()],
         cwd=ROOT,
         env=os.environ | {setting: value},
         capture_output=True,

@@ -5,8 +5,10 @@ from collections.abc import Awaitable
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from assistants.actions import approval_moves, approvals
+from assistants.approvals import made_calls
 from assistants.models import Approval, ApprovalState, Effect, Rule, ToolCall
 from assistants.tool_calls import Asked, NotCalled, call
 from connector.client.requests import Exchange
@@ -38,9 +40,11 @@ def decide(*, approves: bool = True, **options: Any) -> None:
 def make(result: dict[str, Any]) -> None:
     """What a worker does with an approved call."""
     row = Approval.objects.get(state=ApprovalState.APPROVED)
-    assert approval_moves.move(
-        row, ApprovalState.DONE, by=BY, action="made", of=[ApprovalState.APPROVED], result=result
-    )
+    with transaction.atomic():
+        assert approval_moves.move(
+            row, ApprovalState.DONE, by=BY, action="made", of=[ApprovalState.APPROVED], result=result
+        )
+        made_calls.record(row)
 
 
 @orm
