@@ -44,7 +44,8 @@ class Worker(ForkProcess):
 
     def run(self) -> None:
         signal.signal(signal.SIGTERM, lambda *_: os._exit(os.EX_OK))
-        die_with(os.getppid(), signal.SIGTERM)
+        # Not os.getppid(): the parent may have died already.
+        die_with(self._parent_pid, signal.SIGTERM)  # type: ignore[attr-defined]
         super().run()
 
 

@@ -11,6 +11,7 @@ import orjson
 
 _REPLACEMENT = "\ufffd"
 _ESCAPED_NUL = rb"\u0000"
+_LEAST, _MOST = -(2**63), 2**64 - 1
 
 
 def loads(data: bytes) -> Any:
@@ -35,7 +36,7 @@ def _loads(data: bytes) -> Any:
 
 
 def repaired(value: Any) -> Any:
-    """Returns a value of JSON with all of its texts repaired, keys included."""
+    """Returns a value of JSON with all of its texts repaired, keys included, and numbers that can be sent."""
     try:
         # Nearly every value is in order, and to serialize it is the cheapest way to see that.
         is_sound = _ESCAPED_NUL not in orjson.dumps(value)
@@ -96,12 +97,24 @@ def _mapped(value: Any, change: Any) -> Any:
             return [_mapped(item, change) for item in value]
         case dict():
             return {change(key): _mapped(item, change) for key, item in value.items()}
+        case int():
+            return _number(value)
         case _:
             return value
 
 
 def _without_nul(text: str) -> str:
     return text.replace("\0", _REPLACEMENT)
+
+
+def _number(number: int) -> int | float | None:
+    """Returns a number that orjson can write: it reads one beyond 64 bits as a float, too."""
+    if _LEAST <= number <= _MOST:
+        return number
+    try:
+        return float(number)
+    except OverflowError:
+        return None
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import orjson
 from django.conf import settings
 from redis import Redis
 
@@ -50,15 +51,27 @@ async def put(record: RunRecord) -> None:
 
 
 async def _put(records: Sequence[RunRecord]) -> None:
-    encrypted = encrypt({"at": time.time(), "records": list(map(serialization.dump, records))})
+    dumped = {record.origin.run_id: run for record in records if (run := _dumped(record)) is not None}
+    if not dumped:
+        return
+    encrypted = encrypt({"at": time.time(), "records": list(dumped.values())})
     entry = ids.unique()
-    _entries.update((record.origin.run_id, entry) for record in records)
+    _entries.update(dict.fromkeys(dumped, entry))
     with suppress(StoreDown):
         async with _store.within_deadline() as redis:
             await redis.hset(KEY, entry, encrypted)
 
 
 _puts = GroupCommit(_put)
+
+
+def _dumped(record: RunRecord) -> dict[str, Any] | None:
+    """Returns None for a run that JSON cannot hold: those that end with it must not fail with it."""
+    try:
+        return serialization.dump(record)
+    except orjson.JSONEncodeError as error:
+        log.error("Run %s cannot wait for its row in Redis: %s", record.origin.run_id, error)
+        return None
 
 
 async def remove(run_ids: Collection[str]) -> None:

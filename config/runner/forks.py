@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from config.runner.exec_wrapper import die_with
 
@@ -33,7 +34,7 @@ class Fork:
         sys.stdout.flush()
         self.pid = os.fork()
         if self.pid == 0:
-            os._exit(_status(argv, output, parent, death_signal))
+            _live(argv, output, parent, death_signal)
 
     def poll(self) -> int | None:
         if self.returncode is None:
@@ -57,6 +58,17 @@ class Fork:
             os.kill(self.pid, number)
 
 
+def _live(argv: Sequence[str], output: int, parent: int, death_signal: int) -> NoReturn:
+    status = 1
+    try:
+        status = _status(argv, output, parent, death_signal)
+        sys.stdout.flush()
+    finally:
+        # Whatever happens, even where nothing can be printed any more: what called this is the parent's code,
+        # which would stop its other children.
+        os._exit(status)
+
+
 def _status(argv: Sequence[str], output: int, parent: int, death_signal: int) -> int:
     """Lives the life of the fork, and returns its exit status."""
     try:
@@ -70,11 +82,9 @@ def _status(argv: Sequence[str], output: int, parent: int, death_signal: int) ->
             return end.code or 0
         print(end.code, file=sys.stderr)
         return 1
-    except BaseException:  # noqa: BLE001 - the top of a process: nothing may go on in what was its parent's code
+    except BaseException:  # noqa: BLE001 - the top of a process
         traceback.print_exc()
         return 1
-    finally:
-        sys.stdout.flush()
     return 0
 
 

@@ -46,11 +46,12 @@ class Connection(Channel):
 
         It fails with CallFailed `session_lost` when the connection is lost, and with what `heed` raises.
         """
+        request = orjson.dumps({"ask": name, "body": body})
         number = self._next_number()
         answer: asyncio.Future[bytes | bytearray] = asyncio.get_running_loop().create_future()
         self._asked[number] = _Asked(answer, heed)
         answer.add_done_callback(partial(self._leave, number))
-        self.send(REQUEST, number, orjson.dumps({"ask": name, "body": body}))
+        self.send(REQUEST, number, request)
         if not self.is_open:
             self.closed()
         return answer

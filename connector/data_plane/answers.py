@@ -15,6 +15,7 @@ from connector.host import clock
 from connector.wire.channel import Channel
 from connector.wire.frames import INTERIM
 from connector.wire.results import Progress
+from core import repaired_json
 from core.message import Message, stored
 
 log = logging.getLogger(__name__)
@@ -48,21 +49,21 @@ class Answer:
     def interim(self, message: dict[str, Any]) -> None:
         """Sends a message before the result. It is dropped where the caller does not read as fast."""
         if self._channel.waiting(self._request) < MOST_WAITING:
-            self._channel.send(INTERIM, self._request, orjson.dumps(message))
+            self._channel.send(INTERIM, self._request, _json(message))
 
 
 async def outcome(work: Awaitable[Any]) -> bytes:
     """Returns the last message: the result of `work`, or the error that it raises."""
     try:
-        return orjson.dumps({"result": await work})
+        return _json({"result": await work})
     except CallFailed as failure:
         return failed(failure)
     except ServerError as error:
         told = {"code": error.code, "message": error.message, "data": error.data}
-        return orjson.dumps({"server_error": told})
+        return _json({"server_error": told})
     except AskedBack as asked:
         call = {"slot": asked.slot, "fence": asked.fence, "call": asked.call}
-        return orjson.dumps({"asked": {"requests": asked.requests, **call}})
+        return _json({"asked": {"requests": asked.requests, **call}})
     # The boundary of a request: what fails in it by our fault must not end the others of the connection.
     except Exception:
         log.exception("A request to this worker failed.")
@@ -72,3 +73,10 @@ async def outcome(work: Awaitable[Any]) -> bytes:
 def failed(failure: CallFailed) -> bytes:
     """Returns the last message of a request that is not done."""
     return orjson.dumps({"error": {"code": failure.code, **stored(failure.message)}})
+
+
+def _json(message: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(message)
+    except orjson.JSONEncodeError:  # a server's whole number of more than 64 bits, say
+        return orjson.dumps(repaired_json.repaired(message))

@@ -81,7 +81,7 @@ class Connection(Channel):
 
     def _begin(self, request: int, payload: bytes | bytearray) -> None:
         asked = content(payload)
-        handler = self._handlers.get(asked.get("ask", ""))
+        handler = self._handlers.get(str(asked.get("ask")))
         if request in self.tasks:
             raise BadFrame("a request with the number of another one")
         if len(self.tasks) >= MOST_REQUESTS:
@@ -90,7 +90,9 @@ class Connection(Channel):
             told = Message("The worker is of a release that does not know what is asked.")
             self._fail(request, CallFailed("refused", told))
         else:
-            task = self.tasks[request] = self._loop.create_task(self._work(request, handler, asked["body"]))
+            task = self.tasks[request] = self._loop.create_task(
+                self._work(request, handler, asked.get("body"))
+            )
             task.add_done_callback(partial(self._done, request))
 
     async def _work(self, request: int, handler: Handler, body: Any) -> None:

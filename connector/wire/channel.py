@@ -11,7 +11,7 @@ from connector.wire.frames import FRAME_LIMIT, MORE, PART, BadFrame, FrameReader
 log = logging.getLogger(__name__)
 
 HELLO_LIMIT = 4096
-"""Bytes of a frame before the peer has said who it is."""
+"""Bytes of a message before the peer has said who it is: one frame, so that no stranger fills memory."""
 WRITE_AHEAD = 256 * 1024
 """Bytes that the transport holds. What is beyond them waits here, where each request has its turn."""
 _LOSS = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 10_000}
@@ -51,6 +51,10 @@ class Channel(asyncio.Protocol):
 
     def closed(self) -> None:
         """Called when nothing comes any more."""
+
+    @property
+    def is_trusted(self) -> bool:
+        return self._reader.limit == FRAME_LIMIT
 
     @property
     def is_open(self) -> bool:
@@ -116,6 +120,8 @@ class Channel(asyncio.Protocol):
         self.closed()
 
     def _frame(self, kind: int, request: int, payload: bytes) -> None:
+        if kind & MORE and not self.is_trusted:
+            raise BadFrame("a part of a message before its hello")
         if not self.expects(request):
             self._arriving.pop(request, None)
             return

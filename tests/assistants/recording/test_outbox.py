@@ -13,7 +13,7 @@ from redis import Redis
 from apikeys.principal import Principal
 from assistants.models import Run, RunStatus
 from assistants.recording import Origin, outbox, serialization
-from assistants.recording.records import RunRecord
+from assistants.recording.records import CallRecord, RunRecord
 from tools.secrets.encryption import encrypt
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -69,3 +69,10 @@ async def test_an_entry_of_an_older_release_is_recovered(redis: "Redis") -> None
     record = ended()
     redis.hset(outbox.KEY, record.origin.run_id, encrypt({"at": 1.0, "record": serialization.dump(record)}))
     assert await recovered() == {record.origin.run_id}
+
+
+async def test_a_run_that_json_cannot_hold_does_not_fail_the_others(redis: "Redis", living: None) -> None:
+    call = CallRecord(None, "Fake", "echo", arguments={"number": 2**70})
+    bad, good = replace(ended(), calls=(call,)), ended()
+    await asyncio.gather(outbox.put(bad), outbox.put(good))
+    assert await recovered() == {good.origin.run_id}

@@ -95,3 +95,18 @@ def test_it_ends_with_its_parent_and_holds_no_lock_of_it(parent: Any, tmp_path: 
 def test_it_ends_at_once_when_it_is_stopped(parent: Any) -> None:
     code = "child = run('child', 'lives'); time.sleep(0.5); child.stop(timeout_s=20)\n"
     assert parent(code + "print(child.popen.returncode)").communicate()[0] == "0\n"
+
+
+def test_one_that_can_print_nothing_does_not_go_on_as_its_parent(parent: Any, tmp_path: Path) -> None:
+    code = """
+from config.runner.forks import Fork
+reading, writing = os.pipe()
+os.close(reading)
+began, folder = os.getpid(), sys.argv[1]
+try:
+    print(Fork([sys.executable, "-m", "child", "a"], writing, signal.SIGTERM).wait(20))
+finally:
+    Path(folder, f"parent.{os.getpid() == began}").touch()
+"""
+    assert parent(code).communicate()[0] == "1\n"
+    assert [each.name for each in tmp_path.glob("parent.*")] == ["parent.True"]

@@ -54,6 +54,10 @@ class Worker:
     async def refuse(self, body: Any, answer: Answer) -> None:
         raise ServerError(7, "no", {"why": body})
 
+    async def count(self, body: int, answer: Answer) -> dict[str, int]:
+        answer.interim({"progress": body**70})
+        return {"wei": body**70}
+
     async def fail(self, body: Any, answer: Answer) -> None:
         raise ZeroDivisionError
 
@@ -61,7 +65,7 @@ class Worker:
 @pytest.fixture
 async def served(tmp_path: Path, settings: Any) -> AsyncIterator[Worker]:
     served = Worker()
-    names = ("echo", "large", "report", "wait", "refuse", "fail")
+    names = ("echo", "large", "report", "wait", "refuse", "fail", "count")
     handlers = {name: getattr(served, name) for name in names}
     loop = asyncio.get_running_loop()
 
@@ -299,6 +303,33 @@ async def test_a_worker_has_a_limit_of_requests(
         await ask(caller, "echo", 1)
     assert failed.value.code == "overloaded"
     waiting.cancel()
+
+
+async def test_a_stranger_cannot_fill_memory(served: Worker) -> None:
+    reader, writer = await asyncio.open_unix_connection(served.addresses[0])
+    writer.write(frame(HELLO | MORE, 1, b" " * 1000))
+    assert await asyncio.wait_for(reader.read(1), 2) == b""
+    writer.close()
+
+
+async def test_a_request_that_cannot_be_written_leaves_nothing(caller: client.Connection) -> None:
+    with pytest.raises(TypeError):
+        caller.ask("echo", {"number": 2**70}, lambda _: None)
+    assert not caller._asked
+
+
+async def test_a_request_without_a_body_fails_alone(served: Worker) -> None:
+    reader, writer = await _raw(served)
+    writer.write(frame(REQUEST, 5, b'{"ask": ["echo"]}') + frame(REQUEST, 6, b'{"ask": "echo"}'))
+    answers = await asyncio.wait_for(reader.readuntil(b'{"result":null}'), 5)
+    assert b'"refused"' in answers
+    writer.close()
+
+
+async def test_numbers_of_any_size_are_an_answer(caller: client.Connection, served: Worker) -> None:
+    told: list[Any] = []
+    assert await ask(caller, "count", 2, told.append) == {"wei": float(2**70)}
+    assert told == [{"progress": float(2**70)}]
 
 
 @pytest.mark.parametrize("says", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
