@@ -35,7 +35,7 @@ async def lifespan() -> AsyncIterator[None]:
 async def fetch(statement: str, parameters: Sequence[Any]) -> Rows:
     """Returns the rows. The statement must only read: on a connection that has died it is sent again.
 
-    Raises django.db.OperationalError after DEADLINE_S, or if the database is away.
+    Raises django.db.OperationalError after DEADLINE_S, or if the database is away, and else DatabaseError.
     """
     reader = _readers.get(asyncio.get_running_loop())
     try:
@@ -45,6 +45,8 @@ async def fetch(statement: str, parameters: Sequence[Any]) -> Rows:
         raise django.db.OperationalError("The database did not answer in time.") from error
     except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as error:
         raise django.db.OperationalError("The database is away, or was too slow.") from error
+    except psycopg.Error as error:  # by a fault of ours
+        raise django.db.DatabaseError("The database refused the statement.") from error
 
 
 class _Reader:
@@ -62,8 +64,8 @@ class _Reader:
                     return await self._on(self._idle.pop(), statement, parameters)
                 except psycopg.errors.QueryCanceled:
                     raise  # it was too slow, and would be again
-                except psycopg.OperationalError:
-                    continue  # the connection has died while nobody used it
+                except (psycopg.OperationalError, psycopg.errors.FeatureNotSupported):
+                    continue  # it has died while nobody used it, or a migration has changed a column's type
             return await self._on(await _connected(), statement, parameters)
 
     async def _on(

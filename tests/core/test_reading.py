@@ -94,3 +94,25 @@ async def test_a_database_that_is_away_is_the_error_of_the_orm(monkeypatch: pyte
     monkeypatch.setitem(connection.settings_dict, "NAME", "gone")
     with pytest.raises(django.db.OperationalError, match="away"):
         await pid()
+
+
+@pytest.mark.parametrize("statement", ["SELECT 1/0", "SELECT nothing"])
+async def test_a_statement_that_is_refused_is_an_error_of_the_orm(statement: str) -> None:
+    with pytest.raises(django.db.DatabaseError):
+        await reading.fetch(statement, ())
+
+
+@pytest.mark.usefixtures("shared")
+async def test_a_prepared_statement_outlives_a_migration() -> None:
+    await orm(_run)("CREATE TABLE changing (name varchar(5))")
+    try:
+        assert await reading.fetch("SELECT name FROM changing", ()) == []
+        await orm(_run)("ALTER TABLE changing ALTER name TYPE varchar(9)")
+        assert await reading.fetch("SELECT name FROM changing", ()) == []
+    finally:
+        await orm(_run)("DROP TABLE changing")
+
+
+def _run(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
