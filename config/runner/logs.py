@@ -4,8 +4,8 @@ import time
 from pathlib import Path
 
 LIMIT = 5 * 1024 * 1024  # bytes; one older part of that size stays beside it
-# A line in the format of settings.LOGGING or of uvicorn. The lines of a traceback stay in the file.
-WARNING_OR_ERROR = re.compile(r"^(\S+ \S+ )?(WARNING|ERROR|CRITICAL)\b")
+# A line in a format of settings.LOGGING or of uvicorn. The lines of a traceback stay in the file.
+WARNING_OR_ERROR = re.compile(r'^((\S+ \S+ )?|\{"time":"[^"]*","level":")(WARNING|ERROR|CRITICAL)\b')
 REPEATED_S = 60
 # What differs where a line is repeated: when it was written, for which request or task, about which object.
 PASSING = re.compile(r"^\S+ \S+ (?=[A-Z]+ )|\[req_\w+\]|\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\b0x[0-9a-f]+")

@@ -193,7 +193,7 @@ def test_no_canary_is_found_and_one_trace_shows_all(observed: Observed, key: Iss
         >= 400
     )
 
-    wait_for(lambda: "tools/call echo" in observed.collector.names(TRACE), within_s=10)
+    wait_for(lambda: observed.collector.names(TRACE).count("tools/call echo") == 2, within_s=10)
     wait_for(lambda: "POST management" in observed.collector.names(TRACE), within_s=10)
     expected = {
         "POST chat",

@@ -26,6 +26,13 @@ def test_it_returns_warnings_and_errors_once(path: Path):
     assert log.new_warnings() == []
 
 
+def test_it_knows_lines_of_json(path: Path):
+    log = Log(path)
+    bad = '{"time":"2026-11-22T12:00:02.000Z","level":"WARNING","logger":"x","message":"bad"}'
+    append(path, bad.replace("WARNING", "INFO") + "\n" + bad + "\n")
+    assert log.new_warnings() == [bad]
+
+
 def test_it_waits_for_the_end_of_a_line(path: Path):
     log = Log(path)
     append(path, "ERROR: half")
