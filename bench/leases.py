@@ -15,13 +15,14 @@ from bench.figures import Figure
 from bench.leasing.traffic import Meter, Traffic
 from bench.leasing.workers import IdleWorker, without_processes
 from config.runner import postgres
+from connector.states import Phase
 from connector.timings import Timings
 from core.database import connect
 from tests.chaos.world import World
 from tools.models import MCPTool
 
 SERVERS, WORKERS, VANISH = 10_000, 100, 10
-READY = "SELECT count(*) FROM connector_instance WHERE phase = 'ready' AND worker_id = ANY(%s)"
+OWNED = "SELECT count(*) FROM connector_instance WHERE worker_id = ANY(%s) AND phase = ANY(%s)"
 CONNECTIONS = 4 * WORKERS + 50
 TIMES_SLOWER = float(os.environ.get("BENCH_TIMES_SLOWER", "1"))
 """All periods are so many times as long, and rates are given as if they were not: for a machine that is
@@ -51,12 +52,15 @@ def measure(world: World) -> Iterator[Figure]:
     yield Figure("statements at rest", [number / steady.seconds * TIMES_SLOWER], "a second")
     yield Figure("PostgreSQL at rest", [steady.cpu_s / steady.seconds * TIMES_SLOWER], "cores", 1.0)
     yield Figure("WAL at rest", [steady.wal_bytes / steady.seconds * TIMES_SLOWER / 1e6], "MB a second")
-    yield Figure(f"{VANISH} workers vanish, their servers have owners after", [storm_s])
+    owned_s, ready_s = storm_s
+    lease_s = Timings().lease * TIMES_SLOWER
+    yield Figure(f"{VANISH} workers vanish, their servers have owners after", [owned_s])
+    yield Figure(f"and are started after (leases of {lease_s:g} s)", [ready_s])
     yield Figure("PostgreSQL meanwhile", [storm.cpu_s], "processor seconds")
     yield Figure("workers that lost their right to act for want of a renewal", [late], "")
 
 
-async def _run(meter: Meter) -> tuple[float, Traffic, Traffic, float, int]:
+async def _run(meter: Meter) -> tuple[float, Traffic, Traffic, list[float], int]:
     times = Timings()
     timings = Timings(**{name: getattr(times, name) * TIMES_SLOWER for name in times.__slots__})
     workers = [IdleWorker(number, timings) for number in range(WORKERS)]
@@ -64,7 +68,7 @@ async def _run(meter: Meter) -> tuple[float, Traffic, Traffic, float, int]:
     await meter.begin()
     for worker in workers:
         worker.start()
-    await _all_ready(SERVERS, [worker.owner.name for worker in workers])
+    await _all_owned(SERVERS, [worker.owner.name for worker in workers], phases=["ready"])
     took_s = time.monotonic() - began
     print(f"start: {await meter.end()}", flush=True)
     lost: set[str] = set()
@@ -77,8 +81,11 @@ async def _run(meter: Meter) -> tuple[float, Traffic, Traffic, float, int]:
     await meter.begin()
     vanished = time.monotonic()
     await asyncio.gather(*(worker.vanish() for worker in leaving))
-    await _all_ready(SERVERS, [worker.owner.name for worker in staying])
-    storm_s = time.monotonic() - vanished
+    names = [worker.owner.name for worker in staying]
+    await _all_owned(SERVERS, names)
+    storm_s = [time.monotonic() - vanished]
+    await _all_owned(SERVERS, names, phases=["ready"])
+    storm_s.append(time.monotonic() - vanished)
     storm = await meter.end()
     watching.cancel()
     for worker in staying:
@@ -93,10 +100,10 @@ async def _watch(workers: Sequence[IdleWorker], lost: set[str]) -> None:
         await asyncio.sleep(0.5)
 
 
-async def _all_ready(number: int, owners: Sequence[str]) -> None:
+async def _all_owned(number: int, owners: Sequence[str], *, phases: Sequence[str] = tuple(Phase)) -> None:
     async with asyncio.timeout(WITHIN_S), await connect() as database:
         while True:
-            row = await (await database.execute(READY, [list(owners)])).fetchone()
+            row = await (await database.execute(OWNED, [list(owners), list(phases)])).fetchone()
             if row and row[0] >= number:
                 return
             await asyncio.sleep(0.5)

@@ -7,7 +7,7 @@ import orjson
 
 from bench.loading.loads import BY_KEY, TEXT
 from bench.loading.product import Product
-from bench.loading.targets import Ask
+from bench.loading.targets import INITIALIZE, Ask
 
 Judge = Callable[[int, bytes, bytes], bool]
 """Tells whether a status and a body are the right answer to a request with this text of its own."""
@@ -63,6 +63,7 @@ def kinds(target: Product) -> list[Kind]:
 def invalid() -> list[Invalid]:
     """Returns requests that must be refused, each with a status of its own kind."""
     chats, message = "/v1/chat/completions", [{"role": "user", "content": "hello"}]
+    opening = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": INITIALIZE}
     listing = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
     return [
         Invalid("no JSON", Ask("POST", chats, b'{"model": '), 400),
@@ -74,10 +75,8 @@ def invalid() -> list[Invalid]:
         Invalid("another method", Ask("PUT", "/api/v1/me", b"{}"), 405),
         Invalid("a server without a name", _post("/api/v1/mcp-tools", command="python"), 422),
         Invalid("an unknown path", Ask("GET", "/api/v1/nothing"), 404),
-        Invalid("an unknown server", _post("/mcp/s/nobody", **listing), 404),
-        Invalid(
-            "MCP without a session", _post("/mcp/s/echo-http", jsonrpc="2.0", id=1, method="tools/list"), 400
-        ),
+        Invalid("an unknown server", _post("/mcp/s/nobody", **opening), 404),
+        Invalid("MCP without a session", _post("/mcp/s/echo-http", **listing), 400),
     ]
 
 

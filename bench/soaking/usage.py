@@ -15,7 +15,7 @@ from bench.processor import Kinds
 from tests.chaos.world import World
 
 MOST_GROWTH = 0.03
-NOISE = {"memory, MB": 0.5, "temporary files": 2.0, "Redis keys": 5.0}
+NOISE = {"memory, MB": 0.5, "temporary files": 2.0, "Redis keys": 10.0}
 """Differences of medians that are no growth, whatever part of them they are. Of all else FEW."""
 FEW = 2.0
 """Descriptors, threads and connections come and go by ones and twos."""

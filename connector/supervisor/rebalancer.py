@@ -14,6 +14,17 @@ from connector.timings import Timings
 log = logging.getLogger(__name__)
 
 MOVES_AT_ONCE = 4
+CLAIMS_A_SECOND = 50
+"""Of all workers together, where there are more than FEW_WORKERS."""
+FEW_WORKERS = 10
+
+
+def between_claims_s(workers: int) -> float:
+    """Returns for how many seconds a worker claims nothing after a claim. So few workers claim at any time.
+
+    Each change of a phase wakes every worker: the claims of a hundred would fill a core of PostgreSQL.
+    """
+    return 0.0 if workers <= FEW_WORKERS else workers / CLAIMS_A_SECOND
 
 
 def surplus(*, held: int, slots: int, workers: int) -> int:
@@ -26,12 +37,13 @@ def surplus(*, held: int, slots: int, workers: int) -> int:
 
 
 class Rebalancer:
-    """`releasing` are the slots that this worker is giving up."""
+    """`releasing` are the slots that this worker gives up, `workers` how many there were a cooldown ago."""
 
     def __init__(
         self, database: leases.Database, owner: Owner, timings: Timings, tasks: Mapping[Slot, ServerTask]
     ) -> None:
         self.releasing: set[Slot] = set()
+        self.workers = 1
         self._database = database
         self._owner = owner
         self._timings = timings
@@ -44,7 +56,8 @@ class Rebalancer:
         if clock() < self._next_round:
             return
         self._next_round = clock() + self._timings.cooldown
-        over = surplus(**await leases.load(self._database, self._owner, lease_s=self._timings.lease))
+        load = await leases.load(self._database, self._owner, lease_s=self._timings.lease)
+        self.workers, over = load["workers"], surplus(**load)
         idle = [slot for slot, task in self._tasks.items() if task.is_idle(for_s=self._timings.cooldown)]
         for slot in idle[: min(over, MOVES_AT_ONCE)]:
             log.info("MCP server %s is left to a worker that has fewer.", slot)

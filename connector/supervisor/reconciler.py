@@ -21,7 +21,7 @@ from connector.supervisor import orm
 from connector.supervisor.lease_keeper import LeaseKeeper
 from connector.supervisor.peers import PeerWatcher
 from connector.supervisor.publisher import Publisher
-from connector.supervisor.rebalancer import Rebalancer
+from connector.supervisor.rebalancer import Rebalancer, between_claims_s
 from connector.timings import Timings
 from core.database import DATABASE_ERRORS
 from core.message import Message, told
@@ -42,6 +42,7 @@ class Reconciler:
         self._is_draining = False
         self._last_round_completed = True
         self._has_pruned_silent = False
+        self._next_claim = float("-inf")
         self._owner = owner
         self._timings = timings
         self._database = leases.Database()
@@ -78,7 +79,7 @@ class Reconciler:
         else:
             # Before the claim: what a dead peer held is free then.
             await self._prune_dead_workers()
-            await leases.claim(self._database, self._owner, lease_s=self._timings.lease)
+            await self._claim()
             await self._rebalancer.rebalance()
         rows = {row.slot: row for row in await leases.owned(self._database, self._owner)}
         for slot in self.tasks.keys() - rows.keys():
@@ -126,6 +127,12 @@ class Reconciler:
         finally:
             self._peers.watch([])
             await self._database.close()
+
+    async def _claim(self) -> None:
+        """Claims free slots as often as so many workers may: for each claim PostgreSQL counts all servers."""
+        if clock() >= self._next_claim:
+            self._next_claim = clock() + between_claims_s(self._rebalancer.workers)
+            await leases.claim(self._database, self._owner, lease_s=self._timings.lease)
 
     async def _prune_dead_workers(self) -> None:
         """Frees the slots of peers whose process is gone, before their leases end: their death is proven."""

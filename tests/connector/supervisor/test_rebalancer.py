@@ -1,11 +1,14 @@
 """Rebalancing: a worker that joins gets its share of idle servers."""
 
 import asyncio
+import time
 from collections import Counter
 from dataclasses import replace
 from typing import Any
 
+from connector.leases import store
 from connector.models import Instance
+from connector.supervisor.rebalancer import between_claims_s
 from tests.connector.conftest import FAST, wait_for
 from tools.models import Status
 
@@ -67,3 +70,28 @@ async def test_only_some_servers_are_moved_at_once(servers: Any, supervise: Any,
 
     await wait_for(even)
     assert 1 in counts
+
+
+def test_few_workers_claim_at_any_time_and_many_share_a_rate():
+    assert between_claims_s(1) == between_claims_s(10) == 0
+    assert between_claims_s(100) == 2
+
+
+async def test_many_workers_do_not_claim_in_each_round(
+    servers: Any, supervise: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("connector.supervisor.reconciler.between_claims_s", lambda workers: 3.0 * workers)
+    claims: list[float] = []
+
+    async def claim(*given: Any, **named: Any) -> Any:
+        claims.append(time.monotonic())
+        return await real(*given, **named)
+
+    real = store.claim
+    monkeypatch.setattr(store, "claim", claim)
+    supervise(node="one", timings=FAST)
+    await wait_for(lambda: claims)
+    server = await servers.register(name="later")
+    await servers.wait_until(server, Status.RUNNING)
+    assert len(claims) == 2
+    assert claims[1] - claims[0] >= 3
