@@ -16,6 +16,7 @@ from bench.leasing.traffic import Meter, Traffic
 from bench.leasing.workers import IdleWorker, without_processes
 from config.runner import postgres
 from connector.states import Phase
+from connector.supervisor import rebalancer
 from connector.timings import Timings
 from core.database import connect
 from tests.chaos.world import World
@@ -44,7 +45,8 @@ def measure(world: World) -> Iterator[Figure]:
         for number in range(SERVERS)
     )
     meter = Meter(world)
-    with without_processes(), meter.counting():
+    claims = rebalancer.CLAIMS_A_SECOND / TIMES_SLOWER
+    with without_processes(), meter.counting(), patch.object(rebalancer, "CLAIMS_A_SECOND", claims):
         took_s, steady, storm, storm_s, late = asyncio.run(_run(meter))
     print(f"at rest: {steady}\nstorm: {storm}", flush=True)
     number = sum(map(len, steady.statements.values()))

@@ -14,7 +14,7 @@ from connector.timings import Timings
 log = logging.getLogger(__name__)
 
 MOVES_AT_ONCE = 4
-CLAIMS_A_SECOND = 50
+CLAIMS_A_SECOND = 20
 """Of all workers together, where there are more than FEW_WORKERS."""
 FEW_WORKERS = 10
 
