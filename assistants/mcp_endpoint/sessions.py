@@ -9,7 +9,7 @@ import hmac
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import Any
 
@@ -66,7 +66,9 @@ def _read(session_id: str) -> Session | None:
     payload, _, signature = session_id.partition(".")
     if not hmac.compare_digest(signature.encode(), _signature(payload).encode()):
         return None
-    return Session(session_id, *orjson.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))
+    values = orjson.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    # A later release may have put more behind them.
+    return Session(session_id, *values[: len(fields(Session)) - 1])
 
 
 def _encoded(raw: bytes) -> str:

@@ -92,18 +92,28 @@ def recover(*, older_than_s: float = LOST_AFTER_S) -> int:
         read = {name: _lost_records(encrypted, older_than_s) for name, encrypted in entries.items()}
         lost = {name: records for name, records in read.items() if records}
         if lost:
-            runs = [serialization.load(record) for records in lost.values() for record in records]
-            rows.write(runs)
+            rows.write([record for records in lost.values() for record in records])
             redis.hdel(KEY, *lost)
         return sum(map(len, lost.values()))
 
 
-def _lost_records(encrypted: bytes, older_than_s: float) -> list[dict[str, Any]]:
-    """Returns the runs of an entry that is so old; of an older release, each had an entry of its own."""
+def _lost_records(encrypted: bytes, older_than_s: float) -> list[RunRecord]:
+    """Returns the runs of an entry that is so old; of an older release, each had an entry of its own.
+
+    What a later release has left, and only that can read, stays for its workers.
+    """
     try:
         entry: dict[str, Any] = decrypt(encrypted.decode())
     except UndecryptableSecret:
         log.error("Runs that a killed process left cannot be read: their encryption key is gone.")
         return []
-    records: list[dict[str, Any]] = entry["records"] if "records" in entry else [entry["record"]]
-    return records if entry["at"] <= time.time() - older_than_s else []
+    try:
+        if entry["at"] > time.time() - older_than_s:
+            return []
+        records = entry["records"] if "records" in entry else [entry["record"]]
+        return [serialization.load(record) for record in records]
+    except (LookupError, TypeError, ValueError) as error:
+        log.error(
+            "Runs that a killed process left cannot be read by this release (%s).", type(error).__name__
+        )
+        return []

@@ -9,6 +9,7 @@ import orjson
 from apikeys.principal import Principal
 from assistants.models import RunKind, RunStatus, ToolCall
 from assistants.recording.records import CallRecord, Origin, RunRecord
+from connector.wire.known import known
 
 _PRINCIPAL = ("id", "name", "key_prefix", "can_manage", "can_call_assistant", "is_disabled", "user_id")
 
@@ -22,15 +23,22 @@ def dump(record: RunRecord) -> dict[str, Any]:
 
 
 def load(dumped: Mapping[str, Any]) -> RunRecord:
+    """Leaves out what only a later release knows.
+
+    Raises LookupError, TypeError or ValueError for a record that none but a later release can read.
+    """
     origin = dumped["origin"]
-    calls = (CallRecord(**{**call, "status": ToolCall.Status(call["status"])}) for call in dumped["calls"])
+    calls = (
+        known(CallRecord, {**call, "status": ToolCall.Status(call["status"])}) for call in dumped["calls"]
+    )
+    principal = known(Principal, {**origin["principal"], "expires_at": None})
     fields: dict[str, Any] = {
         **dumped,
-        "origin": Origin(**{**origin, "principal": Principal(**origin["principal"], expires_at=None)}),
+        "origin": known(Origin, {**origin, "principal": principal}),
         "started_at": datetime.fromisoformat(dumped["started_at"]),
         "status": RunStatus(dumped["status"]),
         # A record that an older release left has no kind.
         "kind": RunKind(dumped.get("kind", RunKind.CHAT)),
         "calls": tuple(calls),
     }
-    return RunRecord(**fields)
+    return known(RunRecord, fields)

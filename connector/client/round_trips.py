@@ -45,7 +45,8 @@ def sealed(state: State, server_id: int, key_id: int) -> str:
 def opened(text: str, server_id: int, key_id: int) -> State:
     """Raises InvalidState for a state that is not of this server and key."""
     try:
-        for_server, for_key, parked, of_server = signing.loads(text, salt=_SALT)
+        # A later release may have put more behind them.
+        for_server, for_key, parked, of_server, *_ = signing.loads(text, salt=_SALT)
     except signing.BadSignature as error:
         raise InvalidState(Message("The state of the request is not valid.")) from error
     if (for_server, for_key) != (server_id, key_id):

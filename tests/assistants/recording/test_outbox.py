@@ -11,7 +11,7 @@ from django.utils import timezone
 from redis import Redis
 
 from apikeys.principal import Principal
-from assistants.models import Run, RunStatus
+from assistants.models import Run, RunStatus, ToolCall
 from assistants.recording import Origin, outbox, serialization
 from assistants.recording.records import CallRecord, RunRecord
 from tools.secrets.encryption import encrypt
@@ -76,3 +76,26 @@ async def test_a_run_that_json_cannot_hold_does_not_fail_the_others(redis: "Redi
     bad, good = replace(ended(), calls=(call,)), ended()
     await asyncio.gather(outbox.put(bad), outbox.put(good))
     assert await recovered() == {good.origin.run_id}
+
+
+async def test_fields_of_a_later_release_are_left_out(redis: "Redis") -> None:
+    call = CallRecord(None, "Time", "now", ToolCall.Status.OK)
+    record = replace(ended(), calls=(call,))
+    dumped = serialization.dump(record)
+    for part in (dumped, dumped["origin"], dumped["origin"]["principal"], dumped["calls"][0]):
+        part["later"] = {"new": 1}
+    redis.hset(outbox.KEY, "later", encrypt({"at": 1.0, "records": [dumped], "later": 1}))
+    assert await recovered() == {record.origin.run_id}
+
+
+async def test_a_run_that_only_a_later_release_can_read_waits_for_it_and_holds_no_other_up(
+    redis: "Redis", caplog: pytest.LogCaptureFixture
+) -> None:
+    record = ended()
+    redis.hset(outbox.KEY, "mine", encrypt({"at": 1.0, "records": [serialization.dump(record)]}))
+    later = {**serialization.dump(ended()), "kind": "telepathy"}
+    redis.hset(outbox.KEY, "later", encrypt({"at": 1.0, "records": [later]}))
+    redis.hset(outbox.KEY, "other", encrypt({"when": 1.0}))
+    assert await recovered() == {record.origin.run_id}
+    assert set(redis.hkeys(outbox.KEY)) == {b"later", b"other"}
+    assert "cannot be read by this release (ValueError)" in caplog.text
