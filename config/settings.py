@@ -34,6 +34,9 @@ SECRET_ENCRYPTION_KEYS = env.list("SECRET_ENCRYPTION_KEYS")
 MAX_DB_CONNECTIONS = env.int("MAX_DB_CONNECTIONS", default=20)
 DATABASE_TIMEOUT_S = env.float("DATABASE_TIMEOUT_S", default=30)
 DATABASES = {"default": env.db("DATABASE_URL")}
+# Where a pooler stands before the database: what needs a session of its own goes past it.
+DATABASE_DIRECT = env.db("DATABASE_DIRECT_URL", default=env.str("DATABASE_URL"))
+DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = bool(env.str("DATABASE_DIRECT_URL", default=""))
 _options = DATABASES["default"].setdefault("OPTIONS", {})
 _statement_timeout = f"-c statement_timeout={round(DATABASE_TIMEOUT_S * 1000)}ms"
 _options.update(

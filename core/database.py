@@ -132,20 +132,14 @@ def advisory_lock(name: str) -> Iterator[bool]:
     """Tries to hold PostgreSQL's session-level advisory lock of this name, and yields whether it is held.
 
     It never waits: where another connection, in whatever process, holds the lock, it yields False at once.
-    The lock is released when the block ends, and by PostgreSQL itself where the connection is lost.
+    The lock is held by a connection of its own, and ends with it.
     """
     # PostgreSQL names these locks by 64-bit integers. Its own hashtext() gives 32 bits: names might collide.
     key = int.from_bytes(sha256(name.encode()).digest()[:8], signed=True)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
-        is_acquired = bool(cursor.fetchone()[0])
-    try:
-        yield is_acquired
-    finally:
-        if is_acquired:
-            # By hand, although the lock would end with its connection: the pool reuses connections.
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
+    # Not the ORM's: a pooler between us and the database may give each of its transactions another session.
+    with psycopg.connect(**_parameters(), autocommit=True) as session:
+        row = session.execute("SELECT pg_try_advisory_lock(%s)", [key]).fetchone()
+        yield bool(row and row[0])
 
 
 class Connection(psycopg.AsyncConnection[Any]):
@@ -186,8 +180,13 @@ async def notifications(connection: psycopg.AsyncConnection[Any], *, within_s: f
 
 
 def _parameters() -> dict[str, Any]:
-    """Returns the parameters of Django's connection, as they are now: tests change the database's name."""
+    """Returns the parameters of Django's connection, as they are now: tests change the database's name.
+
+    Where a pooler stands before the database, they are those of DATABASE_DIRECT_URL.
+    """
     database = connections["default"].settings_dict
+    if database["DISABLE_SERVER_SIDE_CURSORS"]:
+        database = {**settings.DATABASE_DIRECT, "OPTIONS": settings.DATABASE_DIRECT.get("OPTIONS", {})}
     options = {name: value for name, value in database["OPTIONS"].items() if name != "pool"}
     named = {
         "dbname": database["NAME"],
