@@ -9,6 +9,7 @@ from queue import Empty
 from typing import Any
 
 from kombu.transport import TRANSPORT_ALIASES, redis
+from redis.exceptions import OutOfMemoryError, ReadOnlyError
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,9 @@ class Transport(redis.Transport):
     """Delivers what has the form of a message. No content is logged: arguments of tasks may be secret."""
 
     Channel = Channel
+
+    connection_errors = (*redis.Transport.connection_errors, OutOfMemoryError, ReadOnlyError)
+    """One that takes no writes counts as one that is away: a worker waits for it, and does not end."""
 
     def _deliver(self, message: Any, queue: str | None) -> None:
         if _is_message(message):

@@ -287,6 +287,7 @@ MCP_RESULT_LIMIT = env.int("MCP_RESULT_LIMIT", default=16 * 1024 * 1024)
 
 CELERY_BROKER_URL = REDIS_URL
 globals().update(queues.CELERY)
+CELERY_BEAT_SCHEDULER = "config.scheduler:Scheduler"
 CELERY_BEAT_SCHEDULE = schedule(health_s=SUPERVISOR_HEALTH_S)
 
 # --- metrics, traces, logs ---------------------------------------------------------------------------------

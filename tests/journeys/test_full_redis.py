@@ -1,0 +1,76 @@
+"""Redis that takes no more writes, since its memory is full or it is a replica: everything else goes on."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+import httpx
+import pytest
+from django.conf import settings
+from redis import Redis
+
+from apikeys.actions import IssuedKey
+from assistants.models import Run
+from tests.stack import BY, Stack, readiness, wait_for
+from tools import actions as tool_actions
+
+
+@contextmanager
+def refusing(why: str) -> Iterator[None]:
+    with Redis.from_url(settings.REDIS_URL, decode_responses=True) as redis:
+        memory = redis.config_get("maxmemory")["maxmemory"]
+        try:
+            if why == "full":
+                redis.config_set("maxmemory", "1")  # with noeviction, its default
+            else:
+                redis.replicaof("127.0.0.1", 9)
+            yield
+        finally:
+            redis.replicaof("NO", "ONE")
+            redis.config_set("maxmemory", memory)
+
+
+@pytest.fixture
+def key(stack: Stack) -> IssuedKey:
+    key = stack.key(f"full-redis {uuid4()}", requests_per_minute=1000, concurrent_requests=50)
+    server = stack.server(f"Full Redis {key.api_key.pk}")
+    stack.assistant(f"full-redis-{key.api_key.pk}", server, keys=(key,))
+    return key
+
+
+def chat(stack: Stack, key: IssuedKey, **headers: str) -> httpx.Response:
+    said = [{"role": "user", "content": "What is the pid?"}]
+    body = {"model": f"full-redis-{key.api_key.pk}", "messages": said, "tool_choice": "required"}
+    headers = {"authorization": f"Bearer {key.key}", **headers}
+    return httpx.post(f"{stack.url}/v1/chat/completions", json=body, headers=headers, timeout=60)
+
+
+def runs(stack: Stack) -> int:
+    with stack.database():
+        return Run.objects.filter(assistant_slug__startswith="full-redis", status="completed").count()
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("why", ["full", "read-only"])
+def test_chats_and_servers_go_on_and_workers_recover(stack: Stack, key: IssuedKey, why: str) -> None:
+    before, logs = runs(stack), {name: len(stack.log(name)) for name in ("web", "mcp", "default")}
+    with refusing(why):
+        for number in range(5):
+            answer = chat(stack, key, **{"idempotency-key": f"{why}-{number}"})
+            assert answer.status_code == 200, answer.text
+            made = answer.json()["choices"][0]["message"]["mcp_connector"]["tool_calls"]
+            assert [each["status"] for each in made] == ["ok"]
+        wait_for(lambda: runs(stack) == before + 5, within_s=15)
+        later = stack.server(f"Later {why}")
+        time.sleep(15)
+        assert readiness(stack.url) in {"ok", "degraded"}
+    with Redis.from_url(settings.REDIS_URL) as redis:
+        wait_for(lambda: not redis.llen("default"), within_s=30)
+    with stack.database():
+        tool_actions.stop(later, by=BY)
+    stack.wait_for_status(later, "stopped")
+    for name, at in logs.items():
+        said = stack.log(name)[at:]
+        assert stack.process(name).is_alive(), said
+        assert said.count("Traceback") < 30, said[:6000]
