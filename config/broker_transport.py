@@ -9,7 +9,8 @@ from queue import Empty
 from typing import Any
 
 from kombu.transport import TRANSPORT_ALIASES, redis
-from redis.exceptions import OutOfMemoryError, ReadOnlyError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,9 @@ class Channel(redis.Channel):
         except ValueError as error:
             log.error("A message in a queue was dropped: it is no JSON (%s).", type(error).__name__)
             raise Empty from error
+        # A Redis that has become a replica says so to those who wait for messages.
+        except ResponseError as error:
+            raise RedisConnectionError(str(error)) from error
 
 
 class Transport(redis.Transport):

@@ -60,7 +60,7 @@ def test_chats_and_servers_go_on_and_workers_recover(stack: Stack, key: IssuedKe
             answer = chat(stack, key, **{"idempotency-key": f"{why}-{number}"})
             assert answer.status_code == 200, answer.text
             made = answer.json()["choices"][0]["message"]["mcp_connector"]["tool_calls"]
-            assert [each["status"] for each in made] == ["ok"]
+            assert [each["status"] for each in made] == ["ok"], f"{answer.text}\n{stack.log('mcp')[-5000:]}"
         wait_for(lambda: runs(stack) == before + 5, within_s=15)
         later = stack.server(f"Later {why}")
         time.sleep(15)
