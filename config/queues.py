@@ -9,6 +9,7 @@ CELERY: dict[str, Any] = {
     "CELERY_ACCEPT_CONTENT": ["json"],
     "CELERY_WORKER_HIJACK_ROOT_LOGGER": False,
     "CELERY_WORKER_CONSUMER": "config.consumer:QuietConsumer",
+    "CELERY_BEAT_SCHEDULER": "config.scheduler:Scheduler",
     "CELERY_WORKER_PREFETCH_MULTIPLIER": 1,
     "CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP": True,
     "CELERY_TASK_ROUTES": {

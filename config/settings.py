@@ -34,11 +34,9 @@ SECRET_ENCRYPTION_KEYS = env.list("SECRET_ENCRYPTION_KEYS")
 MAX_DB_CONNECTIONS = env.int("MAX_DB_CONNECTIONS", default=20)
 DATABASE_TIMEOUT_S = env.float("DATABASE_TIMEOUT_S", default=30)
 DATABASES = {"default": env.db("DATABASE_URL")}
-# Where a pooler stands before the database: what needs a session of its own goes past it.
-DATABASE_DIRECT = env.db("DATABASE_DIRECT_URL", default=env.str("DATABASE_URL"))
+DATABASE_DIRECT = env.db("DATABASE_DIRECT_URL", default=env.str("DATABASE_URL"))  # past a pooler
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = bool(env.str("DATABASE_DIRECT_URL", default=""))
 _options = DATABASES["default"].setdefault("OPTIONS", {})
-_statement_timeout = f"-c statement_timeout={round(DATABASE_TIMEOUT_S * 1000)}ms"
 _options.update(
     {
         "pool": {
@@ -50,7 +48,7 @@ _options.update(
         },
         "connect_timeout": 5,
         "tcp_user_timeout": 5_000,  # ms. TCP itself would give up a server that vanished after 15 minutes
-        "options": f"{_options.get('options', '')} {_statement_timeout}".strip(),
+        "options": f"{_options.get('options', '')} -c statement_timeout={DATABASE_TIMEOUT_S}s".strip(),
     }
 )
 REDIS_URL = env.str("REDIS_URL")
@@ -287,7 +285,6 @@ MCP_RESULT_LIMIT = env.int("MCP_RESULT_LIMIT", default=16 * 1024 * 1024)
 
 CELERY_BROKER_URL = REDIS_URL
 globals().update(queues.CELERY)
-CELERY_BEAT_SCHEDULER = "config.scheduler:Scheduler"
 CELERY_BEAT_SCHEDULE = schedule(health_s=SUPERVISOR_HEALTH_S)
 
 # --- metrics, traces, logs ---------------------------------------------------------------------------------
