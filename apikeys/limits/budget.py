@@ -15,7 +15,7 @@ from core.feed import FeedCache
 KNOWN_FOR_S = 5.0
 """For how long a process serves a number from memory, to which other processes may have added."""
 _GATHER_S = 0.25
-"""For how long tokens wait for more to be written with them. Until then they do not count."""
+"""For how long tokens wait for more to be written with them."""
 
 _THIS_MONTH = "date_trunc('month', now() AT TIME ZONE 'UTC')::date"
 _READ = f"SELECT tokens FROM apikeys_tokenusage WHERE api_key_id = %s AND month = {_THIS_MONTH}"  # noqa: S608
@@ -46,11 +46,12 @@ Spending = tuple[int, int]
 
 async def spent_this_month(api_key_id: int) -> int:
     """Returns the tokens of this month, up to KNOWN_FOR_S seconds late for those of other processes."""
-    return await _spent.get(api_key_id)
+    return await _spent.get(api_key_id) + _unwritten[api_key_id]
 
 
 def spend(api_key_id: int, tokens: int) -> None:
-    """Adds tokens to a key's month, in the background."""
+    """Adds tokens to a key's month: they count here at once, and are written in the background."""
+    _unwritten[api_key_id] += tokens
     writer.add((api_key_id, tokens))
 
 
@@ -109,7 +110,14 @@ async def _write(spendings: Iterable[Spending]) -> None:
     # A process knows its own spending at once, however long numbers are served from memory.
     for api_key_id, total in (await _add(sums)).items():
         _spent.put(api_key_id, total)
+    for api_key_id, tokens in sums.items():
+        _unwritten[api_key_id] -= tokens
+        if not _unwritten[api_key_id]:
+            del _unwritten[api_key_id]
 
+
+_unwritten: Counter[int] = Counter()
+"""Tokens by key, which the database does not have yet."""
 
 _spent: FeedCache[int, int] = FeedCache(in_thread(read), [], maxsize=10_000, max_age_s=KNOWN_FOR_S)
 writer = BatchWriter("tokens of keys", _write, gather_s=_GATHER_S)

@@ -112,7 +112,7 @@ def test_a_diagnosis_has_its_parts_where_it_has_values() -> None:
 @pytest.mark.parametrize(
     ("pasted", "said_in_chinese"),
     [
-        ("[]", "内容必须是一个 JSON 对象。"),
+        ("[]", "请给出 MCP 客户端的整个文件\uff1a一个按名称列出服务器的对象。"),
         ('{"a": 1, "a": 2}', "JSON 的同一个对象中出现了两次键 'a'。"),
         (r'{"a": "\u0000"}', "文本中不能有 NUL 字符。"),
     ],

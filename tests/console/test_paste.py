@@ -61,7 +61,7 @@ def test_a_registered_server_is_changed_only_if_that_was_ticked(admin_client: Cl
     [
         ("", "Paste the file"),
         ('{\n  "mcpServers": {\n    "a" {}\n  }\n}', "line 3, column"),
-        ("[]", "must be a JSON object"),
+        ("[]", "an object with the servers by name"),
         ("{}", "Give at least one server"),
         ('{"mcpServers": 7}', "as an object, by name"),
         ('{"mcpServers": {"a": {}, "a": {}}}', "twice"),

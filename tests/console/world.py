@@ -11,7 +11,7 @@ from django.utils import timezone
 from apikeys import actions as key_actions
 from apikeys.models import OutboxEvent
 from assistants import actions
-from assistants.models import Approval, Delivery, Run, ToolCall, Webhook
+from assistants.models import Approval, Delivery, Rule, Run, ToolCall, Webhook
 from connector.models import Instance, StateChange, Worker
 from tests.console.pages import BY
 from tools import actions as tool_actions
@@ -86,7 +86,6 @@ def fill(text: str = "plain text", long: str = "") -> dict[type[models.Model], m
     rule = actions.add_rule(
         by=BY,
         name=_name(text, "Rule"),
-        reason=_clean(text)[:1000],
         effect="ask",
         conditions={
             "servers": [server.pk],
@@ -94,6 +93,8 @@ def fill(text: str = "plain text", long: str = "") -> dict[type[models.Model], m
             "expression": "end_user == 'x'",
         },
     )
+    # As a version stored it that did not look at it.
+    Rule.objects.filter(pk=rule.pk).update(reason=_clean(text)[:1000])
     webhook = Webhook.objects.create(
         name=_name(text, "Hook"), url="https://hooks.example.org", events=["server.up"]
     )

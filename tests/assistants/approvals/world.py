@@ -53,7 +53,9 @@ class World:
 
 
 @pytest.fixture
-async def world(servers: Servers, supervise: Any, tmp_path: Path) -> World:
+async def world(servers: Servers, supervise: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    # Nobody listens: what another test has read of its assistant of the same name must not be served here.
+    monkeypatch.setattr(feed, "BLIND_MAX_AGE_S", 0)
     supervise()
     log = tmp_path / "calls"
     server = await servers.running("structured", env={"FAKE_CALLS": str(log)})
