@@ -76,7 +76,7 @@ def test_from_the_first_managing_key_to_an_answered_chat(stack: Stack, api: Api)
     traced = api("GET", f"/runs/{run['id']}")
     assert [call["function"] for call in traced["tool_calls"]] == ["get_current_time"]
     assert api("GET", "/usage")
-    assert "canary" not in str(api("GET", "/audit?limit=200"))
+    assert "canary-9c1" not in str(api("GET", "/audit?limit=200"))
 
     refused = api("DELETE", f"/mcp-tools/{server['id']}", 409)
     assert "clerk" in str(refused).lower()
