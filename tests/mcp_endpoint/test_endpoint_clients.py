@@ -88,7 +88,7 @@ def test_the_inspector_waits_until_somebody_approves_its_call(
     with ThreadPoolExecutor() as threads:
         printed = threads.submit(inspected, packages, desk, era, "tools/call", *call)
         with stack.database():
-            waiting = Approval.objects.waiting()
+            waiting = Approval.objects.waiting().filter(rule=asks)
             wait_for(waiting.exists, within_s=60)
             approvals.approve(waiting.get(), by=Actor("key", approver.name, approver.pk))
             asks.delete()

