@@ -20,6 +20,8 @@ from tests.stack import Stack, wait_for
 from tools.models import MCPTool
 
 ECHO = {"name": "asked__echo", "arguments": {"say": "hi"}}
+GO: Any = {"role": "user", "content": "Say hi."}
+ON: Any = {"role": "user", "content": "Well?"}
 
 
 @dataclass
@@ -117,3 +119,12 @@ def world(stack: Stack, key: IssuedKey, llm: ScriptedLLM, server: MCPTool, log: 
     log.unlink(missing_ok=True)
     slug = f"asked-{uuid.uuid4().hex[:12]}"
     return World(stack, llm, slug, stack.assistant(slug, server, keys=(key,)), log)
+
+
+def ask(client: openai.OpenAI, world: World, *messages: Any, **fields: Any) -> Any:
+    asked = {"model": world.model, "messages": [GO, *messages], **fields}
+    return client.chat.completions.create(**asked).choices[0].message
+
+
+def shown(message: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": message.content}

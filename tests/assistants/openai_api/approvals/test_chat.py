@@ -12,26 +12,14 @@ from assistants import actions
 from assistants.models import Approver, Rule, Run
 from config.runner.network import free_port
 from core.actor import Actor
-from tests.assistants.openai_api.approvals.conftest import ECHO, World
+from tests.assistants.openai_api.approvals.conftest import ECHO, GO, ON, World, ask, shown
 from tests.stack import Stack, readiness, wait_for
-
-GO: Any = {"role": "user", "content": "Say hi."}
-ON: Any = {"role": "user", "content": "Well?"}
 
 
 @pytest.fixture
 def world(world: World) -> World:
     world.ask_before(Approver.STAFF)
     return world
-
-
-def ask(client: openai.OpenAI, world: World, *messages: Any, **fields: Any) -> Any:
-    asked = {"model": world.model, "messages": [GO, *messages], **fields}
-    return client.chat.completions.create(**asked).choices[0].message
-
-
-def shown(message: Any) -> dict[str, Any]:
-    return {"role": "assistant", "content": message.content}
 
 
 def test_a_held_answer_goes_on_when_it_is_approved(client: openai.OpenAI, world: World) -> None:
@@ -232,59 +220,6 @@ def test_of_a_round_the_allowed_calls_run_at_once(client: openai.OpenAI, world: 
         world.approve(approval)
         assert answer.result().content == "Both."
     assert world.calls == [{"say": "free"}, {"say": "hi"}]
-
-
-LOOK = {"name": "look", "arguments": {"at": "sky"}}
-TOOLS: Any = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]
-
-
-def looked(answer: Any) -> list[dict[str, Any]]:
-    """What the caller sends back: the answer with its call, and the result of that."""
-    [call] = answer.tool_calls
-    called = {"role": "assistant", "content": answer.content, "tool_calls": [call.model_dump()]}
-    return [called, {"role": "tool", "tool_call_id": call.id, "content": "blue"}]
-
-
-def test_beside_a_call_for_the_caller_it_is_told_and_its_result_delivered(
-    client: openai.OpenAI, world: World
-) -> None:
-    world.script({"tool_calls": [ECHO, LOOK]}, {"text": "Both."}, {"text": "Twice?"})
-    first = ask(client, world, tools=TOOLS)
-    approval = world.asked()
-    assert first.content.startswith(f"[Waiting for approval {approval.pk}: echo of Asked")
-    world.approve(approval)
-    world.wait_for_state(approval.pk, "done")
-    second = ask(client, world, *looked(first), tools=TOOLS)
-    assert second.content == "Both."
-    assert [each["role"] for each in world.received()] == ["user", "assistant", "tool", "tool"]
-    assert sorted(world.results()) == ["blue", '{"say": "hi"}']
-    assert [each["function"]["name"] for each in world.received()[1]["tool_calls"]] == ["asked__echo", "look"]
-    assert "Waiting for approval" not in str(world.received())
-    ask(client, world, *looked(first), shown(second), ON, tools=TOOLS)
-    assert sorted(world.results()) == ["blue", '{"say": "hi"}']
-    assert world.calls == [{"say": "hi"}]
-
-
-def test_beside_a_call_for_the_caller_it_may_wait_longer(client: openai.OpenAI, world: World) -> None:
-    world.script({"text": "Two.", "tool_calls": [ECHO, LOOK]}, {"text": "One waits."}, {"text": "Both."})
-    first = ask(client, world, tools=TOOLS)
-    approval = world.asked()
-    assert first.content.startswith("Two.\n\n[Waiting for approval")
-    second = ask(client, world, *looked(first), tools=TOOLS)
-    waiting, blue = world.results()
-    assert ("still waited for" in waiting, blue) == (True, "blue")
-    world.approve(approval)
-    world.wait_for_state(approval.pk, "done")
-    assert ask(client, world, *looked(first), shown(second), ON, tools=TOOLS).content == "Both."
-    assert (world.results(), world.calls) == (['{"say": "hi"}', "blue"], [{"say": "hi"}])
-
-
-def test_beside_a_call_for_the_caller_a_stream_tells_it_too(http: httpx.Client, world: World) -> None:
-    world.script({"tool_calls": [ECHO, LOOK]})
-    body = {"model": world.model, "messages": [GO], "stream": True, "tools": TOOLS}
-    text = http.post("/v1/chat/completions", json=body).text
-    assert f"[Waiting for approval {world.asked().pk}" in text
-    assert '"finish_reason":"tool_calls"' in text
 
 
 def test_a_stored_history_goes_on_as_well(client: openai.OpenAI, world: World) -> None:

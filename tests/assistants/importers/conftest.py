@@ -1,0 +1,18 @@
+"""The environment that references of imported files are filled from."""
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "canary-of-the-environment")
+    for name in (
+        "GITHUB_TOKEN",
+        "GITHUB_PAT",
+        "VLLM_BASE",
+        "AMAP_KEY",
+        "MY_KEY",
+        "LEGACY_KEY",
+        "MISTRAL_KEY",
+    ):
+        monkeypatch.delenv(name, raising=False)

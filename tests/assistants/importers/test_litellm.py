@@ -1,0 +1,72 @@
+"""What LiteLLM writes in several ways: credentials of servers, and providers of models."""
+
+import json
+
+import pytest
+
+from assistants.models import Assistant
+from tests.assistants.importers import scene
+from tools.models import MCPTool
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    ("credentials", "headers"),
+    [
+        ({"auth_type": "none"}, {}),
+        ({"auth_type": "api_key", "auth_value": "k"}, {"X-API-Key": "k"}),
+        ({"auth_type": "bearer_token", "authentication_token": "k"}, {"Authorization": "Bearer k"}),
+        ({"auth_type": "basic", "auth_value": "a:b"}, {"Authorization": "Basic YTpi"}),
+        ({"auth_type": "basic", "auth_value": "YTpi"}, {"Authorization": "Basic YTpi"}),
+        ({"auth_type": "authorization", "auth_value": "Own k"}, {"Authorization": "Own k"}),
+        ({"auth_type": "token", "credentials": {"auth_value": "k"}}, {"Authorization": "token k"}),
+        ({"auth_type": "oauth2_token_exchange", "auth_value": "k"}, {}),
+        ({"auth_type": "aws_sigv4", "auth_value": "k"}, {}),
+        ({"auth_type": "bearer_token"}, {}),
+    ],
+)
+def test_credentials_of_litellm_are_the_headers_that_it_sends(credentials, headers, tmp_path) -> None:
+    server = {"url": "https://a.example.com/mcp", "transport": "http", **credentials}
+    (tmp_path / "config.json").write_text(json.dumps({"mcp_servers": {"a": server}}))
+
+    _, report = scene.run("litellm", tmp_path / "config.json")
+
+    assert MCPTool.objects.get().headers == headers
+    is_left = credentials["auth_type"] != "none" and not headers
+    assert ("mcp_servers.a.auth_type" in scene.left_out(report)) == is_left
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ({"model": "openai/gpt-4o"}, ("openai", "https://api.openai.com/v1", "gpt-4o")),
+        ({"model": "gpt-4o"}, ("openai", "https://api.openai.com/v1", "gpt-4o")),
+        ({"model": "claude-sonnet-4-5"}, ("anthropic", "", "claude-sonnet-4-5")),
+        (
+            {"model": "groq/openai/gpt-oss-20b"},
+            ("openai", "https://api.groq.com/openai/v1", "openai/gpt-oss-20b"),
+        ),
+        ({"model": "bedrock/anthropic.claude"}, ("bedrock", "", "anthropic.claude")),
+        (
+            {"model": "openai/own", "api_base": "https://own.example.com/v1/"},
+            ("openai", "https://own.example.com/v1", "own"),
+        ),
+        ({"model": "own", "custom_llm_provider": "openai"}, ("openai", "https://api.openai.com/v1", "own")),
+        (
+            {"model": "azure/eu", "api_base": "https://x.openai.azure.com"},
+            ("openai", "https://x.openai.azure.com/openai/v1", "eu"),
+        ),
+        ({"model": "vertex_ai/gemini-2"}, None),
+        ({"model": "who-knows"}, None),
+    ],
+)
+def test_models_of_litellm_find_their_provider(model, expected, tmp_path) -> None:
+    content = {"model_list": [{"model_name": "m", "litellm_params": {"api_key": "k", **model}}]}
+    (tmp_path / "config.json").write_text(json.dumps(content))
+
+    _, report = scene.run("litellm", tmp_path / "config.json")
+
+    found = Assistant.objects.select_related("provider").first()
+    assert ((found.provider.kind, found.provider.base_url, found.model) if found else None) == expected
+    assert ("model_list[0]" in scene.left_out(report)) == (expected is None)
