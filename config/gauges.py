@@ -8,17 +8,15 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 
 from django.conf import settings
-from django.db import DatabaseError
 from django.db.models import Count
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
-from psycopg import OperationalError
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from assistants.models import Approval
 from assistants.recording import outbox
+from config.health import UNANSWERED
 from connector.status.workers import nodes_alive
 from core import feed
 from core.database import in_thread
@@ -28,7 +26,6 @@ log = logging.getLogger(__name__)
 
 WITHIN_S = 2.0
 QUEUES = ("default", "mcp")
-UNANSWERED = (OperationalError, DatabaseError, RedisError, OSError, TimeoutError)
 MEANINGS = {
     "mcp_connector_servers": "Registered MCP servers.",
     "mcp_connector_workers_alive": "Workers that can own MCP servers, and are alive.",

@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import math
-import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
@@ -18,6 +16,7 @@ from redis.exceptions import RedisError
 from config import draining
 from connector.status.workers import workers_alive
 from core import database
+from core.recent import Recent
 
 log = logging.getLogger(__name__)
 
@@ -39,29 +38,10 @@ async def ready(request: HttpRequest) -> JsonResponse:
     """
     if draining.has_begun:
         return JsonResponse({"status": "stopping"}, status=503)
-    checks = await _readiness.checks()
+    checks = await _readiness.get()
     status = "ok" if all(checks.values()) else "degraded" if checks["database"] else "unavailable"
     named = {name: "ok" if passed else "down" for name, passed in checks.items()}
     return JsonResponse({"status": status, **named}, status=200 if checks["database"] else 503)
-
-
-class Readiness:
-    """Caches the checks for a second. The lock makes simultaneous probes share one round of checks."""
-
-    def __init__(self) -> None:
-        self._lock = asyncio.Lock()
-        self._checks: dict[str, bool] = {}
-        self._checked_at = -math.inf
-
-    async def checks(self) -> dict[str, bool]:
-        async with self._lock:
-            if time.monotonic() - self._checked_at >= CACHED_S:
-                self._checks = await _check_all()
-                self._checked_at = time.monotonic()
-        return self._checks
-
-
-_readiness = Readiness()
 
 
 async def _check_all() -> dict[str, bool]:
@@ -92,3 +72,6 @@ async def _redis() -> bool:
 
 async def _workers() -> bool:
     return bool(await workers_alive())
+
+
+_readiness = Recent(_check_all, CACHED_S)

@@ -7,8 +7,6 @@ ask: see docs/observability.md.
 import asyncio
 import hmac
 import ipaddress
-import math
-import time
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
@@ -18,6 +16,7 @@ from rest_framework.exceptions import AuthenticationFailed
 
 from config import errors, gauges
 from core.metrics import files
+from core.recent import Recent
 
 CACHED_S = 5.0
 _FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
@@ -34,7 +33,7 @@ async def metrics(request: HttpRequest) -> HttpResponse:
         raise Http404
     if reason := _refusal(request):
         return errors.response(request.path, _Refused(reason))
-    counted, known = await asyncio.gather(asyncio.to_thread(files.rendered), _known.rendered())
+    counted, known = await asyncio.gather(asyncio.to_thread(files.rendered), _known.get())
     return HttpResponse(counted + known, content_type=CONTENT_TYPE_LATEST)
 
 
@@ -67,18 +66,5 @@ def _is_loopback(address: str) -> bool:
     return (mapped or parsed).is_loopback
 
 
-class _Known:
-    """What the services know, read once in CACHED_S however many ask."""
-
-    def __init__(self) -> None:
-        self._lock = asyncio.Lock()
-        self._text, self._read_at = b"", -math.inf
-
-    async def rendered(self) -> bytes:
-        async with self._lock:
-            if time.monotonic() - self._read_at >= CACHED_S:
-                self._text, self._read_at = await gauges.rendered(), time.monotonic()
-            return self._text
-
-
-_known = _Known()
+_known = Recent(gauges.rendered, CACHED_S)
+"""What the services know, read once however many ask."""

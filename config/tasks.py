@@ -3,27 +3,22 @@
 import time
 
 from celery import shared_task
-from django.conf import settings
-from redis import Redis
+
+from core.redis import blocking
 
 _KEY = "mcp-connector:beat"
 _KEPT_S = 7 * 24 * 3600
-_TIMEOUT_S = 5.0
 
 
 @shared_task
 def note_beat() -> None:
     """Notes that beat sends tasks, and that a worker runs them."""
-    with _redis() as redis:
+    with blocking() as redis:
         redis.set(_KEY, time.time(), ex=_KEPT_S)
 
 
 def last_beat_s() -> float | None:
     """Returns when the last task ran, as a Unix time; None for never. Raises redis.RedisError."""
-    with _redis() as redis:
+    with blocking() as redis:
         noted: bytes | None = redis.get(_KEY)
     return None if noted is None else float(noted)
-
-
-def _redis() -> Redis:
-    return Redis.from_url(settings.REDIS_URL, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S)

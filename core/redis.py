@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from django.conf import settings
+from redis import Redis as BlockingRedis
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -52,6 +53,13 @@ async def _deadline() -> AsyncIterator[None]:
             yield
         finally:
             timer.cancel()
+
+
+def blocking() -> BlockingRedis:
+    """Returns a client for code without an event loop. Raises ValueError where REDIS_URL is no address."""
+    return BlockingRedis.from_url(
+        settings.REDIS_URL, socket_timeout=_SOCKET_TIMEOUT_S, socket_connect_timeout=_SOCKET_TIMEOUT_S
+    )
 
 
 class Store:

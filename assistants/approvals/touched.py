@@ -87,7 +87,7 @@ class Touched:
     async def of_chat(cls, asker: Asker, past: Past) -> Self:
         """Returns what the conversation before a run has touched."""
         # Without our sentences, which a caller may have shown otherwise than they were.
-        said = [sentences.cut_from(message) for message in past.said]
+        said = sentences.cut_from_all(past.said)
         past = Past(said, past.follows, past.answers_as)
         try:
             labels = await _touched_before(asker, past)

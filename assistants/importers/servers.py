@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from assistants.configuration import InvalidConfiguration
 from assistants.configuration.schema import ServerEntry, ToolEntry
 from assistants.importers.draft import Draft
-from assistants.importers.variables import owned
+from assistants.importers.variables import Owned, owned
 from tools import importing, references
 from tools.choices import ConnectionType
 from tools.secrets.extraction import Settings
@@ -52,19 +52,14 @@ def add_server(
         connection_type = importing.connection_type_of(entry)
     except ValidationError as error:
         raise InvalidConfiguration(_said(path, error)) from error
-    found = owned(_without_masks(settings), prompts or {})
     for ignored in entry.ignored:
         draft.leave_out(f"{path}.{ignored[:64]}", REASONS.get(ignored, "It has no place here."))
+    found = owned(_without_masks(settings), prompts or {})
     settings = found.settings
     if problem := _problem(settings, connection_type):
         draft.leave_out(path, f"It is not allowed here: {problem} Allow it, and import the file again.")
         return None
-    for variable in dict.fromkeys(found.defaults):
-        draft.leave_out(
-            path,
-            f"The default of {variable} holds: give the server a variable {variable} for another value.",
-        )
-    draft.asked |= found.asked
+    _note(draft, path, found)
     if len(description) > LONGEST_DESCRIPTION:
         draft.leave_out(f"{path}.description", f"All beyond {LONGEST_DESCRIPTION:,} characters.")
     limits = {"call_timeout_s": call_timeout_s, "start_timeout_s": start_timeout_s}
@@ -82,6 +77,16 @@ def add_server(
         tools=dict(tools or {}),
         **{name: limit for name, limit in limits.items() if limit is not None},
     )
+
+
+def _note(draft: Draft, path: str, found: Owned) -> None:
+    """Says which variables have a value of their own now, and which somebody must be asked for."""
+    for variable in dict.fromkeys(found.defaults):
+        draft.leave_out(
+            path,
+            f"The default of {variable} holds: give the server a variable {variable} for another value.",
+        )
+    draft.asked |= found.asked
 
 
 def seconds(milliseconds: float | None, most: float) -> float | None:

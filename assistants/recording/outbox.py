@@ -15,21 +15,18 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import orjson
-from django.conf import settings
-from redis import Redis
 
 from assistants.recording import rows, serialization
 from assistants.recording.records import RunRecord
 from core import ids
 from core.group_commit import GroupCommit
-from core.redis import SharedStore, StoreDown
+from core.redis import SharedStore, StoreDown, blocking
 from tools.secrets.encryption import UndecryptableSecret, decrypt, encrypt
 
 log = logging.getLogger(__name__)
 
 KEY = "mcp-connector:ended-runs"
 LOST_AFTER_S = 15.0
-_TIMEOUT_S = 5.0
 
 _store = SharedStore()
 _entries: dict[str, str] = {}
@@ -85,9 +82,7 @@ async def remove(run_ids: Collection[str]) -> None:
 
 def recover(*, older_than_s: float = LOST_AFTER_S) -> int:
     """Makes rows of the runs of killed processes, and returns their number. Raises redis.RedisError."""
-    with Redis.from_url(
-        settings.REDIS_URL, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S
-    ) as redis:
+    with blocking() as redis:
         entries: dict[bytes, bytes] = redis.hgetall(KEY)
         read = {name: _lost_records(encrypted, older_than_s) for name, encrypted in entries.items()}
         lost = {name: records for name, records in read.items() if records}

@@ -38,7 +38,6 @@ def _write(path: Path) -> Manifest:
     ):
         archive.writestr(MANIFEST, made.as_json())
         _dump(archive)
-        file.flush()
     return made
 
 
@@ -56,7 +55,4 @@ def _dump(archive: zipfile.ZipFile) -> None:
         except BaseException:
             dump.kill()
             raise
-        said.seek(0)
-        dump.wait()
-        said.seek(0)
-        programs.check(dump, said.read(), "pg_dump")
+        programs.wait(dump, said, "pg_dump")

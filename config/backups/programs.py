@@ -5,13 +5,12 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from importlib.util import find_spec
-from pathlib import Path
+from typing import IO
 
 from django.db import connection
 
 from config.backups.problems import BackupFailed
-from config.runner.postgres import BINARIES, PACKAGE
+from config.runner.postgres import BINARIES, site_packages
 
 _VARIABLES = {
     "host": "PGHOST",
@@ -50,19 +49,18 @@ def environment() -> dict[str, str]:
     return {**os.environ, **named}
 
 
-def check(ended: "subprocess.Popen[bytes]", said: bytes, name: str) -> None:
-    """Raises BackupFailed with what a program said, if it did not end well."""
-    if ended.wait() != 0:
-        text = said.decode(errors="replace").strip()[-_LAST_CHARACTERS:]
-        raise BackupFailed(f"{name} failed: {text or f'status {ended.returncode}'}")
+def wait(running: "subprocess.Popen[bytes]", errors: IO[bytes], name: str) -> None:
+    """Waits for the end of a program that writes its `errors` there. Raises BackupFailed for a bad one."""
+    if status := running.wait():
+        errors.seek(0)
+        said = errors.read().decode(errors="replace").strip()[-_LAST_CHARACTERS:]
+        raise BackupFailed(f"{name} failed: {said or f'status {status}'}")
 
 
 def _candidates(name: str) -> Iterator[str]:
-    spec = find_spec(PACKAGE)
-    if spec is not None and spec.origin is not None:
-        path = Path(spec.origin).parent.parent / BINARIES / name
-        if path.exists():
-            yield str(path)
+    embedded = site_packages()
+    if embedded is not None:
+        yield str(embedded / BINARIES / name)
     if found := shutil.which(name):
         yield found
 

@@ -89,23 +89,20 @@ def _restore(archive: zipfile.ZipFile) -> None:
         "--quiet",
         "--single-transaction",
         "--set=ON_ERROR_STOP=1",
+        "--file=-",
     ]
     with tempfile.TemporaryFile() as dump, tempfile.TemporaryFile() as sql, tempfile.TemporaryFile() as said:
         with archive.open(DUMP) as entry:
             shutil.copyfileobj(entry, dump)
         sql.write(_EMPTIED)
         sql.flush()
-        _run(script, dump, sql, said, "pg_restore")
-        with tempfile.TemporaryFile() as nothing:
-            _run([*run, "--file=-"], sql, nothing, said, "psql")
+        _run(script, dump, sql, said)
+        _run(run, sql, subprocess.DEVNULL, said)
 
 
-def _run(command: list[str], given: IO[bytes], result: IO[bytes], said: IO[bytes], name: str) -> None:
+def _run(command: list[str], given: IO[bytes], result: IO[bytes] | int, said: IO[bytes]) -> None:
     given.seek(0)
-    said.truncate(0)
     with subprocess.Popen(
         command, stdin=given, stdout=result, stderr=said, env=programs.environment()
     ) as process:
-        process.wait()
-        said.seek(0)
-        programs.check(process, said.read(), name)
+        programs.wait(process, said, Path(command[0]).name)

@@ -3,20 +3,17 @@
 from collections.abc import Iterator
 from typing import Any
 
-from django.conf import settings
 from redis import Redis, RedisError
 
 from config.doctor.finding import Finding, failed, first_line, ok, warning
+from core.redis import blocking
 
-_TIMEOUT_S = 5.0
 _KEY = "mcp-connector:doctor"
 
 
 def check() -> Iterator[Finding]:
     try:
-        with Redis.from_url(
-            settings.REDIS_URL, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S
-        ) as redis:
+        with blocking() as redis:
             yield from _check(redis)
     except (RedisError, ValueError) as error:
         yield failed("Redis", first_line(error), "Check REDIS_URL, and whether Redis runs there.")

@@ -7,7 +7,7 @@ from django.apps import apps
 from django.db import models
 
 from config.doctor.finding import Finding, failed, ok
-from tools.secrets.encryption import EncryptedJSONField, Unreadable
+from tools.secrets.encryption import Unreadable, encrypted_columns
 
 _SHOWN = 5
 
@@ -32,7 +32,7 @@ def check_secrets() -> Iterator[Finding]:
 
 def _rows(model: type[models.Model]) -> Iterator[tuple[object, bool]]:
     """Yields the id of each row with secrets, and whether they decrypt."""
-    names = [field.attname for field in model._meta.local_fields if isinstance(field, EncryptedJSONField)]
+    names = encrypted_columns(model)
     if names:
         for pk, *values in model._default_manager.values_list("pk", *names).iterator():
             yield pk, not any(isinstance(value, Unreadable) for value in values)

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
-from cryptography.fernet import Fernet
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 from config.doctor.finding import Finding, failed, ok, warning
 from config.safety import unsafe_settings
+from tools.secrets import encryption
 
 
 def check() -> Iterator[Finding]:
@@ -21,13 +22,11 @@ def _unsafe() -> Iterator[Finding]:
 
 def _encryption_keys() -> Iterator[Finding]:
     try:
-        keys = [Fernet(key) for key in settings.SECRET_ENCRYPTION_KEYS]
-    except ValueError:
-        keys = []
-    if not keys:
+        encryption.require_keys()
+    except ImproperlyConfigured as error:
         yield failed(
             "Settings",
-            "SECRET_ENCRYPTION_KEYS must list Fernet keys (32 bytes, URL-safe base64), separated by commas.",
+            str(error),
             "Restore the keys that this installation was made with: its secrets are encrypted with them.",
         )
 

@@ -86,12 +86,19 @@ def _here(folder: Path) -> str:
     return "/proc/self/cwd" if sys.platform == "linux" else str(folder)
 
 
-def _binaries() -> Path:
-    """Returns the folder of the binaries, copied if the user who runs them could not reach it."""
+def site_packages() -> Path | None:
+    """Returns the folder that PACKAGE is installed in; None where it is not."""
     package = importlib.util.find_spec(PACKAGE)
     if package is None or not package.submodule_search_locations:
+        return None
+    return Path(package.submodule_search_locations[0]).parent
+
+
+def _binaries() -> Path:
+    """Returns the folder of the binaries, copied if the user who runs them could not reach it."""
+    site = site_packages()
+    if site is None:
         raise StartFailed("there is no embedded PostgreSQL for this platform: set DATABASE_URL")
-    site = Path(package.submodule_search_locations[0]).parent
     if os.geteuid() == 0 and not _is_open_to_all(site / BINARIES / "postgres"):
         site = _copy(site)
     return site / BINARIES

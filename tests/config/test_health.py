@@ -11,13 +11,14 @@ from django.utils import timezone
 
 from config import health
 from connector.models import Worker
+from core.recent import Recent
 
 NOWHERE = "redis://127.0.0.1:1/0"
 
 
 @pytest.fixture(autouse=True)
 def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "_readiness", health.Readiness())
+    monkeypatch.setattr(health, "_readiness", Recent(health._check_all, health.CACHED_S))
 
 
 @pytest.fixture

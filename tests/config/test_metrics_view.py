@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from config import gauges, metrics_view
 from config.request_metrics import endpoint_of
 from core import broker, feed
+from core.recent import Recent
 from tests.config.asgi import Answer, ask
 
 TOKEN = "a-token-of-the-test"
@@ -18,7 +19,7 @@ NOWHERE = "redis://127.0.0.1:1/0"
 
 @pytest.fixture(autouse=True)
 def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics_view, "_known", metrics_view._Known())
+    monkeypatch.setattr(metrics_view, "_known", Recent(gauges.rendered, metrics_view.CACHED_S))
 
 
 async def scrape(

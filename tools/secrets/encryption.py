@@ -64,6 +64,11 @@ def _fernet() -> MultiFernet:
         ) from error
 
 
+def require_keys() -> None:
+    """Raises ImproperlyConfigured where SECRET_ENCRYPTION_KEYS lists no usable keys."""
+    _fernet()
+
+
 def encrypt(value: Any) -> str:
     """Returns the token of a JSON value. Raises ImproperlyConfigured."""
     return _fernet().encrypt(json.dumps(value).encode()).decode()
@@ -160,6 +165,11 @@ def _parts(sent: Any) -> list[Any]:
     if isinstance(sent, dict):
         return list(sent.values())
     return sent if isinstance(sent, list) else [sent]
+
+
+def encrypted_columns(model: type[models.Model]) -> list[str]:
+    """Returns the names of a model's own fields that are encrypted."""
+    return [field.attname for field in model._meta.local_fields if isinstance(field, EncryptedJSONField)]
 
 
 class EncryptedArgumentsField(EncryptedJSONField):

@@ -1,15 +1,14 @@
 """manage.py apply_config"""
 
 import os
-import sys
 from argparse import ArgumentParser
-from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from assistants import configuration
 from assistants.configuration import LONGEST, InvalidConfiguration
+from assistants.management.files import content
 from core.actor import Actor
 
 
@@ -26,7 +25,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, file: str, dry_run: bool, prune: bool, **options: Any) -> None:
         try:
             applied = configuration.apply(
-                configuration.read(_content(file)),
+                configuration.read(content(file, longest=LONGEST)),
                 by=Actor.system("apply_config"),
                 environ=os.environ,
                 prune=prune,
@@ -38,14 +37,3 @@ class Command(BaseCommand):
             self.stdout.write(line)
         for step in applied.steps:
             self.stderr.write(f"To do: {step}")
-
-
-def _content(file: str) -> bytes:
-    """Returns the file, as far as it takes to tell that it is too large."""
-    try:
-        if file == "-":
-            return sys.stdin.buffer.read(LONGEST + 1)
-        with Path(file).open("rb") as opened:
-            return opened.read(LONGEST + 1)
-    except OSError as error:
-        raise CommandError(f"{file} cannot be read: {error.strerror}.") from error

@@ -1,7 +1,6 @@
 """manage.py import_from"""
 
 import os
-import sys
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from assistants import importers
 from assistants.configuration import InvalidConfiguration
 from assistants.importers import LONGEST, PRODUCTS
+from assistants.management.files import content
 
 
 class Command(BaseCommand):
@@ -45,7 +45,9 @@ class Command(BaseCommand):
         **options: Any,
     ) -> None:
         try:
-            draft = importers.read(product, [_content(file) for file in files], environ=_environment())
+            draft = importers.read(
+                product, [content(file, longest=LONGEST) for file in files], environ=_environment()
+            )
             if to:
                 moved = _written(importers.write(draft), to)
             else:
@@ -77,14 +79,3 @@ def _written(written: importers.Written, to: str) -> importers.Moved:
     except OSError as error:
         raise CommandError(f"{to} cannot be written: {error.strerror}.") from error
     return written.moved
-
-
-def _content(file: str) -> bytes:
-    """Returns the file, as far as it takes to tell that it is too large."""
-    try:
-        if file == "-":
-            return sys.stdin.buffer.read(LONGEST + 1)
-        with Path(file).open("rb") as opened:
-            return opened.read(LONGEST + 1)
-    except OSError as error:
-        raise CommandError(f"{file} cannot be read: {error.strerror}.") from error

@@ -121,7 +121,7 @@ async def prepare(
     own = sentences.without_codes_in(transcript.stored_items(params.input, ids))
     before, items = await context.resolve(params, own, principal)
     session_id = params.conversation_id or caller.session_id
-    said = [sentences.cut_from(item) for item in (*before, *items)]
+    said = sentences.cut_from_all([*before, *items])
     route = await routing.route(params.model, principal, said, session_id)
     assistant = route.assistant
     offered = _offered_tools(params, [*before, *items], assistant)

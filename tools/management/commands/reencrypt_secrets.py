@@ -6,7 +6,7 @@ from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError
 from django.db import models, transaction
 
-from tools.secrets.encryption import EncryptedJSONField, UndecryptableSecret, Unreadable
+from tools.secrets.encryption import UndecryptableSecret, Unreadable, encrypted_columns
 
 
 class Command(BaseCommand):
@@ -26,7 +26,7 @@ class Command(BaseCommand):
 
 def _reencrypt(model: type[models.Model]) -> int:
     """Encrypts the secrets of all rows of a model. Returns the number of rows."""
-    names = [field.attname for field in model._meta.local_fields if isinstance(field, EncryptedJSONField)]
+    names = encrypted_columns(model)
     if not names:
         return 0
     pks = list(model._default_manager.values_list("pk", flat=True))
