@@ -27,6 +27,7 @@ from assistants.openai_api import addresses, detached
 from config import boundary
 from config.asgi_handler import AsyncASGIHandler
 from config.body_limit import BodyLimit
+from config.own_writes import OwnWrites
 from config.request_ids import RequestIds
 from config.request_metrics import RequestMetrics
 from config.request_traces import RequestTraces
@@ -40,7 +41,7 @@ OPENAI_API = ("/v1", *(f"/api/v1/{name}" for name in ("chat", "models", "embeddi
 def create_application() -> ASGIApp:
     """Starlette's Router, not its application class: that would answer unknown paths before Django does."""
     endpoints = _limited(AsyncASGIHandler(), settings.CHAT_BODY_LIMIT)
-    console = _limited(ASGIHandler(), settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    console = _limited(OwnWrites(cast(ASGIApp, ASGIHandler())), settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
     below = (f"{path}/{{rest:path}}" for path in OPENAI_API)
     # In the order of how often they are asked for: each is compared in turn.
     paths = (*below, *OPENAI_API, *PROBES, SERVER_CHANGES, *TOOLS)
@@ -104,7 +105,7 @@ def _static_files() -> Mount:
     return Mount(settings.STATIC_URL.rstrip("/"), files, middleware=[Middleware(ExceptionMiddleware)])
 
 
-def _limited(handler: ASGIHandler, limit: int) -> ASGIApp:
+def _limited(handler: ASGIApp | ASGIHandler, limit: int) -> ASGIApp:
     return BodyLimit(cast(ASGIApp, handler), limit=limit)
 
 

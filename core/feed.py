@@ -35,6 +35,7 @@ _LAG = "lag"
 """A notification that only `lag_s` sends and waits for."""
 
 _subscribers: list[tuple[frozenset[str], Callable[[], None]]] = []
+_caches: list["FeedCache[Any, Any]"] = []
 _awaited: set[asyncio.Event] = set()
 _live = False
 
@@ -77,6 +78,16 @@ def notify(payload: str) -> None:
     # A function call, because the statement NOTIFY takes no parameters.
     with db.connection.cursor() as cursor:
         cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, payload])
+
+
+def forget() -> None:
+    """Empties every cache of this process, for a writer who relies on what was written.
+
+    The feed takes milliseconds, and a second while it is blind: what somebody asks of this process at once
+    would be answered by what was true before. It must run in the loop that the caches belong to.
+    """
+    for cache in _caches:
+        cache.clear()
 
 
 def max_age() -> float:
@@ -203,6 +214,7 @@ class FeedCache(Generic[K, V]):
         self._entries: OrderedDict[K, tuple[float, V]] = OrderedDict()
         self._loading: dict[K, asyncio.Task[V]] = {}
         subscribe(tables, self.clear)
+        _caches.append(self)
 
     def clear(self) -> None:
         """Forgets everything: a NOTIFY names the table, not the row."""

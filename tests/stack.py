@@ -41,7 +41,7 @@ TIMES = {
     "SUPERVISOR_DRAIN_S": "1",
     "STREAM_HEARTBEAT_S": "1",
     "APPROVAL_HOLD_S": "4",
-    "LLM_READ_TIMEOUT_S": "3",
+    "LLM_READ_TIMEOUT_S": "15",
     "WEB_DRAIN_S": "2",
 }
 
