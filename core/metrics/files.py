@@ -7,6 +7,7 @@ added to those of nobody, which have the number 0. A counter that went down woul
 import fcntl
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ _NOBODY = 0
 # The library chooses this by the environment when it is imported, and somebody may have imported it before.
 values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]
 
+_preparing = threading.Lock()
 _prepared_for = 0
 _is_refused = False
 
@@ -35,13 +37,15 @@ def are_writable() -> bool:
     if not settings.METRICS:
         return False
     if _prepared_for != os.getpid():
-        _prepare(os.getpid())
+        with _preparing:
+            if _prepared_for != os.getpid():
+                _prepare(os.getpid())
     return not _is_refused
 
 
 def _prepare(pid: int) -> None:
     global _prepared_for, _is_refused  # noqa: PLW0603 - of this process; a fork prepares its own
-    _prepared_for, _is_refused = pid, False
+    _is_refused = False
     try:
         folder = _folder()
         for kind in _KINDS:
@@ -50,6 +54,7 @@ def _prepare(pid: int) -> None:
         _is_refused = True
         told = "This process counts nothing: METRICS_DIR %s cannot be written (%s)."
         log.warning(told, settings.METRICS_DIR, error.strerror)
+    _prepared_for = pid  # last: other threads count as soon as it is set
 
 
 def _folder() -> Path:

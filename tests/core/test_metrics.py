@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,25 @@ def test_what_ended_processes_counted_stays_and_their_files_do_not(folder: Path)
     assert not any(line.startswith("test_level") for line in found)
     assert {path.name for path in folder.glob("*.db")} == {"counter_0.db", "histogram_0.db"}
     assert lines() == found
+
+
+def count_in_threads() -> None:
+    prepared = files._folder
+
+    def slowly() -> Path:
+        time.sleep(0.2)
+        return prepared()
+
+    files._folder = slowly
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+    with ThreadPoolExecutor(4) as pool:
+        for counted in [pool.submit(CALLS.add, "a") for _ in range(4)]:
+            counted.result()
+    assert b'test_calls_total{of="a"} 4.0' in files.rendered()
+
+
+def test_threads_may_be_the_first_to_count_at_the_same_time() -> None:
+    in_fork(count_in_threads)
 
 
 def fill_files() -> None:

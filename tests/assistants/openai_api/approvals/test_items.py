@@ -12,6 +12,7 @@ from django.utils import timezone
 from assistants.models import Approval, Approver
 from tests.assistants.openai_api.approvals.conftest import ECHO, World
 from tests.assistants.openai_api.responses.test_background import ended
+from tests.stack import wait_for
 
 ASK = [{"type": "mcp", "server_label": "asked", "require_approval": "always"}]
 
@@ -51,8 +52,8 @@ def test_the_caller_is_asked_by_an_item_and_approves(client: openai.OpenAI, worl
     assert (call.approval_request_id, call.output) == (request.id, '{"say": "hi"}')
     create(client, world, "And?", previous_response_id=second.id)
     assert world.results() == ['{"say": "hi"}']
-    [[run, status, error]] = world.recorded(int(request.id.rpartition("o")[2], 16))
-    assert (run, status, error) == (first.id.replace("resp_", "run_"), "ok", "")
+    number, run = int(request.id.rpartition("o")[2], 16), first.id.replace("resp_", "run_")
+    wait_for(lambda: world.recorded(number) == [(run, "ok", "")], within_s=10)
 
 
 def test_two_answers_to_one_request_are_refused(client: openai.OpenAI, world: World) -> None:
