@@ -56,6 +56,12 @@ def count_tasks(**_: Any) -> None:
 
 
 @celeryd_init.connect
+@beat_init.connect
+def serve_metrics(**_: Any) -> None:
+    import_string("config.metrics_server.start")()
+
+
+@celeryd_init.connect
 def install_the_supervisor(**_: Any) -> None:
     # By name: it imports models, which is possible only now that Celery has set Django up.
     import_string("connector.supervisor.bootstep.install")(app)

@@ -11,10 +11,11 @@ from config import logins, queues
 from config.console import CONTENT_SECURITY_POLICY, UNFOLD
 from config.environment import Environment
 from config.log_settings import logging_at
+from config.rest_settings import REST_FRAMEWORK, SPECTACULAR_SETTINGS
 from config.schedule import schedule
 from core.bounded_connection import BoundedConnection
 
-__all__ = ["CONTENT_SECURITY_POLICY", "UNFOLD"]
+__all__ = ["CONTENT_SECURITY_POLICY", "REST_FRAMEWORK", "SPECTACULAR_SETTINGS", "UNFOLD"]
 
 django_stubs_ext.monkeypatch()
 
@@ -167,50 +168,6 @@ LOCALE_PATHS = [BASE_DIR / "config" / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["apikeys.authentication.ApiKeyAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["apikeys.permissions.CanManage"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["core.api.parsers.StrictJSONParser"],
-    "DEFAULT_PAGINATION_CLASS": "core.api.pagination.HeaderPagination",
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "config.errors.exception_handler",
-    "UNAUTHENTICATED_USER": None,
-}
-
-SPECTACULAR_SETTINGS = {
-    "TITLE": "MCP Connector",
-    "DESCRIPTION": "The management API, and the OpenAI-compatible one beside it.",
-    "VERSION": "1",
-    "OAS_VERSION": "3.1.1",
-    "SERVE_AUTHENTICATION": [],
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {
-        "ServerStatus": "tools.models.Status",
-        "ServerApproval": "tools.models.Approval",
-        "ApprovalState": "assistants.models.ApprovalState",
-        "Approver": "assistants.models.Approver",
-        "RunStatus": "assistants.models.RunStatus",
-        "RunKind": "assistants.models.RunKind",
-        "EventType": "apikeys.models.EventType",
-        "CallStatus": "assistants.models.ToolCall.Status",
-        "AccessReason": "assistants.access.Reason",
-        "ForcedMode": ["auto", "required"],
-        "AnswerFormat": ["text", "json_object", "json_schema"],
-    },
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "config.schema.describe_requests",
-        "config.schema.link_items",
-        "config.schema.describe_errors",
-    ],
-}
-
 # --- the MCP endpoint --------------------------------------------------------------------------------------
 MCP_SESSION_S = env.float("MCP_SESSION_S", default=24 * 3600)
 MCP_INPUT_TIMEOUT_S = env.float("MCP_INPUT_TIMEOUT_S", default=600)  # for a person to answer a server
@@ -290,6 +247,10 @@ CELERY_BEAT_SCHEDULE = schedule(health_s=SUPERVISOR_HEALTH_S)
 # --- metrics, traces, logs ---------------------------------------------------------------------------------
 METRICS = env.bool("METRICS", default=True)
 METRICS_DIR = env.str("METRICS_DIR", default=str(DATA_DIR / "metrics"))  # one for all processes of a host
+METRICS_BIND = env.str("METRICS_BIND", default="")  # host:port of a worker; "": web processes alone answer
+_, _colon, _port = METRICS_BIND.rpartition(":")
+if METRICS_BIND and not (_colon and _port.isdecimal() and int(_port) < 65_536):
+    raise ImproperlyConfigured("METRICS_BIND must be an address and a port, such as 0.0.0.0:9100.")
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 OTEL_EXPORTER_OTLP_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="")  # "": no traces
 OTEL_EXPORTER_OTLP_HEADERS = env.str("OTEL_EXPORTER_OTLP_HEADERS", default="")

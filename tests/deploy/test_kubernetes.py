@@ -1,5 +1,6 @@
 """The manifests: confined processes, with names that exist, and an allow list for MCP servers."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from tests.architecture.test_settings import in_settings
 FOLDER = Path(__file__).resolve().parent.parent.parent / "deploy" / "kubernetes"
 COMPOSE = yaml.safe_load((FOLDER.parent.parent / "docker-compose.yml").read_text())
 DEPLOYMENTS = ("web", "worker-mcp", "worker", "beat")
+SCRAPE = yaml.safe_load((FOLDER.parent / "prometheus" / "scrape.yaml").read_text())["scrape_configs"][0]
+SCRAPED = re.compile(SCRAPE["relabel_configs"][0]["regex"])
+MONITORING = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
 Manifest = dict[str, Any]
 
 
@@ -92,6 +96,23 @@ def test_mcp_servers_reach_only_what_is_allowed() -> None:
         for each in policy["ingress"][0]["from"]
     ]
     assert callers == ["web", "worker"]
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_prometheus_finds_a_pod_and_is_let_in(name: str) -> None:
+    found = [
+        port["containerPort"]
+        for port in pods()[name]["containers"][0]["ports"]
+        if SCRAPED.fullmatch(f"{name};{port['name']}")
+    ]
+    bound = int(one("ConfigMap", "settings")["data"]["METRICS_BIND"].rpartition(":")[2])
+    assert found == [8000 if name == "web" else bound]
+    policy = one("NetworkPolicy", "web" if name == "web" else "metrics")["spec"]
+    (rule,) = policy["ingress"]
+    assert MONITORING in rule["from"]
+    assert [port["port"] for port in rule["ports"]] == found
+    (labels,) = policy["podSelector"].values()
+    assert name in (labels.values() if isinstance(labels, dict) else labels[0]["values"])
 
 
 def test_what_scales_is_there_and_what_serves_stays() -> None:
