@@ -8,6 +8,7 @@ from typing import Any
 import click
 from celery import Celery
 from celery.signals import beat_init, celeryd_init, task_postrun, task_prerun
+from django.conf import settings
 from django.utils.module_loading import import_string
 
 from config import beat_thread, broker_transport
@@ -53,6 +54,12 @@ def count_tasks(**_: Any) -> None:
     counting = import_string("config.task_metrics.Counting")()
     task_prerun.connect(counting.begin, weak=False)
     task_postrun.connect(counting.end, weak=False)
+
+
+@celeryd_init.connect
+def trace_tasks(**_: Any) -> None:
+    if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
+        import_string("config.task_traces.trace_tasks")()
 
 
 @celeryd_init.connect

@@ -6,6 +6,8 @@ from celery import current_app
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from core import tracing
+
 log = logging.getLogger(__name__)
 
 BROKER_ERRORS: tuple[type[Exception], ...] = (OperationalError, RedisError, OSError)
@@ -18,11 +20,16 @@ _BOUNDED = {
 
 
 def send(task: str, *, queue: str | None = None, expires_s: float | None = None) -> None:
-    """Raises BROKER_ERRORS, after about a second at most, with the broker away."""
+    """Sends it, with the present trace if there is one.
+
+    Raises BROKER_ERRORS, after about a second at most, with the broker away.
+    """
     options = {**current_app.conf.broker_transport_options, **_BOUNDED}
     with current_app.connection_for_write(transport_options=options) as connection:
         producer = current_app.amqp.Producer(connection)
-        current_app.send_task(task, producer=producer, queue=queue, expires=expires_s, retry=False)
+        current_app.send_task(
+            task, producer=producer, queue=queue, expires=expires_s, retry=False, headers=tracing.carried()
+        )
 
 
 def send_hint(task: str, *, warning: str) -> None:

@@ -72,8 +72,8 @@ class StoredResponse(Expiring):
     body = EncryptedJSONField()
     """The response object as far as it is complete. The row's `status` counts, not the one in it."""
     request = EncryptedJSONField(null=True)
-    """A worker's input: {"body", "request_id", "session_id", "end_user"}, and "held", where its run waits
-    (`responses.held_runs`). None once the response is over.
+    """A worker's input: {"body", "request_id", "session_id", "end_user"}, "trace", the headers of W3C Trace
+    Context, and "held", where its run waits (`responses.held_runs`). None once the response is over.
     """
 
     objects = StoredResponseQuerySet.as_manager()

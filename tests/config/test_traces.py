@@ -1,18 +1,23 @@
 """Traces, as a collector gets them: from the caller over web process and worker to the MCP server."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from celery import shared_task
+from celery.signals import task_postrun, task_prerun
 from django.conf import settings
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import StatusCode
+from opentelemetry.trace import SpanKind, StatusCode
+from redis import Redis
 
+from config.task_traces import TaskSpans
 from connector.session import traces
-from core import tracing
+from core import broker, tracing
 from tests.config.asgi import ask
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -115,3 +120,63 @@ async def test_a_request_is_the_first_span(exported: InMemorySpanExporter) -> No
         "http.response.status_code": 401,
         "mcp_connector.request_id": answer.headers["x-request-id"],
     }
+
+
+@pytest.fixture
+def traced_tasks() -> Iterator[TaskSpans]:
+    spans = TaskSpans()
+    task_prerun.connect(spans.begin)
+    task_postrun.connect(spans.end)
+    yield spans
+    task_prerun.disconnect(spans.begin)
+    task_postrun.disconnect(spans.end)
+
+
+@shared_task(name="tests.traced")
+def traced(secret: str) -> None:
+    with tracing.span("inner"):
+        if secret == "raise":
+            raise ValueError(secret)
+
+
+def test_a_task_goes_on_with_the_trace_of_its_message(
+    exported: InMemorySpanExporter, traced_tasks: TaskSpans
+) -> None:
+    traced.apply(["secret"], task_id="1", headers={"traceparent": SAMPLED})
+    inner, task = exported.get_finished_spans()
+    assert (inner.name, task.name, task.kind) == ("inner", "process tests.traced", SpanKind.CONSUMER)
+    assert (format(task.context.trace_id, "032x"), format(task.parent.span_id, "016x")) == (TRACE, PARENT)
+    assert inner.parent.span_id == task.context.span_id
+    assert task.attributes["messaging.message.id"] == "1"
+    assert "secret" not in task.to_json()
+    assert tracing.carried() == {}, "the thread has no span any more"
+
+
+@pytest.mark.parametrize("sent", [{}, {"traceparent": 7}, {"traceparent": "nonsense"}])
+def test_a_task_that_nobody_traced_begins_a_trace(
+    exported: InMemorySpanExporter, traced_tasks: TaskSpans, sent: dict[str, Any]
+) -> None:
+    traced.apply(["secret"], headers=sent)
+    assert exported.get_finished_spans()[-1].parent is None
+
+
+def test_a_task_that_fails_is_named_by_its_error(
+    exported: InMemorySpanExporter, traced_tasks: TaskSpans
+) -> None:
+    traced.apply(["raise"])
+    task = exported.get_finished_spans()[-1]
+    assert (task.status.status_code, task.attributes["error.type"]) == (StatusCode.ERROR, "ValueError")
+    assert "raise" not in task.to_json()
+
+
+def test_a_message_names_the_trace_of_who_sends_it(exported: InMemorySpanExporter) -> None:
+    queue = "of-this-trace"
+    with tracing.continued("request", {"traceparent": SAMPLED}):
+        sent = tracing.carried()
+        broker.send("nobody.knows.this", queue=queue)
+    broker.send("nobody.knows.this", queue=queue)
+    with Redis.from_url(settings.REDIS_URL) as redis:
+        last, first = (json.loads(message)["headers"] for message in redis.lrange(queue, 0, -1))
+        redis.delete(queue)
+    assert first["traceparent"] == sent["traceparent"]
+    assert "traceparent" not in last

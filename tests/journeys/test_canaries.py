@@ -1,6 +1,6 @@
 """A canary in every field: none is found in metrics, in logs at DEBUG, or in exported spans.
 
-A web process and a worker with all of it switched on; a collector of traces that keeps what it is sent.
+A web process and both workers with all of it switched on; a collector of traces that keeps what it is sent.
 """
 
 import json
@@ -26,7 +26,10 @@ from tests.stack import BY, SERVERS, Stack, readiness, wait_for
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = f"00-{TRACE}-b7ad6b7169203331-01"
+OTHER_TRACE = "5b8aa5a2d2c872e8321cf37308d69df2"
+WORKERS = ("mcp", "default")
 CANARY = "canary-7e1d"
+RUN = "invoke_agent canaries"
 CHAT = "/v1/chat/completions"
 
 
@@ -66,6 +69,10 @@ class Collector:
     def names(self, trace: str) -> list[str]:
         return sorted(span.name for span in self.spans() if span.trace_id.hex() == trace)
 
+    def one(self, trace: str, name: str) -> Any:
+        (found,) = [each for each in self.spans() if (each.trace_id.hex(), each.name) == (trace, name)]
+        return found
+
 
 class Observed:
     def __init__(self, stack: Stack, collector: Collector, folder: Path) -> None:
@@ -82,21 +89,25 @@ class Observed:
         }
 
     def start(self) -> None:
-        self.stack.process("mcp").stop(timeout_s=15)
-        (self.stack.folder / "mcp.log").rename(self.stack.folder / "mcp-before.log")
-        self.stack.start_process("mcp", **self.environment)
+        for worker in WORKERS:
+            self.stack.process(worker).stop(timeout_s=15)
+            (self.stack.folder / f"{worker}.log").rename(self.stack.folder / f"{worker}-before.log")
+            self.stack.start_process(worker, **self.environment)
         self.stack.start_process("observed-web", self.stack.web_command(self.port), **self.environment)
         wait_for(lambda: readiness(self.url) == "ok", within_s=60)
 
     def stop(self) -> None:
         self.stack.process("observed-web").stop(timeout_s=15)
-        self.stack.process("mcp").stop(timeout_s=15)
-        self.stack.start_process("mcp")
+        for worker in WORKERS:
+            self.stack.process(worker).stop(timeout_s=15)
+            self.stack.start_process(worker)
         self.stack.wait_until_ready()
 
+    def text_of_logs(self) -> str:
+        return "".join(map(self.stack.log, ("observed-web", *WORKERS)))
+
     def logs(self) -> list[dict[str, Any]]:
-        text = self.stack.log("observed-web") + self.stack.log("mcp")
-        return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+        return [json.loads(line) for line in self.text_of_logs().splitlines() if line.startswith("{")]
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +208,7 @@ def test_no_canary_is_found_and_one_trace_shows_all(observed: Observed, key: Iss
     wait_for(lambda: "POST management" in observed.collector.names(TRACE), within_s=10)
     expected = {
         "POST chat",
-        "invoke_agent canaries",
+        RUN,
         "chat canaries",
         "execute_tool canaries__echo",
         "worker request",
@@ -224,10 +235,9 @@ def test_no_canary_is_found_and_one_trace_shows_all(observed: Observed, key: Iss
     ):
         assert re.search(counted, metrics), counted
     secret = key.key.removeprefix(key.api_key.key_prefix).strip("-.…")
-    logs = observed.stack.log("observed-web") + observed.stack.log("mcp")
     for what, text in {
         "metrics": metrics,
-        "logs": logs,
+        "logs": observed.text_of_logs(),
         "spans": b"".join(observed.collector.bodies).decode("latin-1"),
     }.items():
         assert re.findall(rf".{{0,200}}(?:{CANARY}|{re.escape(secret)}).{{0,60}}", text) == [], what
@@ -245,3 +255,26 @@ def test_lines_of_a_request_name_it(observed: Observed, key: IssuedKey, meta: Pa
     assert of_request
     assert {line["key"] for line in of_request} == {key.api_key.key_prefix}
     assert len({line.get("run_id", "") for line in of_request} - {""}) == 1
+
+
+def test_a_response_in_the_background_goes_on_with_the_trace_of_its_request(
+    observed: Observed, key: IssuedKey, meta: Path
+) -> None:
+    observed.stack.llm.script("canaries", {"text": f"{CANARY}-answer"})
+    body = {"model": "canaries", "input": f"{CANARY}-prompt", "background": True}
+    traceparent = f"00-{OTHER_TRACE}-b7ad6b7169203331-01"
+    assert post(observed, key, "/v1/responses", body, traceparent=traceparent).json()["status"] == "queued"
+    expected = ("POST responses", "process assistants.tasks.respond", "response in the background", RUN)
+    wait_for(lambda: set(expected) <= set(observed.collector.names(OTHER_TRACE)), within_s=60)
+    request, task, response, run = (observed.collector.one(OTHER_TRACE, name) for name in expected)
+    assert task.parent_span_id == response.parent_span_id == request.span_id
+    assert run.parent_span_id == response.span_id
+    attributes = {each.key: each.value.string_value for each in task.attributes}
+    assert attributes.pop("messaging.message.id")
+    assert attributes == {
+        "messaging.system": "celery",
+        "messaging.operation.name": "process",
+        "messaging.operation.type": "process",
+        "messaging.destination.name": "default",
+    }
+    assert CANARY.encode() not in b"".join(observed.collector.bodies)

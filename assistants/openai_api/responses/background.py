@@ -17,7 +17,7 @@ from assistants.openai_api.responses.background_store import LAST_EVENTS
 from assistants.openai_api.responses.prepare import Caller, PreparedResponse
 from assistants.openai_api.responses.stream import frames
 from assistants.openai_api.sse import HEARTBEAT
-from core import broker
+from core import broker, tracing
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ async def enqueue(prepared: PreparedResponse, content: Mapping[str, Any]) -> Sto
     row = store.new_row(prepared.principal.id, prepared.answer.body, prepared.input)
     origin = prepared.origin
     caller = Caller(origin.request_id, origin.session_id, origin.end_user)
-    row.request = {"body": content, **asdict(caller)}
+    row.request = {"body": content, **asdict(caller), "trace": tracing.carried()}
     await background_store.insert(row, events)
     # The row is the order. A message that is lost costs time alone: beat sends another every ten seconds.
     try:

@@ -110,7 +110,9 @@ class BackgroundResponses:
         self._wake_up.set()  # there is capacity for another one
 
     async def _traced(self, row: StoredResponse) -> None:
-        with tracing.continued("response in the background", {}, kind=tracing.CONSUMER):
+        # A row that an older release left has no trace.
+        sent = row.request.get("trace", {})
+        with tracing.continued("response in the background", sent, kind=tracing.CONSUMER):
             await self._respond(row)
 
     async def _respond(self, row: StoredResponse) -> None:
