@@ -16,6 +16,9 @@ from config.backups.problems import BackupFailed
 FORM = 1
 """Of the archive: a ZIP file with `manifest.json`, and `database.dump` in pg_dump's custom format."""
 
+_OURS = "tools"
+"""An app that every version has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
@@ -35,7 +38,13 @@ class Manifest:
 
 
 def of_now() -> Manifest:
+    """Returns that of a backup which is made now. Raises BackupFailed where there is nothing to back up."""
     applied = MigrationLoader(connection).applied_migrations
+    if _OURS not in {app for app, _ in applied}:
+        raise BackupFailed(
+            f"The database {connection.settings_dict['NAME']} holds nothing of MCP Connector: it was never"
+            " migrated. Check DATABASE_URL."
+        )
     return Manifest(
         form=FORM,
         made_at=timezone.now().isoformat(timespec="seconds"),
