@@ -2,6 +2,8 @@
 # Whoever wants the same bytes every time pins them: --build-arg PYTHON_IMAGE=python:3.12-slim-bookworm@sha256:...
 ARG PYTHON_IMAGE=python:3.12-slim-bookworm
 ARG NODE_IMAGE=node:22-bookworm-slim
+# The database's own in docker-compose.yml, on the Debian of the image above.
+ARG POSTGRES_IMAGE=pgvector/pgvector:pg18
 
 FROM ${PYTHON_IMAGE} AS build
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
@@ -18,6 +20,8 @@ RUN awk '/^uv==/ {uv = 1} uv {print} uv && !/\\$/ {exit}' requirements.lock > uv
 
 FROM ${NODE_IMAGE} AS node
 
+FROM ${POSTGRES_IMAGE} AS postgres
+
 FROM ${PYTHON_IMAGE}
 RUN useradd --system --uid 10001 --home-dir /tmp --shell /usr/sbin/nologin connector
 WORKDIR /srv/mcp-connector
@@ -28,6 +32,17 @@ COPY --from=node /usr/local/bin/node /usr/local/bin/
 COPY --from=node /usr/local/lib/node_modules/npm /usr/local/lib/node_modules/npm
 RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm \
     && ln -s ../lib/node_modules/npm/bin/npx-cli.js /usr/local/bin/npx
+# `manage.py backup` and `restore` run PostgreSQL's programs, which must be as new as the database. Their package would bring
+# Perl, 50 MB; without it they need the package libpq5 of the same repository alone. What they miss ends the build.
+COPY --from=postgres /usr/local/share/keyrings/postgres.gpg.asc /usr/local/share/keyrings/
+COPY --from=postgres /etc/apt/sources.list.d/pgdg.list /etc/apt/sources.list.d/
+COPY --from=postgres /usr/lib/postgresql/*/bin/pg_dump /usr/lib/postgresql/*/bin/pg_restore \
+    /usr/lib/postgresql/*/bin/psql /usr/local/bin/
+# hadolint ignore=DL3008  # the repository keeps no older version that could be named
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libpq5 liblz4-1 libreadline8 libzstd1 \
+    && rm -rf /var/lib/apt/lists/* \
+    && pg_dump --version && pg_restore --version && psql --version
 COPY manage.py ./
 COPY apikeys apikeys
 COPY core core

@@ -9,9 +9,10 @@ from typing import IO
 
 from django.db import connection
 
-from config.backups.problems import BackupFailed
+from config.backups.problems import BackupFailed, ProgramMissing
 from config.runner.postgres import BINARIES, site_packages
 
+NAMES = ("pg_dump", "pg_restore", "psql")
 _VARIABLES = {
     "host": "PGHOST",
     "port": "PGPORT",
@@ -30,14 +31,18 @@ _LAST_CHARACTERS = 500
 
 
 def program(name: str) -> str:
-    """Returns the path of a program that is at least as new as the database. Raises BackupFailed."""
+    """Returns the path of a program that is at least as new as the database. Raises ProgramMissing."""
     needed = connection.pg_version // 10_000  # type: ignore[attr-defined]  # PostgreSQL has it
+    too_old = []
     for path in _candidates(name):
-        if _version(path) >= needed:
+        if (version := _version(path)) >= needed:
             return path
-    raise BackupFailed(
-        f"There is no {name} of PostgreSQL {needed} or later: install PostgreSQL's client programs"
-        f" (in Debian postgresql-client-{needed})."
+        too_old.append(f"{path} is of {version}")
+    named = f": {', '.join(too_old)}." if too_old else "."
+    raise ProgramMissing(
+        f"There is no {name} of PostgreSQL {needed} or later on the PATH{named}",
+        f"Install PostgreSQL's client programs (postgresql-client-{needed} in Debian's or PostgreSQL's own"
+        " repository).",
     )
 
 
@@ -53,7 +58,7 @@ def wait(running: "subprocess.Popen[bytes]", errors: IO[bytes], name: str) -> No
     """Waits for the end of a program that writes its `errors` there. Raises BackupFailed for a bad one."""
     if status := running.wait():
         errors.seek(0)
-        said = errors.read().decode(errors="replace").strip()[-_LAST_CHARACTERS:]
+        said = " ".join(errors.read().decode(errors="replace").split())[-_LAST_CHARACTERS:]
         raise BackupFailed(f"{name} failed: {said or f'status {status}'}")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from config.doctor import database, machine, processes, redis, rows, services, settings
+from config.doctor import backups, database, machine, processes, redis, rows, services, settings
 from config.doctor.finding import Finding, State
 
 Check = Callable[[], Iterator[Finding]]
@@ -11,6 +11,7 @@ _WITHOUT_ROWS: tuple[Check, ...] = (settings.check, machine.check, redis.check)
 _WITH_ROWS: tuple[Check, ...] = (
     machine.check_clock,
     rows.check_secrets,
+    backups.check,
     processes.check,
     services.check_providers,
     services.check_servers,
