@@ -16,8 +16,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 ##@ Run
 
-up: $(RUNS)  ## run everything on this machine, until Ctrl-C
-	@exec $(BIN)/python manage.py up
+up: $(RUNS)  ## run everything on this machine, until Ctrl-C; RESTORE=FILE fills an empty database from a backup
+	@exec $(BIN)/python manage.py up $(if $(RESTORE),--restore "$(RESTORE)")
 
 help:  ## list these commands
 	@awk -F '  ## ' '/^##@ / {print "\n" substr($$0, 5)} / ## / && /^[a-z]/ {split($$1, target, ":"); \

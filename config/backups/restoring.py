@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,13 @@ from config.backups.backing_up import DUMP, MANIFEST
 from config.backups.manifest import Manifest
 from config.backups.problems import BackupFailed
 
+_LEAVING_S = 2.0
+"""How long who has closed a connection may still be listed."""
+_OTHERS = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+)
+_TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
 _EMPTIED = b"DROP SCHEMA public CASCADE;\n"  # the dump makes it anew
 
 
@@ -63,21 +71,25 @@ def _require_keys(found: Manifest) -> None:
 
 
 def _require_free_database(*, replace: bool) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-            " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-        )
-        (others,) = cursor.fetchone()
-        cursor.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
-        (tables,) = cursor.fetchone()
+    deadline = time.monotonic() + _LEAVING_S
+    while others := _count(_OTHERS):
+        if time.monotonic() > deadline:
+            raise BackupFailed(f"The database is in use ({others} connections): stop web, workers and beat.")
+        time.sleep(0.1)
+    tables = _count(_TABLES)
     connection.close()
-    if others:
-        raise BackupFailed(f"The database is in use ({others} connections): stop web, workers and beat.")
     if tables and not replace:
         raise BackupFailed(
-            "The database is not empty. --replace deletes what is in it: back it up, if you may need it."
+            "The database is not empty, so nothing was restored. `manage.py restore --replace` deletes what"
+            " it holds: back it up, if you may need it. `manage.py up --restore` wants a fresh DATA_DIR."
         )
+
+
+def _count(query: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        (number,) = cursor.fetchone()
+    return int(number)
 
 
 def _restore(archive: zipfile.ZipFile) -> None:
@@ -105,4 +117,8 @@ def _run(command: list[str], given: IO[bytes], result: IO[bytes] | int, said: IO
     with subprocess.Popen(
         command, stdin=given, stdout=result, stderr=said, env=programs.environment()
     ) as process:
-        programs.wait(process, said, Path(command[0]).name)
+        try:
+            programs.wait(process, said, Path(command[0]).name)
+        except BaseException:
+            process.kill()  # who is told to end restores nothing any more
+            raise

@@ -1,7 +1,13 @@
-"""`python -m config.runner.preparation BASE_URL`: prepares the database, before the product runs."""
+"""`python -m config.runner.preparation BASE_URL`: prepares the database, before the product runs.
 
+With `--restore FILE` it is filled from a backup before, and the last line that is printed says so.
+"""
+
+import argparse
+import signal
 import sys
 from io import StringIO
+from pathlib import Path
 
 import django
 from django.core.exceptions import ImproperlyConfigured
@@ -13,6 +19,18 @@ from config.environment import load_settings
 EXPECTED = (ImproperlyConfigured, CommandError, DatabaseError)
 
 
+def restoring() -> argparse.ArgumentParser:
+    """Returns the parser of what is to be restored, a parent of other parsers."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument(
+        "--restore", type=Path, metavar="FILE", help="first fill the empty database from a backup"
+    )
+    parser.add_argument(
+        "--without-keys", action="store_true", help="restore secrets that no key here decrypts, too"
+    )
+    return parser
+
+
 def prepare(base_url: str) -> None:
     """Migrates, collects the static files, and fills an empty database with the demo."""
     call_command("migrate", verbosity=0, interactive=False)
@@ -20,10 +38,27 @@ def prepare(base_url: str) -> None:
     call_command("demo", base_url=base_url, stdout=StringIO())
 
 
+def restore(path: Path, *, without_keys: bool) -> str:
+    """Fills an empty database, and returns what the command says. Raises CommandError."""
+    # Whoever is told to end ends what it has started, too, before PostgreSQL is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    return str(call_command("restore", path, without_keys=without_keys, stdout=StringIO()))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(parents=[restoring()])
+    parser.add_argument("base_url")
+    given = parser.parse_args()
+    restored = restore(given.restore, without_keys=given.without_keys) if given.restore else ""
+    prepare(given.base_url)
+    if restored:
+        print(restored)
+
+
 if __name__ == "__main__":
     load_settings()
     django.setup()
     try:
-        prepare(sys.argv[1])
+        main()
     except EXPECTED as error:
         sys.exit(str(error).strip())

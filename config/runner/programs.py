@@ -1,6 +1,7 @@
 """The command lines of the product's own processes."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from config.runner.processes import Program
@@ -11,8 +12,9 @@ NO_EVENTS = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 WORKER = (*CELERY, "worker", "-P", "threads", "-c", "4", *NO_EVENTS)
 
 
-def preparing(base_url: str) -> Program:
-    return _forked("prepare", "config.runner.preparation", base_url)
+def preparing(base_url: str, options: Sequence[str]) -> Program:
+    """Returns the process that prepares the database. `options` are those of `up`."""
+    return _forked("prepare", "config.runner.preparation", base_url, *options)
 
 
 def serving(host: str, port: int) -> list[Program]:

@@ -21,6 +21,7 @@ from config.environment import load_settings
 from config.runner import messages, programs, services
 from config.runner.data_dir import DataDir
 from config.runner.options import Options
+from config.runner.preparation import restoring
 from config.runner.processes import StartFailed
 from config.runner.supervisor import Supervisor
 
@@ -40,7 +41,7 @@ PRELOADED = (
 )
 DESCRIPTION = "Run everything on this machine, from nothing, until Ctrl-C."
 ENVIRONMENT = """\
-It takes no options. The environment, or the file .env, may set among others:
+The environment, or the file .env, may set among others:
   HOST, PORT                       where the web listens: 127.0.0.1, 8000
   DATA_DIR                         where everything is stored: .data
   DATABASE_URL, REDIS_URL          servers of yours, instead of those that are started here
@@ -54,14 +55,17 @@ EXPECTED = (StartFailed, ImproperlyConfigured)
 def main(arguments: Sequence[str]) -> int:
     """Returns the exit status: 0 after Ctrl-C or SIGTERM, 1 with a line on standard error when it cannot run.
 
-    Raises SystemExit after `--help` (0), and for any other argument (2).
+    Raises SystemExit after `--help` (0), and for arguments that it does not know (2).
     """
-    _parser().parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.without_keys and not given.restore:
+        parser.error("--without-keys is for --restore")
     # SIGINT too: a shell starts its background jobs with SIGINT ignored.
     for stopping in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(stopping, signal.default_int_handler)
     try:
-        up()
+        up(arguments)
     except KeyboardInterrupt:
         messages.print_line("Stopped.")
     except EXPECTED as error:
@@ -76,11 +80,13 @@ def _parser() -> argparse.ArgumentParser:
         prog="manage.py up",
         description=DESCRIPTION,
         epilog=ENVIRONMENT,
+        parents=[restoring()],
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
 
 
-def up() -> None:
+def up(arguments: Sequence[str] = ()) -> None:
+    """Runs everything. The process that prepares the database is given the arguments: what to restore."""
     environ.Env.read_env(BASE_DIR / ".env")
     options = Options.from_environment(base_dir=BASE_DIR)
     data_dir = DataDir(options.data_dir)
@@ -96,8 +102,7 @@ def up() -> None:
         with supervisor.starting(embedded):
             preload()
         known = data_dir.demo(base_url=options.base_url)
-        messages.step("The database is prepared: migrations, static files, the demo")
-        prepare_database(supervisor, options.base_url)
+        prepare_database(supervisor, options.base_url, arguments)
         late = start_product(supervisor, options)
         announce(data_dir, options.base_url, known=known, late=late)
         supervisor.tend()
@@ -147,10 +152,14 @@ def prepare_environment(data_dir: Path, environment: dict[str, str]) -> None:
     os.environ.setdefault("WEB_DRAIN_S", "3")
 
 
-def prepare_database(supervisor: Supervisor, base_url: str) -> None:
-    prepared = supervisor.run(programs.preparing(base_url))
+def prepare_database(supervisor: Supervisor, base_url: str, arguments: Sequence[str]) -> None:
+    first = "a backup is restored, " if arguments else ""
+    messages.step(f"The database is prepared: {first}migrations, static files, the demo")
+    prepared = supervisor.run(programs.preparing(base_url, arguments))
     if prepared.popen.returncode:
         raise StartFailed(prepared.last_output())
+    if arguments:
+        messages.print_line(prepared.last_output())
 
 
 def start_product(supervisor: Supervisor, options: Options) -> str:

@@ -1,14 +1,17 @@
 """A real `manage.py up` with a DATA_DIR of its own."""
 
 import contextlib
+import json
 import os
 import queue
+import shlex
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import psutil
 
@@ -20,16 +23,16 @@ UNSET = dict.fromkeys(("DATABASE_URL", "REDIS_URL", "OPENAI_API_KEY", "OPENAI_BA
 
 
 class Installation:
-    """One run of `up`. `output` has the lines that it printed, errors included."""
+    """One run of `up` with these options. `output` has the lines that it printed, errors included."""
 
-    def __init__(self, data_dir: Path, **environment: str) -> None:
+    def __init__(self, data_dir: Path, *options: str, **environment: str) -> None:
         self.data_dir = data_dir
         self.port = free_port()
         self.output: list[str] = []
         self.curl = ""
         self._new: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self.up = subprocess.Popen(
-            [sys.executable, "manage.py", "up"],
+            [sys.executable, "manage.py", "up", *options],
             cwd=ROOT,
             env=self._clean() | {"PORT": str(self.port)} | environment,
             stdout=subprocess.PIPE,
@@ -96,3 +99,18 @@ class Installation:
         while not self._new.empty():
             self._next(0)
         return status
+
+
+def follow(curl: str) -> dict[str, Any]:
+    """Makes the request of the printed line, on machines without curl too."""
+    _, url, *words = shlex.split(curl)
+    options = list(zip(words[::2], words[1::2], strict=True))
+    headers = dict(value.split(": ", 1) for option, value in options if option == "-H")
+    [body] = [value for option, value in options if option == "-d"]
+    return fetch(url, headers=headers, data=body.encode())
+
+
+def fetch(url: str, **request: Any) -> dict[str, Any]:
+    with urllib.request.urlopen(urllib.request.Request(url, **request), timeout=30) as answer:
+        body: dict[str, Any] = json.load(answer)
+    return body

@@ -2,11 +2,15 @@
 
 import json
 import os
+import signal
 import subprocess
+import sys
+import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 from cryptography.fernet import Fernet
@@ -16,6 +20,7 @@ from django.db import connection
 
 from assistants.models import Provider
 from config.backups import programs
+from config.doctor import backups as doctor_backups
 from tests.database import connected_to, create
 from tools.secrets import encryption
 
@@ -117,6 +122,64 @@ def test_what_is_no_backup_is_refused(transactional_db: None, tmp_path: Path, co
         restore(tmp_path / "file")
     with pytest.raises(CommandError, match="cannot be read: No such file"):
         restore(tmp_path / "none")
+
+
+def test_a_database_without_tables_of_ours_is_not_backed_up(empty: None, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="The database restored holds nothing of MCP Connector"):
+        call_command("backup", str(tmp_path / "nothing.zip"))
+    with connection.cursor() as cursor:  # as another Django project's
+        cursor.execute("CREATE TABLE django_migrations (id int, app text, name text, applied timestamptz)")
+        cursor.execute("INSERT INTO django_migrations VALUES (1, 'auth', '0001_initial', now())")
+    with pytest.raises(CommandError, match="holds nothing of MCP Connector"):
+        call_command("backup", str(tmp_path / "nothing.zip"))
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith("nothing")]
+
+
+@pytest.fixture
+def programs_of_15(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No program is embedded, and those on the PATH are older than the database."""
+    monkeypatch.setattr(programs, "site_packages", lambda: None)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    (tmp_path / "bin").mkdir()
+    for name in programs.NAMES:
+        path = tmp_path / "bin" / name
+        path.write_text(f"#!/bin/sh\necho '{name} (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)'\n")
+        path.chmod(0o755)
+    return tmp_path / "bin"
+
+
+def test_programs_that_are_too_old_or_missing_are_named(
+    transactional_db: None, tmp_path: Path, programs_of_15: Path
+) -> None:
+    with pytest.raises(CommandError, match=r"no pg_dump of PostgreSQL 18 or later .*/bin/pg_dump is of 15\."):
+        call_command("backup", str(tmp_path / "backup.zip"))
+    (found,) = doctor_backups.check()
+    assert found.state == "warning"
+    assert "postgresql-client-18" in found.remedy
+    (programs_of_15 / "pg_dump").unlink()
+    with pytest.raises(CommandError, match=r"no pg_dump of PostgreSQL 18 or later on the PATH\. Install"):
+        call_command("backup", str(tmp_path / "backup.zip"))
+    assert not (tmp_path / "backup.zip").exists()
+
+
+def test_who_is_told_to_end_while_it_restores_leaves_no_program_behind(
+    backup: Path, empty: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = psutil.Process().children()
+    slow = tmp_path / "slow"
+    slow.write_text("#!/bin/sh\nexec sleep 300\n")
+    slow.chmod(0o755)
+    monkeypatch.setattr(programs, "program", lambda name: str(slow))
+    handler = signal.signal(signal.SIGUSR1, lambda *_: sys.exit(1))
+    told = threading.Timer(1, os.kill, (os.getpid(), signal.SIGUSR1))
+    told.start()
+    try:
+        with pytest.raises(SystemExit):
+            restore(backup)
+    finally:
+        told.cancel()
+        signal.signal(signal.SIGUSR1, handler)
+    assert psutil.Process().children() == before
 
 
 def test_no_backup_is_written_over_another(backup: Path) -> None:

@@ -1,10 +1,8 @@
 import json
-import shlex
 import signal
 import socket
 import stat
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +13,7 @@ import psutil
 import pytest
 
 from config.runner import env_file
-from tests.config.installation import Installation
+from tests.config.installation import Installation, fetch, follow
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -45,20 +43,6 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def installation(start: Start, data_dir: Path) -> Installation:
     return start(data_dir).wait_for_curl()
-
-
-def follow(curl: str) -> dict[str, Any]:
-    """Makes the request of the printed line, on machines without curl too."""
-    _, url, *words = shlex.split(curl)
-    options = list(zip(words[::2], words[1::2], strict=True))
-    headers = dict(value.split(": ", 1) for option, value in options if option == "-H")
-    [body] = [value for option, value in options if option == "-d"]
-    return fetch(url, headers=headers, data=body.encode())
-
-
-def fetch(url: str, **request: Any) -> dict[str, Any]:
-    with urllib.request.urlopen(urllib.request.Request(url, **request), timeout=30) as answer:
-        return json.load(answer)
 
 
 def assert_gone(processes: list[psutil.Process], *, timeout_s: float) -> None:

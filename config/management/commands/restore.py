@@ -27,6 +27,4 @@ class Command(BaseCommand):
         except backups.BackupFailed as failure:
             raise CommandError(str(failure)) from failure
         call_command("migrate", interactive=False, verbosity=0)
-        return (
-            f"The database is as it was at {restored.age}, migrated to this version. Now start the processes."
-        )
+        return f"The database is as it was at {restored.age}, and migrated to this version."
