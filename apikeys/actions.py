@@ -15,9 +15,12 @@ from apikeys import audit, keys
 from apikeys.models import ApiKey
 from core.actor import Actor
 from core.errors import Conflict
+from core.locking import locked
 from core.validation import clean
 
 LONGEST_GRACE = timedelta(days=30)
+_MANAGING = {"can_manage", "is_disabled", "expires_at"}
+"""Fields that decide whether a key may manage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +46,44 @@ def issue(*, name: str, by: Actor, assistant_ids: Iterable[int] = (), **fields: 
     return IssuedKey(api_key, key)
 
 
-@transaction.atomic
 def update(
-    api_key: ApiKey, *, by: Actor, assistant_ids: Iterable[int] | None = None, **changes: Any
+    api_key: ApiKey,
+    *,
+    by: Actor,
+    is_locked: bool = False,
+    assistant_ids: Iterable[int] | None = None,
+    **changes: Any,
 ) -> ApiKey:
-    """Changes a key. Raises ValidationError, and Conflict if no key could manage afterwards."""
-    _lock(api_key)
-    managing = _lock_managing()
+    """Changes a key. Raises ValidationError, and Conflict if no key could manage afterwards.
+
+    `is_locked`: see `core.locking`.
+    """
+    # An edit that was begun before a rotation must not bring the old key_hash back.
+    with locked(api_key, is_locked=is_locked):
+        # Asked for only where this key may be the last: who cannot manage takes management from nobody.
+        may_end = api_key.can_manage and bool(changes.keys() & _MANAGING)
+        managing = _lock_managing() if may_end else set()
+        _change(api_key, by, assistant_ids, changes)
+        if may_end:
+            _require_managers(api_key, by, before=managing)
+    return api_key
+
+
+def _change(api_key: ApiKey, by: Actor, assistant_ids: Iterable[int] | None, changes: dict[str, Any]) -> None:
     if changes.get("can_approve", api_key.can_approve) != api_key.can_approve:
         _require_person(by)
     if changes.get("expires_at", api_key.expires_at) != api_key.expires_at:
         changes["expiry_told_days"] = None
-    with audit.changing(api_key, by=by, assistant_ids=lambda: _granted(api_key)):
+    granted = None if assistant_ids is None else lambda: _granted(api_key)
+    with audit.changing(api_key, by=by, is_as_stored=True, assistant_ids=granted):
         for name, value in changes.items():
             setattr(api_key, name, value)
-        clean(api_key)
+        clean(api_key, changed=changes)
         if "expires_at" in changes:
             _require_future_expiry(api_key)
         _save(api_key, changes)
         if assistant_ids is not None:
             _grant(api_key, assistant_ids)
-        _require_managers(api_key, by, before=managing)
-    return api_key
 
 
 def disable(api_key: ApiKey, *, by: Actor) -> ApiKey:

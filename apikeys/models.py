@@ -35,6 +35,12 @@ def validate_networks(value: Any) -> None:
         raise ValidationError(gettext("Give networks in CIDR notation, for example 10.0.0.0/8.")) from None
 
 
+def granted() -> "models.Prefetch[str]":
+    """Returns what reads the assistants of keys: their ids alone, without prompts and vectors."""
+    assistants = ApiKey._meta.get_field("assistants").related_model._default_manager.only("pk")
+    return models.Prefetch("assistants", assistants)
+
+
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def usable(self) -> Self:
         """Returns keys that are neither disabled nor expired."""
@@ -46,9 +52,8 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         return self.filter(models.Q(key_hash=key_hash) | models.Q(previous_key_hash=key_hash))
 
     def with_assistant_ids(self) -> Self:
-        """Prefetches what `assistant_ids` reads: the ids alone, without prompts and vectors."""
-        assistants = ApiKey._meta.get_field("assistants").related_model._default_manager.only("pk")
-        return self.prefetch_related(models.Prefetch("assistants", assistants))
+        """Prefetches what `assistant_ids` reads."""
+        return self.prefetch_related(granted())
 
     def managing(self) -> Self:
         return self.filter(can_manage=True)

@@ -25,7 +25,7 @@ from assistants.mcp_endpoint import app as mcp_endpoint
 from assistants.mcp_endpoint.addresses import METADATA, ROOT
 from assistants.openai_api import addresses, detached
 from config import boundary
-from config.asgi_handler import AsyncASGIHandler
+from config.asgi_handler import AsyncASGIHandler, OneThreadHandler
 from config.body_limit import BodyLimit
 from config.own_writes import OwnWrites
 from config.request_ids import RequestIds
@@ -35,19 +35,21 @@ from config.request_traces import RequestTraces
 PROBES = ("/health", "/ready", "/metrics")
 TOOLS = tuple(f"/api/v1/assistants/{{slug}}/{path}" for path in ("openapi.json", "tools/{name}"))
 SERVER_CHANGES = "/admin/servers/changes"
+MANAGEMENT = "/api/v1/"
 OPENAI_API = ("/v1", *(f"/api/v1/{name}" for name in ("chat", "models", "embeddings", "responses")))
 
 
 def create_application() -> ASGIApp:
     """Starlette's Router, not its application class: that would answer unknown paths before Django does."""
     endpoints = _limited(AsyncASGIHandler(), settings.CHAT_BODY_LIMIT)
-    console = _limited(OwnWrites(cast(ASGIApp, ASGIHandler())), settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    console = _limited(ASGIHandler(), settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    management = OwnWrites(_limited(OneThreadHandler(), settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
     below = (f"{path}/{{rest:path}}" for path in OPENAI_API)
     # In the order of how often they are asked for: each is compared in turn.
     paths = (*below, *OPENAI_API, *PROBES, SERVER_CHANGES, *TOOLS)
     return Router(
         [*(Route(path, endpoints) for path in paths), *_mcp(), _static_files()],
-        default=_by_kind(endpoints, _abandonable(console)),
+        default=_by_kind(endpoints, _abandonable(management), _abandonable(console)),
         redirect_slashes=False,
         lifespan=lifespan,
         middleware=list(_middleware()),
@@ -125,11 +127,15 @@ def _abandonable(app: ASGIApp) -> ASGIApp:
     return answer
 
 
-def _by_kind(endpoints: ASGIApp, console: ASGIApp) -> ASGIApp:
+def _by_kind(endpoints: ASGIApp, management: ASGIApp, console: ASGIApp) -> ASGIApp:
     """Gives the endpoints what OpenAI's clients send to wrong addresses: they answer whatever Host says."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        app = endpoints if addresses.is_openai(scope["path"]) else console
+        path: str = scope["path"]
+        if addresses.is_openai(path):
+            app = endpoints
+        else:
+            app = management if path.startswith(MANAGEMENT) else console
         await app(scope, receive, send)
 
     return answer

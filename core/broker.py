@@ -3,14 +3,15 @@
 import logging
 
 from celery import current_app
-from kombu.exceptions import OperationalError
+from kombu import pools
+from kombu.exceptions import LimitExceeded, OperationalError
 from redis.exceptions import RedisError
 
 from core import tracing
 
 log = logging.getLogger(__name__)
 
-BROKER_ERRORS: tuple[type[Exception], ...] = (OperationalError, RedisError, OSError)
+BROKER_ERRORS: tuple[type[Exception], ...] = (OperationalError, RedisError, OSError, LimitExceeded)
 PUBLISH_TIMEOUT_S = 0.5
 _BOUNDED = {
     "socket_timeout": PUBLISH_TIMEOUT_S,
@@ -25,8 +26,9 @@ def send(task: str, *, queue: str | None = None, expires_s: float | None = None)
     Raises BROKER_ERRORS, after about a second at most, with the broker away.
     """
     options = {**current_app.conf.broker_transport_options, **_BOUNDED}
-    with current_app.connection_for_write(transport_options=options) as connection:
-        producer = current_app.amqp.Producer(connection)
+    broker = current_app.connection_for_write(transport_options=options)
+    # Connections are kept: to open one takes several times as long as to send a message.
+    with pools.producers[broker].acquire(block=True, timeout=PUBLISH_TIMEOUT_S) as producer:
         current_app.send_task(
             task, producer=producer, queue=queue, expires=expires_s, retry=False, headers=tracing.carried()
         )

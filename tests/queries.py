@@ -22,6 +22,15 @@ def assert_queries(expected: int) -> Iterator[None]:
         pytest.fail(message, pytrace=False)
 
 
+@contextmanager
+def assert_at_most_queries(most: int) -> Iterator[None]:
+    """Fails, and prints the statements, if the block sends more: those of transactions count, too."""
+    with CaptureQueriesContext(connection) as captured:
+        yield
+    if len(captured) > most:
+        pytest.fail(f"{len(captured)} queries, at most {most}:\n{_listed(captured)}", pytrace=False)
+
+
 def assert_same_queries(request: Callable[[], object], *, after: Callable[[], object]) -> None:
     """Fails, and prints the queries, if `request` sends another number of them once `after` was called.
 

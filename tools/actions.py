@@ -5,6 +5,7 @@ Each writes intent, what should be true; on commit a trigger notifies the superv
 
 import itertools
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -18,6 +19,7 @@ from apikeys import audit
 from core import feed
 from core.actor import Actor
 from core.errors import Conflict
+from core.locking import locked
 from core.validation import clean
 from tools import connection_settings
 from tools.functions.actions import forget_examples
@@ -64,33 +66,45 @@ def register(
     return server
 
 
-@transaction.atomic
-def update(server: MCPTool, *, by: Actor, **changes: Any) -> MCPTool:
-    """Changes a server; a running one is restarted where that changes how it runs. Raises ValidationError."""
-    # Read anew: a form of the admin has already changed its own row, whose secrets are masked.
-    server.refresh_from_db(from_queryset=MCPTool.objects.select_for_update())
-    if changes.get("slug", server.slug) != server.slug:
-        raise ValidationError(
-            {"slug": gettext("A slug cannot be changed: models and callers know the tools by it.")}
-        )
-    address = server.address
-    connection_settings.apply(server, changes)
-    # Not for intent alone: a server that a stricter policy refuses by now must still be stoppable.
-    if changes.keys() - INTENT:
-        clean(server)
-    with audit.changing(server, by=by):
-        server.save(update_fields=[*changes, "updated_at"])
+def update(server: MCPTool, *, by: Actor, is_locked: bool = False, **changes: Any) -> MCPTool:
+    """Changes a server; a running one is restarted where that changes how it runs. Raises ValidationError.
+
+    `is_locked`: see `core.locking`.
+    """
+    with locked(server, is_locked=is_locked):
+        if changes.get("slug", server.slug) != server.slug:
+            raise ValidationError(
+                {"slug": gettext("A slug cannot be changed: models and callers know the tools by it.")}
+            )
+        address = server.address
+        _change(server, by, changes)
+        if server.address != address:
+            is_same_host = connection_settings.is_same_host(address, server.address)
+            _disconnect(server, by, is_same_host=is_same_host)
+        if changes.keys() & _INDEXED_WITH_TOOLS:
+            outdate(server, with_functions=True)
+        if changes.get("is_enriched") is False:
+            forget_examples(server)
+    return server
+
+
+def _change(server: MCPTool, by: Actor, changes: Mapping[str, Any]) -> None:
+    written = [*changes, "updated_at", "version"]
+    with audit.changing(server, by=by, is_as_stored=True):
+        connection_settings.apply(server, changes)
+        # Not for intent alone: a server that a stricter policy refuses by now must still be stoppable.
+        if changes.keys() - INTENT:
+            # Names are unique among servers that are not deleted: without that field nobody would look.
+            clean(server, changed={*changes, "deleted_at"})
     if changes.keys() & INTENT:
         intent_changes.send(MCPTool, server=server)
-        server.save(update_fields=["status", "error"])
-    if server.address != address:
-        is_same_host = connection_settings.is_same_host(address, server.address)
-        _disconnect(server, by, is_same_host=is_same_host)
-    if changes.keys() & _INDEXED_WITH_TOOLS:
-        outdate(server, with_functions=True)
-    if changes.get("is_enriched") is False:
-        forget_examples(server)
-    return _bump(server, relaunch=bool(changes.keys() & RELAUNCHING))
+        written += ["status", "error"]
+    # Under the lock no other change ends in the same numbers.
+    server.version += 1
+    if changes.keys() & RELAUNCHING:
+        server.generation += 1
+        written.append("generation")
+    server.save(update_fields=written)
 
 
 def start(server: MCPTool, *, by: Actor) -> MCPTool:
@@ -138,7 +152,7 @@ def delete(server: MCPTool, *, by: Actor, force: bool = False) -> None:
     server.functions.only("pk").delete()
     server.offers.all().delete()
     server.word_counts.all().delete()
-    _bump(server, relaunch=True)
+    _bump(server)
 
 
 def purge(ended: QuerySet[MCPTool]) -> None:
@@ -189,9 +203,7 @@ def _free_name(name: str) -> str:
     return next(each for each in names if each.lower() not in taken)
 
 
-def _bump(server: MCPTool, *, relaunch: bool) -> MCPTool:
+def _bump(server: MCPTool) -> None:
     # Counted by the database: two changes at once must not end in the same number.
-    counted = {"version": F("version") + 1} | ({"generation": F("generation") + 1} if relaunch else {})
-    MCPTool.objects.filter(pk=server.pk).update(**counted)
+    MCPTool.objects.filter(pk=server.pk).update(version=F("version") + 1, generation=F("generation") + 1)
     server.refresh_from_db(fields=["generation", "version"])
-    return server

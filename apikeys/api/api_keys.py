@@ -6,6 +6,7 @@ from typing import Any
 
 import django_filters
 from django.db import transaction
+from django.db.models import prefetch_related_objects
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -13,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apikeys import actions
-from apikeys.models import LONGEST_NETWORK, MOST_TOKENS, ApiKey
+from apikeys.models import LONGEST_NETWORK, MOST_TOKENS, ApiKey, granted
 from core.api.serializers import NullFreeCharField, StrictSerializer
 from core.api.viewsets import ManagementViewSet
 
@@ -104,7 +105,11 @@ class ApiKeyViewSet(ManagementViewSet):
         return self.answer(issued.api_key, status=201, key=issued.key)
 
     def perform_update(self, row: ApiKey, validated: dict[str, Any]) -> object:
-        return actions.update(row, by=self.actor, **validated)
+        return actions.update(row, by=self.actor, is_locked=True, **validated)
+
+    def shown(self, row: ApiKey, validated: Mapping[str, Any]) -> ApiKey:
+        prefetch_related_objects([row], granted())
+        return row
 
     def perform_destroy(self, row: ApiKey) -> object:
         return actions.delete(row, by=self.actor)

@@ -1,6 +1,6 @@
 """Creates, changes, copies and deletes assistants."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -18,6 +18,7 @@ from assistants.models import (
 )
 from core import broker
 from core.actor import Actor
+from core.locking import locked
 from core.validation import clean
 from tools import feedback
 from tools.models import Embedded
@@ -27,6 +28,8 @@ INDEX = "assistants.tasks.index_assistants"
 _OWN = {"id", "name", "slug", "version", "created_at", "updated_at"}
 _OWN |= {field.name for field in Embedded._meta.fields}
 """Fields that a copy does not share with its original."""
+_INDEXED = {"name", "description", "system_prompt", "is_enabled"}
+"""Fields that decide whether the model `auto` finds an assistant, and by which text, beside its tools."""
 
 
 @transaction.atomic
@@ -57,19 +60,30 @@ def create(
     return assistant
 
 
-@transaction.atomic
 def update(
     assistant: Assistant,
     *,
     by: Actor,
+    is_locked: bool = False,
     aliases: Iterable[str] | None = None,
     tools: Tools | None = None,
     api_keys: Iterable[ApiKey] | None = None,
     **changes: Any,
 ) -> Assistant:
-    """Changes an assistant; None leaves aliases, tools or keys. Raises ValidationError and Conflict."""
-    # Read anew: a form of the admin has already changed its own row.
-    assistant.refresh_from_db(from_queryset=Assistant.objects.select_for_update())
+    """Changes an assistant; None leaves aliases, tools or keys. Raises ValidationError and Conflict.
+
+    `is_locked`: see `core.locking`.
+    """
+    with locked(assistant, is_locked=is_locked):
+        _change(assistant, by, {"aliases": aliases, "tools": tools, "api_keys": api_keys}, changes)
+        if changes.get("learns") is False:
+            feedback.forget(assistant.pk)
+        if tools is not None or changes.keys() & _INDEXED:
+            _index_after_commit()
+    return assistant
+
+
+def _change(assistant: Assistant, by: Actor, related: dict[str, Any], changes: Mapping[str, Any]) -> None:
     if changes.get("slug", assistant.slug) != assistant.slug:
         raise ValidationError(
             {"slug": gettext("A slug cannot be changed: callers name the assistant by it.")}
@@ -78,20 +92,16 @@ def update(
         assistant,
         by=by,
         is_as_stored=True,
-        aliases=None if aliases is None else lambda: _aliases(assistant),
-        tools=None if tools is None else lambda: _tools(assistant),
-        api_key_ids=None if api_keys is None else lambda: _api_key_ids(assistant),
+        aliases=None if related["aliases"] is None else lambda: _aliases(assistant),
+        tools=None if related["tools"] is None else lambda: _tools(assistant),
+        api_key_ids=None if related["api_keys"] is None else lambda: _api_key_ids(assistant),
     ):
         for name, value in changes.items():
             setattr(assistant, name, value)
         clean(assistant, changed=changes)
-        _relate(assistant, aliases, tools, api_keys)
+        _relate(assistant, **related)
         assistant.version += 1
         assistant.save(update_fields=[*changes, "version", "updated_at"])
-    if changes.get("learns") is False:
-        feedback.forget(assistant.pk)
-    _index_after_commit()
-    return assistant
 
 
 @transaction.atomic

@@ -62,7 +62,8 @@ def delete_provider(provider: Provider, *, by: Actor, force: bool = False) -> No
         raise Conflict(message % {"slugs": slugs}, "in_use")
     for assistant in users:
         roles = ("provider", "fallback_provider")
-        lost = {role: None for role in roles if getattr(assistant, f"{role}_id") == provider.pk}
+        has_lost = (role for role in roles if getattr(assistant, f"{role}_id") == provider.pk)
+        lost: dict[str, Any] = dict.fromkeys(has_lost)
         update(assistant, by=by, **lost)
     audit.deleted(provider, by=by)
     provider.delete()

@@ -1,10 +1,9 @@
 """/api/v1/assistants"""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import django_filters
-from django.db.models import Prefetch
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -16,7 +15,7 @@ from assistants import actions
 from assistants.actions import ToolUse
 from assistants.api.fields import FunctionsField, RowsField
 from assistants.catalogue.entries import SCHEMA_TOKEN_BUDGET
-from assistants.models import Assistant, AssistantTool, Provider
+from assistants.models import Assistant, Provider
 from assistants.validation import (
     LONGEST_FUNCTION,
     MOST_ALIASES,
@@ -29,7 +28,7 @@ from core.api.serializers import NullFreeCharField, StrictSerializer
 from core.api.viewsets import ManagementViewSet
 from tools.models import MCPTool
 
-_SHOWN_OF_TOOLS = ["assistant_id", "functions", "pinned", "mcp_tool__deleted_at"]
+_RELATED = {"aliases", "tools", "api_keys"}
 
 
 class ToolUseSerializer(StrictSerializer):
@@ -67,7 +66,10 @@ class AssistantSerializer(StrictSerializer):
         required=False, max_length=63, help_text="The model that callers name. It cannot be changed."
     )
     aliases = serializers.ListField(
-        child=NullFreeCharField(max_length=128), required=False, max_length=MOST_ALIASES
+        child=NullFreeCharField(max_length=128),
+        source="alias_names",
+        required=False,
+        max_length=MOST_ALIASES,
     )
     description = NullFreeCharField(required=False, allow_blank=True)
     system_prompt = NullFreeCharField(required=False, allow_blank=True)
@@ -92,9 +94,9 @@ class AssistantSerializer(StrictSerializer):
         required=False, allow_blank=True, max_length=255, help_text="Empty: its provider's default model."
     )
     parameters = ParametersField(required=False)
-    mcp_tool_ids = RowsField(MCPTool.objects.present(), required=False)
+    mcp_tool_ids = RowsField(MCPTool.objects.present(), source="server_ids", required=False)
     tools: Any = serializers.ListSerializer(
-        child=ToolUseSerializer(), source="uses", required=False, max_length=MOST_SERVERS
+        child=ToolUseSerializer(), source="tool_uses", required=False, max_length=MOST_SERVERS
     )
     selection = serializers.ChoiceField(
         Assistant.Selection.choices, required=False, help_text="What the model is given of its tools."
@@ -134,18 +136,22 @@ class AssistantSerializer(StrictSerializer):
         help_text="Where callers are shown the calls of its tools, unless a request says otherwise.",
     )
     is_enabled = serializers.BooleanField(required=False)
-    api_key_ids = RowsField(ApiKey.objects.all(), required=False)
+    api_key_ids = RowsField(ApiKey.objects.all(), source="key_ids", required=False)
     created_at = serializers.DateTimeField(read_only=True)
     updated_at = serializers.DateTimeField(read_only=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Returns the arguments of the verbs: `tools` and `api_keys` instead of ids."""
-        servers, uses = attrs.pop("mcp_tool_ids", None), attrs.pop("uses", None)
+        servers, uses = attrs.pop("server_ids", None), attrs.pop("tool_uses", None)
         if uses is not None:
             uses = _tool_uses(uses)
             _require_same(servers, uses)
         tools = servers if uses is None else uses
-        related = {"tools": tools, "api_keys": attrs.pop("api_key_ids", None)}
+        related = {
+            "aliases": attrs.pop("alias_names", None),
+            "tools": tools,
+            "api_keys": attrs.pop("key_ids", None),
+        }
         return attrs | {name: rows for name, rows in related.items() if rows is not None}
 
 
@@ -185,22 +191,20 @@ class AssistantFilter(django_filters.FilterSet):
 class AssistantViewSet(ManagementViewSet):
     """Assistants, also found by their slug."""
 
-    # Of servers the least: to load them whole reads their vectors, and decrypts their settings.
-    queryset = Assistant.objects.without_vectors().prefetch_related(
-        "alias_rows",
-        Prefetch("api_keys", ApiKey.objects.only("pk")),
-        Prefetch("assistant_tools", AssistantTool.objects.select_related("mcp_tool").only(*_SHOWN_OF_TOOLS)),
-    )
+    queryset = Assistant.objects.without_vectors().with_related()
     serializer_class = AssistantSerializer
     filterset_class = AssistantFilter
     slug_field = "slug"
     lookup_value_regex = "[a-z0-9-]{1,63}"
 
     def perform_create(self, validated: dict[str, Any]) -> Assistant:
-        return actions.create(by=self.actor, **validated)
+        return self._read(actions.create(by=self.actor, **validated))
 
     def perform_update(self, row: Assistant, validated: dict[str, Any]) -> Assistant:
-        return actions.update(row, by=self.actor, **validated)
+        return actions.update(row, by=self.actor, is_locked=True, **validated)
+
+    def shown(self, row: Assistant, validated: Mapping[str, Any]) -> Assistant:
+        return self._read(row) if validated.keys() & _RELATED else row
 
     def perform_destroy(self, row: Assistant) -> None:
         actions.delete(row, by=self.actor)
@@ -212,4 +216,7 @@ class AssistantViewSet(ManagementViewSet):
         asked = CopySerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         copy = actions.duplicate(self.get_object(), by=self.actor, **asked.validated_data)
-        return self.answer(copy, status=201)
+        return self.answer(self._read(copy), status=201)
+
+    def _read(self, row: Assistant) -> Assistant:
+        return Assistant.objects.without_vectors().with_related().get(pk=row.pk)

@@ -2,10 +2,11 @@
 
 from typing import Any, Self
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models.functions import Coalesce, Lower
+from django.db.models.functions import Coalesce, Collate, JSONObject, Lower
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
@@ -42,6 +43,20 @@ class AssistantQuerySet(models.QuerySet["Assistant"]):
         return self.annotate(
             tool_count=_counted(AssistantTool.objects.counted(), "assistant", models.Sum("offered")),
             key_count=_counted(keys, "assistant", models.Count("pk")),
+        )
+
+    def with_related(self) -> Self:
+        """Annotates what the API shows of other tables, which would be a query for each of them."""
+        mine = {"assistant": models.OuterRef("pk")}
+        aliases = Alias.objects.filter(**mine).order_by(Collate("name", "C"))  # as Python sorts
+        keys = Assistant.api_keys.through.objects.filter(**mine).order_by("apikey_id")
+        uses = AssistantTool.objects.filter(**mine, mcp_tool__deleted_at=None).order_by("mcp_tool_id")
+        use = JSONObject(mcp_tool_id="mcp_tool_id", functions="functions", pinned="pinned")
+        return self.annotate(
+            alias_names=ArraySubquery(aliases.values("name")),
+            key_ids=ArraySubquery(keys.values("apikey_id")),
+            server_ids=ArraySubquery(uses.values("mcp_tool_id")),
+            tool_uses=ArraySubquery(uses.annotate(use=use).values("use")),
         )
 
     def named(self, name: str) -> Self:

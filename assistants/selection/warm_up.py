@@ -13,6 +13,7 @@ from tools.search.embedder import EmbedderFailed, active
 
 log = logging.getLogger(__name__)
 
+_PAUSE_S = 1.0
 _assistants_changed = asyncio.Event()
 
 
@@ -43,6 +44,7 @@ async def _warm_up() -> None:
             is_warm = await _is_needed() and await _load()
         except DATABASE_ERRORS as error:  # the feed calls its subscribers when the database is back
             log.warning("Whether tools are selected cannot be read: %s", type(error).__name__)
+        await asyncio.sleep(_PAUSE_S)  # many changes are looked at together
 
 
 @in_thread

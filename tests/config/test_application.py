@@ -1,9 +1,11 @@
 """The application under a real uvicorn, and which handler answers a path."""
 
+import asyncio
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +37,23 @@ def test_a_process_whose_startup_fails_serves_nothing_and_logs_why() -> None:
 async def test_endpoints_pass_none_of_the_consoles_middleware(path: str) -> None:
     start, *_ = await messages(path)
     assert b"X-Frame-Options" not in dict(start["headers"])
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_request_of_the_management_api_is_served_in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    entered: list[object] = []
+    loop = asyncio.get_running_loop()
+    enter = loop.run_in_executor
+
+    def noting(*arguments: Any) -> Any:
+        entered.append(arguments)
+        return enter(*arguments)
+
+    monkeypatch.setattr(loop, "run_in_executor", noting)
+    start, *_ = await messages("/api/v1/assistants")
+    assert (start["status"], dict(start["headers"])[b"X-Frame-Options"]) == (401, b"DENY")
+    # Beside middleware and view what Django does before and after them: its connections, its log of errors.
+    assert len(entered) <= 4
 
 
 @pytest.mark.parametrize("path", ["/", "/health/", "/v1x", "/api/v1/chatter", "/static", "/nothing", "*"])

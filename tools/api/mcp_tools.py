@@ -1,6 +1,6 @@
 """/api/v1/mcp-tools: registered servers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import django_filters
@@ -68,7 +68,10 @@ class MCPToolViewSet(ManagementViewSet):
         return self._read(actions.register(by=self.actor, **validated))
 
     def perform_update(self, row: MCPTool, validated: dict[str, Any]) -> object:
-        return actions.update(row, by=self.actor, **validated)
+        return actions.update(row, by=self.actor, is_locked=True, **validated)
+
+    def shown(self, row: MCPTool, validated: Mapping[str, Any]) -> MCPTool:
+        return row  # it was read with all that is shown, and no change of a server changes its tools
 
     @extend_schema(parameters=[OpenApiParameter("force", bool, description="Take it away from assistants.")])
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -131,5 +131,5 @@ def test_a_run_with_more_calls(api: Client, alice: IssuedKey) -> None:
 def test_a_change_asks_for_nothing_that_it_does_not_need(api: Client, alice: IssuedKey) -> None:
     helper("helper", alice, size=3)
     api.change("assistants/helper", {"description": "one"})  # fills the caches of the process
-    with assert_queries(13):
+    with assert_queries(6):
         api.change("assistants/helper", {"description": "two"})
