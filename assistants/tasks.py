@@ -13,7 +13,8 @@ from tools.search.embedder import EmbedderFailed
 log = logging.getLogger(__name__)
 
 ENRICHING_S = 20.0
-SENDING_S = 30.0
+SENDING_S = 10.0
+"""The last requests of it may take as long again: a worker that is to end waits for them."""
 
 
 @shared_task

@@ -13,6 +13,7 @@ from django.utils import timezone
 from assistants.models import Delivery
 from assistants.webhooks import deliveries, payload
 from assistants.webhooks.deliveries import Attempt
+from assistants.webhooks.turns import Turn
 from core.message import told
 from tools.outbound.egress import AddressRefused
 from tools.outbound.http import filtered_connector
@@ -24,26 +25,42 @@ DEADLINE_S = 10.0
 AT_ONCE = 10
 """To one webhook. The next are sent to it when all of these have ended."""
 _LOOK_EVERY_S = 1.0
+_turn = Turn()
 _SHOWN_BYTES = 200
 """Of an answer that says what is wrong. The rest is not read."""
 
 
-def send_due(*, for_s: float) -> int:
-    """Sends what is due, for `for_s` seconds and the last deadline. Returns the number of attempts."""
-    count, until = 0, time.monotonic() + for_s
+def send_due(*, for_s: float, turn: Turn = _turn) -> int:
+    """Sends what is due, for `for_s` seconds and the last deadline. Returns the number of attempts.
+
+    While a call looks for what is due, others of its process leave that to it: slow receivers, and many
+    events at once, keep one thread of a worker busy, and not all.
+    """
+    return _sent(time.monotonic() + for_s, turn) if turn.take() else 0
+
+
+def _sent(until: float, turn: Turn) -> int:
+    count, is_looking = 0, True
     running: dict[Future[Attempt], Delivery] = {}
-    # The requests are in a loop of another thread, because the rows are read and written in this one.
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(_session()) as session:
-        while True:
-            if time.monotonic() < until:
-                busy = {delivery.webhook_id for delivery in running.values()}
-                for delivery in deliveries.claim(AT_ONCE, busy=busy):
-                    running[portal.start_task_soon(_attempt, session, delivery)] = delivery
-                    count += 1
-            if not running:
-                return count
-            for ended in wait(running, _LOOK_EVERY_S, FIRST_COMPLETED).done:
-                deliveries.finish(running.pop(ended), ended.result())
+    try:
+        # The requests are in a loop of another thread, because the rows are read and written in this one.
+        with start_blocking_portal() as portal, portal.wrap_async_context_manager(_session()) as session:
+            while running or is_looking:
+                if is_looking:
+                    turn.begin()
+                    busy = {delivery.webhook_id for delivery in running.values()}
+                    for delivery in deliveries.claim(AT_ONCE, busy=busy):
+                        running[portal.start_task_soon(_attempt, session, delivery)] = delivery
+                        count += 1
+                    has_time = time.monotonic() < until
+                    if not (running and has_time):
+                        is_looking = not turn.end(unless_asked=has_time)
+                for ended in wait(running, _LOOK_EVERY_S, FIRST_COMPLETED).done:
+                    deliveries.finish(running.pop(ended), ended.result())
+    finally:
+        if is_looking:
+            turn.end()
+    return count
 
 
 @asynccontextmanager

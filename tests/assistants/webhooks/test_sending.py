@@ -18,6 +18,7 @@ from assistants.actions import add_webhook, rotate_webhook_secret, update_webhoo
 from assistants.models import Delivery, Webhook
 from assistants.webhooks import deliveries, payload, send_due, sender
 from assistants.webhooks.deliveries import BACKOFF_S, CLAIMED_S, Attempt
+from assistants.webhooks.turns import Turn
 from tests.assistants.webhooks.conftest import BY, announced
 from tests.assistants.webhooks.receiver import Receiver, receiver
 from tests.stack import wait_for
@@ -28,10 +29,10 @@ def send() -> int:
     return send_due(for_s=5)
 
 
-def work(for_s: float) -> int:
-    """Sends in a thread."""
+def work(for_s: float, turn: Turn | None = None) -> int:
+    """Sends in a thread, as in a process of its own."""
     try:
-        return send_due(for_s=for_s)
+        return send_due(for_s=for_s, turn=turn or Turn())
     finally:
         connection.close()
 
@@ -231,6 +232,27 @@ def test_a_slow_receiver_holds_up_no_other(
         wait_for(lambda: len(receiving.requests) == sender.AT_ONCE, within_s=2)
         sending.result()
     assert {request.payload["data"]["id"] for request in quick.requests} == {100, 101}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_sends_in_a_process_sends_what_others_come_for(
+    webhook: Webhook, receiving: Receiver, settings: Any
+) -> None:
+    turn = Turn()
+    receiving.slow_s = 3
+    announced(id=0)
+    with receiver() as quick, ThreadPoolExecutor(1) as senders:
+        settings.ALLOWED_PRIVATE_HOSTS = [receiving.host, quick.host]
+        sending = senders.submit(work, 20, turn)
+        wait_for(lambda: receiving.requests, within_s=3)
+        add_webhook(name="quick", url=quick.address, events=["approval.waiting"], by=BY)
+        announced(id=1)
+        assert send_due(for_s=20, turn=turn) == 0
+        wait_for(lambda: quick.requests, within_s=5)
+        assert not sending.done()
+        assert sending.result() == 3
+    announced(id=2)
+    assert send_due(for_s=0, turn=turn) > 0  # it is free again
 
 
 @pytest.mark.django_db(transaction=True)
