@@ -142,9 +142,9 @@ class Reconciler:
         if dead:
             # First the processes, then the rows: nobody may claim what still runs.
             killed = await asyncio.to_thread(orphans.kill_orphans)
-            log.warning(
-                "%d workers of this host are gone; %d processes left behind were killed.", len(dead), killed
-            )
+            log.info("Workers of this host have ended (%d): their servers are free for others.", len(dead))
+            if killed:
+                log.warning("They had left processes of MCP servers behind, which were killed: %d.", killed)
             await leases.prune(self._database, dead)
 
     async def _prune_silent_workers(self) -> None:

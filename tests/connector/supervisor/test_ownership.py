@@ -1,6 +1,7 @@
 """Ownership: one owner at a time, and another one soon after it dies."""
 
 import asyncio
+import logging
 import os
 import signal
 from dataclasses import replace
@@ -74,7 +75,7 @@ async def test_a_killed_owner_takes_its_trees_with_it_and_another_takes_over(
 
 
 async def test_the_death_of_a_peer_is_noticed_before_the_next_poll(
-    servers: Any, supervise: Any, owner_process: Any, caller: Any
+    servers: Any, supervise: Any, owner_process: Any, caller: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     other = owner_process("mcp@other")
     server = await servers.running()
@@ -82,6 +83,9 @@ async def test_the_death_of_a_peer_is_noticed_before_the_next_poll(
     await wait_for(orm(Worker.objects.filter(node="mcp@here").exists))
     other.signal(signal.SIGKILL)
     await wait_for(lambda: answers(caller, server))
+    # Nobody has to do anything about it: whoever ran that worker says that it has ended.
+    warnings = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert not [warning for warning in warnings if "orker" in warning]
 
 
 async def test_the_shims_of_a_frozen_owner_kill_before_its_lease_ends(
