@@ -40,7 +40,9 @@ class Worker(ForkProcess):
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options)  # type: ignore[arg-type]
-        self.started.append(self)
+        # Without those that uvicorn has replaced: only what does not even start says something of all.
+        Worker.started = [each for each in Worker.started if each.exitcode in {None, STARTUP_FAILURE}]
+        Worker.started.append(self)
 
     def run(self) -> None:
         signal.signal(signal.SIGTERM, lambda *_: os._exit(os.EX_OK))
