@@ -1,6 +1,6 @@
 """The last release and this one run beside each other, on this one's database, as while an upgrade goes on.
 
-LAST_RELEASE names a commit in place of the newest tag `v*`.
+LAST_RELEASE names a commit in place of the newest tag `v*`. It runs with the packages of its own lock.
 """
 
 import os
@@ -8,12 +8,14 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import uv
 
 from apikeys.actions import IssuedKey
 from config.runner.network import free_port
@@ -24,13 +26,28 @@ from tools.models import MCPTool
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
+LOCK = "requirements.lock"
+
+
+@dataclass(frozen=True)
+class Release:
+    folder: Path
+    python: str
+
+    def command(self, ours: list[str]) -> list[str]:
+        """Returns a command of ours as this release runs it."""
+        return ["env", "-C", str(self.folder), self.python, *ours[1:]]
+
+
+OURS = Release(ROOT, sys.executable)
+
+
 def git(*arguments: str) -> bytes:
     return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=True).stdout
 
 
 @pytest.fixture(scope="module")
-def last(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The code of the last release."""
+def last(tmp_path_factory: pytest.TempPathFactory) -> Release:
     try:
         name = os.environ.get("LAST_RELEASE") or git("tag", "--list", "v*", "--sort=-v:refname").decode()
         archive = git("archive", name.split()[0]) if name else b""
@@ -41,26 +58,40 @@ def last(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("last")
     with tarfile.open(fileobj=BytesIO(archive)) as tar:
         tar.extractall(folder, filter="data")
-    return folder
+    return Release(folder, python_for(folder))
 
 
-@pytest.fixture
+def python_for(folder: Path) -> str:
+    """Returns a Python with the packages of the release in this folder: ours, where its lock is the same."""
+    if (folder / LOCK).read_bytes() == (ROOT / LOCK).read_bytes():
+        return sys.executable
+    program = folder / ".venv" / "bin" / "python"
+    for step in (
+        ["venv", "--quiet", "--python", sys.executable, str(folder / ".venv")],
+        ["pip", "sync", "--quiet", "--require-hashes", "--python", str(program), str(folder / LOCK)],
+    ):
+        environment = {"UV_SYSTEM_CERTS": "1", **os.environ}
+        subprocess.run([uv.find_uv_bin(), *step], env=environment, check=True, timeout=400)
+    return str(program)
+
+
+@pytest.fixture(scope="module")
 def server(stack: Stack) -> MCPTool:
     return stack.server("Last release")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def key(stack: Stack, server: MCPTool) -> IssuedKey:
     key = stack.key("last-release")
     stack.assistant("last-release", server, keys=(key,))
     return key
 
 
-def replaced(stack: Stack, folder: Path) -> None:
-    """Replaces the MCP worker by one of this folder."""
+def replaced(stack: Stack, release: Release) -> None:
+    """Replaces the MCP worker by one of this release."""
     stack.process("mcp").stop(timeout_s=30)
     before = workers(stack)
-    stack.start_process("mcp", ["env", "-C", str(folder), *stack._commands["mcp"]])
+    stack.start_process("mcp", release.command(stack._commands["mcp"]))
     wait_for(lambda: workers(stack) - before, within_s=120)
 
 
@@ -70,19 +101,18 @@ def workers(stack: Stack) -> set[str]:
 
 
 @pytest.fixture
-def of_last(stack: Stack, last: Path) -> Iterator[None]:
+def of_last(stack: Stack, last: Release) -> Iterator[None]:
     """The MCP worker is of the last release."""
     replaced(stack, last)
     yield
-    replaced(stack, ROOT)
+    replaced(stack, OURS)
 
 
 @pytest.fixture
-def web_of_last(stack: Stack, last: Path) -> Iterator[str]:
+def web_of_last(stack: Stack, last: Release) -> Iterator[str]:
     """The address of a web process of the last release."""
     port = free_port()
-    command = ["env", "-C", str(last), sys.executable, *stack.web_command(port)[1:]]
-    web = stack.start_process("last-web", command)
+    web = stack.start_process("last-web", last.command(stack.web_command(port)))
     url = f"http://127.0.0.1:{port}"
     wait_for(lambda: readiness(url) == "ok", within_s=120)
     yield url
@@ -106,5 +136,6 @@ def test_its_worker_serves_this_web_process(stack: Stack, server: MCPTool, key: 
     assert "Traceback" not in stack.log("web")
 
 
-def test_its_web_process_is_served_by_this_worker(key: IssuedKey, web_of_last: str) -> None:
+def test_its_web_process_is_served_by_this_worker(stack: Stack, key: IssuedKey, web_of_last: str) -> None:
     assert chat(web_of_last, key) == ["ok"]
+    assert "Traceback" not in stack.log("last-web")
