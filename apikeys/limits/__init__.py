@@ -1,7 +1,7 @@
 """The limits of an API key: requests and tokens a minute, requests at once, and tokens a month.
 
-An endpoint asks `current()`, the Limiter of this process: it calls `admit` before it reads a request, runs
-the request under a `permit`, and reports the tokens that it used to `charge`.
+An endpoint asks `current()`, the Limiter of this process: it answers a request that is `admitted`, runs it
+under a `permit`, and charges the tokens that it used to that.
 """
 
 from collections.abc import AsyncIterator
@@ -11,7 +11,9 @@ from django.conf import settings
 
 from apikeys import last_used
 from apikeys.limits import budget
-from apikeys.limits.limiter import Limiter
+from apikeys.limits.limiter import Limiter, Permit
+
+__all__ = ["Permit", "current", "lifespan"]
 
 _limiter: Limiter | None = None
 

@@ -8,26 +8,30 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from apikeys.limits.rates import PREFIX
 from core.ids import unique
 from core.redis import Store, StoreDown
 
+PREFIX = "mcp-connector"
 LEASE_S = 15.0
 _RENEWALS_A_LEASE = 3
 
 # Scripts, because Redis executes each without interruption: between a count and an addition of two commands,
 # another process could take the last free place. By the clock of Redis, since hosts have different ones.
 #
-# KEYS[1]: a sorted set of the leases of an API key, with their ends as scores. ARGV: limit, seconds, lease.
-_ACQUIRE = """
-local time = redis.call('TIME')
-local now = time[1] + time[2] / 1000000
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[1]) then return 0 end
-redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[3])
-redis.call('PEXPIRE', KEYS[1], math.ceil(ARGV[2] * 1000))
-return 1
+# `key`: a sorted set of the leases of an API key, with their ends as scores.
+ACQUIRE = """
+local function acquire(key, limit, seconds, lease)
+    local time = redis.call('TIME')
+    local now = time[1] + time[2] / 1000000
+    redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
+    if redis.call('ZCARD', key) >= tonumber(limit) then return 0 end
+    redis.call('ZADD', key, now + seconds, lease)
+    redis.call('PEXPIRE', key, math.ceil(seconds * 1000))
+    return 1
+end
 """
+"""A function of Lua, for scripts. Returns 1 if the lease is acquired, else 0."""
+_ACQUIRE_ALONE = ACQUIRE + "return acquire(KEYS[1], ARGV[1], ARGV[2], ARGV[3])"
 # ARGV: seconds, leases. ZADD adds those that are missing.
 _RENEW = """
 local time = redis.call('TIME')
@@ -54,32 +58,40 @@ class Leases:
 
     def __init__(self, store: Store, *, lease_s: float = LEASE_S) -> None:
         self._store = store
-        self._lease_s = lease_s
+        self.lease_s = lease_s
         self._held: set[Lease] = set()
-        self._acquire_script = store.redis.register_script(_ACQUIRE)
+        self._acquire_script = store.redis.register_script(_ACQUIRE_ALONE)
         self._renew_script = store.redis.register_script(_RENEW)
 
     async def acquire(self, caller: str, limit: int) -> Lease | None:
         """Returns a lease to be released, or None if `limit` requests run already. Raises StoreDown."""
         lease = Lease(caller)
         async with self._store.within_deadline():
-            is_acquired = await self._acquire_script(keys=[lease.key], args=[limit, self._lease_s, lease.id])
+            is_acquired = await self._acquire_script(keys=[lease.key], args=[limit, self.lease_s, lease.id])
         if not is_acquired:
             return None
-        self._held.add(lease)
+        self.hold(lease)
         return lease
 
     async def release(self, lease: Lease) -> None:
         """Releases a lease. It never fails."""
-        self._held.discard(lease)
+        self.drop(lease)
         with suppress(StoreDown):  # then the lease expires
             async with self._store.within_deadline() as redis:
                 await redis.zrem(lease.key, lease.id)
 
+    def hold(self, lease: Lease) -> None:
+        """Renews a lease from now on, which a script has acquired."""
+        self._held.add(lease)
+
+    def drop(self, lease: Lease) -> None:
+        """Renews a lease no more, which a script is about to release."""
+        self._held.discard(lease)
+
     async def renew_for_ever(self) -> None:
         """Renews the leases three times in their lifetime, so that two failures in a row cost none."""
         while True:
-            await asyncio.sleep(self._lease_s / _RENEWALS_A_LEASE)
+            await asyncio.sleep(self.lease_s / _RENEWALS_A_LEASE)
             for caller in {lease.caller for lease in self._held}:
                 with suppress(StoreDown):
                     await self._renew_of(caller)
@@ -90,7 +102,7 @@ class Leases:
             return
         async with self._store.within_deadline() as redis:
             await self._renew_script(
-                keys=[leases[0].key], args=[self._lease_s, *(lease.id for lease in leases)]
+                keys=[leases[0].key], args=[self.lease_s, *(lease.id for lease in leases)]
             )
             # One that was released while the script ran has been added again by it.
             for lease in leases:

@@ -4,6 +4,9 @@ Requests: a sliding window. It allows no double burst at a window's edge and nee
 present window's, and the one before it, which weighs less the longer ago it ended.
 Tokens: a fixed window. They are known only after a run, which may overdraw it; the next request is refused
 then. Both use the clock of Redis.
+
+A key whose requests at once are limited, too, gets a lease (see `concurrency`) in the same round trip as its
+count, and releases it with its tokens.
 """
 
 import math
@@ -11,19 +14,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from apikeys.limits.concurrency import ACQUIRE, PREFIX, Lease
 from apikeys.principal import Limits
 from core.redis import Store
 
-PREFIX = "mcp-connector"
 _WINDOW_MS = 60_000
 
 # A script, because Redis executes it without interruption: between a count and an addition of two commands,
 # another process could take the last free place. It counts a request, unless that is one too many.
 #
-# KEYS: the requests of the window before and of the present one, the tokens. ARGV: the length of a window in
-# ms; the limit of requests, or none. Returns whether the request fits, and of each counter its number and the
-# ms until it expires. The present window's expires a window after its end, for it is the one before then.
-_COUNT = """
+# KEYS: the requests of the window before and of the present one, the tokens; the leases, if one is wanted.
+# ARGV: the length of a window in ms; the limits of requests and of tokens, or none; what `acquire` takes.
+# Returns whether the request fits, of each counter its number and the ms until it expires, and whether the
+# lease is acquired: never for a refused request. The present window's counter expires a window after its end,
+# for it is the one before then.
+_COUNT = (
+    ACQUIRE
+    + """
 local window, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
 local function counter(key)
     return tonumber(redis.call('GET', key)) or 0, math.max(0, redis.call('PTTL', key))
@@ -46,7 +53,20 @@ if limit then
         redis.call('SET', KEYS[2], now, 'PX', now_ends)
     end
 end
-return {fits, before, before_ends, now, now_ends, counter(KEYS[3])}
+local spent, spent_ends = counter(KEYS[3])
+local leased = 0
+if KEYS[4] and fits == 1 and (ARGV[3] == '' or spent < tonumber(ARGV[3])) then
+    leased = acquire(KEYS[4], ARGV[4], ARGV[5], ARGV[6])
+end
+return {fits, before, before_ends, now, now_ends, spent, spent_ends, leased}
+"""
+)
+# KEYS: the tokens; the leases, if one is to be released. ARGV: the length of a window in ms, the number, the
+# lease. A script is a transaction: no counter is left without its end.
+_SPEND = """
+redis.call('SET', KEYS[1], 0, 'PX', ARGV[1], 'NX')
+redis.call('INCRBY', KEYS[1], ARGV[2])
+if KEYS[2] then redis.call('ZREM', KEYS[2], ARGV[3]) end
 """
 
 
@@ -73,24 +93,39 @@ class Rate:
         return max(1, math.ceil(self.reset_s))
 
 
+@dataclass(frozen=True, slots=True)
+class WantedLease:
+    """A lease to be acquired if fewer than `limit` requests run."""
+
+    lease: Lease
+    limit: int
+    lease_s: float
+
+
 class Rates:
     """Counts by the minute. Methods raise errors of Redis: call them within `store.within_deadline()`."""
 
     def __init__(self, store: Store) -> None:
-        self._redis = store.redis
         self._count_script = store.redis.register_script(_COUNT)
+        self._spend_script = store.redis.register_script(_SPEND)
 
-    async def count(self, caller: str, limits: Limits) -> list[Rate]:
-        """Counts a request, unless it is one too many. Returns the states of those limits that there are.
+    async def count(
+        self, caller: str, limits: Limits, wanted: WantedLease | None = None
+    ) -> tuple[list[Rate], bool]:
+        """Counts a request, unless it is one too many.
 
+        Returns the states of those limits that there are, and whether the lease that was wanted is acquired.
         `caller`: see `Principal.limited_as`.
         """
         requests, tokens = limits.requests_per_minute, limits.tokens_per_minute
         present = _key("requests", caller, requests)
-        fits, before, before_ends, now, now_ends, spent, spent_ends = await self._count_script(
-            keys=[f"{present}/-1", present, _key("tokens", caller, tokens)],
-            args=[_WINDOW_MS, "" if requests is None else requests],
-        )
+        keys = [f"{present}/-1", present, _key("tokens", caller, tokens)]
+        arguments = [_WINDOW_MS, *("" if limit is None else limit for limit in (requests, tokens))]
+        if wanted is not None:
+            keys.append(wanted.lease.key)
+            arguments += [wanted.limit, wanted.lease_s, wanted.lease.id]
+        counted = await self._count_script(keys=keys, args=arguments)
+        fits, before, before_ends, now, now_ends, spent, spent_ends, is_acquired = counted
         rates = []
         if requests is not None:
             weighted = before * before_ends // _WINDOW_MS + now
@@ -98,15 +133,15 @@ class Rates:
             rates.append(_rate("requests", requests, weighted, reset_ms, is_exceeded=not fits))
         if tokens is not None:
             rates.append(_rate("tokens", tokens, spent, spent_ends, is_exceeded=spent >= tokens))
-        return rates
+        return rates, bool(is_acquired)
 
-    async def spend(self, caller: str, limit: int, tokens: int) -> None:
-        """Counts tokens, beyond the limit too."""
-        key = _key("tokens", caller, limit)
-        async with self._redis.pipeline() as pipeline:  # a transaction: no counter is left without its end
-            pipeline.set(key, 0, px=_WINDOW_MS, nx=True)
-            pipeline.incrby(key, tokens)
-            await pipeline.execute()
+    async def spend(self, caller: str, limit: int, tokens: int, lease: Lease | None = None) -> None:
+        """Counts tokens, beyond the limit too, and releases the lease of their run."""
+        keys, arguments = [_key("tokens", caller, limit)], [_WINDOW_MS, tokens]
+        if lease is not None:
+            keys.append(lease.key)
+            arguments.append(lease.id)
+        await self._spend_script(keys=keys, args=arguments)
 
 
 def _key(unit: Literal["requests", "tokens"], caller: str, limit: int | None) -> str:

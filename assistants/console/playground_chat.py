@@ -75,7 +75,11 @@ async def chat(request: HttpRequest) -> HttpResponseBase:
 async def _answer(request: HttpRequest) -> HttpResponseBase:
     principal = await _principal(request)
     _, asked = await body.read(request, validate)
-    await limits.current().admit(principal)
+    async with limits.current().admitted(principal):
+        return await _run(request, principal, asked)
+
+
+async def _run(request: HttpRequest, principal: Principal, asked: PlaygroundRequest) -> HttpResponseBase:
     entry = await catalogue.enabled(asked.assistant)
     origin = Origin(principal, request.headers.get("x-request-id", ""))
     messages = [message.model_dump() for message in asked.messages]

@@ -33,9 +33,9 @@ class EmbeddingViewSet(OpenAIViewSet):
     @openapi.create_embedding
     async def create(self, request: HttpRequest) -> HttpResponse:
         _, params = await body.read(request, _validate)
-        async with limits.current().permit(self.principal):
+        async with limits.current().permit(self.principal) as permit:
             answer = await embeddings.embed(params.model_dump(exclude_none=True))
-        await limits.current().charge(self.principal, answer.tokens)
+            permit.charge(answer.tokens)
         return json_response(answer.json)
 
 

@@ -19,6 +19,7 @@ import orjson
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from apikeys import limits
 from apikeys.principal import Principal
 from assistants import idempotency
 from assistants.agent import cancellation
@@ -80,6 +81,8 @@ class IdempotentRequest:
         if row.body_hash != self.key.body_hash:
             message = "This Idempotency-Key was used for another request: give each request its own."
             raise InvalidRequest(message, code="idempotency_key_reused", status_code=422)
+        # It waits, and runs only if the earlier request has left nothing.
+        await limits.current().give_back()
         if row.status == Attempt.Status.RUNNING and self.is_stream:
             return EventStream(self._joined(make), headers=REPLAYED)
         return replayed(answer) if (answer := await self._outcome()) else await self.answer_or_replay(make)

@@ -33,9 +33,9 @@ async def observed_run(
     """
     principal = origin.principal
     log_context.run_id.set(origin.run_id)
-    async with limits.current().permit(principal):
+    async with limits.current().permit(principal) as permit:
         with cancellation.registered(principal, origin.run_id) as scope, _span(request, origin):
-            async with recorded(request, origin, scope) as recorder:
+            async with recorded(request, origin, scope, permit) as recorder:
                 used = await session_tools.used(origin, request.assistant)
                 asker = origin.asker(request.assistant)
                 past = request.past or Past(request.visible)

@@ -30,18 +30,24 @@ class EndpointViewSet(ViewSet):
     async def dispatch(  # type: ignore[override]
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
-        headers: dict[str, str] = {}
         try:
             action = self._action(request)
             self.principal = await _caller(request)
-            if self.is_counted:
-                headers = await limits.current().admit(self.principal)
-            response = await action(request, *args, **kwargs)
+            if not self.is_counted:
+                return await action(request, *args, **kwargs)
+            async with limits.current().admitted(self.principal) as headers:
+                response = await self._answered(action(request, *args, **kwargs))
         except Exception as error:  # noqa: BLE001 - the boundary of the API: rendered, and logged there
-            response = self.failed(error)
+            return self.failed(error)
         for name, value in headers.items():
             response.headers.setdefault(name, value)
         return response
+
+    async def _answered(self, answer: Awaitable[HttpResponseBase]) -> HttpResponseBase:
+        try:
+            return await answer
+        except Exception as error:  # noqa: BLE001 - the same boundary
+            return self.failed(error)
 
     def failed(self, error: Exception) -> HttpResponseBase:
         raise NotImplementedError

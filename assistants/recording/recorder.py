@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from rest_framework.exceptions import APIException
 
-from apikeys import limits
+from apikeys.limits import Permit
 from assistants.agent import RunRequest
 from assistants.agent.cancellation import CancelScope
 from assistants.events import Finished, RunEvent, ToolStarted
@@ -30,11 +30,12 @@ writer: BatchWriter[RunRecord] = BatchWriter("runs", _write, gather_s=0.25)
 
 
 class Recorder:
-    """Observes one run."""
+    """Observes one run. The tokens that it uses are charged to `permit`."""
 
-    def __init__(self, request: RunRequest, origin: Origin) -> None:
+    def __init__(self, request: RunRequest, origin: Origin, permit: Permit) -> None:
         self._request = request
         self._origin = origin
+        self._permit = permit
         self._trace = Trace(request, origin)
         self._finished: RunRecord | None = None
 
@@ -52,7 +53,7 @@ class Recorder:
                 self._finished = self._trace.ended(RunStatus.COMPLETED, "")
                 await outbox.put(self._finished)
 
-    async def end(self, status: RunStatus, error: str) -> None:
+    def end(self, status: RunStatus, error: str) -> None:
         """Records the outcome, and counts the tokens that the run used, once.
 
         A run that emitted Finished is completed, whatever came after: its caller left, say, before it had
@@ -62,7 +63,7 @@ class Recorder:
         writer.add(record)
         _count(record)
         feedback.note(self._request.assistant, self._request.messages, self._trace.served)
-        await limits.current().charge(self._origin.principal, record.prompt_tokens + record.completion_tokens)
+        self._permit.charge(record.prompt_tokens + record.completion_tokens)
 
 
 def _count(record: RunRecord) -> None:
@@ -75,13 +76,15 @@ def _count(record: RunRecord) -> None:
 
 
 @asynccontextmanager
-async def recorded(request: RunRequest, origin: Origin, scope: CancelScope) -> AsyncIterator[Recorder]:
+async def recorded(
+    request: RunRequest, origin: Origin, scope: CancelScope, permit: Permit
+) -> AsyncIterator[Recorder]:
     """Records the run that its body executes: at once, and once more with the outcome.
 
     An Exception that leaves the body is a failure, or a cancellation if `scope` was cancelled. A caller who
     leaves cancels the task or closes the generator, which raises no Exception: that is a cancellation, too.
     """
-    recorder = Recorder(request, origin)
+    recorder = Recorder(request, origin, permit)
     recorder.begin()
     status, error = RunStatus.CANCELLED, ""
     try:
@@ -91,7 +94,7 @@ async def recorded(request: RunRequest, origin: Origin, scope: CancelScope) -> A
         error = _code(failure)
         raise
     finally:
-        await recorder.end(status, error)
+        recorder.end(status, error)
 
 
 def _code(failure: Exception) -> str:

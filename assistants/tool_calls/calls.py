@@ -130,8 +130,7 @@ async def read(
 @asynccontextmanager
 async def _permitted(principal: Principal) -> AsyncIterator[None]:
     limiter = limits.current()
-    await limiter.admit(principal)
-    async with limiter.permit(principal):
+    async with limiter.admitted(principal), limiter.permit(principal):
         yield
 
 

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from rest_framework.exceptions import APIException
 
+from apikeys import limits
 from assistants.agent import count_input
 from assistants.models import StoredResponse
 from assistants.openai_api import body, errors, query
@@ -118,6 +119,7 @@ def _caller(request: HttpRequest, params: ResponseRequest) -> Caller:
 async def _enqueue(
     prepared: PreparedResponse, content: Mapping[str, Any], *_: Observer
 ) -> HttpResponse | EventStream:
+    await limits.current().give_back()  # before a worker asks for a permit
     row = await background.enqueue(prepared, content)
     if prepared.params.stream:
         heartbeat_s = settings.STREAM_HEARTBEAT_S

@@ -1,5 +1,6 @@
 """Helpers for tests of limits: callers with limits, and limiters as two web processes have them."""
 
+import asyncio
 import itertools
 import json
 import os
@@ -7,6 +8,9 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from apikeys.errors import LimitReached
 from apikeys.limits.limiter import Limiter
@@ -37,6 +41,33 @@ async def is_admitted(limiter: Limiter, principal: Principal) -> bool:
     except LimitReached:
         return False
     return True
+
+
+async def runs(limiter: Limiter, principal: Principal, seconds: float = 0) -> bool:
+    try:
+        async with limiter.permit(principal):
+            await asyncio.sleep(seconds)
+    except LimitReached:
+        return False
+    return True
+
+
+async def spend(limiter: Limiter, principal: Principal, tokens: int) -> None:
+    async with limiter.permit(principal) as permit:
+        permit.charge(tokens)
+
+
+def questions(limiter: Limiter, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Returns a list of the commands that the limiter sends from now on."""
+    asked: list[str] = []
+    execute = limiter._store.redis.execute_command
+
+    async def counted(*command: Any, **options: Any) -> Any:
+        asked.append(command[0])
+        return await execute(*command, **options)
+
+    monkeypatch.setattr(limiter._store.redis, "execute_command", counted)
+    return asked
 
 
 def program(script: str, *args: object) -> Sequence[str]:

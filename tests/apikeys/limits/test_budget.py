@@ -19,7 +19,7 @@ from apikeys.principal import Principal
 from assistants.models import Webhook
 from core import database, feed
 from core.actor import Actor
-from tests.apikeys.limits.limiting import ROOT, program
+from tests.apikeys.limits.limiting import ROOT, program, spend
 
 BY = Actor.system("tests")
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -74,7 +74,7 @@ async def tokens(principal: Principal) -> int:
 async def test_runs_are_added_up_in_one_row_a_key_and_month(living: None) -> None:
     principal = await key()
     for _ in range(5):
-        await limits.current().charge(principal, 7)
+        await spend(limits.current(), principal, 7)
         await asyncio.sleep(0.02)
     await eventually(lambda: has_spent(principal, 35))
     row = await TokenUsage.objects.aget(api_key_id=principal.id)
@@ -88,7 +88,7 @@ async def has_spent(principal: Principal, expected: int) -> bool:
 async def test_a_spent_budget_is_refused_without_a_time_to_retry(living: None) -> None:
     principal = await key(tokens_per_month=10)
     assert await is_admitted(principal)
-    await limits.current().charge(principal, 12)
+    await spend(limits.current(), principal, 12)
     await eventually(lambda: is_refused(principal))
     with pytest.raises(LimitReached, match="10 tokens of this month") as refusal:
         await limits.current().admit(principal)
@@ -137,7 +137,7 @@ async def test_two_processes_add_up_without_a_loss(living: None) -> None:
     process = await sync_to_async(subprocess.Popen)(command, cwd=ROOT)
     ours = 0
     while process.poll() is None:
-        await limits.current().charge(principal, 1)
+        await spend(limits.current(), principal, 1)
         ours += 1
         await asyncio.sleep(0.01)
     assert process.returncode == 0
@@ -147,7 +147,7 @@ async def test_two_processes_add_up_without_a_loss(living: None) -> None:
 async def test_waiting_tokens_are_written_when_the_process_ends() -> None:
     principal = await key()
     async with limits.lifespan():
-        await limits.current().charge(principal, 5)
+        await spend(limits.current(), principal, 5)
     assert await tokens(principal) == 5
 
 
@@ -156,9 +156,9 @@ async def test_tokens_are_written_again_after_an_outage_of_the_database(
 ) -> None:
     principal = await key()
     with locked("apikeys_tokenusage") as blocker:
-        await limits.current().charge(principal, 5)
+        await spend(limits.current(), principal, 5)
         await eventually(lambda: has_killed_the_writer(blocker))
-        await limits.current().charge(principal, 6)
+        await spend(limits.current(), principal, 6)
     await eventually(lambda: has_spent(principal, 11))
     assert "the database is away" in caplog.text
 
@@ -180,15 +180,15 @@ async def test_tokens_of_a_deleted_key_do_not_fail_those_of_others(
     living: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     gone, alive = Principal(987_654_321, "bob", "", False, True, False, None), await key()
-    await limits.current().charge(gone, 5)
-    await limits.current().charge(alive, 5)
+    await spend(limits.current(), gone, 5)
+    await spend(limits.current(), alive, 5)
     await eventually(lambda: has_spent(alive, 5))
     assert not caplog.records
 
 
 async def test_the_tokens_of_a_deleted_key_are_deleted(living: None) -> None:
     principal = await key()
-    await limits.current().charge(principal, 5)
+    await spend(limits.current(), principal, 5)
     await eventually(lambda: has_spent(principal, 5))
     api_key = await ApiKey.objects.aget(pk=principal.id)
     await sync_to_async(actions.delete)(api_key, by=BY)

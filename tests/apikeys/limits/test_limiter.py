@@ -9,9 +9,7 @@ import pytest
 from redis import Redis
 
 from apikeys.errors import LimitReached
-from apikeys.limits.limiter import Limiter
-from apikeys.principal import Principal
-from tests.apikeys.limits.limiting import ROOT, caller, is_admitted, limiters, program
+from tests.apikeys.limits.limiting import ROOT, caller, is_admitted, limiters, program, questions, runs, spend
 
 REQUESTS = """
 async def main(id):
@@ -91,16 +89,9 @@ async def test_half_a_window_later_half_of_the_requests_fit_again() -> None:
 
 async def test_all_limits_a_minute_are_one_question_to_redis(monkeypatch: pytest.MonkeyPatch) -> None:
     principal = caller(requests_per_minute=5, tokens_per_minute=5)
-    asked: list[object] = []
     async with limiters(1) as (limiter,):
         await limiter.admit(principal)  # a Redis that does not know the script yet is asked more
-        execute = limiter._store.redis.execute_command
-
-        async def counted(*command: object, **options: object) -> object:
-            asked.append(command[0])
-            return await execute(*command, **options)
-
-        monkeypatch.setattr(limiter._store.redis, "execute_command", counted)
+        asked = questions(limiter, monkeypatch)
         await limiter.admit(principal)
     assert asked == ["EVALSHA"]
 
@@ -109,7 +100,7 @@ async def test_headers_report_the_state_of_the_limits() -> None:
     principal = caller(requests_per_minute=5, tokens_per_minute=100)
     async with limiters(1) as (limiter,):
         await limiter.admit(principal)
-        await limiter.charge(principal, 30)
+        await spend(limiter, principal, 30)
         headers = await limiter.admit(principal)
     assert headers["x-ratelimit-limit-requests"] == "5"
     assert headers["x-ratelimit-remaining-requests"] == "3"
@@ -133,9 +124,9 @@ async def test_a_refusal_says_when_to_retry() -> None:
 async def test_spent_tokens_refuse_the_next_request_everywhere() -> None:
     principal = caller(tokens_per_minute=100)
     async with limiters() as (one, other):
-        await one.charge(principal, 60)
+        await spend(one, principal, 60)
         assert await is_admitted(other, principal)
-        await other.charge(principal, 60)  # a run may overdraw
+        await spend(other, principal, 60)  # a run may overdraw
         assert not await is_admitted(one, principal)
         assert not await is_admitted(other, principal)
 
@@ -143,7 +134,7 @@ async def test_spent_tokens_refuse_the_next_request_everywhere() -> None:
 async def test_a_run_of_absurdly_many_tokens_is_counted() -> None:
     principal = caller(tokens_per_minute=100)
     async with limiters(1) as (limiter,):
-        await limiter.charge(principal, 10**40)
+        await spend(limiter, principal, 10**40)
         assert not await is_admitted(limiter, principal)
 
 
@@ -200,20 +191,11 @@ async def test_all_keys_in_redis_expire() -> None:
     principal = caller(requests_per_minute=5, tokens_per_minute=5, concurrent_requests=5)
     async with limiters(1) as (limiter,), limiter.permit(principal):
         await limiter.admit(principal)
-        await limiter.charge(principal, 1)
+        await spend(limiter, principal, 1)
         with Redis.from_url(redis_url()) as redis:
             keys = list(redis.scan_iter(f"mcp-connector:*{principal.id}*"))
             assert len(keys) == 3
             assert all(0 < redis.ttl(key) <= 120 for key in keys)
-
-
-async def runs(limiter: Limiter, principal: Principal, seconds: float = 0) -> bool:
-    try:
-        async with limiter.permit(principal):
-            await asyncio.sleep(seconds)
-    except LimitReached:
-        return False
-    return True
 
 
 def redis_url() -> str:

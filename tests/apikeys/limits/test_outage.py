@@ -43,9 +43,8 @@ def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
 
 
 async def request(limiter: Limiter, principal: Principal) -> None:
-    await limiter.admit(principal)
-    async with limiter.permit(principal):
-        await limiter.charge(principal, 1)
+    async with limiter.admitted(principal), limiter.permit(principal) as permit:
+        permit.charge(1)
 
 
 async def test_without_redis_requests_are_admitted_and_it_is_logged_once(

@@ -1,6 +1,7 @@
 """Limits of keys as callers of the running product meet them."""
 
 import concurrent.futures
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -38,9 +39,9 @@ class LimitedCaller:
     def body(self) -> dict[str, Any]:
         return {"model": self.model, "messages": HELLO}
 
-    def post(self, **fields: Any) -> httpx.Response:
+    def post(self, *, headers: dict[str, str] | None = None, **fields: Any) -> httpx.Response:
         url = f"{self.stack.url}/v1/chat/completions"
-        return httpx.post(url, headers=self.headers, json=self.body | fields, timeout=20)
+        return httpx.post(url, headers=headers or self.headers, json=self.body | fields, timeout=20)
 
     def tokens(self) -> int:
         with self.stack.database():
@@ -123,6 +124,33 @@ def test_only_so_many_requests_run_at_once(caller: Caller, llm: ScriptedLLM, str
     assert error_of(refusal)["code"] == "rate_limit_exceeded"
     assert refusal.headers["retry-after"] == "1"
     assert alice.post(stream=stream).status_code == 200
+
+
+def test_a_request_that_waits_for_its_first_attempt_takes_no_place(caller: Caller, llm: ScriptedLLM) -> None:
+    alice = caller(requests_per_minute=100, concurrent_requests=2)
+    llm.script(alice.model, SLOW, HELLO_BACK)
+    named = alice.headers | {"idempotency-key": "once"}
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        first = pool.submit(alice.post, headers=named)
+        wait_for(lambda: llm.requests(alice.model), within_s=20)
+        second = pool.submit(alice.post, headers=named)
+        time.sleep(0.5)
+        assert alice.post().status_code == 200
+        assert first.result().json() == second.result().json()
+
+
+def test_a_response_in_the_background_runs_with_the_only_place(caller: Caller, llm: ScriptedLLM) -> None:
+    alice = caller(requests_per_minute=100, concurrent_requests=1)
+    llm.script(alice.model, HELLO_BACK)
+    url = f"{alice.stack.url}/v1/responses"
+    body = {"model": alice.model, "input": "Hello", "background": True}
+    begun = httpx.post(url, headers=alice.headers, json=body, timeout=20).json()
+
+    def status() -> str:
+        return httpx.get(f"{url}/{begun['id']}", headers=alice.headers, timeout=20).json()["status"]
+
+    wait_for(lambda: status() not in {"queued", "in_progress"}, within_s=30)
+    assert status() == "completed"
 
 
 def test_a_caller_who_leaves_releases_the_permit_and_still_pays(caller: Caller, llm: ScriptedLLM) -> None:
