@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
@@ -184,8 +184,7 @@ by name.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A tool that could have been selected. `score` is None for one that no search ranked."""
 
     public_name: str

@@ -120,7 +120,10 @@ class Rates:
         requests, tokens = limits.requests_per_minute, limits.tokens_per_minute
         present = _key("requests", caller, requests)
         keys = [f"{present}/-1", present, _key("tokens", caller, tokens)]
-        arguments = [_WINDOW_MS, *("" if limit is None else limit for limit in (requests, tokens))]
+        arguments: list[str | float] = [
+            _WINDOW_MS,
+            *("" if limit is None else limit for limit in (requests, tokens)),
+        ]
         if wanted is not None:
             keys.append(wanted.lease.key)
             arguments += [wanted.limit, wanted.lease_s, wanted.lease.id]
@@ -137,7 +140,7 @@ class Rates:
 
     async def spend(self, caller: str, limit: int, tokens: int, lease: Lease | None = None) -> None:
         """Counts tokens, beyond the limit too, and releases the lease of their run."""
-        keys, arguments = [_key("tokens", caller, limit)], [_WINDOW_MS, tokens]
+        keys, arguments = [_key("tokens", caller, limit)], [str(_WINDOW_MS), str(tokens)]
         if lease is not None:
             keys.append(lease.key)
             arguments.append(lease.id)

@@ -78,12 +78,7 @@ def _initial_tools(
 
 
 def _server_tools(assistant: AssistantEntry, tools: Iterable[SelectedTool]) -> list[ServerTool]:
-    return [
-        server_tool(assistant, tool.function)
-        if tool.definition == tool.function.definition
-        else ServerTool(tool.function, tool.definition)
-        for tool in tools
-    ]
+    return [server_tool(assistant, tool.function, is_lean=tool.is_lean) for tool in tools]
 
 
 def _last_round(messages: Messages) -> tuple[str, Collection[str]]:

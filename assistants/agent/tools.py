@@ -158,16 +158,16 @@ async def _call(
         return tool_results.error(call_id, "The call failed."), outcomes.INTERNAL_ERROR
 
 
-_server_tools: WeakKeyDictionary[AssistantEntry, dict[str, ServerTool]] = WeakKeyDictionary()
-"""By public name. They hold no state, so all runs share them."""
+_server_tools: WeakKeyDictionary[AssistantEntry, dict[tuple[str, bool], ServerTool]] = WeakKeyDictionary()
+"""By public name, and whether the definition is the lean one. They hold no state, so all runs share them."""
 
 
-def server_tool(assistant: AssistantEntry, function: FunctionEntry) -> ServerTool:
-    """Returns the tool of one of the assistant's functions, with its whole definition."""
-    tools = _server_tools.setdefault(assistant, {})
-    tool = tools.get(function.public_name)
+def server_tool(assistant: AssistantEntry, function: FunctionEntry, *, is_lean: bool = False) -> ServerTool:
+    """Returns the tool of one of the assistant's functions, with its whole definition or the lean one."""
+    tools, key = _server_tools.setdefault(assistant, {}), (function.public_name, is_lean)
+    tool = tools.get(key)
     if tool is None:
-        tool = tools[function.public_name] = ServerTool(function)
+        tool = tools[key] = ServerTool(function, function.lean[0] if is_lean else None)
     return tool
 
 

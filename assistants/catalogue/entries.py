@@ -151,7 +151,7 @@ class AssistantEntry:
 
     def narrowed_to(self, names: Collection[str]) -> Self:
         """Returns the assistant with these of its functions, by public name, and their servers."""
-        functions = tuple(each for each in self.functions if each.public_name in names)
+        functions = tuple(self.by_name[name] for name in sorted(names) if name in self.by_name)
         used = {each.server_id for each in functions}
         return replace(
             self, functions=functions, servers=tuple(each for each in self.servers if each.id in used)

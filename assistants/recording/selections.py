@@ -8,7 +8,7 @@ best first and those that no search scored last; beyond the first 50 only the se
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from typing import Any
 
 from assistants.events import Candidate, ToolsSelected
@@ -35,9 +35,9 @@ def merged(earlier: ToolsSelected | None, later: ToolsSelected) -> ToolsSelected
 def as_json(selection: ToolsSelected) -> dict[str, Any]:
     ordered = sorted(selection.candidates, key=lambda each: -_score(each))
     shown = [each for position, each in enumerate(ordered) if position < MOST_RANKED or each.chosen][:MOST]
-    return asdict(replace(selection, cutoff=_rounded(selection.cutoff), candidates=())) | {
-        "candidates": [asdict(replace(each, score=_rounded(each.score))) for each in shown]
-    }
+    own = {each.name: getattr(selection, each.name) for each in fields(selection)}
+    candidates = [{**each._asdict(), "score": _rounded(each.score)} for each in shown]
+    return own | {"cutoff": _rounded(selection.cutoff), "candidates": candidates}
 
 
 def _united(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
@@ -46,7 +46,7 @@ def _united(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
     for each in candidates:
         known = united.setdefault(each.public_name, each)
         score = max((known, each), key=_score).score
-        united[each.public_name] = replace(known, score=score, chosen=known.chosen or each.chosen)
+        united[each.public_name] = known._replace(score=score, chosen=known.chosen or each.chosen)
     return tuple(united.values())
 
 

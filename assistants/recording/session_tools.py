@@ -7,6 +7,8 @@ read from the rows, and from this process's memory for calls that are not writte
 import asyncio
 import logging
 from collections import OrderedDict
+from collections.abc import Mapping
+from weakref import WeakKeyDictionary
 
 from assistants.catalogue.entries import AssistantEntry
 from assistants.models import ToolCall
@@ -50,9 +52,21 @@ async def used(origin: Origin, assistant: AssistantEntry) -> list[str]:
     except DATABASE_ERRORS as error:
         log.warning("The tools that a session has called cannot be read: %s", type(error).__name__)
         stored = []
-    names = {(each.server_id, each.name): each.public_name for each in assistant.functions} if stored else {}
+    names = _public_names(assistant) if stored else {}
     known = [names[call] for call in stored if call in names]
     return list(dict.fromkeys([*reversed(_latest.get(session, ())), *known]))
+
+
+def _public_names(assistant: AssistantEntry) -> Mapping[tuple[int, str], str]:
+    """Returns the public names of an assistant's functions, by server and name. Made once for the entry."""
+    names = _names.get(assistant)
+    if names is None:
+        functions = assistant.functions
+        names = _names[assistant] = {(each.server_id, each.name): each.public_name for each in functions}
+    return names
+
+
+_names: WeakKeyDictionary[AssistantEntry, Mapping[tuple[int, str], str]] = WeakKeyDictionary()
 
 
 @in_thread

@@ -12,8 +12,15 @@ class SelectedTool:
     """A function with the definition that the model is given of it: the whole one or the lean one."""
 
     function: FunctionEntry
-    definition: Definition
-    tokens: int
+    is_lean: bool = False
+
+    @property
+    def definition(self) -> Definition:
+        return self.function.lean[0] if self.is_lean else self.function.definition
+
+    @property
+    def tokens(self) -> int:
+        return self.function.lean[1] if self.is_lean else self.function.tokens
 
 
 @dataclass(slots=True)
@@ -27,6 +34,7 @@ class TokenBudget:
     tokens: int
     max_tools: int
     _lean: dict[str, SelectedTool] = field(default_factory=dict)
+    _taken: int = 0
 
     def __contains__(self, public_name: str) -> bool:
         return public_name in self._lean
@@ -37,10 +45,11 @@ class TokenBudget:
             return True
         if len(self._lean) >= self.max_tools:
             return False
-        tool = SelectedTool(function, *function.lean)
-        if tool.tokens > self._left:
+        tool = SelectedTool(function, is_lean=True)
+        if tool.tokens > self.tokens - self._taken:
             return False
         self._lean[function.public_name] = tool
+        self._taken += tool.tokens
         return True
 
     def fill(self, functions: Iterable[FunctionEntry], limit: int) -> None:
@@ -53,19 +62,11 @@ class TokenBudget:
 
     def selected(self) -> list[SelectedTool]:
         """Returns the admitted tools in the order in which they were added."""
-        left, tools = self._left, []
+        left, tools = self.tokens - self._taken, []
         for lean in self._lean.values():
             more = lean.function.tokens - lean.tokens
             # A tool that stays lean does not end this: a smaller one behind it may still become whole.
             is_whole = more <= left
             left -= more if is_whole else 0
-            tools.append(
-                SelectedTool(lean.function, lean.function.definition, lean.function.tokens)
-                if is_whole
-                else lean
-            )
+            tools.append(SelectedTool(lean.function) if is_whole else lean)
         return tools
-
-    @property
-    def _left(self) -> int:
-        return self.tokens - sum(tool.tokens for tool in self._lean.values())

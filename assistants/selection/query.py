@@ -10,6 +10,7 @@ LONGEST = 4_000
 SHORT = 40
 """A message of fewer characters ("yes, do it") hardly says what it is about without those before it."""
 _LONGEST_CONTEXT = 500
+_AUTHORS = ("user", "assistant")
 Messages = Sequence[Mapping[str, Any]]
 
 
@@ -19,13 +20,10 @@ def from_messages(messages: Messages) -> str:
     A short one is preceded by the last text of the user and of the assistant before it. `messages`: OpenAI
     chat messages.
     """
-    texts = [(message["role"], text) for message in messages if (text := _text(message))]
-    while texts and texts[-1][0] != "user":
-        texts.pop()
-    if not texts:
-        return ""
-    *before, (_, request) = texts
-    context = _context(before) if len(request) < SHORT else ()
+    # From the end: of a long conversation no more is looked at than is needed.
+    texts = ((message["role"], text) for message in reversed(messages) if (text := _text(message)))
+    request = next((text for author, text in texts if author == "user"), "")
+    context = _context(texts) if 0 < len(request) < SHORT else ()
     return cut("\n".join([*context, request]))
 
 
@@ -34,17 +32,19 @@ def from_model(text: str, unknown_names: Iterable[str]) -> str:
     return cut("\n".join(filter(None, [text.strip(), *map(split_name, unknown_names)])))
 
 
-def _context(before: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """Yields the end of the last text of the user, then of the assistant."""
-    for role in ("user", "assistant"):
-        text = next((text for author, text in reversed(before) if author == role), "")
-        if text:
-            yield text[-_LONGEST_CONTEXT:]
+def _context(before: Iterator[tuple[str, str]]) -> list[str]:
+    """Returns the end of the last text of the user, then of the assistant. `before`: the latest first."""
+    last: dict[str, str] = {}
+    for author, text in before:
+        last.setdefault(author, text)
+        if len(last) == len(_AUTHORS):
+            break
+    return [last[author][-_LONGEST_CONTEXT:] for author in _AUTHORS if author in last]
 
 
 def _text(message: Mapping[str, Any]) -> str:
     """Returns the text of a message of the user or the assistant, and "" for any other message."""
-    if message["role"] not in {"user", "assistant"}:
+    if message["role"] not in _AUTHORS:
         return ""
     content = message.get("content") or ""
     parts = [content] if isinstance(content, str) else [part.get("text") or "" for part in content]

@@ -84,10 +84,12 @@ def _interleaved(first: SearchResult, second: SearchResult) -> SearchResult:
     was searched.
     """
     searched = [each.hits for each in (first, second) if each.is_searched] or [second.hits]
+    embedder, degraded = first.embedder or second.embedder, first.degraded or second.degraded
+    if len(searched) == 1:
+        return SearchResult(searched[0], embedder, degraded)
     best: dict[str, Hit] = {}
     for hit in chain.from_iterable(zip_longest(*searched)):
         if hit is not None:
             known = best.setdefault(hit.function.public_name, hit)
             best[hit.function.public_name] = max(known, hit, key=lambda each: each.score or 0)
-    embedder, degraded = first.embedder or second.embedder, first.degraded or second.degraded
     return SearchResult([*best.values()], embedder, degraded)

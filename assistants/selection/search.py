@@ -5,6 +5,7 @@ import logging
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from assistants.catalogue.entries import AssistantEntry, FunctionEntry
 from core.database import DATABASE_ERRORS
@@ -17,8 +18,7 @@ EMBED_WITHIN_S = 0.6
 """After so many seconds without a vector, the rest of WITHIN_S is left for a search by words alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """A tool with its score, which is None for one that was listed by name rather than found."""
 
     function: FunctionEntry

@@ -11,10 +11,11 @@ Kind = Literal["chat", "mcp", "search", "console"]
 class Load:
     """One request, sent again and again.
 
-    Of a chat, `model` is that of `bench.upstream`; of MCP, `server` is "stdio", "http" or "http-1000". The
-    body of a right answer holds `counted` so many `times`. Goals are CPU-ms of all our processes a request
-    at 16 callers, `must` and then `aim`; `wait_ms` is what one caller may wait, at the 95th percentile, and
-    `over_upstream_ms` the same at the median, beyond what the LLM service takes.
+    Of a chat, `model` is that of `bench.upstream`, `assistant` ours where that is another, and `tools` how
+    many the caller brings; of MCP, `server` is "stdio", "http" or "http-1000". The body of a right answer
+    holds `counted` so many `times`. Goals are CPU-ms of all our processes a request at 16 callers, `must` and
+    then `aim`; `wait_ms` is what one caller may wait, at the 95th percentile, and `over_upstream_ms` the same
+    at the median, beyond what the LLM service takes.
     """
 
     key: str
@@ -23,7 +24,9 @@ class Load:
     counted: bytes
     times: int = 1
     model: str = ""
+    assistant: str = ""
     messages: int = 1
+    tools: int = 0
     words: int = 3
     is_streamed: bool = False
     server: str = ""
@@ -43,6 +46,18 @@ class Load:
         return body.count(self.counted) == self.times
 
     @property
+    def definitions(self) -> list[dict[str, Any]]:
+        """The tools that the caller of a chat brings."""
+        described = "Does what its name says, with a text and a number, and answers with what came of it."
+        return [
+            {
+                "type": "function",
+                "function": {"name": f"mine_{index}", "description": described, "parameters": _PARAMETERS},
+            }
+            for index in range(self.tools)
+        ]
+
+    @property
     def conversation(self) -> list[dict[str, str]]:
         """The messages of a chat, from both sides in turn, the last from the user."""
         roles = ("assistant", "user")
@@ -55,6 +70,11 @@ class Load:
 TEXT = "t000000000000"
 """Stands in requests for a text of the same length that no other request has."""
 _WORD = b"word"
+_PARAMETERS: dict[str, Any] = {
+    "type": "object",
+    "properties": {"text": {"type": "string", "description": "What for."}, "number": {"type": "integer"}},
+    "required": ["text"],
+}
 _CALL: dict[str, Any] = {"name": "echo7", "arguments": {"text": TEXT}}
 
 LOADS = (
@@ -66,7 +86,12 @@ LOADS = (
     Load("tool-http", "chat, one tool over HTTP", "chat", _WORD, model="tool-1", server="http",
          must=6.0, aim=5.0),
     Load("large", "chat of 400 KB", "chat", _WORD, model="chunks-1", words=66_000, must=6.0, aim=3.0),
+    Load("history-10", "chat of 10 messages", "chat", _WORD, model="chunks-1", messages=9, words=20),
+    Load("history-100", "chat of 100 messages", "chat", _WORD, model="chunks-1", messages=99, words=20),
     Load("history", "chat of 500 messages", "chat", _WORD, model="chunks-1", messages=499, words=20),
+    Load("client-tools", "chat, 128 tools of the caller", "chat", _WORD, model="chunks-1", tools=128),
+    Load("of-20", "chat, tools selected of 20", "chat", _WORD, model="chunks-1", assistant="of-20"),
+    Load("of-1000", "chat, tools selected of 1,000", "chat", _WORD, model="chunks-1", assistant="of-1000"),
     Load("long", "streamed chat, 2,000 chunks", "chat", _WORD, 2000, "chunks-2000", is_streamed=True,
          must=60.0),
     Load("call-stdio", "tools/call over stdio", "mcp", b"", server="stdio", method="tools/call",

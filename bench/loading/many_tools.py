@@ -28,15 +28,20 @@ _VECTORS = """
 """
 
 
-def add_tools() -> list[str]:
+def add() -> list[str]:
     """Adds them at servers that do not run, with an assistant that may use all. Returns queries."""
     say = _speaker(random.Random(3))  # noqa: S311 - no secret
     servers = [_server(number, say) for number in range(SERVERS)]
     assistant_actions.create(by=BY, name="everything", slug="everything", tools=servers)
+    index()
+    return [say(8) for _ in range(QUERIES)]
+
+
+def index() -> None:
+    """Indexes whatever tools there are."""
     while lexical.index_some():
         pass
     _embed()
-    return [say(8) for _ in range(QUERIES)]
 
 
 def _speaker(chance: random.Random) -> Callable[[int], str]:

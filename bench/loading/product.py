@@ -13,9 +13,9 @@ from django.utils.http import urlencode
 
 from assistants import actions as assistant_actions
 from bench import installation, processor
+from bench.loading import many_tools
 from bench.loading.http import Connection, request
 from bench.loading.loads import Load
-from bench.loading.many_tools import add_tools
 from bench.loading.targets import Ask, Target, chat, mcp
 from bench.people import session_of_a_superuser
 from bench.scene import start_worker
@@ -97,11 +97,12 @@ class Product(Target):
     world: World | None = None
     web: Caller | None = None
     _queries: list[str] = field(default_factory=list)
+    _is_indexed: bool = False
 
     def asks(self, load: Load) -> Sequence[Ask]:
         match load.kind:
             case "chat":
-                return [chat(load, f"tool-{load.server}" if load.server else load.model)]
+                return [chat(load, load.assistant or (f"tool-{load.server}" if load.server else load.model))]
             case "mcp":
                 return [mcp(load, THOUSAND if load.server == "http-1000" else f"/mcp/s/echo-{load.server}")]
             case "search":
@@ -111,8 +112,11 @@ class Product(Target):
 
     def prepare(self, load: Load) -> None:
         if load.kind == "search" and not self._queries:
-            self._queries = add_tools()
+            self._queries = many_tools.add()
             asyncio.run(self._ask_each(load))  # then the vectors of the texts are in memory
+        if load.assistant and not self._is_indexed:
+            many_tools.index()
+            self._is_indexed = True
         if load.kind == "console" and "cookie" not in self.headers:
             self.headers["cookie"] = f"{settings.SESSION_COOKIE_NAME}={session_of_a_superuser()}"
             if self.world:
@@ -147,14 +151,16 @@ def _add_assistants(web: Caller, behind: Behind) -> None:
     )
     servers = {server.name: server for server in MCPTool.objects.all()}
     halves = [servers["half-1"], servers["half-2"]]
-    one = assistant_actions.ToolUse
-    for slug, model, tools in (
-        ("chunks-1", "chunks-1", []),
-        ("chunks-20", "chunks-20", []),
-        ("chunks-2000", "chunks-2000", []),
-        ("tool-stdio", "tool-1", [one(servers["echo-stdio"], ["echo7"])]),
-        ("tool-http", "tool-1", [one(servers["echo-http"], ["echo7"])]),
-        ("thousand", "chunks-1", halves),
+    one, twenty = assistant_actions.ToolUse, [f"echo{number}" for number in range(20)]
+    for slug, model, tools, selection in (
+        ("chunks-1", "chunks-1", [], "all"),
+        ("chunks-20", "chunks-20", [], "all"),
+        ("chunks-2000", "chunks-2000", [], "all"),
+        ("tool-stdio", "tool-1", [one(servers["echo-stdio"], ["echo7"])], "all"),
+        ("tool-http", "tool-1", [one(servers["echo-http"], ["echo7"])], "all"),
+        ("thousand", "chunks-1", halves, "all"),
+        ("of-20", "chunks-1", [one(servers["half-1"], twenty)], "retrieved"),
+        ("of-1000", "chunks-1", halves, "retrieved"),
     ):
         assistant_actions.create(
             by=BY,
@@ -163,5 +169,6 @@ def _add_assistants(web: Caller, behind: Behind) -> None:
             model=model,
             provider=provider,
             tools=tools,
+            selection=selection,
             api_keys=[web.key.api_key],
         )

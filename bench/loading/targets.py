@@ -43,7 +43,7 @@ class Target:
 
     def asks(self, load: Load) -> Sequence[Ask]:
         """Returns the requests of a load, to be sent in turn; none if it does not have such."""
-        if load.kind == "chat" and not load.server:
+        if load.kind == "chat" and not load.server and not load.assistant:
             return [chat(load, load.model)]
         if load.kind == "mcp" and load.server.startswith("http"):
             return [mcp(load, "/mcp/1000" if load.server == "http-1000" else "/mcp")]
@@ -60,7 +60,8 @@ class Target:
 
 
 def chat(load: Load, model: str, **more: object) -> Ask:
-    body = {"model": model, "messages": load.conversation, "stream": load.is_streamed, **more}
+    tools = {"tools": load.definitions} if load.tools else {}
+    body = {"model": model, "messages": load.conversation, "stream": load.is_streamed, **tools, **more}
     return Ask("POST", "/v1/chat/completions", orjson.dumps(body))
 
 

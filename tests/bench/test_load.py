@@ -36,7 +36,8 @@ async def driven(target: Target, load: Load) -> Sample:
 
 
 @pytest.mark.parametrize(
-    "key", ["chat", "streamed", "large", "history", "long", "call-http", "list-200", "list-1000"]
+    "key",
+    ["chat", "streamed", "large", "history", "client-tools", "long", "call-http", "list-200", "list-1000"],
 )
 async def test_every_caller_gets_right_answers(targets: dict[str, Target], key: str):
     load = BY_KEY[key]

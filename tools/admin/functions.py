@@ -1,7 +1,6 @@
 """The console's pages of tools."""
 
 from collections.abc import Sequence
-from dataclasses import astuple
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -105,7 +104,7 @@ def _title() -> str:
 def _ranked(queryset: QuerySet[ToolFunction], hits: Sequence[Hit]) -> QuerySet[ToolFunction]:
     """Returns the hits as a queryset, which the admin wants, with their scores as annotations."""
     ids = [hit.function_id for hit in hits]
-    whys = [When(pk=hit.function_id, then=Value(" + ".join(map(_shown, astuple(hit.why))))) for hit in hits]
+    whys = [When(pk=hit.function_id, then=Value(" + ".join(map(_shown, hit.why)))) for hit in hits]
     scores = [When(pk=hit.function_id, then=Value(hit.score)) for hit in hits]
     found = queryset.filter(pk__in=ids).annotate(
         hit_score=Case(*scores, output_field=FloatField()),

@@ -8,6 +8,7 @@ or scores scaled to the best hit: docs/decisions/0011.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import NamedTuple
 
 PART_WEIGHT = 0.7
 """The weight of the best fitting part; the whole has 1. Measured: docs/decisions/0019."""
@@ -28,8 +29,7 @@ class Candidate:
     boost: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Why:
+class Why(NamedTuple):
     """The parts of a score: they add up to it."""
 
     dense: float
@@ -37,8 +37,7 @@ class Why:
     boost: float
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
+class Ranked(NamedTuple):
     """A tool with its score and the parts of it."""
 
     function_id: int

@@ -10,9 +10,10 @@ lowest are the best. A scan spends its time on expressions for every row, of whi
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from operator import neg
+from typing import Any, NamedTuple
 
 import orjson
 from django.db.models import Case, F, Func, IntegerField, Q, When
@@ -76,8 +77,7 @@ class Measured:
     missing: int
 
 
-@dataclass(frozen=True, slots=True)
-class Texts:
+class Texts(NamedTuple):
     """What is shown of a tool. `description`: as models get it."""
 
     public_name: str
@@ -102,7 +102,7 @@ async def measure(
     if any(None in row for row in rows):
         rows = await reading.fetch(*_statement(*given, with_means=True))
     candidates = [_candidate(row, len(texts), len(vectors)) for row in rows]
-    shown = {row[1]: Texts(*row[-len(fields(Texts)) :]) for row in rows}
+    shown = {row[1]: Texts(*row[-len(Texts._fields) :]) for row in rows}
     return Measured(candidates, shown, rows[0][0] if rows else 0)
 
 
@@ -115,7 +115,7 @@ def _candidate(row: Sequence[Any], texts: int, vectors: int) -> Candidate:
 
 
 def _positive(similarities: Sequence[float]) -> tuple[float, ...]:
-    return tuple(-each for each in similarities)
+    return tuple(map(neg, similarities))
 
 
 def _statement(

@@ -99,12 +99,12 @@ def test_what_is_called_without_its_definition_is_a_tool_that_all_runs_share() -
     assert registry.get("calc__mul") is None
 
 
-def test_a_selected_tool_is_made_anew_only_where_its_definition_is_a_short_one() -> None:
+def test_selected_tools_are_shared_by_all_runs_with_whole_definitions_and_with_lean_ones() -> None:
     long = {"type": "object", "properties": {"a": {"type": "integer", "description": "A number. " * 20}}}
     add = function(server=SERVER, input_schema=long)
     assistant = entry(LOCAL, functions=(add,))
-    whole = SelectedTool(add, add.definition, 0)
-    lean = SelectedTool(add, definitions.lean(add.definition), 0)
-    [shared, made] = _server_tools(assistant, [whole, lean])
-    assert shared is server_tools(assistant)[0]
-    assert definition(made) == lean.definition
+    selected = [SelectedTool(add), SelectedTool(add, is_lean=True)]
+    [whole, lean] = _server_tools(assistant, selected)
+    assert whole is server_tools(assistant)[0]
+    assert definition(lean) == definitions.lean(add.definition)
+    assert _server_tools(assistant, selected) == [whole, lean]
