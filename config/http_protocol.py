@@ -3,11 +3,13 @@
 import asyncio
 import contextvars
 import logging
+from typing import cast
 
 from rest_framework.exceptions import APIException
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from config import errors
+from config.joined_writes import JoinedWrites
 from config.request_ids import HEADER, new_id, request_id
 from core.errors import InvalidRequest, RequestTimeout
 
@@ -41,7 +43,7 @@ class Protocol(HttpToolsProtocol):
     _start = b""  # the first bytes of the present request
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, JoinedWrites(transport, self.loop)))
         self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:

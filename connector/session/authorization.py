@@ -40,6 +40,15 @@ class Authorization(httpx2.Auth):
             self._grant = grant
             await self._token()
 
+    @property
+    def ready_token(self) -> str | None:
+        """The token to send; empty without a grant, None where it has to be renewed first."""
+        return "" if self._grant is None else _unexpired(self._grant) or None
+
+    def accepted(self) -> None:
+        """Notes that the server has answered a request with 200, which this took no part in."""
+        self.failure, self.refused_with = None, ""
+
     async def async_auth_flow(
         self, request: httpx2.Request
     ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:

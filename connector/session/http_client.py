@@ -5,13 +5,12 @@ See docs/decisions/0028.
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from functools import cache
-from ipaddress import IPv4Address, IPv6Address
 
 import aiohttp
 import httpx2
-from multidict import CIMultiDict
 from yarl import URL
 
 KEEP_ALIVE_S = 4.0
@@ -31,6 +30,20 @@ _ERRORS: tuple[tuple[type[Exception], type[httpx2.TransportError]], ...] = (
 """The first that fits says what aiohttp's error is to callers of httpx2."""
 
 
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A request. Its Host header is in `headers`; `host`: whose certificate is wanted.
+
+    `limits`: seconds to connect and between two reads; None: no limit.
+    """
+
+    method: str
+    headers: Mapping[str, str]
+    body: bytes
+    host: str
+    limits: tuple[float | None, float | None]
+
+
 class HttpClient:
     """Connections of one session. It follows no redirect, and keeps no cookie: httpx2 does, where it may.
 
@@ -41,34 +54,23 @@ class HttpClient:
         self._trust = trust
         self._session: aiohttp.ClientSession | None = None
 
-    async def send(self, request: httpx2.Request, address: IPv4Address | IPv6Address) -> httpx2.Response:
-        """Connects to an address; the Host header and the certificate are still the name's.
-
-        Raises what httpx2 raises.
-        """
-        url = URL(str(request.url), encoded=True).with_user(None).with_host(str(address))
-        limits = request.extensions.get("timeout", {})
+    async def send(self, request: HttpRequest, address: URL) -> aiohttp.ClientResponse:
+        """Sends to the address in the place of the host's name. Raises what httpx2 raises."""
+        is_encrypted = address.scheme == "https"
+        connect_s, read_s = request.limits
         try:
-            response = await self._opened().request(
+            return await self._opened().request(
                 request.method,
-                url,
-                data=await request.aread() or None,
-                headers=CIMultiDict(request.headers.multi_items()),
-                timeout=aiohttp.ClientTimeout(
-                    total=None, sock_connect=limits.get("connect"), sock_read=limits.get("read")
-                ),
+                address,
+                data=request.body or None,
+                headers=request.headers,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_s, sock_read=read_s),
                 allow_redirects=False,
-                ssl=self._trusted() if url.scheme == "https" else True,
-                server_hostname=request.url.raw_host.decode() if url.scheme == "https" else None,
+                ssl=self._trusted() if is_encrypted else True,
+                server_hostname=request.host if is_encrypted else None,
             )
         except (aiohttp.ClientError, ValueError) as error:
-            raise _translated(error, request) from error
-        return httpx2.Response(
-            response.status,
-            headers=list(response.raw_headers),
-            stream=_Body(response, request),
-            extensions={"http_version": b"HTTP/1.1", "reason_phrase": (response.reason or "").encode()},
-        )
+            raise _translated(error) from error
 
     async def aclose(self) -> None:
         if self._session is not None:
@@ -90,10 +92,11 @@ class HttpClient:
         return self._session
 
 
-class _Body(httpx2.AsyncByteStream):
-    def __init__(self, response: aiohttp.ClientResponse, request: httpx2.Request) -> None:
+class Body(httpx2.AsyncByteStream):
+    """The body of an answer, in the pieces that come."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
-        self._request = request
         self._is_broken = False
 
     # No generator: the SDK leaves a stream where the answer was, and asyncio ends each generator by a task.
@@ -105,7 +108,7 @@ class _Body(httpx2.AsyncByteStream):
             chunk = await self._response.content.readany()
         except (aiohttp.ClientError, ValueError) as error:
             self._is_broken = True
-            raise _translated(error, self._request) from error
+            raise _translated(error) from error
         except asyncio.CancelledError:
             self._is_broken = True
             raise
@@ -122,9 +125,9 @@ class _Body(httpx2.AsyncByteStream):
             asyncio.get_running_loop().call_later(DRAIN_S, self._response.close)
 
 
-def _translated(error: Exception, request: httpx2.Request) -> httpx2.TransportError:
+def _translated(error: Exception) -> httpx2.TransportError:
     kind = next(theirs for ours, theirs in _ERRORS if isinstance(error, ours))
-    return kind(str(error), request=request)
+    return kind(str(error))
 
 
 @cache

@@ -37,11 +37,14 @@ class CappedTransport(httpx2.AsyncBaseTransport):
             await response.aclose()
             raise httpx2.RemoteProtocolError("The answer is compressed.", request=request)
         is_events = response.headers.get("content-type", "").startswith("text/event-stream")
-        if is_events:
-            response.stream = _CappedEvents(response.stream, self._limit, self._notifications)
-        else:
-            response.stream = _CappedBody(response.stream, self._limit)
+        response.stream = self.capped(response.stream, is_events=is_events)
         return response
+
+    def capped(self, stream: object, *, is_events: bool) -> httpx2.AsyncByteStream:
+        """Returns a stream that passes on what may pass."""
+        if is_events:
+            return _CappedEvents(stream, self._limit, self._notifications)
+        return _CappedBody(stream, self._limit)
 
     async def aclose(self) -> None:
         await self._inner.aclose()

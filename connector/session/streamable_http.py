@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self, cast
 
+import aiohttp
 import anyio
 import httpx2
 from anyio.abc import TaskGroup
@@ -17,6 +18,8 @@ from mcp.shared._context_streams import create_context_streams
 from mcp.shared.message import ClientMessageMetadata, SessionMessage
 from mcp.types import JSONRPCRequest
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
+
+from connector.session.plain_posts import PlainAnswer, PlainPosts, handing_over
 
 Receive = Callable[[Any], Awaitable[None]]
 _OF_CALLERS = {"tools/call", "resources/read", "prompts/get", "completion/complete"}
@@ -59,26 +62,56 @@ sdk.EventSource = Events  # type: ignore[assignment, attr-defined]
 
 
 class Transport(StreamableHTTPTransport):
-    """How a request is posted, answered, resumed and cancelled is the SDK's own code (2.3)."""
+    """How a request is answered, resumed and cancelled is the SDK's own code (2.3)."""
 
-    def __init__(self, url: str, *, client: httpx2.AsyncClient, tasks: TaskGroup, event_limit: int) -> None:
+    def __init__(self, url: str, *, plain: PlainPosts, tasks: TaskGroup, event_limit: int) -> None:
         super().__init__(url, max_sse_event_size=event_limit)
         # httpx2 takes either, and would parse a text anew for each request.
-        self.url = cast(str, httpx2.URL(url))
-        self._client = client
+        self._parsed_url = httpx2.URL(url)
+        self.url = cast(str, self._parsed_url)
+        self._plain = plain
         self._tasks = tasks
 
     def post(self, sent: SessionMessage, request: JSONRPCRequest, receive: Receive) -> None:
         """Posts a request by a task of its own, as `post_writer` does. Answers go to `receive`."""
         metadata = sent.metadata if isinstance(sent.metadata, ClientMessageMetadata) else None
         receiver = cast(Any, _Receiver(receive))
-        context = RequestContext(self._client, self.session_id, sent, metadata, receiver)
+        context = RequestContext(self._plain.client, self.session_id, sent, metadata, receiver)
         is_modern = self._protocol_version_header in MODERN_PROTOCOL_VERSIONS
         # Here the SDK looks for what a `notifications/cancelled` is about.
         post = self._in_flight_posts[request.id] = _InFlightPost(anyio.CancelScope(), is_modern)
         self._tasks.start_soon(
-            self._run_request_post, partial(self._handle_post_request, context), post, request.id
+            self._run_request_post, partial(self._post, context, request), post, request.id
         )
+
+    async def _post(self, context: RequestContext, request: JSONRPCRequest) -> None:
+        # Log messages are marked on their way through httpx2: see `log_streams`.
+        response = None if isinstance(request.id, str) else await self._posted(context, request)
+        if response is None:
+            await self._handle_post_request(context)
+        elif (answer := self._plain.plain(response)) is None:
+            with handing_over(response):
+                await self._handle_post_request(context)
+        else:
+            await self._read(answer, context, request)
+
+    async def _read(self, answer: PlainAnswer, context: RequestContext, request: JSONRPCRequest) -> None:
+        response = cast(Any, answer)
+        try:
+            if answer.is_events:
+                await self._handle_sse_response(response, context)
+            else:
+                await self._handle_json_response(response, context.read_stream_writer, request_id=request.id)
+        finally:
+            await answer.aclose()
+
+    async def _posted(
+        self, context: RequestContext, request: JSONRPCRequest
+    ) -> aiohttp.ClientResponse | None:
+        own = context.metadata.headers if context.metadata is not None else None
+        headers = {name.lower(): value for name, value in {**self._prepare_headers(), **(own or {})}.items()}
+        body = request.model_dump_json(by_alias=True, exclude_unset=True).encode()
+        return await self._plain.post(self._parsed_url, headers, body)
 
 
 class Outgoing:
@@ -112,13 +145,14 @@ class Outgoing:
 
 @asynccontextmanager
 async def streamable_http(
-    client: httpx2.AsyncClient, url: str, *, event_limit: int
+    plain: PlainPosts, url: str, *, event_limit: int
 ) -> AsyncIterator[tuple[Any, Outgoing]]:
     """Does what the SDK's `streamable_http_client` does (2.3), but yields Outgoing."""
     incoming, read_stream = create_context_streams[SessionMessage | Exception](0)
     queue, queued = create_context_streams[SessionMessage](0)
     async with incoming, read_stream, queue, queued, anyio.create_task_group() as tasks:
-        transport = Transport(url, client=client, tasks=tasks, event_limit=event_limit)
+        client = plain.client
+        transport = Transport(url, plain=plain, tasks=tasks, event_limit=event_limit)
 
         def start_get_stream() -> None:
             tasks.start_soon(transport.handle_get_stream, client, incoming)

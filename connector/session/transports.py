@@ -24,6 +24,7 @@ from connector.session.egress_transport import EgressFilteredTransport
 from connector.session.limits import OUTPUT_TOO_LARGE, TOO_LARGE_TEXT, CappedTransport
 from connector.session.log_streams import LogTransport
 from connector.session.notification_limit import NotificationLimit
+from connector.session.plain_posts import PlainPosts
 from connector.session.streamable_http import streamable_http
 from connector.session.unreadable import BY_TRANSPORT, error_for, messages
 from connector.wire.lines import Oversized
@@ -119,11 +120,12 @@ async def http_streams(
     url: str, headers: Mapping[str, str], *, limit: int, auth: Authorization
 ) -> AsyncIterator[Streams]:
     """Opens a streamable HTTP transport. `limit` is for one message, in bytes."""
-    async with (
-        _http_client(headers, limit, auth) as client,
-        streamable_http(client, url, event_limit=limit + EVENT_OVERHEAD) as streams,
-    ):
-        yield streams
+    egress = EgressFilteredTransport()
+    capped = CappedTransport(egress, limit)
+    async with _http_client(headers, capped, auth) as client:
+        plain = PlainPosts(client, auth, capped, egress)
+        async with streamable_http(plain, url, event_limit=limit + EVENT_OVERHEAD) as streams:
+            yield streams
 
 
 @asynccontextmanager
@@ -134,19 +136,21 @@ async def sse_streams(
     _raise_sse_limit(limit)
 
     def client_factory(headers: Any = None, timeout: Any = None, auth: Any = None) -> httpx2.AsyncClient:
-        return _http_client(headers or {}, limit, auth)
+        return _http_client(headers or {}, CappedTransport(EgressFilteredTransport(), limit), auth)
 
     async with sse.sse_client(url, dict(headers), httpx_client_factory=client_factory, auth=auth) as streams:
         yield streams
 
 
-def _http_client(headers: Mapping[str, str], limit: int, auth: Authorization) -> httpx2.AsyncClient:
+def _http_client(
+    headers: Mapping[str, str], capped: CappedTransport, auth: Authorization
+) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(
         headers=dict(headers),
         auth=auth,
         # A server that asks back is silent until it has the answer.
         timeout=httpx2.Timeout(CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S + settings.MCP_INPUT_TIMEOUT_S),
-        transport=ChallengeTransport(LogTransport(CappedTransport(EgressFilteredTransport(), limit))),
+        transport=ChallengeTransport(LogTransport(capped)),
     )
 
 

@@ -5,6 +5,7 @@ import logging
 import threading
 from collections.abc import Callable
 
+import uvloop
 from django.conf import settings
 
 from connector import notifications
@@ -80,7 +81,8 @@ class Supervisor:
 
     def _main(self) -> None:
         try:
-            asyncio.run(self._run())
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(self._run())
             self._has_ended = True
         # Whatever ends the loop, cancellation included: without it the servers have no owner in this process.
         except BaseException:

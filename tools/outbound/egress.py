@@ -11,6 +11,7 @@ import socket
 from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from typing import Literal
 from urllib.parse import urlsplit
@@ -167,8 +168,9 @@ def _resolve_at_save(target: Endpoint) -> list[Address]:
 
 
 async def _resolve(target: Endpoint) -> list[Address]:
-    loop = asyncio.get_running_loop()
-    answer = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    # The system's own resolver in every loop: uvloop's is another one.
+    look_up = partial(socket.getaddrinfo, target.host, target.port, type=socket.SOCK_STREAM)
+    answer = await asyncio.get_running_loop().run_in_executor(None, look_up)
     return _found(info[4][0] for info in answer)
 
 
