@@ -4,7 +4,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core import feed
 
-_MANAGEMENT = "/api/v1/"
 _READS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -12,15 +11,15 @@ class OwnWrites:
     """ASGI middleware of the management API: a success that changes something empties the caches first.
 
     Else a program that makes a rule and then asks an assistant could be answered without the rule: the change
-    feed needs a moment. Other web processes hear of it by the feed alone. Only the API: its callers have a
-    key, and nobody without one should be able to empty the caches.
+    feed needs a moment. Other web processes hear of it by the feed alone. Not for the console, whose pages
+    answer strangers with 200: nobody without a key should be able to empty the caches.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not _changes(scope):
+        if scope["type"] != "http" or scope["method"] in _READS:
             await self._app(scope, receive, send)
             return
 
@@ -30,7 +29,3 @@ class OwnWrites:
             await send(message)
 
         await self._app(scope, receive, send_after)
-
-
-def _changes(scope: Scope) -> bool:
-    return scope["type"] == "http" and scope["method"] not in _READS and scope["path"].startswith(_MANAGEMENT)
