@@ -49,7 +49,7 @@ def service(folder: Path, *, durable: bool = True) -> Service:
         name="PostgreSQL",
         environment={"DATABASE_URL": url},
         program=lambda: _program(folder, durable=durable),
-        is_ready=lambda: _is_ready(url),
+        is_ready=lambda: is_ready(url),
     )
 
 
@@ -67,7 +67,7 @@ def _program(folder: Path, *, durable: bool) -> Program:
     return Program("postgres", argv, cwd=folder, user=user, stop_signal=signal.SIGINT)
 
 
-def _is_ready(url: str) -> bool:
+def is_ready(url: str) -> bool:
     try:
         psycopg.connect(url, connect_timeout=2).close()
     except psycopg.OperationalError:

@@ -6,6 +6,7 @@ With `--restore FILE` it is filled from a backup before, and the last line that 
 import argparse
 import signal
 import sys
+import time
 from io import StringIO
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError
 
-from config.environment import load_settings
+from config.environment import given, load_settings
+from config.runner import postgres
 
+POLL_S = 0.03
 EXPECTED = (ImproperlyConfigured, CommandError, DatabaseError)
 
 
@@ -29,6 +32,12 @@ def restoring() -> argparse.ArgumentParser:
         "--without-keys", action="store_true", help="restore secrets that no key here decrypts, too"
     )
     return parser
+
+
+def wait_for_database() -> None:
+    """Waits while the embedded one starts. Whoever has started it gives up where it does not come."""
+    while not postgres.is_ready(given("DATABASE_URL")):
+        time.sleep(POLL_S)
 
 
 def prepare(base_url: str) -> None:
@@ -48,9 +57,10 @@ def restore(path: Path, *, without_keys: bool) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(parents=[restoring()])
     parser.add_argument("base_url")
-    given = parser.parse_args()
-    restored = restore(given.restore, without_keys=given.without_keys) if given.restore else ""
-    prepare(given.base_url)
+    asked = parser.parse_args()
+    wait_for_database()
+    restored = restore(asked.restore, without_keys=asked.without_keys) if asked.restore else ""
+    prepare(asked.base_url)
     if restored:
         print(restored)
 

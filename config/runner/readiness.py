@@ -15,7 +15,7 @@ from config.environment import load_settings
 
 READY_S = 30
 TIMEOUT_S = 3
-POLL_S = 0.1
+POLL_S = 0.05
 
 
 def wait(base_url: str) -> None:
@@ -27,7 +27,8 @@ def wait(base_url: str) -> None:
 
 
 def is_ready(base_url: str) -> bool:
-    return _probe(base_url) == "ok" and not waiting_for()
+    # In this order: what /ready answers it remembers for a second, the state before the servers ran too.
+    return not waiting_for() and _probe(base_url) == "ok"
 
 
 def waiting_for() -> str:

@@ -1,10 +1,12 @@
 """Supervision of the runner's children: one that ends is started again, a few times, after a backoff."""
 
 import math
+import os
+import select
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,7 +14,7 @@ from typing import Self
 from config.runner.logs import Log, Repeats
 from config.runner.processes import Program, Running, Service, StartFailed
 
-BACKOFF_S = (0.5, 1, 2, 4, 8)  # before each further start; a child that ends once more is given up
+BACKOFF_S = (0, 0.5, 1, 2, 4, 8)  # before each further start; a child that ends once more is given up
 STEADY_S = 60  # a child that lived this long is started again at once, and its backoff begins anew
 POLL_S = 0.2
 SHOWN = 5  # warnings of one child in one poll
@@ -48,7 +50,7 @@ class Child:
         now = time.monotonic()
         if self._start_at < self._started_at:
             self._schedule(now)
-        elif now >= self._start_at:
+        if now >= self._start_at:
             self._start(self._make())
 
     def _schedule(self, now: float) -> None:
@@ -76,6 +78,7 @@ class Supervisor:
         self._report = report
         self._services: list[Child] = []
         self._processes: list[Child] = []
+        self._begun: list[Running] = []
 
     def __enter__(self) -> Self:
         return self
@@ -87,6 +90,8 @@ class Supervisor:
                 ignored, signal.SIG_IGN
             )  # stopping is bounded, and a second Ctrl-C would only leave orphans
         began = time.monotonic()
+        for running in self._begun:
+            running.stop(timeout_s=1)
         for child in self._processes:
             child.running.ask_to_stop()
         _stop(self._processes, deadline=began + STOP_PROCESSES_S)
@@ -107,13 +112,14 @@ class Supervisor:
     def start(self, program: Program) -> None:
         self._processes.append(Child(lambda: program, self._logs, self._report))
 
-    def run(self, program: Program) -> Running:
-        """Keeps everything running until `program` has ended, and returns what is known of it."""
-        running = Running(program, self._logs / f"{program.name}.log")
-        try:
-            self.tend(until=lambda: not running.is_alive(), poll_s=0.03)
-        finally:
-            running.stop(timeout_s=1)
+    def begin(self, program: Program) -> Running:
+        """Starts a program that ends by itself."""
+        self._begun.append(Running(program, self._logs / f"{program.name}.log"))
+        return self._begun[-1]
+
+    def finish(self, running: Running) -> Running:
+        """Keeps everything running until what was begun has ended, and returns it."""
+        self.tend(until=lambda: not running.is_alive(), poll_s=0.03)
         return running
 
     def tend(
@@ -126,10 +132,22 @@ class Supervisor:
         """Keeps everything running until `until` returns True or the time is over. Returns whether it did."""
         deadline = time.monotonic() + timeout_s
         while not (done := until()) and time.monotonic() < deadline:
-            for child in (*self._services, *self._processes):
+            children = (*self._services, *self._processes)
+            for child in children:
                 child.tend()
-            time.sleep(poll_s or POLL_S)
+            _wait(children, poll_s or POLL_S)
         return done
+
+
+def _wait(children: Iterable[Child], seconds: float) -> None:
+    """Waits for so long, or until a child has ended, which only Linux tells at once."""
+    with ExitStack() as opened:
+        descriptors = []
+        for child in children:
+            with suppress(AttributeError, OSError):
+                descriptors.append(os.pidfd_open(child.running.popen.pid))
+                opened.callback(os.close, descriptors[-1])
+        select.select(descriptors, [], [], seconds)
 
 
 def _stop(children: list[Child], *, deadline: float) -> None:

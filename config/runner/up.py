@@ -22,7 +22,7 @@ from config.runner import messages, programs, services
 from config.runner.data_dir import DataDir
 from config.runner.options import Options
 from config.runner.preparation import restoring
-from config.runner.processes import StartFailed
+from config.runner.processes import Running, StartFailed
 from config.runner.supervisor import Supervisor
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -99,28 +99,35 @@ def up(arguments: Sequence[str] = ()) -> None:
         load_settings()
         messages.starting(data_dir.path, [service.name for service in embedded])
         messages.step("The services start, and the program is loaded")
-        with supervisor.starting(embedded):
-            preload()
         known = data_dir.demo(base_url=options.base_url)
-        prepare_database(supervisor, options.base_url, arguments)
+        with supervisor.starting(embedded), loading():
+            django.setup()
+            # Beside the rest, which takes longer. It waits for the database by itself.
+            preparing = supervisor.begin(programs.preparing(options.base_url, arguments))
+            preload()
+        finish_preparation(supervisor, preparing, arguments)
         late = start_product(supervisor, options)
         announce(data_dir, options.base_url, known=known, late=late)
         supervisor.tend()
 
 
-def preload() -> None:
-    """Imports what the product's processes need, for them to be forks of this one."""
+@contextmanager
+def loading() -> Iterator[None]:
+    """Meanwhile this process imports what the product's processes need, for them to be forks of it."""
     gc.disable()
     with left_out():
-        django.setup()
-        celery = import_string("config.celery.app")
-        celery.loader.init_worker()
-        celery.finalize()
-        for module in PRELOADED:
-            import_module(module)
+        yield
     # Memory that is freed here each child would fill, and no longer share: nothing is collected before.
     gc.freeze()
     gc.enable()
+
+
+def preload() -> None:
+    celery = import_string("config.celery.app")
+    celery.loader.init_worker()
+    celery.finalize()
+    for module in PRELOADED:
+        import_module(module)
 
 
 @contextmanager
@@ -152,14 +159,14 @@ def prepare_environment(data_dir: Path, environment: dict[str, str]) -> None:
     os.environ.setdefault("WEB_DRAIN_S", "3")
 
 
-def prepare_database(supervisor: Supervisor, base_url: str, arguments: Sequence[str]) -> None:
+def finish_preparation(supervisor: Supervisor, preparing: Running, arguments: Sequence[str]) -> None:
+    """Raises StartFailed."""
     first = "a backup is restored, " if arguments else ""
     messages.step(f"The database is prepared: {first}migrations, static files, the demo")
-    prepared = supervisor.run(programs.preparing(base_url, arguments))
-    if prepared.popen.returncode:
-        raise StartFailed(prepared.last_output())
+    if supervisor.finish(preparing).popen.returncode:
+        raise StartFailed(preparing.last_output())
     if arguments:
-        messages.print_line(prepared.last_output())
+        messages.print_line(preparing.last_output())
 
 
 def start_product(supervisor: Supervisor, options: Options) -> str:
@@ -167,7 +174,7 @@ def start_product(supervisor: Supervisor, options: Options) -> str:
     for program in programs.serving(options.host, options.port):
         supervisor.start(program)
     messages.step("The web, the worker and the demo's MCP server start")
-    awaited = supervisor.run(programs.awaiting(options.base_url))
+    awaited = supervisor.finish(supervisor.begin(programs.awaiting(options.base_url)))
     # Only now, because what they have to do would delay the first chat.
     for program in programs.background(options.data_dir):
         supervisor.start(program)
