@@ -10,8 +10,9 @@ from tools.names import slugify
 MARKS = frozenset({"entities"})
 _HARMLESS = (
     "id", "slug", "created_at", "updated_at", "last_seen", "reachable", "capabilities", "tags", "visibility",
-    "team_id", "owner_email", "metadata", "version", "icon",
+    "team_id", "owner_email", "metadata", "version", "icon", "health_check",
 )  # fmt: skip
+_ADDRESSES = ("jsonrpc_endpoint", "sse_endpoint", "websocket_endpoint")
 _AUTHENTICATION = {"bearer": ("Authorization", "Bearer "), "basic": ("Authorization", "Basic ")}
 _LEFT = {
     "prompts": "Prompts are those of the servers.",
@@ -32,24 +33,32 @@ def read(file: Source) -> None:
         tools |= {tool.text("id"): tool.text("name"), tool.text("name"): tool.text("name")}
         if tool.text("integration_type", default="REST").upper() != "MCP":
             file.draft.leave_out(tool.path, "A REST API is no MCP server: put one in front of it.")
-        elif not tool.flag("is_active", default=tool.flag("enabled", default=True)):
-            _turn_off(tool, gateways)
+        else:
+            _read_tool(tool, gateways)
     for server in entities.parts("servers"):
         _add_virtual_server(server, gateways, tools)
     for name, why in _LEFT.items():
         for path, _ in entities.items(name):
             file.draft.leave_out(path, why)
+    if any(use.functions for each in file.draft.assistants for use in each.tools):
+        file.draft.steps.append(
+            "assistants: ContextForge writes get_issue as get-issue, and getIssue as getissue. Tools came"
+            " over with hyphens and with underscores: choose others on the assistants' pages."
+        )
     entities.finish()
     file.skip("version", "exported_at", "exported_by", "source_gateway", "encryption_method", "metadata")
     file.finish()
 
 
-def _turn_off(tool: Source, gateways: Mapping[str, ServerEntry]) -> None:
-    if found := _tool(tool.text("name"), gateways):
-        server = next(each for each in gateways.values() if each.slug == found[0])
-        server.tools[found[1]] = ToolEntry(is_enabled=False)
-    else:
+def _read_tool(tool: Source, gateways: Mapping[str, ServerEntry]) -> None:
+    """Turns off what is off there. What else older exports say of a gateway's tool is its server's own."""
+    found = _tool(tool.text("name"), gateways)
+    if found is None:
         tool.draft.leave_out(tool.path, "Its gateway did not come over.")
+    elif not tool.flag("is_active", default=tool.flag("enabled", default=True)):
+        for name in found[1]:
+            found[0].tools[name] = ToolEntry(is_enabled=False)
+    tool.skip(*tool.names())
 
 
 def _add_gateway(gateway: Source) -> ServerEntry | None:
@@ -81,9 +90,8 @@ def _headers(gateway: Source, name: str) -> dict[str, str]:
     if kind in {"", "none"}:
         return {}
     if kind not in _AUTHENTICATION:
-        why = (
-            LOG_IN if kind == "oauth" else "Its credentials are encrypted: give them as headers on its page."
-        )
+        place = "in its address" if kind == "query_param" else "as headers"
+        why = LOG_IN if kind == "oauth" else f"Its credentials are encrypted: give them {place} on its page."
         gateway.draft.leave_out(gateway.at("auth_type"), why)
         return {}
     header, scheme = _AUTHENTICATION[kind]
@@ -104,13 +112,19 @@ def _add_virtual_server(
         if found is None:
             draft.leave_out(server.at("tool_ids"), f"{shown(each)} is no tool of a gateway that came over.")
         else:
-            uses.setdefault(found[0], set()).add(found[1])
+            uses.setdefault(found[0].slug, set()).update(found[1])
     tools = [UseEntry(server=slug, functions=sorted(functions)) for slug, functions in sorted(uses.items())]
-    draft.add_assistant(
+    assistant = draft.add_assistant(
         name, name, description=server.text("description"), tools=tools,
         is_enabled=server.flag("is_active", default=server.flag("enabled", default=True)),
     )  # fmt: skip
-    server.skip("associated_tools", "tool_ids", *_HARMLESS)
+    slug, addresses = (
+        assistant.slug,
+        [shown(address) for each in _ADDRESSES if (address := server.text(each))],
+    )
+    if addresses:
+        draft.steps.append(f"assistant {slug}: MCP clients of {', '.join(addresses)} use /mcp/a/{slug} now.")
+    server.skip("associated_tools", *_HARMLESS)
     server.finish(
         NO_PLACE,
         associated_resources="An assistant offers the resources of servers that it uses with all tools.",
@@ -118,10 +132,14 @@ def _add_virtual_server(
     )
 
 
-def _tool(name: str, gateways: Mapping[str, ServerEntry]) -> tuple[str, str] | None:
-    """Returns the server and the tool of a name such as `gateway-tool`; of several gateways the longest."""
-    fitting = [slug for slug in gateways if name.startswith(f"{slug}-")]
-    if not fitting:
-        return None
-    slug = max(fitting, key=len)
-    return gateways[slug].slug, name.removeprefix(f"{slug}-")
+def _tool(name: str, gateways: Mapping[str, ServerEntry]) -> tuple[ServerEntry, set[str]] | None:
+    """Returns the server of a name such as `gateway-get-issue`, and what the tool may be called there.
+
+    Of several gateways the longest. ContextForge has hyphens for underscores, which most servers write.
+    """
+    ends = [at for at, character in enumerate(name) if character == "-"]
+    for end in reversed(ends):
+        if name[:end] in gateways:
+            tool = name[end + 1 :]
+            return gateways[name[:end]], {tool, tool.replace("-", "_")}
+    return None

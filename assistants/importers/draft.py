@@ -32,6 +32,7 @@ class Draft:
 
     `environ` fills references in what is no secret, as addresses and models. `left_out`: without a place
     here; `steps`: what staff have to do about what came over. `asked`: what a variable is for, by name.
+    `passed_over`: names of what says nothing here, as ids and dates.
     """
 
     environ: Mapping[str, str] = field(repr=False)
@@ -42,9 +43,12 @@ class Draft:
     left_out: list[LeftOut] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
     asked: dict[str, str] = field(default_factory=dict)
+    passed_over: set[str] = field(default_factory=set)
+    _services: dict[tuple[Any, ...], ProviderEntry] = field(default_factory=dict)
     _slugs: set[str] = field(default_factory=lambda: set(RESERVED_SLUGS))
     _first_servers: dict[str, ServerEntry] = field(default_factory=dict)
     _by_model: dict[str, AssistantEntry] = field(default_factory=dict)
+    _models: set[str] = field(default_factory=lambda: set(RESERVED_MODELS))
     _taken: dict[str, set[str]] = field(default_factory=dict)
 
     def leave_out(self, path: str, why: str) -> None:
@@ -52,11 +56,11 @@ class Draft:
 
     def add_provider(self, name: str, **fields: Any) -> ProviderEntry:
         """Adds a provider, or returns the one that is there and differs in nothing but its default model."""
-        for each in self.providers:
-            if all(getattr(each, field) == value for field, value in fields.items() if field in _SERVICE):
-                return each
-        self.providers.append(ProviderEntry(name=self._name(name, "providers"), **fields))
-        return self.providers[-1]
+        service = tuple(fields[field] for field in _SERVICE)
+        if service not in self._services:
+            self._services[service] = ProviderEntry(name=self._name(name, "providers"), **fields)
+            self.providers.append(self._services[service])
+        return self._services[service]
 
     def add_server(self, name: str, **fields: Any) -> ServerEntry:
         """Adds a server, or returns the one of this name that is there and differs in nothing."""
@@ -77,10 +81,11 @@ class Draft:
     def add_assistant(self, name: str, model_name: str = "", **fields: Any) -> AssistantEntry:
         """Adds an assistant. `model_name`: what callers name it; where that is no slug it is an alias."""
         wanted = model_name or name
-        slug = numbered(slugify(wanted), taken=self._by_model.keys() | RESERVED_MODELS)
+        slug = numbered(slugify(wanted), taken=self._models)
         entry = AssistantEntry(slug=slug, name=self._name(name, "assistants"), **fields)
         self.assistants.append(entry)
         self._by_model[slug] = entry
+        self._models.add(slug)
         if model_name and not self.add_alias(entry, model_name):
             self.steps.append(
                 f"assistant {slug}: have callers name it {slug}: {model_name[:64]!r} cannot be a model here."
@@ -94,6 +99,7 @@ class Draft:
         if name in self._by_model or not _is_alias(name):
             return False
         self._by_model[name] = assistant
+        self._models.add(name)
         assistant.aliases = sorted([*assistant.aliases, name])
         return True
 
@@ -103,6 +109,8 @@ class Draft:
 
     def document(self) -> Document:
         """Returns the configuration, with a section for all that the file has."""
+        for assistant in self.assistants:
+            assistant.api_keys = sorted(assistant.api_keys)
         sections = ("providers", "servers", "api_keys", "assistants")
         return Document(version=1, **{name: found for name in sections if (found := getattr(self, name))})
 

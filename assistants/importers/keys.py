@@ -1,10 +1,12 @@
 """Keys of other products. Their secrets stay behind: a key here has a form of its own, with a checksum."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from assistants.configuration import InvalidConfiguration
 from assistants.importers.draft import Draft
 from assistants.importers.source import NO_PLACE, Source, shown
 
@@ -23,12 +25,13 @@ _HARMLESS = (
 )  # fmt: skip
 
 
-def add_key(draft: Draft, name: str, path: str, *, assistants: list[str], **fields: object) -> None:
+def add_key(draft: Draft, name: str, path: str, *, assistants: Collection[str], **fields: object) -> None:
     """Adds a key that may call these assistants, by slug, and says that its secret stays behind."""
     key = draft.add_key(name, **fields)
+    granted = set(assistants)
     for assistant in draft.assistants:
-        if assistant.slug in assistants:
-            assistant.api_keys = sorted({*assistant.api_keys, key.name})
+        if assistant.slug in granted:
+            assistant.api_keys.append(key.name)
     draft.leave_out(path, WHY)
     if not assistants:
         draft.steps.append(
@@ -39,36 +42,50 @@ def add_key(draft: Draft, name: str, path: str, *, assistants: list[str], **fiel
 def add_litellm_key(key: Source) -> None:
     """Adds a virtual key of LiteLLM, of which only the SHA-256 is known."""
     draft, name = key.draft, key.text("key_alias", "key_name", default="LiteLLM key")
-    expires_at, is_over = _expiry(key.text("expires"))
-    if is_over:
+    expires_at = _expiry(key)
+    if expires_at and expires_at <= timezone.now():
         draft.leave_out(key.path, "It has expired.")
         return
-    models = key.texts("models")
-    is_for_all = not models or "all-proxy-models" in models or "all-team-models" in models
-    granted = [each.slug for each in draft.assistants if is_for_all]
-    for model in [] if is_for_all else models:
-        if assistant := draft.named(model):
-            granted.append(assistant.slug)
-        else:
-            draft.leave_out(key.at("models"), f"No model {shown(model)} came over.")
-    limits = {ours: int(limit) for theirs, ours in _LIMITS.items() if (limit := key.number(theirs))}
+    limits = {
+        ours: int(limit) for theirs, ours in _LIMITS.items() if (limit := key.number(theirs)) is not None
+    }
+    may_nothing = [name for name, limit in limits.items() if limit < 1]
+    if may_nothing:
+        draft.leave_out(key.path, "It has a limit of 0, so that it is disabled here.")
     add_key(
-        draft, name, key.path, assistants=granted, expires_at=expires_at,
-        is_disabled=key.flag("blocked"), **limits,
+        draft, name, key.path, assistants=_granted(key), expires_at=expires_at,
+        is_disabled=key.flag("blocked") or bool(may_nothing),
+        **{name: limit for name, limit in limits.items() if name not in may_nothing},
     )  # fmt: skip
     key.skip(*_HARMLESS)
     key.finish(NO_PLACE, max_budget=_MONEY, budget_duration=_MONEY, model_max_budget=_MONEY)
 
 
-def _expiry(text: str) -> tuple[datetime | None, bool]:
-    """Returns when a key expires, and whether it has."""
-    if not text:
-        return None, False
+def _granted(key: Source) -> list[str]:
+    """Returns the assistants that a key may call. Without models of its own it may what its team may."""
+    models = key.texts("models")
+    is_for_all = not models or "all-proxy-models" in models
+    if "all-team-models" in models or (not models and key.text("team_id")):
+        key.draft.leave_out(key.at("models"), "Which models its team may call is not in the file.")
+        return []
+    if is_for_all:
+        return [each.slug for each in key.draft.assistants]
+    granted = []
+    for model in models:
+        if assistant := key.draft.named(model):
+            granted.append(assistant.slug)
+        else:
+            key.draft.leave_out(key.at("models"), f"No model {shown(model)} came over.")
+    return granted
+
+
+def _expiry(key: Source) -> datetime | None:
+    """Returns when a key expires, if it does. Raises InvalidConfiguration for what is no time."""
+    text = key.text("expires")
     try:
-        expires_at = parse_datetime(text)
-    except ValueError:
+        expires_at = parse_datetime(text) if text else None
+    except ValueError:  # a day that does not exist
         expires_at = None
-    if expires_at is None:
-        return None, False
-    expires_at = expires_at if expires_at.tzinfo else expires_at.replace(tzinfo=UTC)
-    return expires_at, expires_at <= timezone.now()
+    if text and expires_at is None:
+        raise InvalidConfiguration(f"{key.at('expires')}: Give a date with a time, as 2027-01-31T00:00:00Z.")
+    return expires_at.replace(tzinfo=UTC) if expires_at and not expires_at.tzinfo else expires_at

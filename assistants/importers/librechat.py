@@ -1,10 +1,10 @@
 """LibreChat: librechat.yaml, and a list of agents as its API returns them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from assistants.configuration.schema import ServerEntry, UseEntry
 from assistants.importers.llm_services import add_provider, parameters
-from assistants.importers.servers import LOG_IN, add_server, seconds
+from assistants.importers.servers import LOG_IN, REASONS, add_server, seconds
 from assistants.importers.source import NO_PLACE, Source, shown
 from assistants.importers.variables import of_braces
 
@@ -16,9 +16,14 @@ _BUILT_IN = {
     "bedrock": ("Amazon Bedrock", "bedrock", "", ""),
 }
 """Endpoints that LibreChat has without an entry: title, kind, address, variable of the key."""
+_WHO = "Servers are not told who asks."
 _OWN_SETTINGS = "Settings of LibreChat itself stay with it."
-_LOOKS = ("iconPath", "chatMenu", "startup", "title", "serverInstructions")
-_ALL_TOOLS = "sys__all__sys"
+_OF_LOOKS = (
+    "title", "summar", "model", "icon", "activity", "reasoningLabel", "forcePrompt", "streamRate",
+)  # fmt: skip
+"""Beginnings of what an endpoint says of LibreChat's own pages."""
+_LOOKS = ("iconPath", "chatMenu", "title")
+_ALL_TOOLS, _NO_TOOL = "sys__all__sys", "sys__server__sys"
 
 
 def read(file: Source) -> None:
@@ -46,7 +51,7 @@ def read(file: Source) -> None:
 def _add_endpoint(endpoint: Source, providers: dict[str, str]) -> None:
     draft, name, key = endpoint.draft, endpoint.text("name"), endpoint.text("apiKey")
     models = endpoint.part("models")
-    known = models.texts("default")
+    known = list(_model_names(models))
     if key == "user_provided":
         draft.leave_out(
             endpoint.at("apiKey"), "Each user gave a key of their own: give the provider one for all."
@@ -67,19 +72,32 @@ def _add_endpoint(endpoint: Source, providers: dict[str, str]) -> None:
                 f"{added} answers with the first: add an assistant for each that you use.",
             )
     models.skip("fetch")
-    endpoint.skip(
-        *[each for each in endpoint.names() if each.startswith(("title", "summary", "model", "icon"))]
-    )
-    endpoint.skip("summarize", "forcePrompt")
+    models.finish()
+    endpoint.skip(*[each for each in endpoint.names() if each.startswith(_OF_LOOKS)])
     extra = "Give it as `extra` in the parameters of its assistants."
     endpoint.finish(NO_PLACE, addParams=extra, headers="A provider is sent its key, and no other header.")
+
+
+def _model_names(models: Source) -> Iterator[str]:
+    """Yields the names of models, which may have a description each."""
+    for path, each in models.items("default"):
+        if isinstance(each, str):
+            yield each
+        else:
+            model = Source(each, path, models.draft)
+            yield model.text("name")
+            model.skip("description")
+            model.finish()
 
 
 def _add_server(name: str, server: Source) -> ServerEntry | None:
     draft, asked = server.draft, server.part("customUserVars")
     for variable in asked.names():
-        title = asked.part(variable).text("title")
-        draft.asked[variable] = f"{title or variable}; each user gave their own, here it is one for all"
+        about = asked.part(variable)
+        title = about.text("title", default=variable)
+        draft.asked[variable] = f"{title}; each user gave their own, here it is one for all"
+        about.skip("description", "sensitive")
+        about.finish()
     if server.value("type") == "websocket":
         draft.leave_out(server.path, "There is no transport websocket here.")
         return None
@@ -87,7 +105,7 @@ def _add_server(name: str, server: Source) -> ServerEntry | None:
         "type": server.value("type"), "command": server.value("command"),
         "url": of_braces(server.text("url")) or None,
         "args": [of_braces(each) for each in server.texts("args")],
-        "env": _filled(server, "env"), "headers": _headers(server),
+        "env": _filled(server, "env"), "headers": {**_api_key(server), **_headers(server)},
     }  # fmt: skip
     entry = add_server(
         draft, name, written, server.path, description=server.text("description"),
@@ -96,10 +114,23 @@ def _add_server(name: str, server: Source) -> ServerEntry | None:
     )  # fmt: skip
     server.skip(*_LOOKS)
     server.finish(
-        NO_PLACE, oauth=LOG_IN, requiresOAuth=LOG_IN, apiKey="Give its key as a header on its page.",
-        proxy="Set HTTP_PROXY for the workers, see docs/settings.md.",
+        NO_PLACE, oauth=LOG_IN, requiresOAuth=LOG_IN, oauth_headers=LOG_IN, obo=_WHO, requestHeaders=_WHO,
+        cwd=REASONS["cwd"], proxy="Set HTTP_PROXY for the workers, see docs/settings.md.",
     )  # fmt: skip
     return entry
+
+
+def _api_key(server: Source) -> dict[str, str]:
+    """Returns the header of a key that is one for all users, as LibreChat sends it."""
+    about = server.part("apiKey")
+    key, kind = of_braces(about.text("key")), about.text("authorization_type", default="bearer")
+    name = about.text("custom_header", default="X-Api-Key") if kind == "custom" else "Authorization"
+    about.skip("source")
+    if not key and about.names():
+        server.draft.leave_out(about.path, "The file does not have its key: give a header on its page.")
+    about.finish()
+    schemes = {"bearer": "Bearer ", "basic": "Basic "}
+    return {name: f"{schemes.get(kind, '')}{key}"} if key else {}
 
 
 def _filled(server: Source, name: str) -> dict[str, str]:
@@ -113,7 +144,7 @@ def _headers(server: Source) -> dict[str, str]:
     found = {}
     for name in headers.names():
         if "{{LIBRECHAT_" in (value := headers.text(name)):
-            server.draft.leave_out(headers.at(name), "Servers are not told who asks.")
+            server.draft.leave_out(headers.at(name), _WHO)
         else:
             found[name] = of_braces(value)
     return found
@@ -142,8 +173,9 @@ def _add_spec(spec: Source, providers: dict[str, str], servers: Mapping[str, Ser
     preset.skip("modelLabel", "iconURL", "maxContextTokens", "greeting", "endpointType", "spec")
     preset.finish()
     spec.skip(
-        "default", "iconURL", "showIconInMenu", "showIconInHeader", "order", "group", "groupIcon", "authType"
-    )
+        "default", "softDefault", "iconURL", "showIconInMenu", "showIconInHeader", "showOnLanding",
+        "hideBadgeRow", "order", "group", "groupIcon", "authType",
+    )  # fmt: skip
     spec.finish()
 
 
@@ -180,6 +212,8 @@ def _uses(agent: Source, servers: Mapping[str, ServerEntry]) -> list[UseEntry]:
             agent.draft.leave_out(agent.at("tools"), f"{shown(each)} is no tool of a server that came over.")
         elif tool == _ALL_TOOLS:
             found[entry.slug] = None
+        elif tool == _NO_TOOL:  # that the server was chosen, of which others of the list say the tools
+            continue
         elif (functions := found.setdefault(entry.slug, set())) is not None:
             functions.add(tool)
     return [

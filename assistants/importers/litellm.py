@@ -17,7 +17,9 @@ MARKS = frozenset(
     {"model_list", "mcp_servers", "general_settings", "litellm_settings", "router_settings", "keys"}
 )
 TOOLS = "LiteLLM tools"
-_ENVIRONMENT = "Set it in the environment, see docs/settings.md."
+_ENVIRONMENT = "It has no place here. What an installation can be set to stands in docs/settings.md."
+_SERVICE = "Have your service set it, or see docs/settings.md."
+_FIRST = "It is that of the first deployment of this name."
 _GENERAL = {
     "master_key": "It is not imported: `manage.py create_key NAME --manage` makes a key for management.",
     "database_url": "This installation has a database of its own: DATABASE_URL.",
@@ -36,10 +38,14 @@ _MODES = {"", "chat", "completion", "responses"}
 
 def read(file: Source) -> None:
     """Reads models, then servers, then keys."""
+    variables = _texts(file, "environment_variables")
+    file.draft.environ = {**variables, **file.draft.environ}
     credentials = dict(_credentials(file))
     targets: dict[str, AssistantEntry] = {}
     for model in file.parts("model_list"):
         _add_model(model, credentials, targets)
+    for holder in credentials.values():
+        holder.finish(_SERVICE)
     for name in ("router_settings", "litellm_settings"):
         _routes(file.part(name), targets)
     _add_servers(file)
@@ -53,6 +59,7 @@ def read(file: Source) -> None:
 def _credentials(file: Source) -> Iterator[tuple[str, Source]]:
     for credential in file.parts("credential_list"):
         yield credential.text("credential_name"), credential.part("credential_values")
+        credential.skip("credential_info")
         credential.finish()
 
 
@@ -66,18 +73,15 @@ def _add_model(model: Source, credentials: Mapping[str, Source], targets: dict[s
     if (mode := info.text("mode")) not in _MODES:
         draft.leave_out(model.path, f"Models for {shown(mode)} have no place here.")
         return
-    info.skip(
-        "id", "base_model", "db_model", "description", "max_tokens", "max_input_tokens", "max_output_tokens"
-    )
+    info.skip("id", "base_model", "db_model", "max_tokens", "max_input_tokens", "max_output_tokens")
     if other := targets.get(name):
         _add_deployment(other, provider, llm, model)
-        model.finish()
-        return
-    settings = parameters(params)
-    targets[name] = draft.add_assistant(
-        name, name, provider=provider, model=llm, parameters=settings, description=info.text("description")
-    )
-    params.finish("Have your service set it, or see docs/settings.md.", **_PARAMS)
+    else:
+        targets[name] = draft.add_assistant(
+            name, name, provider=provider, model=llm, parameters=parameters(params),
+            description=info.text("description"),
+        )  # fmt: skip
+    params.finish(_FIRST if other else _SERVICE, **_PARAMS)
     info.finish()
     model.finish()
 
@@ -115,8 +119,8 @@ def _provider(model: Source, params: Source, credentials: Mapping[str, Source]) 
 def _add_deployment(other: AssistantEntry, provider: str, llm: str, model: Source) -> None:
     """Of several deployments of one model the second is asked where the first fails. No more than two."""
     if (other.provider, other.model) == (provider, llm):
-        return
-    if not other.fallback_provider:
+        model.draft.leave_out(model.path, f"It is the model that {other.slug} has already.")
+    elif not other.fallback_provider:
         other.fallback_provider, other.fallback_model = provider, llm
         model.draft.leave_out(
             model.path, f"Requests are not spread over deployments: it is the fallback of {other.slug}."
@@ -166,16 +170,25 @@ def _fall_back(
 def _add_servers(file: Source) -> None:
     """Adds the servers, and one assistant that offers what /mcp of LiteLLM offered."""
     uses = []
-    for name, server in file.parts_by_name("mcp_servers"):
+    for name, server in _servers(file):
+        allowed = sorted(set(server.texts("allowed_tools")))
         if entry := _add_server(name, server):
-            allowed = server.texts("allowed_tools") or None
-            uses.append(UseEntry(server=entry.slug, functions=sorted(set(allowed)) if allowed else None))
+            uses.append(UseEntry(server=entry.slug, functions=allowed or None))
     if uses:
         file.draft.add_assistant(
             TOOLS,
             description="All tools that LiteLLM offered at /mcp; here at /mcp/a/litellm-tools.",
             tools=uses,
         )
+
+
+def _servers(file: Source) -> Iterator[tuple[str, Source]]:
+    """Yields servers with their names. Of a list, too: some of its documentation has them so."""
+    if not isinstance(file.value("mcp_servers"), list):
+        yield from file.parts_by_name("mcp_servers")
+        return
+    for server in file.parts("mcp_servers"):
+        yield server.text("server_name", default="server"), server
 
 
 def _add_server(name: str, server: Source) -> ServerEntry | None:
@@ -200,12 +213,15 @@ def _add_server(name: str, server: Source) -> ServerEntry | None:
         description=server.text("description"),
         call_timeout_s=seconds(timeout * 1000, 600) if timeout else None,
     )  # fmt: skip
-    server.skip("server_id", "server_name", "allowed_tools", "auth_type", "mcp_info")
+    server.skip("server_id", "server_name")
     server.finish(
         NO_PLACE,
         access_groups="Make an assistant of each group, with its servers.",
         mcp_access_groups="Make an assistant of each group, with its servers.",
         extra_headers="Headers of callers are not passed on to servers.",
+        allow_all_keys="Let the keys call an assistant that uses it.",
+        allowed_params="Rules say which arguments a call may have: see docs/approvals.md.",
+        registration_url=LOG_IN,
         client_id=LOG_IN, client_secret=LOG_IN, token_url=LOG_IN, authorization_url=LOG_IN, scopes=LOG_IN,
     )  # fmt: skip
     return entry
@@ -216,7 +232,13 @@ def _authentication(server: Source) -> dict[str, str]:
     value = server.text("auth_value", "authentication_token") or credentials.text("auth_value")
     value = of_litellm(value)
     credentials.finish(LOG_IN)
+    schemes = {"bearer_token": "Bearer ", "basic": "Basic ", "token": "token ", "authorization": ""}
     if kind in {"", "none"}:
+        return {}
+    if kind not in {*schemes, "api_key"} and not kind.startswith("oauth"):
+        server.draft.leave_out(
+            server.at("auth_type"), "Servers are not called with this kind of credentials here."
+        )
         return {}
     if kind.startswith("oauth") or not value:
         why = (
@@ -228,12 +250,6 @@ def _authentication(server: Source) -> dict[str, str]:
         return {"X-API-Key": value}
     if kind == "basic" and ":" in value and not value.startswith("${"):
         value = base64.b64encode(value.encode()).decode()
-    schemes = {"bearer_token": "Bearer ", "basic": "Basic ", "token": "token ", "authorization": ""}
-    if kind not in schemes:
-        server.draft.leave_out(
-            server.at("auth_type"), "Servers are not called with this kind of credentials here."
-        )
-        return {}
     return {"Authorization": f"{schemes[kind]}{value}"}
 
 

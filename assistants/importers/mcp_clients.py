@@ -36,6 +36,13 @@ def read_vscode(file: Source) -> None:
     """Reads mcp.json of VS Code, or its settings.json with the same under `mcp`."""
     whole = {name: file.value(name) for name in ("servers", "inputs", "mcp") if name in file}
     _add(file, whole, "servers" if "servers" in file else "mcp.servers")
+    nested = file.part("mcp")
+    for holder in (file, nested):
+        for asked in holder.parts("inputs"):
+            asked.skip("id", "type", "description", "password")
+            asked.finish("Nobody is asked here: give the variable on the page of its server.")
+    nested.skip("servers", "mcpServers")
+    nested.finish()
     _finish(file)
 
 

@@ -16,6 +16,10 @@ _REASONS = {
     "prompts": "Single prompts of a server cannot be taken out.",
     "resources": "Single resources of a server cannot be taken out.",
     "proxy": "Set HTTP_PROXY for the workers, see docs/settings.md.",
+    **dict.fromkeys(
+        ("enableKeepAlive", "keepAliveInterval", "startOnDemand", "idleTimeoutMs"),
+        "Servers run all the time, and are looked at by workers: see docs/operating.md.",
+    ),
 }
 _IN_OUR_WORDS = ("type", "command", "args", "env", "url", "headers", "enabled")
 
@@ -59,9 +63,7 @@ def _add(name: str, server: Source, separator: str) -> ServerEntry | None:
         call_timeout_s=seconds(options.number("timeout"), 600),
     )  # fmt: skip
     options.finish()
-    server.skip(
-        "owner", "visibility", "enableKeepAlive", "keepAliveInterval", "startOnDemand", "idleTimeoutMs"
-    )
+    server.skip("owner", "visibility")
     server.finish(NO_PLACE, **_REASONS)
     return entry
 
@@ -82,7 +84,9 @@ def _add_group(
         of, functions = _member(member, path, group, separator)
         if of not in servers:
             draft.leave_out(path, f"The server {shown(of)} did not come over.")
-        elif servers[of].slug not in uses:
+        elif functions == [] or servers[of].slug in uses:
+            draft.leave_out(path, "It offers no tool here, or is there twice.")
+        else:
             uses[servers[of].slug] = UseEntry(server=servers[of].slug, functions=functions)
     groups[name] = draft.add_assistant(
         name, name, description=group.text("description"), tools=list(uses.values())
@@ -92,7 +96,7 @@ def _add_group(
 
 
 def _member(member: Any, path: str, group: Source, separator: str) -> tuple[str, list[str] | None]:
-    """Returns the server of a group, and which of its tools; None for all."""
+    """Returns the server of a group, and which of its tools; None for all, but an empty list for none."""
     if isinstance(member, str):
         return member, None
     server = Source(member, path, group.draft)
@@ -104,17 +108,17 @@ def _member(member: Any, path: str, group: Source, separator: str) -> tuple[str,
                 each, f"All {each} of the server are offered, or none where it has single tools."
             )
     server.finish(NO_PLACE, alias="Tools have the names of their server: give it another.")
-    names = sorted({each.removeprefix(f"{name}{separator}") for each in tools or ()})
-    return name, names or None
+    if tools is None:
+        return name, None
+    return name, sorted({each.removeprefix(f"{name}{separator}") for each in tools})
 
 
 def _add_key(key: Source, groups: Mapping[str, str]) -> None:
-    kind, draft = key.text("accessType", default="all"), key.draft
-    allowed = (
-        list(groups.values())
-        if kind == "all"
-        else [groups[n] for n in key.texts("allowedGroups") if n in groups]
-    )
+    kind, draft, named = key.text("accessType", default="all"), key.draft, key.texts("allowedGroups")
+    allowed = list(groups.values()) if kind == "all" else [groups[n] for n in named if n in groups]
+    for name in named:
+        if name not in groups:
+            draft.leave_out(key.at("allowedGroups"), f"There is no group {shown(name)} in the file.")
     if key.texts("allowedServers"):
         draft.leave_out(
             key.at("allowedServers"), "Make an assistant of these servers, and let the key call it."
@@ -123,5 +127,5 @@ def _add_key(key: Source, groups: Mapping[str, str]) -> None:
         draft, key.text("name", default="MCPHub key"), key.path, assistants=allowed,
         is_disabled=not key.flag("enabled", default=True),
     )  # fmt: skip
-    key.skip("id", "token", "kind", "owner", "allowedGroups")
+    key.skip("id", "token", "kind", "owner")
     key.finish()

@@ -5,12 +5,15 @@ from typing import Any
 
 from assistants.configuration.schema import ServerEntry, ToolEntry, UseEntry
 from assistants.importers.keys import add_key
-from assistants.importers.servers import add_server
+from assistants.importers.servers import LOG_IN, add_server
 from assistants.importers.source import NO_PLACE, Source, shown
 
 MARKS = frozenset({"mcpServers", "servers", "namespaces", "endpoints"})
 _IN_OUR_WORDS = ("command", "args", "env", "url")
 _HARMLESS = ("uuid", "created_at", "updated_at", "user_id", "error_status", "status")
+_OF_THE_SERVER = ("description", "type", "command", "args", "env", "url", "bearerToken", "headers")
+"""What a list of namespaces says again of each server in them."""
+_KEYS = "Callers always need a key here, which assistants are granted to."
 
 
 def read(file: Source) -> None:
@@ -55,7 +58,7 @@ def _add(name: str, server: Source) -> ServerEntry | None:
     written["type"] = "stdio" if kind == "STD" else kind.lower() or None
     entry = add_server(server.draft, name, written, server.path, description=server.text("description"))
     server.skip("name", *_HARMLESS)
-    server.finish()
+    server.finish(NO_PLACE, oauth_tokens=LOG_IN)
     return entry
 
 
@@ -65,6 +68,8 @@ def _add_namespace(namespace: Source, known: Mapping[str, ServerEntry], namespac
     for path, member in namespace.items("servers"):
         server = Source({"name": member} if isinstance(member, str) else member, path, draft)
         entry = known.get(server.text("uuid")) or known.get(server.text("name"))
+        server.skip("name", *_OF_THE_SERVER, *_HARMLESS)
+        server.finish()
         if server.text("status") == "INACTIVE":
             draft.leave_out(
                 path, "It is inactive in this namespace: let the assistant use it when you want it."
@@ -74,7 +79,7 @@ def _add_namespace(namespace: Source, known: Mapping[str, ServerEntry], namespac
         else:
             uses.setdefault(entry.slug, UseEntry(server=entry.slug))
     for tool in namespace.parts("tools"):
-        _turn_off(tool, known)
+        _add_tool(tool, known)
     assistant = draft.add_assistant(
         name, name, description=namespace.text("description"), tools=list(uses.values())
     )
@@ -85,18 +90,25 @@ def _add_namespace(namespace: Source, known: Mapping[str, ServerEntry], namespac
     )
 
 
-def _turn_off(tool: Source, known: Mapping[str, ServerEntry]) -> None:
-    """Turns a tool off for all: here that is a setting of the tool, and not of who uses it."""
-    name, status = tool.text("name"), tool.text("status")
-    server = known.get(tool.text("mcp_server_uuid")) or known.get(tool.text("serverName"))
-    if status != "INACTIVE":
+def _add_tool(tool: Source, known: Mapping[str, ServerEntry]) -> None:
+    """Adds what a namespace says of a tool, for all: here that is a setting of the tool itself."""
+    name = tool.text("name")
+    server = known.get(tool.text("mcp_server_uuid", "serverUuid")) or known.get(tool.text("serverName"))
+    entry = ToolEntry(
+        is_enabled=tool.text("status") != "INACTIVE",
+        name=tool.text("overrideName"),
+        description=tool.text("overrideDescription"),
+    )
+    tool.skip("serverUuid", "serverName", "description", "title", "toolSchema", *_HARMLESS)
+    tool.finish()
+    if entry == ToolEntry():
         return
     if server is None:
-        tool.draft.leave_out(tool.path, "It is inactive, and its server did not come over.")
+        tool.draft.leave_out(tool.path, "It is set otherwise, and its server did not come over.")
         return
-    server.tools[name] = ToolEntry(is_enabled=False)
+    server.tools[name] = entry
     tool.draft.leave_out(
-        tool.path, f"It is off for every assistant that uses {server.slug}, not for this one alone."
+        tool.path, f"It is so for every assistant that uses {server.slug}, not for this one alone."
     )
 
 
@@ -112,5 +124,10 @@ def _add_endpoint(endpoint: Source, namespaces: Mapping[str, str]) -> None:
     draft.steps.append(
         f"assistant {assistant.slug}: MCP clients of the endpoint {name} use /mcp/a/{assistant.slug} now."
     )
-    endpoint.skip("description", *_HARMLESS)
-    endpoint.finish("Callers always need a key here, which assistants are granted to.")
+    endpoint.skip("namespace_uuid", "description", *_HARMLESS)
+    endpoint.finish(
+        NO_PLACE,
+        enable_api_key_auth=_KEYS, enable_oauth=_KEYS, use_query_param_auth=_KEYS,
+        enable_max_rate="Limits are those of a key: set them there.",
+        enable_client_max_rate="Limits are those of a key: set them there.",
+    )  # fmt: skip

@@ -64,12 +64,13 @@ class _Stored:
 def _adopt_slugs(draft: Draft, stored: _Stored) -> None:
     """Gives entries the slugs of objects that have their names: they are taken for the same."""
     taken = {each.slug for each in draft.servers}
+    adopted: dict[str, str] = {}
     for server in draft.servers:
         slug = stored.server_slugs.get(server.name.lower(), server.slug)
         if slug != server.slug and slug not in taken:
-            for use in (use for each in draft.assistants for use in each.tools if use.server == server.slug):
-                use.server = slug
-            server.slug = slug
+            adopted[server.slug] = server.slug = slug
+    for use in (use for each in draft.assistants for use in each.tools):
+        use.server = adopted.get(use.server, use.server)
     taken = {each.slug for each in draft.assistants}
     for assistant in draft.assistants:
         slug = stored.assistant_slugs.get(assistant.name.lower(), assistant.slug)
@@ -121,28 +122,34 @@ def _rename_provider(draft: Draft, provider: ProviderEntry, name: str) -> None:
 
 
 def _settle_keys(draft: Draft, stored: _Stored) -> None:
+    names = {key.name: stored.keys.get(key.name.lower(), key.name) for key in draft.api_keys}
     for key in draft.api_keys:
-        name = stored.keys.get(key.name.lower(), key.name)
-        for assistant in draft.assistants:
-            assistant.api_keys = sorted(name if each == key.name else each for each in assistant.api_keys)
-        key.name = name
+        key.name = names[key.name]
+    for assistant in draft.assistants:
+        assistant.api_keys = [names[name] for name in assistant.api_keys]
 
 
 def _settle_servers(draft: Draft, stored: _Stored) -> None:
     """Has servers that lack a value wait for it, stopped. What is there is neither started nor stopped."""
-    for server in list(draft.servers):
+    dropped: set[str] = set()
+    for server in draft.servers:
         row = stored.servers.get(server.slug)
         if row is not None:
             server.is_enabled = row.is_enabled
         kept = row.env if row and not isinstance(row.env, Unreadable) else {}
         missing = _take_out_missing(server, kept, draft.environ)
         if row is None and (problem := refusal(server, draft.environ)):
-            _drop_server(draft, server, f"It is not allowed here: {problem}")
+            dropped.add(server.slug)
+            why = f"It is not allowed here: {problem} Set what it refers to for the import, or allow it."
+            draft.leave_out(f"server {server.slug}", why)
             continue
         server.is_enabled = server.is_enabled and not missing
         if missing and row is None:
             told = ", ".join(_told(name, draft.asked) for name in missing)
             draft.steps.append(f"server {server.slug}: give it {told}, and start it.")
+    draft.servers = [each for each in draft.servers if each.slug not in dropped]
+    for assistant in draft.assistants:
+        assistant.tools = [use for use in assistant.tools if use.server not in dropped]
 
 
 def _take_out_missing(server: ServerEntry, kept: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
@@ -159,13 +166,6 @@ def _take_out_missing(server: ServerEntry, kept: Mapping[str, Any], environ: Map
     texts = [each for each in found if each.field != "env" and not references.are_in(_text(server, each))]
     places = [f"a value for {each.name} ({each.field})" for each in texts]
     return list(dict.fromkeys([*(f"the variable {name}" for name in variables), *places]))
-
-
-def _drop_server(draft: Draft, server: ServerEntry, why: str) -> None:
-    draft.servers.remove(server)
-    for assistant in draft.assistants:
-        assistant.tools = [use for use in assistant.tools if use.server != server.slug]
-    draft.leave_out(f"server {server.slug}", f"{why} Set what it refers to for the import, or allow it.")
 
 
 def _text(server: ServerEntry, place: SecretLocation) -> str:

@@ -33,7 +33,7 @@ PRODUCTS: Mapping[str, Product] = {
     "mcphub": Product("MCPHub", mcphub.read, mcphub.MARKS),
     "metamcp": Product("MetaMCP", metamcp.read, metamcp.MARKS),
     "contextforge": Product("ContextForge", contextforge.read, contextforge.MARKS),
-    "open-webui": Product("Open WebUI", open_webui.read, open_webui.MARKS, "models"),
+    "open-webui": Product("Open WebUI", open_webui.read, open_webui.MARKS, "workspace_models"),
     "librechat": Product("LibreChat", librechat.read, librechat.MARKS, "agents"),
     "claude": Product("Claude", mcp_clients.read_claude, frozenset({"mcpServers", "projects"})),
     "cursor": Product("Cursor", mcp_clients.read_cursor, frozenset({"mcpServers"})),
@@ -45,25 +45,29 @@ def read(product: str, files: Sequence[bytes], *, environ: Mapping[str, str]) ->
     """Reads files that belong together. Raises InvalidConfiguration where they are not this product's."""
     draft = Draft(environ)
     try:
-        PRODUCTS[product].read(Source(_together(product, files), "", draft))
+        PRODUCTS[product].read(Source(together(product, files), "", draft))
     except pydantic.ValidationError as error:
         places = {".".join(str(step) for step in each["loc"]) for each in error.errors(include_input=False)}
     else:
+        if draft.passed_over:
+            names = ", ".join(shown(name) for name in sorted(draft.passed_over))
+            draft.leave_out("ids, dates and the like", f"They say nothing here: {names}.")
         return draft
     # Not within the handler: its error holds what was given, which may be a secret.
     raise InvalidConfiguration(f"A value of another type than {', '.join(sorted(places))} may have.")
 
 
-def _together(product: str, files: Sequence[bytes]) -> dict[str, Any]:
-    together: dict[str, Any] = {}
+def together(product: str, files: Sequence[bytes]) -> dict[str, Any]:
+    """Returns what files that belong together hold. Raises InvalidConfiguration."""
+    found: dict[str, Any] = {}
     for file in files:
         content = _content(product, _loaded(file))
-        if twice := sorted(together.keys() & content.keys() - {"version"}):
+        if twice := sorted(found.keys() & content.keys() - {"version"}):
             raise InvalidConfiguration(
                 f"{shown(twice[0])}: Two of the files have it. Import one after the other."
             )
-        together |= content
-    return together
+        found |= content
+    return found
 
 
 def _content(product: str, loaded: Any) -> dict[str, Any]:

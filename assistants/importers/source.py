@@ -8,6 +8,8 @@ from assistants.importers.draft import Draft
 
 NO_PLACE = "It has no place here."
 _LONGEST_SHOWN = 64
+_LARGEST = 1e15
+_NOTHING: tuple[Any, ...] = (None, "", [], {})
 
 
 class Source:
@@ -64,8 +66,9 @@ class Source:
         return value
 
     def number(self, name: str) -> float | None:
-        value = self.value(name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        value: float | None = self.value(name)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value is not None and not (is_number and -_LARGEST < value < _LARGEST):  # nor NaN, which YAML has
             raise InvalidConfiguration(f"{self.at(name)}: Give a number.")
         return value
 
@@ -99,18 +102,20 @@ class Source:
             yield key, inside.part(key)
 
     def skip(self, *names: str) -> None:
-        """Notes members as read that say nothing that anybody would miss, as ids and dates."""
+        """Notes members as read that say nothing here, as ids, dates and looks: their names are listed."""
+        said = [name for name in names if name not in self._read and self._values.get(name) not in _NOTHING]
+        self.draft.passed_over.update(said)
         self._read.update(names)
 
     def leave_out(self, name: str, why: str) -> None:
-        """Lists a member, if it is there and says something."""
-        if self.value(name) not in (None, "", [], {}, False):
+        """Lists a member, if it is there and says something: that a thing is off does."""
+        if self.value(name) not in _NOTHING:
             self.draft.leave_out(self.at(name), why)
 
     def finish(self, why: str = NO_PLACE, **reasons: str) -> None:
-        """Lists what nobody has read. `reasons`: by name, where there is more to say."""
+        """Lists what nobody has read. `reasons`: by name, where there is more to say of what is on."""
         for name in self.unread():
-            self.leave_out(name, reasons.get(name, why))
+            self.leave_out(name, reasons.get(name, why) if self._values[name] else NO_PLACE)
 
     def unread(self) -> list[str]:
         return [name for name in self._values if name not in self._read]

@@ -35,8 +35,10 @@ def read_entry(written: Any) -> Entry:
     if not isinstance(written, Mapping):
         raise ValidationError({"server": gettext("Give the server as an object.")})
     given = {str(name): value for name, value in written.items() if value is not None}
-    ignored = tuple(sorted(given.keys() - _KNOWN))
     known = _in_our_words(given)
+    options = known.get("requestOptions")
+    others = options.keys() - {"headers"} if isinstance(options, Mapping) else ()
+    ignored = tuple(sorted([*(known.keys() - _KNOWN), *(f"requestOptions.{name}" for name in others)]))
     readers: dict[str, Callable[[Any], Any]] = {
         "type": _text, "command": _text, "url": _text,
         "args": _texts, "env": _texts_by_name, "headers": _texts_by_name, "disabled": _switch,

@@ -32,7 +32,7 @@ def left_out(report: list[str]) -> dict[str, str]:
     told = (
         line.removeprefix("Left out: ").split(": ", 1) for line in report if line.startswith("Left out: ")
     )
-    return dict(told)
+    return {path: why for path, why in told if path != "ids, dates and the like"}
 
 
 def to_do(report: list[str]) -> list[str]:

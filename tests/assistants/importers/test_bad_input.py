@@ -75,6 +75,8 @@ def test_a_file_of_another_product(product: str, of: str, hint: str, tmp_path: P
         ("litellm", {"model_list": [{"model_name": ["canary"]}]}, "model_list[0].model_name: Give a text."),
         ("litellm", {"mcp_servers": {"a": {"args": "canary"}}}, "mcp_servers.a.args: Give a list of texts."),
         ("litellm", {"mcp_servers": {"a": {"timeout": "canary"}}}, "mcp_servers.a.timeout: Give a number."),
+        ("litellm", {"keys": [{"rpm_limit": 1e300}]}, "keys[0].rpm_limit: Give a number."),
+        ("litellm", {"keys": [{"expires": "canary"}]}, "keys[0].expires: Give a date with a time"),
         ("mcphub", {"mcpServers": {"a": {**SERVER, "env": ["canary"]}}}, "mcpServers.a.env: Give an object"),
         (
             "mcphub",
@@ -156,13 +158,38 @@ def test_a_file_is_not_written_over(tmp_path: Path) -> None:
     assert (tmp_path / "config.yaml").read_text() == "mine"
 
 
+def large(servers: int) -> dict[str, Any]:
+    """Returns what MCPHub has of so many servers, with a group and a key for each hundredth."""
+    names = [f"server {number}" for number in range(servers)]
+    groups = [{"name": f"group {number}", "servers": names[number::100]} for number in range(100)]
+    keys = [{"name": f"key {number}", "token": "canary", "accessType": "all"} for number in range(100)]
+    return {
+        "mcpServers": {name: {"command": "uvx", "args": [f"{name[7:]}@1.0.0"]} for name in names},
+        "groups": groups,
+        "bearerKeys": keys,
+    }
+
+
 def test_a_large_file_is_imported(tmp_path: Path) -> None:
-    servers = {f"server {number}": {"command": "uvx", "args": [f"a{number}@1.0.0"]} for number in range(300)}
-    (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": servers}))
+    (tmp_path / "mcp.json").write_text(json.dumps(large(300)))
 
-    lines, _ = scene.run("cursor", tmp_path / "mcp.json")
+    lines, report = scene.run("mcphub", tmp_path / "mcp.json")
 
-    assert len(lines) == MCPTool.objects.count() == 300
+    assert MCPTool.objects.count() == 300
+    assert len(lines) == 500
+    assert len(scene.left_out(report)) == 100
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_ten_thousand_servers_are_imported(tmp_path: Path) -> None:
+    (tmp_path / "mcp.json").write_text(json.dumps(large(10_000)))
+
+    lines, _ = scene.run("mcphub", tmp_path / "mcp.json")
+    again, _ = scene.run("mcphub", tmp_path / "mcp.json")
+
+    assert MCPTool.objects.count() == 10_000
+    assert (len(lines), again) == (10_200, [])
 
 
 def test_settings_that_nobody_knows_are_listed(tmp_path: Path) -> None:

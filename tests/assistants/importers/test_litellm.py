@@ -37,6 +37,19 @@ def test_credentials_of_litellm_are_the_headers_that_it_sends(credentials, heade
     assert ("mcp_servers.a.auth_type" in scene.left_out(report)) == is_left
 
 
+def test_servers_in_a_list_are_those_by_name(tmp_path) -> None:
+    servers = [
+        {"server_name": "weather", "url": "https://weather.example.com/mcp", "transport": "http"},
+        {"server_name": "search", "alias": "find", "url": "https://search.example.com/mcp", "new": True},
+    ]
+    (tmp_path / "config.json").write_text(json.dumps({"mcp_servers": servers}))
+
+    lines, report = scene.run("litellm", tmp_path / "config.json")
+
+    assert lines == ["+ server weather", "+ server find", "+ assistant litellm-tools"]
+    assert scene.left_out(report).keys() == {"mcp_servers[1].new"}
+
+
 @pytest.mark.parametrize(
     ("model", "expected"),
     [

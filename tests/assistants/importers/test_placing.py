@@ -152,6 +152,23 @@ def test_a_masked_secret_is_asked_for(imported: Any) -> None:
     assert scene.to_do(report) == ["server a: give it the variable TOKEN, and start it."]
 
 
+def test_a_configuration_of_open_webui_that_is_flat_is_that_which_is_nested(imported: Any) -> None:
+    """Its newest releases keep `openai.api_keys` as one name; a list of models is beside it."""
+    content = json.loads((scene.FILES / "open-webui.json").read_text())
+    flat = {
+        f"{outer}.{inner}": value
+        for outer, members in content.items()
+        if isinstance(members, dict)
+        for inner, value in members.items()
+    }
+    models = json.loads((scene.FILES / "open-webui-models.json").read_text())
+    tried = imported("open-webui", flat | {"workspace_models": models}, "--dry-run")
+
+    lines, report = scene.run("open-webui")
+
+    assert (tried[0], scene.left_out(tried[1])) == (lines, scene.left_out(report))
+
+
 def test_models_of_open_webui_whose_provider_nobody_knows_are_named(imported: Any) -> None:
     lines, report = imported("open-webui", {"models": [{"id": "m", "base_model_id": "x", "name": "M"}]})
 
@@ -176,7 +193,7 @@ def test_a_file_for_git_becomes_the_same(
 ) -> None:
     names = [
         "OPENAI_API_KEY", "GITHUB_TOKEN", "GITHUB_PAT", "AMAP_KEY", "MY_KEY", "LEGACY_KEY", "MISTRAL_KEY",
-        "FILES_LOG", "PRODUCTION_EAST_TOKEN", "WORKSPACEFOLDER",
+        "FILES_LOG", "PRODUCTION_EAST_TOKEN", "WORKSPACEFOLDER", "REGION", "EXA_KEY",
     ]  # fmt: skip
     for name in names:
         monkeypatch.setenv(name, "canary")
