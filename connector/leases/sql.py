@@ -49,13 +49,10 @@ DELETE FROM connector_worker WHERE name IN (SELECT name FROM silent) RETURNING n
 # row itself, read again under its lock, prevents a claim from overtaking a renewal. The fair share is
 # counted over the workers that are alive, so that no single one takes everything (docs/decisions/0006).
 CLAIM = """
-WITH slots AS (
-  SELECT tool.id AS server_id, number AS slot
-  FROM tools_mcptool tool CROSS JOIN LATERAL generate_series(0, tool.replicas - 1) AS number
-  WHERE tool.is_enabled AND tool.deleted_at IS NULL
-),
-share AS (
-  SELECT ceil((SELECT count(*) FROM slots)::numeric / greatest(1, (
+WITH share AS (
+  SELECT ceil((
+    SELECT coalesce(sum(replicas), 0) FROM tools_mcptool WHERE is_enabled AND deleted_at IS NULL
+  )::numeric / greatest(1, (
     SELECT count(*) FROM connector_worker
     WHERE seen_at > clock_timestamp() - make_interval(secs => %(lease)s)
   ))) - (
@@ -63,12 +60,12 @@ share AS (
   ) AS capacity
 ),
 free AS (
-  SELECT slots.server_id, slots.slot
-  FROM tools_mcptool tool
-  JOIN slots ON slots.server_id = tool.id
-  LEFT JOIN connector_instance held ON held.server_id = slots.server_id AND held.slot = slots.slot
-  WHERE held.worker_id IS NULL OR held.expires_at <= clock_timestamp()
-  ORDER BY slots.slot, slots.server_id
+  SELECT tool.id AS server_id, number AS slot
+  FROM tools_mcptool tool CROSS JOIN LATERAL generate_series(0, tool.replicas - 1) AS number
+  LEFT JOIN connector_instance held ON held.server_id = tool.id AND held.slot = number
+  WHERE tool.is_enabled AND tool.deleted_at IS NULL
+    AND (held.worker_id IS NULL OR held.expires_at <= clock_timestamp())
+  ORDER BY number, tool.id
   LIMIT greatest(0, (SELECT capacity FROM share))::bigint
   FOR UPDATE OF tool SKIP LOCKED
 )
