@@ -13,7 +13,7 @@ from tests.chaos.world import world
 BENCHMARKS = (
     "takeover", "lease_expiry", "handover", "crash", "hop", "flood", "big_result", "many_servers",
     "retrieval", "chat", "loop_pause", "console", "live_pages", "mcp", "approvals", "rules",
-    "start", "memory", "load", "leases", "changes",
+    "observability", "start", "memory", "load", "leases", "changes",
 )  # fmt: skip
 
 

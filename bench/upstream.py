@@ -1,8 +1,9 @@
-"""What stands behind a gateway under load, and answers at once: an LLM service and an MCP server.
+"""What stands behind a gateway under load, and answers at once: an LLM service, an MCP server, a collector.
 
 `upstream.py llm PORT`: the name of the model says what it answers: `chunks-20` in so many chunks of text,
 `tool-1` by a call of the first tool that it is offered, and then in one chunk. `upstream.py mcp PORT`: echoes
 over HTTP, and lists 200 tools, at `/mcp/1000` a thousand. `upstream.py stdio`: the same server over stdio.
+`upstream.py collector PORT`: takes traces, and keeps none.
 
 Without a library, whose own cost would hide what is measured. The MCP server speaks as much as is needed of
 the protocol with sessions.
@@ -160,5 +161,7 @@ if __name__ == "__main__":
             asyncio.run(serve(complete, int(port)))
         case ["mcp", port]:
             asyncio.run(serve(echo_over_http, int(port)))
+        case ["collector", port]:
+            asyncio.run(serve(lambda _, __: _http(b"", b"application/x-protobuf"), int(port)))
         case _:
             echo_over_stdio()
