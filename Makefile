@@ -55,8 +55,14 @@ test-all:  ## run the tests, those marked slow, and chaos: what has to pass befo
 	@$(MAKE) --no-print-directory test-slow
 	@$(MAKE) --no-print-directory chaos
 
+# Tests of classes of advisories that stand beside the one place that they are about.
+BESIDE := assistants/mcp_endpoint/test_access.py assistants/mcp_endpoint/test_sessions.py \
+	assistants/openai_api/approvals/test_items.py config/test_health.py connector/data_plane/test_access.py \
+	connector/data_plane/test_logins.py connector/session/test_oauth_credentials.py \
+	console/test_hostile_server.py tools/api/test_moved_servers.py tools/arguments/test_checking.py
+
 cves: $(DEVELOPS)  ## show that holes of products like this one are none here: tests/advisories
-	@$(BIN)/python -m pytest tests/advisories
+	@$(BIN)/python -m pytest tests/advisories $(BESIDE:%=tests/%)
 
 test-slow: $(DEVELOPS)
 	@$(BIN)/python -m pytest -m slow
