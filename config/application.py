@@ -24,7 +24,7 @@ from assistants.agent.llm import embeddings
 from assistants.mcp_endpoint import app as mcp_endpoint
 from assistants.mcp_endpoint.addresses import METADATA, ROOT
 from assistants.openai_api import addresses, detached
-from config import boundary
+from config import boundary, warm_up
 from config.asgi_handler import AsyncASGIHandler, OneThreadHandler
 from config.body_limit import BodyLimit
 from config.own_writes import OwnWrites
@@ -74,6 +74,7 @@ async def lifespan(_: object) -> AsyncIterator[None]:
         mcp_endpoint.lifespan(),
         detached.lifespan(),
         boundary.lifespan(),
+        warm_up.lifespan(),
     ):
         yield
 

@@ -94,6 +94,11 @@ class Store:
                 log.error("Redis does not answer (%s): it is asked once a second.", type(error).__name__)
             raise StoreDown from error
 
+    async def connect(self) -> None:
+        """Opens a connection, which the next use finds open. Raises StoreDown."""
+        async with self.within_deadline() as redis:
+            await redis.ping()
+
     async def close(self) -> None:
         await self.pool.disconnect()
 
@@ -127,6 +132,10 @@ class SharedStore:
         """Bounds the block as `Store.within_deadline` does. Raises StoreDown, outside of `lifespan` too."""
         async with self._opened().within_deadline() as redis:
             yield redis
+
+    async def connect(self) -> None:
+        """Opens a connection, which the next use finds open. Raises StoreDown."""
+        await self._opened().connect()
 
     def _opened(self) -> Store:
         if self._store is None:

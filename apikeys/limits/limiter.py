@@ -66,6 +66,10 @@ class Limiter:
         finally:
             await self._store.close()
 
+    async def connect(self) -> None:
+        """Connects to Redis, so that no caller has to wait for that. Raises StoreDown."""
+        await self._store.connect()
+
     async def admit(self, principal: Principal) -> dict[str, str]:
         """Counts a request. Returns headers with the state of the limits; a refusal has them too.
 

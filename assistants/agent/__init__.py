@@ -9,7 +9,8 @@ from assistants.agent import strands_without_boto3  # noqa: F401, I001 - before 
 from assistants.agent import telemetry
 from assistants.agent.run import count_input, lifespan, run
 from assistants.agent.run_request import RunRequest
+from assistants.agent.warm_up import warm_up
 
-__all__ = ["RunRequest", "count_input", "lifespan", "run"]
+__all__ = ["RunRequest", "count_input", "lifespan", "run", "warm_up"]
 
 telemetry.silence_strands()

@@ -1,6 +1,6 @@
 """The catalogue of assistants: frozen entries with all that a run needs, served from memory."""
 
-from assistants.catalogue.cache import callable_by, enabled, find
+from assistants.catalogue.cache import callable_by, enabled, find, load_one
 from assistants.catalogue.endpoints import Endpoint, endpoint
 from assistants.catalogue.entries import AssistantEntry, FunctionEntry, ServerEntry
 
@@ -13,4 +13,5 @@ __all__ = [
     "enabled",
     "endpoint",
     "find",
+    "load_one",
 ]

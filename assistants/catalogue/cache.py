@@ -86,6 +86,18 @@ async def callable_by_key(key_id: int) -> tuple[AssistantEntry, ...]:
     return await _by_key.get(key_id)
 
 
+async def load_one() -> None:
+    """Loads the assistant that was changed last: the first load of a process takes several times as long."""
+    if name := await _latest():
+        await _by_name.get(name)
+
+
+@in_thread
+def _latest() -> str | None:
+    enabled = Assistant.objects.filter(is_enabled=True).order_by("-updated_at")
+    return enabled.values_list("slug", flat=True).first()
+
+
 @in_thread
 def _load(name: str) -> AssistantEntry | None:
     return next(_entries(_rows().filter(is_enabled=True).named(name)[:1]), None)

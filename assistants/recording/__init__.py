@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from assistants.recording import outbox
+from assistants.recording.outbox import connect
 from assistants.recording.recorder import recorded, writer
 from assistants.recording.records import Origin
 from assistants.selection import feedback
 
-__all__ = ["Origin", "lifespan", "recorded"]
+__all__ = ["Origin", "connect", "lifespan", "recorded"]
 
 
 @asynccontextmanager

@@ -42,6 +42,11 @@ async def lifespan() -> AsyncIterator[None]:
         yield
 
 
+async def connect() -> None:
+    """Connects to Redis, so that no caller has to wait for that. Raises StoreDown."""
+    await _store.connect()
+
+
 async def put(record: RunRecord) -> None:
     """Delays the caller by 200 ms at most. A failure is logged by the store, and nothing else comes of it."""
     await _puts.add(record)

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from connector.client.connection import opened
+from connector.client.pool import connection_to
 from connector.client.transport import result_of
 from connector.host import host_id
 from connector.models import Worker
@@ -17,6 +18,15 @@ def alive() -> list[Worker]:
     found = list(Worker.objects.alive())
     here = [worker for worker in found if worker.host_id == host_id()]
     return here or [worker for worker in found if worker.address]
+
+
+async def connect_all() -> None:
+    """Opens this event loop's connections to the workers, so that no call has to wait for that.
+
+    Raises CallFailed and django.db.Error.
+    """
+    addresses = {worker.socket if worker.host_id == host_id() else worker.address for worker in await alive()}
+    await asyncio.gather(*map(connection_to, addresses))
 
 
 async def ask(worker: Worker, name: str, body: dict[str, Any], *, timeout_s: float | None = None) -> Any:
