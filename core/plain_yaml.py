@@ -4,7 +4,6 @@ from collections.abc import Hashable
 from typing import Any
 
 import yaml
-from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 
 _MOST_LEVELS = 32
@@ -28,8 +27,8 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 def load(text: str) -> Any:
     """Returns the value of a text.
 
-    Raises yaml.YAMLError and ValueError for what is no YAML, and ValidationError for aliases, by which a
-    short text means a huge one, and for deep nesting.
+    Raises yaml.YAMLError and ValueError for what is no YAML, yaml.MarkedYAMLError for aliases, by which a
+    short text means a huge one or itself, and for deep nesting.
     """
     _require_plain(text)
     return yaml.load(text, _Loader)  # noqa: S506 - it derives from SafeLoader
@@ -39,7 +38,12 @@ def _require_plain(text: str) -> None:
     level = 0
     for event in yaml.parse(text, _Loader):
         if isinstance(event, yaml.AliasEvent):
-            raise ValidationError(gettext("YAML with aliases (*name) is not read: write the values out."))
+            raise _refusal(gettext("aliases (*name) are not read: write the values out"), event)
         level += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if level > _MOST_LEVELS:
-            raise ValidationError(gettext("The YAML is nested deeper than %d levels.") % _MOST_LEVELS)
+            raise _refusal(gettext("it is nested deeper than %d levels") % _MOST_LEVELS, event)
+
+
+def _refusal(problem: str, event: yaml.Event) -> yaml.MarkedYAMLError:
+    mark: Any = event.start_mark  # libyaml's has another class
+    return yaml.parser.ParserError(None, None, problem, mark)

@@ -8,7 +8,6 @@ from typing import Any
 
 import pydantic
 import yaml
-from django.core.exceptions import ValidationError
 
 from assistants.configuration.schema import SECTIONS, VERSION, Document
 from core import plain_yaml
@@ -27,11 +26,7 @@ def read(raw: bytes) -> Document:
     """Reads a file. Raises InvalidConfiguration."""
     if len(raw) > LONGEST:
         raise InvalidConfiguration(f"The file is over {LONGEST:,} bytes.")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InvalidConfiguration("The file is not in UTF-8.") from None
-    loaded = _load(text)
+    loaded = _load(_text(raw))
     if not isinstance(loaded, dict):
         raise InvalidConfiguration(
             f"Give an object with `version: {VERSION}` and the sections: {', '.join(SECTIONS)}."
@@ -59,20 +54,26 @@ def _validated(loaded: Any) -> Document:
     raise _refusal([_said(each) for each in errors[:_MOST_PROBLEMS]], left=len(errors) - _MOST_PROBLEMS)
 
 
+def _text(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise InvalidConfiguration(f"The file is no text in UTF-8: line {line} is not.") from None
+
+
 def _load(text: str) -> Any:
     try:
         return plain_yaml.load(text)
-    except ValidationError as error:
-        raise InvalidConfiguration(" ".join(error.messages)) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         at = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise InvalidConfiguration(f"Not valid YAML{at}: {error.problem}.") from None
-    # Numbers and dates that do not exist; characters that YAML does not allow.
+    except yaml.reader.ReaderError as error:
+        line = text.encode().count(b"\n", 0, max(error.position, 0)) + 1
+        raise InvalidConfiguration(f"Not valid YAML at line {line}: {error.reason}.") from None
     except (yaml.YAMLError, ValueError, OverflowError):
-        raise InvalidConfiguration(
-            "Not valid YAML: it holds a character, a number or a date that there is not."
-        ) from None
+        raise InvalidConfiguration("Not valid YAML: it holds a number or a date that there is not.") from None
 
 
 def _refuse(problems: Iterator[str]) -> None:

@@ -78,12 +78,31 @@ GOOD = "version: 1\nproviders: [{name: Good, default_model: m}]\n"
             "version: 1\nproviders:\n  - name: a\n    name: b\n",
             "Not valid YAML at line 4, column 5: the name name is there twice.",
         ),
-        ("version: 1\nx: &x [*x]", "YAML with aliases"),
-        (BOMB, "YAML with aliases"),
-        ("version: 1\nx: " + "[" * 100 + "]" * 100, "nested deeper than 32 levels"),
+        ("version: 1\nx: &x [*x]", "Not valid YAML at line 2, column 8: aliases (*name) are not read"),
+        (BOMB, "Not valid YAML at line 2, column 8: aliases (*name) are not read"),
+        ("version: 1\nx: &x {a: 1}\ny: {<<: *x}", "Not valid YAML at line 3, column 9: aliases"),
+        ("version: 1\nx: " + "[" * 100 + "]" * 100, "line 2, column 35: it is nested deeper than 32 levels"),
         ("version: 1\nx: !!python/object:os.system {}", "Not valid YAML at line 2"),
         ("version: 1\nx: 2020-99-99", "Not valid YAML: it holds"),
-        ("version: 1\nx: \x07", "Not valid YAML"),
+        ("version: 1\nx: é\x07", "Not valid YAML at line 2: control characters are not allowed."),
+        *(
+            (f"version: 1\n{section}: [{{{entry}}}, {{{entry}}}]", f"{section}[1].{said} is there twice.")
+            for section, entry, said in (
+                ("servers", "slug: s, name: S, connection_type: stdio", "slug: 's'"),
+                ("assistants", "slug: a, name: A", "slug: 'a'"),
+                ("api_keys", "name: k", "name: 'k'"),
+                ("webhooks", "name: w, url: x, events: []", "name: 'w'"),
+                ("rules", "name: r, then: deny", "name: 'r'"),
+            )
+        ),
+        *(
+            (f"version: 1\nassistants: [{{slug: a, name: A, {field}}}]", f"assistants[0].{said}")
+            for field, said in (
+                ("aliases: [x, x]", "aliases: Name each once."),
+                ("api_keys: [x, x]", "api_keys: Name each once."),
+                ("tools: [{server: s, functions: [f, f]}]", "tools[0].functions: Name each once."),
+            )
+        ),
     ],
 )
 def test_a_file_that_is_no_configuration_is_refused_with_its_place(
@@ -112,6 +131,23 @@ def test_a_file_that_is_no_configuration_is_refused_with_its_place(
         (
             "assistants: [{slug: a, name: A, aliases: [x]}, {slug: b, name: B, aliases: [x]}]",
             "assistants[1] (b): x: another assistant has that name.",
+        ),
+        (
+            "assistants: [{slug: a, name: A, fallback_provider: Nobody}]",
+            "assistants[0] (a): fallback_provider: There is no provider 'Nobody'.",
+        ),
+        (
+            "assistants: [{slug: a, name: A}, {slug: b, name: B, aliases: [a]}]",
+            "assistants[1] (b): a: another assistant has that name.",
+        ),
+        (
+            "servers: [{slug: s, name: S, connection_type: stdio, command: npx}]\n"
+            "assistants: [{slug: a, name: A, tools: [{server: s}, {server: s}]}]",
+            "assistants[0] (a): tools",
+        ),
+        (
+            "rules: [{name: r, then: deny, api_key: none}]",
+            "rules[0] (r): api_key: There is no API key 'none'.",
         ),
         (
             "rules: [{name: r, then: deny, assistant: none}]",
@@ -171,8 +207,8 @@ def test_a_file_that_is_not_there_and_one_that_is_no_text_are_refused(
     tmp_path: Path, refused: Refused
 ) -> None:
     assert "cannot be read: No such file or directory." in refused(tmp_path / "none.yaml")
-    (tmp_path / "latin.yaml").write_bytes(b"\xff\xfe\xe9")
-    assert refused(tmp_path / "latin.yaml") == "The file is not in UTF-8."
+    (tmp_path / "latin.yaml").write_bytes(b"version: 1\n\xff\xfe\xe9")
+    assert refused(tmp_path / "latin.yaml") == "The file is no text in UTF-8: line 2 is not."
 
 
 def test_a_changed_rule_of_a_server_that_is_gone_can_still_be_applied(written: Write) -> None:

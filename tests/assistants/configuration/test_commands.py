@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,36 @@ def test_a_trial_an_application_and_a_refusal(written: Write) -> None:
     refused = manage("apply_config", str(written("version: 1\nprovider: []")))
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr == "CommandError: provider: There is no such field. Did you mean providers?\n"
+
+
+BOMB = "version: 1\na: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in pairwise("abcdefg"))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"version: 1\nproviders: []\n" + b"# " + b"x" * 50 * 1024**2, "The file is over 4,194,304 bytes."),
+        (bytes(range(256)) * 100, "The file is no text in UTF-8: line 2 is not."),
+        (b"\0" * 1000, "Not valid YAML at line 1: control characters are not allowed."),
+        (BOMB.encode(), "Not valid YAML at line 3, column 8: aliases (*name) are not read"),
+        (b"version: 1\nx: &x [*x]\n", "Not valid YAML at line 2, column 8: aliases (*name) are not read"),
+        (
+            b"version: 1\nrules: [{name: a, then: deny, unknwn: 1}]",
+            "rules[0].unknwn: There is no such field.",
+        ),
+    ],
+    ids=["huge", "binary", "zeros", "bomb", "cycle", "unknown field"],
+)
+def test_a_file_that_is_none_ends_the_command_at_once(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_bytes(content)
+
+    ended = manage("apply_config", str(path))
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith(f"CommandError: {said}")
+    assert len(ended.stderr.splitlines()) == 1
 
 
 @pytest.mark.django_db(transaction=True)
