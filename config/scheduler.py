@@ -3,15 +3,36 @@
 import logging
 from typing import Any
 
-from celery.beat import PersistentScheduler, ScheduleEntry, SchedulingError
+from celery.beat import ScheduleEntry, SchedulingError
+from celery.beat import Scheduler as InMemory
 
 log = logging.getLogger(__name__)
 
 
-class Scheduler(PersistentScheduler):
-    """Celery's own logs two stacks for each task and each time: hundreds of lines a minute without Redis."""
+class Scheduler(InMemory):
+    """Celery's own keeps its times in a file: on a full disk it would end, and nothing needs them kept.
+
+    It also logs two stacks for each task and each time: hundreds of lines a minute without Redis.
+    """
 
     _is_refused = False
+
+    def tick(self, *arguments: Any, **options: Any) -> float:
+        """Sends a task that is due, and returns the seconds until it is to be called again."""
+        self._forget_the_future()
+        seconds: float = super().tick(*arguments, **options)
+        return seconds
+
+    def _forget_the_future(self) -> None:
+        """Without this nothing would be sent until a clock that was set back is where it has been before."""
+        now = self.app.now()
+        entries = self.schedule.values()
+        if all(entry.last_run_at is None or entry.last_run_at <= now for entry in entries):
+            return
+        log.warning("The clock was set back: periodic tasks go by what it shows now.")
+        for entry in entries:
+            entry.last_run_at = now
+        self._heap = None
 
     def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
         try:

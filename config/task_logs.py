@@ -1,10 +1,16 @@
-"""A log filter: Celery's records name a task and an error, and hold no argument of the task."""
+"""What is logged of tasks: names and errors, and no argument; and it is said if they come too late."""
 
 import logging
+import math
+import time
 import traceback
+from typing import Any
+
+log = logging.getLogger(__name__)
 
 _LOGGERS = ("celery", "kombu", "billiard")
 _VALUES = {"args", "kwargs", "traceback"}
+_SILENCE_S = 60.0
 
 
 class TaskValuesFilter(logging.Filter):
@@ -27,6 +33,25 @@ class TaskValuesFilter(logging.Filter):
         elif isinstance(record.args, tuple):
             record.args = tuple(_without_values(value) for value in record.args)
         return True
+
+
+class Lateness:
+    """Says that tasks had expired when they came. Celery's own line about each is no warning."""
+
+    def __init__(self) -> None:
+        self._told_at = -math.inf
+
+    def tell(self, request: Any, expired: bool, **_: Any) -> None:
+        """Receives Celery's signal `task_revoked`."""
+        now = time.monotonic()
+        if not expired or now - self._told_at < _SILENCE_S:
+            return
+        self._told_at = now
+        log.warning(
+            "The task %s came too late and was not run, and others may have. Beat asks again. If this is said"
+            " each minute, this clock is ahead of beat's, or there are too few workers.",
+            request.task,
+        )
 
 
 def _without_text(error: BaseException) -> str:

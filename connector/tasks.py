@@ -1,8 +1,10 @@
 """The Celery tasks of the connector. They are hints: the database says what should run."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from celery import shared_task
+from django.conf import settings
 
 from connector.leases import store as leases
 from connector.status import actions as status
@@ -48,6 +50,7 @@ def echo() -> None:
 @shared_task
 def check() -> None:
     """Has servers checked whose last check is old, and corrects the status of those that nobody owns."""
+    _with_leases(lambda database: leases.forget_the_future(database, lease_s=settings.SUPERVISOR_LEASE_S))
     status.ask_for_checks()
     status.correct_unowned()
 
@@ -63,12 +66,15 @@ def tidy() -> None:
     """Deletes servers that were deleted and have ended, old history, and workers that are gone."""
     status.purge_deleted()
     history.prune()
-    asyncio.run(_prune_silent_workers())
+    _with_leases(leases.prune_silent)
 
 
-async def _prune_silent_workers() -> None:
-    database = leases.Database()
-    try:
-        await leases.prune_silent(database)
-    finally:
-        await database.close()
+def _with_leases(work: Callable[[leases.Database], Awaitable[object]]) -> None:
+    async def run() -> None:
+        database = leases.Database()
+        try:
+            await work(database)
+        finally:
+            await database.close()
+
+    asyncio.run(run())

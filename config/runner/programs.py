@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from config.runner.processes import Program
 
@@ -30,10 +29,9 @@ def awaiting(base_url: str) -> Program:
     return _forked("readiness", "config.runner.readiness", base_url)
 
 
-def background(data_dir: Path) -> list[Program]:
+def background() -> list[Program]:
     """Returns the processes that do everything else: indexing, deleting, responses in the background."""
-    beat = ("-B", "--schedule", str(data_dir / "beat"))
-    return [Program("worker", [*WORKER, "-Q", "default", "-n", "default@%h", *beat], is_forked=True)]
+    return [Program("worker", [*WORKER, "-Q", "default", "-n", "default@%h", "-B"], is_forked=True)]
 
 
 def _forked(name: str, module: str, *arguments: str) -> Program:

@@ -1,6 +1,7 @@
 """`manage.py up`: everything on one machine, from nothing, until Ctrl-C."""
 
 import argparse
+import errno
 import gc
 import os
 import signal
@@ -50,6 +51,7 @@ The environment, or the file .env, may set among others:
 docs/settings.md describes every setting.
 """
 EXPECTED = (StartFailed, ImproperlyConfigured)
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -69,10 +71,18 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         messages.print_line("Stopped.")
     except EXPECTED as error:
-        messages.progress.clear()
-        print(f"MCP Connector cannot run: {str(error).strip()}", file=sys.stderr)
-        return 1
+        return _failed(str(error).strip())
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        return _failed(f"{error.strerror}: {error.filename or 'DATA_DIR'}")
     return 0
+
+
+def _failed(reason: str) -> int:
+    messages.progress.clear()
+    print(f"MCP Connector cannot run: {reason}", file=sys.stderr)
+    return 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -176,7 +186,7 @@ def start_product(supervisor: Supervisor, options: Options) -> str:
     messages.step("The web, the worker and the demo's MCP server start")
     awaited = supervisor.finish(supervisor.begin(programs.awaiting(options.base_url)))
     # Only now, because what they have to do would delay the first chat.
-    for program in programs.background(options.data_dir):
+    for program in programs.background():
         supervisor.start(program)
     return awaited.last_output() if awaited.popen.returncode else ""
 

@@ -45,6 +45,24 @@ freed AS (
 DELETE FROM connector_worker WHERE name IN (SELECT name FROM silent) RETURNING name
 """
 
+# A clock that was set back leaves times in the future. Owners that live renew theirs within a heartbeat; what
+# others left would hold until the clock is there again. From now on it lasts as long as if it were new.
+SHORTEN_LEASES = """
+UPDATE connector_instance SET expires_at = clock_timestamp() + make_interval(secs => %(lease)s)
+WHERE id IN (
+  SELECT id FROM connector_instance
+  WHERE expires_at > clock_timestamp() + 4 * make_interval(secs => %(lease)s)
+  FOR NO KEY UPDATE SKIP LOCKED
+)
+"""
+AGE_HEARTBEATS = """
+UPDATE connector_worker SET seen_at = clock_timestamp()
+WHERE name IN (
+  SELECT name FROM connector_worker WHERE seen_at > clock_timestamp() + make_interval(secs => %(lease)s)
+  FOR NO KEY UPDATE SKIP LOCKED
+)
+"""
+
 # `FOR UPDATE SKIP LOCKED` prevents two workers from claiming the same server at once; the condition on the
 # row itself, read again under its lock, prevents a claim from overtaking a renewal. The fair share is
 # counted over the workers that are alive, so that no single one takes everything (docs/decisions/0006).

@@ -141,6 +141,12 @@ async def prune_silent(database: Database) -> list[str]:
     return [name for (name,) in rows]
 
 
+async def forget_the_future(database: Database, *, lease_s: float) -> None:
+    """Ends leases and heartbeats in time that the database's clock gave before it was set back."""
+    await database.fetch(sql.SHORTEN_LEASES, lease=lease_s)
+    await database.fetch(sql.AGE_HEARTBEATS, lease=lease_s)
+
+
 async def claim(database: Database, owner: Owner, *, lease_s: float) -> list[Slot]:
     """Claims free slots of wanted servers, up to this worker's fair share; returns them."""
     rows = await database.fetch(sql.CLAIM, name=owner.name, lease=lease_s)

@@ -55,6 +55,25 @@ async def test_tidying_prunes_workers_that_have_been_silent_for_a_day(expired: I
     assert expired.fence == 7
 
 
+async def test_what_a_clock_said_before_it_was_set_back_holds_no_longer_than_a_lease(
+    servers: Any, settings: Any
+) -> None:
+    settings.SUPERVISOR_LEASE_S = 15
+    lost = await lease(servers, await worker("lost", silent_for=-DAY), expires_in=DAY)
+    alive = await lease(
+        servers, await worker("alive", silent_for=timedelta()), expires_in=timedelta(seconds=9)
+    )
+    renewed = alive.expires_at
+
+    await orm(tasks.check)()
+
+    await lost.arefresh_from_db()
+    await alive.arefresh_from_db()
+    assert timedelta() < lost.expires_at - timezone.now() <= timedelta(seconds=15)
+    assert (await Worker.objects.aget(name="lost")).seen_at <= timezone.now()
+    assert alive.expires_at == renewed
+
+
 async def test_a_supervisor_prunes_silent_workers_when_it_starts(expired: Instance, supervise: Any) -> None:
     supervisor = supervise()
 
