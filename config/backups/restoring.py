@@ -104,10 +104,16 @@ def _restore(archive: zipfile.ZipFile) -> None:
         "--file=-",
     ]
     with tempfile.TemporaryFile() as dump, tempfile.TemporaryFile() as sql, tempfile.TemporaryFile() as said:
-        with archive.open(DUMP) as entry:
-            shutil.copyfileobj(entry, dump)
-        sql.write(_EMPTIED)
-        sql.flush()
+        try:
+            with archive.open(DUMP) as entry:
+                shutil.copyfileobj(entry, dump)
+            sql.write(_EMPTIED)
+            sql.flush()
+        except OSError as error:
+            place = tempfile.gettempdir()
+            raise BackupFailed(
+                f"{place} cannot be written: {error.strerror}. TMPDIR names another."
+            ) from error
         _run(script, dump, sql, said)
         _run(run, sql, subprocess.DEVNULL, said)
 

@@ -2,7 +2,7 @@ import fcntl
 import os
 import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -50,7 +50,8 @@ class DataDir:
         try:
             yield
         finally:
-            env_file.write(self.runtime_env, self._secrets())
+            with suppress(OSError):  # on a full disk they stay, as they do after a crash
+                env_file.write(self.runtime_env, self._secrets())
 
     def demo(self, *, base_url: str) -> dict[str, str]:
         """Returns what `manage.py demo` created, or nothing. `base_url` replaces the address of back then."""

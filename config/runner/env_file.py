@@ -17,6 +17,9 @@ def write(path: Path, values: Mapping[str, str]) -> None:
     """Replaces the file atomically: a reader, or a crash, finds the old values or the new ones."""
     unfinished = path.with_name(f"{path.name}.new")
     unfinished.unlink(missing_ok=True)
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.writelines(f"{name}={value}\n" for name, value in values.items())
-    unfinished.rename(path)
+    try:
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.writelines(f"{name}={value}\n" for name, value in values.items())
+        unfinished.rename(path)
+    finally:
+        unfinished.unlink(missing_ok=True)

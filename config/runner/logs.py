@@ -32,7 +32,11 @@ class Log:
     def _rotate(self) -> None:
         """Copies and truncates, because the child has the file open: it goes on appending at the new end."""
         if self._read_to > LIMIT:
-            shutil.copyfile(self.path, self.path.with_suffix(".log.1"))
+            older = self.path.with_suffix(".log.1")
+            try:
+                shutil.copyfile(self.path, older)
+            except OSError:  # the disk is full: what is older is given up, so that there is room again
+                older.unlink(missing_ok=True)
             with self.path.open("r+b") as file:
                 file.truncate(0)
             self._read_to = 0

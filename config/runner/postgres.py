@@ -138,5 +138,11 @@ def _create(binaries: Path, folder: Path, user: str, *, durable: bool) -> None:
         initdb.wait()
         raise
     if initdb.returncode:
-        raise StartFailed(f"initdb failed: {output.decode(errors='replace').strip().splitlines()[-1:]}")
+        said = output.decode(errors="replace").strip().splitlines() or [f"status {initdb.returncode}"]
+        raise StartFailed(f"initdb failed: {_reason(said)}")
     unfinished.rename(folder)
+
+
+def _reason(said: list[str]) -> str:
+    """Returns the first line that names an error: the last one says what initdb has removed."""
+    return next((line for line in said if "error:" in line.lower() or "FATAL:" in line), said[-1])

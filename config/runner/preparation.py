@@ -14,12 +14,13 @@ import django
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError
+from django.utils.module_loading import import_string
 
 from config.environment import given, load_settings
 from config.runner import postgres
 
 POLL_S = 0.03
-EXPECTED = (ImproperlyConfigured, CommandError, DatabaseError)
+EXPECTED = (ImproperlyConfigured, CommandError, DatabaseError, OSError)
 
 
 def restoring() -> argparse.ArgumentParser:
@@ -43,6 +44,8 @@ def wait_for_database() -> None:
 def prepare(base_url: str) -> None:
     """Migrates, collects the static files, and fills an empty database with the demo."""
     call_command("migrate", verbosity=0, interactive=False)
+    # By name: it imports models, which is possible only once Django is set up.
+    import_string("config.fit_database.require_fit_database")()
     call_command("collectstatic", verbosity=0, interactive=False)
     call_command("demo", base_url=base_url, stdout=StringIO())
 

@@ -43,7 +43,8 @@ def _program(folder: Path, config: str) -> Program:
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / "redis.conf"
     path.touch(mode=0o600)
-    path.write_text(config)
+    if path.read_text() != config:  # it is started again, perhaps on a full disk
+        path.write_text(config)
     return Program("redis", [server, str(path)], cwd=folder)
 
 

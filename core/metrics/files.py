@@ -67,10 +67,11 @@ def _folder() -> Path:
 def _reserve(path: Path) -> None:
     """Takes the space on the disk now: a process that writes into mapped memory without any is killed."""
     with path.open("ab") as file:
-        if not file.tell():
+        if hasattr(os, "posix_fallocate"):
+            # Of a file that is there, too: it may have been made while the disk was full.
+            os.posix_fallocate(file.fileno(), 0, _SIZE)
+        elif not file.tell():
             os.ftruncate(file.fileno(), _SIZE)
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(file.fileno(), 0, _SIZE)
 
 
 def _file(folder: Path, kind: str, pid: int) -> Path:
