@@ -4,7 +4,7 @@
 import sys
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import OperationalError
+from django.db import InternalError, OperationalError
 
 from config import command_line
 from config.environment import load_settings, nothing_runs
@@ -22,8 +22,11 @@ def main() -> int:
     load_settings()
     try:
         command_line.CommandLine(sys.argv).execute()
-    except (ImproperlyConfigured, OperationalError) as error:
-        sys.exit(f"MCP Connector cannot run: {str(error).strip()}\n{nothing_runs()}")
+    # A database that takes no writes says so by InternalError, one whose disk is full by OperationalError.
+    except (ImproperlyConfigured, InternalError, OperationalError) as error:
+        is_reached = getattr(error.__cause__, "sqlstate", None) is not None
+        hint = "" if is_reached else f"\n{nothing_runs()}"
+        sys.exit(f"MCP Connector cannot run: {str(error).strip()}{hint}")
     return 0
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 from celery import Celery
-from celery.signals import beat_init, celeryd_init, task_postrun, task_prerun
+from celery.signals import beat_init, celeryd_init, task_postrun, task_prerun, task_revoked
 from django.conf import settings
 from django.utils.module_loading import import_string
 
@@ -43,17 +43,20 @@ app.autodiscover_tasks()
 
 @celeryd_init.connect
 @beat_init.connect
-def refuse_unsafe_settings(**_: Any) -> None:
+def refuse_unsafe_settings_and_unfit_databases(**_: Any) -> None:
     """Neither a worker nor beat runs with them; a command that only looks does."""
     require_safe_settings()
+    # By name: it imports models, which is possible only now that Celery has set Django up.
+    import_string("config.fit_database.require_fit_database")()
 
 
 @celeryd_init.connect
-def count_tasks(**_: Any) -> None:
+def watch_tasks(**_: Any) -> None:
     # By name: they need the settings, which are loaded above.
     counting = import_string("config.task_metrics.Counting")()
     task_prerun.connect(counting.begin, weak=False)
     task_postrun.connect(counting.end, weak=False)
+    task_revoked.connect(import_string("config.task_logs.Lateness")().tell, weak=False)
 
 
 @celeryd_init.connect

@@ -2,13 +2,17 @@
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from textwrap import shorten
 
-from django.core.management import ManagementUtility, get_commands, load_command_class
+from django.core.management import BaseCommand, ManagementUtility, get_commands, load_command_class
+from django.utils.module_loading import import_string
 
 from config.runner import up
+from core.database import DATABASE_ERRORS
 
 OURS = ("apikeys", "tools", "connector", "assistants", "config")
+FOR_ANY_DATABASE = {"backup", "doctor", "migrate", "restore"}
 WIDTH = 100  # characters of a description
 # Settings load with these, and nothing is connected to: whoever asks for help may have no installation yet.
 PLACEHOLDERS = {
@@ -30,6 +34,15 @@ def allow_missing_settings() -> None:
 
 class CommandLine(ManagementUtility):
     """Django's command line, whose list of commands is sorted for people: Django's own has names only."""
+
+    def fetch_command(self, subcommand: str) -> BaseCommand:
+        """Exits with status 1 and the reasons where a command of ours would find a database unfit for it."""
+        is_ours = get_commands().get(subcommand) in OURS and subcommand not in FOR_ANY_DATABASE
+        if is_ours and not asks_for_help(self.argv[1:]):
+            with suppress(*DATABASE_ERRORS):  # the command will say it
+                # By name: it imports models, which is possible only now that Django is set up.
+                import_string("config.fit_database.refuse_unfit_database")()
+        return super().fetch_command(subcommand)
 
     def main_help_text(self, commands_only: bool = False) -> str:
         if commands_only:

@@ -2,9 +2,13 @@
 
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
+
 
 def logging_at(level: str, *, form: str = "text") -> dict[str, Any]:
-    """Returns Django's LOGGING for a level of logging. `form`: "text" or "json"."""
+    """Returns Django's LOGGING for a level of logging. Raises ImproperlyConfigured for an unknown `form`."""
+    if form not in {"text", "json"}:
+        raise ImproperlyConfigured("LOG_FORMAT must be text or json.")
     return {
         "version": 1,
         "disable_existing_loggers": False,

@@ -17,6 +17,7 @@ from typing import ClassVar
 
 import uvicorn._subprocess
 from django.conf import settings
+from django.utils.module_loading import import_string
 from uvicorn.config import LOGGING_CONFIG, STARTUP_FAILURE
 from uvicorn.main import main as uvicorn_command
 
@@ -31,6 +32,7 @@ OPTIONS = (
     # A process that does not answer its parent for so long is killed, and replaced.
     *("--timeout-worker-healthcheck", "30"),
 )
+ASKS = {"--help", "--version"}
 
 
 class Worker(ForkProcess):
@@ -55,6 +57,9 @@ def main(arguments: Sequence[str]) -> None:
     load_settings()
     require_safe_settings()
     import_module("config.asgi")
+    if not ASKS.intersection(arguments):
+        # By name: it imports models, which can be imported only once Django is set up.
+        import_string("config.fit_database.require_fit_database")()
     if settings.LOG_FORMAT == "json":
         # Its own lines, too: they go where all others do.
         LOGGING_CONFIG["loggers"]["uvicorn"] = {"level": "INFO"}

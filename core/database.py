@@ -136,10 +136,17 @@ def advisory_lock(name: str) -> Iterator[bool]:
     """
     # PostgreSQL names these locks by 64-bit integers. Its own hashtext() gives 32 bits: names might collide.
     key = int.from_bytes(sha256(name.encode()).digest()[:8], signed=True)
-    # Not the ORM's: a pooler between us and the database may give each of its transactions another session.
-    with psycopg.connect(**_parameters(), autocommit=True) as session:
-        row = session.execute("SELECT pg_try_advisory_lock(%s)", [key]).fetchone()
+    with session() as own:
+        row = own.execute("SELECT pg_try_advisory_lock(%s)", [key]).fetchone()
         yield bool(row and row[0])
+
+
+def session() -> psycopg.Connection[Any]:
+    """Opens an autocommit connection to Django's database, for code without an event loop.
+
+    Not the ORM's: a pooler between us and the database may give each of its transactions another session.
+    """
+    return psycopg.connect(**_parameters(), autocommit=True)
 
 
 class Connection(psycopg.AsyncConnection[Any]):

@@ -2,21 +2,22 @@
 
 from collections.abc import Iterator
 
+import psycopg
 from django.db import Error, connection
-from django.db.migrations.exceptions import MigrationSchemaMissing
-from django.db.migrations.executor import MigrationExecutor
 
+from config import fit_database
 from config.doctor.finding import Finding, failed, first_line, ok, warning
+from config.fit_database import Session
+from core import database
 
 OLDEST = 14
 """The oldest PostgreSQL that Django 5.2 supports."""
-OLDEST_VECTOR = (0, 5)
 
 
 def check() -> Iterator[Finding]:
     try:
         yield from _check()
-    except (Error, MigrationSchemaMissing) as error:
+    except (Error, psycopg.Error) as error:
         yield failed(
             "Database",
             first_line(error),
@@ -31,8 +32,9 @@ def _check() -> Iterator[Finding]:
         return
     yield ok("Database", f"PostgreSQL {version} answers")
     yield _writable()
-    yield _extension()
-    yield _migrations()
+    with database.session() as session:
+        yield _extension(session)
+        yield _migrations(session)
 
 
 def _writable() -> Finding:
@@ -45,38 +47,16 @@ def _writable() -> Finding:
     return ok("Database", "it can be written")
 
 
-def _extension() -> Finding:
-    installed = _one("SELECT extversion FROM pg_extension WHERE extname = 'vector'")
-    available = _one("SELECT default_version FROM pg_available_extensions WHERE name = 'vector'")
-    if installed and _version(installed) >= OLDEST_VECTOR:
-        return ok("Extension", f"pgvector {installed}")
-    if installed:
-        remedy = f"Install {'.'.join(map(str, OLDEST_VECTOR))} or later, then: ALTER EXTENSION vector UPDATE;"
-        return failed("Extension", f"pgvector {installed} is too old.", remedy)
-    if available:
-        return failed(
-            "Extension",
-            "pgvector is not enabled in this database.",
-            "As a superuser: CREATE EXTENSION vector; or let `manage.py migrate` do it with such a user.",
-        )
-    return failed(
-        "Extension", "pgvector is not installed.", "Install it for this PostgreSQL: pgvector's README."
-    )
+def _extension(session: Session) -> Finding:
+    if unfit := fit_database.extension(session):
+        return failed(unfit.subject, unfit.said, unfit.remedy)
+    return ok("Extension", f"pgvector {fit_database.vector_version(session)}")
 
 
-def _migrations() -> Finding:
-    executor = MigrationExecutor(connection)
-    loader = executor.loader
-    missing = [migration for migration, _ in executor.migration_plan(loader.graph.leaf_nodes())]
-    unknown = [name for name in loader.applied_migrations if name not in loader.disk_migrations]
-    ours = {app for app, _ in loader.disk_migrations}
-    if missing:
-        return failed(
-            "Migrations",
-            f"{len(missing)} are not applied, the first is {missing[0]}.",
-            "manage.py migrate, with the code of this version.",
-        )
-    if ahead := sorted(f"{app}.{name}" for app, name in unknown if app in ours):
+def _migrations(session: Session) -> Finding:
+    if unfit := fit_database.tables(session):
+        return failed(unfit.subject, unfit.said, unfit.remedy)
+    if ahead := fit_database.migrations_ahead(session):
         return warning(
             "Migrations",
             f"the database is ahead of this code: {', '.join(ahead)}.",
@@ -91,7 +71,3 @@ def _one(query: str) -> str:
         cursor.execute(query)
         row = cursor.fetchone()
     return row[0] if row else ""
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(".")[:2] if part.isdecimal())

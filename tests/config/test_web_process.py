@@ -183,7 +183,8 @@ def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 def test_one_that_cannot_listen_says_so() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        result = run("config.web", "--port", str(taken.getsockname()[1]))
+        away = f"postgresql://127.0.0.1:{free_port()}/none"
+        result = run("config.web", "--port", str(taken.getsockname()[1]), DATABASE_URL=away)
     assert result.returncode == 1
     assert "address already in use" in result.stderr
 

@@ -82,6 +82,10 @@ def decrypt(token: str) -> Any:
         raise UndecryptableSecret from error
 
 
+def is_readable(token: str) -> bool:
+    return not isinstance(_read(token), Unreadable)
+
+
 def _read(token: str) -> Any:
     """Returns the JSON value of a token, or Unreadable."""
     try:
