@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
+from django.template.response import SimpleTemplateResponse
 from django.test import Client
 
 from apikeys import actions as key_actions
@@ -39,6 +40,12 @@ OF_EVERY_KEY = {Route("get", "/api/v1/me")}
 OF_EVERYBODY = {"login", "logout", "password_change", "password_change_done"}
 CANARY = {"name": "canary", "slug": "canary", "post": "yes", "do": "restart"}
 OF_APPROVERS = "/api/v1/approvals"
+
+
+@pytest.fixture(autouse=True)
+def unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves pages unrendered, which takes most of the time: what is saved and started is before that."""
+    monkeypatch.setattr(SimpleTemplateResponse, "rendered_content", "")
 
 
 @pytest.fixture
