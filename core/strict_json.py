@@ -30,38 +30,39 @@ def require_json_type(content_type: str, content_encoding: str) -> None:
         raise InvalidRequest(message, code="unsupported_content_encoding", status_code=415)
 
 
-def loads(data: bytes) -> dict[str, Any]:
+def loads(data: bytes, *, times: int = 1) -> dict[str, Any]:
     """Returns a JSON object without duplicate keys, NUL, lone surrogates or NaN, of bounded depth and size.
 
+    `times`: how many times as many members it may have as a request, for files that a command reads.
     Raises InvalidRequest; its `param` is the path of the text or the key at fault.
     """
-    value = _value(data)
+    value = _value(data, times)
     if not isinstance(value, dict):
         raise InvalidRequest(Message("The request body must be a JSON object."), code="invalid_type")
-    _require_plain(data, value)
+    _require_plain(data, value, times)
     return value
 
 
-def loads_list(data: bytes) -> list[Any]:
+def loads_list(data: bytes, *, times: int = 1) -> list[Any]:
     """As `loads`, for a JSON array."""
-    value = _value(data)
+    value = _value(data, times)
     if not isinstance(value, list):
         raise InvalidRequest(Message("The request body must be a JSON array."), code="invalid_type")
-    _require_plain(data, value)
+    _require_plain(data, value, times)
     return value
 
 
-def _value(data: bytes) -> Any:
+def _value(data: bytes, times: int) -> Any:
     if len(data) > _PARSED_AT_ONCE:
-        _require_few_members(data)
+        _require_few_members(data, times)
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise _invalid(f"The request body is not valid JSON: {error}") from None
 
 
-def _require_plain(data: bytes, value: dict[str, Any] | list[Any]) -> None:
-    _require_bounded(value)
+def _require_plain(data: bytes, value: dict[str, Any] | list[Any], times: int) -> None:
+    _require_bounded(value, times)
     _require_unique_keys(data, value)
     _require_no_nul(data, value)
 
@@ -72,20 +73,20 @@ def are_large(texts: Iterable[str]) -> bool:
     return _is_large(encoded) and _is_large(map(_without_texts, encoded))
 
 
-def _require_few_members(data: bytes) -> None:
+def _require_few_members(data: bytes, times: int) -> None:
     """A body of nothing but brackets and commas would take seconds to parse, and to work on."""
     # Texts hold these characters, too. Only a body that has many is read without its texts, which costs more.
-    if _is_large([data]) and _is_large([_without_texts(data)]):
+    if _is_large([data], times) and _is_large([_without_texts(data)], times):
         raise _too_many_members()
 
 
-def _is_large(texts: Iterable[bytes]) -> bool:
+def _is_large(texts: Iterable[bytes], times: int = 1) -> bool:
     members = containers = 0
     for text in texts:
         members += text.count(b",") + text.count(b":")
         # Objects and lists cost most, and may be nested without a comma.
         containers += text.count(b"{") + text.count(b"[")
-    return members > _MOST_MEMBERS or containers > _MOST_CONTAINERS
+    return members > times * _MOST_MEMBERS or containers > times * _MOST_CONTAINERS
 
 
 def _without_texts(data: bytes) -> bytes:
@@ -94,7 +95,7 @@ def _without_texts(data: bytes) -> bytes:
     return b"".join(data.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2])
 
 
-def _require_bounded(value: dict[str, Any] | list[Any]) -> None:
+def _require_bounded(value: dict[str, Any] | list[Any], times: int) -> None:
     """Python's recursion, in the libraries that read the value later, must not fail, nor take seconds."""
     members = containers = 0
     level: list[Any] = [value]
@@ -102,7 +103,7 @@ def _require_bounded(value: dict[str, Any] | list[Any]) -> None:
         containers += len(level)
         # As in the text, where an object's members have a comma and a colon each.
         members += sum(2 * len(each) if isinstance(each, dict) else len(each) for each in level)
-        if members > _MOST_MEMBERS or containers > _MOST_CONTAINERS:
+        if members > times * _MOST_MEMBERS or containers > times * _MOST_CONTAINERS:
             raise _too_many_members()
         level = [
             item

@@ -31,21 +31,24 @@ def read(text: str) -> dict[str, Any]:
     return value
 
 
-def load(text: str, *, longest_yaml: int = LONGEST_YAML) -> Any:
-    """Returns the value that a text holds, of JSON an object or a list. Raises ValidationError as `read`."""
+def load(text: str, *, longest_yaml: int = LONGEST_YAML, times: int = 1) -> Any:
+    """Returns the value that a text holds, of JSON an object or a list. Raises ValidationError as `read`.
+
+    `times`: how many times as many members its JSON may have as that of a request.
+    """
     plain = jsonc.as_json(text)
     if _JSON.match(plain):
-        return _from_json(plain)
+        return _from_json(plain, times)
     return _from_yaml(text.removeprefix("\ufeff"), longest_yaml)
 
 
-def _from_json(plain: str) -> Any:
+def _from_json(plain: str, times: int) -> Any:
     is_part = bool(_PASTED.match(plain))
     # A comma after the last entry of a part is one before a bracket now.
     data = jsonc.as_json(f"{{{plain}}}") if is_part else plain
     loads = strict_json.loads_list if data.lstrip().startswith("[") else strict_json.loads
     try:
-        return loads(data.encode())
+        return loads(data.encode(), times=times)
     except InvalidRequest as error:
         raise ValidationError(_syntax_error(data, is_part=is_part) or told(error).said()) from error
     except UnicodeEncodeError as error:
