@@ -116,11 +116,12 @@ def processes() -> dict[str, tuple[str, ...]]:
 
 def assert_refused(ended: subprocess.CompletedProcess[str], *words: str) -> None:
     output = ended.stdout + ended.stderr
-    assert (ended.returncode, ended.stdout) == (1, ""), output
-    assert ended.stderr.startswith("MCP Connector does not run with this database.\n"), output
+    assert ended.returncode == 1, output
+    # Beat's own logging has begun, and marks the line.
+    assert "MCP Connector does not run with this database.\n" in ended.stderr, output
     assert all(word in output for word in words), output
     assert "Traceback" not in output
-    assert len(output.splitlines()) <= 4, output
+    assert len(ended.stderr.strip().splitlines()) <= 4, output
 
 
 def test_what_the_migrations_made_is_fit(database: None) -> None:

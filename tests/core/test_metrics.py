@@ -12,6 +12,7 @@ from django.conf import settings
 from core import metrics
 from core.metrics import files, instruments
 from core.metrics.instruments import Count, Duration, Level
+from tests.small_disk import filled, small_disk
 
 CALLS = Count("test_calls", "Calls.", ["of"])
 SECONDS = Duration("test_seconds", "Seconds.", ["of"], (0.1, 1.0))
@@ -105,3 +106,14 @@ def test_names_that_people_give_are_bounded(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(set(names)) == instruments.MOST_NAMES + 1
     assert names[-1] == instruments.OTHER
     assert metrics.bounded("server-0") == "server-0"
+
+
+def test_on_a_full_disk_no_space_is_taken_for_reserved(tmp_path: Path) -> None:
+    """Not the second time either: a process that wrote into it would be killed."""
+    with small_disk(tmp_path / "disk", megabytes=4) as disk:
+        with filled(disk):
+            for _ in range(2):
+                with pytest.raises(OSError, match="No space left"):
+                    files._reserve(disk / "counter_0.db")
+        files._reserve(disk / "counter_0.db")
+        assert (disk / "counter_0.db").stat().st_blocks * 512 >= files._SIZE
