@@ -27,12 +27,16 @@ class ToolFunctionQuerySet(models.QuerySet["ToolFunction"]):
         """Defers the columns that only search reads: they are larger than all others together."""
         return self.defer("words", *Embedded.VECTORS)
 
+    def enabled(self) -> Self:
+        """Present tools that staff have not disabled."""
+        return self.present().filter(is_enabled=True)
+
     def offered(self) -> Self:
         """Tools that a model may be given: present, enabled, and approved where the server is pinned."""
         # Not by a join: the server is read only where a definition has changed since its approval.
         trusted = MCPTool.objects.filter(approval=Approval.AUTO)
         approved = models.Q(approved_hash=models.F("definition_hash")) | models.Q(server__in=trusted)
-        return self.filter(approved, removed_at=None, is_enabled=True)
+        return self.enabled().filter(approved)
 
     def without_examples(self) -> Self:
         """Tools without example requests for their present definition, of servers that should have them."""

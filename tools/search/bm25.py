@@ -51,6 +51,13 @@ def query_vector(query: str, *, frequencies: Mapping[int, int], documents: int) 
     return {index: count * rarity[index] for index, count in counts.items()}
 
 
+def weighted_terms(text: str) -> dict[int, float]:
+    """Returns, by dimension, how often a text has the terms, at the scale of a cosine (see `weight`)."""
+    counts = Counter(dimensions(text))
+    each = weight(counts.total())
+    return {index: count * each for index, count in counts.items()}
+
+
 def dimensions(text: str) -> list[int]:
     """Returns the dimensions of a text's terms, in order and with repetition."""
     return [dimension(term) for term in terms(text)]

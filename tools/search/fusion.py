@@ -3,9 +3,12 @@
 A request is searched as several texts: the whole of it, its clauses, and what it implies (see `queries`). A
 tool is scored by its similarity to the whole and to the one other text that it fits best. A sum and not ranks
 or scores scaled to the best hit: docs/decisions/0011.
+
+Similarities are inner products: that to a sum of texts is the sum of those to each. So the whole and a part
+are added up to a pair before anything is measured, and a tool is measured once for each pair.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import NamedTuple
@@ -16,10 +19,10 @@ PART_WEIGHT = 0.7
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A tool's measures, one for each text, the whole first.
+    """A tool's measures, one for each pair, or one for the whole where there are no parts.
 
     `dense`: cosine similarities; None if the tool has no vector of the embedder.
-    `lexical`: inner products with the weighted vectors of the texts (see `bm25.weight`).
+    `lexical`: inner products with the weighted terms of the texts (see `bm25.weight`).
     `boost`: by relevance feedback, at most .05.
     """
 
@@ -45,6 +48,23 @@ class Ranked(NamedTuple):
     why: Why
 
 
+def paired_vectors(vectors: Sequence[Sequence[float]]) -> Sequence[Sequence[float]]:
+    """Returns the vectors of the pairs, from those of the texts, the whole first."""
+    whole, parts = vectors[:1], vectors[1:]
+    return [_combined(whole[0], part) for part in parts] or whole
+
+
+def paired_terms(texts: Sequence[Mapping[int, float]]) -> Sequence[Mapping[int, float]]:
+    """Returns the weights of the terms of the pairs, from those of the texts, the whole first."""
+    whole, *parts = texts
+    united = [{**whole, **part}.keys() for part in parts]
+    weights = [
+        _combined([whole.get(term, 0) for term in terms], [part.get(term, 0) for term in terms])
+        for part, terms in zip(parts, united, strict=True)
+    ]
+    return [dict(zip(*pair, strict=True)) for pair in zip(united, weights, strict=True)] or [whole]
+
+
 def rank(candidates: Sequence[Candidate]) -> list[Ranked]:
     """Returns the candidates with a positive score, the best first; of equals the older tool first.
 
@@ -64,14 +84,13 @@ def _mean_dense(candidates: Sequence[Candidate]) -> list[float]:
 
 
 def _score(candidate: Candidate, dense: Sequence[float]) -> Ranked:
-    # The best part by both similarities together, so that both parts of the score speak of one text.
-    best = max(range(1, len(dense)), key=lambda part: dense[part] + candidate.lexical[part], default=None)
-    why = Why(_combined(dense, best), _combined(candidate.lexical, best), candidate.boost)
+    # The best pair by both similarities together, so that both parts of the score speak of one text.
+    best = max(range(len(dense)), key=lambda pair: dense[pair] + candidate.lexical[pair])
+    why = Why(dense[best], candidate.lexical[best], candidate.boost)
     return Ranked(candidate.function_id, why.dense + why.lexical + why.boost, why)
 
 
-def _combined(similarities: Sequence[float], part: int | None) -> float:
-    if part is None:
-        return similarities[0]
+def _combined(whole: Sequence[float], part: Sequence[float]) -> list[float]:
     # Divided, so that scores of requests with and without parts are on one scale.
-    return (similarities[0] + PART_WEIGHT * similarities[part]) / (1 + PART_WEIGHT)
+    of_whole, of_part = 1 / (1 + PART_WEIGHT), PART_WEIGHT / (1 + PART_WEIGHT)
+    return [of_whole * one + of_part * other for one, other in zip(whole, part, strict=True)]

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_noop
 from tools.search import embedder, fusion, queries, sql
 from tools.search.embedder import EmbedderFailed
 from tools.search.fusion import Why
+from tools.search.orm_sql import Texts
 from tools.search.scope import Scope
 
 MOST_CHARACTERS = 8_000
@@ -114,7 +115,7 @@ async def _find(query: _Query, scope: Scope, limit: int) -> Found:
     return Found(hits, query.embedder, degraded)
 
 
-def _hit(ranked: fusion.Ranked, texts: sql.Texts) -> Hit:
+def _hit(ranked: fusion.Ranked, texts: Texts) -> Hit:
     return Hit(
         function_id=ranked.function_id,
         server_id=texts.server_id,

@@ -1,8 +1,11 @@
 """Ranking of candidates."""
 
+from collections.abc import Sequence
+from operator import mul
+
 import pytest
 
-from tools.search.fusion import PART_WEIGHT, Candidate, rank
+from tools.search.fusion import PART_WEIGHT, Candidate, paired_terms, paired_vectors, rank
 
 
 def order(*candidates: Candidate) -> list[int]:
@@ -22,22 +25,49 @@ def test_dense_and_lexical_similarity_add_up() -> None:
 
 
 def test_a_score_is_the_sum_of_its_parts() -> None:
-    (hit,) = rank([Candidate(1, dense=[0.4, 0.1, 0.6], lexical=[0.2, 0.9, 0.1], boost=0.03)])
-    assert hit.score == pytest.approx(hit.why.dense + hit.why.lexical + hit.why.boost)
-    assert hit.why.dense == pytest.approx((0.4 + PART_WEIGHT * 0.1) / (1 + PART_WEIGHT))
-    assert hit.why.lexical == pytest.approx((0.2 + PART_WEIGHT * 0.9) / (1 + PART_WEIGHT))
-    assert hit.why.boost == 0.03
+    (hit,) = rank([Candidate(1, dense=[0.1, 0.6], lexical=[0.9, 0.1], boost=0.03)])
+    assert (hit.why.dense, hit.why.lexical, hit.why.boost) == (0.1, 0.9, 0.03)
+    assert hit.score == pytest.approx(1.03)
 
 
 def test_the_best_fitting_part_lifts_a_tool() -> None:
-    answers_one_part = Candidate(1, dense=[0.3, 0.1, 0.9], lexical=[0, 0, 0])
-    answers_all_a_little = Candidate(2, dense=[0.4, 0.4, 0.4], lexical=[0, 0, 0])
+    answers_one_part = Candidate(1, dense=[0.2, 0.55], lexical=[0, 0])
+    answers_all_a_little = Candidate(2, dense=[0.4, 0.4], lexical=[0, 0])
     assert order(answers_all_a_little, answers_one_part) == [1, 2]
 
 
+# --- pairs --------------------------------------------------------------------------------------------------
+
+
+def product(one: Sequence[float], other: Sequence[float]) -> float:
+    return sum(map(mul, one, other))
+
+
+def test_a_tool_is_as_like_a_pair_as_it_is_like_the_whole_and_the_part() -> None:
+    tool, whole, parts = [0.6, 0.0, 0.8], [1.0, 0.0, 0.0], [[0.0, 1.0, 0.0], [0.0, 0.6, 0.8]]
+    measured = [product(tool, pair) for pair in paired_vectors([whole, *parts])]
+    expected = [
+        (product(tool, whole) + PART_WEIGHT * product(tool, part)) / (1 + PART_WEIGHT) for part in parts
+    ]
+    assert measured == pytest.approx(expected)
+
+
+def test_a_pair_has_the_terms_of_both() -> None:
+    (pair,) = paired_terms([{1: 1.0, 2: 0.5}, {2: 1.0, 3: 2.0}])
+    weights = {1: 1.0, 2: 0.5 + PART_WEIGHT * 1.0, 3: PART_WEIGHT * 2.0}
+    assert pair == pytest.approx({term: weight / (1 + PART_WEIGHT) for term, weight in weights.items()})
+
+
+def test_a_request_without_parts_is_searched_by_the_whole() -> None:
+    assert paired_vectors([[0.6, 0.8]]) == [[0.6, 0.8]]
+    assert paired_terms([{1: 0.5}]) == [{1: 0.5}]
+    assert paired_vectors([]) == []
+
+
 def test_scores_of_short_and_long_requests_are_on_one_scale() -> None:
-    (short,), (long,) = (rank([Candidate(1, dense=[0.5] * texts, lexical=[0.2] * texts)]) for texts in (1, 9))
-    assert short.score == pytest.approx(long.score)
+    for texts in (1, 9):
+        assert all(pair == pytest.approx([0.6, 0.8]) for pair in paired_vectors([[0.6, 0.8]] * texts))
+        assert all(pair == pytest.approx({1: 0.2}) for pair in paired_terms([{1: 0.2}] * texts))
 
 
 def test_a_boost_decides_between_near_equals_only() -> None:

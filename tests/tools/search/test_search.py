@@ -20,7 +20,7 @@ from tests.tools.search.embedding_service import EmbeddingService, Reply
 from tools import actions
 from tools.functions import actions as function_actions
 from tools.models import Approval, FunctionUse, MCPTool
-from tools.search import Scope, bm25, sql
+from tools.search import Scope, bm25, sql, statement
 from tools.search.documents import document
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -128,6 +128,18 @@ def test_tools_that_no_model_may_be_given_are_not_found(
     assert "forecast" not in names(search("weather rain"))
 
 
+def test_tools_that_are_not_approved_take_no_place_of_others(
+    servers: dict[str, MCPTool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql, "SPARE_UNAPPROVED", 1)
+    hide_unapproved(servers["clouds"])
+    offer(servers["clouds"], forecast="The weather: rain? Ask me.", wind="The weather: rain and wind")
+    index_all()
+    found = search("weather rain", limit=1)
+    assert len(found.hits) == 1
+    assert found.hits[0].server != "Clouds"
+
+
 def test_only_servers_in_scope_are_searched(servers: dict[str, MCPTool]) -> None:
     scope = Scope(frozenset([servers["post"].pk, servers["disk"].pk]))
     found = search("weather rain", scope)
@@ -169,7 +181,7 @@ def test_relevance_feedback_lifts_a_tool_for_similar_requests(servers: dict[str,
         function=wind, used_by=7, uses=50, requests=[50 * value for value in request], embedder=plain.embedder
     )
     boosted = {hit.function: hit.why.boost for hit in search("weather", Scope(None, used_by=7)).hits}
-    assert 0.02 < boosted["wind"] <= sql.MOST_BOOST
+    assert 0.02 < boosted["wind"] <= statement.MOST_BOOST
     assert boosted["forecast"] == 0
     of_others = search("weather", Scope(None, used_by=8))
     assert not any(hit.why.boost for hit in of_others.hits + search("weather").hits)

@@ -1,0 +1,73 @@
+"""The parts of a search's statement that the ORM writes, so that one place decides what a model may be given.
+
+They are kept: to write one takes longer than to search a hundred tools.
+"""
+
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
+
+from django.db.models import Case, F, Func, IntegerField, Q, TextField, Value, When
+from django.db.models.fields.json import KT
+from django.db.models.functions import Coalesce, NullIf
+from django.db.models.lookups import Exact
+from pgvector.django import VectorField
+
+from tools.models import ToolFunction
+
+Sql = tuple[str, list[Any]]
+"""A query, and its parameters."""
+_FIRST, _NEXT = ("embedding", "embedder"), ("next_embedding", "next_embedder")
+"""The columns of vectors: see `vectors` for why there are two."""
+
+
+class Texts(NamedTuple):
+    """What is shown of a tool. `description`: as models get it."""
+
+    public_name: str
+    function: str
+    description: str
+    server_id: int
+    server: str
+    server_slug: str
+
+
+@lru_cache(maxsize=256)
+def measured_tools(
+    narrowed: frozenset[tuple[int, frozenset[str]]], embedder: str, size: int, *, is_thorough: bool
+) -> Sql:
+    """Returns the query of the tools to measure: id, server, words, and their vector by this embedder.
+
+    Most of a scan's time goes into fetching its rows, piece by piece. Unless it is thorough, it does without
+    what stands at the far end of a row: the second vector, and the server, which decides whether a definition
+    must be approved.
+    """
+    tools = ToolFunction.objects.offered() if is_thorough else ToolFunction.objects.enabled()
+    for server_id, names in narrowed:
+        tools = tools.exclude(~Q(name__in=names), server=server_id)
+    vector = _vector(embedder, size, [_FIRST, _NEXT] if is_thorough else [_FIRST])
+    sql, parameters = tools.order_by().values_list("id", "server_id", "words", vector).query.sql_with_params()
+    return sql, list(parameters)
+
+
+@cache
+def shown_tools() -> Sql:
+    """Returns the query of the tools that a model may be given: id, and the fields of `Texts`."""
+    override = NullIf(KT("overrides__description"), Value(""))
+    given = Coalesce(override, "description", output_field=TextField())
+    tools = ToolFunction.objects.offered().filter(server__deleted_at=None).order_by()
+    columns = "id", "public_name", "name", given, "server_id", "server__name", "server__slug"
+    sql, parameters = tools.values_list(*columns).query.sql_with_params()
+    return sql, list(parameters)
+
+
+def _vector(embedder: str, size: int, columns: Sequence[tuple[str, str]]) -> Case:
+    return Case(
+        *(When(_has_size(vector, size), **{name: embedder}, then=F(vector)) for vector, name in columns),
+        output_field=VectorField(),
+    )
+
+
+def _has_size(vector: str, size: int) -> Q:
+    # A service may change the size behind the same name, and pgvector fails on vectors of two sizes.
+    return Q(Exact(Func(F(vector), function="vector_dims", output_field=IntegerField()), size))
