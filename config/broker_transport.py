@@ -9,13 +9,17 @@ from queue import Empty
 from typing import Any
 
 from kombu.transport import TRANSPORT_ALIASES, redis
+from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
+from redis.retry import Retry
+
+from core.sentinel_address import PORT, SCHEME
 
 log = logging.getLogger(__name__)
 
 
-class Channel(redis.Channel):
+class _Tolerant:
     """Its reply to BRPOP is off the list already: not to deliver it is to drop it."""
 
     def _brpop_read(self, **options: Any) -> Any:
@@ -28,6 +32,20 @@ class Channel(redis.Channel):
         # A Redis that has become a replica says so to those who wait for messages.
         except ResponseError as error:
             raise RedisConnectionError(str(error)) from error
+
+
+class Channel(_Tolerant, redis.Channel):
+    pass
+
+
+class SentinelChannel(_Tolerant, redis.SentinelChannel):
+    """Asks the next sentinel at once where one does not answer: redis-py would ask it four times first."""
+
+    sentinel_kwargs: dict[str, Any]
+
+    def _sentinel_managed_pool(self, asynchronous: bool = False) -> Any:
+        self.sentinel_kwargs = {**self.sentinel_kwargs, "retry": Retry(NoBackoff(), 0)}
+        return super()._sentinel_managed_pool(asynchronous)  # type: ignore[misc] # missing in the stubs
 
 
 class Transport(redis.Transport):
@@ -45,6 +63,13 @@ class Transport(redis.Transport):
             log.error("A message in the queue %s was dropped: it has not the form of a message.", queue)
 
 
+class SentinelTransport(Transport):
+    """The same behind Sentinel."""
+
+    default_port = PORT
+    Channel = SentinelChannel  # type: ignore[assignment] # kombu's own does the same
+
+
 def _is_message(found: Any) -> bool:
     """Returns whether the fields that Kombu and Celery read have the types that they expect."""
     if not isinstance(found, dict) or not isinstance(found.get("body", ""), str):
@@ -59,8 +84,9 @@ def _is_message(found: Any) -> bool:
 
 
 def install() -> None:
-    """Makes Kombu use this transport for `redis:` and `rediss:` addresses.
+    """Makes Kombu use these transports for `redis:`, `rediss:` and `sentinel:` addresses.
 
     The setting `broker_transport` would do so without TLS: Kombu knows that by the name `rediss`.
     """
     TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), f"{__name__}:Transport"))
+    TRANSPORT_ALIASES[SCHEME] = f"{__name__}:SentinelTransport"

@@ -7,18 +7,16 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 
-from django.conf import settings
 from django.db.models import Count
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
-from redis.asyncio import Redis
 
 from assistants.models import Approval
 from assistants.recording import outbox
 from config.health import UNANSWERED
 from connector.status.workers import nodes_alive
-from core import feed
+from core import feed, redis
 from core.database import in_thread
 from tools.models import MCPTool, Status
 
@@ -73,7 +71,7 @@ def _of_database() -> list[Sample]:
 
 
 async def _of_redis() -> list[Sample]:
-    async with Redis.from_url(settings.REDIS_URL) as redis, redis.pipeline(transaction=False) as asked:
+    async with redis.unbounded() as client, client.pipeline(transaction=False) as asked:
         for queue in QUEUES:
             asked.llen(queue)
         asked.hlen(outbox.KEY)

@@ -46,6 +46,7 @@ _options.update(
             "min_size": 0,
             "max_size": MAX_DB_CONNECTIONS,
             "timeout": 4,
+            "reconnect_timeout": 4,  # else each attempt waits twice as long, up to minutes after an outage
             "max_idle": 60,
         },
         "connect_timeout": 5,
@@ -241,8 +242,7 @@ MCP_OPEN_FILES_LIMIT = env.int("MCP_OPEN_FILES_LIMIT", default=4096)
 MCP_CALL_CEILING_S = env.float("MCP_CALL_CEILING_S", default=3600)  # of a call that reports progress
 MCP_RESULT_LIMIT = env.int("MCP_RESULT_LIMIT", default=16 * 1024 * 1024)
 
-CELERY_BROKER_URL = REDIS_URL
-globals().update(queues.CELERY)
+globals().update(queues.celery(REDIS_URL))
 CELERY_BEAT_SCHEDULE = schedule(health_s=SUPERVISOR_HEALTH_S)
 
 # --- metrics, traces, logs ---------------------------------------------------------------------------------

