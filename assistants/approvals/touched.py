@@ -3,7 +3,8 @@
 It is known where rules ask for it alone, by names in Redis: those of the session, of the response that a
 request follows, and the digest of what its caller has seen. Whatever cannot be recognised counts as having
 touched all that its assistant can touch, as does everything while Redis is away. So does, after Redis has
-lost its data, what may have been in it: conversations that may be older than its `_EPOCH`.
+lost its data, what may have been in it: conversations that may be older than its `_EPOCH`. A replica that
+has become the primary counts as one that has: what it had not heard of yet is lost.
 """
 
 import hashlib
@@ -33,11 +34,17 @@ STATELESS_TTL_S = 24 * 3600
 EVERYTHING = frozenset(Label.values)
 _FOREIGN = frozenset({Label.FOREIGN_TEXT.value})
 _KNOWN = b"-"
-"""Is in each set: Redis keeps no empty one."""
+"""Is in each set, with the id of the data that it was last added to: Redis keeps no empty one.
+
+A set that is not of the present data may have lost what was added to it last. One of an older release has no
+id, and is believed.
+"""
 _OURS = {"assistant", "tool"}
 _SYSTEM = {"system", "developer"}
 _EPOCH = "mcp-connector:touched:epoch"
 """When this Redis was first asked, by the clock of web processes. It goes when data are lost."""
+_DATA = "mcp-connector:touched:data"
+"""The id of the data since then. Redis gives them another when it starts, and when a replica is promoted."""
 _store = SharedStore()
 
 Messages = Sequence[Mapping[str, Any]]
@@ -68,9 +75,9 @@ class Past:
 class Touched:
     """The labels of one conversation, for the gate of a run. As an observer it sees the run's answer."""
 
-    def __init__(self, asker: Asker, past: Past, labels: frozenset[str]) -> None:
+    def __init__(self, asker: Asker, past: Past, labels: frozenset[str], data: bytes | None = None) -> None:
         self.labels = labels
-        self._asker, self._past = asker, past
+        self._asker, self._past, self._data = asker, past, data
         self._answer: list[str] = []
         self._calls: list[dict[str, Any]] = []
 
@@ -90,21 +97,22 @@ class Touched:
         said = sentences.cut_from_all(past.said)
         past = Past(said, past.follows, past.answers_as)
         try:
-            labels = await _touched_before(asker, past)
-            await _add(_lasting(asker), labels)
+            labels, data = await _touched_before(asker, past)
+            await _add(_lasting(asker), labels, data)
         except StoreDown:
-            labels = _all_of(asker)
-        return cls(asker, past, labels)
+            labels, data = _all_of(asker), None
+        return cls(asker, past, labels, data)
 
     @classmethod
     async def of_call(cls, asker: Asker) -> Self:
         """Returns what was touched by the calls before one over MCP or REST."""
         try:
-            found, epoch = await _read(_lasting(asker))
+            found, epoch, data = await _read(_lasting(asker))
         except StoreDown:
             return cls(asker, Past(), _all_of(asker))
         is_lost = None in found and _may_have_begun(asker) < epoch
-        return cls(asker, Past(), _all_of(asker) if is_lost else frozenset().union(*filter(None, found)))
+        labels = _all_of(asker) if is_lost else frozenset().union(*filter(None, found))
+        return cls(asker, Past(), labels, data)
 
     async def note(self, labels: Collection[str]) -> bool:
         """Adds the labels of a call that is about to be made. Returns False if they cannot be remembered.
@@ -113,7 +121,7 @@ class Touched:
         """
         self.labels |= frozenset(labels)
         try:
-            await _add(_lasting(self._asker), self.labels if labels else ())
+            await _add(_lasting(self._asker), self.labels if labels else (), self._data)
         except StoreDown:
             return False
         return True
@@ -134,24 +142,24 @@ class Touched:
         if self._past.answers_as:
             names.append(_name(self._asker, "answer", self._past.answers_as))
         try:
-            await _add([*names, *_lasting(self._asker)], self.labels, is_new=True)
+            await _add([*names, *_lasting(self._asker)], self.labels, self._data, is_new=True)
         except StoreDown:
             log.warning("What a conversation has touched is lost: it counts as having touched everything.")
 
 
-async def _touched_before(asker: Asker, past: Past) -> frozenset[str]:
-    """Raises StoreDown."""
+async def _touched_before(asker: Asker, past: Past) -> tuple[frozenset[str], bytes | None]:
+    """Returns the labels, and the id of the data that know them, if any do. Raises StoreDown."""
     names = _lasting(asker)
     beginning = _up_to_answer(past.said)
     if beginning:
         names.append(_seen(asker, beginning))
     if past.follows:
         names.append(_name(asker, "answer", past.follows))
-    found = (await _read(names))[0] if names else []
+    found, _, data = await _read(names) if names else ([], 0, None)
     is_new_session = bool(asker.session) and found[0] is None and await _is_new(asker)
     unknown = [each for each in (found[1:] if is_new_session else found) if each is None]
     labels = _all_of(asker) if unknown else frozenset().union(*filter(None, found))
-    return labels | _foreign(past.said, beginning)
+    return labels | _foreign(past.said, beginning), data
 
 
 def _up_to_answer(said: Messages) -> Messages:
@@ -207,33 +215,48 @@ def _name(asker: Asker, kind: str, of: str) -> str:
     return f"mcp-connector:touched:{kind}:{hashlib.sha256(whole).hexdigest()}"
 
 
-async def _read(names: Sequence[str]) -> tuple[list[frozenset[str] | None], float]:
-    """Returns the labels under each name, None for one that is not known, and the epoch. Raises StoreDown."""
+async def _read(names: Sequence[str]) -> tuple[list[frozenset[str] | None], float, bytes]:
+    """Returns the labels under each name, None for one that is not known, the epoch, and the id of the data.
+
+    Raises StoreDown.
+    """
     async with _store.within_deadline() as redis:
         pipeline = redis.pipeline(transaction=False)
         for name in names:
             pipeline.smembers(name)
         # After the names: data that are lost in between must not leave an epoch from before.
-        pipeline.get(_EPOCH)
-        *found, epoch = await pipeline.execute()
-        if epoch is None:
-            epoch = time.time()
-            await redis.set(_EPOCH, epoch, nx=True)
-    return [_labels(members) if members else None for members in found], float(epoch)
+        pipeline.mget(_EPOCH, _DATA)
+        pipeline.info("replication")
+        *found, (epoch, noted), info = await pipeline.execute()
+        data = info["master_replid"].encode()
+        if epoch is None or noted != data:
+            if epoch is None or noted is not None:  # else this release is the first to ask
+                epoch = time.time()
+            await redis.mset({_EPOCH: epoch, _DATA: data})
+    return [_labels(members, data) for members in found], float(epoch), data
 
 
-def _labels(members: Collection[bytes]) -> frozenset[str]:
-    return frozenset(each.decode() for each in members if each != _KNOWN)
+def _labels(members: Collection[bytes], data: bytes) -> frozenset[str] | None:
+    if not {_KNOWN, _KNOWN + data}.intersection(members):
+        return None
+    return frozenset(each.decode() for each in members if not each.startswith(_KNOWN))
 
 
-async def _add(names: Sequence[str], labels: Collection[str], *, is_new: bool = False) -> None:
-    """Adds labels under each name; `is_new`: the name becomes known even without one. Raises StoreDown."""
+async def _add(
+    names: Sequence[str], labels: Collection[str], data: bytes | None, *, is_new: bool = False
+) -> None:
+    """Adds labels under each name; `is_new`: the name becomes known even without one. Raises StoreDown.
+
+    `data`: the id of the data that all other labels of the names were read from, if they were.
+    """
     if not names or not (labels or is_new):
         return
+    if data is None:
+        data = (await _read(()))[2]
     async with _store.within_deadline() as redis:
         pipeline = redis.pipeline(transaction=True)
         for name in names:
-            pipeline.sadd(name, _KNOWN, *labels)
+            pipeline.sadd(name, _KNOWN + data, *labels)
             pipeline.expire(name, STATELESS_TTL_S if ":calls:" in name else TTL_S)
         await pipeline.execute()
 

@@ -182,6 +182,42 @@ async def test_a_client_that_may_be_older_than_the_memory_of_redis_has_touched_e
     assert (await Touched.of_call(younger)).labels == NONE
 
 
+@pytest.mark.parametrize("session", [{}, {"session": "s1"}])
+async def test_a_replica_that_becomes_the_primary_may_have_lost_what_was_touched_last(
+    asker: Asker, session: dict[str, Any]
+) -> None:
+    asker = replace(asker, kind=RunKind.MCP, session_opened_at=time.time(), **session)
+    await (await Touched.of_call(asker)).note(SENDS)
+    assert (await Touched.of_call(asker)).labels == SENDS
+    redis = touched._store.redis
+    await redis.replicaof("127.0.0.1", 9)
+    await redis.replicaof("NO", "ONE")
+    call = await Touched.of_call(asker)
+    assert call.labels == ALL
+    await call.note(SENDS)
+    assert (await Touched.of_call(asker)).labels == ALL | SENDS
+
+
+async def test_a_chat_goes_on_with_a_new_primary(asker: Asker) -> None:
+    chat = await begun(asker, SAID)
+    await answered(chat)
+    redis = touched._store.redis
+    await redis.replicaof("127.0.0.1", 9)
+    await redis.replicaof("NO", "ONE")
+    assert (await begun(asker, SAID, answer(), SAID)).labels == ALL
+    chat = await begun(asker, SAID)
+    await answered(chat)
+    assert (await begun(asker, SAID, answer(), SAID)).labels == NONE
+
+
+async def test_what_an_older_release_has_noted_is_believed(asker: Asker) -> None:
+    asked = replace(asker, kind=RunKind.MCP)
+    redis = touched._store.redis
+    await redis.delete(touched._DATA)
+    await redis.sadd(touched._lasting(asked)[0], "-", *PRIVATE)
+    assert (await Touched.of_call(asked)).labels == PRIVATE
+
+
 async def test_after_a_day_calls_without_a_session_need_no_memory_from_before(asker: Asker) -> None:
     asker = replace(asker, kind=RunKind.MCP)
     await touched._store.redis.set(touched._EPOCH, time.time() - 24 * 3600 - 1)
