@@ -4,6 +4,7 @@
 """
 
 import logging
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import Error as DatabaseError
 from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.template import loader
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -23,7 +25,7 @@ from assistants.mcp_endpoint import errors as mcp_errors
 from assistants.openai_api import addresses
 from assistants.openai_api import errors as openai_errors
 from config.request_ids import request_id
-from core.errors import MALFORMED, Conflict, DatabaseUnavailable, ServerStopping, malformed
+from core.errors import MALFORMED, Conflict, ServerStopping, malformed, unavailable
 
 log = logging.getLogger(__name__)
 CONSOLE = "/admin/"
@@ -86,7 +88,7 @@ def _refusal(error: Exception) -> exceptions.APIException:
         return Conflict("Somebody else changed the same at the same moment. Try again.", "conflict")
     if isinstance(error, DatabaseError):
         log.error("The database failed a request: %s", type(error).__name__)
-        return DatabaseUnavailable()
+        return unavailable(error)
     log.error("Unexpected error", exc_info=error)
     return exceptions.APIException(
         "Something went wrong on our side. Quote the request id when you report it."
@@ -164,6 +166,10 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django's 500 handler. Django has logged the exception with its traceback already."""
+    error = sys.exception()
+    if request.path.startswith(CONSOLE) and isinstance(error, DatabaseError):
+        page = loader.get_template("503.html").render({"detail": str(unavailable(error).detail)})
+        return HttpResponse(page, status=503)
     if request.path.startswith(CONSOLE):
         return defaults.server_error(request)
     return response(request.path, exceptions.APIException("Something went wrong on our side."))

@@ -5,21 +5,20 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 from psycopg import OperationalError
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from config import draining
 from connector.status.workers import workers_alive
-from core import database
+from core import database, redis
 from core.recent import Recent
 
 log = logging.getLogger(__name__)
 
+OK, DOWN, READ_ONLY = "ok", "down", "read-only"
 TIMEOUT_S = 2  # for each check
 CACHED_S = 1  # callers without a key must not be able to keep the database busy
 UNANSWERED = (OperationalError, DatabaseError, RedisError, OSError, TimeoutError)
@@ -33,45 +32,48 @@ async def health(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 async def ready(request: HttpRequest) -> JsonResponse:
-    """503 only without the database, or before the end: chats go on without Redis, and without workers except
-    for the tools.
+    """503 only without the database, or before the end: chats go on without Redis, with a database that can
+    only be read, and without workers except for the tools.
     """
     if draining.has_begun:
         return JsonResponse({"status": "stopping"}, status=503)
     checks = await _readiness.get()
-    status = "ok" if all(checks.values()) else "degraded" if checks["database"] else "unavailable"
-    named = {name: "ok" if passed else "down" for name, passed in checks.items()}
-    return JsonResponse({"status": status, **named}, status=200 if checks["database"] else 503)
+    is_away = checks["database"] == DOWN
+    status = "ok" if set(checks.values()) == {OK} else "unavailable" if is_away else "degraded"
+    return JsonResponse({"status": status, **checks}, status=503 if is_away else 200)
 
 
-async def _check_all() -> dict[str, bool]:
-    database, redis = await asyncio.gather(_passes("database", _database), _passes("redis", _redis))
+async def _check_all() -> dict[str, str]:
+    database, redis = await asyncio.gather(_state("database", _database), _state("redis", _redis))
     # Workers write their heartbeats into the database.
-    return {"database": database, "redis": redis, "workers": database and await _passes("workers", _workers)}
+    workers = DOWN if database == DOWN else await _state("workers", _workers)
+    return {"database": database, "redis": redis, "workers": workers}
 
 
-async def _passes(name: str, check: Callable[[], Awaitable[bool]]) -> bool:
+async def _state(name: str, check: Callable[[], Awaitable[str]]) -> str:
     try:
         async with asyncio.timeout(TIMEOUT_S):
             return await check()
     except UNANSWERED as error:
         log.warning("%s is not ready: %s", name, type(error).__name__)
-        return False
+        return DOWN
 
 
-async def _database() -> bool:
+async def _database() -> str:
     async with await database.connect() as connection:
-        await connection.execute("SELECT 1")
-    return True
+        cursor = await connection.execute("SELECT current_setting('transaction_read_only')::boolean")
+        ((is_read_only,),) = await cursor.fetchall()
+    return READ_ONLY if is_read_only else OK
 
 
-async def _redis() -> bool:
-    async with Redis.from_url(settings.REDIS_URL) as client:
-        return bool(await client.ping())
+async def _redis() -> str:
+    async with redis.unbounded() as client:
+        await client.ping()
+    return OK
 
 
-async def _workers() -> bool:
-    return bool(await workers_alive())
+async def _workers() -> str:
+    return OK if await workers_alive() else DOWN
 
 
 _readiness = Recent(_check_all, CACHED_S)

@@ -18,6 +18,25 @@ _POLL_S = 0.1
 _thread = threading.local()
 
 
+class TakesNoWrites(psycopg.OperationalError):
+    """The database can be read, and refused to be written: it is a standby, or was made read-only.
+
+    It counts as one that is away: PostgreSQL's own error is an internal one, as faults of ours are.
+    """
+
+
+@contextmanager
+def read_only_is_an_outage(
+    connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any],
+) -> Iterator[None]:
+    """Raises TakesNoWrites, and closes the connection: the next may reach a server that takes writes."""
+    try:
+        yield
+    except psycopg.errors.ReadOnlySqlTransaction as error:
+        connection.pgconn.finish()
+        raise TakesNoWrites("The database takes no writes.") from error
+
+
 @contextmanager
 def deadline(within_s: float) -> Iterator[None]:
     """Bounds the waits of this thread by `within_s` seconds from now, all of them together."""
@@ -40,6 +59,10 @@ class BoundedConnection(psycopg.Connection[Any]):
     """Whether statements have DATABASE_TIMEOUT_S: those of migrations have not."""
 
     def wait(self, gen: PQGen[T], interval: float = _POLL_S, timeout: float | None = None) -> T:
+        with read_only_is_an_outage(self):
+            return self._wait(gen, interval, timeout)
+
+    def _wait(self, gen: PQGen[T], interval: float, timeout: float | None) -> T:
         until = self._until()
         if timeout is not None or until == math.inf:
             return super().wait(gen, interval, timeout)

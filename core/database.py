@@ -14,6 +14,7 @@ import django.db
 import psycopg
 from django.conf import settings
 from django.db import connection, connections
+from psycopg.abc import PQGen
 
 from core import bounded_connection, metrics
 
@@ -155,6 +156,10 @@ class Connection(psycopg.AsyncConnection[Any]):
     psycopg would ask the server to cancel the statement, and wait for that: a server that does not answer the
     statement does not answer this request either.
     """
+
+    async def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        with bounded_connection.read_only_is_an_outage(self):
+            return await super().wait(gen, interval, timeout)
 
     async def cancel_safe(self, *, timeout: float = 0) -> None:
         self.pgconn.finish()

@@ -6,6 +6,7 @@ from django.core.exceptions import BadRequest, DisallowedHost, SuspiciousOperati
 from django.http.multipartparser import MultiPartParserError
 from rest_framework.exceptions import APIException
 
+from core.bounded_connection import TakesNoWrites
 from core.message import Message
 
 
@@ -55,6 +56,19 @@ class DatabaseUnavailable(APIException):
     status_code = 503
     default_code = "database_unavailable"
     default_detail = Message("The database does not answer. Try again in a few seconds.")
+
+
+class DatabaseReadOnly(DatabaseUnavailable):
+    """503: the database can only be read. It is a standby, or was made read-only."""
+
+    default_code = "database_read_only"
+    default_detail = Message("The database takes no changes at the moment. Try again in a few seconds.")
+
+
+def unavailable(error: Exception) -> DatabaseUnavailable:
+    """Returns the 503 for an error of psycopg or of the ORM."""
+    is_read_only = isinstance(error, TakesNoWrites) or isinstance(error.__cause__, TakesNoWrites)
+    return DatabaseReadOnly() if is_read_only else DatabaseUnavailable()
 
 
 MALFORMED: tuple[type[Exception], ...] = (BadRequest, MultiPartParserError, SuspiciousOperation)

@@ -11,7 +11,7 @@ from assistants.mcp_endpoint import messages
 from assistants.mcp_endpoint.addresses import METADATA
 from assistants.mcp_endpoint.protocol import INTERNAL_ERROR, INVALID_REQUEST, REFUSED, RpcError
 from core.database import DATABASE_ERRORS
-from core.errors import DatabaseUnavailable
+from core.errors import unavailable
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ def rpc_error(error: Exception, path: str, public_url: str) -> RpcError:
     """Returns what a client is told. Unexpected errors are logged, and leak no text."""
     if isinstance(error, DATABASE_ERRORS):
         log.error("The database failed a request: %s", type(error).__name__)
-        error = DatabaseUnavailable()
+        error = unavailable(error)
     match error:
         case RpcError():
             return error

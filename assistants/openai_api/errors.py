@@ -12,7 +12,7 @@ from apikeys.errors import InvalidApiKey, LimitReached
 from assistants.errors import RequestInterrupted, RunCancelled, UpstreamFailed
 from assistants.openai_api import addresses
 from assistants.openai_api.http import json_response
-from core.errors import MALFORMED, DatabaseUnavailable, ServerStopping, malformed
+from core.errors import MALFORMED, ServerStopping, malformed, unavailable
 from core.message import Message
 
 logger = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ def as_api_exception(error: Exception) -> APIException:
         return malformed(error)
     if isinstance(error, DatabaseError):
         logger.error("The database failed a request: %s", type(error).__name__)
-        return DatabaseUnavailable()
+        return unavailable(error)
     logger.error("Unexpected error", exc_info=error)
     return InternalError()
 
