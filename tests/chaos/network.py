@@ -1,27 +1,29 @@
-"""Hosts made of namespaces: each has its own network, process ids and mounts, and a cable to this host."""
+"""Hosts made of namespaces: each has its own network, process ids and mounts, and a cable to a bridge."""
 
 import os
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from socket import AF_UNIX, SHUT_WR, create_connection, create_server, socket
 
-PREFIX = "10.213"  # hopefully unused: 10.213.<host>.0/24
-SERVICES = ("database", "broker")
+PREFIX = "10.213"  # hopefully unused
+HERE = f"{PREFIX}.0.1"
+SERVICES = ("database", "broker", "llm")
 """Each has an address of its own here, so that a host can lose one of them alone."""
+LETTERS = "abcd"
 
 
 class Host:
-    """A machine called `name`; `address` is where this one reaches it."""
+    """A machine called `name`, by whose `address` the others know it.
 
-    def __init__(self, name: str, number: int) -> None:
+    Tests ask it by `aside`: services here can lose it, without the tests losing it.
+    """
+
+    def __init__(self, name: str, number: int, bridge: str) -> None:
         self.name = name
-        self.address = f"{PREFIX}.{number}.2"
-        self._here = f"{PREFIX}.{number}.1"
-        self._cable = f"{name}-c"
+        self.address, self.aside = f"{PREFIX}.0.{number + 1}", f"{PREFIX}.0.{number + 101}"
+        self._bridge, self._cable = bridge, f"{name}-c"
 
     def create(self) -> None:
         """Raises PermissionError."""
@@ -29,12 +31,12 @@ class Host:
         _ip("netns", "add", self.name)
         _ip("link", "add", self._cable, "type", "veth", "peer", "name", inside)
         _ip("link", "set", inside, "netns", self.name)
-        _ip("addr", "add", f"{self._here}/24", "dev", self._cable)
-        _ip("link", "set", self._cable, "up")
+        _ip("link", "set", self._cable, "master", self._bridge, "up")
         self._inside("link", "set", "lo", "up")
-        self._inside("addr", "add", f"{self.address}/24", "dev", inside)
+        for address in (self.address, self.aside):  # what it sends has the first one
+            self._inside("addr", "add", f"{address}/24", "dev", inside)
         self._inside("link", "set", inside, "up")
-        self._inside("route", "add", "default", "via", self._here)
+        self._inside("route", "add", "default", "via", HERE)
 
     def destroy(self) -> None:
         for words in (("link", "del", self._cable), ("netns", "del", self.name)):
@@ -50,22 +52,32 @@ class Host:
             *("sh", "-c", '"$@" & wait', "init"),  # some process has to be the first of its namespace
         ]
 
-    def lose(self, *services: str) -> None:
-        """Drops every packet to these services, without an answer."""
-        for address in map(address_of, services):
-            self._inside("route", "add", "blackhole", f"{address}/32")
+    @contextmanager
+    def without(self, *others: "str | Host") -> Iterator[None]:
+        """Drops every packet from it to these services and hosts, without an answer. Theirs arrive."""
+        lost = [f"{each.address if isinstance(each, Host) else address_of(each)}/32" for each in others]
+        for address in lost:
+            self._inside("route", "add", "blackhole", address)
+        try:
+            yield
+        finally:
+            for address in lost:
+                self._inside("route", "del", "blackhole", address)
 
-    def find(self, *services: str) -> None:
-        for address in map(address_of, services):
-            self._inside("route", "del", "blackhole", f"{address}/32")
+    @contextmanager
+    def unanswered(self) -> Iterator[None]:
+        """Drops every packet from the services to it. What it sends arrives."""
+        _ip("route", "add", "blackhole", f"{self.address}/32")
+        try:
+            yield
+        finally:
+            _ip("route", "del", "blackhole", f"{self.address}/32")
 
-    def lose_everything(self) -> None:
-        self.lose(*SERVICES)
-        self._inside("route", "add", "blackhole", f"{self._here}/32")
-
-    def find_everything(self) -> None:
-        self.find(*SERVICES)
-        self._inside("route", "del", "blackhole", f"{self._here}/32")
+    @contextmanager
+    def cut_off(self, *others: "Host") -> Iterator[None]:
+        """Drops every packet from it to the services and to these hosts, and theirs to it."""
+        with self.without(*SERVICES, *others), self.unanswered():
+            yield
 
     def _inside(self, *words: str) -> None:
         _ip("-n", self.name, *words)
@@ -80,8 +92,12 @@ def hosts(number: int) -> Iterator[list[Host]]:
     """Creates hosts. Raises PermissionError, with a reason, where that is impossible or not permitted."""
     if sys.platform != "linux" or not all(map(shutil.which, ("ip", "unshare"))):
         raise PermissionError("network namespaces need Linux, ip (iproute2) and unshare (util-linux)")
-    made = [Host(f"mcpc{os.getpid()}{letter}", index) for index, letter in enumerate("abcd"[:number], 1)]
+    bridge = f"mcpc{os.getpid()}"
+    made = [Host(f"{bridge}{letter}", index, bridge) for index, letter in enumerate(LETTERS[:number], 1)]
     try:
+        _ip("link", "add", bridge, "type", "bridge")
+        _ip("addr", "add", f"{HERE}/24", "dev", bridge)
+        _ip("link", "set", bridge, "up")
         for service in SERVICES:
             _ip("addr", "add", f"{address_of(service)}/32", "dev", "lo")
         for host in made:
@@ -90,46 +106,10 @@ def hosts(number: int) -> Iterator[list[Host]]:
     finally:
         for host in made:
             host.destroy()
-        for service in SERVICES:
+        removed = [("addr", "del", f"{address_of(each)}/32", "dev", "lo") for each in SERVICES]
+        for words in (*removed, ("link", "del", bridge)):
             with suppress(PermissionError):
-                _ip("addr", "del", f"{address_of(service)}/32", "dev", "lo")
-
-
-class Forwarder(threading.Thread):
-    """Listens on a service's address, at `port`, and forwards to where the service really is."""
-
-    def __init__(self, service: str, target: str | int) -> None:
-        super().__init__(name=f"forwarder-{service}", daemon=True)
-        self._target = target
-        self._listener = create_server((address_of(service), 0))
-        self.port = self._listener.getsockname()[1]
-
-    def run(self) -> None:
-        with suppress(OSError):
-            while True:
-                theirs, _ = self._listener.accept()
-                ours = self._connect()
-                for source, sink in ((theirs, ours), (ours, theirs)):
-                    threading.Thread(target=_copy, args=[source, sink], daemon=True).start()
-
-    def close(self) -> None:
-        self._listener.close()
-
-    def _connect(self) -> socket:
-        """`target`: the path of a unix socket, or a loopback port."""
-        if isinstance(self._target, int):
-            return create_connection(("127.0.0.1", self._target))
-        connected = socket(AF_UNIX)
-        connected.connect(self._target)
-        return connected
-
-
-def _copy(source: socket, sink: socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-    with suppress(OSError):
-        sink.shutdown(SHUT_WR)
+                _ip(*words)
 
 
 def _ip(*words: str) -> None:
