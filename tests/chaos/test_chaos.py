@@ -17,6 +17,8 @@ NOT_PERMITTED = 77
     [
         pytest.param(["storm", "--seconds", "10"], id="faults at random", marks=pytest.mark.slow),
         pytest.param(["partition"], id="workers on two machines"),
+        pytest.param(["failover"], id="PostgreSQL fails over", marks=pytest.mark.slow),
+        pytest.param(["sentinel"], id="Redis fails over", marks=pytest.mark.slow),
         pytest.param(["approvals", "--seconds", "40"], id="calls that wait", marks=pytest.mark.slow),
     ],
 )
