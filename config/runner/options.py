@@ -1,3 +1,4 @@
+import argparse
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,3 +41,15 @@ class Options:
             raise StartFailed(f"cannot listen on {self.host}:{self.port}: {reason}") from error
         if not free:
             raise StartFailed(f"port {self.port} is taken: stop what listens there, or set PORT")
+
+
+def restoring() -> argparse.ArgumentParser:
+    """Returns the parser of what is to be restored, a parent of the parsers of `up` and of `prepare`."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument(
+        "--restore", type=Path, metavar="FILE", help="first fill the empty database from a backup"
+    )
+    parser.add_argument(
+        "--without-keys", action="store_true", help="restore secrets that no key here decrypts, too"
+    )
+    return parser

@@ -18,21 +18,10 @@ from django.utils.module_loading import import_string
 
 from config.environment import given, load_settings
 from config.runner import postgres
+from config.runner.options import restoring
 
 POLL_S = 0.03
 EXPECTED = (ImproperlyConfigured, CommandError, DatabaseError, OSError)
-
-
-def restoring() -> argparse.ArgumentParser:
-    """Returns the parser of what is to be restored, a parent of other parsers."""
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument(
-        "--restore", type=Path, metavar="FILE", help="first fill the empty database from a backup"
-    )
-    parser.add_argument(
-        "--without-keys", action="store_true", help="restore secrets that no key here decrypts, too"
-    )
-    return parser
 
 
 def wait_for_database() -> None:

@@ -21,8 +21,7 @@ from django.utils.module_loading import import_string
 from config.environment import load_settings
 from config.runner import messages, programs, services
 from config.runner.data_dir import DataDir
-from config.runner.options import Options
-from config.runner.preparation import restoring
+from config.runner.options import Options, restoring
 from config.runner.processes import Running, StartFailed
 from config.runner.supervisor import Supervisor
 

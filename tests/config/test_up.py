@@ -68,6 +68,7 @@ def test_everything_is_ready_when_it_is_printed(installation: Installation):
     ready = fetch(f"http://127.0.0.1:{installation.port}/ready")
     assert ready == {"status": "ok", "database": "ok", "redis": "ok", "workers": "ok"}
     assert not [line for line in installation.output if line.startswith("Not everything is up")]
+    assert (installation.data_dir / "logs" / "prepare.log").read_text() == ""
 
 
 def test_the_admin_login_works(installation: Installation):
