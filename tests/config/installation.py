@@ -70,7 +70,7 @@ class Installation:
         return None
 
     def wait_for_curl(self) -> Self:
-        self.curl = self.line("curl ")
+        self.curl = self.line("curl ", timeout_s=150)  # where other tests share the machine, too
         return self
 
     def manage(self, *words: str) -> str:

@@ -12,7 +12,7 @@ from cryptography.fernet import Fernet
 from config.runner import env_file, messages
 from tests.config.installation import Installation, follow
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 Start = Callable[..., Installation]
 REFUSED = "MCP Connector cannot run: "
@@ -105,7 +105,7 @@ def changed(backup: Path, name: str, *, dump: bytes | None = None, **manifest: o
 
 def refused(installation: Installation) -> str:
     """Returns the reason, which is the last line."""
-    assert installation.wait(timeout_s=60) == 1
+    assert installation.wait(timeout_s=150) == 1
     assert installation.output[-1].startswith(REFUSED), installation.output
     return installation.output[-1].removeprefix(REFUSED)
 
@@ -137,14 +137,14 @@ def test_another_key_than_the_backups_is_refused(start: Start, old: Old, fresh: 
 
 def chat(installation: Installation, demo: dict[str, str]) -> str:
     """Waits until it runs. Returns what the demo's assistant answers to the key of before."""
-    installation.line("Metrics")
+    installation.line("Metrics", timeout_s=150)
     base_url = f"http://127.0.0.1:{installation.port}"
     return json.dumps(follow(messages.curl(demo | {"BASE_URL": base_url})))
 
 
 def test_what_is_restored_answers_a_chat(start: Start, old: Old, fresh: Path) -> None:
     restored = start(fresh, "--restore", str(old.backup), SECRET_ENCRYPTION_KEYS=old.keys)
-    restored.line("The database is as it was at ")
+    restored.line("The database is as it was at ", timeout_s=150)
     assert "Asia/Shanghai" in chat(restored, old.demo)
     assert not (fresh / "demo.env").exists(), "what is restored needs no other demo"
     restored.up.terminate()
