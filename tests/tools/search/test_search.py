@@ -128,16 +128,17 @@ def test_tools_that_no_model_may_be_given_are_not_found(
     assert "forecast" not in names(search("weather rain"))
 
 
+@pytest.mark.parametrize("limit", [1, 2])
 def test_tools_that_are_not_approved_take_no_place_of_others(
-    servers: dict[str, MCPTool], monkeypatch: pytest.MonkeyPatch
+    servers: dict[str, MCPTool], monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
     monkeypatch.setattr(sql, "SPARE_UNAPPROVED", 1)
     hide_unapproved(servers["clouds"])
     offer(servers["clouds"], forecast="The weather: rain? Ask me.", wind="The weather: rain and wind")
     index_all()
-    found = search("weather rain", limit=1)
-    assert len(found.hits) == 1
-    assert found.hits[0].server != "Clouds"
+    found = search("weather rain", limit=limit)
+    assert len(found.hits) == limit
+    assert "Clouds" not in {hit.server for hit in found.hits}
 
 
 def test_only_servers_in_scope_are_searched(servers: dict[str, MCPTool]) -> None:
