@@ -23,10 +23,10 @@ def of_requests(told: Mapping[str, Told], seconds: float) -> str:
 
 def of_usage(growths: Iterable[Growth]) -> str:
     """Returns a line for each thing that was measured."""
-    lines = [f"{'process':14}{'what':18}{'first quarter':>14}{'last':>10}{'growth':>10}"]
+    quarters = "".join(f"{f'quarter {number}':>11}" for number in range(1, 5))
+    lines = [f"{'process':14}{'what':18}{quarters}{'growth':>10}"]
     for each in growths:
         verdict = "  TOO MUCH" if each.is_too_much else ""
-        lines.append(
-            f"{each.who:14}{each.what:18}{each.first:14.1f}{each.last:10.1f}{each.part:10.1%}{verdict}"
-        )
+        values = "".join(f"{value:11.1f}" for value in each.quarters)
+        lines.append(f"{each.who:14}{each.what:18}{values}{each.part:10.1%}{verdict}")
     return "\n".join(lines)

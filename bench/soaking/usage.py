@@ -25,12 +25,19 @@ Usage = Mapping[tuple[str, str], float]
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """Medians of the first and the last quarter of the samples."""
+    """Medians of the four quarters of the samples: whether growth levels off is seen in those between."""
 
     who: str
     what: str
-    first: float
-    last: float
+    quarters: tuple[float, ...]
+
+    @property
+    def first(self) -> float:
+        return self.quarters[0]
+
+    @property
+    def last(self) -> float:
+        return self.quarters[-1]
 
     @property
     def part(self) -> float:
@@ -72,8 +79,14 @@ def growths(samples: Sequence[Usage]) -> list[Growth]:
     quarter = len(samples) // 4
     if not quarter:
         raise ValueError(f"Of {len(samples)} samples there are no quarters.")
-    first, last = samples[:quarter], samples[-quarter:]
-    return [Growth(*name, _median(first, name), _median(last, name)) for name in samples[-1]]
+    # Counted from both ends: what does not come out even is in the middle.
+    quarters = (
+        samples[:quarter],
+        samples[quarter : 2 * quarter],
+        samples[-2 * quarter : -quarter],
+        samples[-quarter:],
+    )
+    return [Growth(*name, tuple(_median(each, name) for each in quarters)) for name in samples[-1]]
 
 
 def _median(samples: Sequence[Usage], name: tuple[str, str]) -> float:
