@@ -220,8 +220,15 @@ def release_standard_streams() -> None:
     os.close(null)
 
 
+def close_all_but(control: int) -> None:
+    """Closes all but this and the standard streams: uvloop passes on what some library left inheritable."""
+    os.closerange(3, control)
+    os.closerange(control + 1, os.sysconf("SC_OPEN_MAX"))
+
+
 def main(argv: list[str]) -> None:
     control, owner_pid, lease_s, marker, confinement, *command = argv
+    close_all_but(int(control))
     # The server must not hold the control socket: the owner takes the end of it for the end of the shim.
     os.set_inheritable(int(control), False)
     shim = Shim(int(control), int(owner_pid), float(lease_s), Confinement.parse(confinement), command)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -193,7 +194,12 @@ async def test_a_server_that_stops_answering_is_restarted(servers: Any, supervis
     assert (await servers.instance(server)).last_exit["class"] == "unresponsive"
 
 
-async def test_no_descriptor_of_the_worker_reaches_a_server(servers: Any, supervise: Any) -> None:
+async def test_no_descriptor_of_the_worker_reaches_a_server(
+    servers: Any, supervise: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "secret").touch()
+    inheritable = os.open(tmp_path / "secret", os.O_RDONLY)
+    os.set_inheritable(inheritable, True)
     supervise()
     script = (
         "import os, sys\n"
@@ -202,6 +208,7 @@ async def test_no_descriptor_of_the_worker_reaches_a_server(servers: Any, superv
     )
     server = await servers.register(args=["-c", script])
     await servers.wait_until(server, Status.ERROR)
+    os.close(inheritable)
     assert (await servers.instance(server)).stderr_tail == "[]\n"
 
 
