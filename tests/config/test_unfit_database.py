@@ -201,8 +201,10 @@ def test_a_process_waits_for_a_database_that_does_not_answer(tmp_path: Any) -> N
         )
     try:
         wait_for(
-            lambda: web.poll() is not None or "running on" in (tmp_path / "log").read_text(), within_s=30
+            lambda: web.poll() is not None or "Uvicorn running on" in (tmp_path / "log").read_text(),
+            within_s=30,
         )
+        assert web.poll() is None, (tmp_path / "log").read_text()
         answer = httpx.get(f"http://127.0.0.1:{port}/ready")
         assert (answer.status_code, answer.json()["database"]) == (503, "down")
         assert readiness(f"http://127.0.0.1:{port}") == ""

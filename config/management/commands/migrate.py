@@ -11,11 +11,16 @@ from django.db import DatabaseError, OperationalError
 
 from config import fit_database
 from core import database
+from core.bounded_connection import TakesNoWrites
 
 ATTEMPTS, PAUSE_S = 12, 5.0
 _LOCKED = (
     "Something else holds a table that has to be changed: a backup, or a transaction that was left "
     "open (pg_stat_activity shows it). Of the migration that waits nothing was done: migrate again."
+)
+_READ_ONLY = (
+    "The database takes no writes, and nothing was changed: it is a standby, or was made read-only. "
+    "Migrate the primary, or let it be written to."
 )
 
 
@@ -27,6 +32,8 @@ class Command(migrate.Command):
         try:
             self._migrate(*args, **options)
         except DatabaseError as error:
+            if isinstance(error.__cause__, TakesNoWrites):
+                raise CommandError(_READ_ONLY) from error
             if getattr(error.__cause__, "sqlstate", "") is None:
                 raise  # there is no connection: manage.py says so
             raise CommandError(_refused(error)) from error
