@@ -30,7 +30,7 @@ async def test_a_response_that_is_claimed_again_at_once_is_still_known(
     monkeypatch.setattr(BackgroundResponses, "_respond", respond)
     job = BackgroundResponses()
     for _ in ends:
-        job._start(SimpleNamespace(pk=1, fence=uuid4()))  # type: ignore[arg-type]
+        job._start(SimpleNamespace(pk=1, fence=uuid4(), request={}))  # type: ignore[arg-type]
         await asyncio.sleep(0)
     for number, end in enumerate(ends, start=1):
         end.set()
