@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 
 import httpx2
 from mcp import ClientSession
@@ -23,7 +24,19 @@ from tools import actions
 LOADS = ("call-stdio", "call-http", "list-200")
 BY_SDK = ["-P", str(ROOT / "bench" / "mcp_echo.py")]
 ALONE, ALONE_TURNS = 50, 10
+SELDOM, SELDOM_TURNS, PAUSE_S = 10, 8, 0.05
+"""A caller who pauses, as a model would think: then the processor's caches hold nothing of a call."""
 TIMES_DIRECT = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """How one caller calls. `pause_s`: before each call."""
+
+    name: str
+    calls: int
+    turns: int
+    pause_s: float = 0.0
 
 
 def measure(world: World) -> Iterator[Figure]:
@@ -39,20 +52,24 @@ def measure(world: World) -> Iterator[Figure]:
     wait_for(product.all_run, within_s=60, what="all servers run")
     for key in LOADS:
         yield from of_load(made, BY_KEY[key])
-    yield from _compared(asyncio.run(_alone(f"http://127.0.0.1:{made.port}", made.headers, url)))
+    for how in (Alone("in a row", ALONE, ALONE_TURNS), Alone("now and then", SELDOM, SELDOM_TURNS, PAUSE_S)):
+        yield from _compared(
+            how, asyncio.run(_alone(f"http://127.0.0.1:{made.port}", made.headers, url, how))
+        )
 
 
-def _compared(alone: dict[str, list[float]]) -> Iterator[Figure]:
+def _compared(how: Alone, alone: dict[str, list[float]]) -> Iterator[Figure]:
     (_, direct), *others = alone.items()
     for name, took in alone.items():
-        yield Figure(f"call by the SDK's client {name}, one caller", took, "ms")
+        yield Figure(f"call by the SDK's client {name}, one caller, {how.name}", took, "ms")
     for name, took in others:
         # Turn by turn: what else the machine does slows both of one turn down.
         times = [ours / theirs for ours, theirs in zip(took, direct, strict=True)]
-        yield Figure(f"call by the SDK's client {name}", times, "times as long as directly", TIMES_DIRECT)
+        told = f"call by the SDK's client {name}, {how.name}"
+        yield Figure(told, times, "times as long as directly", TIMES_DIRECT)
 
 
-async def _alone(web: str, sent: dict[str, str], echo_url: str) -> dict[str, list[float]]:
+async def _alone(web: str, sent: dict[str, str], echo_url: str, how: Alone) -> dict[str, list[float]]:
     """Returns what one caller with the SDK's client waits, in ms: medians of turns that alternate."""
     headers = {"authorization": sent["authorization"]}
     async with AsyncExitStack() as stack:
@@ -65,9 +82,9 @@ async def _alone(web: str, sent: dict[str, str], echo_url: str) -> dict[str, lis
             )
         }
         took: dict[str, list[float]] = {name: [] for name in sessions}
-        for _ in range(ALONE_TURNS):
+        for _ in range(how.turns):
             for name, session in sessions.items():
-                took[name].append(await _median_ms(session))
+                took[name].append(await _median_ms(session, how))
         return took
 
 
@@ -82,9 +99,10 @@ async def _session(url: str, headers: dict[str, str]) -> AsyncIterator[ClientSes
         yield session
 
 
-async def _median_ms(session: ClientSession) -> float:
+async def _median_ms(session: ClientSession, how: Alone) -> float:
     took = []
-    for number in range(ALONE):
+    for number in range(how.calls):
+        await asyncio.sleep(how.pause_s)
         began = time.perf_counter()
         await session.call_tool("echo7", {"text": str(number)})
         took.append((time.perf_counter() - began) * 1000)
