@@ -34,6 +34,7 @@ def measure(world: World) -> Iterator[Figure]:
 def _idle() -> Figure:
     with tempfile.TemporaryDirectory() as folder:
         installation = Installation(Path(folder, "data")).wait_for_curl()
+        time.sleep(SETTLED_S)  # it indexes the tools, for which the worker loads MiniLM: once and not again
         installation.up.terminate()
         installation.wait(timeout_s=30)
         again = Installation(installation.data_dir).wait_for_curl()
