@@ -108,7 +108,7 @@ def _static_files() -> Mount:
     return Mount(settings.STATIC_URL.rstrip("/"), files, middleware=[Middleware(ExceptionMiddleware)])
 
 
-def _limited(handler: ASGIApp | ASGIHandler, limit: int) -> ASGIApp:
+def _limited(handler: ASGIHandler, limit: int) -> ASGIApp:
     return BodyLimit(cast(ASGIApp, handler), limit=limit)
 
 
@@ -135,8 +135,10 @@ def _by_kind(endpoints: ASGIApp, management: ASGIApp, console: ASGIApp) -> ASGIA
         path: str = scope["path"]
         if addresses.is_openai(path):
             app = endpoints
+        elif path.startswith(MANAGEMENT):
+            app = management
         else:
-            app = management if path.startswith(MANAGEMENT) else console
+            app = console
         await app(scope, receive, send)
 
     return answer

@@ -219,4 +219,5 @@ class AssistantViewSet(ManagementViewSet):
         return self.answer(self._read(copy), status=201)
 
     def _read(self, row: Assistant) -> Assistant:
-        return Assistant.objects.without_vectors().with_related().get(pk=row.pk)
+        read: Assistant = self.get_queryset().get(pk=row.pk)
+        return read

@@ -1,6 +1,7 @@
 """DRF's viewset without its threads: authenticated from memory, answered in the event loop."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from typing import Any, ClassVar
 
 from asgiref.sync import markcoroutinefunction
@@ -30,24 +31,18 @@ class EndpointViewSet(ViewSet):
     async def dispatch(  # type: ignore[override]
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
+        headers: Mapping[str, str] = {}
         try:
             action = self._action(request)
             self.principal = await _caller(request)
-            if not self.is_counted:
-                return await action(request, *args, **kwargs)
-            async with limits.current().admitted(self.principal) as headers:
-                response = await self._answered(action(request, *args, **kwargs))
+            counted = limits.current().admitted(self.principal) if self.is_counted else nullcontext(headers)
+            async with counted as headers:
+                response = await action(request, *args, **kwargs)
         except Exception as error:  # noqa: BLE001 - the boundary of the API: rendered, and logged there
-            return self.failed(error)
+            response = self.failed(error)
         for name, value in headers.items():
             response.headers.setdefault(name, value)
         return response
-
-    async def _answered(self, answer: Awaitable[HttpResponseBase]) -> HttpResponseBase:
-        try:
-            return await answer
-        except Exception as error:  # noqa: BLE001 - the same boundary
-            return self.failed(error)
 
     def failed(self, error: Exception) -> HttpResponseBase:
         raise NotImplementedError

@@ -25,7 +25,7 @@ async def connect_all() -> None:
 
     Raises CallFailed and django.db.Error.
     """
-    addresses = {worker.socket if worker.host_id == host_id() else worker.address for worker in await alive()}
+    addresses = set(map(_address, await alive()))
     await asyncio.gather(*map(connection_to, addresses))
 
 
@@ -34,11 +34,14 @@ async def ask(worker: Worker, name: str, body: dict[str, Any], *, timeout_s: flo
 
     The body is encrypted: it holds secrets, and may go to another machine in clear.
     """
-    address = worker.socket if worker.host_id == host_id() else worker.address
     async with asyncio.timeout(timeout_s):
         # A connection for each request: these are rare, and come from event loops that live as long as they.
-        connection = await opened(address)
+        connection = await opened(_address(worker))
         try:
             return result_of(await connection.ask(name, encrypt(body), lambda _: None))
         finally:
             connection.close()
+
+
+def _address(worker: Worker) -> str:
+    return worker.socket if worker.host_id == host_id() else worker.address

@@ -74,10 +74,8 @@ class Authorization(httpx2.Auth):
 
     async def _token(self) -> str:
         """Returns a token; empty without a grant, where a header that staff have set may be enough."""
-        if self._grant is None:
-            return ""
-        token = _unexpired(self._grant)
-        return token or await self._renewed("")
+        token = self.ready_token
+        return await self._renewed("") if token is None else token
 
     async def _renewed(self, refused: str) -> str:
         """Returns a token other than `refused`. One process renews it, the others wait and read it."""
