@@ -1,13 +1,16 @@
 """Requests to the application in this process, as a server makes them: without a connection or a lifespan."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from config.application import create_application
+from apikeys.actions import IssuedKey
+from config.application import create_application, lifespan
+from core import feed
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +63,25 @@ async def ask(path: str, kind: str = "http", **scope: Any) -> Answer:
     start, *bodies = await messages(path, kind, **scope)
     headers = {name.decode().lower(): value.decode() for name, value in start["headers"]}
     return Answer(start["status"], headers, b"".join(message.get("body", b"") for message in bodies))
+
+
+@asynccontextmanager
+async def running() -> AsyncIterator[None]:
+    """Enters the application's lifespan, and waits until its caches are trusted."""
+    async with lifespan(None):
+        async with asyncio.timeout(10):
+            while feed.max_age() != float("inf"):
+                await asyncio.sleep(0.01)
+        yield
+
+
+async def request(key: IssuedKey, method: str, path: str, **fields: Any) -> Answer:
+    """Makes a request with a key; `fields` are its body."""
+    body = orjson.dumps(fields) if fields else b""
+    headers = [
+        (b"host", b"localhost"),
+        (b"authorization", f"Bearer {key.key}".encode()),
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+    ]
+    return await ask(path, method=method, headers=headers, body=body)

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -114,3 +115,7 @@ def fetch(url: str, **request: Any) -> dict[str, Any]:
     with urllib.request.urlopen(urllib.request.Request(url, **request), timeout=30) as answer:
         body: dict[str, Any] = json.load(answer)
     return body
+
+
+Start = Callable[..., Installation]
+"""Takes what Installation does: see the fixture `start`."""

@@ -1,20 +1,15 @@
 """What the management API has changed holds for what its caller asks next, whenever the feed reports it."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
 
-import orjson
 import pytest
 from django.db import connection
 
 from apikeys import actions as key_actions
 from apikeys.actions import IssuedKey
 from assistants import actions as assistant_actions
-from config.application import lifespan
-from core import feed
 from core.actor import Actor
-from tests.config.asgi import Answer, ask
+from tests.config.asgi import request, running
 from tests.connector.conftest import orm
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,10 +33,7 @@ async def manager() -> IssuedKey:
 @pytest.fixture
 async def silent_feed() -> AsyncIterator[None]:
     """A feed that is trusted, and that no change of an assistant is reported to."""
-    async with lifespan(None):
-        async with asyncio.timeout(10):
-            while feed.max_age() != float("inf"):
-                await asyncio.sleep(0.01)
+    async with running():
         await orm(_triggers)("DISABLE")
         try:
             yield
@@ -52,17 +44,6 @@ async def silent_feed() -> AsyncIterator[None]:
 def _triggers(verb: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"ALTER TABLE assistants_assistant {verb} TRIGGER USER")
-
-
-async def request(key: IssuedKey, method: str, path: str, **fields: Any) -> Answer:
-    headers = [
-        (b"host", b"localhost"),
-        (b"authorization", f"Bearer {key.key}".encode()),
-        (b"content-type", b"application/json"),
-    ]
-    body = orjson.dumps(fields) if fields else b""
-    headers.append((b"content-length", str(len(body)).encode()))
-    return await ask(path, method=method, headers=headers, body=body)
 
 
 async def models(key: IssuedKey) -> list[str]:

@@ -3,7 +3,7 @@ import signal
 import socket
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,26 +13,9 @@ import psutil
 import pytest
 
 from config.runner import env_file
-from tests.config.installation import Installation, fetch, follow
+from tests.config.installation import Installation, Start, fetch, follow
 
 pytestmark = pytest.mark.timeout(180)
-
-Start = Callable[..., Installation]
-
-
-@pytest.fixture(scope="module")
-def start() -> Iterator[Start]:
-    """Starts installations, and ends them after the tests of this module."""
-    started: list[Installation] = []
-
-    def start(data_dir: Path, **environment: str) -> Installation:
-        started.append(Installation(data_dir, **environment))
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.up.terminate()
-        each.wait(timeout_s=45)
 
 
 @pytest.fixture(scope="module")

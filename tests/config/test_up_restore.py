@@ -2,7 +2,7 @@
 
 import json
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,27 +10,11 @@ import pytest
 from cryptography.fernet import Fernet
 
 from config.runner import env_file, messages
-from tests.config.installation import Installation, follow
+from tests.config.installation import Installation, Start, follow
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
-Start = Callable[..., Installation]
 REFUSED = "MCP Connector cannot run: "
-
-
-@pytest.fixture(scope="module")
-def start() -> Iterator[Start]:
-    """Starts installations, and ends them after the tests of this module."""
-    started: list[Installation] = []
-
-    def start(data_dir: Path, *options: str, **environment: str) -> Installation:
-        started.append(Installation(data_dir, *options, **environment))
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.up.terminate()
-        each.wait(timeout_s=45)
 
 
 @pytest.fixture(scope="module")

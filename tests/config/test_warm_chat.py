@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import orjson
 import psycopg
 import pytest
 from django.conf import LazySettings
@@ -13,10 +12,8 @@ from django.conf import LazySettings
 from apikeys import actions as key_actions
 from apikeys.actions import IssuedKey
 from assistants import actions as assistant_actions
-from config.application import lifespan
-from core import feed
 from core.actor import Actor
-from tests.config.asgi import ask
+from tests.config import asgi
 from tests.connector.conftest import orm
 from tests.llm import ScriptedLLM
 
@@ -37,10 +34,7 @@ async def key() -> IssuedKey:
 @pytest.fixture
 async def running(key: IssuedKey, llm: ScriptedLLM, settings: LazySettings) -> AsyncIterator[None]:
     settings.OPENAI_BASE_URL, settings.OPENAI_API_KEY = llm.base_url, "none"
-    async with lifespan(None):
-        async with asyncio.timeout(10):
-            while feed.max_age() != float("inf"):
-                await asyncio.sleep(0.01)
+    async with asgi.running():
         yield
 
 
@@ -66,15 +60,10 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 async def chat(key: IssuedKey, *, stream: bool) -> bytes:
-    body = orjson.dumps(
-        {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}], "stream": stream}
+    said = [{"role": "user", "content": "Hello"}]
+    answer = await asgi.request(
+        key, "POST", "/v1/chat/completions", model=MODEL, messages=said, stream=stream
     )
-    headers = [
-        (b"host", b"localhost"),
-        (b"authorization", f"Bearer {key.key}".encode()),
-        (b"content-type", b"application/json"),
-    ]
-    answer = await ask("/v1/chat/completions", method="POST", headers=headers, body=body)
     assert answer.status == 200, answer.body
     return answer.body
 
