@@ -18,6 +18,7 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "SECRET_ENCRYPTION_KEYS": lambda: Fernet.generate_key().decode(),
     "POSTGRES_PASSWORD": lambda: secrets.token_hex(24),
     "REDIS_PASSWORD": lambda: secrets.token_hex(24),
+    "METRICS_TOKEN": lambda: secrets.token_urlsafe(32),
 }
 ADDRESSES = {
     "DATABASE_URL": "postgresql://mcp_connector:{POSTGRES_PASSWORD}@postgres/mcp_connector",

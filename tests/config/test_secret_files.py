@@ -25,6 +25,7 @@ def test_secrets_are_generated_once(tmp_path: Path) -> None:
     assert first["POSTGRES_PASSWORD"] in first["DATABASE_URL"]
     assert first["REDIS_PASSWORD"] in first["REDIS_URL"]
     assert len(first["SECRET_KEY"]) > 50
+    assert len(first["METRICS_TOKEN"]) > 40
 
 
 def test_what_is_given_is_used(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -80,6 +81,7 @@ def test_only_settings_that_exist_are_given() -> None:
     given = {name.removesuffix("_FILE") for name in one("ConfigMap", "settings")["data"]}
     assert given <= in_settings() | {"FORWARDED_ALLOW_IPS"}
     files = {value for name, value in one("ConfigMap", "settings")["data"].items() if name.endswith("_FILE")}
+    assert "/run/mcp-connector/METRICS_TOKEN" in files  # Prometheus is in another pod
     assert {Path(path).name for path in files} <= {*secret_files.GENERATED, *secret_files.ADDRESSES}
 
 
@@ -113,6 +115,28 @@ def test_prometheus_finds_a_pod_and_is_let_in(name: str) -> None:
     assert [port["port"] for port in rule["ports"]] == found
     (labels,) = policy["podSelector"].values()
     assert name in (labels.values() if isinstance(labels, dict) else labels[0]["values"])
+
+
+def test_pods_reach_the_collector_of_traces_once_that_is_uncommented() -> None:
+    """As shipped nothing is traced, and MCP servers, which share pods of the product, reach no address."""
+    policy = commented("network-policies.yaml", "apiVersion: networking.k8s.io/v1")
+    (matched,) = policy["spec"]["podSelector"]["matchExpressions"]
+    assert matched["key"] == "app.kubernetes.io/component"
+    assert sorted(matched["values"]) == sorted(DEPLOYMENTS)
+    (rule,) = policy["spec"]["egress"]
+    (port,) = rule["ports"]
+    endpoint = urlsplit(commented("settings.yaml", "  OTEL_")["OTEL_EXPORTER_OTLP_ENDPOINT"])
+    assert (port, rule["to"]) == ({"protocol": "TCP", "port": endpoint.port}, [MONITORING])
+    assert (endpoint.hostname or "").endswith(".monitoring")
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" in in_settings()
+
+
+def commented(name: str, beginning: str) -> Manifest:
+    """Returns what stands in comments of this file, from the line with this beginning on."""
+    lines = [line.replace("# ", "", 1) for line in (FOLDER / name).read_text().splitlines() if "# " in line]
+    start = next(number for number, line in enumerate(lines) if line.startswith(beginning))
+    found: Manifest = yaml.safe_load("\n".join(lines[start:]))
+    return found
 
 
 def test_what_scales_is_there_and_what_serves_stays() -> None:
