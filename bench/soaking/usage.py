@@ -96,16 +96,25 @@ def _median(samples: Sequence[Usage], name: tuple[str, str]) -> float:
 def _of_processes(who: str, processes: Sequence[psutil.Process]) -> Iterator[tuple[str, float]]:
     for process in processes:
         try:
-            memory = process.memory_full_info()
-            # Of PostgreSQL only what is no shared buffer: those fill, as they should, until they are full.
-            size = memory.uss if who == "PostgreSQL" else memory.pss
-            yield "memory, MB", size / 1e6
+            yield "memory, MB", own_memory(process.pid) / 1e6
             # A connection of PostgreSQL keeps open the tables that it has used, up to a limit of its own.
             if who != "PostgreSQL":
                 yield "descriptors", process.num_fds()
             yield "threads", process.num_threads()
-        except psutil.NoSuchProcess:
+        except (psutil.NoSuchProcess, ProcessLookupError, FileNotFoundError):  # it has ended
             continue
+
+
+def own_memory(pid: int) -> int:
+    """Returns the bytes that a process has allocated. Of those that it shares with its forks it has a part.
+
+    Pages of mapped files (libraries, the weights of MiniLM) do not count. The kernel keeps them once for all
+    processes of the machine: a process's part of them grows when anything else ends that has mapped them.
+    Nor do the shared buffers of PostgreSQL, which fill, as they should, until they are full.
+    """
+    _, *lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    values = dict(line.split(":", 1) for line in lines)
+    return int(values["Pss_Anon"].split()[0]) * 1024  # in kB
 
 
 def _connections() -> float:

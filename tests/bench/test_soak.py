@@ -1,9 +1,13 @@
 """The soak: what counts as growth, and what its callers take for wrong."""
 
 import asyncio
+import mmap
+import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +16,7 @@ from bench.loading.targets import Ask
 from bench.soaking import report
 from bench.soaking.callers import Told, ask_for_ever, ask_invalid_for_ever
 from bench.soaking.requests import Invalid, Kind
-from bench.soaking.usage import growths
+from bench.soaking.usage import growths, own_memory
 
 
 def a_soak_of(what: str, *values: float) -> bool:
@@ -29,6 +33,20 @@ def test_what_grows_by_more_than_three_percent_is_too_much():
 def test_ones_and_twos_are_no_growth():
     assert not a_soak_of("descriptors", 20, 20, 20, 22)
     assert a_soak_of("descriptors", 20, 20, 20, 23)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_is_what_a_process_allocates_and_not_a_file_that_it_maps(tmp_path: Path):
+    file, size = tmp_path / "weights", 32 * 1024 * 1024
+    file.write_bytes(b"x" * size)
+    before = own_memory(os.getpid())
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        assert mapped.find(b"y") == -1  # each page has been read
+        with_file = own_memory(os.getpid())
+        allocated = bytearray(b"x") * size
+        assert with_file - before < size / 4
+        assert own_memory(os.getpid()) - with_file > size * 3 / 4
+    del allocated
 
 
 def test_a_soak_without_quarters_is_refused():
