@@ -9,6 +9,7 @@ import django
 from django.utils.module_loading import import_string
 
 from config.environment import load_settings
+from core.garbage import collect_seldom
 
 
 def end_cleanly() -> None:
@@ -35,7 +36,4 @@ Protocol = import_string("config.http_protocol.Protocol")
 
 # Now, or the first request would import all views.
 import_string("django.urls.get_resolver")().url_patterns  # noqa: B018
-# What is loaded stays. Else each full collection of garbage would look at all of it: 100 ms without an
-# answer.
-gc.freeze()
-gc.enable()
+collect_seldom()

@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 from config import beat_thread, broker_transport
 from config.environment import load_settings
 from config.safety import require_safe_settings
+from core.garbage import collect_seldom
 
 
 def prepare_worker() -> None:
@@ -75,5 +76,4 @@ def serve_metrics(**_: Any) -> None:
 def install_the_supervisor(**_: Any) -> None:
     # By name: it imports models, which is possible only now that Celery has set Django up.
     import_string("connector.supervisor.bootstep.install")(app)
-    gc.freeze()
-    gc.enable()
+    collect_seldom()

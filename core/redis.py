@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 DEADLINE_S = 0.1
 _STEPS = 5
-"""Into how many steps a deadline is divided, see `_deadline`."""
+"""Into how many steps a deadline is divided."""
 _SOCKET_TIMEOUT_S = 5
 _MOST_CONNECTIONS = 50
 _REST_S = 1.0
@@ -36,28 +36,40 @@ class StoreDown(Exception):
 
 @asynccontextmanager
 async def _deadline() -> AsyncIterator[None]:
-    """Bounds the block by DEADLINE_S of a loop that is not blocked. Raises TimeoutError.
-
-    A plain time-out would pass while the loop is busy with something else and the answer waits in the socket:
-    limits would not hold just when there is much to do. Five timers, each started by the one before, cannot
-    expire together in one blocked turn of the loop.
-    """
-    loop = asyncio.get_running_loop()
-    timer: asyncio.TimerHandle
-
-    def step(left: int) -> None:
-        nonlocal timer
-        if left:
-            timer = loop.call_later(DEADLINE_S / _STEPS, step, left - 1)
-        else:
-            timeout.reschedule(loop.time())
-
+    """Bounds the block by DEADLINE_S of a loop that is not blocked. Raises TimeoutError."""
     async with asyncio.timeout(None) as timeout:
-        timer = loop.call_later(DEADLINE_S / _STEPS, step, _STEPS - 1)
+        steps = _Steps(timeout)
         try:
             yield
         finally:
-            timer.cancel()
+            steps.cancel()
+
+
+class _Steps:
+    """The steps to a deadline, each a timer that is started by the one before.
+
+    A plain time-out would pass while the loop is busy with something else and the answer waits in the socket:
+    limits would not hold just when there is much to do. These cannot expire together in one blocked turn of
+    the loop.
+    """
+
+    def __init__(self, timeout: asyncio.Timeout) -> None:
+        self._timeout = timeout
+        self._left = _STEPS
+        self._timer = self._started()
+
+    def cancel(self) -> None:
+        self._timer.cancel()
+
+    def _started(self) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(DEADLINE_S / _STEPS, self._passed)
+
+    def _passed(self) -> None:
+        self._left -= 1
+        if self._left:
+            self._timer = self._started()
+        else:
+            self._timeout.reschedule(asyncio.get_running_loop().time())
 
 
 def blocking(url: str = "", *, timeout_s: float = _SOCKET_TIMEOUT_S) -> BlockingRedis:

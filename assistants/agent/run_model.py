@@ -71,11 +71,9 @@ class RunModel:
         self._on_refused = on_refused
         self._max_rounds = max_rounds
         self._refusals = 0
-        self._listeners = Listeners(
-            _SeparatedRounds(self, listeners.on_text).add,
-            _SeparatedRounds(self, listeners.on_reasoning).add,
-            listeners.on_refusal,
-        )
+        self._texts = _SeparatedRounds(listeners.on_text), _SeparatedRounds(listeners.on_reasoning)
+        on_text, on_reasoning = (each.add for each in self._texts)
+        self._listeners = Listeners(on_text, on_reasoning, listeners.on_refusal)
 
     async def ask(self, messages: Messages, specs: Sequence[Spec], system_prompt: str | None) -> Turn:
         """One round: returns the answer once it is whole. Raises UpstreamFailed.
@@ -83,6 +81,8 @@ class RunModel:
         The run's caller gets the text while it comes, by its listeners.
         """
         self.rounds += 1
+        for each in self._texts:
+            each.begin_round()
         offered = self._offered(specs)
         asked = Round(
             history.as_sent(messages), system_prompt, offered, self._choice(offered), self.reasoning_field
@@ -251,16 +251,19 @@ def _outcome(completion: Completion) -> dict[str, Any]:
 class _SeparatedRounds:
     """Separates the texts of two rounds by a blank line, or the last word of one would touch the next."""
 
-    def __init__(self, model: RunModel, on_text: Callable[[str], None]) -> None:
-        self._model = model
+    def __init__(self, on_text: Callable[[str], None]) -> None:
         self._on_text = on_text
-        self._last, self._last_round = "", 0
+        self._last = ""
+        self._is_first_of_round = True
+
+    def begin_round(self) -> None:
+        self._is_first_of_round = True
 
     def add(self, text: str) -> None:
-        is_first = self._last_round in {0, self._model.rounds}
-        if not is_first and not (self._last[-1].isspace() or text[0].isspace()):
+        follows = self._is_first_of_round and self._last
+        if follows and not (self._last[-1].isspace() or text[0].isspace()):
             self._on_text("\n\n")
-        self._last, self._last_round = text, self._model.rounds
+        self._last, self._is_first_of_round = text, False
         self._on_text(text)
 
 

@@ -31,6 +31,7 @@ class EndpointViewSet(ViewSet):
     async def dispatch(  # type: ignore[override]
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
+        self._forget_handlers()
         headers: Mapping[str, str] = {}
         try:
             action = self._action(request)
@@ -46,6 +47,14 @@ class EndpointViewSet(ViewSet):
 
     def failed(self, error: Exception) -> HttpResponseBase:
         raise NotImplementedError
+
+    def _forget_handlers(self) -> None:
+        """DRF keeps an action for each HTTP method on the view, bound to the view: a cycle of references.
+
+        It would keep the request, with its body, until garbage is collected.
+        """
+        for method in self.action_map:
+            vars(self).pop(method, None)
 
     def _action(self, request: HttpRequest) -> Handler:
         name = self.action_map.get((request.method or "").lower())

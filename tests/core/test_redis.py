@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from core.redis import SharedStore, StoreDown
+from tests.garbage import no_cycles
 
 
 async def _asked(store: SharedStore) -> bool:
@@ -25,3 +26,11 @@ def test_a_shared_store_is_there_while_its_lifespan_lasts_in_one_loop_after_anot
 
     asyncio.run(lived())
     asyncio.run(lived())
+
+
+async def test_a_deadline_leaves_nothing_to_collect() -> None:
+    store = SharedStore()
+    async with store.lifespan():
+        assert await _asked(store)
+        with no_cycles("core.", "asyncio."):
+            assert await _asked(store)
