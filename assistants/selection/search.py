@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from assistants.catalogue.entries import AssistantEntry, FunctionEntry
 from core.database import DATABASE_ERRORS
-from tools.search import Found, Scope, search
+from tools.search import Ranking, Scope, rank
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +53,8 @@ class Searcher:
         if not query:
             return self._listed(limit, "There was nothing to search with.")
         found = await self._search(query, limit)
-        # The index may be newer than the entry from memory: a tool that the entry lacks cannot be given.
         known = self.assistant.by_name
-        hits = [Hit(known[hit.public_name], hit.score) for hit in found.hits if hit.public_name in known]
+        hits = [Hit(known[hit.public_name], hit.score) for hit in found.hits]
         if not hits:
             return self._listed(limit, found.degraded or "Nothing was found.")
         return SearchResult(hits, found.embedder, found.degraded)
@@ -64,16 +63,20 @@ class Searcher:
         """Yields every tool of the assistant on these servers, by name."""
         return (each for each in self.assistant.functions if each.server_id in self.server_ids)
 
-    async def _search(self, query: str, limit: int) -> Found:
+    async def _search(self, query: str, limit: int) -> Ranking:
         try:
             async with asyncio.timeout(WITHIN_S):
-                return await search([query], self._scope, limit=limit, embed_within_s=EMBED_WITHIN_S)
+                # The index may be newer than the entry from memory: what the entry lacks cannot be given.
+                known = self.assistant.by_name
+                return await rank(
+                    [query], self._scope, limit=limit, known=known, embed_within_s=EMBED_WITHIN_S
+                )
         except DATABASE_ERRORS as error:
             log.warning("Tools cannot be searched: %s", type(error).__name__)
-            return Found((), "", "The search did not answer in time, or the database is away.")
+            return Ranking((), "", "The search did not answer in time, or the database is away.")
         except Exception:  # the search's boundary: a chat goes on without it
             log.exception("Searching for tools failed unexpectedly")
-            return Found((), "", "The search failed.")
+            return Ranking((), "", "The search failed.")
 
     @property
     def _scope(self) -> Scope:

@@ -2,6 +2,6 @@
 
 from tools.search.fusion import Why
 from tools.search.scope import EVERYTHING, Scope
-from tools.search.searching import Found, Hit, read_as, search
+from tools.search.searching import Found, Hit, Ranking, rank, read_as, search
 
-__all__ = ["EVERYTHING", "Found", "Hit", "Scope", "Why", "read_as", "search"]
+__all__ = ["EVERYTHING", "Found", "Hit", "Ranking", "Scope", "Why", "rank", "read_as", "search"]

@@ -16,6 +16,9 @@ from typing import NamedTuple
 PART_WEIGHT = 0.7
 """The weight of the best fitting part; the whole has 1. Measured: docs/decisions/0019."""
 
+# Divided, so that scores of requests with and without parts are on one scale.
+_WHOLE, _PART = 1 / (1 + PART_WEIGHT), PART_WEIGHT / (1 + PART_WEIGHT)
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -51,7 +54,8 @@ class Ranked(NamedTuple):
 def paired_vectors(vectors: Sequence[Sequence[float]]) -> Sequence[Sequence[float]]:
     """Returns the vectors of the pairs, from those of the texts, the whole first."""
     whole, parts = vectors[:1], vectors[1:]
-    return [_combined(whole[0], part) for part in parts] or whole
+    weighted = [_WHOLE * number for number in whole[0]] if parts else []
+    return [_added(weighted, part) for part in parts] or whole
 
 
 def paired_terms(texts: Sequence[Mapping[int, float]]) -> Sequence[Mapping[int, float]]:
@@ -59,7 +63,7 @@ def paired_terms(texts: Sequence[Mapping[int, float]]) -> Sequence[Mapping[int, 
     whole, *parts = texts
     united = [{**whole, **part}.keys() for part in parts]
     weights = [
-        _combined([whole.get(term, 0) for term in terms], [part.get(term, 0) for term in terms])
+        _added([_WHOLE * whole.get(term, 0) for term in terms], [part.get(term, 0) for term in terms])
         for part, terms in zip(parts, united, strict=True)
     ]
     return [dict(zip(*pair, strict=True)) for pair in zip(united, weights, strict=True)] or [whole]
@@ -71,7 +75,8 @@ def rank(candidates: Sequence[Candidate]) -> list[Ranked]:
     A tool without a vector gets the mean dense similarity of the candidates: to be not embedded yet is
     neither for nor against it.
     """
-    mean = _mean_dense(candidates)
+    has_all = all(candidate.dense is not None for candidate in candidates)
+    mean = () if has_all else _mean_dense(candidates)
     hits = [_score(candidate, candidate.dense or mean) for candidate in candidates]
     return sorted((hit for hit in hits if hit.score > 0), key=lambda hit: (-hit.score, hit.function_id))
 
@@ -90,7 +95,5 @@ def _score(candidate: Candidate, dense: Sequence[float]) -> Ranked:
     return Ranked(candidate.function_id, why.dense + why.lexical + why.boost, why)
 
 
-def _combined(whole: Sequence[float], part: Sequence[float]) -> list[float]:
-    # Divided, so that scores of requests with and without parts are on one scale.
-    of_whole, of_part = 1 / (1 + PART_WEIGHT), PART_WEIGHT / (1 + PART_WEIGHT)
-    return [of_whole * one + of_part * other for one, other in zip(whole, part, strict=True)]
+def _added(weighted: Sequence[float], part: Sequence[float]) -> list[float]:
+    return [one + _PART * other for one, other in zip(weighted, part, strict=True)]

@@ -3,11 +3,21 @@
 They are kept: to write one takes longer than to search a hundred tools.
 """
 
-from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from django.db.models import Case, F, Func, IntegerField, Q, TextField, Value, When
+from django.db.models import (
+    BooleanField,
+    Case,
+    ExpressionWrapper,
+    F,
+    Func,
+    IntegerField,
+    Q,
+    TextField,
+    Value,
+    When,
+)
 from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce, NullIf
 from django.db.models.lookups import Exact
@@ -36,7 +46,9 @@ class Texts(NamedTuple):
 def measured_tools(
     narrowed: frozenset[tuple[int, frozenset[str]]], embedder: str, size: int, *, is_thorough: bool
 ) -> Sql:
-    """Returns the query of the tools to measure: id, server, words, and their vector by this embedder.
+    """Returns the query of the tools to measure.
+
+    Its columns: id, server, name, words, vector, and whether that is one by this embedder.
 
     Most of a scan's time goes into fetching its rows, piece by piece. Unless it is thorough, it does without
     what stands at the far end of a row: the second vector, and the server, which decides whether a definition
@@ -45,29 +57,34 @@ def measured_tools(
     tools = ToolFunction.objects.offered() if is_thorough else ToolFunction.objects.enabled()
     for server_id, names in narrowed:
         tools = tools.exclude(~Q(name__in=names), server=server_id)
-    vector = _vector(embedder, size, [_FIRST, _NEXT] if is_thorough else [_FIRST])
-    sql, parameters = tools.order_by().values_list("id", "server_id", "words", vector).query.sql_with_params()
+    vector: Case | str = _vector(embedder, size) if is_thorough else "embedding"
+    has_vector = (
+        Value(True) if is_thorough else ExpressionWrapper(_is_by(embedder, size, _FIRST), BooleanField())
+    )
+    columns = "id", "server_id", "name", "words", vector, has_vector
+    sql, parameters = tools.order_by().values_list(*columns).query.sql_with_params()
     return sql, list(parameters)
 
 
-@cache
-def shown_tools() -> Sql:
-    """Returns the query of the tools that a model may be given: id, and the fields of `Texts`."""
+@lru_cache(maxsize=16)
+def shown_tools(embedder: str, size: int) -> Sql:
+    """Returns the query of tools that a model may be given: id, words, vector, and the fields of `Texts`."""
     override = NullIf(KT("overrides__description"), Value(""))
     given = Coalesce(override, "description", output_field=TextField())
     tools = ToolFunction.objects.offered().filter(server__deleted_at=None).order_by()
-    columns = "id", "public_name", "name", given, "server_id", "server__name", "server__slug"
+    texts = "public_name", "name", given, "server_id", "server__name", "server__slug"
+    columns = "id", "words", _vector(embedder, size), *texts
     sql, parameters = tools.values_list(*columns).query.sql_with_params()
     return sql, list(parameters)
 
 
-def _vector(embedder: str, size: int, columns: Sequence[tuple[str, str]]) -> Case:
-    return Case(
-        *(When(_has_size(vector, size), **{name: embedder}, then=F(vector)) for vector, name in columns),
-        output_field=VectorField(),
-    )
+def _vector(embedder: str, size: int) -> Case:
+    whens = (When(_is_by(embedder, size, column), then=F(column[0])) for column in (_FIRST, _NEXT))
+    return Case(*whens, output_field=VectorField())
 
 
-def _has_size(vector: str, size: int) -> Q:
+def _is_by(embedder: str, size: int, column: tuple[str, str]) -> Q:
     # A service may change the size behind the same name, and pgvector fails on vectors of two sizes.
-    return Q(Exact(Func(F(vector), function="vector_dims", output_field=IntegerField()), size))
+    vector, name = column
+    of_size = Exact(Func(F(vector), function="vector_dims", output_field=IntegerField()), size)
+    return Q(of_size, **{name: embedder})

@@ -1,7 +1,5 @@
 """Parameters of a search's statement, in the forms that cost PostgreSQL least."""
 
-import sys
-from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,10 +26,8 @@ class _VectorDumper(Dumper):
     format = Format.BINARY
 
     def dump(self, obj: Vector) -> bytes:
-        numbers = array("f", obj.numbers)
-        if sys.byteorder == "little":
-            numbers.byteswap()
-        return pack(">HH", len(numbers), 0) + numbers.tobytes()
+        size = len(obj.numbers)
+        return pack(f">HH{size}f", size, 0, *obj.numbers)
 
 
 psycopg.adapters.register_dumper(Vector, _VectorDumper)

@@ -6,7 +6,7 @@ A request of several steps needs several tools; each clause may find one that th
 import re
 from collections.abc import Iterator
 
-from tools.search.text import terms
+from tools.search.text import unstemmed
 
 MOST_CLAUSES = 8
 MOST_IMPLIED = 2
@@ -51,7 +51,7 @@ def _file(path: re.Match[str]) -> str:
 def _clauses(whole: str) -> list[str]:
     parts = [part.strip(" ,.;:") for part in _BOUNDARY.split(whole)]
     # "Thanks!" finds nothing. And a single clause would count what the whole counts, a second time.
-    informative = [part for part in parts if len(terms(part)) >= 2]
+    informative = [part for part in parts if len(unstemmed(part)) >= 2]
     return informative[:MOST_CLAUSES] if len(informative) > 1 else []
 
 

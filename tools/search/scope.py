@@ -16,5 +16,10 @@ class Scope:
     narrowed: Mapping[int, frozenset[str]] = field(default_factory=dict)
     used_by: int | None = None
 
+    @property
+    def is_named(self) -> bool:
+        """Whether each tool in scope is named: then no other tool of its server has to be looked at."""
+        return bool(self.narrowed) and self.server_ids == frozenset(self.narrowed)
+
 
 EVERYTHING = Scope()

@@ -2,8 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from django.utils.translation import gettext_noop
@@ -49,6 +50,22 @@ class Found:
     degraded: str
 
 
+class Scored(NamedTuple):
+    """A tool that was found, for whoever knows what it is."""
+
+    public_name: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """As `Found`, with names and scores alone."""
+
+    hits: Sequence[Scored]
+    embedder: str
+    degraded: str
+
+
 @dataclass(frozen=True, slots=True)
 class _Query:
     texts: Sequence[str]
@@ -65,11 +82,59 @@ async def search(
     If the embedder fails, or takes longer than `embed_within_s`, lexical similarity alone counts, and
     `degraded` says why. Raises django.db.Error, and nothing else.
     """
-    given = [query] if isinstance(query, str) else query
-    texts = list(dict.fromkeys(text for one in given for text in queries.texts(_sanitized(one))))
-    if not texts or scope.server_ids == frozenset():
+    texts = _texts(query, scope)
+    if not texts:
         return Found((), "", "")
-    return await _find(await _embedded(texts[:MOST_TEXTS], embed_within_s), scope, limit)
+    asked = await _embedded(texts, embed_within_s)
+    measured = await sql.measure(asked.texts, asked.vectors, asked.embedder, scope, limit=limit)
+    ranked = fusion.rank(measured.candidates)
+    hits = tuple(_hit(one, measured.texts[one.function_id]) for one in ranked)
+    return Found(hits, asked.embedder, _degraded(asked, measured))
+
+
+async def rank(
+    query: str | Sequence[str],
+    scope: Scope,
+    *,
+    limit: int,
+    known: Container[str],
+    embed_within_s: float | None = None,
+) -> Ranking:
+    """Does the same for who knows by their public names what models may be given, and finds nothing else.
+
+    What is shown of a tool is not read: of fifty tools it takes longer than to measure a thousand.
+    """
+    texts = _texts(query, scope)
+    if not texts:
+        return Ranking((), "", "")
+    asked = await _embedded(texts, embed_within_s)
+    given = asked.texts, asked.vectors, asked.embedder, scope
+    named = await sql.names(*given, limit=limit, known=known)
+    if named is not None:
+        return Ranking([Scored(*one) for one in named if one[1] > 0], asked.embedder, asked.degraded)
+    measured = await sql.measure(*given, limit=limit, is_thorough=True)
+    ranked = (
+        (measured.texts[one.function_id].public_name, one.score) for one in fusion.rank(measured.candidates)
+    )
+    hits = [Scored(*one) for one in ranked if one[0] in known]
+    return Ranking(hits, asked.embedder, _degraded(asked, measured))
+
+
+def _texts(query: str | Sequence[str], scope: Scope) -> Sequence[str]:
+    """Returns the texts to search by; none where there is nothing to search with, or in."""
+    if scope.server_ids == frozenset():
+        return []
+    given = [query] if isinstance(query, str) else query
+    return list(dict.fromkeys(text for one in given for text in _texts_of(one)))[:MOST_TEXTS]
+
+
+def _texts_of(query: str) -> Sequence[str]:
+    return _kept_texts(query) if len(query) <= sql.LONGEST_KEPT else queries.texts(_sanitized(query))
+
+
+@lru_cache(maxsize=128)
+def _kept_texts(query: str) -> Sequence[str]:
+    return queries.texts(_sanitized(query))
 
 
 def read_as(query: str) -> str:
@@ -77,7 +142,7 @@ def read_as(query: str) -> str:
 
     Relevance feedback stores its vector: it must be the text that a later search compares with it.
     """
-    texts = queries.texts(_sanitized(query))
+    texts = _texts_of(query)
     return queries.as_embedded(texts[0]) if texts else ""
 
 
@@ -104,15 +169,10 @@ async def _embedded(texts: Sequence[str], within_s: float | None) -> _Query:
         return _Query(texts, (), "", f"The embedder did not answer within {within_s:g} s.")
 
 
-async def _find(query: _Query, scope: Scope, limit: int) -> Found:
-    measured = await sql.measure(query.texts, query.vectors, query.embedder, scope, limit=limit)
-    ranked = fusion.rank(measured.candidates)
-    hits = tuple(_hit(one, measured.texts[one.function_id]) for one in ranked)
-    degraded = query.degraded
-    if measured.missing:
-        missing = f"{measured.missing} of the tools."
-        degraded = f"Found by words alone, not embedded by {query.embedder} yet: {missing}"
-    return Found(hits, query.embedder, degraded)
+def _degraded(query: _Query, measured: sql.Measured) -> str:
+    if not measured.missing:
+        return query.degraded
+    return f"Found by words alone, not embedded by {query.embedder} yet: {measured.missing} of the tools."
 
 
 def _hit(ranked: fusion.Ranked, texts: Texts) -> Hit:

@@ -5,7 +5,8 @@ Inverse document frequencies are those of the scope, from WordCount: a tool that
 change the rank of another.
 
 Similarities are negative in SQL, as pgvector's <#> is the negative inner product, and so are scores: the
-lowest are the best. A scan spends its time on expressions for every row, of which there are none to spare.
+lowest are the best. A scan spends its time on expressions for every row, of which there are none to spare:
+it has the score alone. The parts of it are measured again for what is returned.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from functools import lru_cache
 
 from tools.models import WordCount
 from tools.search import bm25
+from tools.search.orm_sql import Texts
 
 MOST_BOOST = 0.05
 """The boost of a tool that served nothing but requests like this one, and many of them."""
@@ -24,17 +26,16 @@ _USES_FOR_HALF = 1
 # What is MATERIALIZED is read more than once.
 # Dimensions count from 0 here, in pgvector's text form of a sparse vector from 1.
 # LEAST, because the logarithm needs f <= n whatever the counts are.
-_QUERY_VECTORS = f"""
-    scope AS MATERIALIZED (SELECT %s::bigint[] AS servers),
+_QUERIES = f"""
     terms AS (SELECT * FROM unnest(%s::int[], %s::int[], %s::float8[]) AS terms(pair, word, weight)),
     frequencies AS MATERIALIZED (
         SELECT word, sum(functions)::float8 AS functions FROM tools_wordcount
-        WHERE word = ANY(%s::int[]) AND {{in_scope}} GROUP BY word
+        WHERE word = ANY(%s::int[]) AND {{of_servers}} GROUP BY word
     ),
     total AS (SELECT functions AS n FROM frequencies WHERE word = {WordCount.EVERY}),
     queries AS MATERIALIZED (
-        SELECT pair, ('{{' || string_agg(word + 1 || ':' || (weight * rarity)::real, ',')
-            || '}}/{bm25.DIMENSIONS}')::sparsevec AS words
+        SELECT pair, ('{{{{' || string_agg(word + 1 || ':' || (weight * rarity)::real, ',')
+            || '}}}}/{bm25.DIMENSIONS}')::sparsevec AS words
         FROM (
             SELECT pair, word, weight, ln(1 + (n - f + 0.5) / (f + 0.5)) AS rarity FROM terms
             LEFT JOIN frequencies USING (word), total, LEAST(coalesce(functions, 0), n) AS f
@@ -42,106 +43,134 @@ _QUERY_VECTORS = f"""
     )"""  # noqa: S608 - constants
 # requests is the sum of the vectors of `uses` requests, so that this is
 # MOST_BOOST * (mean cosine to those requests) * uses / (uses + _USES_FOR_HALF).
-_BOOST = f"""coalesce((
-        SELECT {MOST_BOOST} * greatest(0, -(requests <#> %s::vector)) / (uses + {_USES_FOR_HALF})
-        FROM tools_functionuse
-        WHERE used_by = %s AND function_id = best.id AND embedder = %s AND vector_dims(requests) = %s
-    ), 0)"""  # noqa: S608 - constants
-_IN_SCOPE = "server_id = ANY((SELECT servers FROM scope)::bigint[])"
+# They are looked up together: one by one takes as long as to measure the tools.
+_BOOSTED = f"""
+    used AS (
+        SELECT function_id, {MOST_BOOST} * greatest(0, -(requests <#> %s::vector)) / (uses + {_USES_FOR_HALF})
+            AS boost FROM tools_functionuse
+        WHERE used_by = %s AND embedder = %s AND vector_dims(requests) = %s
+            AND function_id = ANY(ARRAY(SELECT id FROM best))
+    ),
+    boosted AS (SELECT best.*, coalesce(boost, 0) AS boost FROM best LEFT JOIN used ON function_id = id)
+    """  # noqa: S608 - constants
+_UNBOOSTED = "boosted AS (SELECT *, 0::float8 AS boost FROM best)"
+_OF_SERVERS = "server_id = ANY((SELECT servers FROM given)::bigint[])"
+_NAMED = "(server_id, name) IN (SELECT * FROM unnest(%s::bigint[], %s::text[]))"
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What the text depends on.
 
-    `parts`: for each pair but the first, whether all of its terms are among those of the first. `is_thorough`
+    `pairs`: their numbers. `is_named`: all tools in scope are named, each with its server. `is_thorough`
     makes a second pass over the rows for the means that tools without a vector get, as in `fusion`. Without,
     a tool that has no vector or no words has no score and comes first.
     """
 
     limit: int
     candidates: int
-    parts: tuple[bool, ...]
+    pairs: range
     has_vectors: bool
     has_servers: bool
+    is_named: bool
     is_boosted: bool
-    is_thorough: bool
-
-    @property
-    def lexical(self) -> Sequence[str]:
-        return [f"lexical_{number}" for number in range(len(self.parts) + 1)]
-
-    @property
-    def dense(self) -> Sequence[str]:
-        return [f"dense_{number}" for number in range(len(self.parts) + 1)] if self.has_vectors else []
+    is_thorough: bool = False
 
 
 @lru_cache(maxsize=256)
-def text(shape: Shape, tools: str, shown: str) -> str:
-    """Returns the statement. `tools`, `shown`: the queries of `orm_sql`.
+def of_names(shape: Shape, tools: str) -> str:
+    """Returns the statement for public names and scores alone. `tools`: the query of `orm_sql`."""
+    # A sort copies each row: to look up the names of the best takes less time than to carry all of them.
+    return _closed_up(f"""{_ranked(shape, tools)}
+        SELECT (SELECT public_name FROM tools_toolfunction AS t WHERE t.id = boosted.id), score - boost
+        FROM boosted {_ordered(shape)}""")  # noqa: S608 - its own names and numbers
+
+
+@lru_cache(maxsize=256)
+def of_hits(shape: Shape, tools: str, shown: str) -> str:
+    """Returns the statement for all that is said of a hit. `tools`, `shown`: the queries of `orm_sql`.
 
     Its rows: how many tools have no vector, whether there are more candidates, id, lexical and dense
     similarities by pair, boost, and what is shown.
 
-    OFFSET 0 in `scoped` keeps the planner from merging it into `measured`, where the CASE that picks a tool's
-    vector would be evaluated once for each pair; in `measured`, from measuring again for each mention; at the
-    end, from looking through all tools for those that are shown.
+    OFFSET 0 keeps the planner from looking through all tools for those that are shown.
     """
-    in_scope = _IN_SCOPE if shape.has_servers else "true"
-    barrier = "OFFSET 0" if shape.parts else ""
-    columns = ", ".join(["id", *shape.lexical, *shape.dense])
-    materialized, means, missing = "", "", "0::bigint"
-    if shape.is_thorough:
-        materialized, missing = "MATERIALIZED", "(SELECT missing FROM means)"
-        means = f"means AS (SELECT {_means(shape)} FROM measured),"  # noqa: S608
+    parts = [*map(_lexical, shape.pairs), *map(_dense, shape.pairs if shape.has_vectors else ())]
+    missing = "(SELECT missing FROM means)" if shape.is_thorough else "0::bigint"
+    return _closed_up(f"""{_ranked(shape, tools)}
+        SELECT {missing}, (SELECT count(*) = {shape.candidates} FROM best), boosted.id,
+            {", ".join(parts)}, boost, {", ".join(Texts._fields)}
+        FROM boosted, LATERAL (
+            SELECT * FROM ({shown}) AS shown (id, words, vector, {", ".join(Texts._fields)})
+            WHERE id = boosted.id OFFSET 0
+        ) AS shown {_ordered(shape)}""")  # noqa: S608 - its own names and numbers
+
+
+def _closed_up(statement: str) -> str:
+    """Psycopg keeps what it reads from a statement of 4,096 characters at most; no literal has blanks."""
+    return " ".join(statement.split())
+
+
+def _ranked(shape: Shape, tools: str) -> str:
+    """Returns the beginning of a statement, up to `boosted`: id, score and boost of the best."""
+    vectors = [f"%s::vector AS vector_{pair}" for pair in shape.pairs] if shape.has_vectors else []
+    given = ", ".join(["%s::bigint[] AS servers", *vectors])
+    of_servers = _OF_SERVERS if shape.has_servers else "true"
+    within = _NAMED if shape.is_named else of_servers
+    return f"""WITH given AS MATERIALIZED (SELECT {given}), {_QUERIES.format(of_servers=of_servers)},
+        tools (id, server_id, name, words, vector, has_vector) AS ({tools}),
+        {_means(shape, within) if shape.is_thorough else ""}
+        best AS (
+            {_scored_with_means(shape) if shape.is_thorough else _scored(shape, within)}
+            ORDER BY score NULLS FIRST, id LIMIT {shape.candidates}
+        ), {_BOOSTED if shape.is_boosted else _UNBOOSTED}"""
+
+
+def _ordered(shape: Shape) -> str:
     # Without a boost PostgreSQL knows that the best have this order, and looks no further than the limit.
     score = "score - boost" if shape.is_boosted else "score"
-    return f"""WITH {_QUERY_VECTORS.replace("{in_scope}", in_scope)},
-        tools (id, server_id, words, vector) AS ({tools}),
-        scoped AS (SELECT *, {_lexical(shape, 0)} AS lexical_0 FROM tools WHERE {in_scope} {barrier}),
-        measured AS {materialized} (SELECT id, {_similarities(shape)} FROM scoped OFFSET 0),
-        {means}
-        best AS (
-            SELECT {columns}, {_score(shape)} AS score FROM measured{", means" if shape.is_thorough else ""}
-            ORDER BY score NULLS FIRST, id LIMIT {shape.candidates}
-        ),
-        boosted AS (SELECT *, {_BOOST if shape.is_boosted else "0::float8"} AS boost FROM best)
-        SELECT {missing}, (SELECT count(*) = {shape.candidates} FROM best), boosted.{columns}, boost, shown.*
-        FROM boosted, LATERAL (SELECT * FROM ({shown}) AS shown WHERE id = boosted.id OFFSET 0) AS shown
-        ORDER BY {score} NULLS FIRST, boosted.id LIMIT {shape.limit}"""  # noqa: S608 - its own names and numbers
+    return f"ORDER BY {score} NULLS FIRST, boosted.id LIMIT {shape.limit}"
 
 
-def _similarities(shape: Shape) -> str:
-    """Without a common term the lexical similarity is 0; without a vector the dense one is NULL."""
-    # Half of the tools have no term of the whole, and so none of its clauses.
-    parts = [
-        f"CASE lexical_0 WHEN 0 THEN 0 ELSE {_lexical(shape, number)} END"
-        if is_within
-        else _lexical(shape, number)
-        for number, is_within in enumerate(shape.parts, 1)
-    ]
-    dense = ["vector <#> %s::vector" for _ in shape.dense]
-    named = zip([*parts, *dense], [*shape.lexical[1:], *shape.dense], strict=True)
-    return ", ".join(["lexical_0", *(f"{similarity} AS {name}" for similarity, name in named)])
+def _scored(shape: Shape, within: str) -> str:
+    """One expression for each tool: a further level of queries would take longer than a further vector."""
+    score = _score(shape, [_lexical(pair) for pair in shape.pairs], [_dense(pair) for pair in shape.pairs])
+    if shape.has_vectors:
+        score = f"CASE WHEN has_vector THEN {score} END"
+    return f"SELECT id, {score} AS score FROM tools WHERE {within}"  # noqa: S608
 
 
-def _lexical(shape: Shape, pair: int) -> str:
-    """NULL for a tool without words, or 0 if thorough. A query may have none that say anything."""
-    words = f"(SELECT words FROM queries WHERE pair = {pair})"  # noqa: S608 - a number
-    similarity = f"words <#> (SELECT coalesce({words}, '{{}}/{bm25.DIMENSIONS}'))"
-    return f"coalesce({similarity}, 0)" if shape.is_thorough else f"({similarity})"
+def _means(shape: Shape, within: str) -> str:
+    """A tool without a word in common has a lexical similarity of 0, one without a vector the mean."""
+    lexical = [f"coalesce({_lexical(pair)}, 0) AS lexical_{pair}" for pair in shape.pairs]
+    dense = [f"{_dense(pair)} AS dense_{pair}" for pair in shape.pairs] if shape.has_vectors else []
+    means = [f"coalesce(avg(dense_{pair}), 0) AS mean_{pair}" for pair in shape.pairs if shape.has_vectors]
+    missing = "count(*) FILTER (WHERE dense_0 IS NULL)" if shape.has_vectors else "0::bigint"
+    return f"""
+        scoped AS (SELECT * FROM tools WHERE {within} OFFSET 0),
+        measured AS MATERIALIZED (SELECT id, {", ".join([*lexical, *dense])} FROM scoped),
+        means AS (SELECT {", ".join([*means, f"{missing} AS missing"])} FROM measured),"""  # noqa: S608
 
 
-def _means(shape: Shape) -> str:
-    means = [f"coalesce(avg({name}), 0) AS mean_{name}" for name in shape.dense]
-    missing = "count(*) FILTER (WHERE dense_0 IS NULL)" if shape.dense else "0::bigint"
-    return ", ".join([*means, f"{missing} AS missing"])
+def _scored_with_means(shape: Shape) -> str:
+    lexical = [f"lexical_{pair}" for pair in shape.pairs]
+    dense = [f"coalesce(dense_{pair}, mean_{pair})" for pair in shape.pairs]
+    return f"SELECT id, {_score(shape, lexical, dense)} AS score FROM measured, means"  # noqa: S608
 
 
-def _score(shape: Shape) -> str:
+def _score(shape: Shape, lexical: Sequence[str], dense: Sequence[str]) -> str:
     """The score of `fusion`, negative and without the boost: it orders the rows, so that few are returned."""
-    dense = shape.dense
-    if shape.is_thorough:
-        dense = [f"coalesce({name}, mean_{name})" for name in dense]
-    pairs = [f"{one} + {other}" for one, other in zip(shape.lexical, dense, strict=False)] or shape.lexical
+    pairs = lexical
+    if shape.has_vectors:
+        pairs = [f"{one} + {other}" for one, other in zip(lexical, dense, strict=True)]
     return f"least({', '.join(pairs)})" if len(pairs) > 1 else pairs[0]
+
+
+def _lexical(pair: int) -> str:
+    """NULL for a tool without words. A query may have none that say anything."""
+    words = f"(SELECT words FROM queries WHERE pair = {pair})"  # noqa: S608 - a number
+    return f"(words <#> (SELECT coalesce({words}, '{{}}/{bm25.DIMENSIONS}')))"
+
+
+def _dense(pair: int) -> str:
+    return f"(vector <#> (SELECT vector_{pair} FROM given))"  # noqa: S608 - a number

@@ -58,8 +58,17 @@ def split_name(name: str) -> str:
 
 def terms(text: str) -> list[str]:
     """Returns the stems of the words, in order, without stop words; of CJK words characters and pairs."""
-    words = _WORD.findall(_split_camel(text).lower())
-    return _stem([term for word in words for term in _terms_of(word)])
+    return _stem(unstemmed(text))
+
+
+def unstemmed(text: str) -> list[str]:
+    """Returns what `terms` makes stems of, as many of them."""
+    lowered = _split_camel(text).lower()
+    words = _WORD.findall(lowered)
+    # Once for the text: to look at each word takes longer than all the rest.
+    if not _CJK.search(lowered):
+        return [word for word in words if word not in _STOP_WORDS]
+    return [term for word in words for term in _terms_of(word)]
 
 
 def informative_title(document: Document) -> str:

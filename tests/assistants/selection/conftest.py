@@ -1,7 +1,7 @@
 """A search with scripted hits, for tests of selections. The real search has its own tests."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import pytest
@@ -10,9 +10,8 @@ from assistants.catalogue.endpoints import Endpoint
 from assistants.catalogue.entries import AssistantEntry, FunctionEntry, ServerEntry
 from assistants.selection import search as selection_search
 from tests.assistants.agent.conftest import entry, function
-from tools.search.fusion import Why
 from tools.search.scope import Scope
-from tools.search.searching import Found, Hit
+from tools.search.searching import Ranking, Scored
 
 TIME, MAPS = ServerEntry(1, "Time", "time"), ServerEntry(2, "Maps", "maps")
 LOCAL = Endpoint("http://127.0.0.1:9/v1", "", "m")
@@ -30,7 +29,9 @@ class ScriptedSearch:
         self.failure: Exception | None = None
         self.delay_s = 0.0
 
-    async def __call__(self, texts: Sequence[str], scope: Scope, *, limit: int, **_: Any) -> Found:
+    async def __call__(
+        self, texts: Sequence[str], scope: Scope, *, limit: int, known: Container[str], **_: Any
+    ) -> Ranking:
         (text,) = texts
         self.asked.append(text)
         self.scopes.append(scope)
@@ -38,20 +39,14 @@ class ScriptedSearch:
         await asyncio.sleep(self.delay_s)
         if self.failure:
             raise self.failure
-        hits = [_hit(name, rank) for rank, name in enumerate(self.answers.get(text, ()))]
-        return Found(tuple(hits[:limit]), "tiny", self.degraded)
-
-
-def _hit(public_name: str, rank: int) -> Hit:
-    slug, _, name = public_name.partition("__")
-    score = 1 - rank / 100
-    return Hit(rank, 1, public_name, slug, slug, name, "", score, Why(score, 0, 0))
+        hits = [Scored(name, 1 - rank / 100) for rank, name in enumerate(self.answers.get(text, ()))]
+        return Ranking([hit for hit in hits if hit.public_name in known][:limit], "tiny", self.degraded)
 
 
 @pytest.fixture
 def found(monkeypatch: pytest.MonkeyPatch) -> ScriptedSearch:
     search = ScriptedSearch()
-    monkeypatch.setattr(selection_search, "search", search)
+    monkeypatch.setattr(selection_search, "rank", search)
     return search
 
 
