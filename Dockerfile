@@ -6,7 +6,6 @@ ARG NODE_IMAGE=node:22-bookworm-slim
 ARG POSTGRES_IMAGE=pgvector/pgvector:pg18
 
 FROM ${PYTHON_IMAGE} AS build
-SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 WORKDIR /build
 COPY pyproject.toml requirements.lock ./
 # uv by its hash in the lock, which then installs the product, the embedder that needs no service, the exporter of traces and
