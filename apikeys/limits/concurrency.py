@@ -18,12 +18,14 @@ _RENEWALS_A_LEASE = 3
 # Scripts, because Redis executes each without interruption: between a count and an addition of two commands,
 # another process could take the last free place. By the clock of Redis, since hosts have different ones.
 #
-# `key`: a sorted set of the leases of an API key, with their ends as scores.
+# `key`: a sorted set of the leases of an API key, with their ends as scores. Ends far ahead are from before
+# the clock was set back: the lease of a request that still runs is there again with its next renewal.
 ACQUIRE = """
 local function acquire(key, limit, seconds, lease)
     local time = redis.call('TIME')
     local now = time[1] + time[2] / 1000000
     redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
+    redis.call('ZREMRANGEBYSCORE', key, now + 2 * seconds, '+inf')
     if redis.call('ZCARD', key) >= tonumber(limit) then return 0 end
     redis.call('ZADD', key, now + seconds, lease)
     redis.call('PEXPIRE', key, math.ceil(seconds * 1000))

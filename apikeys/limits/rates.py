@@ -27,23 +27,29 @@ _WINDOW_MS = 60_000
 # ARGV: the length of a window in ms; the limits of requests and of tokens, or none; what `acquire` takes.
 # Returns whether the request fits, of each counter its number and the ms until it expires, and whether the
 # lease is acquired: never for a refused request. The present window's counter expires a window after its end,
-# for it is the one before then.
+# for it is the one before then. A counter that expires too late is from before the clock was set back: it
+# would count for as long as that was, and is forgotten.
 _COUNT = (
     ACQUIRE
     + """
 local window, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
-local function counter(key)
-    return tonumber(redis.call('GET', key)) or 0, math.max(0, redis.call('PTTL', key))
+local function counter(key, longest)
+    local ends = redis.call('PTTL', key)
+    if ends > longest then
+        redis.call('DEL', key)
+        ends = 0
+    end
+    return tonumber(redis.call('GET', key)) or 0, math.max(0, ends)
 end
 local before, before_ends, now, now_ends, fits = 0, 0, 0, 0, 1
 if limit then
-    now, now_ends = counter(KEYS[2])
+    now, now_ends = counter(KEYS[2], 2 * window)
     if now_ends > 0 and now_ends < window then
         redis.call('RENAME', KEYS[2], KEYS[1])
         now, now_ends = 0, now_ends + window
         redis.call('SET', KEYS[2], now, 'PX', now_ends)
     end
-    before, before_ends = counter(KEYS[1])
+    before, before_ends = counter(KEYS[1], window)
     if math.floor(before * before_ends / window) + now >= limit then
         fits = 0
     elseif now_ends > 0 then
@@ -53,7 +59,7 @@ if limit then
         redis.call('SET', KEYS[2], now, 'PX', now_ends)
     end
 end
-local spent, spent_ends = counter(KEYS[3])
+local spent, spent_ends = counter(KEYS[3], window)
 local leased = 0
 if KEYS[4] and fits == 1 and (ARGV[3] == '' or spent < tonumber(ARGV[3])) then
     leased = acquire(KEYS[4], ARGV[4], ARGV[5], ARGV[6])

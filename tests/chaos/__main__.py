@@ -6,13 +6,16 @@ Ends with code 1 if anything was wrong, with 77 and a reason where it is not per
 import argparse
 import secrets
 import sys
+from collections.abc import Mapping
+from contextlib import nullcontext
 from importlib import import_module
 
+from tests.chaos.shifted_clock import shifted_clock
 from tests.chaos.world import SHORT_TIMES, world
 
 NOT_PERMITTED = 77
 LOG_TAIL = 4000  # characters of each log
-PARTS = ("storm", "partition", "capacity", "approvals", "failover", "sentinel")
+PARTS = ("storm", "partition", "capacity", "approvals", "failover", "sentinel", "clock")
 
 
 def main() -> int:
@@ -23,14 +26,21 @@ def main() -> int:
     parser.add_argument("--short-leases", action="store_true", help="of 6 s instead of 15")
     options = parser.parse_args()
     print(f"{options.part}, seed {options.seed}", flush=True)
-    with world(SHORT_TIMES if options.short_leases else {}) as made:
+    settings = SHORT_TIMES if options.short_leases else {}
+    try:
+        with shifted_clock() if options.part == "clock" else nullcontext({}) as clock:
+            return _run(options, {**settings, **clock})
+    except PermissionError as refusal:
+        print(refusal)
+        return NOT_PERMITTED
+
+
+def _run(options: argparse.Namespace, settings: Mapping[str, str]) -> int:
+    with world(settings) as made:
         # Only now is Django set up, which they need at their import.
         part = import_module(f"tests.chaos.{options.part}")
         try:
             failures = part.run(made, seconds=options.seconds, seed=options.seed)
-        except PermissionError as refusal:
-            print(refusal)
-            return NOT_PERMITTED
         except TimeoutError as error:
             failures = [str(error)]
         for failure in failures:

@@ -54,6 +54,13 @@ class Customer:
     def ready(self) -> Answer:
         return self.ask("GET", "/ready")
 
+    def post(self, path: str, message: Any, headers: dict[str, str]) -> httpx.Response:
+        """Posts JSON, and returns the answer as it is."""
+        return self._http.post(path, json=message, headers=headers)
+
+    def get_text(self, path: str) -> str:
+        return self._http.get(path).text
+
     def ask(self, method: str, path: str, **options: Any) -> Answer:
         began = time.monotonic()
         try:
@@ -81,12 +88,18 @@ def open_shop(servers: list[int], **limits: Any) -> str:
 
 
 class Load:
-    """Threads that chat, call a tool and create keys. In the file `calls` the server notes its calls."""
+    """Threads that chat, call a tool and create keys. In the file `calls` the server notes its calls.
 
-    def __init__(self, url: str, key: str, tool: str, calls: Path, *, bound_s: float) -> None:
+    Chats are with `assistant`: where that is `shop`, with a tool in each.
+    """
+
+    def __init__(
+        self, url: str, key: str, tool: str, calls: Path, *, bound_s: float, assistant: str = "talk"
+    ) -> None:
         self.outcomes: Counter[str] = Counter()
         self.faults: list[str] = []
         self._url, self._key, self._tool, self._calls, self._bound_s = url, key, tool, calls, bound_s
+        self._assistant = assistant
         self._tokens, self._ended = count(), threading.Event()
         self._created: list[str] = []
         self._chats: list[str] = []
@@ -126,10 +139,14 @@ class Load:
                 self.faults.append(f"{what}: {answer} ")
 
     def _chat(self, customer: Customer, token: str) -> tuple[str, Answer]:
-        answer = customer.chat()
-        if answer.status == httpx.codes.OK:
-            self._chats.append(answer.body["choices"][0]["message"]["mcp_connector"]["run_id"])
-        return "chat", answer
+        forced = {} if self._assistant == "talk" else {"tool_choice": "required"}
+        answer = customer.chat(self._assistant, **forced)
+        if answer.status != httpx.codes.OK:
+            return "chat", answer
+        told = answer.body["choices"][0]["message"]["mcp_connector"]
+        self._chats.append(told["run_id"])
+        has_failed = any(each["status"] != "ok" for each in told.get("tool_calls", ()))
+        return "chat without its tool" if has_failed else "chat", answer
 
     def _call(self, customer: Customer, token: str) -> tuple[str, Answer]:
         answer = customer.call(self._tool, token=token)

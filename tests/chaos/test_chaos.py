@@ -19,6 +19,7 @@ NOT_PERMITTED = 77
         pytest.param(["partition"], id="workers on two machines"),
         pytest.param(["failover"], id="PostgreSQL fails over", marks=pytest.mark.slow),
         pytest.param(["sentinel"], id="Redis fails over", marks=pytest.mark.slow),
+        pytest.param(["clock", "--seconds", "25"], id="a clock that jumps", marks=pytest.mark.slow),
         pytest.param(["approvals", "--seconds", "40"], id="calls that wait", marks=pytest.mark.slow),
     ],
 )

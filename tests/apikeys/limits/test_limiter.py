@@ -26,6 +26,7 @@ async def main(id):
     print(admitted)
 asyncio.run(main(*args))
 """
+AN_HOUR_MS = 3_600_000
 HOLDING = """
 async def main(id):
     limiter = Limiter(os.environ["REDIS_URL"], lease_s=1)
@@ -200,3 +201,18 @@ async def test_all_keys_in_redis_expire() -> None:
 
 def redis_url() -> str:
     return os.environ["REDIS_URL"]
+
+
+async def test_counters_from_before_the_clock_was_set_back_are_forgotten() -> None:
+    """Their time to live is then longer by as much."""
+    limited = caller(requests_per_minute=2, tokens_per_minute=10, concurrent_requests=1)
+    async with limiters(1) as (limiter,):
+        while await is_admitted(limiter, limited):
+            await spend(limiter, limited, 10)
+        with Redis.from_url(os.environ["REDIS_URL"]) as redis:
+            for key in redis.scan_iter(f"*/{limited.limited_as}/*"):
+                redis.pexpire(key, redis.pttl(key) + AN_HOUR_MS)
+            leases = f"mcp-connector:running:{limited.limited_as}"
+            redis.zadd(leases, {"of a process that has died": time.time() + AN_HOUR_MS / 1000})
+        assert await is_admitted(limiter, limited)
+        assert await runs(limiter, limited)
