@@ -10,6 +10,10 @@ from config.runner.processes import StartFailed
 EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - compared with, not bound to
 
 
+def data_folder(*, base_dir: Path) -> Path:
+    return Path(os.environ.get("DATA_DIR") or base_dir / ".data").absolute()
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """The address that the web listens on, and the folder of the data."""
@@ -24,8 +28,7 @@ class Options:
         port = os.environ.get("PORT") or "8000"
         if not port.isdecimal() or not 0 < int(port) < 65536:
             raise StartFailed(f"PORT must be a number from 1 to 65535, not {port!r}")
-        data_dir = Path(os.environ.get("DATA_DIR") or base_dir / ".data")
-        return cls(os.environ.get("HOST") or "127.0.0.1", int(port), data_dir.absolute())
+        return cls(os.environ.get("HOST") or "127.0.0.1", int(port), data_folder(base_dir=base_dir))
 
     @property
     def base_url(self) -> str:

@@ -139,7 +139,7 @@ def _create(binaries: Path, folder: Path, user: str, *, durable: bool) -> None:
         raise
     if initdb.returncode:
         said = output.decode(errors="replace").strip().splitlines() or [f"status {initdb.returncode}"]
-        raise StartFailed(f"initdb failed: {_reason(said)}")
+        raise StartFailed(f"initdb failed: {_reason(said).replace(_here(unfinished), str(unfinished))}")
     unfinished.rename(folder)
 
 

@@ -21,7 +21,8 @@ from django.utils.module_loading import import_string
 from config.environment import load_settings
 from config.runner import messages, programs, services
 from config.runner.data_dir import DataDir
-from config.runner.options import Options, restoring
+from config.runner.disk import shortage
+from config.runner.options import Options, data_folder, restoring
 from config.runner.processes import Running, StartFailed
 from config.runner.supervisor import Supervisor
 
@@ -83,6 +84,8 @@ def main(arguments: Sequence[str]) -> int:
 def _failed(reason: str) -> int:
     messages.progress.clear()
     print(f"MCP Connector cannot run: {reason}", file=sys.stderr)
+    if said := shortage(data_folder(base_dir=BASE_DIR)):
+        print(said, file=sys.stderr)
     return 1
 
 
