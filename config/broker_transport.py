@@ -11,9 +11,10 @@ from typing import Any
 from kombu.transport import TRANSPORT_ALIASES, redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
+from redis.exceptions import ResponseError
 from redis.retry import Retry
 
+from core.refused_writes import REFUSALS
 from core.sentinel_address import PORT, SCHEME
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class Transport(redis.Transport):
 
     Channel = Channel
 
-    connection_errors = (*redis.Transport.connection_errors, OutOfMemoryError, ReadOnlyError)
+    connection_errors = (*redis.Transport.connection_errors, *REFUSALS)
     """One that takes no writes counts as one that is away: a worker waits for it, and does not end."""
 
     def _deliver(self, message: Any, queue: str | None) -> None:

@@ -1,24 +1,45 @@
 """Celery's consumer, which drops messages that no task can be made of without logging what is in them."""
 
 import logging
+import math
+import time
 import warnings
 from typing import Any
 
 from celery import signals
 from celery.exceptions import CPendingDeprecationWarning
 from celery.worker.consumer import Consumer
+from celery.worker.state import maybe_shutdown
+
+from core.refused_writes import refusal
 
 log = logging.getLogger(__name__)
+
+PAUSE_S, POLL_S = 2, 0.1
+TELL_EVERY_S = 60
 
 
 class QuietConsumer(Consumer):
     """Celery's own logs the whole body: arguments of tasks may be secret."""
+
+    _told_at = -math.inf
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Celery's own also warns of what its next version will do by default, which is news for us alone."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", CPendingDeprecationWarning)
             super().on_connection_error_after_connected(exc)
+
+    def on_connection_error_before_connected(self, exc: Exception) -> None:
+        """Celery's own begins anew at once, six times a second where Redis answers and takes no writes."""
+        now = time.monotonic()
+        if now - self._told_at > TELL_EVERY_S:
+            said = refusal(exc) or f"is away ({type(exc).__name__})."
+            log.error("The broker %s It is asked every %s s.", said, PAUSE_S)
+            self._told_at = now
+        while time.monotonic() < now + PAUSE_S:
+            maybe_shutdown()
+            time.sleep(POLL_S)
 
     def on_unknown_message(self, body: Any, message: Any) -> None:
         self._drop(message, "it names no task")

@@ -9,18 +9,23 @@ from django.db import DatabaseError
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 from psycopg import OperationalError
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from config import draining
 from connector.status.workers import workers_alive
 from core import database, redis
 from core.recent import Recent
+from core.refused_writes import refusal
 
 log = logging.getLogger(__name__)
 
 OK, DOWN, READ_ONLY = "ok", "down", "read-only"
 TIMEOUT_S = 2  # for each check
 CACHED_S = 1  # callers without a key must not be able to keep the database busy
+ADVICE = "manage.py doctor says what is wrong and what to do"
+_KEY = "mcp-connector:ready"
+_told: dict[str, str] = {}
+"""What was logged last of each service that is not ready."""
 UNANSWERED = (OperationalError, DatabaseError, RedisError, OSError, TimeoutError)
 
 
@@ -32,7 +37,7 @@ async def health(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 async def ready(request: HttpRequest) -> JsonResponse:
-    """503 only without the database, or before the end: chats go on without Redis, with a database that can
+    """503 only without the database, or before the end: chats go on without Redis, with services that can
     only be read, and without workers except for the tools.
     """
     if draining.has_begun:
@@ -40,7 +45,8 @@ async def ready(request: HttpRequest) -> JsonResponse:
     checks = await _readiness.get()
     is_away = checks["database"] == DOWN
     status = "ok" if set(checks.values()) == {OK} else "unavailable" if is_away else "degraded"
-    return JsonResponse({"status": status, **checks}, status=503 if is_away else 200)
+    advice = {} if status == "ok" else {"advice": ADVICE}
+    return JsonResponse({"status": status, **checks, **advice}, status=503 if is_away else 200)
 
 
 async def _check_all() -> dict[str, str]:
@@ -53,10 +59,20 @@ async def _check_all() -> dict[str, str]:
 async def _state(name: str, check: Callable[[], Awaitable[str]]) -> str:
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            return await check()
+            found = await check()
     except UNANSWERED as error:
-        log.warning("%s is not ready: %s", name, type(error).__name__)
+        _tell(name, f"is not ready: {type(error).__name__}")
         return DOWN
+    if found == OK and _told.pop(name, ""):
+        log.warning("%s is ready again", name)
+    return found
+
+
+def _tell(name: str, said: str) -> None:
+    """Logs it once, however often the probe asks."""
+    if _told.get(name) != said:
+        log.warning("%s %s", name, said)
+    _told[name] = said
 
 
 async def _database() -> str:
@@ -67,8 +83,13 @@ async def _database() -> str:
 
 
 async def _redis() -> str:
+    """Writes, because one that answers may refuse to: without, beat and workers can do nothing."""
     async with redis.unbounded() as client:
-        await client.ping()
+        try:
+            await client.set(_KEY, 1, ex=1)
+        except ResponseError as error:
+            _tell("redis", str(refusal(error) or f"takes no writes: {type(error).__name__}"))
+            return READ_ONLY
     return OK
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,6 +18,7 @@ from redis.retry import Retry as BlockingRetry
 from redis.sentinel import Sentinel
 
 from core.circuit_breaker import CircuitBreaker, CircuitOpen
+from core.refused_writes import refusal
 from core.sentinel import SentinelPool
 from core.sentinel_address import SentinelAddress
 
@@ -27,6 +30,7 @@ _STEPS = 5
 _SOCKET_TIMEOUT_S = 5
 _MOST_CONNECTIONS = 50
 _REST_S = 1.0
+_TELL_EVERY_S = 60.0
 _FAILURES = (RedisError, OSError, TimeoutError)
 
 
@@ -115,6 +119,8 @@ class Store:
         self.pool = _pool(url)
         self.redis = Redis(connection_pool=self.pool)
         self._breaker = CircuitBreaker(trips_on=_FAILURES, rest_s=_REST_S)
+        self._is_away = False
+        self._refused_at = -math.inf
 
     @asynccontextmanager
     async def within_deadline(self) -> AsyncIterator[Redis]:
@@ -123,14 +129,25 @@ class Store:
             with self._breaker.protect():
                 async with _deadline():
                     yield self.redis
-                if self._breaker.failures:
+                if self._is_away:
                     log.warning("Redis answers again.")
-        except CircuitOpen as refusal:
-            raise StoreDown from refusal
+                    self._is_away = False
+        except CircuitOpen as refused:
+            raise StoreDown from refused
         except _FAILURES as error:
-            if self._breaker.failures == 1:  # an outage is logged once, not for each question
-                log.error("Redis does not answer (%s): it is asked once a second.", type(error).__name__)
+            self._tell(error)
             raise StoreDown from error
+
+    def _tell(self, error: Exception) -> None:
+        """Logs an outage once, and not for each question. Who takes no writes answers others meanwhile."""
+        now = time.monotonic()
+        if refused := refusal(error):
+            if now - self._refused_at > _TELL_EVERY_S:
+                log.error("Redis %s", refused)
+                self._refused_at = now
+        elif not self._is_away:
+            log.error("Redis does not answer (%s): it is asked once a second.", type(error).__name__)
+            self._is_away = True
 
     async def connect(self) -> None:
         """Opens a connection, which the next use finds open. Raises StoreDown."""

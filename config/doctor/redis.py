@@ -7,6 +7,7 @@ from redis import Redis, RedisError
 
 from config.doctor.finding import Finding, failed, first_line, ok, warning
 from core.redis import blocking
+from core.refused_writes import Refusal, refusal
 
 _KEY = "mcp-connector:doctor"
 
@@ -25,7 +26,8 @@ def _check(redis: Redis) -> Iterator[Finding]:
     try:
         redis.set(_KEY, 1, ex=1)
     except RedisError as error:
-        yield failed("Redis", f"it takes no writes: {first_line(error)}", _remedy(info))
+        refused = refusal(error) or Refusal(first_line(error), "Look into its log.")
+        yield failed("Redis", f"it takes no writes: {refused.said}.", refused.remedy)
         return
     policy = info.get("maxmemory_policy", "noeviction")
     if policy != "noeviction" and info.get("maxmemory"):
@@ -38,11 +40,3 @@ def _check(redis: Redis) -> Iterator[Finding]:
         yield warning(
             "Redis", "over 90 % of its maxmemory are used.", "Raise maxmemory, or find what fills it."
         )
-
-
-def _remedy(info: dict[str, Any]) -> str:
-    if info.get("role") == "slave":
-        return "REDIS_URL names a replica: name the primary."
-    if info.get("maxmemory"):
-        return "Its maxmemory is reached: raise it, or find what fills it (redis-cli --bigkeys)."
-    return "Look into its log: its disk may be full (stop-writes-on-bgsave-error)."

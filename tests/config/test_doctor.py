@@ -22,6 +22,7 @@ from config.doctor import machine, redis
 from config.runner.network import free_port
 from connector.models import Worker
 from tests.database import connected_to, create
+from tests.refusing_redis import REASONS, refusing
 from tools.models import MCPTool
 from tools.secrets import encryption
 
@@ -137,10 +138,15 @@ def own_redis(monkeypatch: pytest.MonkeyPatch) -> Any:
         client.config_set("maxmemory-policy", "noeviction")
 
 
-def test_redis_whose_memory_is_full(own_redis: Redis) -> None:
-    own_redis.config_set("maxmemory", 1)
-    (found,) = [each for each in redis.check() if each.state == "failed"]
-    assert "maxmemory" in found.remedy
+@pytest.mark.parametrize(
+    ("why", "remedy"),
+    [("full", "maxmemory"), ("read-only", "name the primary"), ("failing snapshots", "Its log says why")],
+)
+def test_redis_that_takes_no_writes(why: str, remedy: str) -> None:
+    with refusing(why):
+        (found,) = [each for each in redis.check() if each.state == "failed"]
+    assert found.said == f"it takes no writes: {REASONS[why]}."
+    assert remedy in found.remedy
 
 
 def test_redis_that_would_drop_keys(own_redis: Redis) -> None:

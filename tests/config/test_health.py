@@ -12,6 +12,7 @@ from django.utils import timezone
 from config import health
 from connector.models import Worker
 from core.recent import Recent
+from tests.refusing_redis import REASONS, refusing
 
 NOWHERE = "redis://127.0.0.1:1/0"
 
@@ -45,7 +46,7 @@ async def test_it_is_ready_with_all_services(worker: Worker):
 async def test_it_is_degraded_without_workers(transactional_db: None):
     assert await get("/ready") == (
         200,
-        {"status": "degraded", "database": "ok", "redis": "ok", "workers": "down"},
+        {"status": "degraded", "database": "ok", "redis": "ok", "workers": "down", "advice": health.ADVICE},
     )
 
 
@@ -53,8 +54,25 @@ async def test_it_is_degraded_without_redis(worker: Worker, monkeypatch: pytest.
     monkeypatch.setattr(settings, "REDIS_URL", NOWHERE)
     assert await get("/ready") == (
         200,
-        {"status": "degraded", "database": "ok", "redis": "down", "workers": "ok"},
+        {"status": "degraded", "database": "ok", "redis": "down", "workers": "ok", "advice": health.ADVICE},
     )
+
+
+@pytest.mark.parametrize("why", REASONS)
+async def test_a_redis_that_takes_no_writes_is_told_and_logged_once(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, why: str
+):
+    monkeypatch.setattr(health, "_told", {})
+    with refusing(why):
+        for _ in range(3):
+            monkeypatch.setattr(health, "_readiness", Recent(health._check_all, health.CACHED_S))
+            status, body = await get("/ready")
+            assert (status, body["status"], body["redis"]) == (200, "degraded", "read-only")
+            assert body["advice"] == health.ADVICE
+    (said,) = [each.getMessage() for each in caplog.records if each.name == health.__name__]
+    assert said.startswith(f"redis takes no writes, because {REASONS[why]}. ")
+    monkeypatch.setattr(health, "_readiness", Recent(health._check_all, health.CACHED_S))
+    assert (await get("/ready"))[1]["redis"] == "ok"
 
 
 async def test_it_is_unavailable_without_the_database(worker: Worker, monkeypatch: pytest.MonkeyPatch):
@@ -62,7 +80,13 @@ async def test_it_is_unavailable_without_the_database(worker: Worker, monkeypatc
     monkeypatch.setitem(database, "OPTIONS", database["OPTIONS"] | {"host": "/nowhere"})
     assert await get("/ready") == (
         503,
-        {"status": "unavailable", "database": "down", "redis": "ok", "workers": "down"},
+        {
+            "status": "unavailable",
+            "database": "down",
+            "redis": "ok",
+            "workers": "down",
+            "advice": health.ADVICE,
+        },
     )
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from core.redis import SharedStore, StoreDown
 from tests.garbage import no_cycles
+from tests.refusing_redis import refusing
 
 
 async def _asked(store: SharedStore) -> bool:
@@ -34,3 +35,18 @@ async def test_a_deadline_leaves_nothing_to_collect() -> None:
         assert await _asked(store)
         with no_cycles("core.", "asyncio."):
             assert await _asked(store)
+
+
+async def test_a_redis_that_takes_no_writes_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    store = SharedStore()
+    async with store.lifespan():
+        with refusing("full"):
+            for _ in range(5):
+                with pytest.raises(StoreDown):
+                    async with store.within_deadline() as redis:
+                        await redis.set("refused", 1)
+                assert await _asked(store)
+        async with store.within_deadline() as redis:
+            await redis.set("taken", 1, ex=1)
+    (record,) = caplog.records
+    assert record.getMessage().startswith("Redis takes no writes, because its memory is full. Raise its max")

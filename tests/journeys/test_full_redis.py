@@ -1,8 +1,6 @@
-"""Redis that takes no more writes, since its memory is full or it is a replica: everything else goes on."""
+"""Redis that takes no writes, since its memory is full, it is a replica or a snapshot failed: all goes on."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from uuid import uuid4
 
 import httpx
@@ -12,23 +10,12 @@ from redis import Redis
 
 from apikeys.actions import IssuedKey
 from assistants.models import Run
-from tests.stack import BY, Stack, readiness, wait_for
+from tests.refusing_redis import REASONS, refusing
+from tests.stack import BY, Stack, wait_for
 from tools import actions as tool_actions
 
-
-@contextmanager
-def refusing(why: str) -> Iterator[None]:
-    with Redis.from_url(settings.REDIS_URL, decode_responses=True) as redis:
-        memory = redis.config_get("maxmemory")["maxmemory"]
-        try:
-            if why == "full":
-                redis.config_set("maxmemory", "1")  # with noeviction, its default
-            else:
-                redis.replicaof("127.0.0.1", 9)
-            yield
-        finally:
-            redis.replicaof("NO", "ONE")
-            redis.config_set("maxmemory", memory)
+MOST_LINES = {"web": 12, "mcp": 80, "default": 80}
+"""The first loss of its broker takes a worker thirty, with a traceback of Celery's; to wait for it few."""
 
 
 @pytest.fixture
@@ -51,20 +38,20 @@ def runs(stack: Stack) -> int:
         return Run.objects.filter(assistant_slug__startswith="full-redis", status="completed").count()
 
 
-@pytest.mark.timeout(180)
-@pytest.mark.parametrize("why", ["full", "read-only"])
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("why", REASONS)
 def test_chats_and_servers_go_on_and_workers_recover(stack: Stack, key: IssuedKey, why: str) -> None:
     before, logs = runs(stack), {name: len(stack.log(name)) for name in ("web", "mcp", "default")}
     with refusing(why):
-        for number in range(5):
-            answer = chat(stack, key, **{"idempotency-key": f"{why}-{number}"})
+        for _ in range(5):
+            answer = chat(stack, key, **{"idempotency-key": f"{uuid4()}"})
             assert answer.status_code == 200, answer.text
             made = answer.json()["choices"][0]["message"]["mcp_connector"]["tool_calls"]
             assert [each["status"] for each in made] == ["ok"], f"{answer.text}\n{stack.log('mcp')[-5000:]}"
         wait_for(lambda: runs(stack) == before + 5, within_s=15)
         later = stack.server(f"Later {why}")
         time.sleep(15)
-        assert readiness(stack.url) in {"ok", "degraded"}
+        assert httpx.get(f"{stack.url}/ready").json()["redis"] == "read-only"
     with Redis.from_url(settings.REDIS_URL) as redis:
         wait_for(lambda: not redis.llen("default"), within_s=30)
     with stack.database():
@@ -73,4 +60,6 @@ def test_chats_and_servers_go_on_and_workers_recover(stack: Stack, key: IssuedKe
     for name, at in logs.items():
         said = stack.log(name)[at:]
         assert stack.process(name).is_alive(), said
-        assert said.count("Traceback") < 30, said[:6000]
+        # A worker that waits for messages notices only where that is refused, too.
+        assert name != "web" or f"takes no writes, because {REASONS[why]}" in said, said[:6000]
+        assert said.count("\n") < MOST_LINES[name], said[:9000]
