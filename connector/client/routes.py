@@ -57,6 +57,8 @@ async def find(server_id: int) -> tuple[Route, ...] | Unavailable:
 
     While the database is away it returns those that were found last: the worker checks the fence anyway.
     """
+    if found := _cache.peek(server_id):
+        return found
     last = _last_found.get(server_id)
     try:
         # Without a last route there is nothing to fall back on, so the read may take its time.

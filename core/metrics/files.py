@@ -24,8 +24,18 @@ _SIZE = 1024 * 1024
 _KINDS = ("counter", "histogram", "gauge_livesum")
 _NOBODY = 0
 
+_pid = os.getpid()
+"""Of this process. To ask for it is a system call, and a request counts a dozen times."""
+
+
+def _know_pid() -> None:
+    global _pid  # noqa: PLW0603 - a fork has another one
+    _pid = os.getpid()
+
+
+os.register_at_fork(after_in_child=_know_pid)
 # The library chooses this by the environment when it is imported, and somebody may have imported it before.
-values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]
+values.ValueClass = values.MultiProcessValue(lambda: _pid)  # type: ignore[no-untyped-call]
 
 _preparing = threading.Lock()
 _prepared_for = 0
@@ -36,10 +46,10 @@ def are_writable() -> bool:
     """Whether this process may count. It prepares its files before the first number."""
     if not settings.METRICS:
         return False
-    if _prepared_for != os.getpid():
+    if _prepared_for != _pid:
         with _preparing:
-            if _prepared_for != os.getpid():
-                _prepare(os.getpid())
+            if _prepared_for != _pid:
+                _prepare(_pid)
     return not _is_refused
 
 
