@@ -36,7 +36,10 @@ def as_json(selection: ToolsSelected) -> dict[str, Any]:
     ordered = sorted(selection.candidates, key=lambda each: -_score(each))
     shown = [each for position, each in enumerate(ordered) if position < MOST_RANKED or each.chosen][:MOST]
     own = {each.name: getattr(selection, each.name) for each in fields(selection)}
-    candidates = [{**each._asdict(), "score": _rounded(each.score)} for each in shown]
+    candidates = [
+        {"public_name": name, "reason": reason, "score": _rounded(score), "chosen": is_chosen}
+        for name, reason, score, is_chosen in shown
+    ]
     return own | {"cutoff": _rounded(selection.cutoff), "candidates": candidates}
 
 
