@@ -87,7 +87,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=120,  # of a process that hangs: where other tests share the machine, a start takes long
     )
 
 
@@ -174,7 +174,7 @@ def test_a_wrong_key_ends_a_process_before_it_has_stored_anything(database: None
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("state", [*STATES, "a wrong key"])
 def test_no_process_runs_on_it(database: None, state: str) -> None:
     environment = {}

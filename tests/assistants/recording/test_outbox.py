@@ -1,6 +1,7 @@
 """Runs that end together wait in Redis together. With a real Redis and database."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
@@ -69,6 +70,15 @@ async def test_an_entry_of_an_older_release_is_recovered(redis: "Redis") -> None
     record = ended()
     redis.hset(outbox.KEY, record.origin.run_id, encrypt({"at": 1.0, "record": serialization.dump(record)}))
     assert await recovered() == {record.origin.run_id}
+
+
+async def test_an_entry_from_before_the_clock_was_set_back_does_not_wait(redis: "Redis") -> None:
+    record, present = ended(), ended()
+    for each, at in ((record, time.time() + 3600), (present, time.time())):
+        entry = encrypt({"at": at, "records": [serialization.dump(each)]})
+        redis.hset(outbox.KEY, each.origin.run_id, entry)
+    assert await sync_to_async(outbox.recover)() == 1
+    assert redis.hkeys(outbox.KEY) == [present.origin.run_id.encode()]
 
 
 async def test_a_run_that_json_cannot_hold_does_not_fail_the_others(redis: "Redis", living: None) -> None:
