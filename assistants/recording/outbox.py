@@ -21,7 +21,7 @@ from assistants.recording.records import RunRecord
 from core import ids
 from core.group_commit import GroupCommit
 from core.redis import SharedStore, StoreDown, blocking
-from tools.secrets.encryption import UndecryptableSecret, decrypt, encrypt
+from tools.secrets.encryption import UndecryptableSecret, decrypt, encrypt_json
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ async def _put(records: Sequence[RunRecord]) -> None:
     dumped = {record.origin.run_id: run for record in records if (run := _dumped(record)) is not None}
     if not dumped:
         return
-    encrypted = encrypt({"at": time.time(), "records": list(dumped.values())})
+    encrypted = encrypt_json(orjson.dumps({"at": time.time(), "records": list(dumped.values())}))
     entry = ids.unique()
     _entries.update(dict.fromkeys(dumped, entry))
     with suppress(StoreDown):

@@ -71,7 +71,12 @@ def require_keys() -> None:
 
 def encrypt(value: Any) -> str:
     """Returns the token of a JSON value. Raises ImproperlyConfigured."""
-    return _fernet().encrypt(json.dumps(value).encode()).decode()
+    return encrypt_json(json.dumps(value).encode())
+
+
+def encrypt_json(value: bytes) -> str:
+    """Returns the token of a value that is JSON already. Raises ImproperlyConfigured."""
+    return _fernet().encrypt(value).decode()
 
 
 def decrypt(token: str) -> Any:
