@@ -45,4 +45,5 @@ LOGGERS = {
     "mcp": {"level": "CRITICAL"},
     "psycopg": {"level": "ERROR"},  # a cancelled statement closes its connection, as it should
     "psycopg.pool": {"level": "WARNING"},
+    "uvicorn": {"level": "INFO"},
 }

@@ -60,9 +60,10 @@ def main(arguments: Sequence[str]) -> None:
     if not ASKS.intersection(arguments):
         # By name: it imports models, which can be imported only once Django is set up.
         import_string("config.fit_database.require_fit_database")()
-    if settings.LOG_FORMAT == "json":
-        # Its own lines, too: they go where all others do.
-        LOGGING_CONFIG["loggers"]["uvicorn"] = {"level": "INFO"}
+    # Its lines go where all others do. Had uvicorn a configuration of its own, this would visit each logger,
+    # and a fork of the runner would copy the memory of all of them.
+    LOGGING_CONFIG.clear()
+    LOGGING_CONFIG.update(version=1, incremental=True)
     # uvicorn would start new interpreters, each of which would load everything.
     uvicorn._subprocess.spawn = SimpleNamespace(Process=Worker)  # type: ignore[assignment]  # noqa: SLF001
     for module in ("uvicorn.main", "uvicorn.supervisors.multiprocess"):

@@ -2,44 +2,26 @@
 
 import argparse
 import errno
-import gc
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from importlib import import_module
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
-from typing import cast
 
 import django
 import environ
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.module_loading import import_string
 
 from config.environment import load_settings
 from config.runner import messages, programs, services
 from config.runner.data_dir import DataDir
 from config.runner.disk import shortage
 from config.runner.options import Options, data_folder, restoring
+from config.runner.preloading import loading, preload
 from config.runner.processes import Running, StartFailed
 from config.runner.supervisor import Supervisor
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
-# What these import on their first use is named, too.
-PRELOADED = (
-    "uvicorn.main",
-    "uvicorn.loops.auto",
-    "celery.beat",
-    "celery.bin.celery",
-    "celery.apps.worker",
-    "celery.concurrency.thread",
-    "celery.worker.consumer",
-    "config.consumer",
-    "connector.supervisor.worker",
-    "config.asgi",  # the last: it has garbage collected again
-)
 DESCRIPTION = "Run everything on this machine, from nothing, until Ctrl-C."
 ENVIRONMENT = """\
 The environment, or the file .env, may set among others:
@@ -123,40 +105,6 @@ def up(arguments: Sequence[str] = ()) -> None:
         late = start_product(supervisor, options)
         announce(data_dir, options.base_url, known=known, late=late)
         supervisor.tend()
-
-
-@contextmanager
-def loading() -> Iterator[None]:
-    """Meanwhile this process imports what the product's processes need, for them to be forks of it."""
-    gc.disable()
-    with left_out():
-        yield
-    # Memory that is freed here each child would fill, and no longer share: nothing is collected before.
-    gc.freeze()
-    gc.enable()
-
-
-def preload() -> None:
-    celery = import_string("config.celery.app")
-    celery.loader.init_worker()
-    celery.finalize()
-    for module in PRELOADED:
-        import_module(module)
-
-
-@contextmanager
-def left_out() -> Iterator[None]:
-    """Meanwhile nobody can import what DRF and Celery would use if it were there, in every process: 13 MB."""
-    instead: dict[str, ModuleType | SimpleNamespace | None] = {
-        "click_repl": SimpleNamespace(register_repl=lambda _: None),  # Celery needs this one
-        "pygments": None,
-        "requests": None,
-    }
-    modules = cast(dict[str, ModuleType | SimpleNamespace | None], sys.modules)
-    modules.update(instead)
-    yield
-    for name in instead:
-        del modules[name]
 
 
 def prepare_environment(data_dir: Path, environment: dict[str, str]) -> None:
