@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 from celery import Celery
-from celery.signals import beat_init, celeryd_init, task_postrun, task_prerun, task_revoked
+from celery.signals import beat_init, celeryd_init, setup_logging, task_postrun, task_prerun, task_revoked
 from django.conf import settings
 from django.utils.module_loading import import_string
 
@@ -40,6 +40,11 @@ beat_thread.install()
 app = Celery("mcp-connector")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def keep_the_logging_of_django(**_: Any) -> None:
+    """Celery would set a level of its own, WARNING, whatever LOG_LEVEL is: with a receiver, it leaves it."""
 
 
 @celeryd_init.connect

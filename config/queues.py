@@ -12,7 +12,6 @@ _CELERY: dict[str, Any] = {
     "CELERY_TASK_DEFAULT_QUEUE": "default",
     "CELERY_TASK_SERIALIZER": "json",
     "CELERY_ACCEPT_CONTENT": ["json"],
-    "CELERY_WORKER_HIJACK_ROOT_LOGGER": False,
     "CELERY_WORKER_CONSUMER": "config.consumer:QuietConsumer",
     "CELERY_BEAT_SCHEDULER": "config.scheduler:Scheduler",
     "CELERY_WORKER_PREFETCH_MULTIPLIER": 1,

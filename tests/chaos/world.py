@@ -57,7 +57,7 @@ class World:
 
     def start_worker(self, node: str, command: list[str] | None = None, **settings: str) -> Victim:
         """Starts a Celery worker on the queue `mcp`; `command` comes before its own command line."""
-        own = [*(command or []), *WORKER, "-Q", "mcp", "-n", node, "--loglevel", "INFO"]
+        own = [*(command or []), *WORKER, "-Q", "mcp", "-n", node]
         program = Program(node, own, cwd=ROOT, env=settings)
         log = self.folder / f"{node}.log"
         worker = Victim(node, lambda: program, log, whole_tree=command is not None)

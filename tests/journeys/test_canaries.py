@@ -245,6 +245,11 @@ def test_no_canary_is_found_and_one_trace_shows_all(observed: Observed, key: Iss
     assert all("time" in line and "message" in line for line in observed.logs())
 
 
+def test_workers_log_from_log_level_on(observed: Observed, meta: Path) -> None:
+    for worker in WORKERS:
+        assert '"level":"DEBUG"' in observed.stack.log(worker).replace(" ", "")
+
+
 def test_lines_of_a_request_name_it(observed: Observed, key: IssuedKey, meta: Path) -> None:
     observed.stack.llm.script("canaries-failing", {"status": 500, "body": "no", "repeat": True})
     answer = ask(observed, key, "canaries-failing")
