@@ -15,6 +15,7 @@ from bench.processor import Kinds
 from tests.chaos.world import World
 
 MOST_GROWTH = 0.03
+SOON_S = 60
 NOISE = {"memory, MB": 0.5, "temporary files": 2.0, "Redis keys": 10.0}
 """Differences of medians that are no growth, whatever part of them they are. Of all else FEW."""
 FEW = 2.0
@@ -69,7 +70,7 @@ def measured(kinds: Kinds, folder: Path) -> Usage:
         for what, value in _of_processes(who, processor.trees(pids)):
             found[who, what] = found.get((who, what), 0) + value
     found["PostgreSQL", "connections"] = _connections()
-    found["Redis", "Redis keys"] = _redis_keys()
+    found["Redis", "Redis keys"] = staying_keys()
     found["all", "temporary files"] = sum(1 for path in folder.rglob("*") if path.is_file())
     return found
 
@@ -123,6 +124,9 @@ def _connections() -> float:
         return float(cursor.fetchone()[0])
 
 
-def _redis_keys() -> float:
-    with redis.Redis.from_url(settings.REDIS_URL) as client:
-        return float(client.dbsize())
+def staying_keys() -> float:
+    """Counts those that stay: what expires within a minute tells how many requests there were in the last."""
+    with redis.Redis.from_url(settings.REDIS_URL) as client, client.pipeline(transaction=False) as asked:
+        for key in client.scan_iter(count=1_000):
+            asked.ttl(key)
+        return float(sum(not 0 <= ttl <= SOON_S for ttl in asked.execute()))

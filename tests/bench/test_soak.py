@@ -10,13 +10,15 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from django.conf import settings
+from redis import Redis
 
 from bench import upstream
 from bench.loading.targets import Ask
 from bench.soaking import report
 from bench.soaking.callers import Told, ask_for_ever, ask_invalid_for_ever
 from bench.soaking.requests import Invalid, Kind
-from bench.soaking.usage import growths, own_memory
+from bench.soaking.usage import growths, own_memory, staying_keys
 
 
 def a_soak_of(what: str, *values: float) -> bool:
@@ -47,6 +49,18 @@ def test_memory_is_what_a_process_allocates_and_not_a_file_that_it_maps(tmp_path
         assert with_file - before < size / 4
         assert own_memory(os.getpid()) - with_file > size * 3 / 4
     del allocated
+
+
+def test_keys_of_a_minute_follow_the_pace_and_do_not_count():
+    with Redis.from_url(settings.REDIS_URL) as redis:
+        before = staying_keys()
+        try:
+            redis.set("soak-for-ever", 1)
+            redis.set("soak-for-an-hour", 1, ex=3_600)
+            redis.set("soak-for-a-minute", 1, ex=60)
+            assert staying_keys() == before + 2
+        finally:
+            redis.delete("soak-for-ever", "soak-for-an-hour", "soak-for-a-minute")
 
 
 def test_a_soak_without_quarters_is_refused():
