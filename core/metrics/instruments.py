@@ -6,6 +6,7 @@ give, such as those of servers, pass `bounded`.
 
 import logging
 from collections.abc import Sequence
+from functools import cache
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -38,12 +39,12 @@ class Count:
     """How often something happened, or how much of it."""
 
     def __init__(self, name: str, meaning: str, labels: Sequence[str]) -> None:
-        self._counter = Counter(name, meaning, labels)
+        self._labelled = cache(Counter(name, meaning, labels).labels)
         declared.append(f"{name}_total")
 
     def add(self, *labels: str, amount: float = 1.0) -> None:
         if files.are_writable():
-            self._counter.labels(*labels).inc(amount)
+            self._labelled(*labels).inc(amount)
 
 
 class Duration:
@@ -52,21 +53,21 @@ class Duration:
     def __init__(
         self, name: str, meaning: str, labels: Sequence[str], bounds: Sequence[float] = SECONDS
     ) -> None:
-        self._histogram = Histogram(name, meaning, labels, buckets=bounds)
+        self._labelled = cache(Histogram(name, meaning, labels, buckets=bounds).labels)
         declared.append(name)
 
     def observe(self, seconds: float, *labels: str) -> None:
         if files.are_writable():
-            self._histogram.labels(*labels).observe(seconds)
+            self._labelled(*labels).observe(seconds)
 
 
 class Level:
     """How much there is now, added up over the processes that run."""
 
     def __init__(self, name: str, meaning: str, labels: Sequence[str]) -> None:
-        self._gauge = Gauge(name, meaning, labels, multiprocess_mode="livesum")
+        self._labelled = cache(Gauge(name, meaning, labels, multiprocess_mode="livesum").labels)
         declared.append(name)
 
     def set(self, value: float, *labels: str) -> None:
         if files.are_writable():
-            self._gauge.labels(*labels).set(value)
+            self._labelled(*labels).set(value)
