@@ -25,7 +25,7 @@ def main() -> int:
     # A database that takes no writes says so by InternalError, one whose disk is full by OperationalError.
     except (ImproperlyConfigured, InternalError, OperationalError) as error:
         is_reached = getattr(error.__cause__, "sqlstate", None) is not None
-        hint = "" if is_reached else f"\n{nothing_runs()}"
+        hint = "" if is_reached or isinstance(error, ImproperlyConfigured) else f"\n{nothing_runs()}"
         sys.exit(f"MCP Connector cannot run: {str(error).strip()}{hint}")
     return 0
 

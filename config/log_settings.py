@@ -4,9 +4,13 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+_LEVELS = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}
+
 
 def logging_at(level: str, *, form: str = "text") -> dict[str, Any]:
-    """Returns Django's LOGGING for a level of logging. Raises ImproperlyConfigured for an unknown `form`."""
+    """Returns Django's LOGGING for a level of logging. Raises ImproperlyConfigured for an unknown one."""
+    if level not in _LEVELS:
+        raise ImproperlyConfigured("LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR.")
     if form not in {"text", "json"}:
         raise ImproperlyConfigured("LOG_FORMAT must be text or json.")
     return {

@@ -1,7 +1,7 @@
 """Settings of Celery that no installation changes: which task goes where, and how the broker is reached."""
 
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -35,6 +35,8 @@ def celery(redis_url: str) -> dict[str, Any]:
     """Returns Celery's settings. Raises ImproperlyConfigured."""
     try:
         address = SentinelAddress.parse(redis_url)
+        if address is None:
+            _require_address(redis_url)
     except ValueError as error:
         raise ImproperlyConfigured(f"REDIS_URL: {error}") from error
     broker, options = (redis_url, {}) if address is None else _behind(address)
@@ -43,6 +45,17 @@ def celery(redis_url: str) -> dict[str, Any]:
         "CELERY_BROKER_URL": broker,
         "CELERY_BROKER_TRANSPORT_OPTIONS": {**_TRANSPORT_OPTIONS, **options},
     }
+
+
+def _require_address(url: str) -> None:
+    """Raises ValueError, without what may be secret."""
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in {"redis", "rediss"} and (parts.port or True)
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise ValueError("an address of Redis has the form redis://user:password@host:port/0") from None
 
 
 def _behind(sentinels: SentinelAddress) -> tuple[str, dict[str, Any]]:

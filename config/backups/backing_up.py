@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import tempfile
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 from config.backups import manifest, programs
@@ -26,7 +27,8 @@ def back_up(path: Path) -> Manifest:
     except OSError as error:
         raise BackupFailed(f"{path} cannot be written: {error.strerror}.") from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):  # it would hide why nothing was written
+            unfinished.unlink()
     return made
 
 

@@ -195,6 +195,12 @@ def test_a_place_that_cannot_be_written_leaves_nothing(transactional_db: None, t
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_in_place_of_the_folder_is_said(transactional_db: None, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CommandError, match="cannot be written: Not a directory"):
+        call_command("backup", str(tmp_path / "file" / "backup.zip"))
+
+
 def test_a_backup_is_its_owners_and_holds_no_secret_in_clear(backup: Path, tmp_path: Path) -> None:
     assert backup.stat().st_mode & 0o077 == 0
     with zipfile.ZipFile(backup) as archive:

@@ -1,0 +1,111 @@
+"""Settings that are wrong are refused by their name, in one line, and without their value."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from config import queues
+from config.environment import Environment
+from config.log_settings import logging_at
+
+DATABASE = "postgresql://user:hush@host/database"
+
+
+@pytest.fixture(name="given")
+def _given(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    monkeypatch.setenv("A_SETTING", request.param)
+    return str(request.param)
+
+
+@pytest.mark.parametrize("given", ["", "many", "-1", "0", "101", "2.5", "9" * 5000], indirect=True)
+def test_what_is_no_whole_number_in_the_range_is_refused(given: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"^A_SETTING must be a whole number from 1 to 100.$"):
+        Environment().whole("A_SETTING", default=20, least=1, most=100)
+
+
+@pytest.mark.parametrize("given", ["", "30s", "nan", "inf", "-1", "1e400", "1,5"], indirect=True)
+def test_what_is_no_number_in_the_range_is_refused(given: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"^A_SETTING must be a number from 0 to 2147483647.$"):
+        Environment().number("A_SETTING", default=20)
+
+
+@pytest.mark.parametrize(
+    ("given", "number"), [("1e3", 1000.0), (" 0.5 ", 0.5), ("7", 7.0)], indirect=["given"]
+)
+def test_a_number_is_what_it_looks_like(given: str, number: float) -> None:
+    assert Environment().number("A_SETTING", default=20) == number
+
+
+@pytest.mark.parametrize(
+    ("given", "flag"), [("True", True), ("on", True), ("1", True), ("no", False), ("", False)],
+    indirect=["given"],
+)  # fmt: skip
+def test_a_flag_is_what_it_looks_like(given: str, flag: bool) -> None:
+    assert Environment().flag("A_SETTING", default=not flag) is flag
+
+
+@pytest.mark.parametrize("given", ["ture", "enabled", "2"], indirect=True)
+def test_a_mistyped_flag_is_not_taken_for_false(given: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"^A_SETTING must be true or false.$"):
+        Environment().flag("A_SETTING", default=True)
+
+
+@pytest.mark.parametrize("given", ["uvx, npx ,,node"], indirect=True)
+def test_spaces_in_a_list_are_no_part_of_it(given: str) -> None:
+    assert Environment().listed("A_SETTING") == ["uvx", "npx", "node"]
+
+
+@pytest.mark.parametrize("given", ["$ecret-token"], indirect=True)
+def test_a_secret_that_begins_like_a_reference_is_kept(given: str) -> None:
+    assert Environment().str("A_SETTING", default="") == given
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["", "hush", "mysql://user:hush@host/database", "postgresql://user:hu/sh@host:port/database"],
+    indirect=True,
+)  # fmt: skip
+def test_what_is_no_address_of_a_database_is_not_repeated(
+    given: str, recwarn: pytest.WarningsRecorder
+) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"^A_SETTING must have the form postgresql://") as refused:
+        Environment().database("A_SETTING")
+    assert "hush" not in str(refused.value)
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("url", ["", "hush", "http://:hush@host:6379/0", "redis://:hush@host:port/0"])
+def test_what_is_no_address_of_a_redis_is_not_repeated(url: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"^REDIS_URL: an address of Redis") as refused:
+        queues.celery(url)
+    assert "hush" not in str(refused.value)
+
+
+def test_an_unknown_level_of_logging_is_refused() -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"^LOG_LEVEL must be"):
+        logging_at("LOUD")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"WEB_DRAIN_S": "-1"}, "WEB_DRAIN_S must be a number from 0 to 2147483647."),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "localhost:4318"},
+         "OTEL_EXPORTER_OTLP_ENDPOINT must begin with http:// or https://."),
+        ({"CONNECTOR_HOST_BIND": "8100"},
+         "CONNECTOR_HOST_BIND must be an address and a port, such as 10.0.0.5:8100."),
+        ({"SUPERVISOR_LEASE_S": "6"}, "SUPERVISOR_LEASE_S must be twice SUPERVISOR_HEARTBEAT_S at least."),
+    ],
+)  # fmt: skip
+def test_no_command_runs_with_a_wrong_setting(settings: dict[str, str], said: str) -> None:
+    environment = {
+        "PATH": os.environ["PATH"], "SECRET_KEY": "k" * 9, "SECRET_ENCRYPTION_KEYS": "e",
+        "DATABASE_URL": DATABASE, "REDIS_URL": "redis://host", **settings,
+    }  # fmt: skip
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "doctor"], capture_output=True, text=True, check=False, env=environment
+    )
+    assert (ended.returncode, ended.stderr) == (1, f"MCP Connector cannot run: {said}\n")
