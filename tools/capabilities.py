@@ -31,9 +31,11 @@ def record(server_id: int, offered: Mapping[Offer.Kind, Iterable[Mapping[str, An
         for key in known.keys() & found.keys()
         if known[key].definition != found[key]
     ]
+    # In the order of the server: clients list them by their primary keys.
     new = [
-        Offer(server=server, kind=kind, identity=identity, definition=found[kind, identity])
-        for kind, identity in found.keys() - known.keys()
+        Offer(server=server, kind=kind, identity=identity, definition=definition)
+        for (kind, identity), definition in found.items()
+        if (kind, identity) not in known
     ]
     if gone:
         Offer.objects.filter(pk__in=gone).delete()

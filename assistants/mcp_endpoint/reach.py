@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 
@@ -23,6 +23,7 @@ from tools.search import Scope
 
 TABLES = (*cache.TABLES, *servers.TABLES)
 _APP_SCHEME = "ui://"
+_Entry = TypeVar("_Entry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,12 +215,18 @@ def _reach(
         assistants=tuple(assistants),
         tools={each.name: each for each in sorted(tools, key=lambda each: each.name)},
         servers=tuple(whole),
-        # Backwards, so that the first of a name stays.
-        prompts={each.name: each for each in reversed(prompts)},
-        resources={str(each.definition["uri"]): each for each in reversed(resources)},
+        prompts=_first_of_each(prompts, lambda prompt: prompt.name),
+        resources=_first_of_each(resources, lambda resource: str(resource.definition["uri"])),
         templates=tuple(Resource(server, each) for server in whole for each in server.templates),
         searches=searches,
     )
+
+
+def _first_of_each(entries: Iterable[_Entry], name: Callable[[_Entry], str]) -> dict[str, _Entry]:
+    found: dict[str, _Entry] = {}
+    for entry in entries:
+        found.setdefault(name(entry), entry)
+    return found
 
 
 _cache: FeedCache[tuple[int, bool, bool, Address], Reach | None] = FeedCache(_load, TABLES)

@@ -46,6 +46,13 @@ def test_prompts_are_listed_with_their_arguments(api: APIClient, server: MCPTool
     assert prompt["arguments"] == [{"name": "whom", "description": "", "required": True}]
 
 
+def test_the_order_of_the_server_is_kept(api: APIClient, server: MCPTool) -> None:
+    names = [f"prompt-{number}" for number in range(20, 0, -1)]
+    record(server, *({"name": name} for name in names))
+    stored = server.offers.filter(kind=Offer.Kind.PROMPT).order_by("pk")
+    assert list(stored.values_list("identity", flat=True)) == names
+
+
 def test_removed_capabilities_are_deleted_and_unchanged_ones_not_written(
     api: APIClient, server: MCPTool, django_assert_num_queries: object
 ) -> None:
