@@ -47,10 +47,18 @@ def require_known_origin(headers: Headers) -> None:
         message = "This server does not go by the name in the Host header. ALLOWED_HOSTS lists its names."
         raise RpcError(INVALID_REQUEST, message, status=403)
     origin = headers.get("origin")
-    if origin is None or origin in settings.CORS_ALLOWED_ORIGINS or urlsplit(origin).netloc == host:
+    if origin is None or origin in settings.CORS_ALLOWED_ORIGINS or _host_of(origin) == host:
         return
     message = "Pages of this origin may not use the server. CORS_ORIGINS lists those that may."
     raise RpcError(INVALID_REQUEST, message, status=403)
+
+
+def _host_of(origin: str) -> str | None:
+    """Returns host and port of an origin; None if it cannot be read, such as `http://[`."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def require_acceptable(headers: Headers, *kinds: str) -> None:

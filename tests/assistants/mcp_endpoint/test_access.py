@@ -121,7 +121,7 @@ def test_a_key_that_may_only_manage_calls_servers_and_no_assistants(desk: Desk, 
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://evil.example", "null", "http://127.0.0.1.evil.example", "http://"]
+    "origin", ["https://evil.example", "null", "http://127.0.0.1.evil.example", "http://", "http://["]
 )
 def test_pages_of_other_sites_are_refused(caller: Callers, origin: str) -> None:
     assert caller(origin=origin).initialize().status_code == 403
