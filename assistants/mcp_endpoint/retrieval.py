@@ -39,14 +39,19 @@ async def call_found(client: Client, request: Request, outlet: Outlet) -> dict[s
     """Answers a call of `call_tool`, as if the tool itself had been called."""
     arguments = params.objects(request, "arguments")
     name, given = arguments.get("name"), arguments.get("arguments", {})
-    tool = client.reach.tools.get(name) if isinstance(name, str) else None
+    if not isinstance(name, str):
+        return calls.failed_result(f"Give a name: that of a tool that {meta_tools.SEARCH} found.", client)
+    tool = client.reach.tools.get(name)
     if tool is None:
-        unknown = str(name)[:64]
         return calls.failed_result(
-            f"There is no tool {unknown!r}: find one with {meta_tools.SEARCH}.", client
+            f"There is no tool {name[:64]!r}: find one with {meta_tools.SEARCH}.", client
         )
     if not isinstance(given, dict):
         return calls.failed_result("arguments must be an object.", client)
+    if beside := sorted(arguments.keys() - {"name", "arguments"}):
+        # A tool whose parameters have defaults would run, and with other arguments than the model meant.
+        misplaced = ", ".join(map(repr, beside))[:256]
+        return calls.failed_result(f"Not called: put {misplaced} into 'arguments', for the tool.", client)
     return await calls.run_tool(client, request, outlet, tool, given)
 
 

@@ -82,6 +82,16 @@ def test_what_was_not_found_cannot_be_called(caller: Callers) -> None:
         assert answer["result"]["isError"] is True
 
 
+def test_arguments_beside_the_arguments_are_refused(caller: Callers) -> None:
+    """A tool whose parameters have defaults would run without them."""
+    client = caller("/mcp?tools=search")
+    client.initialize()
+    called = {"name": "fake-desk__weigh", "arguments": {"thing": "apple"}, "unit": "g"}
+    result = client.request("tools/call", name="call_tool", arguments=called).json()["result"]
+    assert result["isError"] is True
+    assert "put 'unit' into 'arguments'" in result["content"][0]["text"]
+
+
 def test_without_the_search_nothing_has_its_names(caller: Callers) -> None:
     client = caller()
     client.initialize()
