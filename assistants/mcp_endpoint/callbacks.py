@@ -46,7 +46,7 @@ async def _ask(session: Session, outlet: Outlet, request: Mapping[str, Any]) -> 
     message_id = f"ask-{secrets.token_hex(8)}"
     waiting: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
     _waiting[session.name, message_id] = waiting
-    outlet.put(messages.request(message_id, request["method"], request.get("params") or {}))
+    outlet.put(messages.request(message_id, request["method"], _params(request, message_id)))
     try:
         async with asyncio.timeout(settings.MCP_INPUT_TIMEOUT_S):
             await waiting
@@ -55,6 +55,13 @@ async def _ask(session: Session, outlet: Outlet, request: Mapping[str, Any]) -> 
         return _NO_ANSWER
     finally:
         del _waiting[session.name, message_id]
+
+
+def _params(request: Mapping[str, Any], message_id: MessageId) -> dict[str, Any]:
+    """Returns the params as the era of sessions has them: a page to open must have an id there."""
+    params: dict[str, Any] = request.get("params") or {}
+    is_page = request["method"] == _ELICITATION and params.get("mode") == "url"
+    return {"elicitationId": message_id, **params} if is_page else params
 
 
 async def answered(session: Session, response: messages.Response) -> None:

@@ -118,7 +118,10 @@ def ask(call: Call) -> dict[str, Any]:
 def ask_by_result(call: Call, kinds: list[str]) -> dict[str, Any]:
     if "requestState" in call.params:
         return text([call.params["requestState"], call.params["inputResponses"]])
-    asked = {kind: QUESTIONS[kind] for kind in kinds}
+    # A page to open has no id in this era.
+    asked = {kind: QUESTIONS[kind] | {"params": dict(QUESTIONS[kind]["params"])} for kind in kinds}
+    for question in asked.values():
+        question["params"].pop("elicitationId", None)
     return {"resultType": "input_required", "inputRequests": asked, "requestState": "so far"}
 
 

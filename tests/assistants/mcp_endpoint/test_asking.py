@@ -67,6 +67,28 @@ async def test_the_persons_answer_reaches_the_tool(desk: Desk, era: str, path: s
 
 
 @pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("path", [SESSIONS, STATELESS])
+async def test_the_person_is_sent_to_a_page(desk: Desk, era: str, path: str) -> None:
+    """The id that it must have in the era of sessions, where the other one has none, is made here."""
+    async with connected(desk.url + path, desk.manager.key, era=era, **ANSWERS) as client:
+        result = await client.call_tool("ask", {"kinds": ["url"]})
+    assert "accept" in result.content[0].text  # type: ignore[union-attr]
+
+
+def test_a_server_that_logs_says_so_in_either_era(caller: Callers, desk: Desk) -> None:
+    client = caller(SESSIONS, key=desk.manager.key)
+    assert client.stateless("server/discover").json()["result"]["capabilities"]["logging"] == {}
+    assert client.initialize().json()["result"]["capabilities"]["logging"] == {}
+
+
+def test_answers_must_be_an_object(caller: Callers, desk: Desk) -> None:
+    client = caller(STATELESS, key=desk.manager.key)
+    answer = client.stateless("tools/call", header="ask", name="ask", inputResponses=["accept"])
+    assert answer.json()["error"]["code"] == -32602
+    assert "inputResponses" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("era", ERAS)
 async def test_a_server_may_ask_several_things(desk: Desk, era: str) -> None:
     async with connected(desk.url + SESSIONS, desk.manager.key, era=era, **ANSWERS) as client:
         result = await client.call_tool("ask", {"kinds": ["form", "sampling", "roots"], "at_once": True})
