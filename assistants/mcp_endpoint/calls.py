@@ -215,7 +215,7 @@ async def _rounds(
 
 async def _exchange(client: Client, request: Request, outlet: Outlet) -> Exchange:
     level = await _log_level(client, request)
-    token, responses = request.meta.get("progressToken"), request.params.get("inputResponses")
+    token = request.meta.get("progressToken")
     return Exchange(
         meta={name: value for name, value in request.meta.items() if name not in _OURS} or None,
         capabilities=client.capabilities,
@@ -226,7 +226,7 @@ async def _exchange(client: Client, request: Request, outlet: Outlet) -> Exchang
         on_elicited=_passing_on(outlet, ELICITED) if client.session else None,
         log_level=level,
         state=params.text(request, "requestState", default="") if client.is_stateless else "",
-        responses=responses if isinstance(responses, dict) else None,
+        responses=params.objects(request, "inputResponses") or None,
     )
 
 
@@ -260,7 +260,9 @@ async def _log_level(client: Client, request: Request) -> str:
 def complete_result(result: Result, client: Client) -> Result:
     """Returns a result as the client's era has it. Which software the server is stays with us."""
     if isinstance(meta := result.get("_meta"), dict) and SERVER_INFO_META in meta:
-        result["_meta"] = {name: value for name, value in meta.items() if name != SERVER_INFO_META}
+        kept = {name: value for name, value in meta.items() if name != SERVER_INFO_META}
+        result = {name: value for name, value in result.items() if name != "_meta"}
+        result |= {"_meta": kept} if kept else {}
     return {"resultType": "complete", **result} if client.is_stateless else result
 
 

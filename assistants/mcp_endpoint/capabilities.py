@@ -11,7 +11,7 @@ def server_info(reach: Reach) -> dict[str, str]:
     return {"name": "mcp-connector", "title": reach.title, "version": _VERSION}
 
 
-def capabilities(reach: Reach, *, is_stateless: bool) -> dict[str, Any]:
+def capabilities(reach: Reach) -> dict[str, Any]:
     """Returns wire JSON. Lists are always there, if only empty: their changes must be reported."""
     subscribe = {"subscribe": True} if reach.announces("resources", "subscribe") else {}
     found: dict[str, Any] = {
@@ -21,7 +21,7 @@ def capabilities(reach: Reach, *, is_stateless: bool) -> dict[str, Any]:
     }
     if reach.announces("completions"):
         found["completions"] = {}
-    if reach.announces("logging") and not is_stateless:
+    if reach.announces("logging"):
         found["logging"] = {}
     return found
 

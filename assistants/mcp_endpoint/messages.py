@@ -114,7 +114,7 @@ def _id(value: dict[str, Any]) -> MessageId:
             return found
         case int(found) if not isinstance(found, bool):
             return found
-    raise _invalid(f'"id" must be a string of up to {_LONGEST_ID} characters, or an integer.')
+    raise _invalid(f'"id" must be a string of up to {_LONGEST_ID} characters, or an integer of 64 bits.')
 
 
 def _invalid(message: str) -> RpcError:

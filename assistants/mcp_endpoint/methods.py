@@ -57,7 +57,7 @@ async def _discover(client: Client, *_: object) -> dict[str, Any]:
         "ttlMs": 0,
         "cacheScope": "private",
         "supportedVersions": list(STATELESS_VERSIONS),
-        "capabilities": capabilities.capabilities(client.reach, is_stateless=True),
+        "capabilities": capabilities.capabilities(client.reach),
         **capabilities.instructions(client.reach),
         "_meta": {SERVER_INFO_META: capabilities.server_info(client.reach)},
     }

@@ -93,7 +93,7 @@ async def _initialize(visitor: Visitor, request: Request, send: Send) -> None:
     session = opened(visitor.principal.id, visitor.address.path, version, request.params.get("capabilities"))
     result = {
         "protocolVersion": version,
-        "capabilities": capabilities.capabilities(reached, is_stateless=False),
+        "capabilities": capabilities.capabilities(reached),
         "serverInfo": capabilities.server_info(reached),
         **capabilities.instructions(reached),
     }

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.assistants.mcp_endpoint.clients import STATELESS, Caller
+from tests.assistants.mcp_endpoint.conftest import Desk
 
 Callers = Callable[..., Caller]
 LISTS = ["tools/list", "prompts/list", "resources/list", "resources/templates/list"]
@@ -26,6 +27,18 @@ def test_discovery_says_what_the_server_is(caller: Callers) -> None:
     assert result["resultType"] == "complete"
     assert result["cacheScope"] == "private"
     assert result["_meta"]["io.modelcontextprotocol/serverInfo"]["name"] == "mcp-connector"
+
+
+def test_lists_have_the_order_of_the_server(desk: Desk, caller: Callers) -> None:
+    client = caller("/mcp/s/rich-desk", key=desk.manager.key)
+    listed = client.stateless("resources/list").json()["result"]["resources"]
+    assert [each["uri"] for each in listed][:2] == ["memo://today", "memo://picture"]
+
+
+def test_nothing_is_left_of_what_the_server_says_of_itself(desk: Desk, caller: Callers) -> None:
+    client = caller("/mcp/s/rich-desk", key=desk.manager.key)
+    prompt = client.stateless("prompts/get", header="greet", name="greet", arguments={"name": "Ada"})
+    assert sorted(prompt.json()["result"]) == ["description", "messages", "resultType"]
 
 
 @pytest.mark.parametrize(
