@@ -5,6 +5,7 @@ on: JSON (RFC 8259, section 8.1) is UTF-8, and PostgreSQL stores no NUL.
 """
 
 import json
+import math
 from typing import Any, NoReturn
 
 import orjson
@@ -12,6 +13,7 @@ import orjson
 _REPLACEMENT = "\ufffd"
 _ESCAPED_NUL = rb"\u0000"
 _LEAST, _MOST = -(2**63), 2**64 - 1
+_MOST_DIGITS = 20
 
 
 def loads(data: bytes) -> Any:
@@ -71,6 +73,16 @@ def repaired_source(text: str) -> str:
         return text
 
 
+class StoredJson(json.JSONDecoder):
+    """Reads JSON of PostgreSQL, which writes a number such as 1e300 as an integer of three hundred digits.
+
+    As the decoder of a JSONField it returns numbers that orjson can write: see `_number`.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(parse_int=_whole, **options)
+
+
 class SurrogateJoiner:
     """Repairs a text that comes in parts: the first half of a pair waits for the part with the second one."""
 
@@ -115,6 +127,14 @@ def _number(number: int) -> int | float | None:
         return float(number)
     except OverflowError:
         return None
+
+
+def _whole(digits: str) -> int | float | None:
+    # Not by int(): it refuses thousands of digits. No number of 64 bits has more than 20.
+    if len(digits) <= _MOST_DIGITS:
+        return _number(int(digits))
+    number = float(digits)
+    return None if math.isinf(number) else number
 
 
 def _refuse(constant: str) -> NoReturn:

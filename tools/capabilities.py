@@ -6,10 +6,10 @@ An unchanged definition writes nothing.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import orjson
 from django.db import transaction
 from django.utils import timezone
 
+from core.repaired_json import repaired
 from tools.models import MCPTool, Offer
 
 IDENTITY = {Offer.Kind.RESOURCE: "uri", Offer.Kind.TEMPLATE: "uriTemplate", Offer.Kind.PROMPT: "name"}
@@ -65,8 +65,8 @@ def _by_identity(
 
 
 def _storable(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """Replaces NUL, which PostgreSQL stores neither in text nor in JSON."""
-    wire: dict[str, Any] = orjson.loads(orjson.dumps(definition).replace(rb"\u0000", rb"\ufffd"))
+    """Returns a definition as PostgreSQL stores it and JSON is sent: without NUL, and numbers of 64 bits."""
+    wire: dict[str, Any] = repaired(dict(definition))
     return wire
 
 

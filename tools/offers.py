@@ -3,6 +3,8 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from core.repaired_json import StoredJson
+
 
 class Offer(models.Model):
     """A capability of a server besides its tools, as last observed: a resource, a template or a prompt.
@@ -19,7 +21,7 @@ class Offer(models.Model):
     server = models.ForeignKey("tools.MCPTool", on_delete=models.CASCADE, related_name="offers")
     kind = models.CharField(max_length=8, choices=Kind.choices)
     identity = models.TextField()
-    definition = models.JSONField(default=dict)
+    definition = models.JSONField(default=dict, decoder=StoredJson)
 
     class Meta:
         verbose_name = _("offer")

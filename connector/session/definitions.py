@@ -11,6 +11,7 @@ from mcp.types.methods import validate_server_result
 from pydantic import ValidationError
 
 from core.cut_text import cut
+from core.repaired_json import repaired
 
 NAME_LIMIT = 128
 DESCRIPTION_LIMIT = 4 * 1024
@@ -106,7 +107,7 @@ def _annotations(given: dict[str, Any]) -> dict[str, Any]:
 
 def _extra(definition: Mapping[str, Any], known: Set[str] = _TOOL_FIELDS) -> dict[str, Any]:
     """Returns the fields that only clients read, such as `icons` and `_meta`: none of them if too large."""
-    extra = {name: value for name, value in definition.items() if name not in known}
+    extra: dict[str, Any] = repaired({name: value for name, value in definition.items() if name not in known})
     return extra if not extra or len(orjson.dumps(extra)) <= EXTRA_LIMIT else {}
 
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from apikeys import outbox
 from apikeys.models import EventType
+from core.repaired_json import repaired
 from tools.functions.actions import OBSERVED, taken_names
 from tools.functions.reindexing import outdate
 from tools.models import Approval, MCPTool, ToolFunction
@@ -58,8 +59,8 @@ def _first_by_name(definitions: Sequence[Mapping[str, Any]]) -> dict[str, Mappin
 
 
 def _storable(definition: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Replaces NUL, which PostgreSQL stores neither in text nor in JSON."""
-    wire: Mapping[str, Any] = orjson.loads(orjson.dumps(definition).replace(rb"\u0000", rb"\ufffd"))
+    """Returns a definition as PostgreSQL stores it and JSON is sent: without NUL, and numbers of 64 bits."""
+    wire: Mapping[str, Any] = repaired(dict(definition))
     return wire
 
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 from pgvector.django import SparseVectorField
 
+from core.repaired_json import StoredJson
 from tools.choices import Approval
 from tools.hints import suggested_labels, validate_labels
 from tools.indexed import Embedded
@@ -76,10 +77,10 @@ class ToolFunction(Embedded):
     public_name = models.CharField(_("public name"), max_length=64, unique=True, editable=False)
     title = models.CharField(_("title"), max_length=255, blank=True)
     description = models.TextField(_("description"), blank=True)
-    input_schema = models.JSONField(_("input schema"), default=dict)
-    output_schema = models.JSONField(_("output schema"), null=True)
-    annotations = models.JSONField(_("annotations"), default=dict)
-    extra = models.JSONField(_("other fields"), default=dict, editable=False)
+    input_schema = models.JSONField(_("input schema"), default=dict, decoder=StoredJson)
+    output_schema = models.JSONField(_("output schema"), null=True, decoder=StoredJson)
+    annotations = models.JSONField(_("annotations"), default=dict, decoder=StoredJson)
+    extra = models.JSONField(_("other fields"), default=dict, editable=False, decoder=StoredJson)
     overrides = models.JSONField(_("overrides"), default=dict, blank=True)
     labels = models.JSONField(_("labels"), null=True, blank=True, validators=[validate_labels])
     """Of `Label`; None: those of the server."""
@@ -87,7 +88,7 @@ class ToolFunction(Embedded):
     refusal = models.JSONField(_("refusal"), null=True, editable=False)
     definition_hash = models.CharField(_("definition hash"), max_length=64)
     approved_hash = models.CharField(_("approved hash"), max_length=64, blank=True)
-    replaced = models.JSONField(_("replaced"), null=True, editable=False)
+    replaced = models.JSONField(_("replaced"), null=True, editable=False, decoder=StoredJson)
     replaced_at = models.DateTimeField(_("replaced at"), null=True, editable=False)
     is_enabled = models.BooleanField(_("enabled"), default=True)
     removed_at = models.DateTimeField(_("removed at"), null=True, editable=False)

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
 from core.message import restored
+from core.repaired_json import StoredJson
 from core.validation import name_taken, no_nul
 from tools import references
 from tools.choices import Approval, ConnectionType, Status
@@ -145,7 +146,7 @@ class MCPTool(Embedded):
         db_index=True,
     )
     error = models.JSONField(_("error"), null=True, editable=False)
-    announced = models.JSONField(_("announced"), default=dict, editable=False)
+    announced = models.JSONField(_("announced"), default=dict, editable=False, decoder=StoredJson)
     asked_back_at = models.DateTimeField(_("asked back at"), null=True, editable=False)
     last_healthy_at = models.DateTimeField(_("last healthy"), null=True, editable=False)
 

@@ -54,3 +54,9 @@ def test_other_fields_of_a_resource_are_kept_as_they_are() -> None:
         "resources"
     ]
     assert kept == {name: listed[name] for name in ("uri", "name", "annotations")}
+
+
+def test_other_fields_may_have_numbers_that_cannot_be_sent_on() -> None:
+    listed = {"name": "f", "inputSchema": {"type": "object"}, "_meta": {"most": 2**256}}
+    [tool], rejected = usable_tools({"tools": [listed]}, VERSION)
+    assert (tool["_meta"], rejected) == ({"most": float(2**256)}, set())

@@ -53,6 +53,11 @@ def test_the_order_of_the_server_is_kept(api: APIClient, server: MCPTool) -> Non
     assert list(stored.values_list("identity", flat=True)) == names
 
 
+def test_numbers_beyond_64_bits_are_stored(api: APIClient, server: MCPTool) -> None:
+    record(server, GREET | {"_meta": {"most": 2**256}})
+    assert server.offers.get(kind=Offer.Kind.PROMPT).definition["_meta"] == {"most": float(2**256)}
+
+
 def test_removed_capabilities_are_deleted_and_unchanged_ones_not_written(
     api: APIClient, server: MCPTool, django_assert_num_queries: object
 ) -> None:

@@ -1,8 +1,10 @@
+import orjson
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from apikeys.models import OutboxEvent
+from assistants.catalogue.cache import functions_of
 from assistants.models import Webhook
 from core.actor import Actor
 from tests.queries import assert_queries
@@ -32,6 +34,24 @@ def test_the_tools_of_a_server_are_stored(server: MCPTool) -> None:
     function = server.functions.get()
     assert (function.public_name, function.title) == ("time__now", "Now")
     assert function.annotations == {"readOnlyHint": True}
+
+
+LARGE = [1e20, 1e300, -1e300, 2**64, 2**256, 10**400]
+
+
+@pytest.mark.parametrize("number", LARGE)
+def test_numbers_beyond_64_bits_can_be_sent_on(server: MCPTool, number: float) -> None:
+    """PostgreSQL writes 1e300 as an integer of three hundred digits, which orjson cannot."""
+    schema = {"type": "object", "properties": {"wei": {"type": "integer", "maximum": number}}}
+    large = definition("pay", inputSchema=schema, _meta={"most": number})
+    catalogue.record(server.pk, [large, definition("now")])
+    stored = server.functions.get(name="pay")
+    for read in (stored.input_schema, stored.extra):
+        orjson.dumps(read)
+    assert {function.name for function in functions_of(server)} == {"pay", "now"}
+    with CaptureQueriesContext(connection) as queries:
+        catalogue.record(server.pk, [large, definition("now")])
+    assert not [q for q in queries.captured_queries if q["sql"].startswith(("UPDATE", "INSERT", "DELETE"))]
 
 
 def test_an_unchanged_definition_writes_nothing(server: MCPTool) -> None:
