@@ -13,6 +13,7 @@ from django.utils.translation import gettext_noop
 from apikeys.models import ApiKey
 from assistants.models.providers import Provider
 from assistants.validation import assistant_errors, budget_problem, validate_alias
+from core.repaired_json import StoredJson
 from core.validation import name_taken, no_nul
 from tools.models import Embedded, MCPTool, ToolFunction, validate_slug
 
@@ -120,7 +121,7 @@ class Assistant(Embedded):
         validators=[no_nul],
         help_text=_("Empty: its provider's default model."),
     )
-    parameters = models.JSONField(_("parameters"), default=dict, blank=True)
+    parameters = models.JSONField(_("parameters"), default=dict, blank=True, decoder=StoredJson)
     max_rounds = models.PositiveSmallIntegerField(
         _("rounds at most"), default=10, validators=[MinValueValidator(1), MaxValueValidator(50)]
     )
