@@ -1,6 +1,8 @@
 #!/usr/bin/env python
 """The command line: `manage.py up` runs everything, `manage.py help` lists the other commands."""
 
+import errno
+import os
 import sys
 
 from django.core.exceptions import ImproperlyConfigured
@@ -22,12 +24,23 @@ def main() -> int:
     load_settings()
     try:
         command_line.CommandLine(sys.argv).execute()
+        sys.stdout.flush()
     # A database that takes no writes says so by InternalError, one whose disk is full by OperationalError.
     except (ImproperlyConfigured, InternalError, OperationalError) as error:
         is_reached = getattr(error.__cause__, "sqlstate", None) is not None
         hint = "" if is_reached or isinstance(error, ImproperlyConfigured) else f"\n{nothing_runs()}"
         sys.exit(f"MCP Connector cannot run: {str(error).strip()}{hint}")
+    except OSError as error:
+        if error.filename or error.errno not in {errno.EPIPE, errno.ENOSPC}:
+            raise
+        _forget_output()
+        sys.exit(f"What the command prints cannot be written: {error.strerror}.")
     return 0
+
+
+def _forget_output() -> None:
+    """Python would try again to write what is left as it ends, and complain with a traceback."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -51,3 +51,23 @@ def test_up_refuses_options_that_it_does_not_have(tmp_path: Path) -> None:
 
 def test_a_command_describes_itself_without_any_setting(tmp_path: Path) -> None:
     assert "--assistant SLUG" in manage("create_key", "--help", data_dir=tmp_path).stdout
+
+
+@pytest.mark.parametrize("reason", ["No space left on device", "Broken pipe"])
+def test_output_that_nobody_can_take_is_said_in_a_line(reason: str, tmp_path: Path) -> None:
+    reader, pipe = os.pipe()
+    os.close(reader)
+    full = os.open("/dev/full", os.O_WRONLY)
+    out = {"Broken pipe": pipe, "No space left on device": full}[reason]
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "help"],
+        env={"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path)},
+        stdout=out,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(pipe)
+    os.close(full)
+    assert ended.returncode == 1
+    assert ended.stderr == f"What the command prints cannot be written: {reason}.\n"
