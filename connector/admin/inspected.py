@@ -106,5 +106,5 @@ def _blob(title: str, kind: str, data: str) -> Part:
 
 
 def _size(title: str, kind: str, data: str) -> Part:
-    told = {"kind": shown(kind, most=64) or "?", "size": f"{len(data) * 3 // 4:,}"}
+    told = {"kind": shown(kind, most=64) or "?", "size": f"{len(data.rstrip('=')) * 3 // 4:,}"}
     return {"kind": "text", "title": title, "text": _("%(kind)s, %(size)s bytes: not shown.") % told}

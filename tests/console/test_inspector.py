@@ -244,6 +244,7 @@ def test_results_become_parts_that_a_page_can_show() -> None:
     assert kinds == ["json", "text", "image", "text", "text", "text", "html", "html", "text", "json", "json"]
     assert parts[1]["text"] == "red<U+202E>"
     assert parts[5]["text"] == "https://evil.example/x"
+    assert f" {len(base64.b64decode(PIXEL))} bytes" in parts[8]["text"]
 
 
 def test_huge_results_are_cut() -> None:
