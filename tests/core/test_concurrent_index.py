@@ -67,7 +67,7 @@ class Holder(threading.Thread):
             cursor.execute("BEGIN")
             cursor.execute(self.statement)
             self.holds.set()
-            self.release.wait(30)
+            self.release.wait(150)  # longer than all migrations take on a busy machine
             cursor.execute("COMMIT")
         connection.close()
 
