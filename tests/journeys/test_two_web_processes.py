@@ -175,7 +175,7 @@ def test_one_that_is_killed_is_replaced_and_all_end_with_their_parent(stack: Sta
     try:
         killed, other = web.pids()
         os.kill(killed, signal.SIGKILL)
-        wait_for(lambda: other in web.pids() and len(web.pids() - {killed}) == 2, within_s=20)
+        wait_for(lambda: other in web.pids() and len(web.pids() - {killed}) == 2, within_s=60)
         wait_for(lambda: readiness(web.url) == "ok", within_s=20)
         children = [psutil.Process(pid) for pid in web.pids()]
         web.running.popen.kill()
