@@ -85,6 +85,8 @@ class Draft:
         entry = AssistantEntry(slug=slug, name=self._name(name, "assistants"), **fields)
         self.assistants.append(entry)
         self._by_model[slug] = entry
+        if "{{" in entry.system_prompt:
+            self.steps.append(f"assistant {slug}: nothing fills {{{{...}}}} in its system prompt here.")
         self._models.add(slug)
         if model_name and not self.add_alias(entry, model_name):
             self.steps.append(

@@ -197,16 +197,12 @@ def _add_model(model: Source, providers: _Providers, servers: Mapping[str, UseEn
     draft, name = model.draft, model.text("id")
     params, meta = model.part("params"), model.part("meta")
     provider, llm = providers.of(model.text("base_model_id") or name)
-    prompt = params.text("system")
-    draft_entry = draft.add_assistant(
-        model.text("name", default=name), name, description=meta.text("description"), system_prompt=prompt,
+    draft.add_assistant(
+        model.text("name", default=name), name, description=meta.text("description"),
+        system_prompt=params.text("system"),
         provider=provider, model=llm, parameters=parameters(params),
         is_enabled=model.flag("is_active", default=True), tools=_uses(meta, servers),
     )  # fmt: skip
-    if "{{" in prompt:
-        draft.steps.append(
-            f"assistant {draft_entry.slug}: nothing fills {{{{...}}}} in its system prompt here."
-        )
     params.skip("stream_response", "function_calling")
     params.finish()
     meta.skip(*_OF_LOOKS)

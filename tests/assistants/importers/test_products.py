@@ -191,7 +191,10 @@ def test_librechat() -> None:
     assert MCPTool.objects.get(slug="catalog").headers == {"X-Catalog": "canary-catalog"}
     notes = Assistant.objects.select_related("provider").get(slug="notes")
     assert (notes.provider.name, notes.model, notes.name) == ("Mistral", "mistral-large", "Meeting notes")
-    assert (notes.system_prompt, notes.parameters) == ("You write notes.", {"temperature": 0.4})
+    assert (notes.system_prompt, notes.parameters) == (
+        "You write notes. Today is {{current_date}}.",
+        {"temperature": 0.4},
+    )
     assert uses("notes") == {"files": None}
     helper = Assistant.objects.select_related("provider").get(name="Helper")
     assert (helper.provider.name, helper.aliases, helper.system_prompt) == (
@@ -209,6 +212,7 @@ def test_librechat() -> None:
         "modelSpecs.list[0].preset.resendFiles", "agents[0].tools", "agents[0].tool_resources", "interface",
     }  # fmt: skip
     assert "provider Mistral: give it its API key: MISTRAL_KEY was not set." in scene.to_do(report)
+    assert "assistant notes: nothing fills {{...}} in its system prompt here." in scene.to_do(report)
 
 
 def test_claude() -> None:
