@@ -208,7 +208,7 @@ if TOOL_FILTER_FAILS not in {"closed", "open"}:
 TOOL_RESULT_LIMIT = env.whole("TOOL_RESULT_LIMIT", default=64 * 1024, least=1)  # bytes, for the model
 
 # --- supervision: seconds, from the table in docs/operating.md ----------------------------------------------
-SUPERVISOR_LEASE_S = env.number("SUPERVISOR_LEASE_S", default=15, least=1)
+SUPERVISOR_LEASE_S = env.number("SUPERVISOR_LEASE_S", default=15, least=1, most=3_600)
 SUPERVISOR_HEARTBEAT_S = env.number("SUPERVISOR_HEARTBEAT_S", default=5, least=0.1)
 if SUPERVISOR_HEARTBEAT_S * 2 > SUPERVISOR_LEASE_S:  # the owner gives up after four fifths of a lease
     raise ImproperlyConfigured("SUPERVISOR_LEASE_S must be twice SUPERVISOR_HEARTBEAT_S at least.")
