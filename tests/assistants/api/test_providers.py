@@ -3,11 +3,12 @@
 from typing import Any
 from urllib.parse import urlsplit
 
+import orjson
 import pytest
 from django.conf import LazySettings
 
 from apikeys.models import AuditEntry
-from assistants.models import Provider
+from assistants.models import Assistant, Provider
 from tests.assistants.api.conftest import Client
 from tests.llm import ScriptedLLM
 
@@ -148,3 +149,10 @@ def test_the_provider_of_the_environment_is_shown_and_tested(
     assert outcome_of(api, "environment")["ok"] is True
     assert api.refused("patch", "providers/environment", {"name": "Mine"})[0] == 404
     assert api.refused("delete", "providers/environment")[0] == 404
+
+
+def test_large_numbers_among_the_parameters_can_be_sent_to_the_llm(api: Client) -> None:
+    """PostgreSQL writes 1e300 as an integer of three hundred digits."""
+    api.create("assistants", {"name": "Helper", "parameters": {"extra": {"seed": 1e300}}})
+    stored = Assistant.objects.get(slug="helper").parameters
+    assert orjson.loads(orjson.dumps(stored)) == {"extra": {"seed": 1e300}}
