@@ -22,8 +22,12 @@ def stop_orphans(folder: Path, *, timeout_s: float = 10) -> None:
     if sys.platform != "linux":
         return
     deadline = time.monotonic() + timeout_s
-    for pid in _servers(folder):
-        _shut_down(pid)
+    running = _servers(folder)
+    for pid in running:
+        # What belongs to a server it ends itself. Its checkpointer would take the signal for the end of all
+        # writing, and the server that for a crash: it would end with status 1, to recover at its next start.
+        if _parent(pid) not in running:
+            _shut_down(pid)
     while _servers(folder):
         if time.monotonic() > deadline:
             raise StartFailed(f"another PostgreSQL still runs on {folder}")
@@ -40,6 +44,13 @@ def _serves(process: Path, folder: Path) -> bool:
         return (process / "comm").read_text() == "postgres\n" and (process / "cwd").readlink() == folder
     except OSError:  # it has ended meanwhile, or belongs to another user
         return False
+
+
+def _parent(pid: int) -> int | None:
+    try:
+        return int((PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:  # it has ended meanwhile
+        return None
 
 
 def _shut_down(pid: int) -> None:
