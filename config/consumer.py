@@ -1,9 +1,9 @@
 """Celery's consumer, which drops messages that no task can be made of without logging what is in them."""
 
 import logging
-import math
 import time
 import warnings
+from functools import cached_property
 from typing import Any
 
 from celery import signals
@@ -11,18 +11,20 @@ from celery.exceptions import CPendingDeprecationWarning
 from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 
+from core.log_pace import LogPace
 from core.refused_writes import refusal
 
 log = logging.getLogger(__name__)
 
 PAUSE_S, POLL_S = 2, 0.1
-TELL_EVERY_S = 60
 
 
 class QuietConsumer(Consumer):
     """Celery's own logs the whole body: arguments of tasks may be secret."""
 
-    _told_at = -math.inf
+    @cached_property
+    def _losses(self) -> LogPace:
+        return LogPace()
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Celery's own also warns of what its next version will do by default, which is news for us alone."""
@@ -32,12 +34,11 @@ class QuietConsumer(Consumer):
 
     def on_connection_error_before_connected(self, exc: Exception) -> None:
         """Celery's own begins anew at once, six times a second where Redis answers and takes no writes."""
-        now = time.monotonic()
-        if now - self._told_at > TELL_EVERY_S:
+        if self._losses.is_due():
             said = refusal(exc) or f"is away ({type(exc).__name__})."
             log.error("The broker %s It is asked every %s s.", said, PAUSE_S)
-            self._told_at = now
-        while time.monotonic() < now + PAUSE_S:
+        until = time.monotonic() + PAUSE_S
+        while time.monotonic() < until:
             maybe_shutdown()
             time.sleep(POLL_S)
 

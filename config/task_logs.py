@@ -1,16 +1,15 @@
 """What is logged of tasks: names and errors, and no argument; and it is said if they come too late."""
 
 import logging
-import math
-import time
 import traceback
 from typing import Any
+
+from core.log_pace import LogPace
 
 log = logging.getLogger(__name__)
 
 _LOGGERS = ("celery", "kombu", "billiard")
 _VALUES = {"args", "kwargs", "traceback"}
-_SILENCE_S = 60.0
 
 
 class TaskValuesFilter(logging.Filter):
@@ -39,14 +38,12 @@ class Lateness:
     """Says that tasks had expired when they came. Celery's own line about each is no warning."""
 
     def __init__(self) -> None:
-        self._told_at = -math.inf
+        self._pace = LogPace()
 
     def tell(self, request: Any, expired: bool, **_: Any) -> None:
         """Receives Celery's signal `task_revoked`."""
-        now = time.monotonic()
-        if not expired or now - self._told_at < _SILENCE_S:
+        if not expired or not self._pace.is_due():
             return
-        self._told_at = now
         log.warning(
             "The task %s came too late and was not run, and others may have. Beat asks again. If this is said"
             " each minute, this clock is ahead of beat's, or there are too few workers.",

@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import math
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,6 +16,7 @@ from redis.retry import Retry as BlockingRetry
 from redis.sentinel import Sentinel
 
 from core.circuit_breaker import CircuitBreaker, CircuitOpen
+from core.log_pace import LogPace
 from core.refused_writes import refusal
 from core.sentinel import SentinelPool
 from core.sentinel_address import SentinelAddress
@@ -30,7 +29,6 @@ _STEPS = 5
 _SOCKET_TIMEOUT_S = 5
 _MOST_CONNECTIONS = 50
 _REST_S = 1.0
-_TELL_EVERY_S = 60.0
 _FAILURES = (RedisError, OSError, TimeoutError)
 
 
@@ -120,7 +118,7 @@ class Store:
         self.redis = Redis(connection_pool=self.pool)
         self._breaker = CircuitBreaker(trips_on=_FAILURES, rest_s=_REST_S)
         self._is_away = False
-        self._refused_at = -math.inf
+        self._refusals = LogPace()
 
     @asynccontextmanager
     async def within_deadline(self) -> AsyncIterator[Redis]:
@@ -140,11 +138,9 @@ class Store:
 
     def _tell(self, error: Exception) -> None:
         """Logs an outage once, and not for each question. Who takes no writes answers others meanwhile."""
-        now = time.monotonic()
         if refused := refusal(error):
-            if now - self._refused_at > _TELL_EVERY_S:
+            if self._refusals.is_due():
                 log.error("Redis %s", refused)
-                self._refused_at = now
         elif not self._is_away:
             log.error("Redis does not answer (%s): it is asked once a second.", type(error).__name__)
             self._is_away = True

@@ -45,7 +45,7 @@ def record(server_id: int, offered: Mapping[Offer.Kind, Iterable[Mapping[str, An
 
 def record_announced(server_id: int, announced: Mapping[str, Any]) -> None:
     """Stores what a server says of itself: see `MCPTool.announced`."""
-    storable = _storable(announced)
+    storable = repaired(dict(announced))
     MCPTool.objects.filter(pk=server_id).exclude(announced=storable).update(announced=storable)
 
 
@@ -59,15 +59,9 @@ def _by_identity(
 ) -> dict[tuple[str, str], dict[str, Any]]:
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for definition in definitions:
-        storable = _storable(definition)
+        storable = repaired(dict(definition))
         found.setdefault((kind, storable[IDENTITY[kind]]), storable)
     return found
-
-
-def _storable(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a definition as PostgreSQL stores it and JSON is sent: without NUL, and numbers of 64 bits."""
-    wire: dict[str, Any] = repaired(dict(definition))
-    return wire
 
 
 def _changed(capability: Offer, definition: dict[str, Any]) -> Offer:

@@ -6,9 +6,7 @@ Redis. Without Redis a client is served as long as all its requests reach one pr
 
 import asyncio
 import logging
-import math
 import secrets
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -17,12 +15,13 @@ import orjson
 from redis.exceptions import RedisError
 
 from core.background import supervised
+from core.log_pace import LogPace
 from core.redis import SharedStore, StoreDown
 
 log = logging.getLogger(__name__)
 
 CHANNEL = "mcp-connector:mcp"
-_ALIVE_S, _RETRY_S, _TELL_EVERY_S = 15.0, 1.0, 60.0
+_ALIVE_S, _RETRY_S = 15.0, 1.0
 
 Receive = Callable[[str, Any], object]
 """Gets the name of a session, and what concerns it."""
@@ -55,7 +54,7 @@ async def lifespan() -> AsyncIterator[None]:
 
 
 async def _listen() -> None:
-    told_at = -math.inf
+    losses = LogPace()
     while True:
         try:
             async with store.redis.pubsub() as channel:
@@ -67,9 +66,8 @@ async def _listen() -> None:
                     elif message["type"] == "message":
                         _dispatch(message["data"])
         except (RedisError, OSError, TimeoutError) as error:
-            if (now := time.monotonic()) - told_at > _TELL_EVERY_S:
+            if losses.is_due():
                 log.warning("The bus of MCP sessions lost Redis (%s), and tries again.", type(error).__name__)
-                told_at = now
             await asyncio.sleep(_RETRY_S)
 
 

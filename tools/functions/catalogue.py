@@ -54,14 +54,8 @@ def record(server_id: int, definitions: Sequence[Mapping[str, Any]]) -> None:
 def _first_by_name(definitions: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
     offered: dict[str, Mapping[str, Any]] = {}
     for definition in definitions:
-        offered.setdefault(definition["name"], _storable(definition))
+        offered.setdefault(definition["name"], repaired(dict(definition)))
     return offered
-
-
-def _storable(definition: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Returns a definition as PostgreSQL stores it and JSON is sent: without NUL, and numbers of 64 bits."""
-    wire: Mapping[str, Any] = repaired(dict(definition))
-    return wire
 
 
 def _differs(known: ToolFunction, definition: Mapping[str, Any]) -> bool:

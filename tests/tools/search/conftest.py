@@ -85,3 +85,14 @@ def names(found: Found) -> list[str]:
 def asked(service: EmbeddingService) -> list[str]:
     """Every text that was to be embedded."""
     return [text for body in service.bodies for text in body["input"]]
+
+
+@pytest.fixture
+def servers(embedder: EmbeddingService) -> dict[str, MCPTool]:
+    clouds, post, disk = register("Clouds"), register("Post"), register("Disk")
+    offer(clouds, forecast="Tells whether it will rain: the weather", wind="Speed and direction of the air")
+    offer(post, send="Sends mail", read="Reads a letter in the inbox")
+    offer(disk, remove="Removes a file", list="Lists a folder")
+    index_all()
+    embedder.bodies.clear()
+    return {"clouds": clouds, "post": post, "disk": disk}

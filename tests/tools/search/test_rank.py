@@ -5,8 +5,7 @@ from collections.abc import Callable, Collection, Container, Sequence
 import pytest
 from asgiref.sync import async_to_sync
 
-from tests.tools.search.conftest import BY, function, index_all, offer, register, search
-from tests.tools.search.embedding_service import EmbeddingService
+from tests.tools.search.conftest import BY, function, index_all, offer, search
 from tools import actions
 from tools.functions import actions as function_actions
 from tools.models import Approval, FunctionUse, MCPTool, ToolFunction
@@ -20,16 +19,6 @@ SEVERAL = "Read the letter in my inbox, and then remove the file about the weath
 class _All:
     def __contains__(self, name: object) -> bool:
         return True
-
-
-@pytest.fixture
-def servers(embedder: EmbeddingService) -> dict[str, MCPTool]:
-    clouds, post, disk = register("Clouds"), register("Post"), register("Disk")
-    offer(clouds, forecast="Tells whether it will rain: the weather", wind="Speed and direction of the air")
-    offer(post, send="Sends mail", read="Reads a letter in the inbox")
-    offer(disk, remove="Removes a file", list="Lists a folder")
-    index_all()
-    return {"clouds": clouds, "post": post, "disk": disk}
 
 
 def ranked(

@@ -13,7 +13,6 @@ from tests.tools.search.conftest import (
     index_all,
     names,
     offer,
-    register,
     search,
 )
 from tests.tools.search.embedding_service import EmbeddingService, Reply
@@ -39,17 +38,6 @@ ODD_QUERIES = {
     "CJK": "今天会下雨吗",
     "right to left": "هل ستمطر اليوم؟",
 }
-
-
-@pytest.fixture
-def servers(embedder: EmbeddingService) -> dict[str, MCPTool]:
-    clouds, post, disk = register("Clouds"), register("Post"), register("Disk")
-    offer(clouds, forecast="Tells whether it will rain: the weather", wind="Speed and direction of the air")
-    offer(post, send="Sends mail", read="Reads a letter in the inbox")
-    offer(disk, remove="Removes a file", list="Lists a folder")
-    index_all()
-    embedder.bodies.clear()
-    return {"clouds": clouds, "post": post, "disk": disk}
 
 
 def test_tools_are_found_by_meaning_and_by_words(servers: dict[str, MCPTool]) -> None:
