@@ -16,7 +16,7 @@ from tests.chaos.world import World
 
 MOST_GROWTH = 0.03
 SOON_S = 60
-NOISE = {"memory, MB": 0.5, "temporary files": 2.0, "Redis keys": 10.0}
+NOISE = {"memory, MB": 0.5, "largest process, MB": 0.5, "temporary files": 2.0, "Redis keys": 10.0}
 """Differences of medians that are no growth, whatever part of them they are. Of all else FEW."""
 FEW = 2.0
 """Descriptors, threads and connections come and go by ones and twos."""
@@ -49,6 +49,15 @@ class Growth:
         return self.last - self.first > max(MOST_GROWTH * self.first, NOISE.get(self.what, FEW))
 
 
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What one process uses."""
+
+    memory_mb: float
+    descriptors: int
+    threads: int
+
+
 def processes(world: World) -> Kinds:
     """Returns the ids of all processes of the product by kind: what a request needs, and the rest."""
     named = processor.ours(world)
@@ -67,8 +76,9 @@ def measured(kinds: Kinds, folder: Path) -> Usage:
     """Returns what all of them use now. `folder`: where the product puts temporary files."""
     found: dict[tuple[str, str], float] = {}
     for who, pids in kinds.items():
-        for what, value in _of_processes(who, processor.trees(pids)):
-            found[who, what] = found.get((who, what), 0) + value
+        used = list(_of_processes(processor.trees(pids)))
+        summary = _of_connections(used) if who == "PostgreSQL" else _in_all(used)
+        found |= {(who, what): value for what, value in summary.items()}
     found["PostgreSQL", "connections"] = _connections()
     found["Redis", "Redis keys"] = staying_keys()
     found["all", "temporary files"] = sum(1 for path in folder.rglob("*") if path.is_file())
@@ -94,16 +104,30 @@ def _median(samples: Sequence[Usage], name: tuple[str, str]) -> float:
     return statistics.median(sample.get(name, 0.0) for sample in samples)
 
 
-def _of_processes(who: str, processes: Sequence[psutil.Process]) -> Iterator[tuple[str, float]]:
+def _of_processes(processes: Sequence[psutil.Process]) -> Iterator[Used]:
     for process in processes:
         try:
-            yield "memory, MB", own_memory(process.pid) / 1e6
-            # A connection of PostgreSQL keeps open the tables that it has used, up to a limit of its own.
-            if who != "PostgreSQL":
-                yield "descriptors", process.num_fds()
-            yield "threads", process.num_threads()
+            yield Used(own_memory(process.pid) / 1e6, process.num_fds(), process.num_threads())
         except (psutil.NoSuchProcess, ProcessLookupError, FileNotFoundError):  # it has ended
             continue
+
+
+def _in_all(used: Sequence[Used]) -> dict[str, float]:
+    return {
+        "memory, MB": sum(each.memory_mb for each in used),
+        "descriptors": sum(each.descriptors for each in used),
+        "threads": sum(each.threads for each in used),
+    }
+
+
+def _of_connections(used: Sequence[Used]) -> dict[str, float]:
+    """Returns what tells growth of PostgreSQL, which has a process for each connection.
+
+    A connection keeps the plans of what it was asked, and files of the tables open that it has used, both up to
+    limits of its own, until its pool closes it as idle: so sums follow what the pools do. What grows in a
+    connection without an end makes it the largest process.
+    """
+    return {"largest process, MB": max(each.memory_mb for each in used), "processes": len(used)}
 
 
 def own_memory(pid: int) -> int:

@@ -9,8 +9,11 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
+import psutil
+import psycopg
 import pytest
 from django.conf import settings
+from django.db import connection
 from redis import Redis
 
 from bench import upstream
@@ -18,7 +21,7 @@ from bench.loading.targets import Ask
 from bench.soaking import report
 from bench.soaking.callers import Told, ask_for_ever, ask_invalid_for_ever
 from bench.soaking.requests import Invalid, Kind
-from bench.soaking.usage import growths, own_memory, staying_keys
+from bench.soaking.usage import growths, measured, own_memory, staying_keys
 
 
 def a_soak_of(what: str, *values: float) -> bool:
@@ -50,6 +53,30 @@ def test_memory_is_what_a_process_allocates_and_not_a_file_that_it_maps(tmp_path
         assert with_file - before < size / 4
         assert own_memory(os.getpid()) - with_file > size * 3 / 4
     allocated.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.django_db
+def test_of_postgresql_the_largest_connection_counts_and_not_how_many_there_are(tmp_path: Path):
+    connection.ensure_connection()
+    postmaster = psutil.Process(connection.connection.info.backend_pid).ppid()
+
+    def largest() -> float:
+        return measured({"PostgreSQL": [postmaster]}, tmp_path)["PostgreSQL", "largest process, MB"]
+
+    before = largest()
+    plan = f"PREPARE large AS SELECT '{'x' * 16_000_000}'"
+    with connect() as one, connect() as other:
+        one.execute(plan)
+        with_one = largest()
+        other.execute(plan)
+        with_two = largest()
+    assert with_one > before + 16
+    assert with_two < with_one + 1
+
+
+def connect() -> psycopg.Connection:
+    return psycopg.connect(**connection.get_connection_params(), autocommit=True)
 
 
 def test_keys_of_a_minute_follow_the_pace_and_do_not_count():
