@@ -25,7 +25,7 @@ from config import application
 from config.runner.network import accepts, free_port
 from tests.chaos.world import World
 
-ROUNDS, CALLERS, CHATS, SETTLES_S = 40, 8, 25, 0.3
+ROUNDS, CALLERS, CHATS, SETTLES_S = 40, 8, 125, 0.3
 GOAL_PERCENT = 5.0
 NEITHER = "neither"
 SAME = "a second application with neither,"
