@@ -59,7 +59,8 @@ def delete_provider(provider: Provider, *, by: Actor, force: bool = False) -> No
     if users and not force:
         slugs = ", ".join(assistant.slug for assistant in users)
         message = gettext("Assistants use it: %(slugs)s. With ?force=true they lose it.")
-        raise Conflict(message % {"slugs": slugs}, "in_use")
+        using = [{"id": each.pk, "name": each.name, "slug": each.slug} for each in users]
+        raise Conflict(message % {"slugs": slugs}, "in_use", assistants=using)
     for assistant in users:
         roles = ("provider", "fallback_provider")
         has_lost = (role for role in roles if getattr(assistant, f"{role}_id") == provider.pk)

@@ -24,6 +24,7 @@ from assistants.configuration.service_kinds import Providers, Webhooks
 from assistants.configuration.tool_settings import ToolSettings
 from assistants.models import Alias, Assistant
 from core.actor import Actor
+from core.errors import Conflict
 
 KINDS: tuple[type[Kind[Any]], ...] = (Providers, Servers, Keys, Assistants, Webhooks, Rules)
 """In the order in which they are applied: each refers to those before it alone."""
@@ -132,8 +133,20 @@ class _Application:
             name = getattr(row, field)
             if name.lower() not in kept:
                 with _at(f"{kind.noun} {name} cannot be deleted"):
-                    kind.remove(row, self._by)
+                    _remove(kind, row, self._by)
                 self._applied.lines.append(f"- {kind.noun} {name}")
+
+
+def _remove(kind: Kind[Any], row: Any, by: Actor) -> None:
+    try:
+        kind.remove(row, by)
+    except Conflict as error:
+        if error.get_codes() != "in_use":
+            raise
+        using = ", ".join(each["slug"] for each in error.details["assistants"])
+        raise InvalidConfiguration(
+            f"Assistants use it that the file does not describe: {using}. Take it from them, or add them."
+        ) from error
 
 
 _UNUSED_BY_OTHERS = (Rules, Webhooks, Assistants, Keys)

@@ -66,13 +66,13 @@ def _credentials(file: Source) -> Iterator[tuple[str, Source]]:
 def _add_model(model: Source, credentials: Mapping[str, Source], targets: dict[str, AssistantEntry]) -> None:
     draft, name, params = model.draft, model.text("model_name"), model.part("litellm_params")
     info = model.part("model_info")
+    if (mode := info.text("mode")) not in _MODES:
+        draft.leave_out(model.path, f"Models for {shown(mode)} have no place here.")
+        return
     target = _provider(model, params, credentials)
     if target is None:
         return
     provider, llm = target
-    if (mode := info.text("mode")) not in _MODES:
-        draft.leave_out(model.path, f"Models for {shown(mode)} have no place here.")
-        return
     info.skip("id", "base_model", "db_model", "max_tokens", "max_input_tokens", "max_output_tokens")
     if other := targets.get(name):
         _add_deployment(other, provider, llm, model)

@@ -44,14 +44,19 @@ def add_server(
 ) -> ServerEntry | None:
     """Adds a server that was `written` as MCP clients do.
 
-    Returns None where this installation does not allow it; it is listed then. Raises InvalidConfiguration.
+    Returns None where this installation does not allow it, or speaks no such transport; it is listed then.
+    Raises InvalidConfiguration.
     """
     try:
         entry = importing.read_entry(written)
         settings, _ = importing.settings_of(entry)
-        connection_type = importing.connection_type_of(entry)
     except ValidationError as error:
         raise InvalidConfiguration(_said(path, error)) from error
+    try:
+        connection_type = importing.connection_type_of(entry)
+    except ValidationError as error:
+        draft.leave_out(path, f"{' '.join(error.messages)} Servers are spoken to by stdio, HTTP or SSE.")
+        return None
     for ignored in entry.ignored:
         draft.leave_out(f"{path}.{ignored[:64]}", REASONS.get(ignored, "It has no place here."))
     found = owned(_without_masks(settings), prompts or {})

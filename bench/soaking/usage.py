@@ -123,8 +123,8 @@ def _in_all(used: Sequence[Used]) -> dict[str, float]:
 def _of_connections(used: Sequence[Used]) -> dict[str, float]:
     """Returns what tells growth of PostgreSQL, which has a process for each connection.
 
-    A connection keeps the plans of what it was asked, and files of the tables open that it has used, both up to
-    limits of its own, until its pool closes it as idle: so sums follow what the pools do. What grows in a
+    A connection keeps the plans of what it was asked, and files of the tables open that it has used, both up
+    to limits of its own, until its pool closes it as idle: so sums follow what the pools do. What grows in a
     connection without an end makes it the largest process.
     """
     return {"largest process, MB": max(each.memory_mb for each in used), "processes": len(used)}

@@ -18,11 +18,14 @@ _COMMAND = ("--format=custom", "--no-owner", "--no-privileges", "--schema=public
 
 def back_up(path: Path) -> Manifest:
     """Writes a new file, which only its owner may read. Raises BackupFailed; then there is none."""
-    if path.exists():
-        raise BackupFailed(f"{path} exists. Give another name: no backup is written over another.")
-    unfinished = path.with_name(f"{path.name}.unfinished")
+    if path.name == "-":
+        raise BackupFailed("Give the name of a file: a backup is not written to the standard output.")
+    _require_free(path)
+    # Of this process: two that make a backup of one name at the same time must not share it.
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.unfinished")
     try:
         made = _write(unfinished)
+        _require_free(path)
         unfinished.rename(path)
     except OSError as error:
         raise BackupFailed(f"{path} cannot be written: {error.strerror}.") from error
@@ -30,6 +33,11 @@ def back_up(path: Path) -> Manifest:
         with suppress(OSError):  # it would hide why nothing was written
             unfinished.unlink()
     return made
+
+
+def _require_free(path: Path) -> None:
+    if path.exists():
+        raise BackupFailed(f"{path} exists. Give another name: no backup is written over another.")
 
 
 def _write(path: Path) -> Manifest:

@@ -32,10 +32,10 @@ def _periodic_tasks(last_s: float | None) -> Finding:
     # A clock that was set back since has them run in the future.
     if age_s is not None and abs(age_s) < _LATE_S:
         return ok("Beat and worker", f"the last periodic task ran {age_s:.0f} s ago")
-    ago = "never" if age_s is None else f"{age_s:.0f} s ago"
+    last = "none has ever run" if age_s is None else f"the last one ran {age_s:.0f} s ago"
     return failed(
         "Beat and worker",
-        f"periodic tasks do not run: the last one ran {ago}.",
+        f"periodic tasks do not run: {last}.",
         "Both have to run, with clocks that agree: celery -A config beat, and celery -A config worker"
         " -Q default -P threads.",
     )

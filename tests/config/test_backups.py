@@ -59,6 +59,26 @@ def test_what_was_backed_up_is_restored(backup: Path, empty: None) -> None:
     assert Provider.objects.get().api_key == CANARY
 
 
+def test_of_two_backups_to_one_name_each_is_whole_or_none(transactional_db: None, tmp_path: Path) -> None:
+    path = tmp_path / "backup.zip"
+    base, _, query = os.environ["DATABASE_URL"].partition("?")
+    tested = f"{base.rpartition('/')[0]}/{connection.settings_dict['NAME']}?{query}"
+    environment = {**os.environ, "DATABASE_URL": tested}
+    command = [sys.executable, "manage.py", "backup", str(path)]
+    both = [subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) for _ in range(2)]
+    ended = [(each.communicate(timeout=100)[1].decode(), each.returncode) for each in both]
+    assert 0 in [status for _, status in ended]
+    assert all(status == 0 or f"{path} exists" in said for said, status in ended)
+    assert zipfile.ZipFile(path).testzip() is None
+    assert [each.name for each in tmp_path.iterdir()] == ["backup.zip"]
+
+
+@pytest.mark.django_db
+def test_a_backup_is_not_written_to_a_file_named_as_the_standard_output(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="Give the name of a file"):
+        call_command("backup", "-")
+
+
 def test_only_an_empty_database_is_filled_unless_it_is_to_be_replaced(backup: Path, empty: None) -> None:
     restore(backup)
     Provider.objects.update(name="Later")

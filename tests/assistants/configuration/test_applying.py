@@ -93,7 +93,7 @@ def test_what_is_in_use_is_not_pruned_and_nothing_else_is_done(written: Write, r
         written(sections("servers: []\nproviders: [{name: Model house, default_model: m-9}]")), "--prune"
     )
 
-    assert "server files cannot be deleted: Assistants use this server: helper." in said
+    assert "server files cannot be deleted: Assistants use it that the file does not describe: helper" in said
     assert Provider.objects.get().default_model == "m-1"
 
 

@@ -78,11 +78,6 @@ def test_a_file_of_another_product(product: str, of: str, hint: str, tmp_path: P
         ("litellm", {"keys": [{"rpm_limit": 1e300}]}, "keys[0].rpm_limit: Give a number."),
         ("litellm", {"keys": [{"expires": "canary"}]}, "keys[0].expires: Give a date with a time"),
         ("mcphub", {"mcpServers": {"a": {**SERVER, "env": ["canary"]}}}, "mcpServers.a.env: Give an object"),
-        (
-            "mcphub",
-            {"mcpServers": {"a": {**SERVER, "type": "canary"}}},
-            "mcpServers.a.type: There is no transport",
-        ),
         ("metamcp", {"namespaces": 5}, "namespaces: Give a list."),
         ("contextforge", {"entities": []}, "entities: Give an object."),
         ("open-webui", {"openai": {"api_keys": [5]}}, "openai.api_keys: Give a list of texts."),

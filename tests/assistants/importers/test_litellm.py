@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from assistants.models import Assistant
+from assistants.models import Assistant, Provider
 from tests.assistants.importers import scene
 from tools.models import MCPTool
 
@@ -48,6 +48,17 @@ def test_servers_in_a_list_are_those_by_name(tmp_path) -> None:
 
     assert lines == ["+ server weather", "+ server find", "+ assistant litellm-tools"]
     assert scene.left_out(report).keys() == {"mcp_servers[1].new"}
+
+
+def test_a_model_that_answers_no_chats_adds_no_provider(tmp_path) -> None:
+    model = {"model_name": "m", "litellm_params": {"model": "who-knows"}, "model_info": {"mode": "embedding"}}
+    known = {**model, "litellm_params": {"model": "openai/text-embedding-3-small", "api_key": "k"}}
+    (tmp_path / "config.json").write_text(json.dumps({"model_list": [model, known]}))
+
+    _, report = scene.run("litellm", tmp_path / "config.json")
+
+    assert [why.split(" have")[0] for why in scene.left_out(report).values()] == ["Models for embedding"] * 2
+    assert not Provider.objects.exists()
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,15 @@ def test_a_server_that_is_there_stays_and_is_listed(imported: Any) -> None:
     assert "~ server gh: url: changed" in lines
 
 
+def test_a_server_with_a_transport_of_its_client_alone_is_left_out_and_the_others_come(imported: Any) -> None:
+    content = {"mcpServers": {"ide": {"type": "ws-ide", "url": "ws://127.0.0.1:9"}, **GITHUB["mcpServers"]}}
+
+    _, report = imported("claude", content)
+
+    assert MCPTool.objects.get().name == "github"
+    assert "There is no transport 'ws-ide'." in scene.left_out(report)["mcpServers.ide"]
+
+
 def test_what_staff_entered_after_an_import_is_kept_by_the_next(imported: Any) -> None:
     content = {
         "mcpServers": {"a": {"command": "uvx", "args": ["a@1.0.0"], "env": {"TOKEN": "${NOT_SET_HERE}"}}}
