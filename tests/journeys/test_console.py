@@ -129,6 +129,7 @@ def issue_key(page: Page) -> str:
     page.click("[name=_save]")
     key = page.input_value("#key")
     assert KEY.fullmatch(key)
+    page.wait_for_load_state()  # no button works before the page's scripts have run
     page.click("#copy-key")
     expect(page.locator("#copy-key")).to_contain_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == key
