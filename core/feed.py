@@ -65,6 +65,18 @@ def notify_on_change(table: str, *, columns: Iterable[str] = (), on_insert: bool
     """
 
 
+def notify_on_statement(table: str) -> str:
+    """Returns the same for a table whose rows are written by the thousand, and only where there is a change.
+
+    Any statement that writes to it notifies, once.
+    """
+    return f"""
+        CREATE OR REPLACE TRIGGER mcp_connector_notify
+        AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON {table}
+        FOR EACH STATEMENT EXECUTE FUNCTION mcp_connector_notify();
+    """
+
+
 def subscribe(tables: Iterable[str], callback: Callable[[], None]) -> None:
     """Has `callback` called in the loop that listens, when one of these tables has changed, or may have.
 

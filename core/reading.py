@@ -5,7 +5,7 @@ plan the statement of a search takes as long as to search a hundred tools.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,6 +18,7 @@ MOST_CONNECTIONS = 4
 """Of an event loop. More would hardly help: a statement that measures rows keeps a core busy."""
 
 Rows = list[tuple[Any, ...]]
+Parameters = Sequence[Any] | Mapping[str, Any]
 
 
 @asynccontextmanager
@@ -32,7 +33,12 @@ async def lifespan() -> AsyncIterator[None]:
         await reader.close()
 
 
-async def fetch(statement: str, parameters: Sequence[Any]) -> Rows:
+def is_shared() -> bool:
+    """Whether this event loop is within a `lifespan`."""
+    return asyncio.get_running_loop() in _readers
+
+
+async def fetch(statement: str, parameters: Parameters) -> Rows:
     """Returns the rows. The statement must only read: on a connection that has died it is sent again.
 
     Raises django.db.OperationalError after DEADLINE_S, or if the database is away, and else DatabaseError.
@@ -56,7 +62,7 @@ class _Reader:
         self._idle: list[psycopg.AsyncConnection[Any]] = []
         self._turns = asyncio.Semaphore(MOST_CONNECTIONS)
 
-    async def fetch(self, statement: str, parameters: Sequence[Any]) -> Rows:
+    async def fetch(self, statement: str, parameters: Parameters) -> Rows:
         async with self._turns:
             # The one that was used last, which has prepared the most.
             while self._idle:
@@ -69,7 +75,7 @@ class _Reader:
             return await self._on(await _connected(), statement, parameters)
 
     async def _on(
-        self, connection: psycopg.AsyncConnection[Any], statement: str, parameters: Sequence[Any]
+        self, connection: psycopg.AsyncConnection[Any], statement: str, parameters: Parameters
     ) -> Rows:
         try:
             rows = await _rows(connection, statement, parameters, prepare=True)
@@ -95,13 +101,14 @@ async def _connected() -> psycopg.AsyncConnection[Any]:
     return connection
 
 
-async def _once(statement: str, parameters: Sequence[Any]) -> Rows:
+async def _once(statement: str, parameters: Parameters) -> Rows:
     async with await connect() as connection:
         return await _rows(connection, statement, parameters, prepare=False)
 
 
 async def _rows(
-    connection: psycopg.AsyncConnection[Any], statement: str, parameters: Sequence[Any], *, prepare: bool
+    connection: psycopg.AsyncConnection[Any], statement: str, parameters: Parameters, *, prepare: bool
 ) -> Rows:
-    cursor = await connection.execute(statement, parameters, prepare=prepare)
+    # Binary, because most of what is read are numbers.
+    cursor = await connection.execute(statement, parameters, prepare=prepare, binary=True)
     return await cursor.fetchall()

@@ -6,7 +6,7 @@ BM25 and Beyond" (2009); fields are weighted before saturation, as in BM25F.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from math import log1p, sqrt
+from math import log, sqrt
 from zlib import crc32
 
 from tools.search.text import Document, informative_title, split_name, terms
@@ -47,8 +47,8 @@ def query_vector(query: str, *, frequencies: Mapping[int, int], documents: int) 
     `frequencies`: the number of documents with a term of that dimension, 0 where it is missing.
     """
     counts = Counter(dimensions(query))
-    rarity = {index: _rarity(min(frequencies.get(index, 0), documents), documents) for index in counts}
-    return {index: count * rarity[index] for index, count in counts.items()}
+    rare = {index: rarity(min(frequencies.get(index, 0), documents), documents) for index in counts}
+    return {index: count * rare[index] for index, count in counts.items()}
 
 
 def weighted_terms(text: str) -> dict[int, float]:
@@ -71,9 +71,10 @@ def weight(number: int) -> float:
     return _SHARE / sqrt(max(number, 1))
 
 
-def _rarity(frequency: int, documents: int) -> float:
+def rarity(frequency: int, documents: int) -> float:
+    """Returns the inverse document frequency of a term of so many of the documents."""
     # 1 + inside the logarithm (Lucene's form): without it a term of most documents would count against them.
-    return log1p((documents - frequency + 0.5) / (frequency + 0.5))
+    return log(1 + (documents - frequency + 0.5) / (frequency + 0.5))
 
 
 def _weights(document: Document) -> Mapping[int, float]:

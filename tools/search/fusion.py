@@ -9,7 +9,7 @@ are added up to a pair before anything is measured, and a tool is measured once 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from operator import add
 from statistics import fmean
 from typing import NamedTuple
 
@@ -20,8 +20,7 @@ PART_WEIGHT = 0.7
 _WHOLE, _PART = 1 / (1 + PART_WEIGHT), PART_WEIGHT / (1 + PART_WEIGHT)
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A tool's measures, one for each pair, or one for the whole where there are no parts.
 
     `dense`: cosine similarities; None if the tool has no vector of the embedder.
@@ -90,9 +89,10 @@ def _mean_dense(candidates: Sequence[Candidate]) -> list[float]:
 
 def _score(candidate: Candidate, dense: Sequence[float]) -> Ranked:
     # The best pair by both similarities together, so that both parts of the score speak of one text.
-    best = max(range(len(dense)), key=lambda pair: dense[pair] + candidate.lexical[pair])
+    pairs = [*map(add, dense, candidate.lexical)]
+    best = pairs.index(max(pairs))
     why = Why(dense[best], candidate.lexical[best], candidate.boost)
-    return Ranked(candidate.function_id, why.dense + why.lexical + why.boost, why)
+    return Ranked(candidate.function_id, pairs[best] + candidate.boost, why)
 
 
 def _added(weighted: Sequence[float], part: Sequence[float]) -> list[float]:

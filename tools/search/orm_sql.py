@@ -14,6 +14,7 @@ from django.db.models import (
     Func,
     IntegerField,
     Q,
+    QuerySet,
     TextField,
     Value,
     When,
@@ -25,8 +26,8 @@ from pgvector.django import VectorField
 
 from tools.models import ToolFunction
 
-Sql = tuple[str, list[Any]]
-"""A query, and its parameters."""
+Sql = tuple[str, dict[str, Any]]
+"""A query, and its parameters by name."""
 _FIRST, _NEXT = ("embedding", "embedder"), ("next_embedding", "next_embedder")
 """The columns of vectors: see `vectors` for why there are two."""
 
@@ -34,12 +35,12 @@ _FIRST, _NEXT = ("embedding", "embedder"), ("next_embedding", "next_embedder")
 class Texts(NamedTuple):
     """What is shown of a tool. `description`: as models get it."""
 
-    public_name: str
-    function: str
-    description: str
     server_id: int
+    public_name: str
     server: str
     server_slug: str
+    function: str
+    description: str
 
 
 @lru_cache(maxsize=256)
@@ -62,8 +63,7 @@ def measured_tools(
         Value(True) if is_thorough else ExpressionWrapper(_is_by(embedder, size, _FIRST), BooleanField())
     )
     columns = "id", "server_id", "name", "words", vector, has_vector
-    sql, parameters = tools.order_by().values_list(*columns).query.sql_with_params()
-    return sql, list(parameters)
+    return _named("m", tools.order_by().values_list(*columns))
 
 
 @lru_cache(maxsize=16)
@@ -72,10 +72,19 @@ def shown_tools(embedder: str, size: int) -> Sql:
     override = NullIf(KT("overrides__description"), Value(""))
     given = Coalesce(override, "description", output_field=TextField())
     tools = ToolFunction.objects.offered().filter(server__deleted_at=None).order_by()
-    texts = "public_name", "name", given, "server_id", "server__name", "server__slug"
+    texts = "server_id", "public_name", "server__name", "server__slug", "name", given
     columns = "id", "words", _vector(embedder, size), *texts
-    sql, parameters = tools.values_list(*columns).query.sql_with_params()
-    return sql, list(parameters)
+    return _named("s", tools.values_list(*columns))
+
+
+def _named(of: str, query: QuerySet[ToolFunction, tuple[Any, ...]]) -> Sql:
+    """Names the parameters: the statement that this is a part of has others, too, some of them repeatedly.
+
+    Shortly, since psycopg keeps what it reads from a short statement, and a scope may have hundreds of names.
+    """
+    sql, parameters = query.query.sql_with_params()
+    named = {f"{of}{number}": value for number, value in enumerate(parameters)}
+    return sql % tuple(f"%({name})s" for name in named), named
 
 
 def _vector(embedder: str, size: int) -> Case:

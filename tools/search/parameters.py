@@ -1,6 +1,6 @@
 """Parameters of a search's statement, in the forms that cost PostgreSQL least."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from struct import pack
@@ -30,7 +30,27 @@ class _VectorDumper(Dumper):
         return pack(f">HH{size}f", size, 0, *obj.numbers)
 
 
+@dataclass(frozen=True, slots=True)
+class SparseVector:
+    """The same of its type `sparsevec`: ascending dimensions, from 0, and the numbers there, none a 0."""
+
+    dimensions: int
+    indices: Collection[int]
+    numbers: Sequence[float]
+
+
+class _SparseVectorDumper(Dumper):
+    """As `sparsevec_recv` reads it: both sizes, an unused number, all dimensions, and the numbers."""
+
+    format = Format.BINARY
+
+    def dump(self, obj: SparseVector) -> bytes:
+        size = len(obj.indices)
+        return pack(f">3i{size}i{size}f", obj.dimensions, size, 0, *obj.indices, *obj.numbers)
+
+
 psycopg.adapters.register_dumper(Vector, _VectorDumper)
+psycopg.adapters.register_dumper(SparseVector, _SparseVectorDumper)
 
 
 def numbers(values: Iterable[float]) -> str:

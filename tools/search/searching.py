@@ -12,7 +12,6 @@ from django.utils.translation import gettext_noop
 from tools.search import embedder, fusion, queries, sql
 from tools.search.embedder import EmbedderFailed
 from tools.search.fusion import Why
-from tools.search.orm_sql import Texts
 from tools.search.scope import Scope
 
 MOST_CHARACTERS = 8_000
@@ -88,7 +87,7 @@ async def search(
     asked = await _embedded(texts, embed_within_s)
     measured = await sql.measure(asked.texts, asked.vectors, asked.embedder, scope, limit=limit)
     ranked = fusion.rank(measured.candidates)
-    hits = tuple(_hit(one, measured.texts[one.function_id]) for one in ranked)
+    hits = tuple(Hit(one.function_id, *measured.texts[one.function_id], one.score, one.why) for one in ranked)
     return Found(hits, asked.embedder, _degraded(asked, measured))
 
 
@@ -173,17 +172,3 @@ def _degraded(query: _Query, measured: sql.Measured) -> str:
     if not measured.missing:
         return query.degraded
     return f"Found by words alone, not embedded by {query.embedder} yet: {measured.missing} of the tools."
-
-
-def _hit(ranked: fusion.Ranked, texts: Texts) -> Hit:
-    return Hit(
-        function_id=ranked.function_id,
-        server_id=texts.server_id,
-        public_name=texts.public_name,
-        server=texts.server,
-        server_slug=texts.server_slug,
-        function=texts.function,
-        description=texts.description,
-        score=ranked.score,
-        why=ranked.why,
-    )

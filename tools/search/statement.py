@@ -1,8 +1,8 @@
 """The SQL of a search: it measures every tool in scope against the texts of the query, in pairs.
 
 One exact scan: an index of neighbours would filter by server after the fact and find few of the rows wanted.
-Inverse document frequencies are those of the scope, from WordCount: a tool that a caller may not use must not
-change the rank of another.
+The words of the query come with their rarity in the scope (see `frequencies`): a tool that a caller may not
+use must not change the rank of another.
 
 Similarities are negative in SQL, as pgvector's <#> is the negative inner product, and so are scores: the
 lowest are the best. A scan spends its time on expressions for every row, of which there are none to spare:
@@ -13,8 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from tools.models import WordCount
-from tools.search import bm25
 from tools.search.orm_sql import Texts
 
 MOST_BOOST = 0.05
@@ -22,40 +20,21 @@ MOST_BOOST = 0.05
 _USES_FOR_HALF = 1
 """After so many uses half of the boost counts: a single use may have been chance."""
 
-# `terms` has a row for each pair and term of the query, `total` the number of indexed tools in scope.
-# What is MATERIALIZED is read more than once.
-# Dimensions count from 0 here, in pgvector's text form of a sparse vector from 1.
-# LEAST, because the logarithm needs f <= n whatever the counts are.
-_QUERIES = f"""
-    terms AS (SELECT * FROM unnest(%s::int[], %s::int[], %s::float8[]) AS terms(pair, word, weight)),
-    frequencies AS MATERIALIZED (
-        SELECT word, sum(functions)::float8 AS functions FROM tools_wordcount
-        WHERE word = ANY(%s::int[]) AND {{of_servers}} GROUP BY word
-    ),
-    total AS (SELECT functions AS n FROM frequencies WHERE word = {WordCount.EVERY}),
-    queries AS MATERIALIZED (
-        SELECT pair, ('{{{{' || string_agg(word + 1 || ':' || (weight * rarity)::real, ',')
-            || '}}}}/{bm25.DIMENSIONS}')::sparsevec AS words
-        FROM (
-            SELECT pair, word, weight, ln(1 + (n - f + 0.5) / (f + 0.5)) AS rarity FROM terms
-            LEFT JOIN frequencies USING (word), total, LEAST(coalesce(functions, 0), n) AS f
-        ) AS rare GROUP BY pair
-    )"""  # noqa: S608 - constants
 # requests is the sum of the vectors of `uses` requests, so that this is
 # MOST_BOOST * (mean cosine to those requests) * uses / (uses + _USES_FOR_HALF).
 # They are looked up together: one by one takes as long as to measure the tools.
 _BOOSTED = f"""
     used AS (
-        SELECT function_id, {MOST_BOOST} * greatest(0, -(requests <#> %s::vector)) / (uses + {_USES_FOR_HALF})
-            AS boost FROM tools_functionuse
-        WHERE used_by = %s AND embedder = %s AND vector_dims(requests) = %s
+        SELECT function_id, {MOST_BOOST} * greatest(0, -(requests <#> %(whole)s::vector))
+            / (uses + {_USES_FOR_HALF}) AS boost FROM tools_functionuse
+        WHERE used_by = %(used_by)s AND embedder = %(embedder)s AND vector_dims(requests) = %(size)s
             AND function_id = ANY(ARRAY(SELECT id FROM best))
     ),
     boosted AS (SELECT best.*, coalesce(boost, 0) AS boost FROM best LEFT JOIN used ON function_id = id)
     """  # noqa: S608 - constants
 _UNBOOSTED = "boosted AS (SELECT *, 0::float8 AS boost FROM best)"
-_OF_SERVERS = "server_id = ANY((SELECT servers FROM given)::bigint[])"
-_NAMED = "(server_id, name) IN (SELECT * FROM unnest(%s::bigint[], %s::text[]))"
+_OF_SERVERS = "server_id = ANY(%(servers)s::bigint[])"
+_NAMED = "(server_id, name) IN (SELECT * FROM unnest(%(named_servers)s::bigint[], %(names)s::text[]))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +92,8 @@ def _closed_up(statement: str) -> str:
 
 def _ranked(shape: Shape, tools: str) -> str:
     """Returns the beginning of a statement, up to `boosted`: id, score and boost of the best."""
-    vectors = [f"%s::vector AS vector_{pair}" for pair in shape.pairs] if shape.has_vectors else []
-    given = ", ".join(["%s::bigint[] AS servers", *vectors])
-    of_servers = _OF_SERVERS if shape.has_servers else "true"
-    within = _NAMED if shape.is_named else of_servers
-    return f"""WITH given AS MATERIALIZED (SELECT {given}), {_QUERIES.format(of_servers=of_servers)},
+    within = _NAMED if shape.is_named else _OF_SERVERS if shape.has_servers else "true"
+    return f"""WITH
         tools (id, server_id, name, words, vector, has_vector) AS ({tools}),
         {_means(shape, within) if shape.is_thorough else ""}
         best AS (
@@ -167,10 +143,9 @@ def _score(shape: Shape, lexical: Sequence[str], dense: Sequence[str]) -> str:
 
 
 def _lexical(pair: int) -> str:
-    """NULL for a tool without words. A query may have none that say anything."""
-    words = f"(SELECT words FROM queries WHERE pair = {pair})"  # noqa: S608 - a number
-    return f"(words <#> (SELECT coalesce({words}, '{{}}/{bm25.DIMENSIONS}')))"
+    """NULL for a tool without words. pgvector goes through the left side, so the shorter one stands there."""
+    return f"(%(words_{pair})s::sparsevec <#> words)"
 
 
 def _dense(pair: int) -> str:
-    return f"(vector <#> (SELECT vector_{pair} FROM given))"  # noqa: S608 - a number
+    return f"(vector <#> %(vector_{pair})s::vector)"
