@@ -24,7 +24,7 @@ from assistants import actions as assistant_actions
 from bench import corpora
 from bench.figures import Figure, NotMeasured
 from bench.web import BY, Caller, start_web
-from core import reading
+from core import feed, reading
 from tests.chaos.world import World
 from tools.models import MCPTool
 from tools.search import Scope, embedder, index, read_as, search
@@ -110,7 +110,7 @@ def _scope(size: int) -> Scope:
 async def _searches(scope: Scope, queries: list[str]) -> list[tuple[Cost, Cost]]:
     """Returns the costs of each search without its embedding, and of a bare scan of the same tools."""
     took = []
-    async with reading.lifespan():
+    async with feed.listening(), reading.lifespan():
         [(backend,)] = await reading.fetch("SELECT pg_backend_pid()", ())
         for query in queries:
             await search(query, scope, limit=10)  # embeds its texts: the others find the vectors in memory
