@@ -20,7 +20,9 @@ KINDS = {
     "postgres": "PostgreSQL", "redis": "Redis", "shim.py": "shims",
 }  # fmt: skip
 """By words of a command line. The stand-in for an LLM and MCP servers are not ours, and left out."""
-SETTLED_S = 20
+INDEXED_S = 60
+MOMENTS_S = (20, 90, 180)
+"""After the second start. The pools of connections shrink by one a minute: the last has nothing else running."""
 WARM_UP, CHATS = 1_000, 10_000
 CALLERS, TURN_S = 16, 2.0
 
@@ -32,20 +34,25 @@ def measure(world: World) -> Iterator[Figure]:
 
 
 def _idle() -> Figure:
+    """Returns what it takes at the largest of several moments: more tasks have run, then pools have shrunk."""
     with tempfile.TemporaryDirectory() as folder:
         installation = Installation(Path(folder, "data")).wait_for_curl()
-        time.sleep(SETTLED_S)  # it indexes the tools, for which the worker loads MiniLM: once and not again
+        time.sleep(INDEXED_S)  # it indexes the tools, for which the worker loads MiniLM: once and not again
         installation.up.terminate()
         installation.wait(timeout_s=30)
         again = Installation(installation.data_dir).wait_for_curl()
         try:
-            time.sleep(SETTLED_S)
-            kinds = _by_kind([psutil.Process(again.up.pid), *again.processes()])
+            began = time.monotonic()
+            found = []
+            for moment in MOMENTS_S:
+                time.sleep(max(0.0, began + moment - time.monotonic()))
+                found.append(_by_kind([psutil.Process(again.up.pid), *again.processes()]))
         finally:
             again.up.terminate()
             again.wait(timeout_s=30)
-    parts = ", ".join(f"{kind} {mb:.0f}" for kind, mb in kinds.items())
-    return Figure(f"`make up`, idle, started a second time ({parts})", [sum(kinds.values())], "MB", 300.0)
+    largest = max(found, key=lambda kinds: sum(kinds.values()))
+    parts = ", ".join(f"{kind} {mb:.0f}" for kind, mb in largest.items())
+    return Figure(f"`make up`, idle, started a second time ({parts})", [sum(largest.values())], "MB", 300.0)
 
 
 def _by_kind(processes: list[psutil.Process]) -> dict[str, float]:

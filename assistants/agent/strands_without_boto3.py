@@ -1,34 +1,21 @@
-"""Loads Strands without boto3, which it imports for everybody: 12 MB of each process. Only Bedrock needs it.
+"""Loads Strands without what it imports for everybody, and nothing here uses: 15 MB of each process.
 
-`strands.models.bedrock` is imported anew, with boto3, by `llm/vendor_sdks.py` for a provider of that kind.
+Of these only Bedrock needs boto3: `strands.models.bedrock` is imported anew, with boto3, by
+`llm/vendor_sdks.py` for a provider of that kind.
 """
 
-import importlib
 import sys
-from types import ModuleType
 
-_LEFT_OUT = ("boto3", "botocore", "botocore.config", "botocore.exceptions")
+import opentelemetry.sdk  # noqa: F401 - a parent that its stand-in is an attribute of
 
+from core.stand_ins import import_without
 
-class _LeftOut(ModuleType):
-    """Has every name that is imported from it."""
-
-    def __getattr__(self, name: str) -> type:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return Exception
-
-
-def load() -> None:
-    """For the process, before anything else imports Strands."""
-    if "boto3" in sys.modules:
-        return
-    sys.modules.update({name: _LeftOut(name) for name in _LEFT_OUT})
-    try:
-        importlib.import_module("strands")
-    finally:
-        for name in (*_LEFT_OUT, "strands.models.bedrock"):
-            sys.modules.pop(name, None)
-
-
-load()
+if "boto3" not in sys.modules:
+    import_without(
+        "strands",
+        *("boto3", "botocore", "botocore.config", "botocore.exceptions"),
+        *("opentelemetry.sdk.metrics", "opentelemetry.sdk.metrics.export"),
+        *("strands.bidi", "strands.bidi.agent", "strands.bidi.hooks"),
+        "sqlite3",  # of a search in files
+    )
+    sys.modules.pop("strands.models.bedrock", None)

@@ -33,6 +33,8 @@ SETTINGS = (
     "listen_addresses=", "unix_socket_permissions=0700", "max_connections=200", "log_checkpoints=off",
     # Five processes less: nothing is replicated, and its data are small.
     "io_method=sync", "max_logical_replication_workers=0",
+    # What a process reads ahead at most anyway: there would be room for four times as much, 2 MB.
+    "io_max_concurrency=16",
     # Tables of locks are as large as many more locks need than anything of ours takes: 4 MB.
     "max_locks_per_transaction=20", "max_pred_locks_per_transaction=10",
     # Our statements are short: compiling one takes longer than it saves.

@@ -17,6 +17,8 @@ from click import ParamType
 from cryptography.fernet import Fernet
 from django.utils.module_loading import import_string
 
+from config.runner.code_pages import let_go
+
 # What these import on their first use is named, too.
 PRELOADED = (
     "anyio._backends._asyncio",
@@ -65,6 +67,7 @@ def loading() -> Iterator[None]:
     # Memory that is freed here each child would fill, and no longer share: nothing is collected before.
     gc.freeze()
     gc.enable()
+    let_go()
 
 
 def preload() -> None:
@@ -85,6 +88,15 @@ def touch() -> None:
     fernet.decrypt(fernet.encrypt(b""))  # now OpenSSL has its ciphers
 
 
+class _Later(ModuleType):
+    """Stands in for a module: what is asked of it, once nothing is left out any more, has it imported."""
+
+    def __getattr__(self, name: str) -> Any:
+        if sys.modules.get(self.__name__) is self:
+            raise AttributeError(name)
+        return getattr(import_module(self.__name__), name)
+
+
 def _request_factory() -> Any:
     """For drf_spectacular, once it describes the API: by then this can be imported again."""
     return import_string("rest_framework.test.APIRequestFactory")()
@@ -92,15 +104,20 @@ def _request_factory() -> Any:
 
 @contextmanager
 def left_out() -> Iterator[None]:
-    """Meanwhile nobody can import what DRF and Celery would use if it were there, in every process: 15 MB."""
+    """Meanwhile nobody can import what libraries would use if it were there, in every process: 25 MB."""
     instead: dict[str, ModuleType | SimpleNamespace | None] = {
         "click_repl": SimpleNamespace(register_repl=lambda _: None),  # Celery needs this one
+        "greenlet": None,
+        "jwt": _Later("jwt"),  # the MCP SDK's, for one way of authorization
+        "opentelemetry.sdk.metrics": None,
         "pygments": None,
         "requests": None,
         "rest_framework.test": SimpleNamespace(APIRequestFactory=_request_factory),
+        "sqlparse": _Later("sqlparse"),  # Django's, for migrations in SQL
+        "watchfiles": None,
     }
     modules = cast(dict[str, ModuleType | SimpleNamespace | None], sys.modules)
     modules.update(instead)
     yield
     for name in instead:
-        del modules[name]
+        modules.pop(name, None)

@@ -1,5 +1,6 @@
 """Sessions with MCP servers. Nothing else imports the MCP client: an import-linter contract holds it."""
 
+from connector.session import mcp_without_server  # noqa: F401 - before what imports the SDK
 from connector.session.authorization import Authorization
 from connector.session.client import Session
 from connector.session.listing import Capabilities, Listing

@@ -24,7 +24,7 @@ VIEWS = (
     *("assistants.mcp_endpoint", "assistants.console"),
     *(f"{app}.{package}" for app in APPS for package in ("admin", "api")),
 )
-OF_NO_WORKER = (*VIEWS, "assistants.agent", "strands", "boto3", "botocore", "typer", "rich")
+OF_NO_WORKER = (*VIEWS, "assistants.agent", "strands", "boto3", "botocore", "typer", "rich", "mcp.server")
 OF_NO_OTHER = ("mcp", "connector.session", "connector.lifecycle", "connector.data_plane")
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ class Clock:
     def __init__(self) -> None:
         self.now = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
-    def forward(self, seconds: float) -> None:
+    def forward(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
 
 
@@ -92,3 +93,14 @@ def test_tasks_that_come_too_late_are_told_of_once_a_minute(caplog: pytest.LogCa
     (record,) = caplog.records
     assert "connector.tasks.check came too late" in record.getMessage()
     assert "clock" in record.getMessage()
+
+
+def test_tasks_of_the_same_interval_are_not_due_at_once(sent: list[str], clock: Clock) -> None:
+    app = Celery("beat", set_as_current=False, broker="memory://")
+    app.conf.beat_schedule = {name: {"task": name, "schedule": 10.0} for name in "abcd"}
+    beat, moments, until = Scheduler(app=app), [], clock.now + timedelta(seconds=60)
+    while clock.now < until:
+        clock.forward(max(beat.tick(), 0.01))
+        moments += [clock.now] * (len(sent) - len(moments))
+    assert sent.count("a") in {5, 6}
+    assert min(later - moment for moment, later in pairwise(moments)) > timedelta(seconds=0.4)

@@ -13,7 +13,10 @@ get_resolver().url_patterns
 print(*sys.modules, sep="\\n")
 """
 OF_WORKERS = ("session", "process", "lifecycle", "data_plane", "supervisor")
-OF_NOBODY = ("boto3", "botocore", "typer", "rich", "prompt_toolkit", "numpy", "onnxruntime", "tokenizers")
+OF_NOBODY = (
+    *("boto3", "botocore", "typer", "rich", "prompt_toolkit", "numpy", "onnxruntime", "tokenizers"),
+    *("sqlite3", "strands.bidi"),
+)
 FORBIDDEN = ("mcp", *OF_NOBODY, *(f"connector.{package}" for package in OF_WORKERS))
 
 

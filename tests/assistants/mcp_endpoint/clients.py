@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
-from mcp import Client
+from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
 ERAS = ("legacy", "auto")
