@@ -22,7 +22,7 @@ KINDS = {
 """By words of a command line. The stand-in for an LLM and MCP servers are not ours, and left out."""
 INDEXED_S = 60
 MOMENTS_S = (20, 90, 180)
-"""After the second start. The pools of connections shrink by one a minute: the last has nothing else running."""
+"""After the second start. The pools shrink by a connection a minute: by the last nothing is left to close."""
 WARM_UP, CHATS = 1_000, 10_000
 CALLERS, TURN_S = 16, 2.0
 
@@ -34,7 +34,7 @@ def measure(world: World) -> Iterator[Figure]:
 
 
 def _idle() -> Figure:
-    """Returns what it takes at the largest of several moments: more tasks have run, then pools have shrunk."""
+    """Returns the largest of several moments: first more tasks have run, then pools have shrunk."""
     with tempfile.TemporaryDirectory() as folder:
         installation = Installation(Path(folder, "data")).wait_for_curl()
         time.sleep(INDEXED_S)  # it indexes the tools, for which the worker loads MiniLM: once and not again
