@@ -6,6 +6,7 @@ from typing import Any
 
 from celery.beat import ScheduleEntry, SchedulingError
 from celery.beat import Scheduler as InMemory
+from celery.schedules import schedule
 
 APART_S = 0.6
 """More than a task takes that finds nothing to do, and little enough for all of them to fit into 10 s."""
@@ -27,9 +28,10 @@ class Scheduler(InMemory):
 
     def _spread(self) -> None:
         """Lets each task be due at another time: at once they would need a thread and a connection each."""
+        now = self.app.now()
         for place, entry in enumerate(self.schedule.values()):
-            earlier = place * APART_S % entry.schedule.seconds
-            entry.last_run_at -= timedelta(seconds=earlier)
+            if isinstance(entry.schedule, schedule):  # of an interval, not of a time of day
+                entry.last_run_at = now - timedelta(seconds=place * APART_S % entry.schedule.seconds)
 
     def tick(self, *arguments: Any, **options: Any) -> float:
         """Sends a task that is due, and returns the seconds until it is to be called again."""
@@ -46,6 +48,7 @@ class Scheduler(InMemory):
         log.warning("The clock was set back: periodic tasks go by what it shows now.")
         for entry in entries:
             entry.last_run_at = now
+        self._spread()
         self._heap = None
 
     def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
