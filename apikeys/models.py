@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apikeys import networks
+from core.names import NameField
 from core.validation import name_taken, no_nul
 
 at_least_one = MinValueValidator(1)
@@ -72,7 +73,7 @@ class ApiKey(models.Model):
     Others are written all the time (`last_used_at`), or only along with these (`key_prefix`).
     """
 
-    name = models.CharField(_("name"), max_length=255, validators=[no_nul])
+    name = NameField(_("name"), max_length=255, validators=[no_nul])
     key_hash = models.CharField(_("key hash"), max_length=64, unique=True, editable=False)
     key_prefix = models.CharField(_("key"), max_length=32, editable=False)
     can_manage = models.BooleanField(

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_noop
 from apikeys.models import ApiKey
 from assistants.models.providers import Provider
 from assistants.validation import assistant_errors, budget_problem, validate_alias
+from core.names import NameField
 from core.repaired_json import StoredJson
 from core.validation import name_taken, no_nul
 from tools.models import Embedded, MCPTool, ToolFunction, validate_slug
@@ -79,7 +80,7 @@ class Assistant(Embedded):
         RETRIEVED = "retrieved", _("Those that fit the request")
         SEARCH = "search", _("A search over them, and a way to call what it finds")
 
-    name = models.CharField(_("name"), max_length=255, validators=[no_nul])
+    name = NameField(_("name"), max_length=255, validators=[no_nul])
     slug = models.CharField(
         _("slug"),
         max_length=63,

@@ -6,6 +6,7 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from assistants.validation import provider_errors
+from core.names import NameField
 from core.validation import name_taken, no_nul
 from tools.outbound.egress import require_allowed
 from tools.secrets.encryption import EncryptedJSONField, Unreadable
@@ -21,7 +22,7 @@ class Provider(models.Model):
         GEMINI = "gemini", _("Google Gemini")
         OLLAMA = "ollama", _("Ollama")
 
-    name = models.CharField(_("name"), max_length=255, validators=[no_nul])
+    name = NameField(_("name"), max_length=255, validators=[no_nul])
     kind = models.CharField(_("kind"), max_length=16, choices=Kind.choices, default=Kind.OPENAI)
     base_url = models.CharField(_("base URL"), max_length=2048, blank=True, validators=[no_nul])
     api_key = EncryptedJSONField(_("API key"), default=str, blank=True)

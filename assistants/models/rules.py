@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apikeys.models import ApiKey
 from assistants.models.assistants import Assistant
+from core.names import NameField
 from core.validation import name_taken, no_nul
 
 
@@ -47,7 +48,7 @@ class Rule(models.Model):
     )  # fmt: skip
     """What `assistants.rules` compiles and keeps: see `core.feed`."""
 
-    name = models.CharField(_("name"), max_length=255, validators=[no_nul])
+    name = NameField(_("name"), max_length=255, validators=[no_nul])
     position = models.PositiveIntegerField(_("position"), default=100)
     scope = models.CharField(_("scope"), max_length=16, choices=Scope.choices, default=Scope.GLOBAL)
     assistant = models.ForeignKey(

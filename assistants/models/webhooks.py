@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apikeys.models import EventType, OutboxEvent
 from assistants.models.runs import outlived
+from core.names import NameField
 from core.validation import name_taken, no_nul
 from tools.secrets.encryption import EncryptedJSONField, EncryptedURLField
 
@@ -44,7 +45,7 @@ class Webhook(models.Model):
     After a rotation the previous secret signs beside the new one until `previous_secret_until`.
     """
 
-    name = models.CharField(_("name"), max_length=255, validators=[no_nul])
+    name = NameField(_("name"), max_length=255, validators=[no_nul])
     url = EncryptedURLField(_("address"))
     """Encrypted, because many services put a token into it."""
     events = models.JSONField(_("events"), default=list, validators=[validate_events])

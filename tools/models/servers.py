@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
 from core.message import restored
+from core.names import NameField
 from core.repaired_json import StoredJson
 from core.validation import name_taken, no_nul
 from tools import references
@@ -85,7 +86,7 @@ class MCPTool(Embedded):
     )  # fmt: skip
     """What supervisors act on and caches read: see `core.feed`. A status changes along with an Instance."""
 
-    name = models.CharField(_("name"), max_length=255, validators=[no_nul])
+    name = NameField(_("name"), max_length=255, validators=[no_nul])
     slug = models.CharField(
         _("slug"),
         max_length=63,
