@@ -2,9 +2,11 @@
 
 import math
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import environ
 from django.conf import settings
@@ -33,6 +35,8 @@ _MOST = 2**31 - 1
 _NO_DATABASE = "django.db.backends.dummy://"
 """Of builds and linters, which load the settings and ask no database."""
 _DATABASES = ("postgresql://", "postgres://", "psql://", "pgsql://", _NO_DATABASE)
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*=[ \t]*([ !#-+\x2d-:<-\x5b\x5d-~]*)")
+"""Of OpenTelemetry's specification of exporters, with spaces, which other SDKs take as well."""
 
 
 class Environment(environ.Env):  # type: ignore[misc]
@@ -98,6 +102,18 @@ class Environment(environ.Env):  # type: ignore[misc]
             raise ImproperlyConfigured(f"{name} must be an address and a port, such as {example}.")
         return address
 
+    def headers(self, name: str) -> str:
+        """Returns HTTP headers as OpenTelemetry reads them, `name=value,name=value`; "" without any."""
+        text = str(self.get_value(name, default=""))
+        # Its library reads the variable, too, where a file wins over it, and logs in clear what is none.
+        for given_text in (text, os.environ.get(name, "")):
+            if not all(map(_is_header, filter(None, map(str.strip, given_text.split(","))))):
+                raise ImproperlyConfigured(
+                    f"{name} must have the form name=value,name=value, in ASCII. What is special in a value"
+                    " is written so: %2C for a comma."
+                )
+        return text
+
     def database(self, name: str, *, default: Any = environ.Env.NOTSET) -> dict[str, Any]:
         url = str(self.get_value(name, default=default))
         try:
@@ -109,6 +125,12 @@ class Environment(environ.Env):  # type: ignore[misc]
             f"{name} must have the form postgresql://user:password@host:port/database. What is special in a "
             "password is written so: %2F for /."
         )
+
+
+def _is_header(text: str) -> bool:
+    found = _HEADER.fullmatch(text)
+    # What is encoded must be fit to be sent, too: the HTTP client says what is not, with its value.
+    return found is not None and (value := unquote(found[1])).isascii() and value.isprintable()
 
 
 def given(name: str) -> str:

@@ -13,9 +13,16 @@ from config.environment import Environment
 from config.log_settings import logging_at
 from config.rest_settings import REST_FRAMEWORK, SPECTACULAR_SETTINGS
 from config.schedule import schedule
+from config.secret_settings import SECRET_SETTINGS
 from core.bounded_connection import BoundedConnection
 
-__all__ = ["CONTENT_SECURITY_POLICY", "REST_FRAMEWORK", "SPECTACULAR_SETTINGS", "UNFOLD"]
+__all__ = [
+    "CONTENT_SECURITY_POLICY",
+    "REST_FRAMEWORK",
+    "SECRET_SETTINGS",
+    "SPECTACULAR_SETTINGS",
+    "UNFOLD",
+]
 
 django_stubs_ext.monkeypatch()
 
@@ -242,7 +249,8 @@ METRICS_DIR = env.str("METRICS_DIR", default=str(DATA_DIR / "metrics"))  # one f
 METRICS_BIND = env.bind("METRICS_BIND", example="0.0.0.0:9100")  # of a worker; "": web processes alone answer
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 OTEL_EXPORTER_OTLP_ENDPOINT = env.web_address("OTEL_EXPORTER_OTLP_ENDPOINT", default="")  # "": no traces
-OTEL_EXPORTER_OTLP_HEADERS = env.str("OTEL_EXPORTER_OTLP_HEADERS", default="")
+OTEL_EXPORTER_OTLP_HEADERS = env.headers("OTEL_EXPORTER_OTLP_HEADERS")
+OTEL_EXPORTER_OTLP_TRACES_HEADERS = env.headers("OTEL_EXPORTER_OTLP_TRACES_HEADERS")  # instead of those
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
 LOG_FORMAT = env.str("LOG_FORMAT", default="text")
 LOGGING = logging_at(LOG_LEVEL, form=LOG_FORMAT)

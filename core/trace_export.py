@@ -18,7 +18,8 @@ def provider() -> TracerProvider:
         "OTEL_RESOURCE_ATTRIBUTES", ""
     )
     made = TracerProvider(resource=Resource.create({} if is_named else {"service.name": SERVICE}))
-    headers = parse_env_headers(settings.OTEL_EXPORTER_OTLP_HEADERS, liberal=True)
+    given = settings.OTEL_EXPORTER_OTLP_TRACES_HEADERS or settings.OTEL_EXPORTER_OTLP_HEADERS
+    headers = parse_env_headers(given, liberal=True)
     endpoint = settings.OTEL_EXPORTER_OTLP_ENDPOINT.rstrip("/")
     made.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{endpoint}/v1/traces", headers=headers)))
     return made

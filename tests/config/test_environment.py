@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from opentelemetry.util.re import parse_env_headers
 
 from config import queues
 from config.environment import Environment
@@ -84,6 +85,32 @@ def test_what_is_no_address_of_a_redis_is_not_repeated(url: str) -> None:
     assert "hush" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        "hush", "a=1, x-api-key hush", "a=b;c=hush", 'a="hush"', "a b=hush", "=hush", "a=hush\u00e9",
+        "a=hush\tb", "a=hush%0Ab", "a=hush%C3%A9",
+    ],
+    indirect=True,
+)  # fmt: skip
+def test_what_are_no_headers_is_not_repeated(given: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"^A_SETTING must have the form name=value") as refused:
+        Environment().headers("A_SETTING")
+    assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["", "api-key=abc", " a=b , c = d,", "Authorization=Bearer T", "a=b%20c%2Cd==", "a="],
+    indirect=True,
+)
+def test_headers_are_those_that_opentelemetry_reads(given: str, caplog: pytest.LogCaptureFixture) -> None:
+    headers = Environment().headers("A_SETTING")
+    found = parse_env_headers(headers, liberal=True)
+    assert len(found) == len([each for each in given.split(",") if each.strip()])
+    assert not caplog.records
+
+
 def test_an_unknown_level_of_logging_is_refused() -> None:
     with pytest.raises(ImproperlyConfigured, match=r"^LOG_LEVEL must be"):
         logging_at("LOUD")
@@ -95,6 +122,12 @@ def test_an_unknown_level_of_logging_is_refused() -> None:
         ({"WEB_DRAIN_S": "-1"}, "WEB_DRAIN_S must be a number from 0 to 2147483647."),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "localhost:4318"},
          "OTEL_EXPORTER_OTLP_ENDPOINT must begin with http:// or https://."),
+        *(
+            ({name: "Authorization=Bearer T, x-api-key hush"},
+             f"{name} must have the form name=value,name=value, in ASCII. What is special in a value is"
+             " written so: %2C for a comma.")
+            for name in ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS")
+        ),
         ({"CONNECTOR_HOST_BIND": "8100"},
          "CONNECTOR_HOST_BIND must be an address and a port, such as 10.0.0.5:8100."),
         ({"SUPERVISOR_LEASE_S": "6"}, "SUPERVISOR_LEASE_S must be twice SUPERVISOR_HEARTBEAT_S at least."),
