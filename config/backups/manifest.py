@@ -1,6 +1,5 @@
 """What a backup says about itself: its form, the version that made it, and the keys that its secrets need."""
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -11,6 +10,7 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
+from config.backups.needed_keys import fingerprint
 from config.backups.problems import BackupFailed
 
 FORM = 1
@@ -22,7 +22,7 @@ _OURS = "tools"
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """`keys`: fingerprints of SECRET_ENCRYPTION_KEYS. `migrations`: `app.name` of each that was applied."""
+    """`keys`: fingerprints of those that its secrets need. `migrations`: `app.name` of each applied one."""
 
     form: int
     made_at: str
@@ -37,7 +37,7 @@ class Manifest:
         return json.dumps(asdict(self), indent=1).encode()
 
 
-def of_now() -> Manifest:
+def of_now(keys: list[str]) -> Manifest:
     """Returns that of a backup which is made now. Raises BackupFailed where there is nothing to back up."""
     applied = MigrationLoader(connection).applied_migrations
     if _OURS not in {app for app, _ in applied}:
@@ -48,18 +48,14 @@ def of_now() -> Manifest:
     return Manifest(
         form=FORM,
         made_at=timezone.now().isoformat(timespec="seconds"),
-        keys=own_keys(),
+        keys=keys,
         migrations=sorted(f"{app}.{name}" for app, name in applied),
     )
 
 
 def own_keys() -> list[str]:
-    """Returns a fingerprint of each of SECRET_ENCRYPTION_KEYS, by which nobody can find out the key."""
-    return [_fingerprint(key) for key in settings.SECRET_ENCRYPTION_KEYS]
-
-
-def _fingerprint(key: str) -> str:
-    return hashlib.sha256(b"fingerprint:" + key.encode()).hexdigest()[:12]
+    """Returns the fingerprints of SECRET_ENCRYPTION_KEYS."""
+    return [fingerprint(key) for key in settings.SECRET_ENCRYPTION_KEYS]
 
 
 def parsed(text: bytes) -> Manifest:

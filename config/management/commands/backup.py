@@ -14,13 +14,25 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
+        parser.add_argument(
+            "--without-keys", action="store_true", help="back up where no key here decrypts a secret, too"
+        )
 
-    def handle(self, *args: Any, file: Path, **options: Any) -> str:
+    def handle(self, *args: Any, file: Path, without_keys: bool, **options: Any) -> str:
         try:
-            made = backups.back_up(file)
+            made, needed = backups.back_up(file, without_keys=without_keys)
         except backups.BackupFailed as failure:
             raise CommandError(str(failure)) from failure
+        if needed.unreadable:
+            self.stderr.write(
+                f"{needed.unreadable} of {needed.secrets} secrets cannot be decrypted:"
+                " SECRET_ENCRYPTION_KEYS lacks their key. Keep it, too, if you have it; without it they have"
+                " to be entered anew."
+            )
+        held = f"{file} holds the database as it was at {made.age}."
+        if not made.keys:
+            return f"{held} It names no keys to keep: none of those here decrypts anything in it."
         return (
-            f"{file} holds the database as it was at {made.age}. Its secrets are encrypted: keep\n"
+            f"{held} Its secrets are encrypted: keep\n"
             f"SECRET_ENCRYPTION_KEYS, too, at another place. Their fingerprints: {', '.join(made.keys)}."
         )
