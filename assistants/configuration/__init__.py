@@ -3,6 +3,7 @@
 from assistants.configuration.applying import Applied, apply
 from assistants.configuration.exporting import as_yaml, export
 from assistants.configuration.reading import LONGEST, InvalidConfiguration, read, require_storable
+from assistants.configuration.secret_references import fillable
 
 __all__ = [
     "LONGEST",
@@ -11,6 +12,7 @@ __all__ = [
     "apply",
     "as_yaml",
     "export",
+    "fillable",
     "read",
     "require_storable",
 ]

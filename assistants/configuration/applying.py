@@ -13,8 +13,8 @@ from rest_framework.exceptions import APIException
 from assistants import actions
 from assistants.configuration import difference
 from assistants.configuration.caller_kinds import Assistants, Keys
-from assistants.configuration.kinds import Kind
-from assistants.configuration.reading import InvalidConfiguration, identity
+from assistants.configuration.kinds import Fields, Kind
+from assistants.configuration.reading import InvalidConfiguration, identity, refuse
 from assistants.configuration.rule_kind import Rules
 from assistants.configuration.rule_order import put_in_order
 from assistants.configuration.schema import AssistantEntry, Document
@@ -25,6 +25,7 @@ from assistants.configuration.tool_settings import ToolSettings
 from assistants.models import Alias, Assistant
 from core.actor import Actor
 from core.errors import Conflict
+from core.printable import shown
 
 KINDS: tuple[type[Kind[Any]], ...] = (Providers, Servers, Keys, Assistants, Webhooks, Rules)
 """In the order in which they are applied: each refers to those before it alone."""
@@ -40,16 +41,23 @@ class Applied:
 
 
 def apply(
-    document: Document, *, by: Actor, environ: Mapping[str, str], prune: bool = False, is_trial: bool = False
+    document: Document,
+    *,
+    by: Actor,
+    environ: Mapping[str, str],
+    prune: bool = False,
+    is_trial: bool = False,
+    is_import: bool = False,
 ) -> Applied:
     """Makes what is stored equal to the document. Raises InvalidConfiguration, and changes nothing then.
 
     `prune`: deletes what is not in a section of the document. `is_trial`: changes nothing at all.
+    `is_import`: see `Filling`.
     """
     try:
         with transaction.atomic():
             _wait_for_others()
-            applied = _Application(document, by, environ).apply(prune=prune)
+            applied = _Application(document, by, environ, is_import=is_import).apply(prune=prune)
             transaction.set_rollback(is_trial)
     except (IntegrityError, ObjectDoesNotExist) as error:
         raise InvalidConfiguration(
@@ -65,13 +73,16 @@ def _wait_for_others() -> None:
 
 
 class _Application:
-    def __init__(self, document: Document, by: Actor, environ: Mapping[str, str]) -> None:
+    def __init__(self, document: Document, by: Actor, environ: Mapping[str, str], *, is_import: bool) -> None:
         self._document = document
         self._by = by
         self._environ = environ
+        self._is_import = is_import
         self._applied = Applied()
 
     def apply(self, *, prune: bool) -> Applied:
+        # Before anything is changed: all that is missing is told at once.
+        refuse(problem for of_kind in KINDS if of_kind.secrets for problem in self._missing(of_kind))
         if prune:
             self._prune(_UNUSED_BY_OTHERS)
         for of_kind in KINDS:
@@ -88,36 +99,50 @@ class _Application:
         entries: list[Any] | None = getattr(self._document, of_kind.section)
         return entries
 
+    def _missing(self, of_kind: type[Kind[Any]]) -> Iterator[str]:
+        """Yields which values of a section can be filled from nothing, with their places."""
+        entries = self._entries(of_kind)
+        kind = of_kind()
+        rows = _by_name(kind) if entries else {}
+        for at, entry in enumerate(entries or ()):
+            filling = Filling(self._environ, is_import=self._is_import)
+            self._filled(kind, entry, rows.get(_name(kind, entry).lower()), filling)
+            yield from (f"{_place(kind, at, entry)}: {problem}" for problem in filling.problems)
+
+    def _filled(self, kind: Kind[Any], entry: BaseModel, row: Any, filling: Filling) -> tuple[Fields, Fields]:
+        """Returns what is stored of an entry, and its fields with their references filled."""
+        stored = kind.shown(row) if row else {}
+        return stored, kind.filled(entry.model_dump(exclude=_LATER.get(kind.section)), stored, filling)
+
     def _apply_section(self, of_kind: type[Kind[Any]], entries: list[Any]) -> None:
-        kind, field = of_kind(), identity(of_kind.section)
-        rows = {getattr(row, field).lower(): row for row in kind.rows()}
+        kind = of_kind()
+        rows = _by_name(kind)
         if of_kind is Assistants:
             with _at("assistants"):
                 _free_aliases(entries, by=self._by)
         for at, entry in enumerate(entries):
-            name = getattr(entry, field)
-            with _at(f"{kind.section}[{at}] ({name})"):
-                self._apply_entry(kind, entry, name, rows.pop(name.lower(), None))
+            with _at(_place(kind, at, entry)):
+                self._apply_entry(kind, entry, rows.pop(_name(kind, entry).lower(), None))
         if of_kind is Servers:
             self._apply_tools(entries)
 
-    def _apply_entry(self, kind: Kind[Any], entry: BaseModel, name: str, row: Any) -> None:
-        stored = kind.shown(row) if row else {}
-        filling = Filling(self._environ)
-        fields = kind.filled(entry.model_dump(exclude=_LATER.get(kind.section)), stored, filling)
+    def _apply_entry(self, kind: Kind[Any], entry: BaseModel, row: Any) -> None:
+        filling = Filling(self._environ, is_import=self._is_import)
+        stored, fields = self._filled(kind, entry, row, filling)
+        filling.require_whole()
+        what = f"{kind.noun} {shown(_name(kind, entry))}"
         if row is None:
             kind.add(fields, self._by)
-            self._applied.lines.append(f"+ {kind.noun} {name}")
-            self._applied.steps += [f"{kind.noun} {name}: {kind.step}"] if kind.step else []
+            self._applied.lines.append(f"+ {what}")
+            self._applied.steps += [f"{what}: {kind.step}"] if kind.step else []
         elif changed := {each for each in fields if fields[each] != stored[each]}:
-            what = f"{kind.noun} {name}"
             self._applied.lines += difference.lines(what, stored, fields, secret=kind.secrets)
             kind.change(row, fields, changed, filling, self._by)
 
     def _apply_tools(self, entries: list[Any]) -> None:
         settings = ToolSettings(self._by)
         for at, entry in enumerate(entries):
-            with _at(f"servers[{at}] ({entry.slug}).tools"):
+            with _at(f"servers[{at}] ({shown(entry.slug)}).tools"):
                 settings.apply(entry)
         self._applied.lines += settings.lines
         self._applied.steps += settings.steps
@@ -125,16 +150,31 @@ class _Application:
     def _prune(self, kinds: tuple[type[Kind[Any]], ...]) -> None:
         for of_kind in kinds:
             if (entries := self._entries(of_kind)) is not None:
-                field = identity(of_kind.section)
-                self._remove_others(of_kind(), field, {getattr(entry, field).lower() for entry in entries})
+                kind = of_kind()
+                self._remove_others(kind, {_name(kind, entry).lower() for entry in entries})
 
-    def _remove_others(self, kind: Kind[Any], field: str, kept: set[str]) -> None:
-        for row in kind.rows():
-            name = getattr(row, field)
-            if name.lower() not in kept:
-                with _at(f"{kind.noun} {name} cannot be deleted"):
+    def _remove_others(self, kind: Kind[Any], kept: set[str]) -> None:
+        for name, row in _by_name(kind).items():
+            if name not in kept:
+                what = f"{kind.noun} {shown(_name(kind, row))}"
+                with _at(f"{what} cannot be deleted"):
                     _remove(kind, row, self._by)
-                self._applied.lines.append(f"- {kind.noun} {name}")
+                self._applied.lines.append(f"- {what}")
+
+
+def _name(kind: Kind[Any], each: Any) -> str:
+    """Returns by what an entry, or a row, is found."""
+    name: str = getattr(each, identity(kind.section))
+    return name
+
+
+def _by_name(kind: Kind[Any]) -> dict[str, Any]:
+    """Returns the rows of a kind. Names differ by more than their case."""
+    return {_name(kind, row).lower(): row for row in kind.rows()}
+
+
+def _place(kind: Kind[Any], at: int, entry: BaseModel) -> str:
+    return f"{kind.section}[{at}] ({shown(_name(kind, entry))})"
 
 
 def _remove(kind: Kind[Any], row: Any, by: Actor) -> None:
@@ -173,7 +213,8 @@ def _at(where: str) -> Iterator[None]:
     try:
         yield
     except InvalidConfiguration as error:
-        raise InvalidConfiguration(f"{where}: {error}") from error
+        problems = str(error).split("\n")
+        raise InvalidConfiguration("\n".join(f"{where}: {each}" for each in problems)) from error
     except ValidationError as error:
         raise InvalidConfiguration("\n".join(f"{where}: {each}" for each in _messages(error))) from error
     except APIException as error:

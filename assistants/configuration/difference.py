@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from core.cut_text import cut
+from core.printable import shown
 
 _LONGEST = 120
 
@@ -30,7 +31,7 @@ def _secret(before: Any, after: Any) -> str:
     told = {name: "changed" for name in after.keys() & before.keys() if after[name] != before[name]}
     told |= dict.fromkeys(after.keys() - before.keys(), "added")
     told |= dict.fromkeys(before.keys() - after.keys(), "removed")
-    return ": " + ", ".join(f"{name} {what}" for name, what in sorted(told.items()))
+    return ": " + ", ".join(f"{shown(name)} {what}" for name, what in sorted(told.items()))
 
 
 def _text(value: Any) -> str:

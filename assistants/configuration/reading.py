@@ -11,6 +11,7 @@ import yaml
 
 from assistants.configuration.schema import SECTIONS, VERSION, Document
 from core import plain_yaml
+from core.printable import shown
 
 LONGEST = 4 * 1024 * 1024
 """Bytes."""
@@ -36,13 +37,13 @@ def read(raw: bytes) -> Document:
         raise InvalidConfiguration(f"version: It {said}, and this release reads `version: {VERSION}`.")
     require_storable(loaded)
     document = _validated(loaded)
-    _refuse(_twice(document))
+    refuse(_twice(document))
     return document
 
 
 def require_storable(loaded: Any) -> None:
     """Raises InvalidConfiguration for texts and numbers that the database cannot hold."""
-    _refuse(_unstorable(loaded))
+    refuse(_unstorable(loaded))
 
 
 def _validated(loaded: Any) -> Document:
@@ -76,7 +77,8 @@ def _load(text: str) -> Any:
         raise InvalidConfiguration("Not valid YAML: it holds a number or a date that there is not.") from None
 
 
-def _refuse(problems: Iterator[str]) -> None:
+def refuse(problems: Iterator[str]) -> None:
+    """Raises InvalidConfiguration where there is a problem, with all of them as far as people read them."""
     if told := list(islice(problems, _MOST_PROBLEMS)):
         raise _refusal(told, left=sum(1 for _ in problems))
 
@@ -120,13 +122,8 @@ def _near(name: str, known: Sequence[str]) -> str:
 
 
 def _path(path: Sequence[str | int]) -> str:
-    steps = (f"[{step}]" if isinstance(step, int) else f".{_printable(step)}" for step in path)
+    steps = (f"[{step}]" if isinstance(step, int) else f".{shown(step)}" for step in path)
     return "".join(steps).removeprefix(".") or "the file"
-
-
-def _printable(name: str) -> str:
-    # What a terminal would obey is shown instead.
-    return name[:64] if name.isprintable() else ascii(name[:64])
 
 
 def _unstorable(value: Any, *path: str | int) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from assistants import actions
 from assistants.models import Rule
 from core.actor import Actor
+from core.printable import shown
 
 Scope = tuple[int | None, int | None]
 
@@ -30,4 +31,4 @@ def _by_scope() -> dict[Scope, list[Rule]]:
 
 
 def _listed(rules: Sequence[Rule]) -> str:
-    return ", ".join(rule.name for rule in rules)
+    return ", ".join(shown(rule.name) for rule in rules)

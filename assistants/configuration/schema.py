@@ -3,7 +3,16 @@
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    model_validator,
+)
 
 from apikeys.models import EventType
 from assistants.models import Approver, Assistant, Effect, Provider
@@ -29,6 +38,7 @@ def _in_order(values: list[str]) -> list[str]:
     return sorted(values)
 
 
+Name = Annotated[str, StringConstraints(strip_whitespace=True)]
 Kind = Annotated[str, AfterValidator(_one_of(Provider.Kind.values))]
 Connection = Annotated[str, AfterValidator(_one_of(ConnectionType.values))]
 Approving = Annotated[str, AfterValidator(_one_of(Approval.values))]
@@ -40,6 +50,7 @@ LabelName = Annotated[str, AfterValidator(_one_of(Label.values))]
 EventName = Annotated[str, AfterValidator(_one_of(EventType.values))]
 ToolName = Annotated[str, Field(min_length=1, max_length=255)]
 Names = Annotated[list[str], AfterValidator(_in_order)]
+KeyNames = Annotated[list[Name], AfterValidator(_in_order)]
 
 
 class _Entry(BaseModel):
@@ -47,7 +58,7 @@ class _Entry(BaseModel):
 
 
 class ProviderEntry(_Entry):
-    name: str
+    name: Name
     kind: Kind = "openai"
     base_url: str = ""
     api_key: str = ""
@@ -67,7 +78,7 @@ class ToolEntry(_Entry):
 
 class ServerEntry(_Entry):
     slug: str
-    name: str
+    name: Name
     description: str = ""
     connection_type: Connection
     command: str = ""
@@ -96,13 +107,13 @@ class UseEntry(_Entry):
 
 class AssistantEntry(_Entry):
     slug: str
-    name: str
+    name: Name
     aliases: Names = []
     description: str = ""
     system_prompt: str = ""
-    provider: str = ""
+    provider: Name = ""
     model: str = ""
-    fallback_provider: str = ""
+    fallback_provider: Name = ""
     fallback_model: str = ""
     parameters: dict[str, JsonValue] = {}
     max_rounds: int = 10
@@ -115,11 +126,11 @@ class AssistantEntry(_Entry):
     rendering: Rendering = "none"
     is_enabled: bool = True
     tools: list[UseEntry] = []
-    api_keys: Names = []
+    api_keys: KeyNames = []
 
 
 class KeyEntry(_Entry):
-    name: str
+    name: Name
     can_manage: bool = False
     can_call_assistant: bool = True
     can_approve: bool = False
@@ -133,7 +144,7 @@ class KeyEntry(_Entry):
 
 
 class WebhookEntry(_Entry):
-    name: str
+    name: Name
     url: str
     events: Annotated[list[EventName], AfterValidator(_in_order)]
     is_enabled: bool = True
@@ -153,9 +164,9 @@ class WhenEntry(_Entry):
 class RuleEntry(_Entry):
     """`assistant` or `api_key`: whose calls it is for; without both, all. Rules stand in their order."""
 
-    name: str
+    name: Name
     assistant: str = ""
-    api_key: str = ""
+    api_key: Name = ""
     when: WhenEntry = WhenEntry()
     then: Effects
     approver: Approvers = "staff"

@@ -4,11 +4,14 @@ A server has references of its own, to its variables, which its launch fills (`t
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.conf import settings
+
 from assistants.configuration.reading import InvalidConfiguration
+from core.printable import shown
 from tools.names import slugify
 from tools.secrets.encryption import Unreadable
 from tools.secrets.masking import MASK, UNREADABLE
@@ -19,6 +22,19 @@ _REFERENCE = re.compile(r"(\$?)\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 def foreign(text: str, own: Collection[str] = ()) -> list[str]:
     """Returns the names to which a text refers and which are not among `own`."""
     return [name for escape, name in _REFERENCE.findall(text) if not escape and name not in own]
+
+
+def fillable(environ: Mapping[str, str]) -> dict[str, str]:
+    """Returns the variables that may fill references: not the secrets of this installation.
+
+    Whoever writes a file, or one line of it, could have them sent anywhere.
+    """
+    return {name: value for name, value in environ.items() if name not in settings.SECRET_SETTINGS}
+
+
+def secret_settings(names: Iterable[str]) -> list[str]:
+    """Returns those of the names that are secrets of this installation."""
+    return [name for name in names if name in settings.SECRET_SETTINGS]
 
 
 class Names:
@@ -41,31 +57,55 @@ class Names:
 class Filling:
     """Fills the references of one entry. `kept`: where the stored secret stays, as `(field, name)`.
 
-    An empty variable counts as none: what a pipeline failed to pass must not wipe out what is stored.
+    `problems`: what cannot be filled, all of it: a caller must not apply an entry that has some. An empty
+    variable counts as none: what a pipeline failed to pass must not wipe out what is stored.
+    `is_import`: names of this installation's secrets are another product's, and count as none, too.
     """
 
     environ: Mapping[str, str] = field(repr=False)
     kept: set[tuple[str, str]] = field(default_factory=set)
+    problems: list[str] = field(default_factory=list)
+    is_import: bool = False
 
-    def text(self, where: str, text: str, stored: Any, own: Collection[str] = ()) -> Any:
+    def require_whole(self) -> None:
+        """Raises InvalidConfiguration where something could not be filled."""
+        if self.problems:
+            raise InvalidConfiguration("\n".join(self.problems))
+
+    def text(
+        self,
+        where: str,
+        text: str,
+        stored: Any,
+        own: Collection[str] = (),
+        *,
+        more: Mapping[str, str] | None = None,
+    ) -> Any:
         """Returns the text with the values of its references, or what is `stored` if one has none.
 
-        Raises InvalidConfiguration where nothing is stored.
+        `more`: variables that fill this text alone. Without any value it notes a problem.
         """
+        values = {**(more or {}), **self.environ} if more else self.environ
+        missing = [name for name in foreign(text, own) if not values.get(name)]
+        ours = [name for name in secret_settings(missing) if name not in (more or {})]
         if MASK in text or text == UNREADABLE:
-            raise InvalidConfiguration(
-                f"{where}: Give a value or a reference, not what is shown for a secret."
+            problem = "Give a value or a reference, not what is shown for a secret."
+        elif not missing:
+            return _REFERENCE.sub(lambda found: _value(found, own, values), text)
+        elif stored and (self.is_import or not ours):
+            self.kept.add((where.partition(".")[0], where.partition(".")[2]))
+            return stored
+        elif ours:
+            problem = (
+                f"${{{ours[0]}}} is a secret of this installation, and fills nothing here: put what is meant"
+                " into a variable of another name, and refer to that."
             )
-        missing = [name for name in foreign(text, own) if not self.environ.get(name)]
-        if not missing:
-            return _REFERENCE.sub(lambda found: self._value(found, own), text)
-        if not stored:
-            reference = f"${{{missing[0]}}}"
-            raise InvalidConfiguration(
-                f"{where}: {reference} is not set in the environment, and nothing is stored."
-            )
-        self.kept.add((where.partition(".")[0], where.partition(".")[2]))
-        return stored
+        else:
+            names = ", ".join(f"${{{shown(name)}}}" for name in dict.fromkeys(missing))
+            is_not = "is not set" if len(set(missing)) == 1 else "are not set"
+            problem = f"{names} {is_not} in the environment, and nothing is stored."
+        self.problems.append(f"{'.'.join(map(shown, where.split('.', 1)))}: {problem}")
+        return ""
 
     def texts(self, where: str, texts: Mapping[str, str], stored: Any, own: Collection[str] = ()) -> Any:
         """Does for an object what `text` does. One that no key decrypts stays as a whole, or not at all."""
@@ -81,5 +121,6 @@ class Filling:
     def _lacks(self, text: str, own: Collection[str]) -> bool:
         return any(not self.environ.get(name) for name in foreign(text, own))
 
-    def _value(self, found: re.Match[str], own: Collection[str]) -> str:
-        return found[0] if found[1] or found[2] in own else self.environ[found[2]]
+
+def _value(found: re.Match[str], own: Collection[str], values: Mapping[str, str]) -> str:
+    return found[0] if found[1] or found[2] in own else values[found[2]]

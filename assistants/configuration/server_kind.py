@@ -10,8 +10,9 @@ from assistants.configuration.secret_references import Filling, Names, foreign
 from core.actor import Actor
 from tools import actions
 from tools.models import MCPTool
+from tools.secrets.detection import may_be_secret
 from tools.secrets.encryption import Unreadable
-from tools.secrets.masking import MASK, masked_args, masked_url
+from tools.secrets.masking import MASK, UNREADABLE, masked_args, masked_url
 
 _REACHED_BY = ("connection_type", "url", "env", "headers")
 _SCHEME_AND_REFERENCE = re.compile(r"(?:[A-Za-z]{1,16} )?\$\{\w+\}", re.ASCII)
@@ -53,7 +54,7 @@ class Servers(Kind[MCPTool]):
             return names.reference("server", slug, *parts, own=env.keys())
 
         def header(name: str, value: str) -> str:
-            is_clear = _SCHEME_AND_REFERENCE.fullmatch(value) and not foreign(value, env)
+            is_clear = not value or (_SCHEME_AND_REFERENCE.fullmatch(value) and not foreign(value, env))
             return value if is_clear else reference("header", name)
 
         args = zip(fields["args"], masked_args(fields["args"]), strict=True)
@@ -63,7 +64,7 @@ class Servers(Kind[MCPTool]):
                 arg if _is_clear(arg, shown, env) else reference("arg", str(at))
                 for at, (arg, shown) in enumerate(args, 1)
             ],
-            "env": {name: reference(name) for name in env},
+            "env": {name: reference(name) if value else "" for name, value in env.items()},
             "url": url if _is_clear(url, masked_url(url), env) else reference("url"),
             "headers": {name: header(name, value) for name, value in fields["headers"].items()},
         }
@@ -92,7 +93,11 @@ def _as_many(stored: Any, args: Sequence[str]) -> Sequence[str]:
 
 
 def _is_clear(text: str, masked: str, own: Collection[str]) -> bool:
-    return text == masked and not foreign(text, own)
+    """Returns whether a text is exported as it is. One that is empty is, as there is nothing to be kept."""
+    if not text:
+        return True
+    is_shown = MASK in text or text == UNREADABLE  # stored by an import, and refused where a file has it
+    return text == masked and not (is_shown or may_be_secret(text) or foreign(text, own))
 
 
 def _masked_if_kept(field: str, values: Any, filling: Filling) -> Any:

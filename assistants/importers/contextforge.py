@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from assistants.configuration.schema import ServerEntry, ToolEntry, UseEntry
 from assistants.importers.servers import LOG_IN, add_server
-from assistants.importers.source import NO_PLACE, Source, shown
+from assistants.importers.source import NO_PLACE, Source
+from core.printable import shown
 from tools.names import slugify
 
 MARKS = frozenset({"entities"})

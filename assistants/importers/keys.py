@@ -8,7 +8,8 @@ from django.utils.dateparse import parse_datetime
 
 from assistants.configuration import InvalidConfiguration
 from assistants.importers.draft import Draft
-from assistants.importers.source import NO_PLACE, Source, shown
+from assistants.importers.source import NO_PLACE, Source
+from core.printable import shown
 
 WHY = (
     "Its secret stays behind: a key begins with ak- here and ends in a checksum, and all else is refused,"

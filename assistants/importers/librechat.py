@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from assistants.configuration.schema import ServerEntry, UseEntry
 from assistants.importers.llm_services import add_provider, parameters
 from assistants.importers.servers import LOG_IN, REASONS, add_server, seconds
-from assistants.importers.source import NO_PLACE, Source, shown
+from assistants.importers.source import NO_PLACE, Source
 from assistants.importers.variables import of_braces
+from core.printable import shown
 
 MARKS = frozenset({"endpoints", "mcpServers", "modelSpecs", "agents"})
 _BUILT_IN = {

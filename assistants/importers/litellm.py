@@ -10,8 +10,9 @@ from assistants.importers.keys import add_litellm_key
 from assistants.importers.litellm_models import service_of
 from assistants.importers.llm_services import add_provider, parameters
 from assistants.importers.servers import LOG_IN, add_server, seconds
-from assistants.importers.source import NO_PLACE, Source, shown
+from assistants.importers.source import NO_PLACE, Source
 from assistants.importers.variables import filled, of_litellm
+from core.printable import shown
 
 MARKS = frozenset(
     {"model_list", "mcp_servers", "general_settings", "litellm_settings", "router_settings", "keys"}

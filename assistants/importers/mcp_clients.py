@@ -7,7 +7,8 @@ from django.core.exceptions import ValidationError
 
 from assistants.configuration import InvalidConfiguration
 from assistants.importers.servers import add_server
-from assistants.importers.source import Source, shown
+from assistants.importers.source import Source
+from core.printable import shown
 from tools import importing
 
 _MOST_SERVERS = 10_000

@@ -6,7 +6,8 @@ from typing import Any
 from assistants.configuration.schema import ServerEntry, ToolEntry, UseEntry
 from assistants.importers.keys import add_key
 from assistants.importers.servers import LOG_IN, add_server
-from assistants.importers.source import NO_PLACE, Source, shown
+from assistants.importers.source import NO_PLACE, Source
+from core.printable import shown
 
 MARKS = frozenset({"mcpServers", "servers", "namespaces", "endpoints"})
 _IN_OUR_WORDS = ("command", "args", "env", "url")

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 from assistants.configuration.schema import ToolEntry, UseEntry
 from assistants.importers.llm_services import add_provider, parameters
 from assistants.importers.servers import LOG_IN, add_server
-from assistants.importers.source import NO_PLACE, Source, shown
+from assistants.importers.source import NO_PLACE, Source
+from core.printable import shown
 
 MARKS = frozenset({"openai", "ollama", "tool_server", "models", "ui", "workspace_models"})
 UNKNOWN_MODEL = "unknown"

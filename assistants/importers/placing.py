@@ -7,11 +7,13 @@ from typing import Any
 from apikeys.models import ApiKey
 from assistants.configuration import InvalidConfiguration, apply
 from assistants.configuration.schema import AssistantEntry, ProviderEntry, ServerEntry
-from assistants.configuration.secret_references import foreign
+from assistants.configuration.secret_references import foreign, secret_settings
+from assistants.configuration.service_kinds import key_of_settings
 from assistants.importers.draft import Draft
 from assistants.importers.servers import refusal
 from assistants.models import Alias, Assistant, Provider
 from core.actor import Actor
+from core.printable import shown
 from tools import references
 from tools.models import MCPTool
 from tools.secrets.encryption import Unreadable
@@ -41,7 +43,7 @@ def place(draft: Draft, *, update: bool = False, is_trial: bool = False) -> Move
     _settle_keys(draft, stored)
     _settle_servers(draft, stored)
     differing = [] if update else _leave_alone(draft, stored)
-    applied = apply(draft.document(), by=BY, environ=draft.environ, is_trial=is_trial)
+    applied = apply(draft.document(), by=BY, environ=draft.environ, is_trial=is_trial, is_import=True)
     left_out = [str(each) for each in draft.left_out]
     return Moved(applied.lines, left_out + differing, applied.steps + draft.steps)
 
@@ -105,11 +107,13 @@ def _settle_providers(draft: Draft, stored: _Stored) -> None:
         row = stored.providers.get(provider.name.lower())
         if row is not None:
             _rename_provider(draft, provider, row.name)
-        unset = _unset(provider.api_key, draft.environ)
+        values = {**key_of_settings(provider.kind, provider.base_url), **draft.environ}
+        unset = _unset(provider.api_key, values)
         if unset and not (row and row.api_key):
             provider.api_key = ""
             if row is None:
-                draft.steps.append(f"provider {provider.name}: give it its API key: {unset} was not set.")
+                why = _why(unset, values)
+                draft.steps.append(f"provider {shown(provider.name)}: give it its API key: {why}")
 
 
 def _rename_provider(draft: Draft, provider: ProviderEntry, name: str) -> None:
@@ -182,6 +186,12 @@ def _unset(text: str, environ: Mapping[str, str]) -> str:
     return ", ".join(name for name in foreign(text) if not environ.get(name))
 
 
+def _why(unset: str, values: Mapping[str, str]) -> str:
+    """Returns why these names have no value."""
+    ours = [name for name in secret_settings(unset.split(", ")) if name not in values]
+    return f"{ours[0]} is a secret of this installation." if ours else f"{unset} was not set."
+
+
 def _leave_alone(draft: Draft, stored: _Stored) -> list[str]:
     """Takes out of the draft what is there already, and returns how that differs."""
     known = replace(
@@ -201,7 +211,7 @@ def _leave_alone(draft: Draft, stored: _Stored) -> list[str]:
 def _differing(known: Draft) -> list[str]:
     advice = "It stays as it is: import with --update to change it."
     try:
-        applied = apply(known.document(), by=BY, environ=known.environ, is_trial=True)
+        applied = apply(known.document(), by=BY, environ=known.environ, is_trial=True, is_import=True)
     except InvalidConfiguration:  # as one that uses what is not there yet
         return [f"{what}: There is one already. {advice}" for what in _nouns(known)]
     return [
@@ -211,7 +221,7 @@ def _differing(known: Draft) -> list[str]:
 
 
 def _nouns(known: Draft) -> Iterator[str]:
-    yield from (f"provider {each.name}" for each in known.providers)
+    yield from (f"provider {shown(each.name)}" for each in known.providers)
     yield from (f"server {each.slug}" for each in known.servers)
-    yield from (f"API key {each.name}" for each in known.api_keys)
+    yield from (f"API key {shown(each.name)}" for each in known.api_keys)
     yield from (f"assistant {each.slug}" for each in known.assistants)

@@ -10,7 +10,8 @@ from django.core.exceptions import ValidationError
 from assistants.configuration import InvalidConfiguration, require_storable
 from assistants.importers import contextforge, librechat, litellm, mcp_clients, mcphub, metamcp, open_webui
 from assistants.importers.draft import Draft
-from assistants.importers.source import Source, shown
+from assistants.importers.source import Source
+from core.printable import shown
 from tools import importing
 
 LONGEST = 32 * 1024 * 1024
@@ -49,7 +50,8 @@ def read(product: str, files: Sequence[bytes], *, environ: Mapping[str, str]) ->
     try:
         PRODUCTS[product].read(Source(together(product, files), "", draft))
     except pydantic.ValidationError as error:
-        places = {".".join(str(step) for step in each["loc"]) for each in error.errors(include_input=False)}
+        found = error.errors(include_input=False)
+        places = {".".join(shown(str(step)) for step in each["loc"]) for each in found}
     else:
         if draft.passed_over:
             names = ", ".join(shown(name) for name in sorted(draft.passed_over))

@@ -5,9 +5,9 @@ from typing import Any
 
 from assistants.configuration import InvalidConfiguration
 from assistants.importers.draft import Draft
+from core.printable import shown
 
 NO_PLACE = "It has no place here."
-_LONGEST_SHOWN = 64
 _LARGEST = 1e15
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
 
@@ -119,8 +119,3 @@ class Source:
 
     def unread(self) -> list[str]:
         return [name for name in self._values if name not in self._read]
-
-
-def shown(name: str) -> str:
-    """Returns the name of a member as a terminal may show it."""
-    return name[:_LONGEST_SHOWN] if name.isprintable() else ascii(name[:_LONGEST_SHOWN])

@@ -19,6 +19,10 @@ _PLACEHOLDER = re.compile(
     r"|(your|insert|replace|enter)[-_ ][\w -]*|change[-_ ]?me",
     re.IGNORECASE,
 )
+_VARIABLE = re.compile(r"\$\{[\w:]*\}")
+_PART = re.compile(r"[^\s/?&#=,]{8,}")
+_IDENTIFIER = re.compile(r"[0-9a-f]{16,}", re.IGNORECASE)
+_DIGIT_AMID_LETTERS = re.compile(r"[A-Za-z][^A-Za-z0-9]*[0-9][^A-Za-z]*[A-Za-z]")
 
 
 def is_secret_name(name: str) -> bool:
@@ -46,3 +50,19 @@ def _looks_random(value: str) -> bool:
         return 0 < digits < len(value)
     mixed = value != value.lower() and value != value.upper()
     return digits >= 2 and mixed and bool(_RANDOM.fullmatch(value))
+
+
+def may_be_secret(text: str) -> bool:
+    """Returns whether a part of an argument or address may be a password, or an id that opens something.
+
+    For what is to be kept out of files: it takes more for secret than `looks_secret`, by which people see
+    their settings masked.
+    """
+    return any(map(_is_mixed, _PART.findall(_VARIABLE.sub("", text))))
+
+
+def _is_mixed(part: str) -> bool:
+    if _IDENTIFIER.fullmatch(part.replace("-", "")):  # hexadecimal, a UUID among them
+        return not part.isdecimal() and any(map(str.isdigit, part))
+    is_of_both_cases = part != part.lower() and part != part.upper()
+    return is_of_both_cases and bool(_DIGIT_AMID_LETTERS.search(part))

@@ -10,6 +10,7 @@ from assistants import configuration
 from assistants.configuration import LONGEST, InvalidConfiguration
 from assistants.management.files import content
 from core.actor import Actor
+from core.printable import printable
 
 
 class Command(BaseCommand):
@@ -27,13 +28,13 @@ class Command(BaseCommand):
             applied = configuration.apply(
                 configuration.read(content(file, longest=LONGEST)),
                 by=Actor.system("apply_config"),
-                environ=os.environ,
+                environ=configuration.fillable(os.environ),
                 prune=prune,
                 is_trial=dry_run,
             )
         except InvalidConfiguration as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(printable(str(error))) from error
         for line in applied.lines:
-            self.stdout.write(line)
+            self.stdout.write(printable(line))
         for step in applied.steps:
-            self.stderr.write(f"To do: {step}")
+            self.stderr.write(printable(f"To do: {step}"))

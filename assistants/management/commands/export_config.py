@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from assistants import configuration
 from assistants.configuration import InvalidConfiguration
+from core.printable import printable
 
 
 class Command(BaseCommand):
@@ -15,4 +16,4 @@ class Command(BaseCommand):
         try:
             self.stdout.write(configuration.export(), ending="")
         except InvalidConfiguration as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(printable(str(error))) from error

@@ -7,10 +7,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from assistants import importers
+from assistants import configuration, importers
 from assistants.configuration import InvalidConfiguration
 from assistants.importers import LONGEST, PRODUCTS
 from assistants.management.files import content
+from core.printable import printable
 
 
 class Command(BaseCommand):
@@ -31,7 +32,7 @@ class Command(BaseCommand):
             "--to",
             metavar="FILE",
             default="",
-            help="write a file for apply_config instead; it holds no secret",
+            help="write a file for apply_config instead, with references in place of secrets",
         )
 
     def handle(
@@ -45,29 +46,20 @@ class Command(BaseCommand):
         **options: Any,
     ) -> None:
         try:
-            draft = importers.read(
-                product, [content(file, longest=LONGEST) for file in files], environ=_environment()
-            )
+            contents = [content(file, longest=LONGEST) for file in files]
+            draft = importers.read(product, contents, environ=configuration.fillable(os.environ))
             if to:
                 moved = _written(importers.write(draft), to)
             else:
                 moved = importers.place(draft, update=update, is_trial=dry_run)
         except InvalidConfiguration as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(printable(str(error))) from error
         for line in moved.lines:
-            self.stdout.write(line)
+            self.stdout.write(printable(line))
         for each in moved.left_out:
-            self.stderr.write(f"Left out: {each}")
+            self.stderr.write(printable(f"Left out: {each}"))
         for step in moved.steps:
-            self.stderr.write(f"To do: {step}")
-
-
-_OURS = {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "SECRET_ENCRYPTION_KEYS"}
-
-
-def _environment() -> dict[str, str]:
-    """Returns the environment without this installation's own secrets: other products use the same names."""
-    return {name: value for name, value in os.environ.items() if name not in _OURS}
+            self.stderr.write(printable(f"To do: {step}"))
 
 
 def _written(written: importers.Written, to: str) -> importers.Moved:

@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from assistants.models import Assistant
 from assistants.selection.scopes import scope_of
+from core.printable import printable
 from tools.search import EVERYTHING, Hit, index, search
 
 
@@ -22,7 +23,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, query: str, assistant: str | None, limit: int, **options: Any) -> None:
         found = async_to_sync(search)(query, self._scope(assistant), limit=max(limit, 1))
         for hit in found.hits:
-            self.stdout.write(_line(hit))
+            self.stdout.write(printable(_line(hit)))
         progress = index.progress()
         self.stderr.write(f"{progress.indexed} of {progress.functions} tools are indexed.")
         if found.degraded:

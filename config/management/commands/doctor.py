@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from config import doctor
+from core.printable import printable
 
 
 class Command(BaseCommand):
@@ -35,5 +36,6 @@ class Command(BaseCommand):
             doctor.State.WARNING: self.style.WARNING,
             doctor.State.FAILED: self.style.ERROR,
         }[finding.state]
-        said = f"{style(finding.state.upper().ljust(8))} {finding.subject}: {finding.said}"
-        return f"{said}\n         -> {finding.remedy}" if finding.remedy else said
+        found = printable(f"{finding.subject}: {finding.said}")
+        said = f"{style(finding.state.upper().ljust(8))} {found}"
+        return f"{said}\n         -> {printable(finding.remedy)}" if finding.remedy else said

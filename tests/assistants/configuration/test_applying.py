@@ -147,3 +147,15 @@ def test_another_definition_than_the_file_approves_is_left_to_staff(written: Wri
     lines, steps = scene.apply(written(sections(server_text % tool.definition_hash)))
     assert (lines, steps) == ([f"~ tool files__read: approved: {tool.definition_hash}"], "")
     assert ToolFunction.objects.get().approval == "approved"
+
+
+def test_spaces_at_the_ends_of_names_make_no_other_object(written: Write) -> None:
+    names = "api_keys: [{name: 'Desk '}]\nproviders: [{name: ' House', default_model: m}]\n"
+    user = "assistants: [{slug: a, name: 'A ', provider: 'House ', api_keys: [' Desk']}]"
+
+    assert scene.apply(written(sections(names + user)))[0] == [
+        "+ provider House", "+ API key Desk", "+ assistant a",
+    ]  # fmt: skip
+    assert ApiKey.objects.get().name == "Desk"
+    assert scene.apply(written(sections(names + user)), "--prune") == ([], "")
+    assert scene.apply(written(scene.export()), "--prune") == ([], "")

@@ -141,17 +141,6 @@ def test_an_address_that_nothing_fills_leaves_its_server_out(imported: Any) -> N
     assert "Set what it refers to for the import" in scene.left_out(report)["server a"]
 
 
-def test_own_secrets_of_the_installation_fill_nothing(imported: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SECRET_KEY", "canary-of-the-installation")
-    imported(
-        "cursor",
-        {"mcpServers": {"a": {"url": "https://a.example.com/mcp", "headers": {"X": "${SECRET_KEY}"}}}},
-    )
-
-    row = MCPTool.objects.get()
-    assert (row.env, row.headers) == ({"SECRET_KEY": ""}, {"X": "${SECRET_KEY}"})
-
-
 def test_a_masked_secret_is_asked_for(imported: Any) -> None:
     _, report = imported(
         "cursor", {"mcpServers": {"a": {"command": "uvx", "args": ["a@1"], "env": {"TOKEN": "********"}}}}
@@ -201,7 +190,7 @@ def test_a_file_for_git_becomes_the_same(
     product: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = [
-        "OPENAI_API_KEY", "GITHUB_TOKEN", "GITHUB_PAT", "AMAP_KEY", "MY_KEY", "LEGACY_KEY", "MISTRAL_KEY",
+        "GITHUB_TOKEN", "GITHUB_PAT", "AMAP_KEY", "MY_KEY", "LEGACY_KEY", "MISTRAL_KEY",
         "FILES_LOG", "PRODUCTION_EAST_TOKEN", "WORKSPACEFOLDER", "REGION", "EXA_KEY",
     ]  # fmt: skip
     for name in names:

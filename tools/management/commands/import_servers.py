@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from core.actor import Actor
+from core.printable import printable, shown
 from tools import importing
 from tools.importing import Imported
 
@@ -28,11 +29,11 @@ class Command(BaseCommand):
         try:
             servers = importing.find_servers(importing.read(_text(file)))
         except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from error
+            raise CommandError(printable(" ".join(error.messages))) from error
         imported = verb(servers, by=Actor.system("import_servers"), update=update)
         for each in imported:
-            self.stdout.write(_line(each))
-        if refused := [each.name for each in imported if each.is_refused]:
+            self.stdout.write(printable(_line(each)))
+        if refused := [shown(each.name) for each in imported if each.is_refused]:
             raise CommandError(f"Not imported: {', '.join(refused)}.")
 
 
@@ -52,4 +53,4 @@ def _line(imported: Imported) -> str:
     if imported.missing:
         wanted = ", ".join(f"{each.field} {each.name}" for each in imported.missing)
         notes.append(f"Stopped until these are given: {wanted}.")
-    return " ".join([f"{imported.name}: {imported.status}{slug}.", *notes, *imported.warnings])
+    return " ".join([f"{shown(imported.name)}: {imported.status}{slug}.", *notes, *imported.warnings])
