@@ -29,7 +29,7 @@ def main() -> int:
     except (ImproperlyConfigured, InternalError, OperationalError) as error:
         is_reached = getattr(error.__cause__, "sqlstate", None) is not None
         hint = "" if is_reached or isinstance(error, ImproperlyConfigured) else f"\n{nothing_runs()}"
-        sys.exit(f"MCP Connector cannot run: {str(error).strip()}{hint}")
+        sys.exit(f"MCP Connector cannot run: {command_line.reason(error)}{hint}")
     except OSError as error:
         if error.filename or error.errno not in {errno.EPIPE, errno.ENOSPC}:
             raise

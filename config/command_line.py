@@ -1,15 +1,18 @@
 """`manage.py help`: one line for each command, ours before those of Django and its packages."""
 
+import logging
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from textwrap import shorten
 
+import psycopg
 from django.core.management import BaseCommand, ManagementUtility, get_commands, load_command_class
 from django.utils.module_loading import import_string
+from psycopg_pool import PoolTimeout
 
 from config.runner import up
-from core.database import DATABASE_ERRORS
+from core.database import DATABASE_ERRORS, session
 
 OURS = ("apikeys", "tools", "connector", "assistants", "config")
 FOR_ANY_DATABASE = {"backup", "doctor", "migrate", "restore"}
@@ -29,7 +32,17 @@ def asks_for_help(arguments: Sequence[str]) -> bool:
 
 def allow_missing_settings() -> None:
     for name, value in PLACEHOLDERS.items():
-        os.environ.setdefault(name, value)
+        os.environ[name] = os.environ.get(name) or value
+
+
+def reason(error: Exception) -> str:
+    """Returns why a command could not run. The pool tells its log alone why it got no connection."""
+    if isinstance(error.__cause__, PoolTimeout):
+        try:
+            session().close()
+        except psycopg.Error as refused:
+            return str(refused).strip()
+    return str(error).strip()
 
 
 class CommandLine(ManagementUtility):
@@ -37,6 +50,8 @@ class CommandLine(ManagementUtility):
 
     def fetch_command(self, subcommand: str) -> BaseCommand:
         """Exits with status 1 and the reasons where a command of ours would find a database unfit for it."""
+        # A command that finds no database says so and ends. The pool would say it before, once an attempt.
+        logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
         is_ours = get_commands().get(subcommand) in OURS and subcommand not in FOR_ANY_DATABASE
         if is_ours and not asks_for_help(self.argv[1:]):
             with suppress(*DATABASE_ERRORS):  # the command will say it

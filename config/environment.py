@@ -4,9 +4,10 @@ import math
 import os
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import environ
 from django.conf import settings
@@ -28,8 +29,10 @@ class _WithFiles(FileAwareMapping):  # type: ignore[misc]  # no types
             raise ImproperlyConfigured(f"{key}_FILE cannot be read: {reason}.") from error
 
 
+CAN_BE_EMPTY = frozenset({"CORS_ORIGINS", "MCP_ALLOWED_COMMANDS"})
+"""Lists of which an empty one says something: none of them. Of all others an empty value is none at all."""
 _YES = {"true", "on", "ok", "y", "yes", "1"}
-_NO = {"false", "off", "n", "no", "0", ""}
+_NO = {"false", "off", "n", "no", "0"}
 _MOST = 2**31 - 1
 """What fits into a column, and is 68 years where it is seconds: no time-out and no date overflows by it."""
 _NO_DATABASE = "django.db.backends.dummy://"
@@ -37,6 +40,16 @@ _NO_DATABASE = "django.db.backends.dummy://"
 _DATABASES = ("postgresql://", "postgres://", "psql://", "pgsql://", _NO_DATABASE)
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*=[ \t]*([ !#-+\x2d-:<-\x5b\x5d-~]*)")
 """Of OpenTelemetry's specification of exporters, with spaces, which other SDKs take as well."""
+_NAME = r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])"
+_HOST = re.compile(rf"\*|\.?{_NAME}")
+_PORT = r"(?::[0-9]{1,5})?"
+_OF_CONSOLE = re.compile(rf"https?://(?:\*\.)?{_NAME}{_PORT}")
+_OF_PAGES = re.compile(rf"[a-z][a-z0-9+.-]*://{_NAME}{_PORT}|null|file://")
+"""Not of the web alone: browsers' extensions and applications made of pages have schemes of their own."""
+_VARIABLE = re.compile(r"[^\s=]+")
+_COMMAND = re.compile(r"[^\s/]+|\S.*/.*")
+_TOKEN = re.compile(r"[!-~]+")
+_SENT = re.compile(r"[ -~]+")
 
 
 class Environment(environ.Env):  # type: ignore[misc]
@@ -44,16 +57,24 @@ class Environment(environ.Env):  # type: ignore[misc]
 
     ENVIRON = _WithFiles()
 
+    def complete(self, path: Path) -> None:
+        """Takes what is not set, or empty, from a file of NAME=value lines. There may be none."""
+        with suppress(OSError):
+            for name, _, value in (line.partition("=") for line in path.read_text().splitlines()):
+                if name and not given(name):
+                    os.environ[name] = value
+
     def get_value(
         self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET, parse_default: bool = False
     ) -> Any:
-        """Returns a setting as it stands there. django-environ takes `$word` for the name of another one: a
-        password may begin so."""
-        try:
-            value = self.ENVIRON[var]
-        except KeyError as error:
+        """Returns a setting as it stands there; the default where it is empty, as in files of Compose.
+
+        django-environ takes `$word` for the name of another one: a password may begin so.
+        """
+        value = self.ENVIRON.get(var)
+        if value is None or (not value.strip() and var not in CAN_BE_EMPTY):
             if default is self.NOTSET:
-                raise ImproperlyConfigured(f"Set the {var} environment variable") from error
+                raise ImproperlyConfigured(f"Set the {var} environment variable")
             return default
         return value if cast is None else self.parse_value(value, cast)
 
@@ -88,17 +109,49 @@ class Environment(environ.Env):  # type: ignore[misc]
             return list(given_list)
         return [part.strip() for part in given_list.split(",") if part.strip()]
 
+    def hosts(self, name: str, *, default: list[str]) -> list[str]:
+        return self._each(name, default, _HOST, "names of hosts, as example.org or .example.org")
+
+    def origins_of_console(self, name: str) -> list[str]:
+        form = "origins, as https://example.org or https://*.example.org"
+        return [origin.lower() for origin in self._each(name, [], _OF_CONSOLE, form)]
+
+    def origins_of_pages(self, name: str, *, default: list[str]) -> list[str]:
+        form = "origins, as https://example.org or http://localhost:3000"
+        return [origin.lower() for origin in self._each(name, default, _OF_PAGES, form)]
+
+    def variables(self, name: str) -> list[str]:
+        return self._each(name, [], _VARIABLE, "names of variables, as HTTPS_PROXY")
+
+    def commands(self, name: str, *, default: list[str]) -> list[str]:
+        return self._each(name, default, _COMMAND, "commands, as uvx, or their paths")
+
+    def web_addresses(self, name: str) -> list[str]:
+        addresses = self.listed(name, default=[])
+        if not all(map(_is_web_address, addresses)):
+            raise ImproperlyConfigured(f"{name} must list addresses that begin with http:// or https://.")
+        return addresses
+
     def web_address(self, name: str, *, default: str) -> str:
-        address = str(self.get_value(name, default=default))
-        if address != default and not address.startswith(("http://", "https://")):
-            raise ImproperlyConfigured(f"{name} must begin with http:// or https://.")
+        address = str(self.get_value(name, default=default)).strip()
+        if address != default and not _is_web_address(address):
+            raise ImproperlyConfigured(f"{name} must be an address that begins with http:// or https://.")
         return address
+
+    def token(self, name: str) -> str:
+        """Returns a bearer token, which a header can carry; "" where none is given."""
+        return self._carried(name, _TOKEN, "must have letters, digits and signs of ASCII alone, no spaces.")
+
+    def api_key(self, name: str) -> str:
+        """As `token`. Services that demand none are given words, with spaces."""
+        return self._carried(name, _SENT, "must have letters, digits and signs of ASCII alone.")
 
     def bind(self, name: str, *, example: str) -> str:
         """Returns an address to listen on; "" where none is given."""
-        address = str(self.get_value(name, default=""))
-        _, colon, port = address.rpartition(":")
-        if address and not (colon and port.isdecimal() and int(port) < 65_536):
+        address = str(self.get_value(name, default="")).strip()
+        host, colon, port = address.rpartition(":")
+        is_one = colon and port.isdecimal() and int(port) < 65_536 and not re.search(r"[\s/]", host)
+        if address and not is_one:
             raise ImproperlyConfigured(f"{name} must be an address and a port, such as {example}.")
         return address
 
@@ -126,6 +179,27 @@ class Environment(environ.Env):  # type: ignore[misc]
             "password is written so: %2F for /."
         )
 
+    def _each(self, name: str, default: list[str], form: re.Pattern[str], said: str) -> list[str]:
+        parts = self.listed(name, default=default)
+        if not all(map(form.fullmatch, parts)):
+            raise ImproperlyConfigured(f"{name} must list {said}, separated by commas.")
+        return parts
+
+    def _carried(self, name: str, form: re.Pattern[str], said: str) -> str:
+        text = str(self.get_value(name, default="")).strip()
+        if text and not form.fullmatch(text):
+            raise ImproperlyConfigured(f"{name} {said}")
+        return text
+
+
+def _is_web_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        is_whole = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port or an IPv6 address that cannot be
+        return False
+    return is_whole and text.startswith(("http://", "https://")) and not re.search(r"\s", text)
+
 
 def _is_header(text: str) -> bool:
     found = _HEADER.fullmatch(text)
@@ -135,7 +209,7 @@ def _is_header(text: str) -> bool:
 
 def given(name: str) -> str:
     """Returns a setting of the environment; "" where it has none."""
-    return str(Environment.ENVIRON.get(name, ""))
+    return str(Environment.ENVIRON.get(name, "")).strip()
 
 
 def load_settings() -> None:

@@ -32,7 +32,7 @@ env = Environment()
 env.read_env(BASE_DIR / ".env")
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data"))).absolute()
 # `manage.py up` writes it: generated secrets, addresses of embedded services. The environment wins over it.
-env.read_env(DATA_DIR / "runtime.env")
+env.complete(DATA_DIR / "runtime.env")
 
 # --- secrets -----------------------------------------------------------------------------------------------
 SECRET_KEY = env.str("SECRET_KEY")
@@ -65,10 +65,10 @@ REDIS_URL = env.str("REDIS_URL")
 
 # --- web ---------------------------------------------------------------------------------------------------
 DEBUG = False
-ALLOWED_HOSTS = env.listed("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 PUBLIC_URL = env.web_address("PUBLIC_URL", default="").rstrip("/")  # "": the address of each request
-CSRF_TRUSTED_ORIGINS = env.listed("CSRF_TRUSTED_ORIGINS", default=[])
-CORS_ALLOWED_ORIGINS = env.listed("CORS_ORIGINS", default=["http://localhost:3000"])
+CSRF_TRUSTED_ORIGINS = env.origins_of_console("CSRF_TRUSTED_ORIGINS")
+CORS_ALLOWED_ORIGINS = env.origins_of_pages("CORS_ORIGINS", default=["http://localhost:3000"])
 CORS_ALLOW_CREDENTIALS = True
 # Everything but the console: a wrong address, too, is told to a page only if it may read the answer.
 CORS_URLS_REGEX = r"^/(?!admin(/|$))"
@@ -176,18 +176,18 @@ USE_TZ = True
 # --- the MCP endpoint --------------------------------------------------------------------------------------
 MCP_SESSION_S = env.number("MCP_SESSION_S", default=24 * 3600, least=1)
 MCP_INPUT_TIMEOUT_S = env.number("MCP_INPUT_TIMEOUT_S", default=600, least=0.1)  # for a person
-MCP_AUTHORIZATION_SERVERS = env.listed("MCP_AUTHORIZATION_SERVERS", default=[])  # see docs/settings.md
+MCP_AUTHORIZATION_SERVERS = env.web_addresses("MCP_AUTHORIZATION_SERVERS")  # see docs/settings.md
 MCP_CONTEXT_TOKENS = env.whole("MCP_CONTEXT_TOKENS", default=200_000, least=1)
 MCP_TOOLS_SHARE = env.number("MCP_TOOLS_SHARE", default=0.2, most=1)  # of that; more is searched, not listed
 
 # --- the LLM -----------------------------------------------------------------------------------------------
-OPENAI_API_KEY = env.str("OPENAI_API_KEY", default="")
+OPENAI_API_KEY = env.api_key("OPENAI_API_KEY")
 OPENAI_BASE_URL = env.web_address("OPENAI_BASE_URL", default="https://api.openai.com/v1").rstrip("/")
 OPENAI_MODEL = env.str("OPENAI_MODEL", default="gpt-4.1-mini")
 OPENAI_FETCH_IMAGES = env.flag("OPENAI_FETCH_IMAGES", default=False)
 STRANDS_API_KEY = env.str("STRANDS_API_KEY", default="")  # accepted for the order's sake: the SDK needs none
 EMBEDDING_BASE_URL = env.web_address("EMBEDDING_BASE_URL", default="").rstrip("/")
-EMBEDDING_API_KEY = env.str("EMBEDDING_API_KEY", default="")
+EMBEDDING_API_KEY = env.api_key("EMBEDDING_API_KEY")
 EMBEDDING_MODEL = env.str("EMBEDDING_MODEL", default="")
 ROUTING_THRESHOLD = env.number("ROUTING_THRESHOLD", default=0.22, most=1)
 LLM_CONNECT_TIMEOUT_S = env.number("LLM_CONNECT_TIMEOUT_S", default=5, least=0.1)
@@ -207,7 +207,7 @@ APPROVAL_HOLD_S = env.number("APPROVAL_HOLD_S", default=60)
 APPROVAL_DUE_H = env.number("APPROVAL_DUE_H", default=24, least=0.01, most=876_000)
 APPROVAL_RESULT_DAYS = env.number("APPROVAL_RESULT_DAYS", default=7, most=36_500)
 TOOL_FILTER_URL = env.web_address("TOOL_FILTER_URL", default="")
-TOOL_FILTER_TOKEN = env.str("TOOL_FILTER_TOKEN", default="")
+TOOL_FILTER_TOKEN = env.token("TOOL_FILTER_TOKEN")
 TOOL_FILTER_TIMEOUT_S = env.number("TOOL_FILTER_TIMEOUT_S", default=2, least=0.1)
 TOOL_FILTER_FAILS = env.str("TOOL_FILTER_FAILS", default="closed")
 if TOOL_FILTER_FAILS not in {"closed", "open"}:
@@ -225,10 +225,10 @@ SUPERVISOR_DRAIN_S = env.number("SUPERVISOR_DRAIN_S", default=8)
 SUPERVISOR_STALL_S = env.number("SUPERVISOR_STALL_S", default=10, least=1)
 SUPERVISOR_ECHO_S = env.number("SUPERVISOR_ECHO_S", default=30, least=1)
 CONNECTOR_HOST_BIND = env.bind("CONNECTOR_HOST_BIND", example="10.0.0.5:8100")  # for callers elsewhere
-MCP_ALLOWED_COMMANDS = env.listed(
+MCP_ALLOWED_COMMANDS = env.commands(
     "MCP_ALLOWED_COMMANDS", default=["uvx", "npx", "python", "python3", "node", "mcp-server-time"]
 )
-MCP_PASS_ENVIRONMENT = env.listed("MCP_PASS_ENVIRONMENT", default=[])  # for all local servers
+MCP_PASS_ENVIRONMENT = env.variables("MCP_PASS_ENVIRONMENT")  # for all local servers
 MCP_ALLOW_PACKAGE_INDEXES = env.flag("MCP_ALLOW_PACKAGE_INDEXES", default=False)
 ALLOWED_PRIVATE_HOSTS = env.listed("ALLOWED_PRIVATE_HOSTS", default=[])  # host:port
 IMAGE_PRIVATE_HOSTS = env.listed("IMAGE_PRIVATE_HOSTS", default=[])  # host:port
@@ -247,7 +247,7 @@ CELERY_BEAT_SCHEDULE = schedule(health_s=SUPERVISOR_HEALTH_S)
 METRICS = env.flag("METRICS", default=True)
 METRICS_DIR = env.str("METRICS_DIR", default=str(DATA_DIR / "metrics"))  # one for all processes of a host
 METRICS_BIND = env.bind("METRICS_BIND", example="0.0.0.0:9100")  # of a worker; "": web processes alone answer
-METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+METRICS_TOKEN = env.token("METRICS_TOKEN")
 OTEL_EXPORTER_OTLP_ENDPOINT = env.web_address("OTEL_EXPORTER_OTLP_ENDPOINT", default="")  # "": no traces
 OTEL_EXPORTER_OTLP_HEADERS = env.headers("OTEL_EXPORTER_OTLP_HEADERS")
 OTEL_EXPORTER_OTLP_TRACES_HEADERS = env.headers("OTEL_EXPORTER_OTLP_TRACES_HEADERS")  # instead of those

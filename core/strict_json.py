@@ -113,9 +113,7 @@ def _require_bounded(value: dict[str, Any] | list[Any], times: int) -> None:
         ]
         if not level:
             return
-    message = Message(
-        "The JSON of the request body is nested deeper than %(most)s levels.", most=_MOST_LEVELS
-    )
+    message = Message("The JSON is nested deeper than %(most)s levels.", most=_MOST_LEVELS)
     raise _invalid(message)
 
 
@@ -131,9 +129,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) < len(pairs):
         counts = Counter(key for key, _ in pairs)
         key = next(key for key, count in counts.items() if count > 1)
-        message = Message(
-            "The JSON of the request body has the key %(key)s twice in one object.", key=repr(key)
-        )
+        message = Message("The JSON has the key %(key)s twice in one object.", key=repr(key))
         raise _invalid(message, param=key)
     return members
 
@@ -151,7 +147,7 @@ def _require_no_nul(data: bytes, value: dict[str, Any] | list[Any]) -> None:
 
 
 def _too_many_members() -> InvalidRequest:
-    return _invalid(Message("The JSON of the request body has too many members."))
+    return _invalid(Message("The JSON has too many members."))
 
 
 def _nuls(value: Any, path: str) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from assistants.configuration.schema import ServerEntry, ToolEntry, UseEntry
-from assistants.importers.servers import LOG_IN, add_server
+from assistants.importers.servers import LOG_IN, add_server, is_off
 from assistants.importers.source import NO_PLACE, Source
 from core.printable import shown
 from tools.names import slugify
@@ -56,7 +56,7 @@ def _read_tool(tool: Source, gateways: Mapping[str, ServerEntry]) -> None:
     found = _tool(tool.text("name"), gateways)
     if found is None:
         tool.draft.leave_out(tool.path, "Its gateway did not come over.")
-    elif not tool.flag("is_active", default=tool.flag("enabled", default=True)):
+    elif is_off(tool):
         for name in found[1]:
             found[0].tools[name] = ToolEntry(is_enabled=False)
     tool.skip(*tool.names())
@@ -69,7 +69,7 @@ def _add_gateway(gateway: Source) -> ServerEntry | None:
         "type": "sse" if transport == "SSE" else "http",
         "url": gateway.text("url"),
         "headers": _headers(gateway, name),
-        "enabled": gateway.flag("is_active", default=gateway.flag("enabled", default=True)),
+        "disabled": is_off(gateway),
     }
     if transport not in {"", "SSE", "STREAMABLEHTTP", "HTTP"}:
         draft.leave_out(gateway.path, f"There is no transport {shown(transport)} here.")
@@ -94,6 +94,8 @@ def _headers(gateway: Source, name: str) -> dict[str, str]:
         place = "in its address" if kind == "query_param" else "as headers"
         why = LOG_IN if kind == "oauth" else f"Its credentials are encrypted: give them {place} on its page."
         gateway.draft.leave_out(gateway.at("auth_type"), why)
+        if kind != "oauth":
+            gateway.draft.lose_credential(gateway.path, "auth_type")
         return {}
     header, scheme = _AUTHENTICATION[kind]
     variable = f"{slugify(name).replace('-', '_').upper()}_TOKEN"
@@ -117,7 +119,7 @@ def _add_virtual_server(
     tools = [UseEntry(server=slug, functions=sorted(functions)) for slug, functions in sorted(uses.items())]
     assistant = draft.add_assistant(
         name, name, description=server.text("description"), tools=tools,
-        is_enabled=server.flag("is_active", default=server.flag("enabled", default=True)),
+        is_enabled=not is_off(server),
     )  # fmt: skip
     slug, addresses = (
         assistant.slug,

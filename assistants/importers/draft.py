@@ -32,7 +32,8 @@ class Draft:
 
     `environ` fills references in what is no secret, as addresses and models. `left_out`: without a place
     here; `steps`: what staff have to do about what came over. `asked`: what a variable is for, by name.
-    `passed_over`: names of what says nothing here, as ids and dates.
+    `passed_over`: names of what says nothing here, as ids and dates. `by_path`: servers by their place in the
+    file; `lost_credentials`: by the same, what of them is a credential without a place here.
     """
 
     environ: Mapping[str, str] = field(repr=False)
@@ -44,6 +45,8 @@ class Draft:
     steps: list[str] = field(default_factory=list)
     asked: dict[str, str] = field(default_factory=dict)
     passed_over: set[str] = field(default_factory=set)
+    by_path: dict[str, ServerEntry] = field(default_factory=dict)
+    lost_credentials: dict[str, list[str]] = field(default_factory=dict)
     _services: dict[tuple[Any, ...], ProviderEntry] = field(default_factory=dict)
     _slugs: set[str] = field(default_factory=lambda: set(RESERVED_SLUGS))
     _first_servers: dict[str, ServerEntry] = field(default_factory=dict)
@@ -53,6 +56,18 @@ class Draft:
 
     def leave_out(self, path: str, why: str) -> None:
         self.left_out.append(LeftOut(path, why))
+
+    def lose_credential(self, path: str, name: str) -> None:
+        self.lost_credentials.setdefault(path, []).append(name)
+
+    def stop_without_credentials(self) -> None:
+        """Has servers wait, stopped, whose credentials did not come over: they would be called without."""
+        for path, names in self.lost_credentials.items():
+            if server := self.by_path.get(path):
+                server.is_enabled = False
+                told = ", ".join(dict.fromkeys(names))
+                step = f"server {server.slug}: give it its credential ({told}), and start it."
+                self.steps += [step] if step not in self.steps else []
 
     def add_provider(self, name: str, **fields: Any) -> ProviderEntry:
         """Adds a provider, or returns the one that is there and differs in nothing but its default model."""

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping
 
 from assistants.configuration.schema import ServerEntry, UseEntry
 from assistants.importers.llm_services import add_provider, parameters
-from assistants.importers.servers import LOG_IN, REASONS, add_server, seconds
+from assistants.importers.servers import LOG_IN, REASONS, add_server, is_off, seconds
 from assistants.importers.source import NO_PLACE, Source
 from assistants.importers.variables import of_braces
 from core.printable import shown
+from tools import importing
 
 MARKS = frozenset({"endpoints", "mcpServers", "modelSpecs", "agents"})
 _BUILT_IN = {
@@ -107,6 +108,7 @@ def _add_server(name: str, server: Source) -> ServerEntry | None:
         "url": of_braces(server.text("url")) or None,
         "args": [of_braces(each) for each in server.texts("args")],
         "env": _filled(server, "env"), "headers": {**_api_key(server), **_headers(server)},
+        "disabled": is_off(server),
     }  # fmt: skip
     entry = add_server(
         draft, name, written, server.path, description=server.text("description"),
@@ -129,6 +131,7 @@ def _api_key(server: Source) -> dict[str, str]:
     about.skip("source")
     if not key and about.names():
         server.draft.leave_out(about.path, "The file does not have its key: give a header on its page.")
+        server.draft.lose_credential(server.path, "apiKey")
     about.finish()
     schemes = {"bearer": "Bearer ", "basic": "Basic "}
     return {name: f"{schemes.get(kind, '')}{key}"} if key else {}
@@ -146,6 +149,8 @@ def _headers(server: Source) -> dict[str, str]:
     for name in headers.names():
         if "{{LIBRECHAT_" in (value := headers.text(name)):
             server.draft.leave_out(headers.at(name), _WHO)
+            if importing.is_credential(name):
+                server.draft.lose_credential(server.path, shown(name))
         else:
             found[name] = of_braces(value)
     return found

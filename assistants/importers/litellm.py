@@ -9,7 +9,7 @@ from assistants.importers.draft import Draft
 from assistants.importers.keys import add_litellm_key
 from assistants.importers.litellm_models import service_of
 from assistants.importers.llm_services import add_provider, parameters
-from assistants.importers.servers import LOG_IN, add_server, seconds
+from assistants.importers.servers import LOG_IN, add_server, is_off, seconds
 from assistants.importers.source import NO_PLACE, Source
 from assistants.importers.variables import filled, of_litellm
 from core.printable import shown
@@ -206,6 +206,7 @@ def _add_server(name: str, server: Source) -> ServerEntry | None:
         "env": {key: of_litellm(value) for key, value in _texts(server, "env").items()},
         "url": _variable(server.text("url")) or None,
         "headers": {**_authentication(server), **headers},
+        "disabled": is_off(server),
     }
     disallowed = {tool: ToolEntry(is_enabled=False) for tool in server.texts("disallowed_tools")}
     timeout = server.number("timeout")
@@ -240,12 +241,15 @@ def _authentication(server: Source) -> dict[str, str]:
         server.draft.leave_out(
             server.at("auth_type"), "Servers are not called with this kind of credentials here."
         )
+        server.draft.lose_credential(server.path, "auth_type")
         return {}
     if kind.startswith("oauth") or not value:
         why = (
             LOG_IN if kind.startswith("oauth") else "The file has no credentials: give a header on its page."
         )
         server.draft.leave_out(server.at("auth_type"), why)
+        if not kind.startswith("oauth"):
+            server.draft.lose_credential(server.path, "auth_type")
         return {}
     if kind == "api_key":
         return {"X-API-Key": value}

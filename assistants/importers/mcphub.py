@@ -5,7 +5,7 @@ from typing import Any
 
 from assistants.configuration.schema import ServerEntry, ToolEntry, UseEntry
 from assistants.importers.keys import add_key
-from assistants.importers.servers import LOG_IN, add_server, seconds
+from assistants.importers.servers import LOG_IN, add_server, is_off, seconds
 from assistants.importers.source import NO_PLACE, Source
 from core.printable import shown
 
@@ -22,7 +22,7 @@ _REASONS = {
         "Servers run all the time, and are looked at by workers: see docs/operating.md.",
     ),
 }
-_IN_OUR_WORDS = ("type", "command", "args", "env", "url", "headers", "enabled")
+_IN_OUR_WORDS = ("type", "command", "args", "env", "url", "headers")
 
 
 def read(file: Source) -> None:
@@ -49,7 +49,7 @@ def read(file: Source) -> None:
 
 
 def _add(name: str, server: Source, separator: str) -> ServerEntry | None:
-    written = {each: server.value(each) for each in _IN_OUR_WORDS}
+    written = {each: server.value(each) for each in _IN_OUR_WORDS} | {"disabled": is_off(server)}
     if written["type"] == "openapi":
         server.draft.leave_out(
             server.path, "An OpenAPI description is no MCP server: put one in front of the service."
@@ -71,7 +71,7 @@ def _add(name: str, server: Source, separator: str) -> ServerEntry | None:
 
 def _tool(name: str, tool: Source, prefix: str) -> tuple[str, ToolEntry]:
     """Returns a tool under its server's own name for it: MCPHub has it with the server's before."""
-    entry = ToolEntry(is_enabled=tool.flag("enabled", default=True), description=tool.text("description"))
+    entry = ToolEntry(is_enabled=not is_off(tool), description=tool.text("description"))
     tool.finish()
     return name.removeprefix(prefix) or name, entry
 
@@ -126,7 +126,7 @@ def _add_key(key: Source, groups: Mapping[str, str]) -> None:
         )
     add_key(
         draft, key.text("name", default="MCPHub key"), key.path, assistants=allowed,
-        is_disabled=not key.flag("enabled", default=True),
+        is_disabled=is_off(key),
     )  # fmt: skip
     key.skip("id", "token", "kind", "owner")
     key.finish()

@@ -5,7 +5,7 @@ from typing import Any
 
 from assistants.configuration.schema import ServerEntry, ToolEntry, UseEntry
 from assistants.importers.keys import add_key
-from assistants.importers.servers import LOG_IN, add_server
+from assistants.importers.servers import LOG_IN, add_server, is_off
 from assistants.importers.source import NO_PLACE, Source
 from core.printable import shown
 
@@ -33,7 +33,7 @@ def read(file: Source) -> None:
             add_key(
                 file.draft, key.text("name", default="MetaMCP key"), key.path,
                 assistants=[each.slug for each in file.draft.assistants],
-                is_disabled=not key.flag("is_active", default=True),
+                is_disabled=is_off(key),
             )  # fmt: skip
             key.skip("key", *_HARMLESS)
             key.finish()
@@ -56,11 +56,16 @@ def _add(name: str, server: Source) -> ServerEntry | None:
     written["headers"] = {each: headers.text(each) for each in headers.names()}
     if token := server.text("bearerToken"):
         written["headers"]["Authorization"] = f"Bearer {token}"
+    written["disabled"] = _is_inactive(server)
     written["type"] = "stdio" if kind == "STD" else kind.lower() or None
     entry = add_server(server.draft, name, written, server.path, description=server.text("description"))
     server.skip("name", *_HARMLESS)
     server.finish(NO_PLACE, oauth_tokens=LOG_IN)
     return entry
+
+
+def _is_inactive(part: Source) -> bool:
+    return is_off(part) or part.text("status").upper() == "INACTIVE"
 
 
 def _add_namespace(namespace: Source, known: Mapping[str, ServerEntry], namespaces: dict[str, str]) -> None:
@@ -69,9 +74,10 @@ def _add_namespace(namespace: Source, known: Mapping[str, ServerEntry], namespac
     for path, member in namespace.items("servers"):
         server = Source({"name": member} if isinstance(member, str) else member, path, draft)
         entry = known.get(server.text("uuid")) or known.get(server.text("name"))
+        is_inactive = _is_inactive(server)
         server.skip("name", *_OF_THE_SERVER, *_HARMLESS)
         server.finish()
-        if server.text("status") == "INACTIVE":
+        if is_inactive:
             draft.leave_out(
                 path, "It is inactive in this namespace: let the assistant use it when you want it."
             )
@@ -96,7 +102,7 @@ def _add_tool(tool: Source, known: Mapping[str, ServerEntry]) -> None:
     name = tool.text("name")
     server = known.get(tool.text("mcp_server_uuid", "serverUuid")) or known.get(tool.text("serverName"))
     entry = ToolEntry(
-        is_enabled=tool.text("status") != "INACTIVE",
+        is_enabled=not _is_inactive(tool),
         name=tool.text("overrideName"),
         description=tool.text("overrideDescription"),
     )

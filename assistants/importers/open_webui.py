@@ -6,9 +6,10 @@ from urllib.parse import urlsplit
 
 from assistants.configuration.schema import ToolEntry, UseEntry
 from assistants.importers.llm_services import add_provider, parameters
-from assistants.importers.servers import LOG_IN, add_server
+from assistants.importers.servers import LOG_IN, add_server, is_off
 from assistants.importers.source import NO_PLACE, Source
 from core.printable import shown
+from tools import importing
 
 MARKS = frozenset({"openai", "ollama", "tool_server", "models", "ui", "workspace_models"})
 UNKNOWN_MODEL = "unknown"
@@ -147,10 +148,13 @@ def _add_connection(connection: Source, servers: dict[str, UseEntry]) -> None:
         headers["Authorization"] = f"Bearer {key}"
     elif kind not in {"bearer", "none", ""}:
         draft.leave_out(connection.at("auth_type"), LOG_IN)
+        if "oauth" not in kind:
+            draft.lose_credential(connection.path, "auth_type")
+    is_disabled = any([not config.flag("enable"), is_off(config), is_off(connection)])
     name = info.text("name", "id") or urlsplit(connection.text("url")).hostname or "server"
     written = {
         "type": "http", "url": connection.text("url"), "headers": headers,
-        "enabled": config.flag("enable"),
+        "disabled": is_disabled,
     }  # fmt: skip
     allowed, blocked = _filters(config)
     entry = add_server(
@@ -185,12 +189,15 @@ def _header_texts(connection: Source) -> dict[str, str]:
             connection.draft.leave_out(
                 connection.at("headers"), "It is no JSON: give them on the server's page."
             )
+            connection.draft.lose_credential(connection.path, "headers")
             return {}
     part = Source({} if value is None else value, connection.at("headers"), connection.draft)
     found = {name: part.text(name) for name in part.names()}
     for name in [each for each in found if "{{" in found[each]]:
         del found[name]
         connection.draft.leave_out(part.at(name), "Servers are not told who asks.")
+        if importing.is_credential(name):
+            connection.draft.lose_credential(connection.path, shown(name))
     return found
 
 

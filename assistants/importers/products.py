@@ -1,7 +1,7 @@
 """Reads the files of a product, each in its own form, into a draft."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pydantic
@@ -23,25 +23,53 @@ _TIMES = 20
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """`marks`: of these its files have one at least, at their top. `of_list`: what a list is in its files."""
+    """`marks`: of these its files have one at least, at their top. `of_list`: what a list is in its files.
+
+    `own`: what no other product has at the top of its files, by its type there. Of some products nothing is.
+    """
 
     title: str
     read: Callable[[Source], None]
     marks: frozenset[str]
     of_list: str = ""
+    own: Mapping[str, type] = field(default_factory=dict)
+
+    def own_in(self, content: Mapping[str, Any]) -> list[str]:
+        """Returns the names by which a file is unmistakably of this product."""
+        return [name for name, kind in self.own.items() if isinstance(content.get(name), kind)]
 
 
 PRODUCTS: Mapping[str, Product] = {
-    "litellm": Product("LiteLLM", litellm.read, litellm.MARKS, "keys"),
-    "mcphub": Product("MCPHub", mcphub.read, mcphub.MARKS),
-    "metamcp": Product("MetaMCP", metamcp.read, metamcp.MARKS),
-    "contextforge": Product("ContextForge", contextforge.read, contextforge.MARKS),
-    "open-webui": Product("Open WebUI", open_webui.read, open_webui.MARKS, "workspace_models"),
-    "librechat": Product("LibreChat", librechat.read, librechat.MARKS, "agents"),
-    "claude": Product("Claude", mcp_clients.read_claude, frozenset({"mcpServers", "projects"})),
+    "litellm": Product(
+        "LiteLLM", litellm.read, litellm.MARKS, "keys",
+        {"model_list": list, "general_settings": dict, "litellm_settings": dict, "router_settings": dict},
+    ),
+    "mcphub": Product(
+        "MCPHub", mcphub.read, mcphub.MARKS,
+        own={"groups": list, "bearerKeys": list, "systemConfig": dict, "users": list},
+    ),
+    "metamcp": Product(
+        "MetaMCP", metamcp.read, metamcp.MARKS, own={"namespaces": list, "endpoints": list}
+    ),
+    "contextforge": Product(
+        "ContextForge", contextforge.read, contextforge.MARKS, own={"entities": dict}
+    ),
+    "open-webui": Product(
+        "Open WebUI", open_webui.read, open_webui.MARKS, "workspace_models", {"tool_server": dict}
+    ),
+    "librechat": Product(
+        "LibreChat", librechat.read, librechat.MARKS, "agents",
+        {"endpoints": dict, "modelSpecs": dict, "interface": dict},
+    ),
+    "claude": Product(
+        "Claude", mcp_clients.read_claude, frozenset({"mcpServers", "projects"}), own={"projects": dict}
+    ),
     "cursor": Product("Cursor", mcp_clients.read_cursor, frozenset({"mcpServers"})),
-    "vscode": Product("VS Code", mcp_clients.read_vscode, frozenset({"servers", "mcp", "inputs"})),
-}
+    "vscode": Product(
+        "VS Code", mcp_clients.read_vscode, frozenset({"servers", "mcp", "inputs"}),
+        own={"servers": dict},
+    ),
+}  # fmt: skip
 
 
 def read(product: str, files: Sequence[bytes], *, environ: Mapping[str, str]) -> Draft:
@@ -49,6 +77,7 @@ def read(product: str, files: Sequence[bytes], *, environ: Mapping[str, str]) ->
     draft = Draft(environ)
     try:
         PRODUCTS[product].read(Source(together(product, files), "", draft))
+        draft.stop_without_credentials()
     except pydantic.ValidationError as error:
         found = error.errors(include_input=False)
         places = {".".join(shown(str(step)) for step in each["loc"]) for each in found}
@@ -78,19 +107,26 @@ def _content(product: str, loaded: Any) -> dict[str, Any]:
     known = PRODUCTS[product]
     if isinstance(loaded, list) and known.of_list:
         return {known.of_list: loaded}
-    if (
-        not isinstance(loaded, dict)
-        or not (found := {str(name).partition(".")[0] for name in loaded}) & known.marks
-    ):
-        expected = ", ".join(sorted(known.marks))
-        others = (
-            []
-            if not isinstance(loaded, dict)
-            else [name for name, each in PRODUCTS.items() if each.marks & found and name != product]
-        )
-        hint = f" It looks like one of: {', '.join(others)}." if others else ""
-        raise InvalidConfiguration(f"This is no file of {known.title}: it has none of {expected}.{hint}")
-    return {str(name): value for name, value in loaded.items()}
+    content = {str(name): value for name, value in loaded.items()} if isinstance(loaded, dict) else {}
+    found = {name.partition(".")[0] for name in content}
+    if not found & known.marks:
+        why = f"it has none of {', '.join(sorted(known.marks))}"
+        others = [name for name, each in PRODUCTS.items() if each.marks & found]
+        raise InvalidConfiguration(_no_file_of(known, why, _owners(content) or others))
+    if not known.own_in(content) and (owners := _owners(content)):
+        theirs = {name: None for owner in owners for name in PRODUCTS[owner].own_in(content)}
+        raise InvalidConfiguration(_no_file_of(known, f"it has {', '.join(theirs)}", owners))
+    return content
+
+
+def _owners(content: Mapping[str, Any]) -> list[str]:
+    """Returns the products of which a file unmistakably is."""
+    return [name for name, each in PRODUCTS.items() if each.own_in(content)]
+
+
+def _no_file_of(known: Product, why: str, others: Sequence[str]) -> str:
+    hint = f" It looks like one of: {', '.join(others)}." if others else ""
+    return f"This is no file of {known.title}: {why}.{hint}"
 
 
 def _loaded(raw: bytes) -> Any:

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from assistants.configuration import InvalidConfiguration
 from assistants.configuration.schema import ServerEntry, ToolEntry
 from assistants.importers.draft import Draft
+from assistants.importers.source import NO_PLACE, Source, shown
 from assistants.importers.variables import Owned, owned
 from tools import importing, references
 from tools.choices import ConnectionType
@@ -17,6 +18,7 @@ from tools.secrets.masking import MASK
 from tools.validation import LONGEST_DESCRIPTION, setting_errors
 
 LOG_IN = "Log in to it again on its page in the console."
+_GIVE_IT = "Give the server a header or a variable with it, on its page."
 TRUST = "Who may call without being asked is said by rules: see docs/approvals.md."
 REASONS = {
     "envFile": "Enter the variables of that file on the server's page.",
@@ -27,6 +29,13 @@ REASONS = {
     "alwaysAllow": TRUST,
 }
 """Why settings of MCP clients have no place, and what to do then."""
+
+
+def is_off(part: Source) -> bool:
+    """Whether any switch of a thing is off, by whatever name: nothing is on here that was off there."""
+    is_on = [part.flag(name, default=True) for name in importing.ON]
+    is_disabled = [part.flag(name) for name in importing.OFF]
+    return not all(is_on) or any(is_disabled)
 
 
 def add_server(
@@ -58,7 +67,10 @@ def add_server(
         draft.leave_out(path, f"{' '.join(error.messages)} Servers are spoken to by stdio, HTTP or SSE.")
         return None
     for ignored in entry.ignored:
-        draft.leave_out(f"{path}.{ignored[:64]}", REASONS.get(ignored, "It has no place here."))
+        why = REASONS.get(ignored, _GIVE_IT if ignored in entry.lost_credentials else NO_PLACE)
+        draft.leave_out(f"{path}.{ignored[:64]}", why)
+    for credential in entry.lost_credentials:
+        draft.lose_credential(path, shown(credential))
     found = owned(_without_masks(settings), prompts or {})
     settings = found.settings
     if problem := _problem(settings, connection_type):
@@ -68,7 +80,7 @@ def add_server(
     if len(description) > LONGEST_DESCRIPTION:
         draft.leave_out(f"{path}.description", f"All beyond {LONGEST_DESCRIPTION:,} characters.")
     limits = {"call_timeout_s": call_timeout_s, "start_timeout_s": start_timeout_s}
-    return draft.add_server(
+    added = draft.by_path[path] = draft.add_server(
         name,
         description=description[:LONGEST_DESCRIPTION],
         connection_type=str(connection_type),
@@ -82,6 +94,7 @@ def add_server(
         tools=dict(tools or {}),
         **{name: limit for name, limit in limits.items() if limit is not None},
     )
+    return added
 
 
 def _note(draft: Draft, path: str, found: Owned) -> None:

@@ -6,10 +6,12 @@ from typing import Any
 from assistants.configuration import InvalidConfiguration
 from assistants.importers.draft import Draft
 from core.printable import shown
+from tools.importing import is_credential
 
 NO_PLACE = "It has no place here."
 _LARGEST = 1e15
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
+_SWITCHES = {"true": True, "false": False}
 
 
 class Source:
@@ -61,6 +63,7 @@ class Source:
 
     def flag(self, name: str, *, default: bool = False) -> bool:
         value = self.value(name, default)
+        value = _SWITCHES.get(value.lower(), value) if isinstance(value, str) else value
         if not isinstance(value, bool):
             raise InvalidConfiguration(f"{self.at(name)}: Give true or false.")
         return value
@@ -115,6 +118,8 @@ class Source:
     def finish(self, why: str = NO_PLACE, **reasons: str) -> None:
         """Lists what nobody has read. `reasons`: by name, where there is more to say of what is on."""
         for name in self.unread():
+            if is_credential(name) and self._values[name] not in _NOTHING:
+                self.draft.lose_credential(self.path, shown(name))
             self.leave_out(name, reasons.get(name, why) if self._values[name] else NO_PLACE)
 
     def unread(self) -> list[str]:

@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,12 @@ _OTHERS = (
 )
 _TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
 _EMPTIED = b"DROP SCHEMA public CASCADE;\n"  # the dump makes it anew
+_ENCRYPTED = 1
+"""Of the flags of an entry. None of ours is: such an archive would ask for a password."""
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
+"""Of an archive, or of an entry in it: which error it is depends on where the damage is."""
+_NO_DAMAGE = ("could not write", "unsupported version", "status -")
+"""What pg_restore ends with where its disk is full, a newer pg_dump made the dump, or somebody killed it."""
 
 
 def restore(path: Path, *, replace: bool, without_keys: bool) -> Manifest:
@@ -49,8 +56,10 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as archive:
             if set(archive.namelist()) != {DUMP, MANIFEST}:
                 raise BackupFailed(f"{path} is no backup of MCP Connector.")
+            if any(entry.flag_bits & _ENCRYPTED for entry in archive.infolist()):
+                raise zipfile.BadZipFile("an entry is encrypted")
             yield archive
-    except zipfile.BadZipFile as error:
+    except _BROKEN as error:
         raise BackupFailed(f"{path} is no backup of MCP Connector, or it is damaged.") from error
     except OSError as error:
         raise BackupFailed(f"{path} cannot be read: {error.strerror}.") from error
@@ -114,8 +123,18 @@ def _restore(archive: zipfile.ZipFile) -> None:
             raise BackupFailed(
                 f"{place} cannot be written: {error.strerror}. TMPDIR names another."
             ) from error
-        _run(script, dump, sql, said)
+        _make_script(script, dump, sql, said)
         _run(run, sql, subprocess.DEVNULL, said)
+
+
+def _make_script(command: list[str], dump: IO[bytes], sql: IO[bytes], said: IO[bytes]) -> None:
+    """Nothing but the dump can be wrong here: the database is not asked yet."""
+    try:
+        _run(command, dump, sql, said)
+    except BackupFailed as failure:
+        if any(reason in str(failure) for reason in _NO_DAMAGE):
+            raise
+        raise BackupFailed(f"The backup is damaged, and nothing was restored: {failure}") from failure
 
 
 def _run(command: list[str], given: IO[bytes], result: IO[bytes] | int, said: IO[bytes]) -> None:

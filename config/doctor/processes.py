@@ -7,10 +7,13 @@ from redis import RedisError
 
 from config.doctor.finding import Finding, failed, ok
 from config.schedule import NOTE_S
-from config.tasks import last_beat_s
+from config.tasks import KEPT_S, last_beat_s
 from connector.status.workers import nodes_alive
 
 _LATE_S = 3 * NOTE_S
+_NOTHING_NOTED = f"none has since Redis was started or emptied, or for {KEPT_S // 86_400} days"
+"""Redis alone knows it, and often forgets all when it ends: of the time before nothing can be said."""
+_SOON = f"The first runs some {NOTE_S} s after a start."
 
 
 def check() -> Iterator[Finding]:
@@ -32,10 +35,10 @@ def _periodic_tasks(last_s: float | None) -> Finding:
     # A clock that was set back since has them run in the future.
     if age_s is not None and abs(age_s) < _LATE_S:
         return ok("Beat and worker", f"the last periodic task ran {age_s:.0f} s ago")
-    last = "none has ever run" if age_s is None else f"the last one ran {age_s:.0f} s ago"
+    last = _NOTHING_NOTED if age_s is None else f"the last one ran {age_s:.0f} s ago"
     return failed(
         "Beat and worker",
         f"periodic tasks do not run: {last}.",
         "Both have to run, with clocks that agree: celery -A config beat, and celery -A config worker"
-        " -Q default -P threads.",
+        f" -Q default -P threads. {_SOON}",
     )

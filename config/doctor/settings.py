@@ -7,11 +7,12 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config.doctor.finding import Finding, failed, ok, warning
 from config.safety import unsafe_settings
+from connector.process import run_as
 from tools.secrets import encryption
 
 
 def check() -> Iterator[Finding]:
-    found = [*_unsafe(), *_encryption_keys(), *_cookies()]
+    found = [*_unsafe(), *_encryption_keys(), *_cookies(), *_run_as()]
     yield from found or [ok("Settings", "they are safe")]
 
 
@@ -37,4 +38,19 @@ def _cookies() -> Iterator[Finding]:
             "Settings",
             "PUBLIC_URL is https, and the console's cookies may be sent without TLS.",
             "Set SECURE_COOKIES=true.",
+        )
+
+
+def _run_as() -> Iterator[Finding]:
+    try:
+        run_as.account()
+    except run_as.UserUnknown as error:
+        yield failed(
+            "Settings", f"{error} No local MCP server starts here.", "Make the user, or correct the name."
+        )
+    except run_as.RunAsRefused:
+        yield warning(
+            "Settings",
+            f"MCP_RUN_AS names {settings.MCP_RUN_AS!r}, and this command may not switch users.",
+            "A worker without the right to do so starts no local MCP server: see docs/settings.md.",
         )

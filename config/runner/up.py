@@ -117,8 +117,8 @@ def prepare_environment(data_dir: Path, environment: dict[str, str]) -> None:
         [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
     )
     # Of STOP_PROCESSES_S: the rest is for ending what still runs.
-    os.environ.setdefault("SUPERVISOR_DRAIN_S", "3")
-    os.environ.setdefault("WEB_DRAIN_S", "3")
+    for name in ("SUPERVISOR_DRAIN_S", "WEB_DRAIN_S"):
+        os.environ[name] = os.environ.get(name) or "3"
 
 
 def finish_preparation(supervisor: Supervisor, preparing: Running, arguments: Sequence[str]) -> None:

@@ -18,6 +18,10 @@ class RunAsRefused(Exception):
     """No server can be started as MCP_RUN_AS demands. The text is for people."""
 
 
+class UserUnknown(RunAsRefused):
+    """This host has no such user."""
+
+
 def account() -> pwd.struct_passwd | None:
     """Returns the user that MCP servers run as; None for the worker's own user. Raises RunAsRefused."""
     if not settings.MCP_RUN_AS:
@@ -25,7 +29,7 @@ def account() -> pwd.struct_passwd | None:
     try:
         found = pwd.getpwnam(settings.MCP_RUN_AS)
     except KeyError as error:
-        raise RunAsRefused(
+        raise UserUnknown(
             Message(
                 "MCP_RUN_AS names %(user)s, whom this host does not know.", user=repr(settings.MCP_RUN_AS)
             )

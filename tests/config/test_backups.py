@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -100,7 +100,7 @@ def test_a_failure_leaves_the_database_as_it_was(backup: Path, empty: None, tmp_
         new.writestr("manifest.json", old.read("manifest.json"))
         dump = old.read("database.dump")
         new.writestr("database.dump", dump[: len(dump) * 9 // 10])
-    with pytest.raises(CommandError, match="failed"):
+    with pytest.raises(CommandError, match=r"^The backup is damaged, and nothing was restored: pg_restore"):
         restore(damaged, replace=True)
     assert Provider.objects.get().name == "Backed up"
 
@@ -142,6 +142,51 @@ def test_what_is_no_backup_is_refused(transactional_db: None, tmp_path: Path, co
         restore(tmp_path / "file")
     with pytest.raises(CommandError, match="cannot be read: No such file"):
         restore(tmp_path / "none")
+
+
+def compressed(path: Path) -> bytearray:
+    """Returns the archive as somebody else's program would pack it."""
+    packed = path.with_name("packed.zip")
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    return bytearray(packed.read_bytes())
+
+
+def with_bad_data(archive: bytearray) -> None:
+    start = 30 + archive[26] + archive[28]  # of the first entry, behind its name and extra field
+    archive[start : start + 4] = b"\xff" * 4
+
+
+def with_a_flag_of_encryption(archive: bytearray) -> None:
+    archive[archive.index(b"PK\x01\x02") + 8] |= 1
+
+
+def of_an_unknown_method(archive: bytearray) -> None:
+    archive[archive.index(b"PK\x01\x02") + 10] = 99
+
+
+@pytest.mark.parametrize("damage", [with_bad_data, with_a_flag_of_encryption, of_an_unknown_method])
+def test_damage_in_a_whole_archive_is_said(
+    backup: Path, tmp_path: Path, damage: Callable[[bytearray], None]
+) -> None:
+    archive = compressed(backup)
+    damage(archive)
+    (tmp_path / "damaged.zip").write_bytes(archive)
+    with pytest.raises(CommandError, match="is no backup of MCP Connector, or it is damaged"):
+        restore(tmp_path / "damaged.zip")
+
+
+@pytest.mark.parametrize("reason", ["could not write: No space left on device", "unsupported version"])
+def test_what_is_no_damage_is_not_called_so(
+    backup: Path, empty: None, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = tmp_path / "failing"
+    failing.write_text(f"#!/bin/sh\necho '{reason}' >&2\nexit 1\n")
+    failing.chmod(0o755)
+    monkeypatch.setattr(programs, "program", lambda name: str(failing))
+    with pytest.raises(CommandError, match=f"^failing failed: {reason}"):
+        restore(backup)
 
 
 def test_a_database_without_tables_of_ours_is_not_backed_up(empty: None, tmp_path: Path) -> None:

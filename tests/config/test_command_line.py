@@ -71,3 +71,21 @@ def test_output_that_nobody_can_take_is_said_in_a_line(reason: str, tmp_path: Pa
     os.close(full)
     assert ended.returncode == 1
     assert ended.stderr == f"What the command prints cannot be written: {reason}.\n"
+
+
+@pytest.mark.parametrize("words", [["export_config"], ["backup", "{folder}/backup.zip"], ["migrate"]])
+def test_a_database_that_is_away_is_said_once(words: list[str], tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "manage.py", *(word.format(folder=tmp_path) for word in words)],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": "postgresql://u:hush@127.0.0.1:1/d", "DATA_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("MCP Connector cannot run: ")
+    assert ended.stderr.count("\n") <= 3, ended.stderr
+    assert ended.stderr.count("Connection refused") == 1
+    assert "hush" not in ended.stderr

@@ -100,7 +100,7 @@ def refused(installation: Installation) -> str:
         (missing, "none.zip cannot be read: No such file or directory."),
         (no_backup, "no-backup.zip is no backup of MCP Connector, or it is damaged."),
         (cut, "cut.zip is no backup of MCP Connector, or it is damaged."),
-        (broken, "pg_restore failed: "),
+        (broken, "The backup is damaged, and nothing was restored: pg_restore failed: "),
         (of_a_newer_version, "A newer version made it: this one does not know tools.9999_later."),
     ],
     ids=["missing", "no backup", "cut", "broken", "newer"],

@@ -106,7 +106,7 @@ def _registered(name: str, entry: Entry, document: Document, by: Actor, update: 
     server = MCPTool.objects.present().without_vectors().filter(name__iexact=name).first()
     if server is None:
         missing = extraction.find_missing(settings)
-        values["is_enabled"] = not entry.disabled and not missing
+        values["is_enabled"] = not (entry.disabled or missing or entry.lost_credentials)
         server = actions.register(by=by, name=name, takes_masks=True, **values)
         status = Outcome.CREATED
     else:

@@ -1,5 +1,6 @@
 """One server in a client's file, in the words of all clients."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,16 +9,26 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 
 _ADDRESSES = ("url", "serverUrl", "httpUrl")
+ON, OFF = ("enabled", "enable", "isActive", "is_active"), ("disabled",)
+"""What clients and gateways call the switch of a server. Where one of them is off, the server is."""
 _KNOWN = {
     *_ADDRESSES, "name", "type", "transport", "command", "args", "env", "headers", "requestOptions",
-    "enabled", "disabled", "asks_back",
+    *ON, *OFF, "asks_back",
 }  # fmt: skip
 _SWITCHES = {"true": True, "false": False}
+_CREDENTIAL = re.compile(
+    r"(x[_-])?(bearer|access|auth|api)[_-]?(token|key|value)|(proxy[_-])?authorization|token|password|secret"
+    r"|credentials?|headersHelper|obo",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`disabled`, `asks_back`: None where nothing is said. `ignored`: settings without a meaning here."""
+    """`disabled`, `asks_back`: None where nothing is said. `ignored`: settings without a meaning here.
+
+    `lost_credentials`: those of them by which a server would know its caller.
+    """
 
     type: str = ""
     command: str = ""
@@ -28,6 +39,7 @@ class Entry:
     disabled: bool | None = None
     asks_back: bool | None = None
     ignored: tuple[str, ...] = ()
+    lost_credentials: tuple[str, ...] = ()
 
 
 def read_entry(written: Any) -> Entry:
@@ -39,6 +51,7 @@ def read_entry(written: Any) -> Entry:
     options = known.get("requestOptions")
     others = options.keys() - {"headers"} if isinstance(options, Mapping) else ()
     ignored = tuple(sorted([*(known.keys() - _KNOWN), *(f"requestOptions.{name}" for name in others)]))
+    lost = tuple(name for name in ignored if is_credential(name) and known.get(name))
     readers: dict[str, Callable[[Any], Any]] = {
         "type": _text, "command": _text, "url": _text,
         "args": _texts, "env": _texts_by_name, "headers": _texts_by_name, "disabled": _switch,
@@ -54,7 +67,15 @@ def read_entry(written: Any) -> Entry:
                 errors[name] = error
     if errors:
         raise ValidationError(errors)
-    return Entry(**values, ignored=ignored)
+    return Entry(**values, ignored=ignored, lost_credentials=lost)
+
+
+def is_credential(name: str) -> bool:
+    """Whether a server knows its caller by a setting or a header of this name.
+
+    Not `oauth` and `auth`: who has none of a login is asked for one.
+    """
+    return bool(_CREDENTIAL.fullmatch(name))
 
 
 def _in_our_words(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,11 +94,8 @@ def _in_our_words(given: Mapping[str, Any]) -> dict[str, Any]:
         entry.setdefault("type", entry.get("transport", "http"))
     if isinstance(options := entry.get("requestOptions"), Mapping):  # Continue
         entry.setdefault("headers", options.get("headers") or {})
-    if "enabled" in entry:
-        try:
-            entry.setdefault("disabled", not _switch(entry["enabled"]))
-        except ValidationError as error:
-            raise ValidationError({"enabled": error}) from error
+    if switches := {name: _named_switch(name, entry[name]) for name in (*ON, *OFF) if name in entry}:
+        entry["disabled"] = any(is_on == (name in OFF) for name, is_on in switches.items())
     return _without_shell(entry)
 
 
@@ -118,6 +136,13 @@ def _item(name: str, value: Any) -> str:
         return _text(value)
     except ValidationError:
         raise ValidationError(gettext("Give a text for %(name)s.") % {"name": name[:64]}) from None
+
+
+def _named_switch(name: str, value: Any) -> bool:
+    try:
+        return _switch(value)
+    except ValidationError as error:
+        raise ValidationError({name: error}) from error
 
 
 def _switch(value: Any) -> bool:

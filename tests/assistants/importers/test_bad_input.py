@@ -48,14 +48,17 @@ def refused(tmp_path: Path, product: str, *texts: str | bytes, options: tuple[st
     ],
 )
 def test_a_broken_file(product: str, text: str | bytes, said: str, tmp_path: Path) -> None:
-    assert said in refused(tmp_path, product, text)
+    message = refused(tmp_path, product, text)
+
+    assert said in message
+    assert "request" not in message
 
 
 @pytest.mark.parametrize(
     ("product", "of", "hint"),
     [
         ("litellm", "librechat", "librechat"),
-        ("contextforge", "mcphub", "claude"),
+        ("contextforge", "mcphub", "mcphub"),
         ("vscode", "cursor", "cursor"),
         ("open-webui", "litellm", "litellm"),
     ],
@@ -65,6 +68,19 @@ def test_a_file_of_another_product(product: str, of: str, hint: str, tmp_path: P
 
     assert said.startswith("This is no file of")
     assert hint in said
+
+
+@pytest.mark.parametrize(
+    ("product", "of"),
+    [(product, of) for product in scene.PRODUCTS for of in scene.PRODUCTS if of not in {product, "cursor"}],
+)
+def test_a_file_with_marks_of_another_product_is_refused_by_each(
+    product: str, of: str, tmp_path: Path
+) -> None:
+    said = refused(tmp_path, product, (scene.FILES / scene.PRODUCTS[of][0]).read_bytes())
+
+    assert said.startswith(f"This is no file of {products.PRODUCTS[product].title}: it has ")
+    assert said.endswith(f" It looks like one of: {of}.")
 
 
 @pytest.mark.parametrize(
