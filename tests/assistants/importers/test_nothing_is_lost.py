@@ -19,6 +19,7 @@ SAYS_THE_SAME = {
         *(f"mcp_servers.{name}.transport" for name in ("github", "zapier", "circle", "calendar")),
     ],
     "mcphub": ["mcpServers.amap.type", "systemConfig.nameSeparator"],
+    "metamcp": ["namespaces[0].servers[0].status"],
     "contextforge": [
         "entities.gateways[0].transport",
         "entities.gateways[0].is_active",
