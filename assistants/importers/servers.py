@@ -9,8 +9,9 @@ from django.core.exceptions import ValidationError
 from assistants.configuration import InvalidConfiguration
 from assistants.configuration.schema import ServerEntry, ToolEntry
 from assistants.importers.draft import Draft
-from assistants.importers.source import NO_PLACE, Source, shown
+from assistants.importers.source import NO_PLACE, Source
 from assistants.importers.variables import Owned, owned
+from core.printable import shown
 from tools import importing, references
 from tools.choices import ConnectionType
 from tools.secrets.extraction import Settings

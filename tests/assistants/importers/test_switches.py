@@ -81,7 +81,7 @@ def test_a_bearer_token_of_metamcp_has_a_place() -> None:
 
 
 @pytest.mark.parametrize(
-    ("product", "settings"),
+    ("product", "stated"),
     [
         ("litellm", {"auth_type": "aws_sigv4"}),
         ("litellm", {"auth_type": "bearer_token"}),
@@ -96,15 +96,15 @@ def test_a_bearer_token_of_metamcp_has_a_place() -> None:
     ],
 )
 def test_a_credential_that_only_the_other_product_can_give_stops_its_server(
-    product: str, settings: dict[str, Any]
+    product: str, stated: dict[str, Any]
 ) -> None:
-    draft = read(product, **settings)
+    draft = read(product, **stated)
     assert not draft.servers[0].is_enabled
     assert [step for step in draft.steps if "give it its credential" in step]
 
 
 @pytest.mark.parametrize(
-    ("product", "settings"),
+    ("product", "stated"),
     [
         ("litellm", {"auth_type": "oauth2"}),
         ("contextforge", {"auth_type": "oauth"}),
@@ -113,5 +113,5 @@ def test_a_credential_that_only_the_other_product_can_give_stops_its_server(
         ("librechat", {"headers": {"X-User": "{{LIBRECHAT_USER_ID}}"}}),
     ],
 )
-def test_a_server_that_asks_for_a_login_runs_to_ask_for_it(product: str, settings: dict[str, Any]) -> None:
-    assert read(product, **settings).servers[0].is_enabled
+def test_a_server_that_asks_for_a_login_runs_to_ask_for_it(product: str, stated: dict[str, Any]) -> None:
+    assert read(product, **stated).servers[0].is_enabled
