@@ -1,6 +1,7 @@
 """Counts requests, by the endpoint that they are for and the status of their answers."""
 
 import time
+from functools import lru_cache
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -44,6 +45,7 @@ class RequestMetrics:
             metrics.REQUEST_SECONDS.observe(time.monotonic() - began, endpoint)
 
 
+@lru_cache(maxsize=1024)
 def endpoint_of(path: str) -> str:
     """Returns the endpoint's name, one of some ten: paths are written by callers."""
     if mcp_addresses.is_mcp(path):

@@ -128,7 +128,7 @@ def continued(
     sent = {key: value for key in HEADERS if isinstance(value := carrier.get(key), str)}
     if not sent and _current.get() is not None:
         return span(name, attributes, kind=kind)
-    parent = _propagator.extract(sent, Context())
+    parent = _propagator.extract(sent, Context()) if sent else Context()
     return Span(_tracer.start_span(name, parent, kind, _known(attributes)))
 
 

@@ -17,6 +17,8 @@ from prometheus_client import CollectorRegistry, generate_latest, values
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from core.metrics import pending
+
 log = logging.getLogger(__name__)
 
 _SIZE = 1024 * 1024
@@ -60,6 +62,7 @@ def _prepare(pid: int) -> None:
         folder = _folder()
         for kind in _KINDS:
             _reserve(_file(folder, kind, pid))
+        pending.start()
     except OSError as error:
         _is_refused = True
         told = "This process counts nothing: METRICS_DIR %s cannot be written (%s)."
@@ -90,6 +93,7 @@ def _file(folder: Path, kind: str, pid: int) -> Path:
 
 def rendered() -> bytes:
     """Returns what all processes of this host have counted, as Prometheus reads it. Raises OSError."""
+    pending.flush()
     folder, registry = _folder(), CollectorRegistry()
     with _locked(folder):
         for pid in _ended(folder):

@@ -10,7 +10,7 @@ from functools import cache
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from core.metrics import files
+from core.metrics import files, pending
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +39,13 @@ class Count:
     """How often something happened, or how much of it."""
 
     def __init__(self, name: str, meaning: str, labels: Sequence[str]) -> None:
-        self._labelled = cache(Counter(name, meaning, labels).labels)
+        counter = Counter(name, meaning, labels)
+        self._write = cache(lambda *values: counter.labels(*values).inc)
         declared.append(f"{name}_total")
 
     def add(self, *labels: str, amount: float = 1.0) -> None:
         if files.are_writable():
-            self._labelled(*labels).inc(amount)
+            pending.add(self._write(*labels), amount)
 
 
 class Duration:
@@ -53,12 +54,13 @@ class Duration:
     def __init__(
         self, name: str, meaning: str, labels: Sequence[str], bounds: Sequence[float] = SECONDS
     ) -> None:
-        self._labelled = cache(Histogram(name, meaning, labels, buckets=bounds).labels)
+        histogram = Histogram(name, meaning, labels, buckets=bounds)
+        self._write = cache(lambda *values: histogram.labels(*values).observe)
         declared.append(name)
 
     def observe(self, seconds: float, *labels: str) -> None:
         if files.are_writable():
-            self._labelled(*labels).observe(seconds)
+            pending.observe(self._write(*labels), seconds)
 
 
 class Level:

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from django.conf import settings
 
 from core import metrics
-from core.metrics import files, instruments
+from core.metrics import files, instruments, pending
 from core.metrics.instruments import Count, Duration, Level
 from tests.small_disk import filled, small_disk
 
@@ -73,6 +74,35 @@ def count_in_threads() -> None:
 
 def test_threads_may_be_the_first_to_count_at_the_same_time() -> None:
     in_fork(count_in_threads)
+
+
+def count_and_wait() -> None:
+    for _ in range(3):
+        CALLS.add("a")
+        SECONDS.observe(0.5, "a")
+    time.sleep(3 * pending.EVERY_S)
+    CALLS.add("b")  # not written when the process is killed
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_process_that_is_killed_has_written_all_but_its_last_moment() -> None:
+    process = multiprocessing.get_context("fork").Process(target=count_and_wait)
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert {'test_calls_total{of="a"} 3.0', 'test_seconds_count{of="a"} 3.0'} <= set(lines())
+
+
+def count_then_fork() -> None:
+    CALLS.add("a")
+    in_fork(CALLS.add, "b")  # has nothing of what its parent counted
+    with pending._writing:
+        in_fork(count, 1)  # nor a lock that nobody in it would release
+    assert {'test_calls_total{of="a"} 2.0'} <= set(lines())
+
+
+def test_a_fork_counts_for_itself() -> None:
+    in_fork(count_then_fork)
 
 
 def fill_files() -> None:
