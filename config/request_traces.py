@@ -22,11 +22,11 @@ class RequestTraces:
             return
         method = scope["method"] if scope["method"] in _METHODS else "_OTHER"
         sent = {_NAMES[name]: value.decode("latin-1") for name, value in scope["headers"] if name in _NAMES}
-        attributes = {"http.request.method": method, "http.route": endpoint}
-        with tracing.continued(f"{method} {endpoint}", sent, attributes) as span:
+        with tracing.continued(f"{method} {endpoint}", sent) as span:
             if not span.is_recording:
                 await self._app(scope, receive, send)
                 return
+            span.note({"http.request.method": method, "http.route": endpoint})
 
             async def noting(message: Message) -> None:
                 if message["type"] == "http.response.start":

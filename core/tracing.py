@@ -32,6 +32,7 @@ _FLUSH_S = 2.0
 Attributes = Mapping[str, Any]
 """By their names in OpenTelemetry's semantic conventions."""
 _NONE: Attributes = {}
+_EMPTY = Context()
 _propagator = TraceContextTextMapPropagator()
 _tracer: Tracer | None = None
 _provider: Any = None
@@ -125,11 +126,13 @@ def continued(
     """
     if _tracer is None:
         return NO_SPAN
-    sent = {key: value for key in HEADERS if isinstance(value := carrier.get(key), str)}
+    sent = {key: carrier[key] for key in HEADERS if isinstance(carrier.get(key), str)} if carrier else {}
     if not sent and _current.get() is not None:
         return span(name, attributes, kind=kind)
-    parent = _propagator.extract(sent, Context()) if sent else Context()
-    return Span(_tracer.start_span(name, parent, kind, _known(attributes)))
+    parent = _propagator.extract(sent, Context()) if sent else _EMPTY
+    first = Span(_tracer.start_span(name, parent, kind))
+    first.note(attributes)  # of the few that are sampled: no sampler of OTEL_TRACES_SAMPLER looks at them
+    return first
 
 
 def carried() -> dict[str, str]:
