@@ -74,7 +74,7 @@ def _write_for_ever() -> None:
 
 def _forget() -> None:
     """A fork has no thread yet, and what its parent counted is its parent's."""
-    global _some, _writing  # noqa: PLW0603 - their locks may have been held when the process was copied
+    global _some, _writing
     _amounts.clear()
     _observations.clear()
     _some, _writing = threading.Event(), threading.Lock()
