@@ -1,9 +1,9 @@
 """What metrics and traces add to a chat, in one process: the same application with and without them, in turn.
 
 Each turn is of many chats. In a round each application has several turns, in an order that changes, of which
-the least processor time counts: what else a machine does only adds to it. That is compared with the mean of two
-applications with neither in the same round; by how much these two differ is the noise that is left. What HTTP
-costs is not in it: the application is called by ASGI.
+the least processor time counts: what else a machine does only adds to it. That is compared with the mean of
+two applications with neither in the same round; by how much these two differ is the noise that is left. What
+HTTP costs is not in it: the application is called by ASGI.
 """
 
 import asyncio

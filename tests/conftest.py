@@ -1,3 +1,5 @@
+import re
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +12,8 @@ from tests import database
 
 pytest_plugins = ["tests.llm", "tests.stack"]
 MIGRATED = "migrated"
+LOCAL = {None, "", "localhost", socket.gethostname()}
+IP_ADDRESS = re.compile(r"[\d.]+|[\da-fA-F:.]*:[\da-fA-F:.%\w]*")
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +33,22 @@ def django_db_modify_db_settings(migrated: str) -> None:
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     with database.restored_after_tests(django_db_blocker):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_name_server_is_asked() -> Iterator[None]:
+    """No test is about the names of others, and each that nobody knows could take seconds to be told so."""
+    really = socket.getaddrinfo
+
+    def local(host: Any, *arguments: Any, **options: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host
+        if name in LOCAL or IP_ADDRESS.fullmatch(name):
+            return really(host, *arguments, **options)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", local)
         yield
 
 
