@@ -55,12 +55,12 @@ class Duration:
         self, name: str, meaning: str, labels: Sequence[str], bounds: Sequence[float] = SECONDS
     ) -> None:
         histogram = Histogram(name, meaning, labels, buckets=bounds)
-        self._write = cache(lambda *values: histogram.labels(*values).observe)
+        self._labelled = cache(histogram.labels)
         declared.append(name)
 
     def observe(self, seconds: float, *labels: str) -> None:
         if files.are_writable():
-            pending.observe(self._write(*labels), seconds)
+            pending.observe(self._labelled(*labels), seconds)
 
 
 class Level:

@@ -11,8 +11,11 @@ import logging
 import os
 import threading
 import time
-from collections import defaultdict, deque
-from collections.abc import Callable
+from bisect import bisect_left
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Sequence
+
+from prometheus_client import Histogram
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +25,7 @@ MOST = 100_000
 """Numbers that may wait. Some 5,000 do under the heaviest load that was measured."""
 
 _amounts: deque[tuple[Write, float]] = deque(maxlen=MOST)
-_observations: deque[tuple[Write, float]] = deque(maxlen=MOST)
+_observations: deque[tuple[Histogram, float]] = deque(maxlen=MOST)
 _some = threading.Event()
 _writing = threading.Lock()
 
@@ -34,9 +37,8 @@ def add(write: Write, amount: float) -> None:
         _some.set()
 
 
-def observe(write: Write, value: float) -> None:
-    """Has `write` called with this value."""
-    _observations.append((write, value))
+def observe(histogram: Histogram, value: float) -> None:
+    _observations.append((histogram, value))
     if not _some.is_set():
         _some.set()
 
@@ -50,9 +52,20 @@ def flush() -> None:
             sums[write] += amount
         for write, amount in sums.items():
             write(amount)
+        observed: defaultdict[Histogram, list[float]] = defaultdict(list)
         while _observations:
-            write, value = _observations.popleft()
-            write(value)
+            histogram, value = _observations.popleft()
+            observed[histogram].append(value)
+        for histogram, values in observed.items():
+            _write_all(histogram, values)
+
+
+def _write_all(histogram: Histogram, values: Sequence[float]) -> None:
+    """Does what the library's `observe` does with each: a sum and a bucket, which are mapped memory."""
+    buckets = Counter(bisect_left(histogram._upper_bounds, value) for value in values)  # noqa: SLF001
+    histogram._sum.inc(sum(values))  # noqa: SLF001
+    for place, number in buckets.items():
+        histogram._buckets[place].inc(number)  # noqa: SLF001
 
 
 def start() -> None:

@@ -44,6 +44,27 @@ def test_without_a_collector_there_is_nothing() -> None:
         assert tracing.carried() == {}
 
 
+def test_of_many_traces_a_part_is_sampled_and_all_can_be_carried_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0.25")
+    monkeypatch.setattr(settings, "OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    for name in ("_provider", "_tracer", "_unsampled"):
+        monkeypatch.setattr(tracing, name, None)
+    tracing.start()
+    exporter, provider = InMemorySpanExporter(), tracing._provider
+    provider._active_span_processor._span_processors = (SimpleSpanProcessor(exporter),)
+    carried = []
+    for _ in range(400):
+        with tracing.continued("request", {}), tracing.span("inside"):
+            carried.append(tracing.carried()["traceparent"].split("-"))
+    sampled = {trace_id for _, trace_id, _, flags in carried if int(flags, 16) & 1}
+    assert len({trace_id for _, trace_id, _, _ in carried}) == 400
+    assert all(int(span_id, 16) for _, _, span_id, _ in carried)
+    assert 50 < len(sampled) < 150
+    assert {format(span.context.trace_id, "032x") for span in exporter.get_finished_spans()} == sampled
+    assert len(exporter.get_finished_spans()) == 2 * len(sampled)
+
+
 def test_a_trace_goes_on_from_caller_to_server(exported: InMemorySpanExporter) -> None:
     caller, call = {"traceparent": SAMPLED, "tracestate": "a=b"}, {"name": "add", "_meta": {"x": 1}}
     with tracing.continued("request", caller), tracing.tool("add", "call_1"):

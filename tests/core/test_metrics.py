@@ -76,6 +76,23 @@ def test_threads_may_be_the_first_to_count_at_the_same_time() -> None:
     in_fork(count_in_threads)
 
 
+def observe_each_bound() -> None:
+    for seconds in (0.05, 0.1, 0.1001, 1.0, 7.0):
+        SECONDS.observe(seconds, "bounds")
+    files.rendered()
+
+
+def test_a_value_on_a_bound_belongs_below_it() -> None:
+    in_fork(observe_each_bound)
+    assert [line for line in lines() if "_bucket" in line or "_count" in line or "_sum" in line] == [
+        'test_seconds_sum{of="bounds"} 8.2501',
+        'test_seconds_bucket{le="0.1",of="bounds"} 2.0',
+        'test_seconds_bucket{le="1.0",of="bounds"} 4.0',
+        'test_seconds_bucket{le="+Inf",of="bounds"} 5.0',
+        'test_seconds_count{of="bounds"} 5.0',
+    ]
+
+
 def count_and_wait() -> None:
     for _ in range(3):
         CALLS.add("a")
