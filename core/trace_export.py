@@ -9,7 +9,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.sdk.trace.sampling import Sampler
+from opentelemetry.sdk.trace.sampling import Decision, Sampler
 from opentelemetry.trace import SpanKind
 from opentelemetry.util.re import parse_env_headers
 
@@ -25,7 +25,7 @@ class Ids(RandomIdGenerator):
     def unsampled(self, sampler: Sampler, name: str, kind: SpanKind) -> int:
         """Returns the id of a trace that is not sampled; 0 for one that is, which is to be started next."""
         trace_id = super().generate_trace_id()
-        if not sampler.should_sample(None, trace_id, name, kind).decision.is_sampled():
+        if sampler.should_sample(None, trace_id, name, kind).decision is Decision.DROP:
             return trace_id
         self._decided.trace_id = trace_id
         return 0

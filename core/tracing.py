@@ -69,12 +69,15 @@ class _NoSpan:
 class Span:
     """A part of a trace: the present one inside its block. An exception that leaves the block fails it."""
 
-    otel: OtelSpan
     is_recording: bool
 
     def __init__(self, otel: OtelSpan) -> None:
-        self.otel = otel
+        self._otel = otel
         self.is_recording = otel.is_recording()
+
+    @property
+    def otel(self) -> OtelSpan:
+        return self._otel
 
     def __enter__(self) -> Self:
         self._before = _current.get()
