@@ -192,7 +192,8 @@ def test_one_that_cannot_listen_says_so() -> None:
 def test_one_without_settings_says_so() -> None:
     result = run("config.web", "--port", str(free_port()), OPENAI_BASE_URL="nonsense")
     assert result.returncode == 1
-    assert result.stderr == "MCP Connector cannot run: OPENAI_BASE_URL must begin with http:// or https://.\n"
+    told = "OPENAI_BASE_URL must be an address that begins with http:// or https://."
+    assert result.stderr == f"MCP Connector cannot run: {told}\n"
 
 
 def test_options_of_uvicorn_are_taken() -> None:
