@@ -129,6 +129,8 @@ async def test_a_caller_that_reads_slowly_is_not_read_either(served: Worker, set
 
 async def test_reports_to_a_caller_that_does_not_read_are_dropped(served: Worker) -> None:
     _, writer = await raw(served)
+    # More than sockets and streams hold that nobody reads from.
+    writer.write(frame(REQUEST, 2, orjson.dumps({"ask": "large", "body": 4 * MIB})))
     writer.write(frame(REQUEST, 1, orjson.dumps({"ask": "report", "body": 100_000})))
     [connection] = served.connections
     await wait_for(lambda: connection.waiting(1))
