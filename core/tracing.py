@@ -164,7 +164,7 @@ def continued(
     # Most are not sampled: OpenTelemetry's span takes twice as long as to decide that.
     if not sent and _unsampled and (trace_id := _unsampled(name, kind)):
         return _Unsampled(trace_id)
-    parent = _propagator.extract(sent, Context()) if sent else _EMPTY
+    parent = _propagator.extract(sent, _EMPTY) if sent else _EMPTY
     first = Span(_tracer.start_span(name, parent, kind))
     first.note(attributes)  # of the few that are sampled: no sampler of OTEL_TRACES_SAMPLER looks at them
     return first
@@ -179,7 +179,7 @@ def carried() -> dict[str, str]:
 
 
 def _context(parent: OtelSpan) -> Context:
-    return set_span_in_context(parent, Context())
+    return set_span_in_context(parent, _EMPTY)
 
 
 def _known(attributes: Attributes) -> dict[str, Any]:

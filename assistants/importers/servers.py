@@ -67,11 +67,7 @@ def add_server(
     except ValidationError as error:
         draft.leave_out(path, f"{' '.join(error.messages)} Servers are spoken to by stdio, HTTP or SSE.")
         return None
-    for ignored in entry.ignored:
-        why = REASONS.get(ignored, _GIVE_IT if ignored in entry.lost_credentials else NO_PLACE)
-        draft.leave_out(f"{path}.{ignored[:64]}", why)
-    for credential in entry.lost_credentials:
-        draft.lose_credential(path, shown(credential))
+    _list_ignored(draft, path, entry)
     found = owned(_without_masks(settings), prompts or {})
     settings = found.settings
     if problem := _problem(settings, connection_type):
@@ -81,7 +77,7 @@ def add_server(
     if len(description) > LONGEST_DESCRIPTION:
         draft.leave_out(f"{path}.description", f"All beyond {LONGEST_DESCRIPTION:,} characters.")
     limits = {"call_timeout_s": call_timeout_s, "start_timeout_s": start_timeout_s}
-    added = draft.by_path[path] = draft.add_server(
+    draft.by_path[path] = draft.add_server(
         name,
         description=description[:LONGEST_DESCRIPTION],
         connection_type=str(connection_type),
@@ -95,7 +91,15 @@ def add_server(
         tools=dict(tools or {}),
         **{name: limit for name, limit in limits.items() if limit is not None},
     )
-    return added
+    return draft.by_path[path]
+
+
+def _list_ignored(draft: Draft, path: str, entry: importing.Entry) -> None:
+    for ignored in entry.ignored:
+        why = REASONS.get(ignored, _GIVE_IT if ignored in entry.lost_credentials else NO_PLACE)
+        draft.leave_out(f"{path}.{ignored[:64]}", why)
+    for credential in entry.lost_credentials:
+        draft.lose_credential(path, shown(credential))
 
 
 def _note(draft: Draft, path: str, found: Owned) -> None:

@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from django.core.exceptions import ValidationError
+
 from assistants.configuration import InvalidConfiguration
 from assistants.importers.draft import Draft
 from core.printable import shown
-from tools.importing import is_credential
+from tools.importing import is_credential, switch
 
 NO_PLACE = "It has no place here."
 _LARGEST = 1e15
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
-_SWITCHES = {"true": True, "false": False}
 
 
 class Source:
@@ -62,11 +63,10 @@ class Source:
             raise InvalidConfiguration(f"{self.at(name)}: Give a shorter number.") from None
 
     def flag(self, name: str, *, default: bool = False) -> bool:
-        value = self.value(name, default)
-        value = _SWITCHES.get(value.lower(), value) if isinstance(value, str) else value
-        if not isinstance(value, bool):
-            raise InvalidConfiguration(f"{self.at(name)}: Give true or false.")
-        return value
+        try:
+            return switch(self.value(name, default))
+        except ValidationError as error:
+            raise InvalidConfiguration(f"{self.at(name)}: {' '.join(error.messages)}") from error
 
     def number(self, name: str) -> float | None:
         value: float | None = self.value(name)

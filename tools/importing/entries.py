@@ -54,8 +54,8 @@ def read_entry(written: Any) -> Entry:
     lost = tuple(name for name in ignored if is_credential(name) and known.get(name))
     readers: dict[str, Callable[[Any], Any]] = {
         "type": _text, "command": _text, "url": _text,
-        "args": _texts, "env": _texts_by_name, "headers": _texts_by_name, "disabled": _switch,
-        "asks_back": _switch,
+        "args": _texts, "env": _texts_by_name, "headers": _texts_by_name, "disabled": switch,
+        "asks_back": switch,
     }  # fmt: skip
     values: dict[str, Any] = {}
     errors: dict[str, ValidationError] = {}
@@ -140,12 +140,13 @@ def _item(name: str, value: Any) -> str:
 
 def _named_switch(name: str, value: Any) -> bool:
     try:
-        return _switch(value)
+        return switch(value)
     except ValidationError as error:
         raise ValidationError({name: error}) from error
 
 
-def _switch(value: Any) -> bool:
+def switch(value: Any) -> bool:
+    """Returns a switch as clients write it, in words, too. Raises ValidationError."""
     value = _SWITCHES.get(value.lower(), value) if isinstance(value, str) else value
     if not isinstance(value, bool):
         raise ValidationError(gettext("Give true or false."))
