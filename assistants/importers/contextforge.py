@@ -90,12 +90,12 @@ def _headers(gateway: Source, name: str) -> dict[str, str]:
     gateway.skip("auth_value", "auth_token", "auth_username", "auth_password", "auth_headers")
     if kind in {"", "none"}:
         return {}
+    if kind == "oauth":
+        gateway.draft.leave_out(gateway.at("auth_type"), LOG_IN)
+        return {}
     if kind not in _AUTHENTICATION:
         place = "in its address" if kind == "query_param" else "as headers"
-        why = LOG_IN if kind == "oauth" else f"Its credentials are encrypted: give them {place} on its page."
-        gateway.draft.leave_out(gateway.at("auth_type"), why)
-        if kind != "oauth":
-            gateway.draft.lose_credential(gateway.path, "auth_type")
+        gateway.lose("auth_type", f"Its credentials are encrypted: give them {place} on its page.")
         return {}
     header, scheme = _AUTHENTICATION[kind]
     variable = f"{slugify(name).replace('-', '_').upper()}_TOKEN"

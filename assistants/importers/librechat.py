@@ -130,8 +130,7 @@ def _api_key(server: Source) -> dict[str, str]:
     name = about.text("custom_header", default="X-Api-Key") if kind == "custom" else "Authorization"
     about.skip("source")
     if not key and about.names():
-        server.draft.leave_out(about.path, "The file does not have its key: give a header on its page.")
-        server.draft.lose_credential(server.path, "apiKey")
+        server.lose("apiKey", "The file does not have its key: give a header on its page.")
     about.finish()
     schemes = {"bearer": "Bearer ", "basic": "Basic "}
     return {name: f"{schemes.get(kind, '')}{key}"} if key else {}

@@ -237,19 +237,14 @@ def _authentication(server: Source) -> dict[str, str]:
     schemes = {"bearer_token": "Bearer ", "basic": "Basic ", "token": "token ", "authorization": ""}
     if kind in {"", "none"}:
         return {}
-    if kind not in {*schemes, "api_key"} and not kind.startswith("oauth"):
-        server.draft.leave_out(
-            server.at("auth_type"), "Servers are not called with this kind of credentials here."
-        )
-        server.draft.lose_credential(server.path, "auth_type")
+    if kind.startswith("oauth"):
+        server.draft.leave_out(server.at("auth_type"), LOG_IN)
         return {}
-    if kind.startswith("oauth") or not value:
-        why = (
-            LOG_IN if kind.startswith("oauth") else "The file has no credentials: give a header on its page."
-        )
-        server.draft.leave_out(server.at("auth_type"), why)
-        if not kind.startswith("oauth"):
-            server.draft.lose_credential(server.path, "auth_type")
+    if kind not in {*schemes, "api_key"}:
+        server.lose("auth_type", "Servers are not called with this kind of credentials here.")
+        return {}
+    if not value:
+        server.lose("auth_type", "The file has no credentials: give a header on its page.")
         return {}
     if kind == "api_key":
         return {"X-API-Key": value}

@@ -146,10 +146,10 @@ def _add_connection(connection: Source, servers: dict[str, UseEntry]) -> None:
     headers = _header_texts(connection)
     if kind in {"bearer", ""} and key:
         headers["Authorization"] = f"Bearer {key}"
-    elif kind not in {"bearer", "none", ""}:
+    elif "oauth" in kind:
         draft.leave_out(connection.at("auth_type"), LOG_IN)
-        if "oauth" not in kind:
-            draft.lose_credential(connection.path, "auth_type")
+    elif kind not in {"bearer", "none", ""}:
+        connection.lose("auth_type", LOG_IN)
     is_disabled = any([not config.flag("enable"), is_off(config), is_off(connection)])
     name = info.text("name", "id") or urlsplit(connection.text("url")).hostname or "server"
     written = {
@@ -186,10 +186,7 @@ def _header_texts(connection: Source) -> dict[str, str]:
         try:
             value = json.loads(value or "{}")
         except ValueError:
-            connection.draft.leave_out(
-                connection.at("headers"), "It is no JSON: give them on the server's page."
-            )
-            connection.draft.lose_credential(connection.path, "headers")
+            connection.lose("headers", "It is no JSON: give them on the server's page.")
             return {}
     part = Source({} if value is None else value, connection.at("headers"), connection.draft)
     found = {name: part.text(name) for name in part.names()}

@@ -115,6 +115,11 @@ class Source:
         if self.value(name) not in _NOTHING:
             self.draft.leave_out(self.at(name), why)
 
+    def lose(self, name: str, why: str) -> None:
+        """Lists a member that is the credential of this server, which waits until staff give it another."""
+        self.draft.leave_out(self.at(name), why)
+        self.draft.lose_credential(self.path, name)
+
     def finish(self, why: str = NO_PLACE, **reasons: str) -> None:
         """Lists what nobody has read. `reasons`: by name, where there is more to say of what is on."""
         for name in self.unread():
