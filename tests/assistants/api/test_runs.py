@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from apikeys import actions as key_actions
@@ -216,6 +217,18 @@ def test_usage_is_summed_by_the_requested_groups(api: Client, helper: Assistant,
     [row] = api.read("usage", group_by="assistant,model", key="alice", since=(NOW - 40 * day).isoformat())
     assert (row["assistant"], row["model"], row["runs"]) == ({"id": helper.pk, "slug": "helper"}, "tiny", 3)
     assert api.get("/api/v1/usage?limit=1").headers["X-Total-Count"] == "2"
+
+
+def test_usage_by_day_is_summed_without_sorting_all_runs() -> None:
+    """It took memory, and then files, for as many runs as there are."""
+    fields = {"status": RunStatus.COMPLETED, "kind": "chat"}
+    Run.objects.bulk_create(
+        Run(run_id=f"run-{number}", started_at=NOW - timedelta(seconds=100 * number), **fields)
+        for number in range(5_000)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE assistants_run")
+    assert "HashAggregate" in Run.objects.all().usage(["day"]).explain()
 
 
 def test_runs_and_usage_name_the_end_user(api: Client, helper: Assistant, alice: ApiKey) -> None:
