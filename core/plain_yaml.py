@@ -7,6 +7,8 @@ import yaml
 from django.utils.translation import gettext
 
 _MOST_LEVELS = 32
+_LONGEST_NUMBER = 1_000
+"""Characters. Who reads a file prints what is in it, and Python prints no number of thousands of digits."""
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -23,12 +25,23 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         mapping: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)
         return mapping
 
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        """Refuses a number that is as long as no number is, in whatever base."""
+        if len(node.value) > _LONGEST_NUMBER:
+            problem = gettext("the number has more than %d digits") % _LONGEST_NUMBER
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        number: int = super().construct_yaml_int(node)
+        return number
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
+
 
 def load(text: str) -> Any:
     """Returns the value of a text.
 
     Raises yaml.YAMLError and ValueError for what is no YAML, yaml.MarkedYAMLError for aliases, by which a
-    short text means a huge one or itself, and for deep nesting.
+    short text means a huge one or itself, for deep nesting and for numbers that are too long to print.
     """
     _require_plain(text)
     return yaml.load(text, _Loader)  # noqa: S506 - it derives from SafeLoader

@@ -53,14 +53,8 @@ class Source:
             if isinstance(value, bool) or not isinstance(value, str | int | float):
                 raise InvalidConfiguration(f"{self.at(name)}: Give a text.")
             if value != "":
-                return self._as_text(name, value)
+                return str(value)
         return default
-
-    def _as_text(self, name: str, value: str | float) -> str:
-        try:
-            return str(value)
-        except ValueError:  # more digits than Python prints
-            raise InvalidConfiguration(f"{self.at(name)}: Give a shorter number.") from None
 
     def flag(self, name: str, *, default: bool = False) -> bool:
         try:

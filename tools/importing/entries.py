@@ -113,10 +113,7 @@ def _text(value: Any) -> str:
         return str(value).lower()
     if not isinstance(value, str | int | float):
         raise ValidationError(gettext("Give a text."))
-    try:
-        return str(value)
-    except ValueError:  # more digits than Python prints
-        raise ValidationError(gettext("Give a shorter number.")) from None
+    return str(value)
 
 
 def _texts(value: Any) -> list[str]:

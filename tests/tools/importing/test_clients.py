@@ -141,7 +141,6 @@ ODD: list[Any] = [
     {"type": {}},
     {"command": "cmd", "args": ["/c", []]},
     {"transport": {"transport": {"transport": 1}}},
-    {"args": [10**5000]},
 ]
 
 

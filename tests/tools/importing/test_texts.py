@@ -67,7 +67,8 @@ def test_an_error_of_syntax_names_its_place(text: str, place: str) -> None:
         ("{" * 5000, "nested|Not valid"),
         ('{"a": "\ud800"}', "surrogate"),
         ("a: \ud800", "Neither"),
-        ("a: " + "9" * 5000, "Neither"),
+        ("a: " + "9" * 5000, "line 1, column 4: the number has more than 1000 digits"),
+        (f"mcpServers: {{a: {{env: {{? 0x{'f' * 5000} : x}}}}}}", "the number has more than 1000 digits"),
     ],
 )
 def test_what_is_no_file_is_refused(text: str, words: str) -> None:
