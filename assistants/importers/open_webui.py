@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from urllib.parse import urlsplit
 
 from assistants.configuration.schema import ToolEntry, UseEntry
 from assistants.importers.llm_services import add_provider, parameters
@@ -123,7 +122,7 @@ class _Providers:
                 self._draft.leave_out(path, off)
             return
         models, prefix = config.texts("model_ids"), config.text("prefix_id")
-        title = config.text("name", "prefix_id") or urlsplit(url).hostname or kind
+        title = config.text("name", "prefix_id") or importing.host(url) or kind
         name = add_provider(
             self._draft, title, f"{part.path}[{number}]", kind=kind, base_url=url, api_key=key,
             default_model=models[0] if models else UNKNOWN_MODEL,
@@ -151,7 +150,7 @@ def _add_connection(connection: Source, servers: dict[str, UseEntry]) -> None:
     elif kind not in {"bearer", "none", ""}:
         connection.lose("auth_type", LOG_IN)
     is_disabled = any([not config.flag("enable"), is_off(config), is_off(connection)])
-    name = info.text("name", "id") or urlsplit(connection.text("url")).hostname or "server"
+    name = info.text("name", "id") or importing.host(connection.text("url")) or "server"
     written = {
         "type": "http", "url": connection.text("url"), "headers": headers,
         "disabled": is_disabled,

@@ -83,9 +83,14 @@ def _made_name(server: Mapping[str, Any]) -> str:
         return next(
             (each for each in args if isinstance(each, str) and each[:1].isalnum() | (each[:1] == "@")), ""
         )
+    return host(url) if isinstance(url, str) else ""
+
+
+def host(url: str) -> str:
+    """Returns the host of an address, "" where it has none or is malformed, which is refused elsewhere."""
     try:
-        return (urlsplit(url).hostname or "") if isinstance(url, str) else ""
-    except ValueError:  # malformed, which is refused when the server is registered
+        return urlsplit(url).hostname or ""
+    except ValueError:
         return ""
 
 

@@ -112,6 +112,20 @@ def test_something_of_another_type_is_named_with_its_place(
     assert "canary" not in message.replace("transport 'canary'", "")
 
 
+@pytest.mark.parametrize("address", ["http://[", "http://\uff0f/mcp"])
+def test_a_malformed_address_is_left_out(address: str, tmp_path: Path) -> None:
+    content = {
+        "openai": {"api_base_urls": [address]},
+        "tool_server": {"connections": [{"type": "mcp", "url": address}]},
+    }
+    (tmp_path / "config.json").write_text(json.dumps(content))
+
+    lines, report = scene.run("open-webui", tmp_path / "config.json")
+
+    assert lines == []
+    assert scene.left_out(report).keys() >= {"openai[0]", "tool_server.connections[0]"}
+
+
 def test_a_bad_entry_behind_good_ones_undoes_nothing_since_nothing_was_done(tmp_path: Path) -> None:
     content = {"mcpServers": {"good": SERVER, "bad": {"command": 5, "args": {}}}}
     assert "mcpServers.bad.args" in refused(tmp_path, "cursor", json.dumps(content))
