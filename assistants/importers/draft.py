@@ -33,7 +33,8 @@ class Draft:
     `environ` fills references in what is no secret, as addresses and models. `left_out`: without a place
     here; `steps`: what staff have to do about what came over. `asked`: what a variable is for, by name.
     `passed_over`: names of what says nothing here, as ids and dates. `by_path`: servers by their place in the
-    file; `lost_credentials`: by the same, what of them is a credential without a place here.
+    file, of which long names are cut: one may be that of several. `lost_credentials`: by the same, what of
+    them is a credential without a place here.
     """
 
     environ: Mapping[str, str] = field(repr=False)
@@ -45,7 +46,7 @@ class Draft:
     steps: list[str] = field(default_factory=list)
     asked: dict[str, str] = field(default_factory=dict)
     passed_over: set[str] = field(default_factory=set)
-    by_path: dict[str, ServerEntry] = field(default_factory=dict)
+    by_path: dict[str, list[ServerEntry]] = field(default_factory=dict)
     lost_credentials: dict[str, list[str]] = field(default_factory=dict)
     _services: dict[tuple[Any, ...], ProviderEntry] = field(default_factory=dict)
     _slugs: set[str] = field(default_factory=lambda: set(RESERVED_SLUGS))
@@ -63,7 +64,7 @@ class Draft:
     def stop_without_credentials(self) -> None:
         """Has servers wait, stopped, whose credentials did not come over: they would be called without."""
         for path, names in self.lost_credentials.items():
-            if server := self.by_path.get(path):
+            for server in self.by_path.get(path, ()):
                 server.is_enabled = False
                 told = ", ".join(dict.fromkeys(names))
                 step = f"server {server.slug}: give it its credential ({told}), and start it."
@@ -134,7 +135,7 @@ class Draft:
     def _name(self, name: str, section: str) -> str:
         """Returns a name that no other entry of the section has in any case of letters."""
         taken = self._taken.setdefault(section, set())
-        name = name.strip()[: _LONGEST_NAME - 6] or "unnamed"
+        name = name.strip()[: _LONGEST_NAME - 6].rstrip() or "unnamed"
         numbers = (f"{name} {number}" for number in count(2))
         free = name if name.lower() not in taken else next(n for n in numbers if n.lower() not in taken)
         taken.add(free.lower())

@@ -77,7 +77,7 @@ def add_server(
     if len(description) > LONGEST_DESCRIPTION:
         draft.leave_out(f"{path}.description", f"All beyond {LONGEST_DESCRIPTION:,} characters.")
     limits = {"call_timeout_s": call_timeout_s, "start_timeout_s": start_timeout_s}
-    draft.by_path[path] = draft.add_server(
+    added = draft.add_server(
         name,
         description=description[:LONGEST_DESCRIPTION],
         connection_type=str(connection_type),
@@ -91,7 +91,8 @@ def add_server(
         tools=dict(tools or {}),
         **{name: limit for name, limit in limits.items() if limit is not None},
     )
-    return draft.by_path[path]
+    draft.by_path.setdefault(path, []).append(added)
+    return added
 
 
 def _list_ignored(draft: Draft, path: str, entry: importing.Entry) -> None:

@@ -129,6 +129,13 @@ def test_names_that_differ_by_their_case_or_in_nothing_get_numbers(imported: Any
     }  # fmt: skip
 
 
+def test_long_names_that_are_the_same_when_cut_get_numbers(imported: Any) -> None:
+    long = "a" * 248
+    imported("mcphub", {"mcpServers": {}, "groups": [{"name": f"{long} long name"}, {"name": long}]})
+
+    assert set(Assistant.objects.values_list("name", flat=True)) == {long, f"{long} 2"}
+
+
 def test_an_address_that_nothing_fills_leaves_its_server_out(imported: Any) -> None:
     content = {
         "mcpServers": {"a": {"type": "sse", "url": "${NOT_SET_HERE}/sse"}},

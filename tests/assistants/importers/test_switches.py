@@ -103,6 +103,20 @@ def test_a_credential_that_only_the_other_product_can_give_stops_its_server(
     assert [step for step in draft.steps if "give it its credential" in step]
 
 
+def test_a_server_is_stopped_whose_place_in_the_file_is_told_as_that_of_another() -> None:
+    project = "/home/" + "deep/" * 20
+    file = {
+        "projects": {
+            f"{project}{name}": {"mcpServers": {"a": {"url": f"https://1.1.1.1/{name}", **settings}}}
+            for name, settings in (("first", {"headersHelper": "/opt/helper.sh"}), ("second", {}))
+        }
+    }
+    draft = products.read("claude", [json.dumps(file).encode()], environ={})
+    first, second = draft.servers
+    assert (first.url, first.is_enabled) == ("https://1.1.1.1/first", False)
+    assert not second.is_enabled  # nothing tells it from the first: better stopped than called without
+
+
 @pytest.mark.parametrize(
     ("product", "stated"),
     [
