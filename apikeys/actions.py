@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -19,6 +19,8 @@ from core.locking import locked
 from core.validation import clean
 
 LONGEST_GRACE = timedelta(days=30)
+_LAST = datetime.max.replace(tzinfo=UTC)
+"""PostgreSQL stores later times, as of 9999 west of Greenwich, and no row with such a one could be read."""
 _MANAGING = {"can_manage", "is_disabled", "expires_at"}
 """Fields that decide whether a key may manage."""
 
@@ -37,7 +39,7 @@ def issue(*, name: str, by: Actor, assistant_ids: Iterable[int] = (), **fields: 
     key = keys.generate()
     api_key = ApiKey(name=name, key_hash=keys.hash_key(key), key_prefix=keys.display_prefix(key), **fields)
     clean(api_key)
-    _require_future_expiry(api_key)
+    _require_possible_expiry(api_key)
     if api_key.can_approve:
         _require_person(by)
     api_key.save(force_insert=True)
@@ -80,7 +82,7 @@ def _change(api_key: ApiKey, by: Actor, assistant_ids: Iterable[int] | None, cha
             setattr(api_key, name, value)
         clean(api_key, changed=changes)
         if "expires_at" in changes:
-            _require_future_expiry(api_key)
+            _require_possible_expiry(api_key)
         _save(api_key, changes)
         if assistant_ids is not None:
             _grant(api_key, assistant_ids)
@@ -138,9 +140,13 @@ def _save(api_key: ApiKey, fields: Iterable[str]) -> None:
     api_key.save(update_fields=[*fields, "version", "updated_at"])
 
 
-def _require_future_expiry(api_key: ApiKey) -> None:
-    if api_key.expires_at is not None and api_key.expires_at <= timezone.now():
+def _require_possible_expiry(api_key: ApiKey) -> None:
+    if api_key.expires_at is None:
+        return
+    if api_key.expires_at <= timezone.now():
         raise ValidationError({"expires_at": gettext("Give a time in the future.")})
+    if api_key.expires_at > _LAST:
+        raise ValidationError({"expires_at": gettext("Give a time before the year 10000.")})
 
 
 def _require_person(by: Actor) -> None:

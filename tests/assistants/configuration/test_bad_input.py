@@ -171,6 +171,10 @@ def test_a_file_that_is_no_configuration_is_refused_with_its_place(
             "api_keys[0] (k): expires_at: Give a time in the future.",
         ),
         (
+            "api_keys: [{name: k, expires_at: 9999-12-31T23:59:59-01:00}]",
+            "api_keys[0] (k): expires_at: Give a time before the year 10000.",
+        ),
+        (
             "servers: [{slug: index, name: I, connection_type: stdio, command: npx}]",
             "servers[0] (index): slug: 'index' is reserved",
         ),
