@@ -1,5 +1,6 @@
 """Names that people give to what they configure."""
 
+import sys
 from typing import Any
 
 from django.db import models
@@ -28,8 +29,10 @@ def trimmed(table: str, *, among: str = "TRUE") -> str:
     `among`: a condition on `own`, by which rows share a namespace.
     """
     others = f"SELECT FROM {table} AS other WHERE other.id <> own.id AND {among.replace('own.', 'other.')}"
+    # All that `str.strip` takes off: btrim by itself takes blanks alone.
+    spaces = "".join(filter(str.isspace, map(chr, range(sys.maxunicode + 1))))
+    own, its = (f"btrim({row}.name, '{spaces}')" for row in ("own", "other"))
     return f"""
-        UPDATE {table} AS own SET name = btrim(own.name)
-        WHERE own.name <> btrim(own.name) AND btrim(own.name) <> '' AND {among}
-        AND NOT EXISTS ({others} AND lower(btrim(other.name)) = lower(btrim(own.name)))
+        UPDATE {table} AS own SET name = {own} WHERE own.name <> {own} AND {own} <> '' AND {among}
+        AND NOT EXISTS ({others} AND lower({its}) = lower({own}))
     """  # noqa: S608 - of migrations, without what anybody sends

@@ -68,7 +68,7 @@ def test_those_of_before_lose_them_but_where_two_became_one() -> None:
     for name in ("Desk", "Alone", "Other", "Blank"):
         key_actions.issue(by=BY, name=name)
     with connection.cursor() as cursor:
-        for before, after in (("Alone", " Alone "), ("Other", "desk "), ("Blank", "  ")):
+        for before, after in (("Alone", " Alone\u3000\u00a0"), ("Other", "desk "), ("Blank", "  ")):
             cursor.execute("UPDATE apikeys_apikey SET name = %s WHERE name = %s", [after, before])
         cursor.execute(trimmed("apikeys_apikey"))
         cursor.execute(trimmed("tools_mcptool", among="own.deleted_at IS NULL"))
