@@ -59,7 +59,8 @@ class Filling:
 
     `problems`: what cannot be filled, all of it: a caller must not apply an entry that has some. An empty
     variable counts as none: what a pipeline failed to pass must not wipe out what is stored.
-    `is_import`: names of this installation's secrets are another product's, and count as none, too.
+    `is_import`: names of this installation's secrets are another product's, and count as none, too. A mask
+    keeps what is stored.
     """
 
     environ: Mapping[str, str] = field(repr=False)
@@ -88,13 +89,14 @@ class Filling:
         values = {**(more or {}), **self.environ} if more else self.environ
         missing = [name for name in foreign(text, own) if not values.get(name)]
         ours = [name for name in secret_settings(missing) if name not in (more or {})]
+        if stored and self.is_import and text == MASK:
+            return self._keep(where, stored)
         if MASK in text or text == UNREADABLE:
             problem = "Give a value or a reference, not what is shown for a secret."
         elif not missing:
             return _REFERENCE.sub(lambda found: _value(found, own, values), text)
         elif stored and (self.is_import or not ours):
-            self.kept.add((where.partition(".")[0], where.partition(".")[2]))
-            return stored
+            return self._keep(where, stored)
         elif ours:
             problem = (
                 f"${{{ours[0]}}} is a secret of this installation, and fills nothing here: put what is meant"
@@ -117,6 +119,11 @@ class Filling:
             name: self.text(f"{where}.{name}", each, (stored or {}).get(name), own)
             for name, each in texts.items()
         }
+
+    def _keep(self, where: str, stored: Any) -> Any:
+        field, _, name = where.partition(".")
+        self.kept.add((field, name))
+        return stored
 
     def _lacks(self, text: str, own: Collection[str]) -> bool:
         return any(not self.environ.get(name) for name in foreign(text, own))

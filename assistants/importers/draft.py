@@ -1,6 +1,6 @@
 """What a foreign file becomes: entries of a configuration, and a list of what has no place in one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -63,12 +63,17 @@ class Draft:
 
     def stop_without_credentials(self) -> None:
         """Has servers wait, stopped, whose credentials did not come over: they would be called without."""
+        for server, names in self.without_credentials():
+            server.is_enabled = False
+            told = ", ".join(dict.fromkeys(names))
+            step = f"server {server.slug}: give it its credential ({told}), and start it."
+            self.steps += [step] if step not in self.steps else []
+
+    def without_credentials(self) -> Iterator[tuple[ServerEntry, list[str]]]:
+        """Yields servers with the credentials that did not come over."""
         for path, names in self.lost_credentials.items():
             for server in self.by_path.get(path, ()):
-                server.is_enabled = False
-                told = ", ".join(dict.fromkeys(names))
-                step = f"server {server.slug}: give it its credential ({told}), and start it."
-                self.steps += [step] if step not in self.steps else []
+                yield server, names
 
     def add_provider(self, name: str, **fields: Any) -> ProviderEntry:
         """Adds a provider, or returns the one that is there and differs in nothing but its default model."""

@@ -18,6 +18,7 @@ from tools import references
 from tools.models import MCPTool
 from tools.secrets.encryption import Unreadable
 from tools.secrets.extraction import SecretLocation, Settings, find_missing
+from tools.secrets.masking import MASK
 
 BY = Actor.system("import_from")
 
@@ -42,6 +43,7 @@ def place(draft: Draft, *, update: bool = False, is_trial: bool = False) -> Move
     _settle_providers(draft, stored)
     _settle_keys(draft, stored)
     _settle_servers(draft, stored)
+    _keep_credentials(draft, stored)
     differing = [] if update else _leave_alone(draft, stored)
     applied = apply(draft.document(), by=BY, environ=draft.environ, is_trial=is_trial, is_import=True)
     left_out = [str(each) for each in draft.left_out]
@@ -154,6 +156,17 @@ def _settle_servers(draft: Draft, stored: _Stored) -> None:
     draft.servers = [each for each in draft.servers if each.slug not in dropped]
     for assistant in draft.assistants:
         assistant.tools = [use for use in assistant.tools if use.server not in dropped]
+
+
+def _keep_credentials(draft: Draft, stored: _Stored) -> None:
+    """Has servers keep what staff have given them in place of a credential that did not come over."""
+    for server, _ in draft.without_credentials():
+        if (row := stored.servers.get(server.slug)) is None:
+            continue
+        for name in ("env", "headers"):
+            entered = getattr(row, name)
+            if not isinstance(entered, Unreadable):
+                setattr(server, name, dict.fromkeys(entered, MASK) | getattr(server, name))
 
 
 def _take_out_missing(server: ServerEntry, kept: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:

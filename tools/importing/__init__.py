@@ -11,6 +11,6 @@ from tools.importing.texts import load, read
 
 __all__ = [
     "MOST_SERVERS", "OFF", "ON", "Document", "Entry", "Imported", "Outcome", "apply", "connection_type_of",
-    "exported", "find_servers", "host", "is_credential", "load", "preview", "read", "read_entry", "settings_of",
-    "switch",
+    "exported", "find_servers", "host", "is_credential", "load", "preview", "read", "read_entry",
+    "settings_of", "switch",
 ]  # fmt: skip

@@ -110,7 +110,7 @@ def _registered(name: str, entry: Entry, document: Document, by: Actor, update: 
         server = actions.register(by=by, name=name, takes_masks=True, **values)
         status = Outcome.CREATED
     else:
-        values = _kept(values, settings, server)
+        values = _kept(values, settings, server, entry)
         status, server = _changed(server, values, entry, by, update)
         settings = _stored(server)
         missing = extraction.find_missing(settings)
@@ -142,13 +142,16 @@ def _changed(
     return Outcome.UPDATED, actions.update(server, by=by, **{name: values[name] for name in differing})
 
 
-def _kept(values: dict[str, Any], settings: Settings, server: MCPTool) -> dict[str, Any]:
-    """Returns the settings, with a mask for each placeholder in whose place a value is stored."""
+def _kept(values: dict[str, Any], settings: Settings, server: MCPTool, entry: Entry) -> dict[str, Any]:
+    """Returns the settings, with a mask for each placeholder in whose place a value is stored.
+
+    Where a credential of the file has no place here, so stays whatever was given in its place.
+    """
     missing = {(each.field, each.name) for each in extraction.find_missing(settings)}
     kept = {}
     for each in ("env", "headers"):
         stored = getattr(server, each)
-        kept[each] = {
+        kept[each] = (dict.fromkeys(stored, MASK) if entry.lost_credentials else {}) | {
             name: MASK if (each, name) in missing and stored.get(name) else value
             for name, value in values[each].items()
         }

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from apikeys import actions as key_actions
 from apikeys.models import ApiKey
@@ -86,6 +86,27 @@ def test_what_staff_entered_after_an_import_is_kept_by_the_next(imported: Any) -
 
     row.refresh_from_db()
     assert (row.is_enabled, row.env) == (True, {"TOKEN": "entered"})
+
+
+def test_what_staff_gave_in_place_of_a_lost_credential_is_kept_but_not_taken_along(imported: Any) -> None:
+    def content(host: str) -> Any:
+        lost = {"Authorization": "Bearer {{LIBRECHAT_OPENID_TOKEN}}", "X-Kind": "a"}
+        return {"mcpServers": {"a": {"url": f"https://{host}.example.com/mcp", "headers": lost}}}
+
+    imported("librechat", content("one"))
+    row = MCPTool.objects.get()
+    entered = {"Authorization": "Bearer ${TOKEN}", "X-Kind": "a"}
+    server_actions.update(row, by=BY, headers=entered, env={"TOKEN": "entered"})
+    server_actions.start(row, by=BY)
+
+    for options in ((), ("--update",)):
+        lines, report = imported("librechat", content("one"), *options)
+        assert (lines, [each for each in report if "differs" in each]) == ([], [])
+    with pytest.raises(CommandError, match="the address is on another host"):
+        imported("librechat", content("two"), "--update")
+
+    row.refresh_from_db()
+    assert (row.is_enabled, row.headers, row.env) == (True, entered, {"TOKEN": "entered"})
 
 
 def test_assistants_providers_and_keys_with_a_name_that_is_taken_stay(imported: Any) -> None:
