@@ -29,7 +29,8 @@ ADDRESSES = {
 
 def write(folder: Path, given: Mapping[str, str]) -> None:
     """Writes all files. Raises OSError."""
-    folder.mkdir(parents=True, exist_ok=True)
+    # A new one is of its owner alone. A volume is there already, for all who run beside the product.
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     values = {name: _value(folder / name, given.get(name, ""), make) for name, make in GENERATED.items()}
     values |= {name: given.get(name) or form.format(**values) for name, form in ADDRESSES.items()}
     for name, value in values.items():

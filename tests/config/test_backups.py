@@ -79,6 +79,12 @@ def test_a_backup_is_not_written_to_a_file_named_as_the_standard_output(tmp_path
         call_command("backup", "-")
 
 
+@pytest.mark.django_db
+def test_a_folder_that_there_is_not_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"there is no folder .*/backups\. Make it first\."):
+        call_command("backup", str(tmp_path / "backups/backup.zip"))
+
+
 def test_only_an_empty_database_is_filled_unless_it_is_to_be_replaced(backup: Path, empty: None) -> None:
     restore(backup)
     Provider.objects.update(name="Later")

@@ -35,6 +35,13 @@ def test_what_is_given_is_used(tmp_path: Path) -> None:
     assert read(tmp_path)["REDIS_URL"] == "redis://elsewhere"
 
 
+def test_a_new_folder_is_of_its_owner_alone_and_one_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    secret_files.write(tmp_path / "secrets", {})
+    secret_files.write(tmp_path, {})
+    assert [folder.stat().st_mode & 0o777 for folder in (tmp_path / "secrets", tmp_path)] == [0o700, 0o755]
+
+
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     command = [sys.executable, "-m", "config.secret_files", str(tmp_path / "file")]
