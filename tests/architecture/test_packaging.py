@@ -60,7 +60,7 @@ def test_only_the_web_is_published_and_only_to_this_machine():
 
 def test_the_web_believes_the_addresses_of_the_proxy_alone():
     address = SERVICES["proxy"]["networks"]["edge"]["ipv4_address"]
-    assert SERVICES["web"]["environment"]["FORWARDED_ALLOW_IPS"] == address
+    assert SERVICES["web"]["environment"]["FORWARDED_ALLOW_IPS"] == f"${{FORWARDED_ALLOW_IPS:-{address}}}"
     assert "worker-mcp" not in {name for name, each in SERVICES.items() if "edge" in each["networks"]}
 
 
