@@ -20,9 +20,18 @@ def check() -> Iterator[Finding]:
     except (Error, psycopg.Error) as error:
         yield failed(
             "Database",
-            first_line(error),
+            _cause(error),
             "Check DATABASE_URL, and whether PostgreSQL runs there and lets this user in.",
         )
+
+
+def _cause(error: Exception) -> str:
+    """Returns what a connection says: the pool of connections says only that it waited for one."""
+    try:
+        database.session().close()
+    except psycopg.Error as refusal:
+        return first_line(refusal)
+    return first_line(error)
 
 
 def _check() -> Iterator[Finding]:

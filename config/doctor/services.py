@@ -1,6 +1,7 @@
 """What the product calls: LLM services by a question that costs nothing, MCP servers by their state."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 
 import aiohttp
@@ -10,10 +11,12 @@ from assistants.catalogue.endpoints import Endpoint, endpoint
 from assistants.models import Provider
 from config.doctor.finding import Finding, failed, ok, warning
 from tools.models import MCPTool, Status
+from tools.outbound.egress import AddressRefused
 from tools.outbound.http import filtered_connector
 from tools.secrets.encryption import Unreadable
 
 _TIMEOUT_S = 10.0
+_LOOK = "Check its address and the network."
 
 
 def check_providers() -> Iterator[Finding]:
@@ -57,10 +60,24 @@ async def _ask(http: aiohttp.ClientSession, subject: str, service: Endpoint) -> 
         async with http.get(f"{service.base_url}/models", headers=headers, allow_redirects=False) as answer:
             return _judged(subject, answer.status)
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        # The type alone: the text may quote a header, and so the key.
-        return failed(
-            subject, f"it cannot be reached ({type(error).__name__}).", "Check its address and the network."
-        )
+        said, remedy = _cause(error)
+        return failed(subject, f"it cannot be reached: {said}", remedy)
+
+
+def _cause(error: Exception) -> tuple[str, str]:
+    """Returns why a service cannot be reached, and what to do. An error's own text may quote the key."""
+    cause = getattr(error, "os_error", None)
+    if isinstance(cause, AddressRefused):
+        return str(cause), "Do so where you trust it, or mend its address."
+    if isinstance(error, aiohttp.ClientSSLError):
+        return "its certificate is not trusted.", "Check its address, and have this host trust its authority."
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "its name is not known.", "Check its address, and the name server of this host."
+    if isinstance(error, TimeoutError):
+        return f"it did not answer within {_TIMEOUT_S:.0f} s.", _LOOK
+    if cause is not None and cause.errno:
+        return f"{os.strerror(cause.errno)}.", _LOOK
+    return f"{type(error).__name__}.", _LOOK
 
 
 def _judged(subject: str, status: int) -> Finding:

@@ -22,6 +22,7 @@ from config.doctor import machine, redis
 from config.runner.network import free_port
 from connector.models import Worker
 from tests.database import connected_to, create
+from tests.image_host import certificate, image_host
 from tests.refusing_redis import REASONS, refusing
 from tools.models import MCPTool
 from tools.secrets import encryption
@@ -85,6 +86,7 @@ def test_the_database_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> N
     ended = run(DATABASE_URL=url)
     assert ended.returncode == 1
     assert "FAILED   Database: " in ended.stdout
+    assert "Connection refused" in ended.stdout
     assert "DATABASE_URL" in ended.stdout
     assert "hidden-password" not in ended.stdout + ended.stderr
     assert "Traceback" not in ended.stdout + ended.stderr
@@ -186,7 +188,23 @@ def test_a_provider_that_cannot_be_reached(installation: None) -> None:
     Provider.objects.create(
         name="Away", default_model="m", api_key="sk-hidden", base_url=f"http://127.0.0.1:{free_port()}/v1"
     )
-    assert "cannot be reached" in one("Provider Away", "failed").said
+    found = one("Provider Away", "failed")
+    assert "cannot be reached: 127.0.0.1:" in found.said
+    assert "ALLOWED_PRIVATE_HOSTS" in found.said
+
+
+def test_why_a_provider_cannot_be_reached_is_said_for_people(
+    installation: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = f"127.0.0.1:{free_port()}"
+    with image_host(certificate(tmp_path)) as foreign:
+        monkeypatch.setattr(settings, "ALLOWED_PRIVATE_HOSTS", [closed, foreign.partition("//")[2]])
+        for name, url in (("Closed", f"http://{closed}/v1"), ("Foreign", f"{foreign}/v1")):
+            Provider.objects.create(name=name, default_model="m", api_key="a-secret", base_url=url)
+        assert one("Provider Closed", "failed").said == "it cannot be reached: Connection refused."
+        found = one("Provider Foreign", "failed")
+    assert found.said == "it cannot be reached: its certificate is not trusted."
+    assert "authority" in found.remedy
 
 
 def test_a_server_that_does_not_run(installation: None) -> None:
