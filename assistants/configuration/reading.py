@@ -33,7 +33,8 @@ def read(raw: bytes) -> Document:
             f"Give an object with `version: {VERSION}` and the sections: {', '.join(SECTIONS)}."
         )
     if (version := loaded.get("version")) != VERSION or isinstance(version, bool):
-        said = f"is {str(version)[:64]!r}" if "version" in loaded else "is missing"
+        kind = "the text " if isinstance(version, str) else ""
+        said = f"is {kind}{str(version)[:64]!r}" if "version" in loaded else "is missing"
         raise InvalidConfiguration(f"version: It {said}, and this release reads `version: {VERSION}`.")
     require_storable(loaded)
     document = _validated(loaded)
@@ -95,6 +96,8 @@ def _said(error: Any) -> str:
         return f"{_path(path)}: There is no such field.{_near(str(path[-1]), known)}"
     if kind == "missing":
         return f"{_path(path)}: It is required."
+    if kind == "model_type":
+        return f"{_path(path)}: Give an object."
     if kind == "value_error":
         return f"{_path(path)}: {error['ctx']['error']}"
     return f"{_path(path)}: {error['msg']}."

@@ -25,6 +25,8 @@ GOOD = "version: 1\nproviders: [{name: Good, default_model: m}]\n"
         ("providers: []", "version: It is missing, and this release reads `version: 1`."),
         ('version: 1\n"\\e[31m": 1', "'\\x1b[31m': There is no such field."),
         ("version: 2", "version: It is '2', and this release reads `version: 1`."),
+        ('version: "1"', "version: It is the text '1', and"),
+        ("version: 1\nservers: [x]", "servers[0]: Give an object."),
         ("version: true", "version: It is 'True'"),
         ("version: 1\nprovider: []", "provider: There is no such field. Did you mean providers?"),
         (
