@@ -45,7 +45,9 @@ def read(file: Source) -> None:
     for agent in file.parts("agents"):
         _add_agent(agent, providers, servers)
     specs.finish(_OWN_SETTINGS)
-    endpoints.finish("Add a provider for it in the console if you use it.")
+    endpoints.finish(
+        "Add a provider for it in the console if you use it.", agents=_OWN_SETTINGS, all=_OWN_SETTINGS
+    )
     file.skip("version")
     file.finish(_OWN_SETTINGS)
 

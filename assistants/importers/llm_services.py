@@ -29,7 +29,7 @@ def add_provider(
         try:
             require_allowed(address)
         except ValidationError as refusal:
-            errors["base_url"] = f"{' '.join(refusal.messages)} Allow it, and import the file again."
+            errors["base_url"] = f"{' '.join(refusal.messages)} Change that, and import the file again."
     if errors:
         draft.leave_out(path, f"Its provider is not allowed here: {' '.join(errors.values())}")
         return ""

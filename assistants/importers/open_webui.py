@@ -28,6 +28,8 @@ _OF_LOOKS = ("profile_image_url", "tags", "hidden")
 _WHO = "Let the keys call it whose users may: on its page."
 _OWN_SETTINGS = "Settings of Open WebUI itself stay with it."
 _TOOLS = "Tools written in Python, functions and knowledge have no place here: offer them by an MCP server."
+_OF_SERVER = "server:mcp:"
+_NO_SERVER = "No MCP server of this id came over: name the file of Export Config, too."
 
 
 def read(file: Source) -> None:
@@ -220,9 +222,11 @@ def _add_model(model: Source, providers: _Providers, servers: Mapping[str, UseEn
 def _uses(meta: Source, servers: Mapping[str, UseEntry]) -> list[UseEntry]:
     found: dict[str, UseEntry] = {}
     for each in meta.texts("toolIds"):
-        use = servers.get(each.removeprefix("server:mcp:")) if each.startswith("server:mcp:") else None
+        is_server = each.startswith(_OF_SERVER)
+        use = servers.get(each.removeprefix(_OF_SERVER)) if is_server else None
         if use is None:
-            meta.draft.leave_out(meta.at("toolIds"), f"{shown(each)}: {_TOOLS}")
+            why = _NO_SERVER if is_server else _TOOLS
+            meta.draft.leave_out(meta.at("toolIds"), f"{shown(each)}: {why}")
         else:
             found.setdefault(use.server, use.model_copy())
     return list(found.values())

@@ -71,7 +71,7 @@ def add_server(
     found = owned(_without_masks(settings), prompts or {})
     settings = found.settings
     if problem := _problem(settings, connection_type):
-        draft.leave_out(path, f"It is not allowed here: {problem} Allow it, and import the file again.")
+        draft.leave_out(path, f"It is not allowed here: {problem} Change that, and import the file again.")
         return None
     _note(draft, path, found)
     if len(description) > LONGEST_DESCRIPTION:

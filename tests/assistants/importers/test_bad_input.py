@@ -214,6 +214,27 @@ def test_an_export_of_ten_thousand_servers_is_read() -> None:
     assert sum(len(each.tools) for each in draft.assistants) == 10_000
 
 
+@pytest.mark.parametrize(
+    ("product", "content", "path", "why"),
+    [
+        ("mcphub", {"mcpServers": {"a": {}}}, "mcpServers.a", "the command that starts the server. Change"),
+        (
+            "open-webui",
+            [{"id": "m", "name": "M", "meta": {"toolIds": ["server:mcp:tickets"]}}],
+            "workspace_models[0].meta.toolIds",
+            "server:mcp:tickets: No MCP server of this id came over: name the file of Export Config, too.",
+        ),
+        ("librechat", {"endpoints": {"agents": {"recursionLimit": 5}}}, "endpoints.agents", "stay with it."),
+    ],
+)
+def test_what_did_not_come_over_is_told_with_what_can_be_done(
+    product: str, content: Any, path: str, why: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file.json").write_text(json.dumps(content))
+    _, report = scene.run(product, tmp_path / "file.json")
+    assert why in scene.left_out(report)[path]
+
+
 def test_settings_that_nobody_knows_are_listed(tmp_path: Path) -> None:
     content = {
         "mcp_servers": {"a": {**SERVER, "transport": "stdio", "x_new": {"deep": "canary"}, "\x1b[31m": 1}},
