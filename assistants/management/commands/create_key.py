@@ -39,7 +39,7 @@ class Command(BaseCommand):
                 assistant_ids=[row.pk for row in found],
             )
         except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from error
+            raise CommandError(f"The key's name: {' '.join(error.messages)}") from error
         except Conflict as error:
             raise CommandError(str(error.detail)) from error
         return issued.key

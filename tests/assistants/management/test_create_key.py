@@ -32,6 +32,11 @@ def test_assistants_and_permissions_are_granted() -> None:
     assert (api_key.can_manage, list(api_key.assistants.all())) == (True, [assistant])
 
 
+def test_a_name_that_is_refused_is_said_to_be_the_name() -> None:
+    with pytest.raises(CommandError, match=r"^The key's name: This field cannot be blank"):
+        create_key("")
+
+
 def test_an_unknown_assistant_changes_nothing() -> None:
     with pytest.raises(CommandError, match="no assistant nobody"):
         create_key("alice", "--assistant", "nobody")
