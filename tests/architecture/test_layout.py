@@ -42,6 +42,20 @@ def tracked() -> list[Path]:
     return [Path(name) for name in names if (ROOT / name).is_file()]
 
 
+def test_no_committed_file_is_ignored() -> None:
+    """A new file beside it would not be committed, and linters pass over what is ignored."""
+    command = ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert found == ""
+
+
+def test_what_the_documents_write_into_a_checkout_is_ignored() -> None:
+    written = ["backups/2026-11-30.zip", "secrets/SECRET_KEY", ".env", ".data/runtime.env"]
+    command = ["git", "check-ignore", *written]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    assert found.split() == written
+
+
 @cache
 def product() -> dict[Path, str]:
     """Returns the source of each of the product's modules; migrations are generated."""
