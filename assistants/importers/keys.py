@@ -19,6 +19,8 @@ _LIMITS = {
     "rpm_limit": "requests_per_minute", "tpm_limit": "tokens_per_minute",
     "max_parallel_requests": "concurrent_requests",
 }  # fmt: skip
+_MOST = 2**31 - 1
+"""What a limit is at most here. LiteLLM stores larger ones, which hardly limit."""
 _MONEY = "Limits are in requests and tokens here, tokens a month among them, not in money."
 _HARMLESS = (
     "token", "token_id", "key_name", "spend", "created_at", "updated_at", "created_by", "updated_by",
@@ -48,7 +50,9 @@ def add_litellm_key(key: Source) -> None:
         draft.leave_out(key.path, "It has expired.")
         return
     limits = {
-        ours: int(limit) for theirs, ours in _LIMITS.items() if (limit := key.number(theirs)) is not None
+        ours: int(min(limit, _MOST))
+        for theirs, ours in _LIMITS.items()
+        if (limit := key.number(theirs)) is not None
     }
     may_nothing = [name for name, limit in limits.items() if limit < 1]
     if may_nothing:

@@ -39,7 +39,7 @@ _MODES = {"", "chat", "completion", "responses"}
 
 def read(file: Source) -> None:
     """Reads models, then servers, then keys."""
-    variables = _texts(file, "environment_variables")
+    variables = {n: text for n, text in _texts(file, "environment_variables").items() if text}
     file.draft.environ = {**variables, **file.draft.environ}
     credentials = dict(_credentials(file))
     targets: dict[str, AssistantEntry] = {}

@@ -74,7 +74,8 @@ PRODUCTS: Mapping[str, Product] = {
 
 def read(product: str, files: Sequence[bytes], *, environ: Mapping[str, str]) -> Draft:
     """Reads files that belong together. Raises InvalidConfiguration where they are not this product's."""
-    draft = Draft(environ)
+    # An empty variable counts as none: an address would be another one without a word.
+    draft = Draft({name: value for name, value in environ.items() if value})
     try:
         PRODUCTS[product].read(Source(together(product, files), "", draft))
         draft.stop_without_credentials()

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from apikeys.models import ApiKey
 from assistants.models import Assistant, Provider
 from tests.assistants.importers import scene
 from tools.models import MCPTool
@@ -94,3 +95,28 @@ def test_models_of_litellm_find_their_provider(model, expected, tmp_path) -> Non
     found = Assistant.objects.select_related("provider").first()
     assert ((found.provider.kind, found.provider.base_url, found.model) if found else None) == expected
     assert ("model_list[0]" in scene.left_out(report)) == (expected is None)
+
+
+@pytest.mark.parametrize(("stated", "address"), [("https://llm.example.com/v1", True), ("", False)])
+def test_an_empty_variable_is_none(stated: str, address: bool, tmp_path, monkeypatch) -> None:
+    """Else the key of one service would go to another: an empty address is that of OpenAI."""
+    monkeypatch.setenv("LLM_BASE", "")
+    params = {"model": "openai/a", "api_base": "os.environ/LLM_BASE", "api_key": "canary"}
+    content = {
+        "environment_variables": {"LLM_BASE": stated},
+        "model_list": [{"model_name": "a", "litellm_params": params}],
+    }
+    (tmp_path / "config.json").write_text(json.dumps(content))
+
+    _, report = scene.run("litellm", tmp_path / "config.json")
+
+    assert [each.base_url for each in Provider.objects.all()] == ([stated] if address else [])
+    assert ("LLM_BASE is not set" in str(scene.left_out(report))) != address
+
+
+def test_a_limit_that_hardly_limits_is_the_largest_here(tmp_path) -> None:
+    (tmp_path / "keys.json").write_text(json.dumps([{"key_alias": "a", "tpm_limit": 9_999_999_999}]))
+
+    scene.run("litellm", tmp_path / "keys.json")
+
+    assert ApiKey.objects.get().tokens_per_minute == 2**31 - 1
