@@ -19,8 +19,10 @@ _PLACEHOLDER = re.compile(
     r"|(your|insert|replace|enter)[-_ ][\w -]*|change[-_ ]?me",
     re.IGNORECASE,
 )
-_VARIABLE = re.compile(r"\$\{[\w:]*\}")
+_CLEAR = re.compile(r"\$\{[\w:]*\}|sha256:[0-9a-f]{64}")
+"""References to variables, and digests of images."""
 _PART = re.compile(r"[^\s/?&#=,]{8,}")
+_WORD = re.compile(r"[^\s/?&#=,:;|\"'`()<>{}\[\]]{16,}")
 _IDENTIFIER = re.compile(r"[0-9a-f]{16,}", re.IGNORECASE)
 _DIGIT_AMID_LETTERS = re.compile(r"[A-Za-z][^A-Za-z0-9]*[0-9][^A-Za-z]*[A-Za-z]")
 
@@ -58,11 +60,16 @@ def may_be_secret(text: str) -> bool:
     For what is to be kept out of files: it takes more for secret than `looks_secret`, by which people see
     their settings masked.
     """
-    return any(map(_is_mixed, _PART.findall(_VARIABLE.sub("", text))))
+    text = _CLEAR.sub("", text)
+    return any(map(_is_identifier, _WORD.findall(text))) or any(map(_is_mixed, _PART.findall(text)))
+
+
+def _is_identifier(word: str) -> bool:
+    """Whether a word is hexadecimal, as a UUID is, and neither a number nor letters alone."""
+    digits = word.replace("-", "")
+    return bool(_IDENTIFIER.fullmatch(digits)) and not (digits.isdecimal() or digits.isalpha())
 
 
 def _is_mixed(part: str) -> bool:
-    if _IDENTIFIER.fullmatch(part.replace("-", "")):  # hexadecimal, a UUID among them
-        return not part.isdecimal() and any(map(str.isdigit, part))
     is_of_both_cases = part != part.lower() and part != part.upper()
     return is_of_both_cases and bool(_DIGIT_AMID_LETTERS.search(part))
