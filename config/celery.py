@@ -7,7 +7,16 @@ from typing import Any
 
 import click
 from celery import Celery
-from celery.signals import beat_init, celeryd_init, setup_logging, task_postrun, task_prerun, task_revoked
+from celery.signals import (
+    beat_init,
+    celeryd_init,
+    setup_logging,
+    task_postrun,
+    task_prerun,
+    task_revoked,
+    worker_process_shutdown,
+    worker_shutdown,
+)
 from django.conf import settings
 from django.utils.module_loading import import_string
 
@@ -63,6 +72,10 @@ def watch_tasks(**_: Any) -> None:
     task_prerun.connect(counting.begin, weak=False)
     task_postrun.connect(counting.end, weak=False)
     task_revoked.connect(import_string("config.task_logs.Lateness")().tell, weak=False)
+    # The runner's forks end without what is registered with atexit, and so do those of a prefork pool.
+    flush = import_string("core.metrics.pending.flush")
+    for ending in (worker_shutdown, worker_process_shutdown):
+        ending.connect(lambda **_: flush(), weak=False)
 
 
 @celeryd_init.connect

@@ -67,6 +67,9 @@ def _prepare(pid: int) -> None:
         _is_refused = True
         told = "This process counts nothing: METRICS_DIR %s cannot be written (%s)."
         log.warning(told, settings.METRICS_DIR, error.strerror)
+    except RuntimeError as error:  # there can be no further thread
+        _is_refused = True
+        log.warning("This process counts nothing: %s.", error)
     _prepared_for = pid  # last: other threads count as soon as it is set
 
 

@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.conf import settings
+
+from core.metrics import files
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SCRIPT = """
@@ -16,6 +19,17 @@ app.finalize()
 from connector.supervisor import bootstep
 if sys.argv[1] == "mcp": import connector.supervisor.worker
 print(*sys.modules, sep="\\n")
+"""
+ENDS = """
+import os
+from celery.signals import worker_shutdown
+from config.celery import app, watch_tasks
+app.loader.import_default_modules()
+watch_tasks()
+from core import metrics
+metrics.TASKS.add("a", "success")
+worker_shutdown.send(sender=None)
+os._exit(0)  # as the runner's forks end
 """
 TASKS = {"connector.tasks", "assistants.tasks", "tools.tasks"}
 APPS = ("apikeys", "tools", "connector", "assistants")
@@ -48,3 +62,12 @@ def test_a_worker_loads_the_tasks_and_not_what_other_processes_are_for(
     modules = loaded(kind)
     assert modules >= TASKS
     assert of(forbidden, modules) == []
+
+
+def test_a_worker_that_ends_has_written_what_it_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {**os.environ, "METRICS_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", ENDS], cwd=ROOT, env=environment, check=True)
+    monkeypatch.setattr(settings, "METRICS_DIR", str(tmp_path))
+    assert 'mcp_connector_tasks_total{outcome="success",task="a"} 1.0' in files.rendered().decode()

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -139,6 +140,15 @@ def test_a_folder_that_cannot_be_written_costs_the_numbers_and_nothing_else(
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(settings, "METRICS_DIR", str(tmp_path / "file"))
     in_fork(CALLS.add, "a")
+
+
+def test_a_process_that_gets_no_thread_any_more_counts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    in_fork(CALLS.add, "a")
+    assert lines() == []
 
 
 def test_switched_off_nothing_is_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
