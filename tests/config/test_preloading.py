@@ -5,12 +5,39 @@ import sys
 
 import pytest
 
+from config.runner import code_pages
 from tests.connector.processes import ROOT, environment
 
 LEFT_OUT = (
     *("greenlet", "jwt", "sqlite3", "sqlparse", "watchfiles", "boto3", "pygments", "requests"),
     *("mcp.server", "opentelemetry.sdk.metrics", "strands.bidi", "rest_framework.test"),
 )
+MAPPED = b"""\
+7f00-7f01 r-xp 00000000 08:01 11  /home/jos\xe9/code.so
+Anonymous:             0 kB
+Swap:                  0 kB
+VmFlags: rd ex mr mw me
+7f01-7f02 r--p 00001000 08:01 11  /home/jos\xe9/code.so
+Anonymous:             4 kB
+Swap:                  0 kB
+VmFlags: rd mr mw me ac
+7f02-7f03 r--p 00002000 08:01 11  /home/jos\xe9/code.so
+Anonymous:             0 kB
+Swap:                  4 kB
+VmFlags: rd mr mw me ac
+7f03-7f04 rw-p 00003000 08:01 11  /home/jos\xe9/code.so
+Anonymous:             0 kB
+Swap:                  0 kB
+VmFlags: rd wr mr mw me ac
+7f04-7f05 r--p 00000000 00:00 0
+Anonymous:             0 kB
+Swap:                  0 kB
+7f05-7f06 r--p 00000000 08:01 12  /usr/lib/data.so
+Pss_Dirty:             0 kB
+Anonymous:             0 kB
+KSM:                   0 kB
+Swap:                  0 kB
+"""
 LOAD = """
 import sys
 import django
@@ -69,3 +96,7 @@ def test_it_is_there_when_somebody_needs_it(db: None) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is mapped")
 def test_what_was_mapped_of_files_is_given_back_and_comes_again(db: None) -> None:
     output(FILES_ARE_GIVEN_BACK)
+
+
+def test_what_no_file_has_is_kept_wherever_it_is() -> None:
+    assert list(code_pages.of_files(MAPPED)) == [(0x7F00, 0x7F01), (0x7F05, 0x7F06)]
