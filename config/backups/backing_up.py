@@ -57,7 +57,8 @@ def _require_keys(needed: Needed) -> None:
 
 
 def _require_free(path: Path) -> None:
-    if path.exists():
+    # lexists answers where Path.exists raises: for a name that is too long, or in a folder that is closed.
+    if os.path.lexists(path):
         raise BackupFailed(f"{path} exists. Give another name: no backup is written over another.")
 
 

@@ -62,9 +62,9 @@ def parsed(text: bytes) -> Manifest:
     """Raises BackupFailed for what is no manifest, or one of a form that this version does not know."""
     try:
         values: dict[str, Any] = json.loads(text)
-        manifest = Manifest(**{name: values[name] for name in Manifest.__slots__})
+        # First: another form may have other members.
+        if (form := values["form"]) != FORM:
+            raise BackupFailed(f"The backup has form {form}: a newer version made it. Use that one.")
+        return Manifest(**{name: values[name] for name in Manifest.__slots__})
     except (ValueError, KeyError, TypeError) as error:
         raise BackupFailed("The file is no backup of MCP Connector: its manifest cannot be read.") from error
-    if manifest.form != FORM:
-        raise BackupFailed(f"The backup has form {manifest.form}: a newer version made it. Use that one.")
-    return manifest

@@ -56,7 +56,7 @@ def _usable() -> Iterator[tuple[str, Fernet]]:
 
 def _decrypts(key: Fernet, token: str) -> bool:
     try:
-        key.decrypt(token)
+        key.decrypt(token.encode())  # as bytes: see encryption.decrypt
     except InvalidToken:
         return False
     return True

@@ -51,7 +51,7 @@ def environment() -> dict[str, str]:
     database = connection.settings_dict
     given = {name.lower(): value for name, value in database.items()} | database["OPTIONS"]
     named = {variable: str(given[name]) for name, variable in _VARIABLES.items() if given.get(name)}
-    return {**os.environ, **named}
+    return {**os.environ, **named, "LC_ALL": "C"}  # what they say is compared with words
 
 
 def wait(running: "subprocess.Popen[bytes]", errors: IO[bytes], name: str) -> None:

@@ -29,6 +29,8 @@ _TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
 _EMPTIED = b"DROP SCHEMA public CASCADE;\n"  # the dump makes it anew
 _ENCRYPTED = 1
 """Of the flags of an entry. None of ours is: such an archive would ask for a password."""
+_PACKED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+"""How: ours are stored. The errors of other methods are their own."""
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
 """Of an archive, or of an entry in it: which error it is depends on where the damage is."""
 _NO_DAMAGE = ("could not write", "unsupported version", "status -")
@@ -58,6 +60,8 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
                 raise BackupFailed(f"{path} is no backup of MCP Connector.")
             if any(entry.flag_bits & _ENCRYPTED for entry in archive.infolist()):
                 raise zipfile.BadZipFile("an entry is encrypted")
+            if not _PACKED.issuperset(entry.compress_type for entry in archive.infolist()):
+                raise zipfile.BadZipFile("an entry is packed by another method")
             yield archive
     except _BROKEN as error:
         raise BackupFailed(f"{path} is no backup of MCP Connector, or it is damaged.") from error

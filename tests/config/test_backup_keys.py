@@ -127,3 +127,16 @@ def test_columns_that_an_older_database_lacks_are_passed_over(tmp_path: Path, ke
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE assistants_webhook RENAME COLUMN elsewhere TO previous_secret")
     assert not errors
+
+
+def test_what_is_no_token_at_all_is_a_secret_that_cannot_be_decrypted(tmp_path: Path, keys: Keys) -> None:
+    keys(new())
+    add("One")
+    add("Two")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE assistants_provider SET api_key = 'schlüssel' WHERE name = 'Two'")
+
+    _, errors = back_up(tmp_path / "backup.zip")
+
+    assert errors.startswith("1 of 2 secrets cannot be decrypted")
+    assert isinstance(Provider.objects.get(name="Two").api_key, encryption.Unreadable)

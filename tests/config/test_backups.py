@@ -19,7 +19,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from assistants.models import Provider
-from config.backups import programs
+from config.backups import BackupFailed, manifest, programs
 from config.doctor import backups as doctor_backups
 from tests.database import connected_to, create
 from tools.secrets import encryption
@@ -139,6 +139,8 @@ def test_what_a_newer_version_made_is_refused(backup: Path, empty: None) -> None
         restore(with_manifest(backup, migrations=["tools.9999_later"]))
     with pytest.raises(CommandError, match="form 2"):
         restore(with_manifest(backup, form=2))
+    with pytest.raises(BackupFailed, match="form 3: a newer version"):  # and its members have other names
+        manifest.parsed(b'{"form": 3}')
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 broken"])
@@ -172,7 +174,15 @@ def of_an_unknown_method(archive: bytearray) -> None:
     archive[archive.index(b"PK\x01\x02") + 10] = 99
 
 
-@pytest.mark.parametrize("damage", [with_bad_data, with_a_flag_of_encryption, of_an_unknown_method])
+def of_another_method(archive: bytearray) -> None:
+    for place in (archive.index(b"PK\x01\x02") + 10, 8):
+        archive[place] = zipfile.ZIP_BZIP2
+
+
+DAMAGES = (with_bad_data, with_a_flag_of_encryption, of_an_unknown_method, of_another_method)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_damage_in_a_whole_archive_is_said(
     backup: Path, tmp_path: Path, damage: Callable[[bytearray], None]
 ) -> None:
@@ -188,8 +198,9 @@ def test_what_is_no_damage_is_not_called_so(
     backup: Path, empty: None, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failing = tmp_path / "failing"
-    failing.write_text(f"#!/bin/sh\necho '{reason}' >&2\nexit 1\n")
+    failing.write_text(f'#!/bin/sh\n[ "$LC_ALL" = C ] && echo "{reason}" >&2 || echo "Fehler" >&2\nexit 1\n')
     failing.chmod(0o755)
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
     monkeypatch.setattr(programs, "program", lambda name: str(failing))
     with pytest.raises(CommandError, match=f"^failing failed: {reason}"):
         restore(backup)
@@ -261,8 +272,9 @@ def test_no_backup_is_written_over_another(backup: Path) -> None:
 
 
 def test_a_place_that_cannot_be_written_leaves_nothing(transactional_db: None, tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="cannot be written"):
-        call_command("backup", str(tmp_path / "no folder" / "backup.zip"))
+    for name in ("no folder/backup.zip", "long" * 64):
+        with pytest.raises(CommandError, match="cannot be written"):
+            call_command("backup", str(tmp_path / name))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -82,7 +82,8 @@ def encrypt_json(value: bytes) -> str:
 def decrypt(token: str) -> Any:
     """Returns the JSON value of a token. Raises UndecryptableSecret."""
     try:
-        return json.loads(_fernet().decrypt(token))
+        # As bytes: of a text that is not ASCII it would raise ValueError.
+        return json.loads(_fernet().decrypt(token.encode()))
     except InvalidToken as error:
         raise UndecryptableSecret from error
 
