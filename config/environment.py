@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from contextlib import suppress
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -25,8 +26,7 @@ class _WithFiles(FileAwareMapping):  # type: ignore[misc]  # no types
         try:
             return str(super().__getitem__(key)).rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
-            raise ImproperlyConfigured(f"{key}_FILE cannot be read: {reason}.") from error
+            raise ImproperlyConfigured(f"{key}_FILE cannot be read: {_reason(error)}.") from error
 
 
 CAN_BE_EMPTY = frozenset({"CORS_ORIGINS", "MCP_ALLOWED_COMMANDS"})
@@ -50,12 +50,30 @@ _VARIABLE = re.compile(r"[^\s=]+")
 _COMMAND = re.compile(r"[^\s/]+|\S.*/.*")
 _TOKEN = re.compile(r"[!-~]+")
 _SENT = re.compile(r"[ -~]+")
+_LINE = re.compile(r"(?:export )?[A-Za-z_0-9]+=.*")
+"""What django-environ reads. It prints any other line, with the secret in it, and goes on without it."""
 
 
 class Environment(environ.Env):  # type: ignore[misc]
     """Reads settings. A file wins over a variable. Raises ImproperlyConfigured, without the value."""
 
     ENVIRON = _WithFiles()
+
+    def read_file(self, path: Path) -> None:
+        """Takes what is not set from a file of settings that people write. There may be none."""
+        try:
+            lines = path.read_text("utf-8-sig").splitlines()
+        except (FileNotFoundError, IsADirectoryError):  # a virtual environment may have this name
+            return
+        except (OSError, UnicodeDecodeError) as error:
+            raise ImproperlyConfigured(f"{path} cannot be read: {_reason(error)}.") from error
+        lines = ["" if line.lstrip().startswith("#") else line for line in lines]
+        for number, line in enumerate(lines, 1):
+            if line.strip() and not _LINE.fullmatch(line):
+                raise ImproperlyConfigured(
+                    f"{path}, line {number}: Write NAME=value in one line, without spaces around the sign."
+                )
+        self.read_env(StringIO("\n".join(filter(str.strip, lines))))
 
     def complete(self, path: Path) -> None:
         """Takes what is not set, or empty, from a file of NAME=value lines. There may be none."""
@@ -190,6 +208,11 @@ class Environment(environ.Env):  # type: ignore[misc]
         if text and not form.fullmatch(text):
             raise ImproperlyConfigured(f"{name} {said}")
         return text
+
+
+def _reason(error: Exception) -> str:
+    """Returns why a file cannot be read."""
+    return str(error.strerror) if isinstance(error, OSError) else "it is no text in UTF-8"
 
 
 def _is_web_address(text: str) -> bool:

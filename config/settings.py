@@ -29,7 +29,7 @@ django_stubs_ext.monkeypatch()
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = Environment()
-env.read_env(BASE_DIR / ".env")
+env.read_file(BASE_DIR / ".env")
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data"))).absolute()
 # `manage.py up` writes it: generated secrets, addresses of embedded services. The environment wins over it.
 env.complete(DATA_DIR / "runtime.env")

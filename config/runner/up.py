@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import django
-import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from config.environment import load_settings
+from config.environment import Environment, load_settings
 from config.runner import messages, programs, services
 from config.runner.data_dir import DataDir
 from config.runner.disk import shortage
@@ -83,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def up(arguments: Sequence[str] = ()) -> None:
     """Runs everything. The process that prepares the database is given the arguments: what to restore."""
-    environ.Env.read_env(BASE_DIR / ".env")
+    Environment().read_file(BASE_DIR / ".env")
     options = Options.from_environment(base_dir=BASE_DIR)
     data_dir = DataDir(options.data_dir)
     options.check_port()

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -19,6 +20,38 @@ DATABASE = "postgresql://user:hush@host/database"
 def _given(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
     monkeypatch.setenv("A_SETTING", request.param)
     return str(request.param)
+
+
+def test_a_file_of_settings_is_read_as_people_write_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OF_THE_ENVIRONMENT", "wins")
+    monkeypatch.delenv("OF_A_FILE", raising=False)
+    monkeypatch.delenv("QUOTED", raising=False)
+    text = "# OF_A_FILE = no\n\n  \n  # x\nOF_A_FILE=a # b\nexport QUOTED='c d'\nOF_THE_ENVIRONMENT=loses\n"
+    (tmp_path / ".env").write_text(text, "utf-8-sig")
+    Environment().read_file(tmp_path / ".env")
+    Environment().read_file(tmp_path / "none")
+    found = [os.environ.pop(name) for name in ("OF_A_FILE", "QUOTED")]
+    assert [*found, os.environ["OF_THE_ENVIRONMENT"]] == ["a # b", "c d", "wins"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"A=b\nTOKEN = hush\n", "line 2: Write NAME=value in one line"),
+        (b"KEY=a\nhush", "line 2: Write NAME=value"),
+        (b"\xffhush", " cannot be read: it is no text in UTF-8."),
+    ],
+)
+def test_a_file_of_settings_that_cannot_be_meant_is_refused_without_what_is_in_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], content: bytes, said: str
+) -> None:
+    (tmp_path / ".env").write_bytes(content)
+    with pytest.raises(ImproperlyConfigured) as refused:
+        Environment().read_file(tmp_path / ".env")
+    assert said in str(refused.value)
+    assert "hush" not in str(refused.value) + "".join(capfd.readouterr())
 
 
 @pytest.mark.parametrize("given", ["many", "-1", "0", "101", "2.5", "9" * 5000], indirect=True)
