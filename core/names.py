@@ -13,7 +13,7 @@ class NameField(models.CharField[Any, str]):
     _pyi_private_get_type: str
 
     def to_python(self, value: Any) -> Any:
-        """Returns what is validated, stored and looked for."""
+        """Returns what is validated, stored and looked for, but for `iexact`, which asks no field."""
         text = super().to_python(value)
         return text.strip() if isinstance(text, str) else text
 

@@ -103,6 +103,7 @@ def _registered(name: str, entry: Entry, document: Document, by: Actor, update: 
     values = {"connection_type": connection_type_of(entry), **asdict(settings)}
     if entry.asks_back is not None:
         values["asks_back"] = entry.asks_back
+    name = _stored_name(name)
     server = MCPTool.objects.present().without_vectors().filter(name__iexact=name).first()
     if server is None:
         missing = extraction.find_missing(settings)
@@ -116,6 +117,15 @@ def _registered(name: str, entry: Entry, document: Document, by: Actor, update: 
         missing = extraction.find_missing(settings)
     secrets = extracted + extraction.find_secrets(settings)
     return Imported(name, status, server, secrets, missing, _warnings(settings, missing, entry, document))
+
+
+def _stored_name(name: str) -> str:
+    """Returns a name as it is stored, by which it is found. Raises ValidationError for what cannot be one."""
+    try:
+        stored: str = MCPTool._meta.get_field("name").clean(name, None)
+    except ValidationError as error:
+        raise ValidationError({"name": error}) from error
+    return stored
 
 
 def _changed(

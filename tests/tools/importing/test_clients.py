@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 
+from core.actor import Actor
 from tools import importing
 from tools.importing.entries import Entry, read_entry
 
@@ -149,3 +150,13 @@ def test_an_odd_entry_is_refused_by_field(written: Any) -> None:
     with pytest.raises(ValidationError) as raised:
         read_entry(written)
     assert raised.value.message_dict
+
+
+@pytest.mark.django_db
+def test_a_name_is_found_as_it_is_stored_and_refused_where_it_cannot_be() -> None:
+    server = {"command": "uvx", "args": ["a@1.0.0"]}
+    document = importing.Document({"a ": server, "b\0": server, "\u3000": server}, {})
+    for status in ("created", "unchanged"):
+        outcomes = importing.apply(document, by=Actor.system("test"))
+        assert [each.status for each in outcomes] == [status, "refused", "refused"]
+        assert [[*each.errors] for each in outcomes] == [[], ["name"], ["name"]]
