@@ -142,13 +142,18 @@ class Draft:
         taken = self._taken.setdefault(section, set())
         name = name.strip()[: _LONGEST_NAME - 6].rstrip() or "unnamed"
         numbers = (f"{name} {number}" for number in count(2))
-        free = name if name.lower() not in taken else next(n for n in numbers if n.lower() not in taken)
-        taken.add(free.lower())
+        free = name if _folded(name) not in taken else next(n for n in numbers if _folded(n) not in taken)
+        taken.add(_folded(free))
         return free
 
 
 _SERVICE = ("kind", "base_url", "api_key")
 """Fields by which two providers are the same."""
+
+
+def _folded(name: str) -> str:
+    """Returns a name as PostgreSQL compares it: `str.lower` makes two letters of one, and sees the next."""
+    return "".join(letter.lower()[0] for letter in name)
 
 
 def _is_alias(name: str) -> bool:

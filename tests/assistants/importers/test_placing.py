@@ -150,6 +150,13 @@ def test_names_that_differ_by_their_case_or_in_nothing_get_numbers(imported: Any
     }  # fmt: skip
 
 
+def test_names_get_numbers_that_are_the_same_to_the_database_alone(imported: Any) -> None:
+    groups = [{"name": name} for name in ("ΟΔΟΣ", "οδοσ", "İx", "ix")]
+    for expected in (4, 0):
+        lines, _ = imported("mcphub", {"mcpServers": {}, "groups": groups})
+        assert len(lines) == expected
+
+
 def test_long_names_that_are_the_same_when_cut_get_numbers(imported: Any) -> None:
     long = "a" * 248
     imported("mcphub", {"mcpServers": {}, "groups": [{"name": f"{long} long name"}, {"name": long}]})
