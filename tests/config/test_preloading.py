@@ -13,19 +13,19 @@ LEFT_OUT = (
     *("mcp.server", "opentelemetry.sdk.metrics", "strands.bidi", "rest_framework.test"),
 )
 MAPPED = b"""\
-7f00-7f01 r-xp 00000000 08:01 11  /home/jos\xe9/code.so
+7f00-7f01 r-xp 00000000 08:01 11  /srv/jos\xe9/code.so
 Anonymous:             0 kB
 Swap:                  0 kB
 VmFlags: rd ex mr mw me
-7f01-7f02 r--p 00001000 08:01 11  /home/jos\xe9/code.so
+7f01-7f02 r--p 00001000 08:01 11  /srv/jos\xe9/code.so
 Anonymous:             4 kB
 Swap:                  0 kB
 VmFlags: rd mr mw me ac
-7f02-7f03 r--p 00002000 08:01 11  /home/jos\xe9/code.so
+7f02-7f03 r--p 00002000 08:01 11  /srv/jos\xe9/code.so
 Anonymous:             0 kB
 Swap:                  4 kB
 VmFlags: rd mr mw me ac
-7f03-7f04 rw-p 00003000 08:01 11  /home/jos\xe9/code.so
+7f03-7f04 rw-p 00003000 08:01 11  /srv/jos\xe9/code.so
 Anonymous:             0 kB
 Swap:                  0 kB
 VmFlags: rd wr mr mw me ac
