@@ -21,8 +21,8 @@ def main() -> int:
         return up.main(["--help"])
     if command_line.asks_for_help(arguments):
         command_line.allow_missing_settings()
-    load_settings()
     try:
+        load_settings()
         command_line.CommandLine(sys.argv).execute()
         sys.stdout.flush()
     # A database that takes no writes says so by InternalError, one whose disk is full by OperationalError.
@@ -35,6 +35,9 @@ def main() -> int:
             raise
         _forget_output()
         sys.exit(f"What the command prints cannot be written: {error.strerror}.")
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
     return 0
 
 

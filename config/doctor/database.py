@@ -6,7 +6,8 @@ import psycopg
 from django.db import Error, connection
 
 from config import fit_database
-from config.doctor.finding import Finding, failed, first_line, ok, warning
+from config.command_line import reason
+from config.doctor.finding import Finding, failed, ok, warning
 from config.fit_database import Session
 from core import database
 
@@ -20,18 +21,9 @@ def check() -> Iterator[Finding]:
     except (Error, psycopg.Error) as error:
         yield failed(
             "Database",
-            _cause(error),
+            reason(error).partition("\n")[0],
             "Check DATABASE_URL, and whether PostgreSQL runs there and lets this user in.",
         )
-
-
-def _cause(error: Exception) -> str:
-    """Returns what a connection says: the pool of connections says only that it waited for one."""
-    try:
-        database.session().close()
-    except psycopg.Error as refusal:
-        return first_line(refusal)
-    return first_line(error)
 
 
 def _check() -> Iterator[Finding]:

@@ -73,6 +73,13 @@ def test_output_that_nobody_can_take_is_said_in_a_line(reason: str, tmp_path: Pa
     assert ended.stderr == f"What the command prints cannot be written: {reason}.\n"
 
 
+def test_a_command_that_somebody_stops_ends_without_a_traceback() -> None:
+    stopped = "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(30)"
+    command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", stopped]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (130, "Stopped.\n")
+
+
 @pytest.mark.parametrize("words", [["export_config"], ["backup", "{folder}/backup.zip"], ["migrate"]])
 def test_a_database_that_is_away_is_said_once(words: list[str], tmp_path: Path) -> None:
     ended = subprocess.run(
