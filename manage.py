@@ -27,9 +27,11 @@ def main() -> int:
         sys.stdout.flush()
     # A database that takes no writes says so by InternalError, one whose disk is full by OperationalError.
     except (ImproperlyConfigured, InternalError, OperationalError) as error:
-        is_reached = getattr(error.__cause__, "sqlstate", None) is not None
+        reason = command_line.reason(error)
+        # What the database says about a connection that it refuses, libpq has as text alone.
+        is_reached = getattr(error.__cause__, "sqlstate", None) is not None or "FATAL: " in reason
         hint = "" if is_reached or isinstance(error, ImproperlyConfigured) else f"\n{nothing_runs()}"
-        sys.exit(f"MCP Connector cannot run: {command_line.reason(error)}{hint}")
+        sys.exit(f"MCP Connector cannot run: {reason}{hint}")
     except OSError as error:
         if error.filename or error.errno not in {errno.EPIPE, errno.ENOSPC}:
             raise

@@ -9,7 +9,6 @@ from textwrap import shorten
 import psycopg
 from django.core.management import BaseCommand, ManagementUtility, get_commands, load_command_class
 from django.utils.module_loading import import_string
-from psycopg_pool import PoolTimeout
 
 from config.runner import up
 from core.database import DATABASE_ERRORS, session
@@ -36,8 +35,8 @@ def allow_missing_settings() -> None:
 
 
 def reason(error: Exception) -> str:
-    """Returns why a command could not run. The pool tells its log alone why it got no connection."""
-    if isinstance(error.__cause__, PoolTimeout):
+    """Returns why a command could not run. Not every error says why there is no connection: one more does."""
+    if isinstance(error.__cause__, psycopg.OperationalError):
         try:
             session().close()
         except psycopg.Error as refused:

@@ -96,3 +96,20 @@ def test_a_database_that_is_away_is_said_once(words: list[str], tmp_path: Path) 
     assert ended.stderr.count("\n") <= 3, ended.stderr
     assert ended.stderr.count("Connection refused") == 1
     assert "hush" not in ended.stderr
+
+
+@pytest.mark.parametrize("words", [["export_config"], ["search_tools", "x"]])
+def test_a_database_that_refuses_is_not_called_away(words: list[str], db: None) -> None:
+    base, _, query = os.environ["DATABASE_URL"].partition("?")
+    ended = subprocess.run(
+        [sys.executable, "manage.py", *words],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": f"{base.rpartition('/')[0]}/no_such?{query}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("MCP Connector cannot run: ")
+    assert ended.stderr.endswith('FATAL:  database "no_such" does not exist\n')
