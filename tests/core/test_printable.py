@@ -13,6 +13,7 @@ ODD = "a\u202eb\x1b[31m"
 
 def test_what_a_terminal_would_obey_is_escaped() -> None:
     assert printable("one\ntwo 天气 é") == "one\ntwo 天气 é"
+    assert printable("Prêt\u00a0? 天气\u3000\t") == "Prêt\u00a0? 天气\u3000\\t"
     assert printable(ODD) == r"a\u202eb\x1b[31m"
     assert printable("a\rb\x9b\u200b\ud800") == r"a\rb\x9b\u200b\ud800"
 
@@ -20,6 +21,7 @@ def test_what_a_terminal_would_obey_is_escaped() -> None:
 def test_a_name_is_on_one_line_and_cut() -> None:
     assert shown("天气") == "天气"
     assert shown("a\nb") == r"'a\nb'"
+    assert shown("天\u3000气\x1b") == r"'天\u3000气\x1b'"
     assert shown("x" * 65) == "x" * 61 + "..."
 
 
