@@ -1,11 +1,10 @@
 """What exports spans: OpenTelemetry's SDK. It is loaded where a collector is named."""
 
-import os
 import threading
 
 from django.conf import settings
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
@@ -37,12 +36,9 @@ class Ids(RandomIdGenerator):
 
 def provider() -> TracerProvider:
     """Returns a provider that samples as OTEL_TRACES_SAMPLER says, and exports from a thread."""
-    is_named = "OTEL_SERVICE_NAME" in os.environ or "service.name" in os.environ.get(
-        "OTEL_RESOURCE_ATTRIBUTES", ""
-    )
-    made = TracerProvider(
-        id_generator=Ids(), resource=Resource.create({} if is_named else {"service.name": SERVICE})
-    )
+    # What the environment names is merged once more: it wins over ours.
+    resource = Resource.create({"service.name": SERVICE}).merge(OTELResourceDetector().detect())
+    made = TracerProvider(id_generator=Ids(), resource=resource)
     given = settings.OTEL_EXPORTER_OTLP_TRACES_HEADERS or settings.OTEL_EXPORTER_OTLP_HEADERS
     headers = parse_env_headers(given, liberal=True)
     endpoint = settings.OTEL_EXPORTER_OTLP_ENDPOINT.rstrip("/")

@@ -26,6 +26,7 @@ from opentelemetry.trace import (
     SpanKind,
     Status,
     StatusCode,
+    TraceFlags,
     Tracer,
     set_span_in_context,
 )
@@ -108,7 +109,7 @@ class Span:
 
 
 class _Unsampled(Span):
-    """The first span of a trace that is not sampled. Who carries it on has OpenTelemetry's own made."""
+    """The first span of a trace that is not sampled. OpenTelemetry's is made only where it is carried on."""
 
     is_recording = False
 
@@ -118,7 +119,8 @@ class _Unsampled(Span):
     @cached_property
     def otel(self) -> OtelSpan:
         span_id = _provider.id_generator.generate_span_id()
-        return NonRecordingSpan(SpanContext(self._trace_id, span_id, is_remote=False))
+        flags = TraceFlags(TraceFlags.RANDOM_TRACE_ID)  # as the SDK's own have, sampled or not
+        return NonRecordingSpan(SpanContext(self._trace_id, span_id, is_remote=False, trace_flags=flags))
 
 
 NO_SPAN = _NoSpan()

@@ -17,7 +17,7 @@ from redis import Redis
 
 from config.task_traces import TaskSpans
 from connector.session import traces
-from core import broker, tracing
+from core import broker, trace_export, tracing
 from tests.config.asgi import ask
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -60,9 +60,31 @@ def test_of_many_traces_a_part_is_sampled_and_all_can_be_carried_on(monkeypatch:
     sampled = {trace_id for _, trace_id, _, flags in carried if int(flags, 16) & 1}
     assert len({trace_id for _, trace_id, _, _ in carried}) == 400
     assert all(int(span_id, 16) for _, _, span_id, _ in carried)
+    assert {flags for _, _, _, flags in carried} == {"02", "03"}  # either is random
     assert 50 < len(sampled) < 150
     assert {format(span.context.trace_id, "032x") for span in exporter.get_finished_spans()} == sampled
     assert len(exporter.get_finished_spans()) == 2 * len(sampled)
+
+
+@pytest.mark.parametrize(
+    ("environment", "name"),
+    [
+        ({}, "mcp-connector"),
+        ({"OTEL_SERVICE_NAME": ""}, "mcp-connector"),  # as in files of Compose
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.namespace=tests"}, "mcp-connector"),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=other"}, "other"),
+        ({"OTEL_SERVICE_NAME": "mine", "OTEL_RESOURCE_ATTRIBUTES": "service.name=other"}, "mine"),
+    ],
+)
+def test_spans_are_of_our_service_unless_it_is_named(
+    environment: dict[str, str], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+    made = trace_export.provider()
+    made.shutdown()
+    assert made.resource.attributes["service.name"] == name
 
 
 def test_a_trace_goes_on_from_caller_to_server(exported: InMemorySpanExporter) -> None:
