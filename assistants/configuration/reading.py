@@ -70,7 +70,10 @@ def _load(text: str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         at = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise InvalidConfiguration(f"Not valid YAML{at}: {error.problem}.") from None
+        problem = str(error.problem)
+        if problem.startswith("but "):  # the second half of a sentence
+            problem = f"{error.context}, {problem}"
+        raise InvalidConfiguration(f"Not valid YAML{at}: {problem}.") from None
     except yaml.reader.ReaderError as error:
         line = text.encode().count(b"\n", 0, max(error.position, 0)) + 1
         raise InvalidConfiguration(f"Not valid YAML at line {line}: {error.reason}.") from None

@@ -75,6 +75,10 @@ GOOD = "version: 1\nproviders: [{name: Good, default_model: m}]\n"
             "version: 1\napi_keys: [{name: a, expires_at: 2030-01-01}]",
             "api_keys[0].expires_at: Input should be a valid datetime",
         ),
+        (
+            "version: 1\n---\nversion: 1",
+            "Not valid YAML at line 2, column 1: expected a single document in the stream, but found another",
+        ),
         ("version: 1\nproviders: [", "Not valid YAML at line 3, column 1: did not find"),
         (
             "version: 1\nproviders:\n  - name: a\n    name: b\n",
