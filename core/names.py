@@ -1,9 +1,13 @@
 """Names that people give to what they configure."""
 
-import sys
 from typing import Any
 
 from django.db import models
+
+SPACES = "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+    map(chr, range(0x2000, 0x200B))
+)
+"""All that `str.strip` takes off. btrim of PostgreSQL by itself takes blanks alone."""
 
 
 class NameField(models.CharField[Any, str]):
@@ -29,9 +33,7 @@ def trimmed(table: str, *, among: str = "TRUE") -> str:
     `among`: a condition on `own`, by which rows share a namespace.
     """
     others = f"SELECT FROM {table} AS other WHERE other.id <> own.id AND {among.replace('own.', 'other.')}"
-    # All that `str.strip` takes off: btrim by itself takes blanks alone.
-    spaces = "".join(filter(str.isspace, map(chr, range(sys.maxunicode + 1))))
-    own, its = (f"btrim({row}.name, '{spaces}')" for row in ("own", "other"))
+    own, its = (f"btrim({row}.name, '{SPACES}')" for row in ("own", "other"))
     return f"""
         UPDATE {table} AS own SET name = {own} WHERE own.name <> {own} AND {own} <> '' AND {among}
         AND NOT EXISTS ({others} AND lower({its}) = lower({own}))

@@ -1,5 +1,7 @@
 """Names that nobody could read, or that would reorder the text around them, are refused; spaces go."""
 
+import sys
+
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import connection
@@ -9,7 +11,7 @@ from apikeys.models import ApiKey
 from assistants import actions
 from core.actor import Actor
 from core.errors import Conflict
-from core.names import trimmed
+from core.names import SPACES, trimmed
 from tools import actions as tool_actions
 
 BY = Actor.system("tests")
@@ -50,6 +52,10 @@ def test_spaces_at_the_ends_are_no_part_of_a_name() -> None:
     with pytest.raises(ValidationError) as refusal:
         key_actions.issue(by=BY, name="  ")
     assert list(refusal.value.message_dict) == ["name"]
+
+
+def test_spaces_are_those_that_python_strips() -> None:
+    assert sorted(SPACES) == [each for each in map(chr, range(sys.maxunicode + 1)) if each.isspace()]
 
 
 def test_no_kind_of_object_keeps_them() -> None:
