@@ -19,6 +19,7 @@ from connector.errors import (
 )
 from connector.lifecycle.diagnosis import Diagnosis, ExitInfo, ExitReason, diagnose, explain_start
 from connector.lifecycle.startup_output import broken_npx_folder, last_line
+from connector.lifecycle.unreachable import unreachable
 from connector.process import npx_cache, orphans, run_as
 from connector.process.confinement import Confinement
 from connector.process.environment import server_environment
@@ -143,8 +144,7 @@ class Connection:
         if isinstance(error, SessionLost):
             reason = ExitReason.UNREACHABLE if self.process is None else ExitReason.CRASHED
             return Diagnosis(stage, reason, told(error))
-        message = Message("%(server)s cannot be reached%(error)s.", server=origin, error=_name_of(error))
-        return Diagnosis(stage, ExitReason.UNREACHABLE, message)
+        return Diagnosis(stage, ExitReason.UNREACHABLE, unreachable(origin, error))
 
     def _streams(self) -> AbstractAsyncContextManager[Streams]:
         _require_filled(self._spec.unfilled)
@@ -265,8 +265,3 @@ def _require_filled(unfilled: list[str]) -> None:
                 reference=written,
             )
         )
-
-
-def _name_of(error: BaseException | None) -> str:
-    """Returns the error's name in parentheses: its text may hold a URL with secrets in it."""
-    return f" ({type(error).__name__})" if error is not None else ""

@@ -172,10 +172,17 @@ async def test_an_unreachable_remote_server_is_an_error_with_a_reason(servers: A
     server = await servers.register(connection_type="streamable_http", url=url)
     row = await servers.wait_until(server, Status.ERROR)
     assert row.error["class"] == "unreachable"
-    assert "http://127.0.0.1:9 cannot be reached" in row.error_message
+    assert "http://127.0.0.1:9 cannot be reached: it refuses connections." in row.error_message
     assert "canary" not in str(row.error)
     await servers.act(actions.stop, server)
     await wait_for(lambda: servers.wait_until(server, Status.STOPPED))
+
+
+async def test_a_remote_server_with_an_unknown_name_is_said_to_have_one(servers: Any, supervise: Any) -> None:
+    supervise()
+    server = await servers.register(connection_type="sse", url="http://nobody.invalid/sse")
+    row = await servers.wait_until(server, Status.ERROR)
+    assert row.error_message == "http://nobody.invalid cannot be reached: its name is not known."
 
 
 async def test_a_command_installed_beside_us_is_found(servers: Any, supervise: Any, caller: Any) -> None:
