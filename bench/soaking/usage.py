@@ -16,11 +16,8 @@ from tests.chaos.world import World
 
 MOST_GROWTH = 0.03
 SOON_S = 60
-NOISE = {"memory, MB": 0.5, "largest process, MB": 2.0, "temporary files": 2.0, "Redis keys": 10.0}
-"""Differences of medians that are no growth, whatever part of them they are. Of all else FEW.
-
-What is asked of a connection to PostgreSQL makes it 4 to 9 MB in the ten minutes of its life.
-"""
+NOISE = {"memory, MB": 0.5, "largest process, MB": 0.5, "temporary files": 2.0, "Redis keys": 10.0}
+"""Differences of medians that are no growth, whatever part of them they are. Of all else FEW."""
 FEW = 2.0
 """Descriptors, threads and connections come and go by ones and twos."""
 Usage = Mapping[tuple[str, str], float]
