@@ -12,9 +12,11 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from apikeys import actions as key_actions
@@ -162,6 +164,18 @@ class Stack:
     def key(self, name: str, **fields: Any) -> IssuedKey:
         with self.database():
             return key_actions.issue(by=BY, name=name, **fields)
+
+    def rule(self, name: str, then: str, **fields: Any) -> int:
+        """Adds a rule by the management API: when that has answered, no request is judged without it."""
+        headers = {"authorization": f"Bearer {self._manager.key}"}
+        body = {"name": name, "then": then, **fields}
+        answer = httpx.post(f"{self.url}/api/v1/rules", json=body, headers=headers, timeout=20)
+        assert answer.status_code == httpx.codes.CREATED, answer.text
+        return int(answer.json()["id"])
+
+    @cached_property
+    def _manager(self) -> IssuedKey:
+        return self.key("manager of the stack", can_manage=True)
 
 
 def readiness(url: str) -> str:

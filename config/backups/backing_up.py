@@ -27,7 +27,7 @@ def back_up(path: Path, *, without_keys: bool = False) -> tuple[Manifest, Needed
     if path.name == "-":
         raise BackupFailed("Give the name of a file: a backup is not written to the standard output.")
     _require_free(path)
-    if not path.parent.is_dir():
+    if not os.path.lexists(path.parent):
         raise BackupFailed(f"{path} cannot be written: there is no folder {path.parent}. Make it first.")
     needed = needed_keys()
     if not (without_keys or settings.ALLOW_UNREADABLE_SECRETS):

@@ -12,7 +12,7 @@ import pytest
 from django.core.management import call_command
 
 from assistants import actions
-from assistants.models import Provider, Rule
+from assistants.models import Provider
 from connector import grants
 from tests.advisories.loud_stack import DATABASE, LoudStack
 from tests.advisories.routes import management
@@ -71,10 +71,7 @@ def configure(stack: LoudStack) -> dict[str, str]:
         address = f"https://{PUBLIC}/hook?token={CANARY['hook']}"
         hook = actions.add_webhook(by=BY, name="Hook", url=address, events=["approval.waiting"])
     assistant = stack.assistant(MODEL, server, keys=(key,), provider=provider)
-    with stack.database():
-        Rule.objects.create(
-            name="Ask", scope="assistant", assistant=assistant, effect="ask", approver="caller"
-        )
+    stack.rule("Ask", "ask", scope="assistant", assistant_id=assistant.pk, approver="caller")
     return {**CANARY, "key": key.key, "secret of the hook": hook.secret}
 
 

@@ -14,7 +14,7 @@ from mcp.client.client import Client
 from mcp.types import TextContent
 
 from assistants.actions import approvals
-from assistants.models import Approval, Effect, Rule
+from assistants.models import Approval, Rule
 from core.actor import Actor
 from tests.mcp_endpoint.conformance import Packages
 from tests.mcp_endpoint.programs import Programs
@@ -79,19 +79,16 @@ def test_the_inspector(packages: Packages, desk: Desk, era: str) -> None:
 def test_the_inspector_waits_until_somebody_approves_its_call(
     packages: Packages, stack: Stack, desk: Desk, era: str
 ) -> None:
-    with stack.database():
-        asks = Rule.objects.create(
-            name=f"Counting {era}", effect=Effect.ASK, conditions={"functions": ["clients-desk__count"]}
-        )
+    asks = stack.rule(f"Counting {era}", "ask", when={"functions": ["clients-desk__count"]})
     approver = stack.key(f"Approves {era}", can_approve=True).api_key
     call = ("--tool-name", "clients-desk__count", "--tool-args-json", f'{{"text": "{era}"}}')
     with ThreadPoolExecutor() as threads:
         printed = threads.submit(inspected, packages, desk, era, "tools/call", *call)
         with stack.database():
-            waiting = Approval.objects.waiting().filter(rule=asks)
+            waiting = Approval.objects.waiting().filter(rule_id=asks)
             wait_for(waiting.exists, within_s=60)
             approvals.approve(waiting.get(), by=Actor("key", approver.name, approver.pk))
-            asks.delete()
+            Rule.objects.get(pk=asks).delete()
         assert printed.result()["content"] == [{"type": "text", "text": str(len(era))}]
 
 

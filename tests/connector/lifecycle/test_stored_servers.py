@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from config.runner.network import free_port
 from connector.session.egress_transport import EgressFilteredTransport
 from tests.connector.conftest import BY, FAST, SERVERS, orm, wait_for
 from tests.tools.outbound.test_egress import DISGUISED, Inside, Resolver
@@ -30,15 +29,13 @@ REMOTE: dict[str, Any] = {**STDIO, "connection_type": "streamable_http"}
 
 
 @pytest.fixture
-async def inside(settings: Any) -> AsyncIterator[tuple[int, Inside]]:
-    """A server in the internal network, and its port, which is none of those that tests may use."""
+async def inside() -> AsyncIterator[tuple[int, Inside]]:
+    """A server in the internal network, and its port."""
     server = Inside()
     runner = web.ServerRunner(web.Server(server))
     await runner.setup()
-    free = iter(free_port, None)
-    port = next(port for port in free if f"127.0.0.1:{port}" not in settings.ALLOWED_PRIVATE_HOSTS)
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    yield port, server
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield runner.addresses[0][1], server
     await runner.cleanup()
 
 

@@ -13,7 +13,7 @@ from django.db.models import Sum
 
 from apikeys.actions import IssuedKey
 from assistants.actions import approvals
-from assistants.models import Approval, Approver, Assistant, Rule, Run, ToolCall
+from assistants.models import Approval, Approver, Assistant, Run, ToolCall
 from core.actor import Actor
 from tests.llm import ScriptedLLM
 from tests.stack import Stack, wait_for
@@ -36,10 +36,9 @@ class World:
 
     def ask_before(self, approver: Approver) -> None:
         """Has all calls of the assistant asked about."""
-        with self.stack.database():
-            Rule.objects.create(
-                name=self.model, scope="assistant", assistant=self.assistant, effect="ask", approver=approver
-            )
+        self.stack.rule(
+            self.model, "ask", scope="assistant", assistant_id=self.assistant.pk, approver=approver
+        )
 
     def other_key(self, client: openai.OpenAI) -> openai.OpenAI:
         """Returns a client with another key that may call the assistant."""
