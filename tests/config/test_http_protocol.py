@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -58,7 +59,10 @@ async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
 
 
 async def exchanged(port: int, *pieces: bytes, every_s: float = 0.05) -> bytes:
-    """Returns all that is answered until the server closes. The last piece is sent again and again."""
+    """Returns all that is answered until the server closes. The last piece is sent again and again.
+
+    What comes when it has closed resets the connection (RFC 9112, section 9.6): the answer was before that.
+    """
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
 
     async def send() -> None:
@@ -67,9 +71,13 @@ async def exchanged(port: int, *pieces: bytes, every_s: float = 0.05) -> bytes:
             await asyncio.sleep(every_s)
 
     sending = asyncio.create_task(send())
+    answer = b""
     try:
         async with asyncio.timeout(30):
-            return await reader.read()
+            with suppress(ConnectionResetError):
+                while some := await reader.read(100_000):
+                    answer += some
+        return answer
     finally:
         sending.cancel()
         writer.close()

@@ -16,7 +16,10 @@ STORM_S = 8.0
 REMOTE = {"sse": ("sse", "/sse"), "streamable_http": ("streamable-http", "/mcp")}
 
 
-@pytest.fixture(params=["sse", "streamable_http", "sse-older", "streamable_http-older"])
+OLDER = [pytest.param(f"{kind}-older", marks=pytest.mark.slow) for kind in REMOTE]
+
+
+@pytest.fixture(params=[*REMOTE, *OLDER])
 async def loud(request: Any, monkeypatch: Any, servers: Any, supervise: Any, start_remote: Any) -> MCPTool:
     kind, _, older = request.param.partition("-")
     if older:
