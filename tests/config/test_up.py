@@ -152,7 +152,8 @@ def test_ctrl_c_while_it_starts_leaves_nothing(tmp_path: Path, start: Start):
     processes = installation.processes()
     installation.up.send_signal(signal.SIGINT)
     assert installation.wait(timeout_s=30) == 0
-    assert_gone(processes, timeout_s=0)
+    # One that was just started is not on the list of those to stop: the kernel ends it after the runner.
+    assert_gone(processes, timeout_s=10)
 
 
 def test_a_taken_port_is_refused(tmp_path: Path, start: Start):
