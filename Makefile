@@ -39,16 +39,16 @@ test: $(DEVELOPS)  ## run the tests, about 14 minutes on two cores; four parts, 
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync test-connector test-assistants test-packages test-journeys
 
 test-assistants: $(DEVELOPS)
-	@$(BIN)/python -m pytest -m "not slow" tests/assistants
+	@$(BIN)/python -m pytest $(PYTEST_OPTIONS) -m "not slow" tests/assistants
 
 test-connector: $(DEVELOPS)
-	@$(BIN)/python -m pytest -m "not slow" tests/connector
+	@$(BIN)/python -m pytest $(PYTEST_OPTIONS) -m "not slow" tests/connector
 
 test-journeys: $(DEVELOPS)
-	@$(BIN)/python -m pytest -m "not slow" $(JOURNEYS)
+	@$(BIN)/python -m pytest $(PYTEST_OPTIONS) -m "not slow" $(JOURNEYS)
 
 test-packages: $(DEVELOPS)
-	@$(BIN)/python -m pytest -m "not slow" $(APART:%=--ignore=%)
+	@$(BIN)/python -m pytest $(PYTEST_OPTIONS) -m "not slow" $(APART:%=--ignore=%)
 
 test-all:  ## run the tests, those marked slow, and chaos: what has to pass before an issue is closed
 	@$(MAKE) --no-print-directory test
