@@ -35,7 +35,7 @@ clean:  ## delete what was installed and cached, never the data (.data)
 JOURNEYS := tests/chaos tests/clients tests/journeys tests/mcp_endpoint
 APART := tests/architecture tests/assistants tests/connector $(JOURNEYS)
 
-test: $(DEVELOPS)  ## run the tests, about 14 minutes on two cores; four parts, each prints when it ends
+test: $(DEVELOPS)  ## run the tests, about 17 minutes on two cores; four parts, each prints when it ends
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync test-connector test-assistants test-packages test-journeys
 
 test-assistants: $(DEVELOPS)
