@@ -1,5 +1,6 @@
 """GET /metrics: who gets it, and what is in it."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -102,6 +103,8 @@ async def test_it_has_what_database_redis_and_feed_know(monkeypatch: pytest.Monk
     monkeypatch.setattr(gauges, "QUEUES", ("of-this-test",))
     broker.send("nobody.knows.this", queue="of-this-test")
     async with feed.listening():
+        while feed.max_age() != float("inf"):  # it hears of nothing before it listens
+            await asyncio.sleep(0.01)
         found = values(await scrape())
     assert found["mcp_connector_servers", "running"] == 0
     assert found["mcp_connector_workers_alive",] == 0
