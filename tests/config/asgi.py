@@ -69,10 +69,15 @@ async def ask(path: str, kind: str = "http", **scope: Any) -> Answer:
 async def running() -> AsyncIterator[None]:
     """Enters the application's lifespan, and waits until its caches are trusted."""
     async with lifespan(None):
-        async with asyncio.timeout(10):
-            while feed.max_age() != float("inf"):
-                await asyncio.sleep(0.01)
+        await feed_is_live()
         yield
+
+
+async def feed_is_live() -> None:
+    """Waits until the change feed of this process listens: it hears of nothing before."""
+    async with asyncio.timeout(10):
+        while feed.max_age() != float("inf"):
+            await asyncio.sleep(0.01)
 
 
 async def request(key: IssuedKey, method: str, path: str, **fields: Any) -> Answer:

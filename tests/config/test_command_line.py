@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,14 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def manage(*words: str, data_dir: Path) -> subprocess.CompletedProcess[str]:
+    return run(*words, env={"PATH": os.environ["PATH"], "DATA_DIR": str(data_dir)})
+
+
+def run(*words: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "manage.py", *words],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "DATA_DIR": str(data_dir)},
+        env=env,
         capture_output=True,
         text=True,
         timeout=60,
@@ -75,21 +80,15 @@ def test_output_that_nobody_can_take_is_said_in_a_line(reason: str, tmp_path: Pa
 
 def test_a_command_that_somebody_stops_ends_without_a_traceback() -> None:
     stopped = "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(30)"
-    command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", stopped]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    ended = run("shell", "--no-imports", "-c", stopped, env=os.environ)
     assert (ended.returncode, ended.stderr) == (130, "Stopped.\n")
 
 
 @pytest.mark.parametrize("words", [["export_config"], ["backup", "{folder}/backup.zip"], ["migrate"]])
 def test_a_database_that_is_away_is_said_once(words: list[str], tmp_path: Path) -> None:
-    ended = subprocess.run(
-        [sys.executable, "manage.py", *(word.format(folder=tmp_path) for word in words)],
-        cwd=ROOT,
+    ended = run(
+        *(word.format(folder=tmp_path) for word in words),
         env=os.environ | {"DATABASE_URL": "postgresql://u:hush@127.0.0.1:1/d", "DATA_DIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
     assert ended.returncode == 1
     assert ended.stderr.startswith("MCP Connector cannot run: ")
@@ -101,15 +100,7 @@ def test_a_database_that_is_away_is_said_once(words: list[str], tmp_path: Path) 
 @pytest.mark.parametrize("words", [["export_config"], ["search_tools", "x"]])
 def test_a_database_that_refuses_is_not_called_away(words: list[str], db: None) -> None:
     base, _, query = os.environ["DATABASE_URL"].partition("?")
-    ended = subprocess.run(
-        [sys.executable, "manage.py", *words],
-        cwd=ROOT,
-        env=os.environ | {"DATABASE_URL": f"{base.rpartition('/')[0]}/no_such?{query}"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    ended = run(*words, env=os.environ | {"DATABASE_URL": f"{base.rpartition('/')[0]}/no_such?{query}"})
     assert ended.returncode == 1
     assert ended.stderr.startswith("MCP Connector cannot run: ")
     assert ended.stderr.endswith('FATAL:  database "no_such" does not exist\n')

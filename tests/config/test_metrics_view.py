@@ -1,6 +1,5 @@
 """GET /metrics: who gets it, and what is in it."""
 
-import asyncio
 import time
 from typing import Any
 
@@ -12,7 +11,7 @@ from config import gauges, metrics_view
 from config.request_metrics import endpoint_of
 from core import broker, feed
 from core.recent import Recent
-from tests.config.asgi import Answer, ask
+from tests.config.asgi import Answer, ask, feed_is_live
 
 TOKEN = "a-token-of-the-test"
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -103,8 +102,7 @@ async def test_it_has_what_database_redis_and_feed_know(monkeypatch: pytest.Monk
     monkeypatch.setattr(gauges, "QUEUES", ("of-this-test",))
     broker.send("nobody.knows.this", queue="of-this-test")
     async with feed.listening():
-        while feed.max_age() != float("inf"):  # it hears of nothing before it listens
-            await asyncio.sleep(0.01)
+        await feed_is_live()
         found = values(await scrape())
     assert found["mcp_connector_servers", "running"] == 0
     assert found["mcp_connector_workers_alive",] == 0
